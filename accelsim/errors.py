@@ -1,0 +1,53 @@
+"""Errors meant for a person: a place, what is wrong, and what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with an input.
+
+    ``code`` is a stable short name (``chip.rows.range``); ``path`` is the dotted key
+    inside the file; ``line`` and ``column`` count from 1, 0 means "not known".
+    """
+
+    code: str
+    message: str
+    fix: str = ""
+    path: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+
+    def __str__(self) -> str:
+        place = self.file
+        if self.line:
+            place += f":{self.line}:{self.column}" if place else f"line {self.line}:{self.column}"
+        parts = [part for part in (place, self.path, self.message) if part]
+        text = ": ".join(parts)
+        return f"{text}; {self.fix}" if self.fix else text
+
+
+class InputError(Exception):
+    """Everything wrong with an input, all at once; the command line exits with status 2."""
+
+    def __init__(self, problems: Problem | Iterable[Problem]) -> None:
+        self.problems: tuple[Problem, ...] = (
+            (problems,) if isinstance(problems, Problem) else tuple(problems)
+        )
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ProgramError(Exception):
+    """A Program that breaks a rule of docs/program.md: a mistake of a mapping, not of a user."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class ConservationError(AssertionError):
+    """A conservation law failed (MACs, joules or cycles do not add up): a bug of accelsim."""

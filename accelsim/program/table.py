@@ -1,0 +1,227 @@
+"""The Program: commands in columns, with their operands, dependencies and port demands.
+
+Every column is an int64 NumPy array. Lists of unequal length (operands, dependencies, demands)
+are in compressed-row form: row i owns entries start[i]:start[i + 1]. docs/program.md is the
+prose; validate.py holds the rules.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Column = NDArray[np.int64]
+
+MAX_EXTENTS = 8
+
+
+@dataclass(slots=True)
+class Commands:
+    """One row a command, in program order; sequential execution in this order is the meaning.
+
+    opcode: Opcode. unit: row of Program.units. queue: row of Program.queues (in-order issue).
+    operator: index of the workload's operator, -1 for none. shape: row of Program.shapes.
+    request: request or batch id. flags: Flag bits. block: row of Program.blocks or -1.
+    served: Served. address: where a stateful unit needs it (bytes), else 0.
+    """
+
+    opcode: Column
+    unit: Column
+    queue: Column
+    operator: Column
+    shape: Column
+    request: Column
+    flags: Column
+    block: Column
+    served: Column
+    address: Column
+
+
+@dataclass(slots=True)
+class Shapes:
+    """Unique (unit kind, opcode, formats, extents): what a unit's cost depends on.
+
+    kind: row of Program.unit_kinds. opcode: Opcode. flags: the Flag bits that change the cost.
+    format_a, format_b, format_out: index into formats.FORMAT_NAMES, -1 for none.
+    extents: (shapes, 8) loop extents; their meaning is the unit's (its docstring says).
+    """
+
+    kind: Column
+    opcode: Column
+    flags: Column
+    format_a: Column
+    format_b: Column
+    format_out: Column
+    extents: Column
+
+
+@dataclass(slots=True)
+class Operands:
+    """Operands in compressed-row form.
+
+    start: (commands + 1). tensor: row of Program.tensors (a version or a view of one).
+    memory: row of Program.memories. address: first byte of the footprint. span: bytes of the
+    footprint, address to last byte (0: not tracked). pitch: bytes between rows, 0 = packed.
+    bytes: bytes moved to or from the memory (traffic; for ACCUMULATE once each way).
+    access: Access. format: index into formats.FORMAT_NAMES.
+    offset, extent: (entries, rank) the region in the tensor's own dimensions; unused trailing
+    dimensions have offset 0, extent 1.
+    """
+
+    start: Column
+    tensor: Column
+    memory: Column
+    address: Column
+    span: Column
+    pitch: Column
+    bytes: Column
+    access: Column
+    format: Column
+    offset: Column
+    extent: Column
+
+
+@dataclass(slots=True)
+class Dependencies:
+    """Dependencies in compressed-row form: predecessor (always an earlier row), kind (Edge),
+    lag in ticks (>= 0) after that event."""
+
+    start: Column
+    predecessor: Column
+    kind: Column
+    lag: Column
+
+
+@dataclass(slots=True)
+class Demands:
+    """Port demands in compressed-row form: bytes to move through a port (row of Program.ports)."""
+
+    start: Column
+    port: Column
+    bytes: Column
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """One hardware instance that executes commands. kind: row of unit_kinds. period: ticks a
+    cycle. opcodes: accepted opcodes. priority: for arbitration, smaller goes first.
+    serve: name of the stateful server or ''."""
+
+    name: str
+    kind: int
+    period: int
+    opcodes: tuple[int, ...]
+    priority: int = 0
+    serve: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueRow:
+    """An in-order command queue. priority: when several queues want one unit, smaller first."""
+
+    name: str
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PortRow:
+    """A shared port. Moves ceil(bytes / width) beats of ``beat`` ticks each; ``quantum`` beats
+    are granted at a time. width: bytes a beat. arbiter: Arbiter."""
+
+    name: str
+    width: int
+    beat: int
+    quantum: int
+    arbiter: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRow:
+    """A memory instance. bytes: capacity. boundary: innermost energy boundary name."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TensorRow:
+    """A tensor version. name is the workload's tensor; version counts its rewrites.
+    shape: its dimensions. view_of: row of the tensor this is another view of, or -1.
+    view: 'lowered' (group, m, k), 'matrix' (group, m, n) or ''; operator: the operator whose
+    lowering defines the view, or -1. role: input | weight | bias | intermediate | output."""
+
+    name: str
+    shape: tuple[int, ...]
+    format: str
+    version: int = 0
+    view_of: int = -1
+    view: str = ""
+    operator: int = -1
+    role: str = "intermediate"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """Rows first .. first + length * count repeat one body of ``length`` rows ``count`` times."""
+
+    first: int
+    length: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ResidentRow:
+    """A tensor that is in a memory at the start and / or stays there at the end."""
+
+    tensor: int
+    memory: int
+    address: int
+    span: int
+    at_start: bool
+    at_end: bool
+
+
+@dataclass(slots=True)
+class Program:
+    """The one plan that timing, energy and numerics read. tick_hz: ticks a second."""
+
+    commands: Commands
+    shapes: Shapes
+    operands: Operands
+    dependencies: Dependencies
+    demands: Demands
+    units: tuple[UnitRow, ...]
+    unit_kinds: tuple[str, ...]
+    queues: tuple[QueueRow, ...]
+    ports: tuple[PortRow, ...]
+    memories: tuple[MemoryRow, ...]
+    tensors: tuple[TensorRow, ...]
+    operators: tuple[str, ...]
+    tick_hz: int
+    blocks: tuple[BlockRow, ...] = ()
+    residents: tuple[ResidentRow, ...] = ()
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.commands.opcode)
+
+    def rows(self, opcode: int) -> NDArray[np.intp]:
+        """Indices of the commands with that opcode."""
+        return np.flatnonzero(self.commands.opcode == opcode)
+
+
+COLUMN_TABLES = {
+    "commands": Commands,
+    "shapes": Shapes,
+    "operands": Operands,
+    "dependencies": Dependencies,
+    "demands": Demands,
+}
+
+
+def column_names(table: type) -> tuple[str, ...]:
+    """Names of the columns of one of the column tables."""
+    return tuple(item.name for item in fields(table))

@@ -1,0 +1,75 @@
+"""The contract of every unit: its own time, its own action counts, its own arithmetic.
+
+The engine adds nothing but contention. A new kind of hardware is one file with one subclass.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.program.opcodes import Opcode
+from accelsim.program.table import Shapes
+
+Counts = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Cycles of the unit's own clock, one entry per shape row, int64, measured from the issue.
+
+    interval: earliest next issue on the unit (>= 0). first: first result. last: last result
+    (last >= interval is not required; the engine keeps results in order).
+    """
+
+    interval: NDArray[np.int64]
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Marks a dataclass field as a physical quantity read from YAML with its unit.
+
+    unit: "B" (bytes, int), "bit" (int), "Hz" (int), "s", "J", "W", "V", "m", "B/s" (float).
+    """
+
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Inclusive range of a numeric field (None: open)."""
+
+    low: float | None = None
+    high: float | None = None
+
+
+class Unit(ABC):
+    """One kind of hardware that executes commands, described by a frozen dataclass.
+
+    Subclasses are frozen dataclasses with at least ``name: str`` (key in the chip file),
+    ``clock: str`` and ``count: int`` (identical instances).
+    """
+
+    kind: ClassVar[str]
+    opcodes: ClassVar[tuple[Opcode, ...]]
+    name: str
+    clock: str
+    count: int
+
+    @abstractmethod
+    def cost(self, shapes: Shapes) -> Cost:
+        """Times of each shape row (every row is of this unit), vectorised, no side effects."""
+
+    @abstractmethod
+    def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
+        """Action name -> count of that action in one execution of each shape row, float64 >= 0.
+
+        Memory traffic is not counted here: it is in the operands, and the memory charges it.
+        """

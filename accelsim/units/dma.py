@@ -1,0 +1,42 @@
+"""DMA engine: three channels (input, weight, output) that share the off-chip port."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+import numpy as np
+
+from accelsim.program.opcodes import Opcode
+from accelsim.program.table import Shapes
+from accelsim.units.base import Bounds, Cost, Counts, Unit
+
+
+@dataclass(frozen=True, slots=True)
+class Dma(Unit):
+    """Moves tiles between an off-chip memory and the buffers.
+
+    Shape extents: (bytes,). The transfer time is the ports'; the unit itself is busy ``setup``
+    cycles, and the last byte arrives ``setup + memory_latency`` cycles after the issue when the
+    ports keep up. memory_latency (cycles of this clock) is filled in from the memory's latency.
+    """
+
+    kind: ClassVar[str] = "dma"
+    opcodes: ClassVar[tuple[Opcode, ...]] = (Opcode.LOAD, Opcode.STORE, Opcode.TRANSFER)
+    channels: ClassVar[tuple[str, ...]] = ("input", "weight", "output")
+    name: str
+    clock: str
+    memory: str
+    count: Annotated[int, Bounds(1, 1)] = 1
+    setup: Annotated[int, Bounds(0, 1 << 20)] = 0
+    memory_latency: int = 0
+
+    def cost(self, shapes: Shapes) -> Cost:
+        rows = len(shapes.opcode)
+        interval = np.full(rows, self.setup, np.int64)
+        last = np.full(rows, self.setup + self.memory_latency, np.int64)
+        return Cost(interval, last.copy(), last)
+
+    def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
+        return {"transfer": np.ones(len(shapes.opcode))}

@@ -1,0 +1,212 @@
+"""What to compute: tensors and operators in topological order.
+
+A MAC operator is one GEMM per group, (M x K)(K x N), or a 2-D convolution lowered to one:
+m runs over (batch, out row, out column), n over the group's filters, k over (channel in group,
+kernel row, kernel column). Activations are NCHW, convolution weights OIHW, as in ONNX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ROLES = ("input", "weight", "bias", "intermediate", "output")
+ACTIVATIONS = ("none", "relu")
+VECTOR_KINDS = (
+    "add", "multiply", "relu", "max_pool", "average_pool", "global_average_pool", "flatten",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """A tensor: shape, role, and a number format (None: the chip's choice)."""
+
+    name: str
+    shape: tuple[int, ...]
+    role: str = "intermediate"
+    format: str | None = None
+
+    @property
+    def elements(self) -> int:
+        count = 1
+        for size in self.shape:
+            count *= size
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class Gemm:
+    """output[g] = activation(input[g] @ weight[g] + bias); tensors (M, K), (K, N), (M, N),
+    with a leading group dimension when groups > 1. input_format and weight_format override the
+    chip's precision when given."""
+
+    name: str
+    input: str
+    weight: str
+    output: str
+    m: int
+    k: int
+    n: int
+    groups: int = 1
+    bias: str | None = None
+    activation: str = "none"
+    input_format: str | None = None
+    weight_format: str | None = None
+    kind: str = field(default="gemm", init=False)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, all groups."""
+        return self.groups * self.m * self.k * self.n
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.m, self.k) if self.groups == 1 else (self.groups, self.m, self.k)
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.k, self.n) if self.groups == 1 else (self.groups, self.k, self.n)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return (self.m, self.n) if self.groups == 1 else (self.groups, self.m, self.n)
+
+
+@dataclass(frozen=True, slots=True)
+class Conv2d:
+    """A 2-D convolution with padding (top, left, bottom, right), stride, dilation and groups."""
+
+    name: str
+    input: str
+    weight: str
+    output: str
+    batch: int
+    channels: int
+    height: int
+    width: int
+    filters: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+    bias: str | None = None
+    activation: str = "none"
+    input_format: str | None = None
+    weight_format: str | None = None
+    kind: str = field(default="conv2d", init=False)
+
+    @property
+    def out_height(self) -> int:
+        top, _, bottom, _ = self.padding
+        span = self.dilation[0] * (self.kernel[0] - 1) + 1
+        return (self.height + top + bottom - span) // self.stride[0] + 1
+
+    @property
+    def out_width(self) -> int:
+        _, left, _, right = self.padding
+        span = self.dilation[1] * (self.kernel[1] - 1) + 1
+        return (self.width + left + right - span) // self.stride[1] + 1
+
+    @property
+    def m(self) -> int:
+        return self.batch * self.out_height * self.out_width
+
+    @property
+    def n(self) -> int:
+        """Filters of one group."""
+        return self.filters // self.groups
+
+    @property
+    def k(self) -> int:
+        return self.channels // self.groups * self.kernel[0] * self.kernel[1]
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates, all groups (products with padding zeros included)."""
+        return self.groups * self.m * self.k * self.n
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        return (self.batch, self.channels, self.height, self.width)
+
+    @property
+    def weight_shape(self) -> tuple[int, ...]:
+        return (self.filters, self.channels // self.groups, *self.kernel)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        return (self.batch, self.filters, self.out_height, self.out_width)
+
+
+@dataclass(frozen=True, slots=True)
+class VectorOperator:
+    """Element-wise, activation and pooling work of the vector unit.
+
+    kind: one of VECTOR_KINDS. inputs: one tensor, or two for add and multiply.
+    kernel, stride, padding as in Conv2d, for the pools.
+    """
+
+    name: str
+    kind: str
+    inputs: tuple[str, ...]
+    output: str
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    activation: str = "none"
+
+    @property
+    def elements(self) -> int:
+        """Output elements."""
+        count = 1
+        for size in self.output_shape:
+            count *= size
+        return count
+
+    @property
+    def work(self) -> int:
+        """Element operations: inputs combined for each output, summed over outputs."""
+        if self.kind == "flatten":
+            return 0
+        if self.kind in ("max_pool", "average_pool"):
+            return self.elements * self.kernel[0] * self.kernel[1]
+        if self.kind == "global_average_pool":
+            count = 1
+            for size in self.input_shape:
+                count *= size
+            return count
+        return self.elements
+
+
+MacOperator = Gemm | Conv2d
+Operator = Gemm | Conv2d | VectorOperator
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Operators in topological order with their tensors.
+
+    values: path of an .npz with tensor values, or None. source: the file it was read from.
+    """
+
+    name: str
+    operators: tuple[Operator, ...]
+    tensors: Mapping[str, TensorSpec]
+    description: str = ""
+    values: str | None = None
+    source: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def macs(self) -> int:
+        """Multiply-accumulates of all MAC operators."""
+        return sum(op.macs for op in self.operators if not isinstance(op, VectorOperator))
+
+    @property
+    def parameters(self) -> int:
+        """Elements of all weights and biases."""
+        return sum(t.elements for t in self.tensors.values() if t.role in ("weight", "bias"))
