@@ -23,8 +23,8 @@ Counts = NDArray[np.float64]
 class Cost:
     """Cycles of the unit's own clock, one entry per shape row, int64, measured from the issue.
 
-    interval: earliest next issue on the unit (>= 0). first: first result. last: last result
-    (last >= interval is not required; the engine keeps results in order).
+    interval: earliest next issue on the unit (>= 0). first: first result. last: last result,
+    at least interval; last - interval is the drain that overlaps the unit's next command.
     """
 
     interval: NDArray[np.int64]

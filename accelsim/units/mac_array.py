@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Annotated, ClassVar, Literal
 
+from accelsim.errors import InputError, Problem
+from accelsim.formats import get
 from accelsim.program.opcodes import Opcode
 from accelsim.units.base import Bounds, Unit
 
@@ -88,3 +90,42 @@ class MacArray(Unit):
     zero_gating: bool = False
     fused_epilogue: bool = True
     epilogue_latency: Annotated[int, Bounds(0, 1024)] = 4
+
+    def rate(self, input_format: str, weight_format: str) -> Rate:
+        """The rate of a format pair; InputError with the choices when the array has none."""
+        for rate in self.rates:
+            if (rate.input, rate.weight) == (input_format, weight_format):
+                return rate
+        pairs = ", ".join(f"{rate.input} x {rate.weight}" for rate in self.rates)
+        raise InputError(
+            Problem(
+                "mac_array.format",
+                f"{self.name} does not multiply {input_format} x {weight_format}",
+                f"write one of: {pairs}",
+            )
+        )
+
+    def pass_limits(self, dataflow: int, rate: Rate) -> tuple[int, int, int]:
+        """Largest (m, n, k) tile of one pass; 0 for the dimension that streams."""
+        along_k = self.dot * (rate.factor if rate.along == "k" else 1)
+        along_n = self.simd * (rate.factor if rate.along == "n" else 1)
+        if dataflow == Dataflow.OUTPUT_STATIONARY:
+            return self.rows, self.columns * along_n, 0
+        if dataflow == Dataflow.WEIGHT_STATIONARY:
+            return 0, self.columns * along_n, self.rows * along_k
+        return self.columns, 0, self.rows * along_k
+
+    @property
+    def register_bytes(self) -> int:
+        """Bytes of the stationary registers of one instance, all depths, widest rate."""
+        lanes = max(rate.factor * max(get(rate.input).bits, get(rate.weight).bits)
+                    for rate in self.rates)  # fmt: skip
+        elements = self.rows * self.columns * self.dot * self.simd
+        return -(-elements * lanes * self.stationary_depth // 8)
+
+    @property
+    def accumulator_bytes(self) -> int:
+        """Bytes of the column accumulators of one instance, widest rate along n."""
+        along_n = max(rate.factor if rate.along == "n" else 1 for rate in self.rates)
+        lanes = self.columns * self.simd * along_n
+        return -(-lanes * self.accumulator.depth * self.accumulator.bits // 8)

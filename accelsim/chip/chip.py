@@ -1,0 +1,127 @@
+"""The Chip: named units, memories, clocks and technology; immutable, with a digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from accelsim.units.base import Bounds, Quantity, Unit
+from accelsim.units.dma import Dma
+from accelsim.units.dram import Dram
+from accelsim.units.mac_array import MacArray
+from accelsim.units.sram import Sram
+from accelsim.units.vector_unit import VectorUnit
+
+
+@dataclass(frozen=True, slots=True)
+class Technology:
+    """What the energy constants are looked up for.
+
+    node: metres (22e-9). voltage: volt. family: name of the energy table of the digital parts.
+    sram_device: CACTI device type, which sets leakage. temperature: kelvin.
+    """
+
+    node: Annotated[float, Quantity("m"), Bounds(1e-9, 1e-6)]
+    voltage: Annotated[float, Quantity("V"), Bounds(0.1, 5.0)]
+    family: str
+    sram_device: str = "itrs-lstp"
+    temperature: Annotated[float, Quantity("K"), Bounds(200.0, 500.0)] = 350.0
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Voltage and clocks (Hz) that replace the chip's own when it is chosen."""
+
+    name: str
+    voltage: Annotated[float, Quantity("V"), Bounds(0.1, 5.0)]
+    clocks: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Precision:
+    """Formats a MAC operator runs in when the workload does not say."""
+
+    input: str = "int8"
+    weight: str = "int8"
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """What computes. clocks: name -> Hz (int). memories: by name. units: by name, one Dma, one
+    VectorUnit, one or more MacArrays. weights: "cold" (every run fetches them) or "resident"."""
+
+    name: str
+    clocks: Mapping[str, int]
+    technology: Technology
+    memories: Mapping[str, Sram | Dram]
+    units: Mapping[str, Unit]
+    precision: Precision = Precision()
+    weights: Literal["cold", "resident"] = "cold"
+    description: str = ""
+    operating_points: tuple[OperatingPoint, ...] = ()
+    source: str = ""
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def array(self) -> MacArray:
+        """The first MAC array."""
+        return next(unit for unit in self.units.values() if isinstance(unit, MacArray))
+
+    @property
+    def vector_unit(self) -> VectorUnit:
+        return next(unit for unit in self.units.values() if isinstance(unit, VectorUnit))
+
+    @property
+    def dma(self) -> Dma:
+        return next(unit for unit in self.units.values() if isinstance(unit, Dma))
+
+    @property
+    def dram(self) -> Dram:
+        """The off-chip memory that the DMA engine serves."""
+        memory = self.memories[self.dma.memory]
+        assert isinstance(memory, Dram)
+        return memory
+
+    def unit_of_kind(self, kind: str) -> Unit:
+        """The unit behind a row of Program.unit_kinds: "array" and "array.preload" are one."""
+        return self.units[kind.split(".", 1)[0]]
+
+    def clock_of_kind(self, kind: str) -> int:
+        """Hz of the clock of a row of Program.unit_kinds."""
+        return self.clocks[self.unit_of_kind(kind).clock]
+
+    def at(self, point: str) -> Chip:
+        """This chip at one of its operating points."""
+        chosen = next(item for item in self.operating_points if item.name == point)
+        return dataclasses.replace(
+            self,
+            clocks={**self.clocks, **chosen.clocks},
+            technology=dataclasses.replace(self.technology, voltage=chosen.voltage),
+        )
+
+    def canonical(self) -> dict[str, Any]:
+        """The chip as plain values in one fixed form, without name, description and source."""
+
+        def plain(value: Any) -> Any:
+            if dataclasses.is_dataclass(value) and not isinstance(value, type):
+                items = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+                kind = getattr(type(value), "kind", None)
+                return {"kind": kind, **items} if isinstance(kind, str) else items
+            if isinstance(value, Mapping):
+                return {str(key): plain(value[key]) for key in sorted(value)}
+            if isinstance(value, tuple | list):
+                return [plain(item) for item in value]
+            return value
+
+        whole: dict[str, Any] = plain(self)
+        return {k: v for k, v in whole.items() if k not in ("name", "description", "source")}
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical form: equal exactly when the hardware is equal."""
+        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
