@@ -1,0 +1,144 @@
+"""The tensor table of a Program: formats, versions, views, and addresses off chip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from accelsim.chip import Chip
+from accelsim.errors import InputError, Problem
+from accelsim.formats import get
+from accelsim.mapping.mapping import sum_format
+from accelsim.program.table import TensorRow
+from accelsim.workload import MacOperator, VectorOperator, Workload
+
+ALIGNMENT = 64  # bytes, so that tensors start on a burst
+
+
+@dataclass(slots=True)
+class TensorTable:
+    """Rows of Program.tensors, found by name; ``home`` is each row's off-chip address."""
+
+    rows: list[TensorRow] = field(default_factory=list)
+    home: list[int] = field(default_factory=list)
+    index: dict[str, int] = field(default_factory=dict)
+    end: int = 0
+
+    def add(self, row: TensorRow, key: str) -> int:
+        """Append a row with its own off-chip space, or the space of what it is a view of."""
+        number = len(self.rows)
+        if row.view_of >= 0:
+            self.home.append(self.home[row.view_of])
+        else:
+            elements = 1
+            for size in row.shape:
+                elements *= size
+            self.home.append(self.end)
+            size = get(row.format).bytes_for(elements)
+            self.end += -(-size // ALIGNMENT) * ALIGNMENT
+        self.rows.append(row)
+        self.index[key] = number
+        return number
+
+
+def operator_formats(op: MacOperator, chip: Chip) -> tuple[str, str]:
+    """Input and weight format of a MAC operator: its own, else the chip's."""
+    return (op.input_format or chip.precision.input, op.weight_format or chip.precision.weight)
+
+
+def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
+    """The format every activation tensor is stored in.
+
+    What the workload says; else what its first MAC consumer reads; network outputs keep the
+    partial sums' format, so that nothing is lost after the last layer; else the chip's input
+    format. A flattened tensor has the format of what it flattens.
+    """
+    formats: dict[str, str] = {}
+    wanted: dict[str, tuple[str, str]] = {}
+    alias = {op.output: op.inputs[0] for op in workload.operators
+             if isinstance(op, VectorOperator) and op.kind == "flatten"}  # fmt: skip
+
+    def root(name: str) -> str:
+        while name in alias:
+            name = alias[name]
+        return name
+
+    problems = []
+    for op in workload.operators:
+        if isinstance(op, VectorOperator):
+            continue
+        need, source = operator_formats(op, chip)[0], root(op.input)
+        if source in wanted and wanted[source][0] != need:
+            problems.append(
+                Problem(
+                    "mapping.format.conflict",
+                    f"{op.name} reads {op.input} as {need}, {wanted[source][1]} reads it as "
+                    f"{wanted[source][0]}",
+                    "give both the same input format",
+                    path=op.name,
+                )
+            )
+        wanted.setdefault(source, (need, op.name))
+    if problems:
+        raise InputError(problems)
+    for name, spec in workload.tensors.items():
+        if spec.role in ("weight", "bias"):
+            continue
+        if spec.format:
+            formats[name] = spec.format
+        elif root(name) in wanted:
+            formats[name] = wanted[root(name)][0]
+        elif spec.role == "output":
+            formats[name] = sum_format(chip.array)
+        else:
+            formats[name] = chip.precision.input
+    return {name: formats[root(name)] for name in formats}
+
+
+def output_format_of(op: VectorOperator, formats: Mapping[str, str]) -> tuple[str, str]:
+    """Input and output format of a vector operator."""
+    return formats[op.inputs[0]], formats[op.output]
+
+
+def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str]) -> TensorTable:
+    """All tensors of a workload with the views that its MAC operators read and write.
+
+    Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
+    ... for the partial sums of further instances of an array split along k).
+    """
+    table = TensorTable()
+    flattened = {op.output: op.inputs[0] for op in workload.operators
+                 if isinstance(op, VectorOperator) and op.kind == "flatten"}  # fmt: skip
+    pending = [name for name, spec in workload.tensors.items() if spec.role not in
+               ("weight", "bias")]  # fmt: skip
+    while pending:
+        later = []
+        for name in pending:
+            spec, source = workload.tensors[name], flattened.get(name)
+            if source is not None and source not in table.index:
+                later.append(name)
+                continue
+            of, view = (-1, "") if source is None else (table.index[source], "flatten")
+            row = TensorRow(name, spec.shape, formats[name], 0, of, view, -1, spec.role)
+            table.add(row, name)
+        pending = later
+    wide = sum_format(chip.array)
+    for number, op in enumerate(workload.operators):
+        if isinstance(op, VectorOperator):
+            continue
+        source, target = table.index[op.input], table.index[op.output]
+        weight = operator_formats(op, chip)[1]
+        groups, m, n, k = op.groups, op.m, op.n, op.k
+        add = table.add
+        add(TensorRow(op.input, (groups, m, k), formats[op.input], 0, source, "lowered", number,
+                      table.rows[source].role), f"{op.name}/lowered")  # fmt: skip
+        add(TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", number, "weight"),
+            f"{op.name}/weight")  # fmt: skip
+        add(TensorRow(op.output, (groups, m, n), formats[op.output], 0, target, "matrix", number,
+                      table.rows[target].role), f"{op.name}/matrix")  # fmt: skip
+        instances = chip.array.count if chip.array.split == "k" else 1
+        for i in range(instances):
+            suffix = "sums" if i == 0 else f"sums.{i}"
+            add(TensorRow(f"{op.output}.{suffix}", (groups, m, n), wide, 0, -1, "sums", number,
+                          "intermediate"), f"{op.name}/{suffix}")  # fmt: skip
+    return table
