@@ -103,6 +103,7 @@ class Chooser:
         self.slots = (slots_of(chip, array.input), slots_of(chip, array.weight),
                       slots_of(chip, array.output))  # fmt: skip
         clock = chip.clocks[array.clock]
+        self.latency = chip.dma.setup + chip.dram.latency * clock
         self.bytes_per_cycle = chip.dram.bandwidth * chip.dram.efficiency / clock
 
     def candidates(self) -> list[Mapping]:
@@ -193,9 +194,18 @@ class Chooser:
                                and (not self.limits[2] or k <= self.limits[2]))  # fmt: skip
             if not self._fits(size):
                 continue
-            moved = out + (whole_i if keep_i else streamed_i * again_i)
-            moved += (whole_w if keep_w else whole_w * again_w) if self.cold else 0.0
-            traffic = moved / self.bytes_per_cycle
+            again = (1 if keep_i else again_i, 1 if keep_w else again_w)
+            bytes_i = whole_i if keep_i else streamed_i * again_i
+            bytes_w = whole_w * again[1] if self.cold else 0.0
+            moved = out + bytes_i + bytes_w
+            loads_i = g.groups * cut.tiles * k_tile_count * again[0]
+            loads_w = g.groups * n_tiles * k_tile_count * again[1] if self.cold else 0
+            stores = g.groups * cut.tiles * n_tiles
+            channels_busy = [
+                size / self.bytes_per_cycle + count * self.latency
+                for size, count in ((bytes_i, loads_i), (bytes_w, loads_w), (out, stores))
+            ]
+            traffic = max(moved / self.bytes_per_cycle, *channels_busy)
             edge = (slot_i if not keep_i else min(slot_i, whole_i)) + elements * bits[2] / 8
             edge += min(slot_w, whole_w) if self.cold else 0.0
             fill = edge / self.bytes_per_cycle
