@@ -18,6 +18,8 @@ from accelsim.formats import FORMAT_NAMES, get
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.base import Bounds, Cost, Counts, Unit
+from accelsim.units.mac_arithmetic import fit, ordered_sums
+from accelsim.units.mac_counts import counts
 
 Ints = NDArray[np.int64]
 
@@ -67,8 +69,9 @@ class MacArray(Unit):
     split: the dimension dealt to the instances. fused_epilogue: bias, requantisation and clamp
     run in the output pipeline, ``epilogue_latency`` cycles deep, instead of on the vector unit.
 
-    Shape extents: MATMUL and PRELOAD (m, n, k, Dataflow) of the tile; PRELOAD has 0 for the
-    streamed dimension.
+    Shape extents: MATMUL and PRELOAD (m, n, k, Dataflow, exit row) of the tile; PRELOAD has 0 for
+    the streamed dimension. exit row: with ``bypass``, the row under which results leave, set once
+    an operator to the most rows any of its passes uses (0: the pass's own rows).
     """
 
     kind: ClassVar[str] = "mac_array"
@@ -122,35 +125,45 @@ class MacArray(Unit):
             return 0, self.columns * along_n, self.rows * along_k
         return self.columns, 0, self.rows * along_k
 
-    def slot_lag(self, dataflow: int) -> int:
-        """Cycles after a MATMUL's release until its stationary slot may be overwritten.
+    def slot_lag(self, dataflow: int, rows: int | None = None) -> int:
+        """Cycles from a MATMUL's release until a PRELOAD may overwrite its stationary slot.
 
-        New values move down one row a cycle, partial sums take ``row_latency``: the slower data
-        still needs the last row's old value (row_latency - 1) (rows - 1) cycles longer.
+        New values move down one row a cycle, the pass's wave row_latency a row: row i still reads
+        its old value (row_latency - 1) i cycles longer. rows: used by both the old pass and the
+        new tile (the smaller count), default all rows, which is never too early.
         """
         if self.structure == "broadcast" or dataflow == Dataflow.OUTPUT_STATIONARY:
             return 0
-        return (self.row_latency - 1) * (self.rows - 1)
+        return (self.row_latency - 1) * ((self.rows if rows is None else rows) - 1)
 
     @property
     def row_latency(self) -> int:
         """Cycles a partial sum needs to pass one row."""
         return self.hop_registers + self.mac_latency - 1
 
+    @property
+    def tree_levels(self) -> int:
+        """Registered levels of the adder tree under a column of a broadcast array."""
+        return (self.rows * self.dot - 1).bit_length()
+
     def used(self, shapes: Shapes) -> tuple[Ints, Ints, Ints]:
-        """(rows used, columns used, stream length) of each MATMUL or PRELOAD shape."""
+        """(rows used, columns used, steps streamed) of each MATMUL or PRELOAD shape."""
         m, n, k = (shapes.extents[:, axis] for axis in range(3))
-        flow = shapes.extents[:, 3]
-        along_k, along_n = self._lanes(shapes)
+        along_k, along_n = self.lanes(shapes)
         deep, wide = -(-k // along_k), -(-n // along_n)
-        output = flow == Dataflow.OUTPUT_STATIONARY
-        weight = flow == Dataflow.WEIGHT_STATIONARY
+        output = shapes.extents[:, 3] == Dataflow.OUTPUT_STATIONARY
+        weight = shapes.extents[:, 3] == Dataflow.WEIGHT_STATIONARY
         rows = np.where(output, m, deep)
         columns = np.where(output | weight, wide, m)
-        stream = np.where(output, deep * self.mac_latency, np.where(weight, m, wide))
-        return rows, columns, stream
+        return rows, columns, np.where(output, deep, np.where(weight, m, wide))
 
-    def _lanes(self, shapes: Shapes) -> tuple[Ints, Ints]:
+    def exit_rows(self, shapes: Shapes) -> Ints:
+        """Row under which the results of each shape leave, counted from 1."""
+        if not self.bypass:
+            return np.full(len(shapes.extents), self.rows, np.int64)
+        return np.maximum(shapes.extents[:, 4], self.used(shapes)[0])
+
+    def lanes(self, shapes: Shapes) -> tuple[Ints, Ints]:
         """Products an element takes along k, and outputs it holds along n, by the shapes' rates."""
         pairs = np.stack([shapes.format_a, shapes.format_b], axis=1)
         along_k = np.full(len(pairs), self.dot, np.int64)
@@ -162,80 +175,92 @@ class MacArray(Unit):
         return along_k, along_n
 
     def cost(self, shapes: Shapes) -> Cost:
-        """Closed forms of docs/timing.md, one a dataflow and structure."""
-        rows, columns, stream = self.used(shapes)
+        """Closed forms of docs/timing.md. Cycle 0 is the one in which the first operand stands at
+        the array's edge; a result counts from the clock edge that puts it into the output register
+        (one edge ends each cycle, so "first = 1" is the edge at the end of cycle 0)."""
+        rows, columns, steps = self.used(shapes)
+        leaves = self.exit_rows(shapes)
         output = shapes.extents[:, 3] == Dataflow.OUTPUT_STATIONARY
-        deep = rows if self.bypass else np.full_like(rows, self.rows)
-        if self.structure == "broadcast":
-            tree = int(np.ceil(np.log2(self.rows * self.dot))) if self.rows * self.dot > 1 else 0
-            first = np.where(output, stream + 1, self.mac_latency + tree)
-            last = np.where(output, stream + deep, first + stream - 1)
-            interval = np.where(output, stream + deep, stream)
-            if self.stationary_depth > 1:
-                interval = np.where(output, np.maximum(stream, deep), interval)
-        else:
-            moving_first = self.row_latency * deep
-            moving_last = stream - 1 + moving_first + columns - 1
-            held = np.maximum(stream, deep) if self.stationary_depth > 1 else stream
-            held_first = held + self.rows if not self.bypass else held + deep
-            held_last = held_first + deep + columns - 2
-            held_interval = held if self.stationary_depth > 1 else stream + deep
-            first = np.where(output, held_first, moving_first)
-            last = np.where(output, held_last, moving_last)
-            interval = np.where(output, held_interval, stream)
-        fused = (shapes.flags & Flag.FUSED) != 0
-        first = first + np.where(fused, self.epilogue_latency, 0)
-        last = np.maximum(last, interval) + np.where(fused, self.epilogue_latency, 0)
+        held = self._output_stationary(rows, columns, steps, leaves)
+        moving = self._operand_stationary(columns, steps, leaves)
+        fused = Flag.FUSED | Flag.LAST_K
+        epilogue = np.where((shapes.flags & fused) == fused, self.epilogue_latency, 0)
         preload = shapes.opcode == Opcode.PRELOAD
-        return Cost(*(np.where(preload, rows, column) for column in (interval, first, last)))
+        interval, first, last = (
+            np.where(preload, rows, np.where(output, one, other) + extra)
+            for one, other, extra in zip(held, moving, (0, epilogue, epilogue), strict=True)
+        )
+        return Cost(interval, first, last)
+
+    def _operand_stationary(self, columns: Ints, steps: Ints, leaves: Ints) -> tuple[Ints, ...]:
+        """(interval, first, last) of a weight- or input-stationary MATMUL."""
+        if self.structure == "broadcast":
+            first = np.full_like(steps, self.mac_latency + self.tree_levels)
+            return steps, first, first + steps - 1
+        first = self.row_latency * leaves
+        return steps, first, first + steps - 1 + columns - 1
+
+    def _output_stationary(
+        self, rows: Ints, columns: Ints, steps: Ints, leaves: Ints
+    ) -> tuple[Ints, ...]:
+        """(interval, first, last) of an output-stationary MATMUL."""
+        systolic = self.structure == "systolic"
+        skew = self.hop_registers if systolic else 0
+        issue = (steps - 1) * self.mac_latency + 1  # cycles in which an element issues products
+        if self.stationary_depth > 1:
+            # A shorter pass would load its output registers while the previous pass's results
+            # still wait in them.
+            issue = np.maximum(issue, skew * (leaves - 1) + 1 if systolic else leaves)
+            interval = issue
+        else:
+            interval = issue + (skew * (rows - 1) if systolic else leaves - 1)
+        done = issue + self.mac_latency - 1 + skew * (rows - 1)  # the last used row, column 0
+        last = done + leaves + (columns - 1 if systolic else 0)
+        return interval, done + 1 + leaves - rows, last
 
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
-        """Counts of one execution.
+        """Counts of one execution; mac_counts.py has the formulas.
 
-        mac_<input>_<weight>: useful multiply-accumulates. register_bits: bits clocked into
-        operand, partial-sum and stationary registers of the rows and columns used (every streamed
-        value crosses each column or row of the tile once, every partial sum each row).
-        accumulator_bits: bits read and written in accumulators outside the elements' own adders.
-        requantize: outputs finished in the output pipeline. idle_slots: element-cycles inside the
-        interval without useful work.
+        mac_<input>_<weight>: useful multiply-accumulates, m n k exactly. register_bits: bits
+        clocked into operand, product, partial-sum, stationary and drain registers.
+        accumulator_bits: bits read and written in the elements' accumulators (accumulators under
+        the columns or in SRAM are memories: their traffic is in the operands). requantize: outputs
+        finished in the output pipeline. idle_slots: multiply slots of the interval without useful
+        work.
+
+        Zero gating depends on data, so it is not here: of the multiply-accumulates of a command,
+        those with a zero operand (numerics counts them) are charged by an array with
+        ``zero_gating`` under the name "mac_gated_<input>_<weight>" instead of "mac_...".
         """
-        m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
-        flow = shapes.extents[:, 3]
-        matmul = shapes.opcode == Opcode.MATMUL
-        fused = matmul & ((shapes.flags & Flag.FUSED) != 0)
-        macs = np.where(matmul, m * n * k, 0.0)
-        bits_a, bits_b = (self._bits(column) for column in (shapes.format_a, shapes.format_b))
-        rows, columns, _ = self.used(shapes)
-        output = flow == Dataflow.OUTPUT_STATIONARY
-        weight = flow == Dataflow.WEIGHT_STATIONARY
-        stream_a = m * k * bits_a * np.where(output | weight, columns, 0)
-        stream_b = k * n * bits_b * np.where(output, rows, np.where(weight, 0, columns))
-        sums = m * n * rows * self.accumulator.bits
-        held_a = m * k * bits_a * np.where(matmul | weight, 0, rows)
-        held_b = k * n * bits_b * np.where(matmul, 0, np.where(weight, rows, 0))
-        registers = np.where(matmul, stream_a + stream_b + sums, held_a + held_b)
-        first = (shapes.flags & Flag.FIRST_K) != 0
-        touches = np.where(first, 0.0, 1.0) + np.where(fused, 0.0, 1.0)
-        column = self.accumulator.location == "column"
-        along_k, along_n = self._lanes(shapes)
-        capacity = self.cost(shapes).interval * self.rows * self.columns * (along_k * along_n)
-        counts: dict[str, Counts] = {
-            "register_bits": registers,
-            "accumulator_bits": np.where(matmul & column, touches * m * n, 0.0)
-            * self.accumulator.bits,
-            "requantize": np.where(fused, m * n, 0.0),
-            "idle_slots": np.where(matmul, capacity - macs, 0.0),
-        }
-        pairs = np.stack([shapes.format_a, shapes.format_b], axis=1)
-        for a, b in sorted({(int(a), int(b)) for a, b in pairs}):
-            name = f"mac_{FORMAT_NAMES[a]}_{FORMAT_NAMES[b]}"
-            counts[name] = np.where((pairs == (a, b)).all(axis=1), macs, 0.0)
-        return counts
+        return counts(self, shapes)
 
-    @staticmethod
-    def _bits(column: Ints) -> Counts:
-        widths = np.array([get(name).bits for name in FORMAT_NAMES], np.float64)
-        return widths[column]
+    def execute(
+        self,
+        a: Ints,
+        b: Ints,
+        accumulator_in: Ints | None = None,
+        *,
+        dataflow: int | None = None,
+        rate: Rate | None = None,
+    ) -> Ints:
+        """The sums of one pass, int64 (m, n), as the array's adders form them.
+
+        a: (m, k) input codes. b: (k, n) weight codes. accumulator_in: (m, n) sums of earlier
+        passes, added at the exit (None: the pass starts the sum). Products are exact; k is added
+        in ascending order, ``dot`` (times the rate's factor along k) products as one exact sum;
+        every add wraps or saturates at ``accumulator.bits``. A broadcast array adds the whole
+        pass in an exact tree, unless its outputs are stationary. dataflow: default the array's
+        own. rate: default the first.
+        """
+        flow = Dataflow[self.dataflow.upper()] if dataflow is None else dataflow
+        chosen = self.rates[0] if rate is None else rate
+        group = self.dot * (chosen.factor if chosen.along == "k" else 1)
+        if self.structure == "broadcast" and flow != Dataflow.OUTPUT_STATIONARY:
+            group = max(1, a.shape[1])
+        sums = ordered_sums(a, b, group, self.accumulator.bits, self.accumulator.overflow)
+        if accumulator_in is None:
+            return sums
+        return fit(accumulator_in + sums, self.accumulator.bits, self.accumulator.overflow)
 
     @property
     def register_bytes(self) -> int:

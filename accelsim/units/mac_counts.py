@@ -1,0 +1,98 @@
+"""What one pass of a MAC array makes its parts do, in events and bits.
+
+Registers are taken as clock-gated by valid: a register is charged when it takes a valid value, in
+the rows and columns that the pass uses.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from accelsim.formats import FORMAT_NAMES, get
+from accelsim.program.opcodes import Flag, Opcode
+from accelsim.program.table import Column, Shapes
+from accelsim.units.base import Counts
+
+if TYPE_CHECKING:
+    from accelsim.units.mac_array import MacArray
+
+OUTPUT_STATIONARY, WEIGHT_STATIONARY = 0, 1
+
+
+def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
+    """Action name -> count for each shape row; MacArray.actions names them."""
+    m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
+    matmul = shapes.opcode == Opcode.MATMUL
+    output = shapes.extents[:, 3] == OUTPUT_STATIONARY
+    fused = Flag.FUSED | Flag.LAST_K
+    finished = matmul & ((shapes.flags & fused) == fused)
+    macs = np.where(matmul, m * n * k, 0.0)
+    along_k, along_n = array.lanes(shapes)
+    steps = array.used(shapes)[2]
+    slots = array.cost(shapes).interval * array.rows * array.columns * (along_k * along_n)
+    held = matmul & output
+    result: dict[str, Counts] = {
+        "register_bits": np.where(matmul, _pass_bits(array, shapes), _preload_bits(array, shapes)),
+        # the first product of a sum is written, each later one is read, added and written
+        "accumulator_bits": np.where(held, (2 * steps - 1) * m * n, 0.0) * array.accumulator.bits,
+        "requantize": np.where(finished, m * n, 0.0),
+        "idle_slots": np.where(matmul, slots - macs, 0.0),
+    }
+    pairs = np.stack([shapes.format_a, shapes.format_b], axis=1)
+    for a, b in sorted({(int(a), int(b)) for a, b in pairs}):
+        name = f"mac_{FORMAT_NAMES[a]}_{FORMAT_NAMES[b]}"
+        result[name] = np.where((pairs == (a, b)).all(axis=1), macs, 0.0)
+    return result
+
+
+def _bits(column: Column) -> Counts:
+    widths = np.array([get(name).bits for name in FORMAT_NAMES], np.float64)
+    return widths[column]
+
+
+def _pass_bits(array: MacArray, shapes: Shapes) -> Counts:
+    """Register bits of a MATMUL.
+
+    Systolic: a streamed value crosses every used column (and, where outputs are stationary, the
+    weights every used row through hop_registers registers); a partial sum takes row_latency
+    registers in each row down to the exit; a stationary sum moves from its row to the exit.
+    Broadcast: an operand is registered once at the edge; products and every tree level (one bit
+    wider each) are registered.
+    """
+    m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
+    bits_a, bits_b = _bits(shapes.format_a), _bits(shapes.format_b)
+    rows, columns, _ = array.used(shapes)
+    leaves = array.exit_rows(shapes)
+    output = shapes.extents[:, 3] == OUTPUT_STATIONARY
+    weight = shapes.extents[:, 3] == WEIGHT_STATIONARY
+    wide = array.accumulator.bits
+    drain = n * (rows * leaves - rows * (rows - 1) / 2) * wide
+    stream_a, stream_b = m * k * bits_a, k * n * bits_b
+    if array.structure == "broadcast":
+        leaf, width = rows * float(array.dot), bits_a + bits_b
+        tree = leaf * width
+        for _ in range(array.tree_levels):
+            leaf, width = np.ceil(leaf / 2), np.minimum(width + 1, wide)
+            tree = tree + leaf * width
+        moved = np.where(weight, stream_a, stream_b) + m * n * tree
+        return np.asarray(np.where(output, stream_a + stream_b + drain, moved), np.float64)
+    across = np.where(weight, stream_a, stream_b) * columns
+    down = m * n * leaves * array.row_latency * wide
+    held = stream_a * columns + stream_b * rows * array.hop_registers + drain
+    return np.asarray(np.where(output, held, across + down), np.float64)
+
+
+def _preload_bits(array: MacArray, shapes: Shapes) -> Counts:
+    """Register bits of a PRELOAD: the value for row i (from 0) passes i + 1 slots on its way
+    down; on a broadcast array it is written straight into its row."""
+    m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
+    weight = shapes.extents[:, 3] == WEIGHT_STATIONARY
+    bits = np.where(weight, n * _bits(shapes.format_b), m * _bits(shapes.format_a))
+    if array.structure == "broadcast":
+        return np.asarray(k * bits, np.float64)
+    along_k, _ = array.lanes(shapes)
+    full = np.floor((k - 1) / along_k)  # full rows above the last used one
+    passed = along_k * full * (full + 1) / 2 + (k - along_k * full) * (full + 1)
+    return np.asarray(passed * bits, np.float64)
