@@ -1,0 +1,80 @@
+"""The one place that compiles: plain functions to machine code, cached by the package's sources.
+
+Numba does not notice that a function's callee in another file has changed, so the cache folder
+carries the digest of all sources. Where no folder can be written, nothing is cached.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import types
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+Kernel = Callable[..., Any]
+#: what a kernel calls: plain functions, or (function, its own helpers)
+Helpers = tuple[Any, ...]
+_COMPILED: dict[tuple[Kernel, Helpers], Kernel] = {}
+
+
+@lru_cache(maxsize=1)
+def source_digest() -> str:
+    """Digest of every .py file of the package."""
+    root = Path(__file__).parent
+    total = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        total.update(str(path.relative_to(root)).encode())
+        total.update(path.read_bytes())
+    return total.hexdigest()[:16]
+
+
+def cache_folder() -> Path | None:
+    """A writable folder for compiled code, or None."""
+    chosen = os.environ.get("ACCELSIM_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    try:
+        base = Path(chosen) if chosen else Path.home() / ".cache"
+        folder = base / "accelsim" / source_digest()
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0" * 4096)
+        return folder
+    except (OSError, RuntimeError):
+        return None
+
+
+@lru_cache(maxsize=1)
+def _numba() -> tuple[Any, bool]:
+    folder = cache_folder()
+    if folder is not None:
+        os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    import numba
+
+    if folder is not None:
+        numba.config.CACHE_DIR = str(folder)
+    return numba, folder is not None
+
+
+def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
+    """The machine-code twin of a plain function, compiled when first called.
+
+    helpers: plain functions that it calls by name; they are compiled too, a pair (function,
+    helpers) with its own. The source is one: with NUMBA_DISABLE_JIT=1 the plain functions run.
+    """
+    key = (function, helpers)
+    if key not in _COMPILED:
+        numba, caching = _numba()
+        if helpers:
+            parts = [item if isinstance(item, tuple) else (item, ()) for item in helpers]
+            scope = {**function.__globals__}
+            scope.update({part.__name__: compiled(part, inner) for part, inner in parts})
+            twin = types.FunctionType(function.__code__, scope, function.__name__)
+            twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+            twin.__doc__ = function.__doc__
+        else:
+            twin = function  # type: ignore[assignment]
+        _COMPILED[key] = numba.njit(cache=caching, fastmath=False)(twin)
+    return _COMPILED[key]

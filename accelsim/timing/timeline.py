@@ -1,0 +1,97 @@
+"""The Timeline: when every command ran and why it waited, and where each unit's time went."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.errors import ConservationError
+from accelsim.program.opcodes import Why
+from accelsim.program.table import Program
+
+Ints = NDArray[np.int64]
+GAPS = (Why.DATA, Why.SLOT, Why.START, Why.QUEUE)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitTime:
+    """Ticks of one unit; busy + stalled (all causes) + idle = makespan.
+
+    busy: its commands' own intervals plus ``drain``, the wait for its very last result.
+    stalled: cause -> ticks; "port" is bandwidth, the others are gaps before an issue, charged to
+    the constraint satisfied last. idle: after its last result, or always when it has no command.
+    """
+
+    name: str
+    busy: int
+    drain: int
+    stalled: dict[str, int]
+    idle: int
+
+
+@dataclass(slots=True)
+class Timeline:
+    """Ticks (int64) of every command: issue, first result, release, last result; why it waited
+    (Why) and for which command (-1: none). makespan: the last result of all."""
+
+    issue: Ints
+    first: Ints
+    release: Ints
+    end: Ints
+    why: Ints
+    ref: Ints
+    interval: Ints
+    tick_hz: int
+    makespan: int
+    port_busy: Ints
+    engine: str = ""
+
+    @property
+    def seconds(self) -> float:
+        """Makespan in seconds."""
+        return self.makespan / self.tick_hz
+
+    def cycles(self, clock_hz: int) -> int:
+        """Makespan in whole cycles of a clock, rounded up."""
+        return -(-self.makespan * clock_hz // self.tick_hz)
+
+    def units(self, program: Program) -> list[UnitTime]:
+        """Where each unit's time went. ConservationError when it does not add up."""
+        unit = program.commands.unit
+        count = len(program.units)
+        order = np.argsort(unit, kind="stable")
+        owner = unit[order]
+        issue, release = self.issue[order], self.release[order]
+        before = np.zeros(len(order), np.int64)
+        before[1:] = np.where(owner[1:] == owner[:-1], release[:-1], 0)
+        gap = issue - before
+        why = self.why[order]
+        port = release - issue - self.interval[order]
+        busy = _per_unit(owner, self.interval[order], count)
+        waiting = _per_unit(owner, port, count)
+        last_release = np.zeros(count, np.int64)
+        np.maximum.at(last_release, unit, self.release)
+        last_end = np.zeros(count, np.int64)
+        np.maximum.at(last_end, unit, self.end)
+        gaps = {cause: _per_unit(owner, np.where(why == cause, gap, 0), count) for cause in GAPS}
+        other = _per_unit(owner, np.where((why == Why.UNIT) | (why == Why.NONE), gap, 0), count)
+        rows = []
+        for u, row in enumerate(program.units):
+            drain = int(last_end[u] - last_release[u])
+            stalled = {cause.name.lower(): int(gaps[cause][u]) for cause in GAPS}
+            stalled["port"] = int(waiting[u])
+            idle = self.makespan - int(last_end[u])
+            own = int(busy[u]) + drain
+            if own + sum(stalled.values()) + idle != self.makespan or other[u] or idle < 0:
+                raise ConservationError(f"the time of unit {row.name} does not add up")
+            rows.append(UnitTime(row.name, own, drain, stalled, idle))
+        return rows
+
+
+def _per_unit(owner: Ints, values: Ints, count: int) -> Ints:
+    """Sums by unit, exact in int64 (bincount would go through float64)."""
+    total = np.zeros(count, np.int64)
+    np.add.at(total, owner, values)
+    return total
