@@ -61,7 +61,7 @@ class Timeline:
         """Where each unit's time went. ConservationError when it does not add up."""
         unit = program.commands.unit
         count = len(program.units)
-        order = np.argsort(unit, kind="stable")
+        order = np.lexsort((self.release, self.issue, unit))
         owner = unit[order]
         issue, release = self.issue[order], self.release[order]
         before = np.zeros(len(order), np.int64)
