@@ -128,9 +128,9 @@ class MacArray(Unit):
     def slot_lag(self, dataflow: int, rows: int | None = None) -> int:
         """Cycles from a MATMUL's release until a PRELOAD may overwrite its stationary slot.
 
-        New values move down one row a cycle, the pass's wave row_latency a row: row i still reads
-        its old value (row_latency - 1) i cycles longer. rows: used by both the old pass and the
-        new tile (the smaller count), default all rows, which is never too early.
+        New values move down one row a cycle, the pass's wave row_latency a row: row i is still
+        in use (row_latency - 1) i cycles longer. rows: used by the new tile, default all of the
+        array, which is never too early.
         """
         if self.structure == "broadcast" or dataflow == Dataflow.OUTPUT_STATIONARY:
             return 0

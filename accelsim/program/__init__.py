@@ -1,0 +1,1 @@
+"""The Program: the table, its enumerations, its rules, its text and files."""

@@ -1,0 +1,133 @@
+"""Coverage: every product (m, n, k) of every MAC operator exactly once, and sums begun and ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.program.opcodes import Flag, Opcode
+from accelsim.program.table import Program
+from accelsim.workload import VectorOperator, Workload
+
+if TYPE_CHECKING:
+    from accelsim.program.validate import Findings
+
+Ints = NDArray[np.int64]
+LARGEST_GRID = 1 << 26  # cells of the counting grid when tiles do not line up
+
+
+def mac_operands(program: Program) -> tuple[Ints, Ints]:
+    """Rows of MATMUL and MVM commands, and the entry of each one's first operand (input)."""
+    opcode = program.commands.opcode
+    rows = np.flatnonzero((opcode == Opcode.MATMUL) | (opcode == Opcode.MVM))
+    return rows, program.operands.start[rows]
+
+
+def check_coverage(f: Findings, workload: Workload | None) -> None:
+    """Regions agree with extents, tiles cover each operator once, sums are begun and completed.
+
+    A tile pass has the operands input (group, m, k), weight (group, k, n), then sums or outputs
+    (group, m, n). Rows with Flag.RECOMPUTES are left out of the count.
+    """
+    program = f.program
+    rows, entry = mac_operands(program)
+    if len(rows) == 0:
+        return
+    o, c = program.operands, program.commands
+    few = np.diff(program.operands.start)[rows] < 3
+    if few.any():
+        f.rows("program.operands", rows[few], "needs input, weight and output operands")
+        return
+    if o.offset.shape[1] < 3:
+        f.one("program.operands", "operands.offset", "regions of tile passes need three dimensions")
+        return
+    a_low, b_low, c_low = (o.offset[entry + i, :3] for i in range(3))
+    a, b, out = (o.extent[entry + i, :3] for i in range(3))
+    shape = program.shapes.extents[c.shape[rows]]
+    m, n, k = shape[:, 0], shape[:, 1], shape[:, 2]
+    agree = (a[:, 1] == m) & (a[:, 2] == k) & (b[:, 1] == k) & (b[:, 2] == n)
+    agree &= (out[:, 1] == m) & (out[:, 2] == n)
+    agree &= (a_low[:, 0] == b_low[:, 0]) & (a_low[:, 0] == c_low[:, 0])
+    agree &= (a_low[:, 1] == c_low[:, 1]) & (a_low[:, 2] == b_low[:, 1])
+    agree &= b_low[:, 2] == c_low[:, 2]
+    f.rows("program.extents", rows[~agree], "has extents that differ from its operands' regions")
+    owner = np.array([tensor.operator for tensor in program.tensors], np.int64)
+    mine = (owner[o.tensor[entry]] == c.operator[rows]) | (owner[o.tensor[entry]] < 0)
+    for i in (1, 2):
+        own = owner[o.tensor[entry + i]]
+        mine &= (own == c.operator[rows]) | (own < 0)
+    f.rows("program.tensor", rows[~mine], "reads or writes a tensor of another operator")
+    low = np.stack([a_low[:, 0], a_low[:, 1], b_low[:, 2], a_low[:, 2]], axis=1)
+    size = np.stack([a[:, 0], m, n, k], axis=1)
+    counted = (c.flags[rows] & Flag.RECOMPUTES) == 0
+    for operator in np.unique(c.operator[rows]).tolist():
+        chosen = counted & (c.operator[rows] == operator)
+        limits = _limits(program, operator, entry[chosen], workload)
+        name = program.operators[operator] if operator >= 0 else "no operator"
+        _cover(f, name, low[chosen], size[chosen], limits)
+        _sums(f, name, c.flags[rows[chosen]], size[chosen], limits)
+    if workload is not None:
+        present = set(np.unique(c.operator[rows]).tolist())
+        for number, op in enumerate(workload.operators):
+            if not isinstance(op, VectorOperator) and number not in present:
+                f.one("program.coverage", op.name, "has no command at all")
+
+
+def _limits(program: Program, operator: int, entry: Ints, workload: Workload | None) -> Ints:
+    """(groups, m, n, k) that must be covered: the workload's, else the tensors'."""
+    if workload is not None and 0 <= operator < len(workload.operators):
+        op = workload.operators[operator]
+        if not isinstance(op, VectorOperator):
+            return np.array([op.groups, op.m, op.n, op.k], np.int64)
+    tensors = [program.tensors[int(program.operands.tensor[entry[0] + i])].shape for i in (0, 1)]
+    groups, m, k = tensors[0][:3]
+    return np.array([groups, m, tensors[1][2], k], np.int64)
+
+
+def _cover(f: Findings, name: str, low: Ints, size: Ints, limits: Ints) -> None:
+    high = low + size
+    if (high > limits).any() or (size < 1).any():
+        f.one("program.coverage", name, "has a tile outside the operator's dimensions")
+        return
+    total = int(np.prod(limits.astype(object)))
+    volume = int(sum(int(v) for v in np.prod(size, axis=1)))
+    if volume != total:
+        f.one("program.coverage", name, f"computes {volume} products, it has {total}",
+              "cover every (m, n, k) exactly once")  # fmt: skip
+        return
+    cells, first, count = [], [], []
+    for axis in range(4):
+        edges = np.unique(np.concatenate([low[:, axis], high[:, axis]]))
+        cells.append(len(edges) - 1)
+        begin = np.searchsorted(edges, low[:, axis])
+        first.append(begin)
+        count.append(np.searchsorted(edges, high[:, axis]) - begin)
+    if all((step == 1).all() for step in count):
+        number = np.ravel_multi_index(first, cells)
+        overlap = len(np.unique(number)) != len(number)
+    elif int(np.prod(cells)) > LARGEST_GRID:
+        f.one("program.coverage", name, f"its tiles make a grid of more than {LARGEST_GRID} cells",
+              "let tiles line up")  # fmt: skip
+        return
+    else:
+        grid = np.zeros(cells, np.int64)
+        for index in range(len(low)):
+            box = tuple(slice(int(first[x][index]), int(first[x][index] + count[x][index]))
+                        for x in range(4))  # fmt: skip
+            grid[box] += 1
+        overlap = bool((grid != 1).any())
+    if overlap:
+        f.one("program.coverage", name, "computes some products twice and misses others",
+              "cover every (m, n, k) exactly once")  # fmt: skip
+
+
+def _sums(f: Findings, name: str, flags: Ints, size: Ints, limits: Ints) -> None:
+    area = size[:, 0] * size[:, 1] * size[:, 2]
+    begun = int(area[(flags & Flag.FIRST_K) != 0].sum())
+    ended = int(area[(flags & Flag.LAST_K) != 0].sum())
+    outputs = int(limits[0] * limits[1] * limits[2])
+    if begun != ended or begun % outputs or begun == 0:
+        f.one("program.sums", name,
+              f"begins {begun} sums and ends {ended}, it has {outputs} outputs")  # fmt: skip
