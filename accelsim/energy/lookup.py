@@ -1,0 +1,137 @@
+"""From a chip's actions to joules a count, each with the row or rule it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelsim.chip import Chip
+from accelsim.energy.rows import components, half_width
+from accelsim.energy.scaling import scale_energy
+from accelsim.energy.sram import sram_cost
+from accelsim.errors import InputError, Problem
+from accelsim.formats import get
+from accelsim.units.dram import Dram
+from accelsim.units.sram import Sram
+
+PICO = 1e-12  # unit prefix
+DEVICE, CORE, CHIP = "device", "core", "chip"
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """joules: for one count. band: relative half width from the constants' confidence.
+    boundary: the innermost of device, core, chip. source: rows and rule, for a person."""
+
+    joules: float
+    band: float
+    boundary: str
+    source: str
+
+
+def _row(chip: Chip, key: str) -> tuple[float, float]:
+    """(joules at the chip's node and voltage, band) of a row of the component table."""
+    row = components()[key]
+    node = chip.technology.node * 1e9
+    value = row["value"] * PICO
+    if row["node_nm"] is not None:
+        value = scale_energy(value, row["node_nm"], row["voltage"], node, chip.technology.voltage)
+    return value, half_width(row["confidence"])
+
+
+def multiply_accumulate(chip: Chip, input_format: str, weight_format: str) -> Price:
+    """One multiply-accumulate: the family's 8-bit multiply times the product of widths over 64,
+    plus its 32-bit add times the accumulator's width over 32 (array and carry-chain area rules)."""
+    family = chip.technology.family
+    a, b, width = get(input_format).bits, get(weight_format).bits, chip.array.accumulator.bits
+    multiply, band_m = _row(chip, f"{family}/int8/multiply")
+    add, band_a = _row(chip, f"{family}/int32/add")
+    joules_m, joules_a = multiply * a * b / 64, add * width / 32
+    total = joules_m + joules_a
+    derived = half_width("der") if (a, b, width) != (8, 8, 32) else 0.0
+    band = max((joules_m * band_m + joules_a * band_a) / total, derived)
+    source = f"{family}/int8/multiply x {a * b}/64 + {family}/int32/add x {width}/32"
+    return Price(total, band, DEVICE, source)
+
+
+def unit_prices(chip: Chip) -> dict[tuple[str, str], Price]:
+    """(unit, action) -> price, for every action that the chip's units name and we charge.
+
+    Actions without a sourced constant cost nothing and say so: idle slots, DMA control, logic
+    leakage, wires.
+    """
+    family = chip.technology.family
+    array, vector, dma = chip.array, chip.vector_unit, chip.dma
+    prices: dict[tuple[str, str], Price] = {}
+    none = Price(0.0, 0.0, CHIP, "not charged: no sourced constant")
+    register, band = _row(chip, "aladdin_40nm/register/bit")
+    bit = Price(register, band, CORE, "aladdin_40nm/register/bit")
+    multiply, band_m = _row(chip, f"{family}/int32/multiply")
+    add, band_a = _row(chip, f"{family}/int32/add")
+    rescale = Price(multiply + add, max(band_m, band_a), CORE,
+                    f"{family}/int32/multiply + {family}/int32/add")  # fmt: skip
+    element = Price(add, band_a, CORE, f"{family}/int32/add")
+    for rate in array.rates:
+        pair = f"{rate.input}_{rate.weight}"
+        prices[array.name, f"mac_{pair}"] = multiply_accumulate(chip, rate.input, rate.weight)
+        prices[array.name, f"mac_gated_{pair}"] = Price(
+            0.0, 0.0, DEVICE, "a product with a zero operand: registers hold, nothing switches"
+        )
+    prices[array.name, "register_bits"] = bit
+    prices[array.name, "accumulator_bits"] = bit
+    prices[array.name, "requantize"] = rescale
+    prices[array.name, "idle_slots"] = none
+    prices[vector.name, "requantize"] = rescale
+    prices[vector.name, "element_operation"] = element
+    prices[dma.name, "transfer"] = none
+    return prices
+
+
+def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
+    """(memory, "read_bit" | "write_bit" | "leakage_second") -> price.
+
+    A leakage price is watts of all instances of the memory.
+    """
+    tech = chip.technology
+    prices: dict[tuple[str, str], Price] = {}
+    for memory in chip.memories.values():
+        if isinstance(memory, Dram):
+            key = f"dram/{memory.standard}/bit"
+            if key not in components():
+                raise InputError(
+                    Problem(
+                        "energy.dram",
+                        f"no energy row for the standard {memory.standard!r}",
+                        "write one of " + ", ".join(standards()),
+                        path=f"memories.{memory.name}.standard",
+                    )
+                )
+            joules, band = _row(chip, key)
+            for action in ("read_bit", "write_bit"):
+                prices[memory.name, action] = Price(joules, band, CHIP, key)
+            continue
+        prices.update(_sram_prices(memory, chip, tech.node * 1e9))
+    if chip.array.accumulator.location == "column":
+        register, band = _row(chip, "aladdin_40nm/register/bit")
+        held = Price(register, band, CORE, "aladdin_40nm/register/bit")
+        for action in ("read_bit", "write_bit"):
+            prices[f"{chip.array.name}.accumulators", action] = held
+    return prices
+
+
+def _sram_prices(memory: Sram, chip: Chip, node_nm: float) -> dict[tuple[str, str], Price]:
+    tech = chip.technology
+    cost = sram_cost(memory.size, memory.banks, memory.width, node_nm, tech.voltage,
+                     tech.sram_device)  # fmt: skip
+    band = half_width("run")
+    copies = chip.array.count if memory.scope == "private" else 1
+    watts = cost.leakage * memory.banks * copies
+    return {
+        (memory.name, "read_bit"): Price(cost.read / memory.width, band, CORE, cost.source),
+        (memory.name, "write_bit"): Price(cost.write / memory.width, band, CORE, cost.source),
+        (memory.name, "leakage_second"): Price(watts, half_width("der"), CORE, cost.source),
+    }
+
+
+def standards() -> tuple[str, ...]:
+    """Off-chip memory standards with an energy row."""
+    return tuple(sorted(key.split("/")[1] for key in components() if key.startswith("dram/")))
