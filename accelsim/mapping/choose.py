@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ from accelsim.mapping.placement import capacity, fused, place
 from accelsim.mapping.tiles import box_bytes, k_tiles, m_tiles
 from accelsim.units.mac_array import Dataflow
 
-Floats = NDArray[np.float64]
+CLOSE = 0.02  # estimates nearer than this count as equal; then fewer passes win
 
 
 def _cuts(total: int, step: int, least: int) -> list[int]:
@@ -82,7 +83,7 @@ def _m_cuts(geometry: Geometry, held: int) -> list[_MCut]:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    score: tuple[float, float, int]
+    score: tuple[int, int, float, int]  # cycles in steps of CLOSE, passes, bytes, number
     mapping: Mapping
 
 
@@ -160,6 +161,13 @@ class Chooser:
                 total += -(-k // limit_k) * period
         return total * blocks_m
 
+    def _passes(self, cut: _MCut, n_sizes: list[int], k_sizes: list[int]) -> int:
+        """Passes of one group."""
+        limit_m, limit_n, limit_k = self.limits
+        count = int((-(-cut.sizes // limit_m)).sum()) if limit_m else cut.tiles
+        count *= sum(-(-n // limit_n) for n in n_sizes) if limit_n else len(n_sizes)
+        return count * (sum(-(-k // limit_k) for k in k_sizes) if limit_k else len(k_sizes))
+
     def _score(self, cut: _MCut, n: int, k: int, number: int) -> list[_Candidate]:
         g, array, bits = self.geometry, self.array, self.bits
         n_tiles, k_tile_count = -(-g.n // n), -(-g.k // k)
@@ -210,9 +218,12 @@ class Chooser:
             edge += min(slot_w, whole_w) if self.cold else 0.0
             fill = edge / self.bytes_per_cycle
             overlapped = max(compute, traffic) if min(self.slots) > 1 else compute + traffic
+            passes = self._passes(cut, n_sizes, k_sizes)
             mapping = Mapping(self.dataflow, cut.batch, cut.height, cut.width, n, k,
                               order, keep_i, keep_w, *self.slots)  # type: ignore[arg-type]  # fmt: skip
-            results.append(_Candidate((overlapped + fill, moved, number + len(results)), mapping))
+            results.append(_Candidate(
+                (int(log(overlapped + fill) / CLOSE), passes, moved, number + len(results)), mapping
+            ))
         return results
 
     def _sizes(self, cut: _MCut, keep_i: bool, keep_w: bool, slot_i: int, slot_w: int,

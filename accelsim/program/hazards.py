@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim import jit
+from accelsim.formats import get
 from accelsim.program.opcodes import Access
 from accelsim.program.table import Program
 
@@ -164,6 +165,17 @@ def segments(program: Program) -> tuple[Ints, Ints, int, Ints, Ints]:
             *(find(x).astype(np.int64) for x in (r_begin, r_end)))  # type: ignore[return-value]  # fmt: skip
 
 
+def _region_tensor(program: Program) -> Ints:
+    """Tensor row of each operand, for comparing regions; a number of its own for operands whose
+    footprint is a whole tensor but whose region is a part of it (off-chip tensors)."""
+    o = program.operands
+    elements = np.array([int(np.prod(t.shape)) for t in program.tensors], np.int64)
+    bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
+    region = np.prod(o.extent, axis=1)
+    part = (o.span * 8 >= elements[o.tensor] * bits[o.tensor]) & (region < elements[o.tensor])
+    return np.where(part, -1 - np.arange(len(o.tensor)), o.tensor)
+
+
 def check_hazards(f: Findings) -> None:
     """Find reads before writes and writes too early, over every memory."""
     p = f.program
@@ -187,7 +199,7 @@ def check_hazards(f: Findings) -> None:
     zeros = [np.zeros(n, np.int64) for n in (total, total * units, count * units, count * units)]
     columns = [
         c.unit, c.queue, place, alone, d.start, d.predecessor, d.kind, o.start, root[o.tensor],
-        o.tensor, low, high, o.access,
+        _region_tensor(p), low, high, o.access,
     ]  # fmt: skip
     state = [writer, zeros[0], holder, zeros[1], np.full(len(p.queues), -1, np.int64),
              np.full(units, -1, np.int64), zeros[2], zeros[3], np.zeros(100, np.int64),

@@ -1,0 +1,248 @@
+"""Chip files: YAML to a Chip, every problem at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from accelsim.chip import Chip, OperatingPoint, Precision, Technology
+from accelsim.chip.machine import tick_rate
+from accelsim.config.overrides import apply_overrides
+from accelsim.config.quantities import QuantityError, quantity
+from accelsim.config.reader import Reader
+from accelsim.config.yaml_source import Node, Place, load_yaml
+from accelsim.energy.rows import families
+from accelsim.errors import InputError, Problem
+from accelsim.formats import FORMATS
+from accelsim.units.dma import Dma
+from accelsim.units.dram import Dram
+from accelsim.units.mac_array import MacArray
+from accelsim.units.sram import Sram
+from accelsim.units.vector_unit import VectorUnit
+
+KEYS = ("name", "description", "technology", "clocks", "operating_points", "precision", "weights",
+        "memories", "units")  # fmt: skip
+REQUIRED = ("name", "technology", "clocks", "memories", "units")
+MEMORY_KINDS: dict[str, Any] = {"sram": Sram, "dram": Dram}
+UNIT_KINDS: dict[str, Any] = {"mac_array": MacArray, "vector_unit": VectorUnit, "dma": Dma}
+MOST_HZ = 10**11
+
+
+def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
+    """The Chip of a YAML file. overrides: "units.array.rows=64", applied before validation.
+
+    Raises InputError with every problem, each with file, line and column.
+    """
+    return read_chip(load_yaml(path), str(path), overrides)
+
+
+def read_chip(root: Node, source: str, overrides: Sequence[str] = ()) -> Chip:
+    """The Chip of a parsed document."""
+    apply_overrides(root, overrides)
+    chip, problems = _ChipReader(root, source).read()
+    if problems or chip is None:
+        raise InputError(problems)
+    return chip
+
+
+class _ChipReader(Reader):
+    def __init__(self, root: Node, source: str) -> None:
+        super().__init__()
+        self.root, self.source = root, source
+
+    def read(self) -> tuple[Chip | None, list[Problem]]:
+        items = self.mapping(self.root, "")
+        if items is None:
+            return None, self.problems
+        self.keys(items, KEYS, "", REQUIRED, self.root.place)
+
+        def part(key: str) -> Node | None:
+            return items[key][1] if key in items else None
+
+        values: dict[str, Any] = {"source": self.source}
+        for key in ("name", "description"):
+            node = part(key)
+            if node is not None:
+                values[key] = self.text(node, key)
+        clocks = values["clocks"] = self.clocks(part("clocks"))
+        values["technology"] = self.section(Technology, part("technology"), "technology")
+        if part("precision") is not None:
+            values["precision"] = self.section(Precision, part("precision"), "precision")
+        if (node := part("weights")) is not None:
+            values["weights"] = self.choice(node, ("cold", "resident"), "weights")
+        if (node := part("operating_points")) is not None:
+            values["operating_points"] = self.points(node, clocks)
+        values["memories"] = self.kinds(part("memories"), "memories", MEMORY_KINDS)
+        values["units"] = self.kinds(part("units"), "units", UNIT_KINDS)
+        self.cross(values, items)
+        if self.problems:
+            return None, self.problems
+        chip = Chip(**values)
+        return chip, self.problems
+
+    def section(self, cls: Any, node: Node | None, path: str) -> Any:
+        return self.build(cls, node, path) if node is not None else None
+
+    def clocks(self, node: Node | None) -> dict[str, int]:
+        items = self.mapping(node, "clocks") if node is not None else {}
+        clocks: dict[str, int] = {}
+        for name, (_, value) in (items or {}).items():
+            hz = self.hertz(value, f"clocks.{name}")
+            if hz is not None:
+                clocks[name] = hz
+        if node is not None and items == {}:
+            self.wrong("chip.clocks", node.place, "clocks", "names no clock", "write core: 1 GHz")
+        return clocks
+
+    def hertz(self, node: Node, path: str) -> int | None:
+        try:
+            hz = int(quantity(node.value, "Hz"))
+        except QuantityError as error:
+            self.wrong("value.quantity", node.place, path, error.args[0], error.args[1])
+            return None
+        if not 1 <= hz <= MOST_HZ:
+            self.wrong("value.range", node.place, path, f"{hz} Hz is outside 1..{MOST_HZ} Hz",
+                       "write a value like 1 GHz")  # fmt: skip
+            return None
+        return hz
+
+    def points(self, node: Node, clocks: dict[str, int]) -> tuple[OperatingPoint, ...]:
+        found = []
+        for name, (where, value) in (self.mapping(node, "operating_points") or {}).items():
+            path = f"operating_points.{name}"
+            items = self.mapping(value, path)
+            if items is None:
+                continue
+            self.keys(items, ("voltage", "clocks"), path, ("voltage",), where)
+            changed: dict[str, int] = {}
+            if "clocks" in items:
+                for clock, (place, hz) in (self.mapping(items["clocks"][1], path) or {}).items():
+                    if clock not in clocks:
+                        self.unknown("chip.clock", place, f"{path}.clocks.{clock}", clock,
+                                     "clock", clocks)  # fmt: skip
+                    rate = self.hertz(hz, f"{path}.clocks.{clock}")
+                    changed[clock] = rate or 1
+            try:
+                volts = float(quantity(items["voltage"][1].value, "V")) if "voltage" in items else 0
+            except QuantityError as error:
+                self.wrong("value.quantity", items["voltage"][1].place, f"{path}.voltage",
+                           error.args[0], error.args[1])  # fmt: skip
+                continue
+            if "voltage" in items and not 0.1 <= volts <= 5.0:
+                self.wrong("value.range", items["voltage"][1].place, f"{path}.voltage",
+                           f"{volts:g} V is outside 0.1..5 V", "write a value like 0.8 V")  # fmt: skip
+            found.append(OperatingPoint(name, volts, changed))
+        return tuple(found)
+
+    def kinds(self, node: Node | None, path: str, kinds: dict[str, Any]) -> dict[str, Any]:
+        """Named things with a ``kind`` key each."""
+        found: dict[str, Any] = {}
+        for name, (where, value) in (self.mapping(node, path) or {} if node else {}).items():
+            here = f"{path}.{name}"
+            items = self.mapping(value, here)
+            if items is None:
+                continue
+            if not name.isidentifier():
+                self.wrong("chip.name", where, here, "is not a plain name",
+                           "use letters, digits and _")  # fmt: skip
+            if "kind" not in items:
+                self.wrong("key.missing", where, f"{here}.kind", "is missing",
+                           "write kind: " + " | ".join(kinds))  # fmt: skip
+                continue
+            kind = self.choice(items["kind"][1], kinds, f"{here}.kind")
+            if kind is None:
+                continue
+            cls = kinds[kind]
+            given = {"name": name}
+            if cls is Dma:
+                given["memory_latency"] = 0  # type: ignore[assignment]
+            found[name] = self.build(cls, value, here, given, ("kind",))
+        return found
+
+    def unknown(self, code: str, place: Place, path: str, name: object, what: str,
+                known: Any) -> None:  # fmt: skip
+        listed = ", ".join(known) or "none is defined"
+        self.wrong(code, place, path, f"there is no {what} {name!r}", f"write one of: {listed}")
+
+    # -- rules that need several keys ----------------------------------------------------------
+
+    def cross(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
+        technology = values.get("technology")
+        if technology is not None and technology.family not in families():
+            self.unknown("chip.family", self.place_of(items, "technology", "family"),
+                         "technology.family", technology.family, "energy family", families())  # fmt: skip
+        clocks, memories, units = values["clocks"], values["memories"], values["units"]
+        for section in ("memories", "units"):
+            for name, item in values[section].items():
+                clock = getattr(item, "clock", None)
+                if clock is not None and clocks and clock not in clocks:
+                    path = f"{section}.{name}.clock"
+                    self.unknown("chip.clock", self.place_of(items, section, name, "clock"), path,
+                                 clock, "clock", clocks)  # fmt: skip
+        if clocks:
+            try:
+                tick_rate(clocks)
+            except InputError as error:
+                first = error.problems[0]
+                self.wrong(first.code, items["clocks"][0], "clocks", first.message, first.fix)
+        if "units" not in items or "memories" not in items:
+            return
+        for kind, cls in UNIT_KINDS.items():
+            count = sum(isinstance(unit, cls) for unit in units.values())
+            broken = any(unit is None for unit in units.values())
+            if count != 1 and not broken:
+                self.wrong("chip.units", items["units"][0], "units",
+                           f"has {count} units of kind {kind}", f"give exactly one {kind}")  # fmt: skip
+        for name, unit in units.items():
+            for key in ("input", "weight", "output", "memory"):
+                target = getattr(unit, key, None)
+                if isinstance(target, str):
+                    self.memory_use(items, memories, name, key, target)
+        self.formats(values, items)
+
+    def memory_use(self, items: dict[str, tuple[Place, Node]], memories: dict[str, Any], unit: str,
+                   key: str, target: str) -> None:  # fmt: skip
+        path, place = f"units.{unit}.{key}", self.place_of(items, "units", unit, key)
+        wanted = Dram if key == "memory" else Sram
+        if target not in memories:
+            self.unknown("chip.memory", place, path, target, "memory", memories)
+        elif memories[target] is not None and not isinstance(memories[target], wanted):
+            fitting = [n for n, m in memories.items() if isinstance(m, wanted)]
+            self.wrong("chip.memory_kind", place, path,
+                       f"{target} is a {memories[target].kind}, a {wanted.kind} is needed",
+                       "write one of: " + ", ".join(fitting))  # fmt: skip
+
+    def formats(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
+        integers = [name for name, record in FORMATS.items() if record.kind == "integer"]
+        array = next((u for u in values["units"].values() if isinstance(u, MacArray)), None)
+        if array is None:
+            return
+        node = items["units"][1].value[array.name][1]
+        rates = node.value["rates"][1]
+        for number, rate in enumerate(array.rates):
+            for key in ("input", "weight"):
+                name = getattr(rate, key)
+                if name not in integers:
+                    place = rates.value[number].value[key][1].place
+                    self.unknown("chip.format", place, f"units.{array.name}.rates[{number}].{key}",
+                                 name, "integer format", integers)  # fmt: skip
+        precision = values.get("precision", Precision())
+        pairs = [(rate.input, rate.weight) for rate in array.rates]
+        if precision is not None and (precision.input, precision.weight) not in pairs:
+            place = items["precision"][0] if "precision" in items else items["units"][0]
+            listed = ", ".join(f"{a} x {b}" for a, b in pairs)
+            self.wrong("chip.precision", place, "precision",
+                       f"{array.name} has no rate for {precision.input} x {precision.weight}",
+                       f"write one of: {listed}")  # fmt: skip
+
+    @staticmethod
+    def place_of(items: dict[str, tuple[Place, Node]], *path: str) -> Place:
+        """Where a value stands, or its nearest parent."""
+        place, node = items[path[0]]
+        for key in path[1:]:
+            if not node.is_map or key not in node.value:
+                break
+            place, node = node.value[key][0], node.value[key][1]
+            place = node.place
+        return place

@@ -1,0 +1,69 @@
+"""Quantities with units: "64 KiB", "1 GHz", "25 uS" to SI numbers."""
+
+from __future__ import annotations
+
+import re
+from math import isfinite
+
+_NUMBER = re.compile(r"\s*([-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*")
+_PREFIXES = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3,
+             "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}  # fmt: skip
+_BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
+_EXAMPLES = {"B": "64 KiB", "bit": "64 bit", "Hz": "1 GHz", "s": "100 ns", "J": "1 pJ",
+             "W": "10 mW", "V": "0.8 V", "m": "22 nm", "B/s": "16 GB/s", "K": "350 K",
+             "S": "25 uS"}  # fmt: skip
+#: units whose values are whole numbers
+WHOLE = ("B", "bit", "Hz")
+
+
+class QuantityError(ValueError):
+    """Not a quantity of the wanted unit; args: what is wrong, what to write."""
+
+
+def example(unit: str) -> str:
+    """How a quantity of that unit is written."""
+    return _EXAMPLES.get(unit, f"1 {unit}")
+
+
+def _factors(unit: str) -> dict[str, float]:
+    stem, _, tail = unit.partition("/")
+    after = f"/{tail}" if tail else ""
+    table = {f"{prefix}{stem}{after}": factor for prefix, factor in _PREFIXES.items()}
+    if stem == "K":  # no prefixes on kelvin: "KK" helps nobody
+        table = {"K": 1.0}
+    if stem == "B":
+        table.update({f"{prefix}B{after}": factor for prefix, factor in _BINARY.items()})
+    if stem == "bit":
+        table["bits"] = 1.0
+        table.update({f"{prefix}bit": factor for prefix, factor in _BINARY.items()})
+    return table
+
+
+def quantity(value: object, unit: str) -> float | int:
+    """The SI number of "<number> <unit>"; QuantityError otherwise.
+
+    Bytes, bits and hertz must come out whole and are ints. 0 needs no unit.
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool) and value == 0:
+        return 0
+    if isinstance(value, bool) or not isinstance(value, str):
+        raise QuantityError(f"{value!r} has no unit", f"write it like {example(unit)}")
+    match = _NUMBER.fullmatch(value)
+    if not match:
+        raise QuantityError(f"{value!r} is not a number with a unit",
+                            f"write it like {example(unit)}")  # fmt: skip
+    number, written = float(match[1]), match[2]
+    factors = _factors(unit)
+    if written not in factors:
+        message = f"{value!r} has no unit" if not written else (
+            f"{written!r} is not a unit of {unit}")  # fmt: skip
+        raise QuantityError(message, f"write it like {example(unit)}")
+    result = number * factors[written]
+    if not isfinite(result):
+        raise QuantityError(f"{value!r} is too large", f"write it like {example(unit)}")
+    if unit in WHOLE:
+        if abs(result - round(result)) > 1e-6 * max(1.0, abs(result)):
+            raise QuantityError(f"{value!r} is not a whole number of {unit}",
+                                f"write it like {example(unit)}")  # fmt: skip
+        return round(result)
+    return result
