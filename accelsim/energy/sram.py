@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from math import log
+from math import exp, log
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,17 @@ def _grid(node: int, device: str) -> tuple[list[int], list[int], dict[str, Any]]
         at = sizes.index(row["size_bytes"]), widths.index(row["width_bits"])
         for name in QUANTITIES:
             grids[name][at] = row[name]
+    for grid in grids.values():
+        _fill(np.log(sizes), grid)
     return sizes, widths, grids
+
+
+def _fill(positions: Any, grid: Any) -> None:
+    """Cells that CACTI found no solution for: interpolated along the size, in logarithms."""
+    for column in grid.T:
+        known = np.isfinite(column)
+        column[~known] = np.exp(np.interp(positions[~known], positions[known],
+                                          np.log(column[known])))  # fmt: skip
 
 
 def devices() -> tuple[str, ...]:
@@ -65,22 +75,17 @@ def _bracket(values: list[int], x: float) -> tuple[int, float]:
 def interpolate(node: int, device: str, quantity: str, size: float, width: float) -> float:
     """A quantity of the table at a bank size (bytes) and width (bits), exact at its nodes.
 
-    Bilinear in logarithms of size, width and value; where a corner is missing, along the size at
-    the nearest complete width.
+    Bilinear in logarithms of size, width and value.
     """
     sizes, widths, grids = _grid(node, device)
     grid = grids[quantity]
     row, along = _bracket(sizes, size)
     column, across = _bracket(widths, min(max(width, widths[0]), widths[-1]))
-    total, weight = 0.0, 0.0
+    total = 0.0
     for i, wi in ((row, 1 - along), (min(row + 1, len(sizes) - 1), along)):
         for j, wj in ((column, 1 - across), (min(column + 1, len(widths) - 1), across)):
-            if wi * wj and np.isfinite(grid[i, j]):
-                total += wi * wj * log(grid[i, j])
-                weight += wi * wj
-    if weight == 0:
-        raise InputError(Problem("energy.sram.range", f"no SRAM of {size:g} bytes, {width:g} bits"))
-    return float(np.exp(total / weight))
+            total += wi * wj * log(grid[i, j])
+    return exp(total)
 
 
 def sram_cost(size: int, banks: int, width: int, node_nm: float, voltage: float,
@@ -105,8 +110,6 @@ def sram_cost(size: int, banks: int, width: int, node_nm: float, voltage: float,
     if abs(node / node_nm - 1) > 0.02:
         factor = energy_factor(node_nm, voltage) / energy_factor(node, voltage)
         area = scale_area(area, node, node_nm)
-    if slim < widths[0]:  # a narrow port reads the narrowest word and uses a part
-        values["read_pj"] *= 1.0
     return SramCost(
         values["read_pj"] * 1e-12 * factor, values["write_pj"] * 1e-12 * factor,
         values["leak_mw"] * 1e-3 * factor, area * 1e-6,

@@ -184,8 +184,7 @@ class Chooser:
         whole_i = g.groups * g.batch * g.in_height * g.in_width * g.channels * bits[0] / 8
         slot_w = -(-k * n * bits[1] // 8)
         whole_w = g.groups * g.k * g.n * bits[1] / 8
-        block_n = min(self.limits[1] or n, n)
-        elements = -(-n // block_n) * cut.largest * block_n
+        elements = n * cut.largest
         out = g.groups * g.m * g.n * bits[2] / 8
         results = []
         for order, keep_i, keep_w in product(("mnk", "nmk"), (True, False), (True, False)):

@@ -202,11 +202,12 @@ def _from_registers(e: MacEmitter, assembler: Assembler, operand: str, region: R
 
 def _block(e: MacEmitter, index: Ints, slot: Ints, base: int, slot_bytes: int, bits: int) -> tuple[
         Ints, Ints]:  # fmt: skip
-    """Address and span of a pass's outputs inside its tile's slot."""
+    """Address and span of a pass's outputs inside its tile's slot: packed, one block of all the
+    tile's rows for each pass along n."""
     passes, place = e.passes, e.place
-    block = passes.n0[index] // place.block_n
-    first = (block * place.tile_m + passes.m0[index]) * place.block_n
-    count = passes.m[index] * place.block_n
+    tall = place.m.size[e.jobs.m[passes.job[index]]]
+    first = passes.n0[index] * tall + passes.m0[index] * passes.n[index]
+    count = passes.m[index] * passes.n[index]
     low = first * bits // 8
     return base + slot * slot_bytes + low, -(-(first + count) * bits // 8) - low
 

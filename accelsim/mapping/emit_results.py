@@ -78,7 +78,7 @@ def _sums_operand(e: MacEmitter, assembler: Assembler, rows: Ints, jobs: Ints,
     size = packed_bytes(elements, get(e.place.sum_format).bits)
     tensor = SUMS + (instance if e.split_k else np.zeros_like(instance))
     assembler.operand(rows, tensor=tensor, memory=memory, address=_sums_address(e, jobs),
-                      span=e.place.sums_slot, bytes=size, access=access,
+                      span=size, bytes=size, access=access,
                       format=FORMAT_INDEX[e.place.sum_format], region=region)  # fmt: skip
     if access != Access.WRITE:
         assembler.demand(rows, read, size)
@@ -119,7 +119,7 @@ def _codes_operand(e: MacEmitter, assembler: Assembler, rows: Ints, jobs: Ints, 
     size = packed_bytes(elements, get(e.formats[2]).bits)
     address = e.place.output_area.base + out_slot(e, jobs) * e.place.out_slot
     assembler.operand(rows, tensor=OUTPUT_MATRIX, memory=e.memories(name)[instance],
-                      address=address, span=e.place.out_slot, bytes=size, access=access,
+                      address=address, span=size, bytes=size, access=access,
                       format=FORMAT_INDEX[e.formats[2]], region=region)  # fmt: skip
     ports = e.write_ports(name) if access == Access.WRITE else e.read_ports(name)
     assembler.demand(rows, ports[instance], size)
@@ -130,13 +130,13 @@ def _store(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, done: Ints) -
     region, elements = _tile(e, done)
     instance = e.jobs.instance[done]
     address = e.place.output_area.base + out_slot(e, done) * e.place.out_slot
-    span = np.full(len(done), e.place.out_slot)
+    size = packed_bytes(elements, get(e.formats[2]).bits)
     name = e.array.output
     total = e.geometry.groups * e.geometry.m * e.geometry.n
     transfer(e, assembler, shapes, rows, opcode=Opcode.STORE, channel="output",
-             bytes=packed_bytes(elements, get(e.formats[2]).bits), format=e.formats[2],
+             bytes=size, format=e.formats[2],
              tensor=OUTPUT_MATRIX, region=region,
-             near=[(e.memories(name)[instance], e.read_ports(name)[instance], address, span)],
+             near=[(e.memories(name)[instance], e.read_ports(name)[instance], address, size)],
              far_span=get(e.formats[2]).bytes_for(total))  # fmt: skip
     source = e.rows.last_matmul[done] if e.fused else e.rows.requantize[done]
     assembler.depend(rows, source, Edge.DATA)
@@ -154,11 +154,10 @@ def _spill(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
     ):
         region, elements = _tile(e, jobs)
         instance = e.jobs.instance[jobs]
-        span = np.full(len(jobs), e.place.sums_slot)
         size = packed_bytes(elements, get(e.place.sum_format).bits)
         transfer(e, assembler, shapes, rows, opcode=opcode, channel=channel, bytes=size,
                  format=e.place.sum_format, tensor=SUMS, region=region,
-                 near=[(memory[instance], ports[instance], _sums_address(e, jobs), span)],
+                 near=[(memory[instance], ports[instance], _sums_address(e, jobs), size)],
                  far_span=far_span)  # fmt: skip
     assembler.depend(e.rows.store[spilled], e.rows.last_matmul[spilled], Edge.DATA)
     key = (e.jobs.group * e.counts["m"] + e.jobs.m) * e.counts["n"] + e.jobs.n

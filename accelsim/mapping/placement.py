@@ -39,13 +39,11 @@ class Placement:
 
     lanes: sets of slots inside one memory instance. sums_slots: partial-sum slots (0: every sum
     is finished in one pass). input_split, weight_split: instances read different tiles.
-    A tile's outputs lie in blocks of tile_m rows of block_n elements, one block a pass along n.
+    A tile's outputs lie packed, one block of all its rows for each pass along n.
     """
 
     array: MacArray
     limits: tuple[int, int, int]
-    tile_m: int
-    block_n: int
     m: MTiles
     k: KTiles
     n_first: np.ndarray
@@ -128,8 +126,7 @@ def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, 
     )  # fmt: skip
     wide = sum_format(array)
     tile_n, tile_m = int(n_size.max()), int(m.size.max())
-    block_n = min(limits[1] or tile_n, tile_n)
-    held = -(-tile_n // block_n) * tile_m * block_n
+    held = tile_m * tile_n
     sums_slot, out_slot = get(wide).bytes_for(held), get(formats[2]).bytes_for(held)
     one_pass = len(k.first) == 1 and (limits[2] == 0 or int(k.size.max()) <= limits[2])
     spills = len(k.first) > 1 and mapping.order[2] != "k"
@@ -150,7 +147,7 @@ def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, 
     if weight_address is not None:
         areas["weight"] = Area(array.weight, weight_address, weight_size)
     return Placement(
-        array, limits, tile_m, block_n, m, k, n_first, n_size, bits[0], bits[1], wide, boxes, pieces, input_slot,
+        array, limits, m, k, n_first, n_size, bits[0], bits[1], wide, boxes, pieces, input_slot,
         weight_slot, sums_slot, out_slot, sums_slots, input_split, weight_split, input_lanes,
         weight_lanes, output_lanes, areas["input"], areas["weight"], areas["sums"], areas["out"],
         spills,
