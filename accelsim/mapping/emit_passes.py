@@ -65,9 +65,20 @@ def _matmul_commands(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> 
     formats = tuple(FORMAT_INDEX[name] for name in e.formats)
     shape = shapes.unique(
         e.machine.kind_index[e.array.name], Opcode.MATMUL, (formats[0], formats[1], formats[2]),
-        (passes.m, passes.n, passes.k, np.full(len(passes), e.mapping.dataflow)), flags,
+        (passes.m, passes.n, passes.k, np.full(len(passes), e.mapping.dataflow), *_exit_row(e)),
+        flags,
     )  # fmt: skip
     assembler.command(rows, Opcode.MATMUL, units[e.jobs.instance[passes.job]], shape, flags)
+
+
+def _exit_row(e: MacEmitter) -> tuple[Ints, ...]:
+    """Extent 4 of an array with a bypass: results of all passes leave under one row."""
+    if not e.array.bypass:
+        return ()
+    held, limit = (e.passes.k, e.place.limits[2]) if e.place.limits[2] else (
+        e.passes.m, e.place.limits[0])  # fmt: skip
+    rows = -(-held // (limit // e.array.rows))
+    return (np.full(len(held), int(rows.max(initial=1))),)
 
 
 def _buffer(e: MacEmitter, operand: str, index: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints]:

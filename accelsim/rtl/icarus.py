@@ -86,11 +86,11 @@ def simulate(cases: Sequence[Case], folder: Path) -> list[list[Trace]]:
         module, parameters = _parameters(plan)
         groups.setdefault((module, tuple(parameters.items())), []).append(index)
     traces: list[list[Trace]] = [[] for _ in cases]
-    for number, ((module, parameters), members) in enumerate(groups.items()):
+    for number, ((module, chosen), members) in enumerate(groups.items()):
         place = folder / str(number)
         place.mkdir()
         runs = [_lines(plans[index], cases[index].passes) for index in members]
-        seen = _run(module, dict(parameters), [run for run, _ in runs], runs[0][1], place)
+        seen = _run(module, dict(chosen), [run for run, _ in runs], runs[0][1], place)
         for index, (out, valid) in zip(members, seen, strict=True):
             traces[index] = read_back(plans[index], cases[index].passes, out, valid)
     return traces
@@ -122,8 +122,7 @@ def _parameters(plan: Layout) -> tuple[str, dict[str, int]]:
 def _lines(plan: Layout, passes: Sequence[TilePass]) -> tuple[Ints, Mapping[str, int]]:
     """The input ports of a run as bits (cycles + 1, width), and each port's width in bit order.
     The first cycle is the reset."""
-    array, rate = plan.array, plan.rate
-    bits = get(rate.input).bits, get(rate.weight).bits
+    bits = get(plan.rate.input).bits, get(plan.rate.weight).bits
     if plan.dataflow == Dataflow.OUTPUT_STATIONARY:
         signals = dict(zip(_OUTPUT_PORTS, astuple(output_signals(plan, passes)), strict=True))
         words = {"a": bits[0], "b": bits[1]}

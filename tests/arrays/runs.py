@@ -108,7 +108,7 @@ def special(flow: int) -> list[Case]:
     )
     cases: list[Case] = []
     for number, change in enumerate(changes):
-        rate = replace(INT8, factor=1 + number % 2, along="kn"[number % 3 % 2])
+        rate = Rate("int8", "int8", 1 + number % 2, "n" if number % 3 == 1 else "k")
         cases += runs(make_array(rate, **change), flow, 5000 + 100 * number + flow)
     return cases
 

@@ -122,11 +122,11 @@ def test_slot_lag_is_that_of_the_new_tile(flow: int) -> None:
     """A new tile of fewer rows may be preloaded earlier, and not a cycle earlier than that."""
     array = make_array(rows=5, columns=2, stationary_depth=1, hop_registers=3)
     assert array.slot_lag(flow) == 2 * 4 and array.slot_lag(flow, 3) == 2 * 2
-    full, part = full_tile(array, flow, 4), list(full_tile(array, flow, 4))
-    part[1] = 3
+    full = full_tile(array, flow, 4)
+    part = (full[0], 3, full[2])
     wrong = 0
     for seed in range(DRAWS):
-        passes = earliest(array, flow, INT8, tiles(INT8, [full, tuple(part)], seed))
+        passes = earliest(array, flow, INT8, tiles(INT8, [full, part], seed))
         assert passes[1].preload == passes[0].issue + 4 + 4
         case = Case(array, flow, INT8, passes)
         assert right_values(case, simulate(case))
