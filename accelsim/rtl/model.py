@@ -30,11 +30,12 @@ def simulate(array: MacArray, dataflow: int, rate: Rate, passes: Sequence[TilePa
     compile_loops: run the loops as machine code; the plain ones mean the same.
     """
     plan = layout(array, dataflow, rate, passes)
-    out, valid = _run(plan, passes, compile_loops)
+    out, valid = exit_signals(plan, passes, compile_loops)
     return read_back(plan, passes, out, valid)
 
 
-def _run(plan: Layout, passes: Sequence[TilePass], compile_loops: bool) -> tuple[Any, Any]:
+def exit_signals(plan: Layout, passes: Sequence[TilePass], compile_loops: bool) -> tuple[Any, Any]:
+    """(out, out_valid): what the exit shows after every edge, as read_back takes it."""
     array = plan.array
     half = 1 << (array.accumulator.bits - 1)
     word = (-half, half - 1, int(array.accumulator.overflow == "saturate"))
@@ -45,7 +46,7 @@ def _run(plan: Layout, passes: Sequence[TilePass], compile_loops: bool) -> tuple
     lanes, systolic = plan.held * plan.streamed, array.structure == "systolic"
     if plan.dataflow == Dataflow.OUTPUT_STATIONARY:
         s = output_signals(plan, passes)
-        out, valid = _exit(len(s.mac), array.columns, lanes)
+        out, valid = blank_exit(len(s.mac), array.columns, lanes)
         sizes = (plan.lanes, lanes, array.hop_registers, array.mac_latency)
         ready(output_cycles)(
             s.a, s.b, s.mac, s.first, s.end, s.used, sizes, int(systolic),
@@ -53,7 +54,7 @@ def _run(plan: Layout, passes: Sequence[TilePass], compile_loops: bool) -> tuple
         )  # fmt: skip
         return out, valid
     t = stationary_signals(plan, passes)
-    out, valid = _exit(len(t.valid), array.columns, lanes)
+    out, valid = blank_exit(len(t.valid), array.columns, lanes)
     common = (t.stream, t.valid, t.slot, t.load, t.load_start, t.load_slot, t.load_values)
     lane_sizes = (plan.lanes, plan.held, plan.streamed)
     if systolic:
@@ -65,6 +66,7 @@ def _run(plan: Layout, passes: Sequence[TilePass], compile_loops: bool) -> tuple
     return out, valid
 
 
-def _exit(cycles: int, columns: int, lanes: int) -> tuple[Any, Any]:
+def blank_exit(cycles: int, columns: int, lanes: int) -> tuple[Any, Any]:
+    """(out, out_valid) with nothing in them yet."""
     return (np.zeros((cycles + 1, columns, lanes), np.int64),
             np.zeros((cycles + 1, columns), np.int64))  # fmt: skip

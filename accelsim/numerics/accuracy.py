@@ -1,0 +1,69 @@
+"""How good the outputs are: top-1, and signal to noise against a float reference."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
+from accelsim.numerics.quantize import Quantization
+from accelsim.workload import VectorOperator, Workload
+
+Floats = NDArray[np.float64]
+
+
+def top1(scores: NDArray[np.generic], labels: NDArray[np.integer]) -> float:
+    """The fraction of rows whose largest score (lowest index wins ties) is at the label."""
+    flat = np.asarray(scores).reshape(len(labels), -1)
+    return float((flat.argmax(axis=1) == np.asarray(labels)).mean())
+
+
+def signal_to_noise(reference: Floats, codes: NDArray[np.integer], quant: Quantization) -> float:
+    """10 log10 of signal power over error power, in dB."""
+    error = reference - quant.decode(codes)
+    power = float((error * error).sum())
+    return float("inf") if power == 0 else float(10 * np.log10((reference**2).sum() / power))
+
+
+def float_forward(workload: Workload, inputs: Mapping[str, Floats],
+                  values: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:  # fmt: skip
+    """Every tensor in float64: the reference that quantised outputs are measured against."""
+    tensors: dict[str, Floats] = {k: np.asarray(v, np.float64) for k, v in inputs.items()}
+    for op in workload.operators:
+        if isinstance(op, VectorOperator):
+            tensors[op.output] = _vector(op, [tensors[name] for name in op.inputs])
+            continue
+        a = lower_input(op, tensors[op.input])
+        b = weight_matrix(op, np.asarray(values[op.weight], np.float64))
+        wide = np.matmul(a, b)
+        if op.bias is not None:
+            wide = wide + np.asarray(values[op.bias], np.float64).reshape(op.groups, 1, op.n)
+        if op.activation == "relu":
+            wide = np.maximum(wide, 0.0)
+        tensors[op.output] = np.asarray(raise_output(op, wide), np.float64)
+    return tensors
+
+
+def _vector(op: VectorOperator, inputs: list[Floats]) -> Floats:
+    x = inputs[0]
+    if op.kind == "add":
+        x = inputs[0] + inputs[1]
+    elif op.kind == "multiply":
+        x = inputs[0] * inputs[1]
+    elif op.kind == "flatten":
+        return x.reshape(op.output_shape)
+    elif op.kind == "global_average_pool":
+        return np.asarray(x.mean(axis=(2, 3), keepdims=True), np.float64)
+    elif op.kind in ("max_pool", "average_pool"):
+        top, left, bottom, right = op.padding
+        empty = -np.inf if op.kind == "max_pool" else np.nan
+        pad = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=empty)
+        view = np.lib.stride_tricks.sliding_window_view(pad, op.kernel, (2, 3))
+        view = view[:, :, :: op.stride[0], :: op.stride[1]]
+        height, width = op.output_shape[2:]
+        view = view[:, :, :height, :width]
+        pick = np.max if op.kind == "max_pool" else np.nanmean
+        return np.asarray(pick(view, axis=(4, 5)), np.float64)
+    return np.maximum(x, 0.0) if op.kind == "relu" or op.activation == "relu" else x

@@ -1,0 +1,147 @@
+"""From float weights and stated activation ranges to the integer Network that a chip runs.
+
+Values come from an .npz: "<operator>.weight", "<operator>.bias" (float), and for activations
+"<tensor>.range" (low, high) with optional tighter "<tensor>.range4" for formats of up to five
+bits. Every step is IEEE arithmetic in a fixed order, so the codes do not depend on the machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.chip import Chip
+from accelsim.errors import InputError, Problem
+from accelsim.formats import get
+from accelsim.mapping.tensors import operator_formats, tensor_formats
+from accelsim.numerics.lowering import weight_matrix
+from accelsim.numerics.network import Network
+from accelsim.numerics.quantize import (
+    Quantization,
+    Requantizer,
+    Rounding,
+    affine,
+    fixed_point,
+    symmetric,
+)
+from accelsim.workload import Conv2d, MacOperator, VectorOperator, Workload
+
+Values = Mapping[str, NDArray[np.generic]]
+NARROW = 5  # bits up to which clipped ranges and searched weight clips are used
+CLIPS = 24  # weight clips tried for narrow formats
+SHARING = ("relu", "max_pool", "average_pool", "global_average_pool", "flatten")
+
+
+def build_network(workload: Workload, chip: Chip, values: Values,
+                  rounding: Rounding = "single") -> Network:  # fmt: skip
+    """Quantise a workload's weights and plan its scales.
+
+    Weights: symmetric, one scale an output channel. Activations: affine over the stated range.
+    Network outputs in the partial sums' format keep the sums. InputError names missing values.
+    """
+    missing = [name for name, spec in workload.tensors.items()
+               if spec.role in ("weight", "bias") and name not in values]  # fmt: skip
+    problems = [
+        Problem("values.missing", f"holds no tensor {name!r}",
+                f"add it with shape {list(workload.tensors[name].shape)}",
+                file=workload.values or "")
+        for name in missing
+    ]  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    formats = tensor_formats(workload, chip)
+    builder = _Builder(workload, chip, values, formats, rounding)
+    return builder.build()
+
+
+def weight_clips(weight: NDArray[np.float64], format_name: str) -> NDArray[np.float64]:
+    """(channels,) clip of each column of (k, channels): its largest magnitude, and for narrow
+    formats the fraction of it with the least squared error."""
+    peak = np.abs(weight).max(axis=0)
+    record = get(format_name)
+    if record.bits > NARROW:
+        return np.asarray(peak, np.float64)
+    best, clips = np.full(peak.shape, np.inf), peak.copy()
+    for step in range(CLIPS):
+        clip = peak * (1 - step / (1.5 * CLIPS))
+        scale = np.maximum(clip, 1e-30) / record.maximum
+        codes = np.clip(np.rint(weight / scale), record.minimum, record.maximum)
+        error = np.cumsum((codes * scale - weight) ** 2, axis=0)[-1]  # in order on every CPU
+        better = error < best
+        best, clips = np.where(better, error, best), np.where(better, clip, clips)
+    return clips
+
+
+class _Builder:
+    def __init__(self, workload: Workload, chip: Chip, values: Values,
+                 formats: Mapping[str, str], rounding: Rounding) -> None:  # fmt: skip
+        self.workload, self.chip, self.values = workload, chip, values
+        self.formats, self.rounding = formats, rounding
+        self.activations: dict[str, Quantization] = {}
+        self.weights: dict[str, NDArray[np.int64]] = {}
+        self.requantizers: dict[str, tuple[Requantizer, ...]] = {}
+        self.notes = ["weights: symmetric, per output channel", "activations: affine, per tensor"]
+
+    def build(self) -> Network:
+        for name, spec in self.workload.tensors.items():
+            if spec.role == "input":
+                self.activations[name] = self.ranged(name)
+        for op in self.workload.operators:
+            if not isinstance(op, VectorOperator):
+                self.mac(op)
+            elif op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]:
+                self.activations[op.output] = self.activations[op.inputs[0]]
+            else:
+                self.activations[op.output] = self.ranged(op.output)
+        return Network(self.activations, self.weights, self.requantizers, self.notes)
+
+    def ranged(self, name: str, relu: bool = False) -> Quantization:
+        """The affine quantisation of a tensor's stated range."""
+        key = f"{name}.range"
+        bits = get(self.formats[name]).bits
+        if bits <= NARROW and f"{key}4" in self.values:
+            key = f"{key}4"
+        if key not in self.values:
+            raise InputError(
+                Problem("values.range", f"holds no range of the activation {name!r}",
+                        f"add {name}.range = [low, high]", file=self.workload.values or "")
+            )  # fmt: skip
+        low, high = (float(v) for v in np.asarray(self.values[key], np.float64).ravel()[:2])
+        return affine(0.0 if relu else low, high, self.formats[name])
+
+    def mac(self, op: MacOperator) -> None:
+        source = self.activations[op.input]
+        name = operator_formats(op, self.chip)[1]
+        matrix = np.asarray(weight_matrix(op, np.asarray(self.values[op.weight])), np.float64)
+        groups, _, n = matrix.shape
+        codes = np.empty(matrix.shape, np.int64)
+        scales = np.empty((groups, n))
+        for g in range(groups):
+            quant = symmetric(weight_clips(matrix[g], name), name)
+            codes[g], scales[g] = quant.encode(matrix[g]), quant.scale
+        self.weights[op.name] = codes
+        wide = np.asarray(source.scale, np.float64) * scales
+        bias = np.zeros((groups, n))
+        if op.bias is not None:
+            bias = np.asarray(self.values[op.bias], np.float64).reshape(groups, n)
+        sums_bias = np.rint(bias / wide).astype(np.int64) - source.zero * codes.sum(axis=1)
+        relu = op.activation == "relu"
+        record = get(self.formats[op.output])
+        if self.workload.tensors[op.output].role == "output" and record.bits >= 20:
+            shape = (groups * n, 1, 1) if isinstance(op, Conv2d) else (groups, 1, n)
+            scale = wide.reshape(shape if groups > 1 or isinstance(op, Conv2d) else (n,))
+            out = Quantization(record.name, scale)
+            factor = np.ones((groups, n))
+        else:
+            out = self.ranged(op.output, relu)
+            factor = wide / out.scale
+        self.activations[op.output] = out
+        multiplier, shift = fixed_point(factor)
+        floor = max(record.minimum, out.zero) if relu else record.minimum
+        self.requantizers[op.name] = tuple(
+            Requantizer(sums_bias[g], multiplier[g], shift[g], out.zero, floor, record.maximum,
+                        self.rounding)
+            for g in range(groups)
+        )  # fmt: skip

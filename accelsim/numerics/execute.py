@@ -1,0 +1,284 @@
+"""execute(): what came out. Every value is computed from the Program's rows, in their order.
+
+A pass reads the operand regions that stand in its row and adds into the sums region that stands
+in it; requantisation, vector work and stores likewise. The workload says only what an operator's
+lowering and element-wise function are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.chip import Chip
+from accelsim.formats import FORMAT_NAMES
+from accelsim.numerics.gemm import exact_matmul, largest
+from accelsim.numerics.lowering import lower_input, raise_output
+from accelsim.numerics.network import Network
+from accelsim.numerics.tiles import Boxes, boxes_of, merged
+from accelsim.numerics.vector import elementwise, pool
+from accelsim.program.opcodes import Flag, Opcode
+from accelsim.program.table import Program
+from accelsim.units.mac_arithmetic import fit
+from accelsim.units.mac_array import MacArray
+from accelsim.workload import MacOperator, VectorOperator, Workload
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class Execution:
+    """tensors: codes of every tensor as stored off chip. macs: multiply-accumulates executed.
+    activity: per-command columns for energy ("zero_products")."""
+
+    tensors: dict[str, Ints]
+    macs: int = 0
+    activity: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+
+
+def execute(program: Program, workload: Workload, chip: Chip, inputs: Mapping[str, Ints],
+            network: Network, progress: Callable[[int, int], None] | None = None,
+            activity: bool | None = None) -> Execution:  # fmt: skip
+    """Compute all tensors. inputs: codes of the input tensors. activity: fill activity columns,
+    default where the chip's array gates zeros. progress(done, all) counts operators."""
+    run = _Run(program, workload, chip, inputs, network,
+               chip.array.zero_gating if activity is None else activity)  # fmt: skip
+    operator = program.commands.operator
+    edges = np.flatnonzero(np.diff(operator)) + 1
+    starts = np.concatenate([[0], edges, [len(operator)]])
+    for number, (low, high) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        if high > low and operator[low] >= 0:
+            run.part(int(operator[low]), np.arange(low, high))
+        if progress:
+            progress(number + 1, len(starts) - 1)
+    run.finish()
+    return run.result
+
+
+class _Run:
+    def __init__(self, program: Program, workload: Workload, chip: Chip,
+                 inputs: Mapping[str, Ints], network: Network, activity: bool) -> None:  # fmt: skip
+        self.program, self.workload, self.network = program, workload, network
+        self.array: MacArray = chip.array
+        self.stored: dict[str, Ints] = {
+            name: np.asarray(codes, np.int64) for name, codes in inputs.items()
+        }
+        self.result = Execution(self.stored)
+        self.lowered: dict[str, NDArray[np.generic]] = {}
+        self.matrices: dict[str, Ints] = {}  # output codes on chip, (groups, m, n)
+        self.off_chip: dict[str, tuple[MacOperator, Ints]] = {}  # output -> (groups, m, n)
+        self.sums: dict[int, Ints] = {}  # by tensor row
+        self.buffers: dict[str, Ints] = {}  # vector results on chip
+        if activity:
+            self.result.activity["zero_products"] = np.zeros(len(program))
+
+    def tensor(self, name: str) -> Ints:
+        """A stored tensor in its own shape, flattened ones resolved."""
+        if name in self.off_chip:
+            op, matrix = self.off_chip[name]
+            if name not in self.stored:
+                self.stored[name] = np.asarray(raise_output(op, matrix), np.int64)
+            return self.stored[name]
+        if name not in self.stored:
+            op = next(o for o in self.workload.operators if o.output == name)
+            if isinstance(op, VectorOperator) and op.kind == "flatten":
+                return self.tensor(op.inputs[0]).reshape(op.output_shape)
+            self.stored[name] = np.zeros(op.output_shape, np.int64)
+        return self.stored[name]
+
+    def finish(self) -> None:
+        """Every tensor in its own shape, flattened ones too (nothing moves for them)."""
+        for op in self.workload.operators:
+            self.stored[op.output] = self.tensor(op.output)
+
+    def part(self, number: int, rows: Ints) -> None:
+        """A run of rows of one operator, in order."""
+        op = self.workload.operators[number]
+        if isinstance(op, VectorOperator):
+            self.vector(op, rows)
+            return
+        opcode = self.program.commands.opcode[rows]
+        matmuls = rows[(opcode == Opcode.MATMUL) | (opcode == Opcode.MVM)]
+        breaks = np.isin(opcode, (Opcode.ACCUMULATE, Opcode.REQUANTIZE, Opcode.STORE))
+        if len(matmuls):
+            self.passes(op, matmuls, rows[breaks])
+
+    # -- MAC operators -------------------------------------------------------------------------
+
+    def operands(self, op: MacOperator) -> tuple[NDArray[np.generic], Ints]:
+        """Lowered input and weight codes of an operator."""
+        if op.name not in self.lowered:
+            self.lowered.clear()
+            x = self.tensor(op.input)
+            zero = self.network.activations[op.input].zero
+            self.lowered[op.name] = lower_input(op, _small(x), zero)
+        return self.lowered[op.name], self.network.weights[op.name]
+
+    def passes(self, op: MacOperator, matmuls: Ints, others: Ints) -> None:
+        a, b = self.operands(op)
+        boxes = boxes_of(self.program, matmuls)
+        self.result.macs += boxes.macs
+        if "zero_products" in self.result.activity:
+            self.count_zeros(boxes, a, b)
+        bits = self.array.accumulator.bits
+        bound = largest(a) * int(np.abs(b).sum(axis=1).max(initial=0))
+        free = self.array.accumulator.overflow == "wrap" or bound < 1 << (bits - 1)
+        if free:
+            boxes = merged(boxes)
+        shape = (op.groups, op.m, op.n)
+        matrix = self.matrices.setdefault(op.name, np.zeros(shape, np.int64))
+        wide = _float_operands(a, b)
+        order = np.concatenate([boxes.first_row, others])
+        steps = np.argsort(order, kind="stable")
+        # A merged box stands at its first row; what reads its sums stands after its last row.
+        for step in steps.tolist():
+            if step < len(boxes):
+                self.one_pass(op, boxes, step, wide, (a, b), free, matrix)
+            else:
+                self.follow(op, int(others[step - len(boxes)]), matrix)
+
+    def one_pass(self, op: MacOperator, boxes: Boxes, index: int,
+                 wide: tuple[NDArray[np.generic], NDArray[np.generic], int],
+                 codes: tuple[NDArray[np.generic], Ints], free: bool, matrix: Ints) -> None:  # fmt: skip
+        (g, m0, n0, k0), (_, m, n, k) = boxes.low[index].tolist(), boxes.size[index].tolist()
+        flags = int(boxes.flags[index])
+        rows, columns, depth = slice(m0, m0 + m), slice(n0, n0 + n), slice(k0, k0 + k)
+        first, last = bool(flags & Flag.FIRST_K), bool(flags & Flag.FUSED)
+        single = first and last
+        sums = None if single else self.sums_of(int(boxes.sums[index]), matrix.shape)
+        bits, overflow = self.array.accumulator.bits, self.array.accumulator.overflow
+        if free:
+            left, right, bound = wide
+            total = exact_matmul(left[g, rows, depth], right[g, depth, columns], bound)
+            if not first and sums is not None:
+                total += sums[g, rows, columns]
+            total = fit(total, bits, overflow)
+        else:
+            before = None if first or sums is None else sums[g, rows, columns]
+            dataflow = int(self.program.shapes.extents[
+                self.program.commands.shape[boxes.first_row[index]], 3])  # fmt: skip
+            shape = self.program.commands.shape[boxes.first_row[index]]
+            rate = self.array.rate(*_formats(self.program, int(shape)))
+            total = self.array.execute(
+                np.asarray(codes[0][g, rows, depth], np.int64), codes[1][g, depth, columns],
+                before, dataflow=dataflow, rate=rate)  # fmt: skip
+        if last:
+            matrix[g, rows, columns] = self.network.requantizers[op.name][g].apply(total, n0)
+        if sums is not None:
+            sums[g, rows, columns] = total
+
+    def sums_of(self, tensor: int, shape: tuple[int, ...]) -> Ints:
+        if tensor not in self.sums:
+            self.sums[tensor] = np.zeros(shape, np.int64)
+        return self.sums[tensor]
+
+    def follow(self, op: MacOperator, row: int, matrix: Ints) -> None:
+        """ACCUMULATE, REQUANTIZE or STORE: the row's own regions."""
+        opcode = int(self.program.commands.opcode[row])
+        entry = int(self.program.operands.start[row])
+        offset, extent = self.program.operands.offset, self.program.operands.extent
+        if opcode == Opcode.ACCUMULATE:
+            source, target = (self.sums_of(int(self.program.operands.tensor[entry + i]),
+                                           matrix.shape) for i in (0, 1))  # fmt: skip
+            to, of = (_box(offset[entry + i], extent[entry + i]) for i in (1, 0))
+            target[to] = fit(target[to] + source[of], self.array.accumulator.bits,
+                             self.array.accumulator.overflow)  # fmt: skip
+        elif opcode == Opcode.REQUANTIZE:
+            source = self.sums_of(int(self.program.operands.tensor[entry]), matrix.shape)
+            of = _box(offset[entry], extent[entry])
+            to = _box(offset[entry + 1], extent[entry + 1])
+            g, n0 = int(offset[entry, 0]), int(offset[entry, 2])
+            matrix[to] = self.network.requantizers[op.name][g].apply(source[of], n0)
+        elif self.program.tensors[int(self.program.operands.tensor[entry])].view == "matrix":
+            whole = self.stored_matrix(op)
+            box = _box(offset[entry], extent[entry])
+            whole[box] = matrix[box]
+
+    def stored_matrix(self, op: MacOperator) -> Ints:
+        """The output off chip in its matrix view; tensor() gives it its own shape when read."""
+        if op.output not in self.off_chip:
+            self.off_chip[op.output] = (op, np.zeros((op.groups, op.m, op.n), np.int64))
+        self.stored.pop(op.output, None)
+        return self.off_chip[op.output][1]
+
+    def count_zeros(self, boxes: Boxes, a: NDArray[np.generic], b: Ints) -> None:
+        """Products with a zero operand in each pass: all products less pairs of nonzeros."""
+        column = self.result.activity["zero_products"]
+        live_a = np.cumsum(a != 0, axis=1, dtype=np.int32)
+        live_b = np.cumsum(b != 0, axis=2, dtype=np.int32)
+        for row, low, size in zip(boxes.first_row.tolist(), boxes.low.tolist(),
+                                  boxes.size.tolist(), strict=True):  # fmt: skip
+            (g, m0, n0, k0), (_, m, n, k) = low, size
+            depth = slice(k0, k0 + k)
+            left = live_a[g, m0 + m - 1, depth] - (live_a[g, m0 - 1, depth] if m0 else 0)
+            right = live_b[g, depth, n0 + n - 1] - (live_b[g, depth, n0 - 1] if n0 else 0)
+            column[row] = m * n * k - int(left.astype(np.int64) @ right.astype(np.int64))
+
+    # -- vector operators ----------------------------------------------------------------------
+
+    def vector(self, op: VectorOperator, rows: Ints) -> None:
+        commands, o = self.program.commands, self.program.operands
+        quants = [self.network.activations[name] for name in op.inputs]
+        out = self.network.activations[op.output]
+        inputs = [_four(self.tensor(name)) for name in op.inputs]
+        buffer = self.buffers.setdefault(op.name, np.zeros_like(_four(self.tensor(op.output))))
+        target = _four(self.tensor(op.output))
+        for row in rows.tolist():
+            opcode = int(commands.opcode[row])
+            entry = int(o.start[row])
+            if opcode == Opcode.VECTOR:
+                last = entry + len(op.inputs)
+                boxes = [_box4(o.offset[entry + i], o.extent[entry + i])
+                         for i in range(len(op.inputs))]  # fmt: skip
+                to = _box4(o.offset[last], o.extent[last])
+                parts = [x[box] for x, box in zip(inputs, boxes, strict=True)]
+                if op.kind in ("max_pool", "average_pool", "global_average_pool"):
+                    low = o.offset[entry]
+                    buffer[to] = pool(op, parts[0], int(low[2]), int(low[3]),
+                                      int(o.offset[last, 2]), int(o.extent[last, 2]),
+                                      quants[0].zero)  # fmt: skip
+                else:
+                    buffer[to] = elementwise(op, parts, quants, out)
+            elif opcode == Opcode.STORE:
+                box = _box4(o.offset[entry], o.extent[entry])
+                target[box] = buffer[box]
+
+
+def _formats(program: Program, shape: int) -> tuple[str, str]:
+    shapes = program.shapes
+    return FORMAT_NAMES[int(shapes.format_a[shape])], FORMAT_NAMES[int(shapes.format_b[shape])]
+
+
+def _box(offset: Ints, extent: Ints) -> tuple[slice, ...]:
+    """The region of a matrix view (groups, m, n) that an operand names."""
+    return _box4(offset, extent)[:3]
+
+
+def _box4(offset: Ints, extent: Ints) -> tuple[slice, ...]:
+    """The region of a tensor of up to four dimensions that an operand names."""
+    return tuple(slice(int(low), int(low + size))
+                 for low, size in zip(offset[:4], extent[:4], strict=True))  # fmt: skip
+
+
+def _four(x: Ints) -> Ints:
+    """A tensor with trailing dimensions of 1 up to four; a view."""
+    return x.reshape((*x.shape, 1, 1, 1, 1)[:4]) if x.ndim < 4 else x
+
+
+def _small(x: Ints) -> NDArray[np.generic]:
+    """Codes in the narrowest signed type that holds them, so that lowering moves fewer bytes."""
+    peak = largest(x)
+    return x.astype(np.int8 if peak < 128 else np.int16 if peak < 1 << 15 else np.int64)
+
+
+def _float_operands(a: NDArray[np.generic], b: Ints) -> tuple[
+        NDArray[np.generic], NDArray[np.generic], int]:  # fmt: skip
+    """Operands in the type that exact_matmul will use, and the largest product."""
+    bound = largest(a) * largest(b)
+    kind = np.float32 if bound * min(a.shape[2], 64) < 1 << 24 else (
+        np.float64 if bound < 1 << 49 else np.int64)  # fmt: skip
+    return a.astype(kind), b.astype(kind), bound
+
