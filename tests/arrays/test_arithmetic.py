@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from accelsim.rtl import icarus
 from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import earliest
 from accelsim.units.mac_arithmetic import EXACT_IN_FLOAT64, exact_sums, fit, ordered_sums
 from accelsim.units.mac_array import Accumulator, Rate
-from tests.arrays.runs import INT8, IS, OS, WS, make_array, simulate
+from tests.arrays.runs import INT8, IS, OS, WS, make_array, need_icarus, simulate
 
 Ints = NDArray[np.int64]
 
@@ -103,6 +106,22 @@ def test_the_model_overflows_alike(flow: int, overflow: str) -> None:
     sums = array.execute(a, b, dataflow=flow)
     assert trace.results is not None and np.array_equal(trace.results, sums)
     assert not np.array_equal(sums, a @ b)
+
+
+@pytest.mark.parametrize(("overflow", "sums"), [("saturate", (16_383, -16_384)),
+                                                ("wrap", (-16_384, 16_383))])  # fmt: skip
+def test_one_beyond_the_word(overflow: str, sums: tuple[int, int], tmp_path: Path) -> None:
+    """16,384 and -16,385 are the first values that 15 bits cannot hold; Verilog included."""
+    array = make_array(accumulator=Accumulator(15, overflow))  # type: ignore[arg-type]
+    a, b = np.array([[-128, 0], [127, -43]]), np.array([[-128], [3]])
+    cases = [Case(array, flow, INT8, earliest(array, flow, INT8, [(a, b)])) for flow in (OS, WS)]
+    for case in cases:
+        assert array.execute(a, b, dataflow=case.dataflow)[:, 0].tolist() == list(sums)
+        (trace,) = simulate(case)
+        assert trace.results is not None and trace.results[:, 0].tolist() == list(sums)
+    need_icarus()
+    for (trace,) in icarus.simulate(cases, tmp_path):
+        assert trace.results is not None and trace.results[:, 0].tolist() == list(sums)
 
 
 def test_the_bound_of_the_fast_path_is_sharp() -> None:

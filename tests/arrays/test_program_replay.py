@@ -21,6 +21,7 @@ from accelsim.program.table import Program
 from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import TilePass
 from accelsim.timing import simulate as run_engine
+from accelsim.timing.costs import command_times
 from accelsim.units.mac_array import Dataflow
 from tests.arrays.runs import INT8, agree, simulate, tiles
 
@@ -31,7 +32,8 @@ TRACE = "name: small\ninputs: {x: [11, 23]}\noperators: [{name: g, kind: gemm, i
 
 def _chip(flow: str, depth: int, hop: int, bypass: bool) -> Chip:
     array = {"rows": 5, "columns": 4, "dataflow": flow, "stationary_depth": depth,
-             "hop_registers": hop, "bypass": str(bypass).lower()}  # fmt: skip
+             "hop_registers": hop, "bypass": str(bypass).lower(),
+             "epilogue_latency": 0}  # fmt: skip
     # memory that never holds the array up
     fast = ["memories.dram.bandwidth=100 TB/s"] + [
         f"memories.{name}_buffer.width=8192 bit" for name in ("input", "weight", "output")
@@ -86,4 +88,9 @@ def test_the_programs_schedule_computes_the_right_bits(flow: str, tmp_path: Path
         assert len(passes) >= 9
         assert all(one.preload >= 0 for one in passes) == (held >= 0)
         case = Case(chip.array, number, INT8, passes)
-        assert agree(case, simulate(case)), f"{flow} depth {depth} hop {hop} bypass {bypass}"
+        traces = simulate(case)
+        assert agree(case, traces), f"{flow} depth {depth} hop {hop} bypass {bypass}"
+        times = command_times(program, chip)
+        rows = program.rows(Opcode.MATMUL)
+        assert [trace.first * period for trace in traces] == times.first[rows].tolist()
+        assert [trace.last * period for trace in traces] == times.last[rows].tolist()

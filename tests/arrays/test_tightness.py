@@ -10,7 +10,9 @@ import pytest
 
 from accelsim.rtl import icarus
 from accelsim.rtl.icarus import Case
-from accelsim.rtl.schedule import earliest
+from accelsim.rtl.model import blank_exit
+from accelsim.rtl.output_stationary import output_cycles
+from accelsim.rtl.schedule import earliest, layout, output_signals, read_back
 from accelsim.units.mac_array import MacArray
 from tests.arrays.runs import (
     INT8,
@@ -100,15 +102,11 @@ def test_products_of_one_sum_wait_for_the_latency() -> None:
     """With a latency of 3, a sum that takes a product every second cycle loses some."""
     slow = make_array(mac_latency=3, rows=2, columns=2)
     fast = make_array(mac_latency=2, rows=2, columns=2)
-    from accelsim.rtl.model import _exit
-    from accelsim.rtl.output_stationary import output_cycles
-    from accelsim.rtl.schedule import layout, output_signals, read_back
-
     passes = earliest(fast, OS, INT8, tiles(INT8, [(2, 6, 2)], 3))
     plan = layout(fast, OS, INT8, passes)
     signals = output_signals(plan, passes)  # a product every 2 cycles
     for array, right in ((fast, True), (slow, False)):
-        out, valid = _exit(len(signals.mac), 2, 1)
+        out, valid = blank_exit(len(signals.mac), 2, 1)
         output_cycles(
             signals.a, signals.b, signals.mac, signals.first, signals.end, signals.used,
             (1, 1, 1, array.mac_latency), 1, 1, 2, -(1 << 31), (1 << 31) - 1, 0, out, valid,
