@@ -165,13 +165,13 @@ class MacArray(Unit):
 
     def lanes(self, shapes: Shapes) -> tuple[Ints, Ints]:
         """Products an element takes along k, and outputs it holds along n, by the shapes' rates."""
-        pairs = np.stack([shapes.format_a, shapes.format_b], axis=1)
-        along_k = np.full(len(pairs), self.dot, np.int64)
-        along_n = np.full(len(pairs), self.simd, np.int64)
-        for pair in {(int(a), int(b)) for a, b in pairs}:
-            rate = self.rate(FORMAT_NAMES[pair[0]], FORMAT_NAMES[pair[1]])
-            chosen = (pairs == pair).all(axis=1)
-            (along_k if rate.along == "k" else along_n)[chosen] *= rate.factor
+        pair = shapes.format_a * len(FORMAT_NAMES) + shapes.format_b
+        along_k = np.full(len(pair), self.dot, np.int64)
+        along_n = np.full(len(pair), self.simd, np.int64)
+        for number in set(pair.tolist()):
+            a, b = divmod(number, len(FORMAT_NAMES))
+            rate = self.rate(FORMAT_NAMES[a], FORMAT_NAMES[b])
+            (along_k if rate.along == "k" else along_n)[pair == number] *= rate.factor
         return along_k, along_n
 
     def cost(self, shapes: Shapes) -> Cost:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from accelsim.units.mac_array import MacArray
 
 OUTPUT_STATIONARY, WEIGHT_STATIONARY = 0, 1
+_WIDTHS = np.array([get(name).bits for name in FORMAT_NAMES], np.float64)
 
 
 def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
@@ -40,16 +41,15 @@ def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
         "requantize": np.where(finished, m * n, 0.0),
         "idle_slots": np.where(matmul, slots - macs, 0.0),
     }
-    pairs = np.stack([shapes.format_a, shapes.format_b], axis=1)
-    for a, b in sorted({(int(a), int(b)) for a, b in pairs}):
-        name = f"mac_{FORMAT_NAMES[a]}_{FORMAT_NAMES[b]}"
-        result[name] = np.where((pairs == (a, b)).all(axis=1), macs, 0.0)
+    pair = shapes.format_a * len(FORMAT_NAMES) + shapes.format_b
+    for number in sorted(set(pair.tolist())):
+        a, b = divmod(number, len(FORMAT_NAMES))
+        result[f"mac_{FORMAT_NAMES[a]}_{FORMAT_NAMES[b]}"] = np.where(pair == number, macs, 0.0)
     return result
 
 
 def _bits(column: Column) -> Counts:
-    widths = np.array([get(name).bits for name in FORMAT_NAMES], np.float64)
-    return widths[column]
+    return _WIDTHS[column]
 
 
 def _pass_bits(array: MacArray, shapes: Shapes) -> Counts:
