@@ -1,0 +1,26 @@
+"""accelsim: cycles, joules and bit-exact outputs of low-precision accelerators, from one plan.
+
+    import accelsim
+    chip = accelsim.load_chip("int8_edge")
+    workload = accelsim.load_workload("resnet18")
+    result = accelsim.run(chip, workload)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["__version__", "load_chip", "load_workload", "run"]
+
+if TYPE_CHECKING:
+    from accelsim.api import load_chip, load_workload, run
+
+
+def __getattr__(name: str) -> Any:
+    """Public functions, imported when first used so that starting up costs nothing."""
+    if name in __all__:
+        from accelsim import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module 'accelsim' has no attribute {name!r}")

@@ -1,0 +1,164 @@
+"""run(): one Program, read three ways, checked, and put into a Result."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.chip import Chip
+from accelsim.energy import account
+from accelsim.errors import ConservationError, InputError, Problem
+from accelsim.mapping import Mapping as OperatorMapping
+from accelsim.mapping import compile_program, plan
+from accelsim.program.digest import program_digest
+from accelsim.program.validate import validate
+from accelsim.results.result import Result, Values
+from accelsim.results.summary import summarise
+from accelsim.timing import simulate
+from accelsim.timing.bounds import check_bounds
+from accelsim.workload import Workload
+
+Progress = Callable[[str, int, int], None]
+
+
+def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
+    """A Chip from a YAML file or a shipped name. overrides: "units.array.rows=64", ..."""
+    from accelsim import config, shipped
+
+    return config.load_chip(shipped.find("chip", path), overrides)
+
+
+def load_workload(path: str | Path, batch: int | None = None) -> Workload:
+    """A Workload from a YAML layer trace or a shipped name. batch: replaces the first dimension."""
+    from accelsim import config, shipped
+
+    return config.load_workload(shipped.find("workload", path), batch)
+
+
+def run(
+    chip: Chip,
+    workload: Workload,
+    inputs: Mapping[str, NDArray[np.generic]] | None = None,
+    *,
+    labels: NDArray[np.integer] | None = None,
+    engine: str = "auto",
+    weights: str | None = None,
+    mappings: Mapping[str, OperatorMapping] | None = None,
+    rounding: str = "single",
+    progress: Progress | None = None,
+) -> Result:
+    """Simulate a workload on a chip.
+
+    inputs: real values of the input tensors, with the workload's shapes; without them (or without
+    values in the workload) no outputs are computed. labels: (batch,) classes for top-1. engine:
+    auto, plain, compiled or simpy, all with the same result. weights: "cold" or "resident",
+    default the chip's. mappings: explicit mappings by operator.
+
+    Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
+    """
+    if weights is not None:
+        chip = dataclasses.replace(chip, weights=weights)  # type: ignore[arg-type]
+    chosen = plan(chip, workload, mappings)
+    program = compile_program(chip, workload, chosen=chosen)
+    validate(program, workload)
+    values, activity = None, None
+    if inputs is not None:
+        values, activity = _values(program, chip, workload, inputs, labels, rounding, progress)
+    timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
+    units = timeline.units(program)
+    check_bounds(program, timeline)
+    energy = account(program, chip, timeline, activity)
+    energy.check(workload.macs)
+    rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
+    return Result(chip, workload, program, chosen, timeline, units, energy, rows, values,
+                  program_digest(program))  # fmt: skip
+
+
+def _values(program: Any, chip: Chip, workload: Workload,
+            inputs: Mapping[str, NDArray[np.generic]], labels: NDArray[np.integer] | None,
+            rounding: str, progress: Progress | None) -> tuple[Values, dict[str, Any]]:  # fmt: skip
+    from accelsim.numerics import build_network, execute, float_forward, signal_to_noise, top1
+
+    stored = load_values(workload)
+    _check_inputs(workload, inputs)
+    network = build_network(workload, chip, stored, rounding)  # type: ignore[arg-type]
+    codes = {name: network.activations[name].encode(np.asarray(inputs[name], np.float64))
+             for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
+    done = execute(program, workload, chip, codes, network,
+                   (lambda i, n: progress("values", i, n)) if progress else None)  # fmt: skip
+    if done.macs != workload.macs:
+        raise ConservationError(f"executed {done.macs} multiply-accumulates of {workload.macs}")
+    reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()},
+                              stored)  # fmt: skip
+    noise = {name: signal_to_noise(reference[name], done.tensors[name], network.activations[name])
+             for name in done.tensors if name in reference}  # fmt: skip
+    outputs = [name for name, spec in workload.tensors.items() if spec.role == "output"]
+    scores = {}
+    if labels is not None:
+        _check_labels(labels, done.tensors[outputs[-1]], workload)
+        real = network.activations[outputs[-1]].decode(done.tensors[outputs[-1]])
+        scores = {"top1": top1(real, labels), "top1_float": top1(reference[outputs[-1]], labels)}
+    quants = {name: network.activations[name] for name in outputs}
+    values = Values({name: done.tensors[name] for name in outputs}, quants, noise, scores,
+                    network.assumptions)  # fmt: skip
+    return values, dict(done.activity)
+
+
+def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:
+    """The tensor values that a workload names; InputError when they do not fit it."""
+    from accelsim.config.values_file import load_npz
+
+    if workload.values is None:
+        raise InputError(
+            Problem("values.none", "the workload has no values", "add values: file.npz to the trace",
+                    file=workload.source)
+        )  # fmt: skip
+    stored = load_npz(workload.values)
+    problems = []
+    for name, spec in workload.tensors.items():
+        if spec.role in ("weight", "bias") and name in stored and stored[name].shape != spec.shape:
+            problems.append(
+                Problem("values.shape", f"has shape {list(stored[name].shape)}",
+                        f"the trace needs {list(spec.shape)}", name, workload.values)
+            )  # fmt: skip
+    if problems:
+        raise InputError(problems)
+    return stored
+
+
+def _check_inputs(workload: Workload, inputs: Mapping[str, NDArray[np.generic]]) -> None:
+    problems = []
+    for name, spec in workload.tensors.items():
+        if spec.role != "input":
+            continue
+        if name not in inputs:
+            problems.append(
+                Problem("input.missing", f"no values for the input tensor {name!r}",
+                        f"give {name} with shape {list(spec.shape)}", file="--input")
+            )  # fmt: skip
+        elif tuple(inputs[name].shape) != spec.shape:
+            problems.append(
+                Problem("input.shape", f"has shape {list(inputs[name].shape)}",
+                        f"the workload needs {list(spec.shape)}", name, "--input")
+            )  # fmt: skip
+        elif not np.isfinite(np.asarray(inputs[name], np.float64)).all():
+            problems.append(
+                Problem("input.finite", "holds NaN or infinity", "give finite numbers", name,
+                        "--input")
+            )  # fmt: skip
+    if problems:
+        raise InputError(problems)
+
+
+def _check_labels(labels: NDArray[np.integer], scores: NDArray[Any], workload: Workload) -> None:
+    if labels.ndim != 1 or len(labels) != scores.shape[0]:
+        raise InputError(
+            Problem("input.labels", f"has shape {list(labels.shape)}",
+                    f"give {scores.shape[0]} classes, one an image", "labels", "--input")
+        )  # fmt: skip
+    del workload

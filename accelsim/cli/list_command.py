@@ -1,0 +1,54 @@
+"""accelsim list KIND."""
+
+from __future__ import annotations
+
+import click
+
+
+def _formats() -> list[str]:
+    from accelsim.formats import FORMATS
+
+    return [f"{f.name}: {f.bits} bits, {f.minimum}..{f.maximum}" if f.kind == "integer"
+            else f"{f.name}: {f.bits} bits, float" for f in FORMATS.values()]  # fmt: skip
+
+
+def _shipped(kind: str) -> list[str]:
+    from accelsim import shipped
+
+    return list(shipped.names(kind))
+
+
+def _dataflows() -> list[str]:
+    from accelsim.mapping.dataflows import DATAFLOWS
+
+    return [f"{flow.name}: {flow.streamed} streams" for flow in DATAFLOWS]
+
+
+def _families() -> list[str]:
+    from accelsim.energy.rows import families
+
+    return list(families())
+
+
+def _engines() -> list[str]:
+    from accelsim.timing import ENGINES
+
+    return list(ENGINES)
+
+
+KINDS = {
+    "chips": lambda: _shipped("chip"),
+    "workloads": lambda: _shipped("workload"),
+    "formats": _formats,
+    "dataflows": _dataflows,
+    "energy-families": _families,
+    "engines": _engines,
+}
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(list(KINDS)))
+def command(kind: str) -> None:
+    """List what there is of KIND."""
+    for line in KINDS[kind]():
+        click.echo(line)

@@ -1,0 +1,78 @@
+"""The command line: one file a command, imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+#: command -> its one line of help; the code is in the file of that name
+COMMANDS = {
+    "run": "Simulate a workload on a chip: cycles, joules, outputs.",
+    "check": "Check chip, workload and value files and say what they are.",
+    "list": "List formats, chips, workloads, dataflows, energy families and more.",
+}
+
+
+class _Lazy(click.Group):
+    """Loads a command's module only when it is used, so that --help stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        module = import_module(f"accelsim.cli.{name}_command")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from accelsim import __version__
+
+        click.echo(f"accelsim {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True,
+              help="Show the version.")  # fmt: skip
+def cli() -> None:
+    """Cycles, joules and bit-exact outputs of low-precision accelerators, from one plan."""
+
+
+def main() -> None:
+    """Entry point. Exit status: 0 done, 2 wrong input (one line a problem), 130 interrupted."""
+    from accelsim.errors import InputError
+
+    try:
+        cli(standalone_mode=False)
+    except InputError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        sys.exit(2)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""accelsim run CHIP WORKLOAD."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command("run")
+@click.argument("chip")
+@click.argument("workload")
+@click.option("--input", "input_file", metavar="FILE.npz",
+              help="Values of the input tensors (and labels): computes outputs.")  # fmt: skip
+@click.option("--out", metavar="DIR", help="Write results and pictures to this folder.")
+@click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
+@click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Replace a value of the chip file, like units.array.rows=64.")  # fmt: skip
+@click.option("--engine", default="auto", type=click.Choice(["auto", "plain", "compiled", "simpy"]),
+              show_default=True, help="Timing engine; all give the same times.")  # fmt: skip
+@click.option("--point", metavar="NAME", help="Operating point of the chip file.")
+@click.option("--weights", type=click.Choice(["cold", "resident"]),
+              help="Where weights are at the start; default: what the chip file says.")  # fmt: skip
+@click.option("--mapping", "mapping_file", metavar="FILE", help="Explicit mappings (YAML).")
+@click.option("--rounding", default="single", type=click.Choice(["single", "gemmlowp"]),
+              show_default=True, help="How sums become codes.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def command(chip: str, workload: str, input_file: str | None, out: str | None, force: bool,
+            batch: int | None, overrides: tuple[str, ...], engine: str, point: str | None,
+            weights: str | None, mapping_file: str | None, rounding: str, as_json: bool) -> None:  # fmt: skip
+    """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
+
+    An input file holds one array for each input tensor, or "images" for a single one, and
+    optionally "labels"; its first dimension sets the batch when --batch does not.
+    """
+    from accelsim import api
+    from accelsim.results import files
+
+    if out is not None:
+        files.refuse_occupied(Path(out), force)
+    arrays = _arrays(input_file)
+    if batch is None and arrays:
+        batch = _batch(arrays)
+    made_chip = api.load_chip(chip, overrides)
+    if point is not None:
+        made_chip = _point(made_chip, point)
+    made_workload = api.load_workload(workload, batch)
+    mappings = None
+    if mapping_file is not None:
+        from accelsim.config.mapping_file import load_mappings
+
+        mappings = load_mappings(mapping_file, made_chip, made_workload)
+    inputs, labels = _inputs(arrays, made_workload) if arrays else (None, None)
+    result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
+                     weights=weights, mappings=mappings, rounding=rounding,
+                     progress=_progress())  # fmt: skip
+    if out is not None:
+        from accelsim.report import draw
+
+        files.save(result, out, force, draw)
+    if as_json:
+        click.echo(json.dumps(files.to_dict(result), indent=1))
+    else:
+        from accelsim.cli.tables import show
+
+        show(result)
+        if out is not None:
+            click.echo(f"written to {out}")
+
+
+def _point(chip: Any, name: str) -> Any:
+    from accelsim.errors import InputError, Problem
+
+    names = [item.name for item in chip.operating_points]
+    if name not in names:
+        listed = ", ".join(names) or "the chip file names none"
+        raise InputError(
+            Problem("run.point", f"no operating point {name!r}", f"write one of: {listed}",
+                    file="--point")
+        )  # fmt: skip
+    return chip.at(name)
+
+
+def _arrays(path: str | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    from accelsim.config.values_file import load_npz
+    from accelsim.shipped import folder
+
+    shipped = folder("workload") / f"{path}.npz"
+    return load_npz(shipped if not Path(path).exists() and shipped.is_file() else path)
+
+
+def _batch(arrays: dict[str, Any]) -> int | None:
+    data = [array for name, array in arrays.items() if name != "labels" and array.ndim]
+    return len(data[0]) if data else None
+
+
+def _inputs(arrays: dict[str, Any], workload: Any) -> tuple[dict[str, Any], Any]:
+    """Input tensors by name; a lone array serves a lone input and takes its shape. Unsigned
+    integers are scaled by the largest value their range stands for, so that images become 0..1."""
+    from accelsim.errors import InputError, Problem
+
+    labels = arrays.pop("labels", None)
+    names = [name for name, spec in workload.tensors.items() if spec.role == "input"]
+    if len(names) == 1 and len(arrays) == 1 and names[0] not in arrays:
+        arrays = {names[0]: next(iter(arrays.values()))}
+    inputs: dict[str, Any] = {}
+    for name in names:
+        if name not in arrays:
+            continue
+        array, shape = arrays[name], workload.tensors[name].shape
+        if array.dtype.kind == "u":
+            array = array / (16 if int(array.max(initial=0)) <= 16 else 255)
+        if array.size == workload.tensors[name].elements:
+            array = array.reshape(shape)
+        inputs[name] = array
+    if labels is not None and labels.dtype.kind not in "iu":
+        raise InputError(
+            Problem("input.labels", "are not whole numbers", "store integers", "labels", "--input")
+        )
+    return inputs, labels
+
+
+def _progress() -> Any:
+    """Progress on a terminal's standard error; silent elsewhere."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(stage: str, done: int, total: int) -> None:
+        end = "\n" if done == total else ""
+        click.echo(f"\r{stage}: {done} of {total} operators", err=True, nl=False)
+        if end:
+            click.echo("", err=True)
+
+    return show

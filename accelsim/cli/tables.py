@@ -1,0 +1,77 @@
+"""A Result as tables in the terminal."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from accelsim.results.result import Result
+
+
+def show(result: Result) -> None:
+    """Operators, totals and assumptions; rich on a terminal, plain text elsewhere."""
+    if sys.stdout.isatty():
+        _rich(result)
+    else:
+        _plain(result)
+    _totals(result)
+
+
+def _rows(result: Result) -> tuple[list[str], list[list[str]]]:
+    head = ["operator", "MMAC", "cycles", "util %", "stalled %", "DRAM KiB", "uJ"]
+    rows = []
+    for row in result.operators:
+        if row.cycles == 0:
+            continue
+        stalled = sum(row.stalled_cycles.values()) / result.chip.array.count / row.cycles
+        dram = (row.dram_read_bytes + row.dram_written_bytes) / 1024
+        rows.append(
+            [row.name, f"{row.macs / 1e6:,.2f}" if row.macs else "-", f"{row.cycles:,}",
+             f"{100 * row.utilisation:.1f}" if row.macs else "-",
+             f"{100 * min(stalled, 1):.1f}" if row.macs else "-", f"{dram:,.1f}",
+             f"{row.joules * 1e6:,.2f}"]
+        )  # fmt: skip
+    return head, rows
+
+
+def _plain(result: Result) -> None:
+    head, rows = _rows(result)
+    widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
+    for line in [head, *rows]:
+        cells = [cell.ljust(w) if i == 0 else cell.rjust(w)
+                 for i, (cell, w) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
+        click.echo("  ".join(cells).rstrip())
+
+
+def _rich(result: Result) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    head, rows = _rows(result)
+    table = Table(title=f"{result.workload.name} on {result.chip.name}")
+    for i, name in enumerate(head):
+        table.add_column(name, justify="left" if i == 0 else "right")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _totals(result: Result) -> None:
+    energy, chip = result.energy, result.chip
+    clock = chip.clocks[chip.array.clock]
+    click.echo(
+        f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at {clock / 1e6:g} MHz = "
+        f"{result.seconds * 1e3:.4g} ms, utilisation {100 * result.utilisation:.1f} %"
+    )
+    click.echo(
+        f"energy {energy.total * 1e6:,.4g} uJ (+- {energy.band * 1e6:,.3g} from the constants): "
+        f"device {energy.boundary('device') * 1e6:,.4g}, core {energy.boundary('core') * 1e6:,.4g}, "
+        f"chip {energy.boundary('chip') * 1e6:,.4g} uJ; "
+        f"{energy.total / result.seconds * 1e3:,.4g} mW"
+    )
+    if result.values is not None and result.values.scores:
+        scores = result.values.scores
+        click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")
+    for note in result.assumptions:
+        click.echo(f"  assumes: {note}")

@@ -1,0 +1,5 @@
+"""Pictures of results."""
+
+from accelsim.report.pictures import draw
+
+__all__ = ["draw"]

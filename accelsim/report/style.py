@@ -1,0 +1,41 @@
+"""How every picture looks: column width, 8 pt, colours that survive colour blindness and grey."""
+
+from __future__ import annotations
+
+from typing import Any
+
+COLUMN_INCHES = 7.0
+#: Okabe and Ito's colours, each with a hatch so that grey prints stay readable
+COMPONENTS: dict[str, tuple[str, str, str]] = {
+    "mac": ("multiply-accumulate", "#0072B2", ""),
+    "register": ("array registers", "#56B4E9", "///"),
+    "sram": ("SRAM access", "#009E73", "..."),
+    "leakage": ("SRAM leakage", "#F0E442", "xx"),
+    "vector": ("requantise, vector", "#CC79A7", "\\\\\\"),
+    "dram": ("off-chip memory", "#D55E00", "--"),
+}
+CAUSES: dict[str, tuple[str, str, str]] = {
+    "busy": ("computing", "#0072B2", ""),
+    "data": ("waits for data", "#D55E00", "///"),
+    "slot": ("waits for a free slot", "#F0E442", "..."),
+    "port": ("waits for bandwidth", "#CC79A7", "xx"),
+    "start": ("waits for a start", "#999999", "\\\\\\"),
+    "queue": ("waits in its queue", "#E69F00", "--"),
+}
+
+
+def figure(height: float) -> tuple[Any, Any, Any]:
+    """(pyplot-free figure, axes, canvas class) of column width and a height in inches."""
+    import matplotlib
+
+    matplotlib.use("Agg", force=False)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    matplotlib.rcParams.update(
+        {"font.size": 8, "axes.titlesize": 9, "hatch.linewidth": 0.4, "svg.hashsalt": "accelsim",
+         "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
+    )  # fmt: skip
+    made = Figure(figsize=(COLUMN_INCHES, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made, made.add_subplot(), FigureCanvasAgg

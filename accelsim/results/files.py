@@ -1,0 +1,211 @@
+"""A Result as readable files: result.json, operators.csv, energy.csv, units.csv, outputs.npz.
+
+Same inputs, same bytes: the only time stamp is in created.txt. Files are written into a temporary
+folder beside the target, which is then renamed.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accelsim import __version__
+from accelsim.energy.report import BOUNDARIES
+from accelsim.errors import InputError, Problem
+from accelsim.results.result import Result
+
+STALLS = ("data", "slot", "start", "queue", "port")
+
+
+def to_dict(result: Result) -> dict[str, Any]:
+    """Everything but the per-command columns, with the unit in every name."""
+    chip, energy = result.chip, result.energy
+    clock = chip.clocks[chip.array.clock]
+    tick = result.program.tick_hz // clock
+    whole: dict[str, Any] = {
+        "accelsim": __version__,
+        "chip": {"name": chip.name, "digest": chip.digest},
+        "workload": {"name": result.workload.name, "macs": result.workload.macs,
+                     "parameters": result.workload.parameters},
+        "program": {"digest": result.program_digest, "commands": len(result.program)},
+        "weights": chip.weights,
+        "clock_hz": clock,
+        "makespan_cycles": result.cycles,
+        "makespan_seconds": result.seconds,
+        "utilisation": result.utilisation,
+        "energy_joules": {name: energy.boundary(name) for name in BOUNDARIES},
+        "energy_band_joules": energy.band,
+        "average_power_watts": energy.total / result.seconds if result.seconds else 0.0,
+        "assumptions": result.assumptions,
+        "operators": [
+            {"name": row.name, "kind": row.kind, "macs": row.macs, "start_cycle": row.start_cycle,
+             "cycles": row.cycles, "busy_cycles": row.busy_cycles,
+             "stalled_cycles": row.stalled_cycles, "utilisation": row.utilisation,
+             "dram_read_bytes": row.dram_read_bytes, "dram_written_bytes": row.dram_written_bytes,
+             "joules": row.joules, "mapping": row.mapping}
+            for row in result.operators
+        ],
+        "units": [
+            {"name": unit.name, "busy_cycles": unit.busy / tick, "drain_cycles": unit.drain / tick,
+             "stalled_cycles": {k: v / tick for k, v in unit.stalled.items()},
+             "idle_cycles": unit.idle / tick}
+            for unit in result.units
+        ],
+    }  # fmt: skip
+    if result.values is not None:
+        noise = {name: value if np.isfinite(value) else "exact"
+                 for name, value in result.values.signal_to_noise_db.items()}  # fmt: skip
+        whole["values"] = {"scores": result.values.scores, "signal_to_noise_db": noise}
+    return whole
+
+
+def _csv(rows: list[list[Any]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def operators_csv(result: Result) -> bytes:
+    """One line an operator."""
+    rows: list[list[Any]] = [
+        ["operator", "kind", "macs", "start_cycle", "cycles", "busy_cycles",
+         *(f"stalled_{name}_cycles" for name in STALLS), "utilisation", "dram_read_bytes",
+         "dram_written_bytes", "joules", "mapping"]
+    ]  # fmt: skip
+    for row in result.operators:
+        rows.append(
+            [row.name, row.kind, row.macs, row.start_cycle, row.cycles, row.busy_cycles,
+             *(row.stalled_cycles.get(name, 0) for name in STALLS), repr(row.utilisation),
+             row.dram_read_bytes, row.dram_written_bytes, repr(row.joules), row.mapping]
+        )  # fmt: skip
+    return _csv(rows)
+
+
+def energy_csv(result: Result) -> bytes:
+    """One line for each (operator, unit, action)."""
+    names = [op.name for op in result.workload.operators]
+    rows: list[list[Any]] = [
+        ["operator", "unit", "action", "count", "joules", "boundary", "band", "source"]
+    ]
+    for row in result.energy.rows:
+        name = names[row.operator] if row.operator >= 0 else "(whole run)"
+        rows.append([name, row.unit, row.action, repr(row.count), repr(row.joules), row.boundary,
+                     row.band, row.source])  # fmt: skip
+    return _csv(rows)
+
+
+def units_csv(result: Result) -> bytes:
+    """One line a unit, in ticks, which add up exactly."""
+    rows: list[list[Any]] = [
+        ["unit", "busy_ticks", "of_which_drain_ticks", *(f"stalled_{name}_ticks" for name in STALLS),
+         "idle_ticks", "makespan_ticks"]
+    ]  # fmt: skip
+    for unit in result.units:
+        rows.append([unit.name, unit.busy, unit.drain, *(unit.stalled[name] for name in STALLS),
+                     unit.idle, result.timeline.makespan])  # fmt: skip
+    return _csv(rows)
+
+
+def outputs_npz(result: Result) -> bytes:
+    """Output codes with their scales and zeros, without time stamps inside."""
+    assert result.values is not None
+    arrays: dict[str, Any] = {}
+    for name, codes in result.values.outputs.items():
+        quant = result.values.quantization[name]
+        arrays[name] = codes
+        arrays[f"{name}.scale"] = np.asarray(quant.scale)
+        arrays[f"{name}.zero"] = np.asarray(quant.zero)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for key, array in arrays.items():
+            one = io.BytesIO()
+            np.lib.format.write_array(one, np.asarray(array), allow_pickle=False)
+            archive.writestr(zipfile.ZipInfo(f"{key}.npy"), one.getvalue())
+    return buffer.getvalue()
+
+
+def contents(result: Result) -> dict[str, bytes]:
+    """File name -> bytes."""
+    files = {
+        "result.json": (json.dumps(to_dict(result), indent=1) + "\n").encode(),
+        "operators.csv": operators_csv(result),
+        "energy.csv": energy_csv(result),
+        "units.csv": units_csv(result),
+    }
+    if result.values is not None:
+        files["outputs.npz"] = outputs_npz(result)
+    return files
+
+
+def refuse_occupied(folder: Path, force: bool) -> None:
+    """InputError unless the folder can become the run's: absent, empty, or forced."""
+    where = str(folder)
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise InputError(Problem("out.file", "is not a folder", "give another --out", file=where))
+    if folder.is_dir() and any(folder.iterdir()) and not force:
+        raise InputError(
+            Problem("out.occupied", "is not empty", "give another --out, or --force", file=where)
+        )
+
+
+def save(result: Result, folder: str | Path, force: bool = False,
+         draw: Callable[[Result, Path], None] | None = None) -> None:  # fmt: skip
+    """Write a run's files into a folder, all or nothing. draw: adds pictures to the folder.
+
+    InputError when the folder is occupied (and not forced) or cannot be written.
+    """
+    target = Path(folder)
+    refuse_occupied(target, force)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    try:
+        for name, data in contents(result).items():
+            (draft / name).write_bytes(data)
+        if draw is not None:
+            draw(result, draft)
+        stamp = datetime.now(UTC).isoformat(timespec="seconds")
+        (draft / "created.txt").write_text(f"{stamp}\n")
+        draft.chmod(0o755)
+        _replace(draft, target)
+    except OSError as error:
+        raise _unwritable(target, error) from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _replace(draft: Path, target: Path) -> None:
+    """Put the draft in the target's place; the old folder goes only once the new one stands."""
+    if not target.exists():
+        os.rename(draft, target)
+        return
+    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+    os.rename(target, old / "was")
+    try:
+        os.rename(draft, target)
+    except OSError:
+        os.rename(old / "was", target)
+        raise
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _unwritable(target: Path, error: OSError) -> InputError:
+    reason = error.strerror or str(error)
+    return InputError(
+        Problem("out.unwritable", f"cannot be written: {reason}", "give another --out",
+                file=str(target))
+    )  # fmt: skip

@@ -1,0 +1,107 @@
+"""The Result of a run: everything it rests on and everything it gave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.chip import Chip
+from accelsim.energy import EnergyReport
+from accelsim.mapping import Plan
+from accelsim.numerics.quantize import Quantization
+from accelsim.program.table import Program
+from accelsim.timing import Timeline, UnitTime
+from accelsim.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRow:
+    """One operator's line. cycles: of the array's clock, from its first issue to its last
+    result. utilisation: multiply-accumulates over what the arrays could do in those cycles (0..1).
+    stalled_cycles: cause -> cycles that the arrays waited while the operator ran."""
+
+    name: str
+    kind: str
+    macs: int
+    start_cycle: int
+    cycles: int
+    busy_cycles: int
+    stalled_cycles: dict[str, int]
+    utilisation: float
+    dram_read_bytes: int
+    dram_written_bytes: int
+    joules: float
+    mapping: str
+
+
+@dataclass(slots=True)
+class Values:
+    """outputs: codes. quantization: their scales. signal_to_noise_db: by tensor, against the
+    float reference. scores: top1, top1_float. assumptions: how values became codes."""
+
+    outputs: dict[str, NDArray[np.int64]]
+    quantization: dict[str, Quantization]
+    signal_to_noise_db: dict[str, float]
+    scores: dict[str, float]
+    assumptions: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Result:
+    """Timing, energy and values of one Program, with what they depend on."""
+
+    chip: Chip
+    workload: Workload
+    program: Program
+    plan: Plan
+    timeline: Timeline
+    units: list[UnitTime]
+    energy: EnergyReport
+    operators: list[OperatorRow]
+    values: Values | None
+    program_digest: str
+
+    @property
+    def cycles(self) -> int:
+        """Makespan in cycles of the array's clock."""
+        return self.timeline.cycles(self.chip.clocks[self.chip.array.clock])
+
+    @property
+    def seconds(self) -> float:
+        return self.timeline.seconds
+
+    @property
+    def joules(self) -> float:
+        """Energy at the chip boundary."""
+        return self.energy.total
+
+    @property
+    def utilisation(self) -> float:
+        """Useful multiply-accumulates over the arrays' peak in the makespan, 0..1."""
+        peak = peak_macs_per_cycle(self.chip) * self.cycles
+        return self.workload.macs / peak if peak else 0.0
+
+    @property
+    def assumptions(self) -> list[str]:
+        """What the figures take for granted."""
+        tech = self.chip.technology
+        notes = [
+            f"weights {self.chip.weights} at the start",
+            f"digital energy: {tech.family}, scaled to {tech.node * 1e9:g} nm, {tech.voltage:g} V",
+            f"SRAM: CACTI 7, {tech.sram_device}; off-chip: {self.chip.dram.standard} energy a bit, "
+            f"{self.chip.dram.efficiency:g} of the peak bandwidth, no background power",
+            "no energy for wires, clock tree, control and idle logic: no sourced constants",
+            "biases and scales are part of the configuration and move no bytes",
+        ]
+        if self.values is not None:
+            notes += self.values.assumptions
+        return notes
+
+
+def peak_macs_per_cycle(chip: Chip) -> int:
+    """Multiply-accumulates a cycle of all arrays in the chip's own precision."""
+    array = chip.array
+    rate = array.rate(chip.precision.input, chip.precision.weight)
+    return array.count * array.rows * array.columns * array.dot * array.simd * rate.factor

@@ -1,0 +1,100 @@
+"""One line an operator, from the Program's three readings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Dict
+
+import numpy as np
+
+from accelsim.chip import Chip
+from accelsim.energy import EnergyReport
+from accelsim.mapping.mapping import Mapping
+from accelsim.program.opcodes import Access, Opcode, Why
+from accelsim.program.table import Program
+from accelsim.results.result import OperatorRow, peak_macs_per_cycle
+from accelsim.timing import Timeline
+from accelsim.workload import VectorOperator, Workload
+
+
+def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeline,
+              energy: EnergyReport, mappings: Dict[str, Mapping]) -> list[OperatorRow]:  # fmt: skip
+    """Rows in the workload's order. Operators overlap, so their cycles add up to more than the
+    makespan."""
+    commands = program.commands
+    count = len(workload.operators)
+    tick = program.tick_hz // chip.clocks[chip.array.clock]
+    begin = np.full(count, np.iinfo(np.int64).max)
+    end = np.zeros(count, np.int64)
+    np.minimum.at(begin, commands.operator, timeline.issue)
+    np.maximum.at(end, commands.operator, timeline.end)
+    macs = (commands.opcode == Opcode.MATMUL) | (commands.opcode == Opcode.MVM)
+    busy = np.zeros(count, np.int64)
+    np.add.at(busy, commands.operator[macs], timeline.interval[macs])
+    stalls = _stalls(program, timeline, macs, count)
+    read, written = _off_chip(program, chip, count)
+    joules = energy.by("operator")
+    rows = []
+    for number, op in enumerate(workload.operators):
+        cycles = max(0, -(-(int(end[number]) - int(begin[number])) // tick))
+        if end[number] == 0:
+            begin[number] = 0
+        work = 0 if isinstance(op, VectorOperator) else op.macs
+        peak = peak_macs_per_cycle(chip) * cycles
+        rows.append(
+            OperatorRow(
+                op.name, op.kind, work, int(begin[number]) // tick, cycles,
+                int(busy[number]) // tick,
+                {cause: int(ticks[number]) // tick for cause, ticks in stalls.items()},
+                work / peak if peak else 0.0, int(read[number]), int(written[number]),
+                joules.get((number,), 0.0), describe(mappings.get(op.name)),
+            )
+        )  # fmt: skip
+    return rows
+
+
+def describe(mapping: Mapping | None) -> str:
+    """A mapping in one line."""
+    if mapping is None:
+        return ""
+    kept = [word for word, stays in (("input", mapping.input_resident),
+                                     ("weights", mapping.weight_resident)) if stays]  # fmt: skip
+    stay = f", {' and '.join(kept)} resident" if kept else ""
+    return f"tiles m {mapping.m} n {mapping.n} k {mapping.k}, order {mapping.order}{stay}"
+
+
+def _stalls(program: Program, timeline: Timeline, macs: np.ndarray, count: int) -> dict[
+        str, np.ndarray]:  # fmt: skip
+    """Ticks that the arrays waited before (by cause) or during (port) each operator's passes."""
+    commands = program.commands
+    rows = np.flatnonzero(macs)
+    order = rows[np.lexsort((timeline.release[rows], timeline.issue[rows], commands.unit[rows]))]
+    unit = commands.unit[order]
+    before = np.zeros(len(order), np.int64)
+    before[1:] = np.where(unit[1:] == unit[:-1], timeline.release[order][:-1], 0)
+    gap = timeline.issue[order] - before
+    found: dict[str, np.ndarray] = {}
+    for cause in (Why.DATA, Why.SLOT, Why.START, Why.QUEUE):
+        ticks = np.zeros(count, np.int64)
+        mine = timeline.why[order] == cause
+        np.add.at(ticks, commands.operator[order][mine], gap[mine])
+        found[cause.name.lower()] = ticks
+    port = np.zeros(count, np.int64)
+    waited = timeline.release[rows] - timeline.issue[rows] - timeline.interval[rows]
+    np.add.at(port, commands.operator[rows], waited)
+    found["port"] = port
+    return found
+
+
+def _off_chip(program: Program, chip: Chip, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Bytes read from and written to the off-chip memory, by operator."""
+    names = [memory.name for memory in program.memories]
+    dram = names.index(chip.dma.memory)
+    o = program.operands
+    owner = np.repeat(program.commands.operator, np.diff(o.start))
+    totals = []
+    for access in (Access.READ, Access.WRITE):
+        ticks = np.zeros(count, np.int64)
+        mine = (o.memory == dram) & (o.access == access)
+        np.add.at(ticks, owner[mine], o.bytes[mine])
+        totals.append(ticks)
+    return totals[0], totals[1]

@@ -1,0 +1,35 @@
+"""Names of shipped chips and workloads, from a checkout or an installed wheel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from accelsim.errors import InputError, Problem
+
+PACKAGE = Path(__file__).parent
+FOLDERS = {"chip": "configs/chips", "workload": "workloads"}
+
+
+def folder(kind: str) -> Path:
+    """Where the shipped files of a kind ("chip", "workload") are."""
+    installed = PACKAGE / "shipped" / FOLDERS[kind]
+    return installed if installed.is_dir() else PACKAGE.parent / FOLDERS[kind]
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """Shipped names of a kind."""
+    return tuple(sorted(path.stem for path in folder(kind).glob("*.yaml")))
+
+
+def find(kind: str, name: str | Path) -> Path:
+    """The file of a path, or of a shipped name; InputError with the choices otherwise."""
+    path = Path(name)
+    if path.exists() or path.suffix:
+        return path
+    shipped = folder(kind) / f"{name}.yaml"
+    if shipped.is_file():
+        return shipped
+    raise InputError(
+        Problem("file.missing", f"is neither a file nor a shipped {kind}",
+                "give a path or one of " + ", ".join(names(kind)), file=str(name))
+    )  # fmt: skip
