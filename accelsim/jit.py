@@ -54,7 +54,7 @@ def _numba() -> tuple[Any, bool]:
     import numba
 
     if folder is not None:
-        numba.config.CACHE_DIR = str(folder)
+        numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     return numba, folder is not None
 
 

@@ -11,9 +11,9 @@ import click
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 def command(files: tuple[str, ...]) -> None:
     """Say what each FILE is, or everything that is wrong with it (exit status 2)."""
-    from accelsim.errors import InputError
+    from accelsim.errors import InputError, Problem
 
-    problems = []
+    problems: list[Problem] = []
     for name in files:
         try:
             click.echo(f"{name}: {_describe(name)}")

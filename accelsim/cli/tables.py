@@ -24,12 +24,13 @@ def _rows(result: Result) -> tuple[list[str], list[list[str]]]:
     for row in result.operators:
         if row.cycles == 0:
             continue
-        stalled = sum(row.stalled_cycles.values()) / result.chip.array.count / row.cycles
+        waited = sum(row.stalled_cycles.values())
+        stalled = waited / max(1, waited + row.busy_cycles)
         dram = (row.dram_read_bytes + row.dram_written_bytes) / 1024
         rows.append(
             [row.name, f"{row.macs / 1e6:,.2f}" if row.macs else "-", f"{row.cycles:,}",
              f"{100 * row.utilisation:.1f}" if row.macs else "-",
-             f"{100 * min(stalled, 1):.1f}" if row.macs else "-", f"{dram:,.1f}",
+             f"{100 * stalled:.1f}" if row.macs else "-", f"{dram:,.1f}",
              f"{row.joules * 1e6:,.2f}"]
         )  # fmt: skip
     return head, rows

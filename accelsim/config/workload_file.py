@@ -26,6 +26,8 @@ KIND_KEYS: dict[str, tuple[str, ...]] = {
     "add": (*COMMON, "activation"),
     "multiply": (*COMMON, "activation"),
 }
+REQUIRED = {"gemm": ("n",), "conv2d": ("filters", "kernel"), "max_pool": ("kernel",),
+            "average_pool": ("kernel",)}  # fmt: skip
 KINDS = ("gemm", "conv2d", *VECTOR_KINDS)
 LARGEST_DIMENSION = 1 << 24
 MOST_MACS = 1 << 50
@@ -156,8 +158,7 @@ class _TraceReader(Reader):
         kind = self.choice(items["kind"][1], KINDS, f"{path}.kind")
         if kind is None:
             return
-        required = ["name", "input"] + {"gemm": ["n"], "conv2d": ["filters", "kernel"]}.get(
-            kind, ["kernel"] if kind in ("max_pool", "average_pool") else [])  # fmt: skip
+        required = ["name", "input", *REQUIRED.get(kind, ())]
         before = len(self.problems)
         self.keys(items, KIND_KEYS.get(kind, COMMON), path, required, node.place)
         name = self.text(items["name"][1], f"{path}.name") if "name" in items else None
@@ -324,9 +325,8 @@ class _TraceReader(Reader):
             return None
         kernel = self.pair(items, path, "kernel", 1, 1)
         pool = "filters" not in items
-        default = {"stride": 1, "dilation": 1}
-        stride = self.pair(items, path, "stride", default["stride"], 1)
-        dilation = self.pair(items, path, "dilation", default["dilation"], 1)
+        stride = self.pair(items, path, "stride", 1, 1)
+        dilation = self.pair(items, path, "dilation", 1, 1)
         padding = self.padding(items, path)
         if kernel is None or stride is None or dilation is None or padding is None:
             return None
@@ -396,7 +396,7 @@ class _TraceReader(Reader):
         return VectorOperator(name, kind, sources, output, shape, out, activation=activation)
 
     def outputs(self, node: Node | None) -> list[str]:
-        """Names of the network's outputs: given, else whatever nobody reads."""
+        """The network's outputs: given, else whatever nobody reads."""
         made = [op.output for op in self.operators]
         if node is None:
             return [name for name in made if name not in self.used]

@@ -160,7 +160,7 @@ class _Builder:
         if isinstance(event, yaml.ScalarEvent):
             return Node(scalar(event.value, event.style in ("'", '"', "|", ">")), place)
         if isinstance(event, yaml.SequenceStartEvent):
-            items = []
+            items: list[Node] = []
             for inner in self.events:
                 if isinstance(inner, yaml.SequenceEndEvent):
                     return Node(items, place)

@@ -17,6 +17,7 @@ from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.table import Program, Shapes
 
+
 class Clocked(Protocol):
     """What energy reads of a Timeline: how long it took, in seconds."""
 
@@ -96,8 +97,8 @@ def _gated(program: Program, activity: Mapping[str, NDArray[np.float64]]) -> dic
                  zip(s.format_a[shape], s.format_b[shape], strict=True)}:  # fmt: skip
         mine = mac[(s.format_a[shape] == a) & (s.format_b[shape] == b)]
         name = f"mac_{FORMAT_NAMES[a]}_{FORMAT_NAMES[b]}"
-        found[name] = np.bincount(c.operator[mine] + 1, weights=zeros[mine],
-                                  minlength=len(program.operators) + 1)  # fmt: skip
+        found[name] = np.asarray(np.bincount(c.operator[mine] + 1, weights=zeros[mine],
+                                  minlength=len(program.operators) + 1), np.float64)  # fmt: skip
     return found
 
 
@@ -121,7 +122,8 @@ def _memory_rows(program: Program, memories: Mapping[tuple[str, str], Price]) ->
     for action, skipped in (("read_bit", Access.WRITE), ("write_bit", Access.READ)):
         keep = (o.access != skipped) & (where >= 0)
         key = where[keep] * operators + owner[keep]
-        bits = np.bincount(key, weights=8.0 * o.bytes[keep], minlength=len(names) * operators)
+        moved = 8.0 * o.bytes[keep]
+        bits = np.asarray(np.bincount(key, moved, len(names) * operators), np.float64)
         for number, name in enumerate(names):
             totals = bits[number * operators : (number + 1) * operators]
             rows += _rows(name, action, totals, memories[name, action])

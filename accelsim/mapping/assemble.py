@@ -97,7 +97,7 @@ class Assembler:
             self.columns[name][rows] = value
 
     def operand(self, rows: Ints, *, tensor: Value, memory: Value, address: Value, span: Value,
-                bytes: Value, access: int, format: int,
+                bytes: Value, access: Value, format: Value,
                 region: tuple[tuple[Value, Value], ...]) -> None:  # fmt: skip
         """One operand on each of those rows; region: (offset, extent) per dimension."""
         values: dict[str, Value] = {

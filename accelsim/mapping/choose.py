@@ -36,7 +36,8 @@ def _cuts(total: int, step: int, least: int) -> list[int]:
     sizes: list[int] = []
     parts = 1
     while True:
-        size = min(total, -(-(-(-total // parts)) // step) * step)
+        share = -(-total // parts)
+        size = min(total, -(-share // step) * step)
         if size not in sizes:
             sizes.append(size)
         if size <= least or parts > total:
@@ -148,18 +149,18 @@ class Chooser:
         blocks_m = float((-(-cut.sizes // limit_m)).sum())
         if self.dataflow == Dataflow.OUTPUT_STATIONARY:
             lanes = array.dot * (along if self.rate.along == "k" else 1)
-            streams = [-(-k // lanes) * array.mac_latency for k in k_sizes]
-            streams = [max(s, array.rows) if depth > 1 else s + array.rows for s in streams]
-            return blocks_m * sum(-(-n // limit_n) for n in n_sizes) * sum(streams)
+            issues = [(-(-k // lanes) - 1) * array.mac_latency + 1 for k in k_sizes]
+            streams = [max(s, array.rows) if depth > 1 else s + array.rows - 1 for s in issues]
+            return float(blocks_m) * sum(-(-n // limit_n) for n in n_sizes) * sum(streams)
         lanes = array.simd * (along if self.rate.along == "n" else 1)
         total = 0.0
         for n in n_sizes:
-            stream = -(-n // lanes)
+            steps = -(-n // lanes)
             for k in k_sizes:
                 rows = min(array.rows, -(-k // max(1, limit_k // array.rows)))
-                period = max(stream, rows) if depth > 1 else stream + rows
+                period = max(steps, rows) if depth > 1 else steps + rows
                 total += -(-k // limit_k) * period
-        return total * blocks_m
+        return float(total * blocks_m)
 
     def _passes(self, cut: _MCut, n_sizes: list[int], k_sizes: list[int]) -> int:
         """Passes of one group."""
@@ -186,7 +187,7 @@ class Chooser:
         whole_w = g.groups * g.k * g.n * bits[1] / 8
         elements = n * cut.largest
         out = g.groups * g.m * g.n * bits[2] / 8
-        results = []
+        results: list[_Candidate] = []
         for order, keep_i, keep_w in product(("mnk", "nmk"), (True, False), (True, False)):
             if not self.cold and not keep_w:
                 continue

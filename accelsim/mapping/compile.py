@@ -227,16 +227,15 @@ class _Joiner:
             zeros, self.whole("flags"), zeros - 1, zeros.copy(), zeros.copy(),
         )  # fmt: skip
         names = ("kind", "opcode", "flags", "format_a", "format_b", "format_out")
-        shapes = Shapes(*(self.whole(f"shape.{n}") for n in names),
-                        self.whole("shape.extents", (0, 8)))  # fmt: skip
+        shapes = Shapes(**{n: self.whole(f"shape.{n}") for n in names},
+                        extents=self.whole("shape.extents", (0, 8)))  # fmt: skip
         rank = 4
         operands = Operands(
-            _cumulative(self.whole("operand.count")),
-            *(self.whole(f"operand.{n}") for n in OPERAND_COLUMNS[:4]),
-            np.zeros(len(self.whole("operand.tensor")), np.int64),
-            *(self.whole(f"operand.{n}") for n in OPERAND_COLUMNS[4:]),
-            np.stack([self.whole(f"operand.offset{i}") for i in range(rank)], axis=1),
-            np.stack([self.whole(f"operand.extent{i}") for i in range(rank)], axis=1),
+            start=_cumulative(self.whole("operand.count")),
+            pitch=np.zeros(len(self.whole("operand.tensor")), np.int64),
+            offset=np.stack([self.whole(f"operand.offset{i}") for i in range(rank)], axis=1),
+            extent=np.stack([self.whole(f"operand.extent{i}") for i in range(rank)], axis=1),
+            **{n: self.whole(f"operand.{n}") for n in OPERAND_COLUMNS},
         )
         row = self.whole("edge.row")
         order = np.argsort(row, kind="stable")

@@ -56,7 +56,7 @@ def _partner(e: MacEmitter, jobs: Ints, instance: int) -> Ints:
     table = np.full(e.geometry.groups * counts["m"] * counts["n"], -1, np.int64)
     mine = np.flatnonzero(e.last_tile & (e.jobs.instance == instance))
     table[key[mine]] = mine
-    return table[key[jobs]]
+    return np.asarray(table[key[jobs]], np.int64)
 
 
 def _vector(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, rows: Ints, opcode: int,
@@ -217,7 +217,8 @@ def _free_slots(e: MacEmitter, assembler: Assembler) -> None:
 
 def _completing(e: MacEmitter) -> NDArray[np.bool_]:
     size = e.place.k.size[e.jobs.k[e.passes.job]]
-    return e.last_tile[e.passes.job] & (e.passes.k0 + e.passes.k == size)
+    done = e.passes.k0 + e.passes.k == size
+    return np.asarray(e.last_tile[e.passes.job] & done, bool)
 
 
 def _last_jobs(e: MacEmitter) -> Ints:
@@ -233,7 +234,7 @@ def _finisher(e: MacEmitter, jobs: Ints) -> Ints:
     table = np.full(e.geometry.groups * counts["m"] * counts["n"], -1, np.int64)
     done = np.flatnonzero(e.finishes)
     table[key[done]] = done
-    return table[key[jobs]]
+    return np.asarray(table[key[jobs]], np.int64)
 
 
 def _ends(e: MacEmitter) -> None:

@@ -19,6 +19,7 @@ from accelsim.program.opcodes import Access, Edge, Opcode
 from accelsim.workload import VectorOperator
 
 Ints = NDArray[np.int64]
+Box = tuple[tuple[Ints | int, Ints | int], ...]
 POOLS = ("max_pool", "average_pool")
 PIECES = 4  # tiles to aim at, so that loads, work and stores overlap
 
@@ -158,7 +159,7 @@ class VectorEmitter:
         return self.out_base + self.job % self.tiling.out_slots * self.tiling.out_bytes
 
     def _load(self, assembler: Assembler, shapes: ShapeRows, rows: Ints, which: int,
-              box: tuple, size: Ints, entries: list[Entry], exits: list[Exit]) -> None:  # type: ignore[type-arg]  # fmt: skip
+              box: Box, size: Ints, entries: list[Entry], exits: list[Exit]) -> None:  # fmt: skip
         memory, name = self._near("input")
         self._move(assembler, shapes, rows, Opcode.LOAD, "input", which, box, size,
                    (memory, self.machine.write_port(name), self._in_address(which),
@@ -174,8 +175,8 @@ class VectorEmitter:
             exits.append(Exit(memory, start, end, (int(self.vector[last]),)))
 
     def _move(self, assembler: Assembler, shapes: ShapeRows, rows: Ints, opcode: int,
-              channel: str, tensor: int, box: tuple, size: Ints,
-              near: tuple[int, int, Ints, int], side: int) -> None:  # type: ignore[type-arg]  # fmt: skip
+              channel: str, tensor: int, box: Box, size: Ints,
+              near: tuple[int, int, Ints, int], side: int) -> None:  # fmt: skip
         machine, dma = self.machine, self.chip.dma
         number = FORMAT_INDEX[self.formats[side]]
         shape = shapes.unique(machine.kind_index[dma.name], opcode, (number, -1, -1), (size,))
@@ -195,8 +196,8 @@ class VectorEmitter:
         side_port = machine.read_port if load else machine.write_port
         assembler.demand(rows, side_port(dma.memory), size)
 
-    def _compute(self, assembler: Assembler, shapes: ShapeRows, box_in: tuple, box_out: tuple,
-                 bytes_in: Ints, bytes_out: Ints, elements: Ints) -> None:  # type: ignore[type-arg]  # fmt: skip
+    def _compute(self, assembler: Assembler, shapes: ShapeRows, box_in: Box, box_out: Box,
+                 bytes_in: Ints, bytes_out: Ints, elements: Ints) -> None:  # fmt: skip
         op, unit = self.op, self.chip.vector_unit
         work = elements * max(1, op.work // max(1, op.elements))
         formats = (FORMAT_INDEX[self.formats[0]], -1, FORMAT_INDEX[self.formats[1]])
@@ -216,8 +217,8 @@ class VectorEmitter:
                           format=formats[2], region=box_out)  # fmt: skip
         assembler.demand(rows, self.machine.write_port(name), bytes_out)
 
-    def _put(self, assembler: Assembler, shapes: ShapeRows, box: tuple, size: Ints,
-             entries: list[Entry], exits: list[Exit]) -> None:  # type: ignore[type-arg]  # fmt: skip
+    def _put(self, assembler: Assembler, shapes: ShapeRows, box: Box, size: Ints,
+             entries: list[Entry], exits: list[Exit]) -> None:  # fmt: skip
         memory, name = self._near("output")
         self._move(assembler, shapes, self.store, Opcode.STORE, "output", len(self.op.inputs),
                    box, size, (memory, self.machine.read_port(name), self._out_address(),

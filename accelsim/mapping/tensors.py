@@ -126,12 +126,12 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str]) ->
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
-        source, target = table.index[op.input], table.index[op.output]
+        origin, target = table.index[op.input], table.index[op.output]
         weight = operator_formats(op, chip)[1]
         groups, m, n, k = op.groups, op.m, op.n, op.k
         add = table.add
-        add(TensorRow(op.input, (groups, m, k), formats[op.input], 0, source, "lowered", number,
-                      table.rows[source].role), f"{op.name}/lowered")  # fmt: skip
+        add(TensorRow(op.input, (groups, m, k), formats[op.input], 0, origin, "lowered", number,
+                      table.rows[origin].role), f"{op.name}/lowered")  # fmt: skip
         add(TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", number, "weight"),
             f"{op.name}/weight")  # fmt: skip
         add(TensorRow(op.output, (groups, m, n), formats[op.output], 0, target, "matrix", number,

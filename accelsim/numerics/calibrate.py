@@ -71,7 +71,7 @@ def weight_clips(weight: NDArray[np.float64], format_name: str) -> NDArray[np.fl
         error = np.cumsum((codes * scale - weight) ** 2, axis=0)[-1]  # in order on every CPU
         better = error < best
         best, clips = np.where(better, error, best), np.where(better, clip, clips)
-    return clips
+    return np.asarray(clips, np.float64)
 
 
 class _Builder:

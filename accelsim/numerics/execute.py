@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +50,7 @@ def execute(program: Program, workload: Workload, chip: Chip, inputs: Mapping[st
     operator = program.commands.operator
     edges = np.flatnonzero(np.diff(operator)) + 1
     starts = np.concatenate([[0], edges, [len(operator)]])
-    for number, (low, high) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+    for number, (low, high) in enumerate(pairwise(starts.tolist())):
         if high > low and operator[low] >= 0:
             run.part(int(operator[low]), np.arange(low, high))
         if progress:
@@ -83,10 +84,10 @@ class _Run:
                 self.stored[name] = np.asarray(raise_output(op, matrix), np.int64)
             return self.stored[name]
         if name not in self.stored:
-            op = next(o for o in self.workload.operators if o.output == name)
-            if isinstance(op, VectorOperator) and op.kind == "flatten":
-                return self.tensor(op.inputs[0]).reshape(op.output_shape)
-            self.stored[name] = np.zeros(op.output_shape, np.int64)
+            made = next(o for o in self.workload.operators if o.output == name)
+            if isinstance(made, VectorOperator) and made.kind == "flatten":
+                return self.tensor(made.inputs[0]).reshape(made.output_shape)
+            self.stored[name] = np.zeros(made.output_shape, np.int64)
         return self.stored[name]
 
     def finish(self) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Ints = NDArray[np.integer]
+Ints = NDArray[np.int64]
 FLOAT32_EXACT, FLOAT64_EXACT = 1 << 24, 1 << 53
 
 
@@ -31,15 +31,16 @@ def exact_matmul(a: NDArray[np.generic], b: NDArray[np.generic], bound: int | No
     if product * max(1, depth) >= 1 << 63:
         raise OverflowError("the exact result could pass 2^63")
     if product * min(depth, 64) < FLOAT32_EXACT:
-        kind, limit = np.dtype(np.float32), FLOAT32_EXACT
+        limit = FLOAT32_EXACT
     elif product < FLOAT64_EXACT // 16:
-        kind, limit = np.dtype(np.float64), FLOAT64_EXACT
+        limit = FLOAT64_EXACT
     else:
         return a.astype(np.int64) @ b.astype(np.int64)
+    kind = "float32" if limit == FLOAT32_EXACT else "float64"
     step = depth if product == 0 else max(1, (limit - 1) // product)
     left, right = a.astype(kind, copy=False), b.astype(kind, copy=False)
     if step >= depth:
-        return (left @ right).astype(np.int64)
+        return np.asarray(left @ right).astype(np.int64)
     total = np.zeros((a.shape[0], b.shape[1]), np.int64)
     part = np.empty(total.shape, kind)
     for low in range(0, depth, step):

@@ -38,7 +38,8 @@ class Quantization:
         """Codes of real values, nearest with ties to even, saturating. A scale per channel
         multiplies the last dimension."""
         codes = np.rint(np.asarray(values, np.float64) / self.scale) + self.zero
-        return np.clip(codes, self.record.minimum, self.record.maximum).astype(np.int64)
+        whole = np.clip(codes, self.record.minimum, self.record.maximum)
+        return np.asarray(whole.astype(np.int64), np.int64)
 
     def decode(self, codes: NDArray[np.integer]) -> Floats:
         """Real values of codes."""
@@ -108,7 +109,8 @@ def rescale(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
     floor = product >> shift
     rest = product - (floor << shift)
     half = np.int64(1) << (shift - 1)
-    return floor + ((rest > half) | ((rest == half) & ((floor & 1) == 1)))
+    up = (rest > half) | ((rest == half) & ((floor & 1) == 1))
+    return np.asarray(floor + up, np.int64)
 
 
 def _rescale_wide(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
@@ -119,7 +121,7 @@ def _rescale_wide(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
     rest = (product - (floor << power)) * 2
     whole = np.frompyfunc(lambda p: 1 << p, 1, 1)(power)
     up = (rest > whole) | ((rest == whole) & (floor % 2 == 1))
-    return (floor + up).astype(np.int64)  # type: ignore[no-any-return]
+    return np.asarray((floor + up).astype(np.int64), np.int64)
 
 
 def rescale_gemmlowp(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
@@ -138,4 +140,4 @@ def rescale_gemmlowp(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
     right = np.maximum(shift - 31, 0)
     mask = (np.int64(1) << right) - 1
     threshold = (mask >> 1) + (doubled < 0)
-    return (doubled >> right) + ((doubled & mask) > threshold)
+    return np.asarray((doubled >> right) + ((doubled & mask) > threshold), np.int64)

@@ -94,4 +94,4 @@ def merged(boxes: Boxes) -> Boxes:
 def is_pass(program: Program) -> NDArray[np.bool_]:
     """Which commands are tile passes."""
     opcode = program.commands.opcode
-    return (opcode == Opcode.MATMUL) | (opcode == Opcode.MVM)
+    return np.asarray((opcode == Opcode.MATMUL) | (opcode == Opcode.MVM), bool)

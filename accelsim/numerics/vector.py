@@ -17,14 +17,16 @@ def _rounded(numerator: Ints, shift: int) -> Ints:
     floor = numerator >> shift
     rest = numerator - (floor << shift)
     half = 1 << (shift - 1)
-    return floor + ((rest > half) | ((rest == half) & ((floor & 1) == 1)))
+    up = (rest > half) | ((rest == half) & ((floor & 1) == 1))
+    return np.asarray(floor + up, np.int64)
 
 
 def divided(numerator: Ints, divisor: Ints | int) -> Ints:
     """numerator / divisor (> 0), ties to even."""
     floor = numerator // divisor
     rest = 2 * (numerator - floor * divisor)
-    return floor + ((rest > divisor) | ((rest == divisor) & ((floor & 1) == 1)))
+    up = (rest > divisor) | ((rest == divisor) & ((floor & 1) == 1))
+    return np.asarray(floor + up, np.int64)
 
 
 def _scaled(factor: float) -> int:

@@ -138,8 +138,7 @@ def scan(count: int, units: int, unit: Any, queue: Any, place: Any, alone: Any, 
 def roots(program: Program) -> Ints:
     """The tensor version that each tensor row is a view of, all views followed."""
     root = []
-    for number, tensor in enumerate(program.tensors):
-        seen = number
+    for seen in range(len(program.tensors)):
         while program.tensors[seen].view_of >= 0:
             seen = program.tensors[seen].view_of
         root.append(seen)

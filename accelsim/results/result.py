@@ -19,8 +19,9 @@ from accelsim.workload import Workload
 @dataclass(frozen=True, slots=True)
 class OperatorRow:
     """One operator's line. cycles: of the array's clock, from its first issue to its last
-    result. utilisation: multiply-accumulates over what the arrays could do in those cycles (0..1).
-    stalled_cycles: cause -> cycles that the arrays waited while the operator ran."""
+    result, loads ahead of time included. busy_cycles, stalled_cycles (by cause): of the arrays, all
+    instances added. utilisation: multiply-accumulates over what the arrays could do in those busy
+    and stalled cycles (0..1)."""
 
     name: str
     kind: str

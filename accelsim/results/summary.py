@@ -39,7 +39,8 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
         if end[number] == 0:
             begin[number] = 0
         work = 0 if isinstance(op, VectorOperator) else op.macs
-        peak = peak_macs_per_cycle(chip) * cycles
+        window = int(busy[number]) + sum(int(ticks[number]) for ticks in stalls.values())
+        peak = peak_macs_per_cycle(chip) // chip.array.count * window // tick
         rows.append(
             OperatorRow(
                 op.name, op.kind, work, int(begin[number]) // tick, cycles,

@@ -105,11 +105,12 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
                 continue
             best = -1
             for q in range(queues):
-                if q_wait[q] == 1 and unit[q_items[q_head[q]]] == who:
-                    if best < 0 or q_priority[q] < q_priority[best] or (
-                        q_priority[q] == q_priority[best] and q_ready[q] < q_ready[best]
-                    ):
-                        best = q
+                if q_wait[q] == 0 or unit[q_items[q_head[q]]] != who:
+                    continue
+                if best < 0 or q_priority[q] < q_priority[best] or (
+                    q_priority[q] == q_priority[best] and q_ready[q] < q_ready[best]
+                ):
+                    best = q
             issued = q_items[q_head[best]]
         else:
             if p_holder[who] >= 0 or p_active[who] == 0:

@@ -159,7 +159,7 @@ class Reference:
         """Do something after ``delay`` ticks, in the given phase of that tick."""
         event = self.env.event()
         event._ok, event._value = True, None
-        event.callbacks.append(lambda _: action())  # type: ignore[union-attr]
+        event.callbacks.append(lambda _: action())
         self.env.schedule(event, priority, delay)  # type: ignore[arg-type]
 
     def fire(self, event: simpy.Event) -> None:
@@ -218,8 +218,7 @@ class Reference:
             if beats:
                 priority = program.units[unit.number].priority
                 moves.append(self.ports[number].request(unit.number, priority, beats))
-        for move in moves:
-            yield move
+        yield from moves
         release = max(now + interval, int(self.env.now))
         end = max(release + last - interval, unit.last_end)
         self.release[row], self.end[row] = release, end
@@ -254,5 +253,6 @@ def run_reference(program: Program, times: Times, state: Ints | None = None,
     for port, size in zip(rows.port.tolist(), rows.bytes.tolist(), strict=True):
         busy[port] += -(-size // program.ports[port].width) * program.ports[port].beat
     makespan = int(columns[3].max()) if len(program) else 0
-    return Timeline(*columns, np.array(run.interval, np.int64), program.tick_hz, makespan, busy,
-                    "simpy")  # fmt: skip
+    issue, first, release, end, why, ref = columns
+    return Timeline(issue, first, release, end, why, ref, np.array(run.interval, np.int64),
+                    program.tick_hz, makespan, busy, "simpy")  # fmt: skip

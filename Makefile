@@ -1,0 +1,51 @@
+# make demo | test | test-full | check | bench | clean
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+RUN := $(BIN)/accelsim run
+THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.PHONY: demo test test-full check bench mutation clean python
+
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "make: there is no $(PYTHON); on Debian: apt-get install python3 python3-venv make git iverilog"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11; write make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) has no venv; on Debian: apt-get install python3-venv"; exit 1; }
+
+$(STAMP): pyproject.toml constraints.txt | python
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+demo: $(STAMP)
+	@for chip in int8_edge int4_edge; do \
+	  echo "== resnet18 on $$chip"; \
+	  $(RUN) $$chip resnet18 --out reports/run_resnet18_$$chip --force || exit 1; \
+	  cp reports/run_resnet18_$$chip/energy.png reports/resnet18_$${chip}_energy.png; \
+	  cp reports/run_resnet18_$$chip/utilisation.png reports/resnet18_$${chip}_utilisation.png; \
+	  echo "== digits_cnn on $$chip, 500 test images"; \
+	  $(RUN) $$chip digits_cnn --input digits --out reports/run_digits_$$chip --force || exit 1; \
+	  cp reports/run_digits_$$chip/energy.png reports/digits_cnn_$${chip}_energy.png; \
+	done
+	@echo "pictures: reports/*.png; full results: reports/run_*/"
+
+test: $(STAMP)
+	$(THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-full: $(STAMP)
+	$(THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal -m full
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest tests/test_house.py
+
+bench: $(STAMP)
+	$(THREADS) $(BIN)/python benchmarks/run.py
+
+mutation: $(STAMP)
+	$(THREADS) $(BIN)/python tests/mutation/run.py
+
+clean:
+	rm -rf $(VENV) reports/run_* .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,98 @@
+"""Explicit mappings: YAML to one Mapping an operator, checked, not trusted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from accelsim.chip import Chip
+from accelsim.config.reader import FieldRule, Reader
+from accelsim.config.yaml_source import Node, load_yaml
+from accelsim.errors import InputError, Problem
+from accelsim.mapping import Mapping, check_mapping, geometry_of
+from accelsim.mapping.mapping import MAPPING_KEYS, ORDERS, slots_of
+from accelsim.mapping.tensors import operator_formats, tensor_formats
+from accelsim.units.mac_array import DATAFLOW_NAMES
+from accelsim.workload import MacOperator, VectorOperator, Workload
+
+NUMBERS = ("batch", "height", "width", "n", "k", "input_slots", "weight_slots", "output_slots")
+FLAGS = ("input_resident", "weight_resident")
+
+
+def load_mappings(path: str | Path, chip: Chip, workload: Workload) -> dict[str, Mapping]:
+    """Mappings by operator. A missing key takes the whole extent, the chip's dataflow and slots,
+    order mnk, nothing resident. InputError with line and column for everything wrong."""
+    root = load_yaml(path)
+    reader = _MappingReader(chip, workload)
+    found = reader.read(root)
+    if reader.problems:
+        raise InputError(reader.problems)
+    return found
+
+
+class _MappingReader(Reader):
+    def __init__(self, chip: Chip, workload: Workload) -> None:
+        super().__init__()
+        self.chip, self.workload = chip, workload
+        self.operators = {op.name: op for op in workload.operators
+                          if not isinstance(op, VectorOperator)}  # fmt: skip
+
+    def read(self, root: Node) -> dict[str, Mapping]:
+        items = self.mapping(root, "")
+        if items is None:
+            return {}
+        self.keys(items, ("operators",), "", ("operators",), root.place)
+        if "operators" not in items:
+            return {}
+        found = {}
+        formats = tensor_formats(self.workload, self.chip)
+        for name, (place, node) in (self.mapping(items["operators"][1], "operators") or {}).items():
+            if name not in self.operators:
+                self.wrong("mapping.operator", place, f"operators.{name}",
+                           f"the workload has no MAC operator {name!r}",
+                           "write one of: " + ", ".join(self.operators))  # fmt: skip
+                continue
+            op = self.operators[name]
+            made = self.one(op, node, f"operators.{name}")
+            if made is None:
+                continue
+            triple = (*operator_formats(op, self.chip), formats[op.output])
+            for problem in check_mapping(self.chip, geometry_of(op), made, triple, name):
+                self.placed(problem, node)
+            found[name] = made
+        return found
+
+    def one(self, op: MacOperator, node: Node, path: str) -> Mapping | None:
+        items = self.mapping(node, path)
+        if items is None:
+            return None
+        before = len(self.problems)
+        self.keys(items, MAPPING_KEYS, path, (), node.place)
+        geometry, array, chip = geometry_of(op), self.chip.array, self.chip
+        flow = array.dataflow
+        if "dataflow" in items:
+            flow = self.choice(items["dataflow"][1], DATAFLOW_NAMES, f"{path}.dataflow") or flow
+        values: dict[str, Any] = {
+            "dataflow": DATAFLOW_NAMES.index(flow), "batch": geometry.batch,
+            "height": geometry.out_height, "width": geometry.out_width, "n": geometry.n,
+            "k": geometry.k, "input_slots": slots_of(chip, array.input),
+            "weight_slots": slots_of(chip, array.weight),
+            "output_slots": slots_of(chip, array.output),
+        }  # fmt: skip
+        for key in NUMBERS:
+            if key in items:
+                rule = FieldRule(key, int, (), "", 1, 64 if "slots" in key else None, False, True)
+                values[key] = self.number(items[key][1], rule, f"{path}.{key}")
+        for key in FLAGS:
+            if key in items:
+                rule = FieldRule(key, bool, (), "", None, None, False, True)
+                values[key] = self.value(items[key][1], rule, f"{path}.{key}")
+        if "order" in items:
+            values["order"] = self.choice(items["order"][1], ORDERS, f"{path}.order")
+        return Mapping(**values) if len(self.problems) == before else None
+
+    def placed(self, problem: Problem, node: Node) -> None:
+        """A problem of check_mapping, at the line of the key it names."""
+        key = problem.path.rsplit(".", 1)[-1]
+        place = node.value[key][1].place if node.is_map and key in node.value else node.place
+        self.wrong(problem.code, place, f"operators.{problem.path}", problem.message, problem.fix)

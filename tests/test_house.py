@@ -1,0 +1,102 @@
+"""The shape of the house: imports run one way, files stay short, start-up stays light."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "accelsim"
+#: layer of each part; imports go to a lower layer or stay in the part
+LAYERS = {
+    "errors": 0, "formats": 1, "jit": 1, "workload": 1, "program": 2, "units": 3, "devices": 3,
+    "analog": 4, "chip": 4, "rtl": 5, "mapping": 5, "timing": 6, "energy": 6, "numerics": 6,
+    "shipped": 7, "config": 7, "results": 7, "sweep": 8, "report": 8, "api": 9, "cli": 10,
+}  # fmt: skip
+READERS = {"timing", "energy", "numerics"}
+LONGEST = 420
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def imported(path: Path) -> set[str]:
+    """Parts of accelsim that a module imports anywhere, type-checking imports left out."""
+    tree = ast.parse(path.read_text())
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            skipped.update(ast.walk(node))
+    parts = set()
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.ImportFrom) and node.module == "accelsim":
+            parts.update(alias.name for alias in node.names if not alias.name.startswith("_"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("accelsim."):
+            parts.add(node.module.split(".")[1])
+        elif isinstance(node, ast.Import):
+            parts.update(a.name.split(".")[1] for a in node.names if a.name.startswith("accelsim."))
+    return parts
+
+
+def test_imports_run_one_way() -> None:
+    wrong = []
+    for path in modules():
+        relative = path.relative_to(PACKAGE)
+        part = relative.parts[0].removesuffix(".py")
+        if part == "__init__":
+            continue
+        for other in imported(path) - {part}:
+            if LAYERS[other] >= LAYERS[part] and not (part == "cli" or other == part):
+                wrong.append(f"{relative} imports {other}")
+            if part in READERS and other in READERS:
+                wrong.append(f"{relative}: the readers never import each other ({other})")
+            if other == "rtl":
+                wrong.append(f"{relative}: the register-transfer model is a proof, not a part")
+    assert not wrong, wrong
+
+
+def test_pydantic_and_numba_stay_in_their_places() -> None:
+    for path in modules():
+        text = path.read_text()
+        if path.name != "jit.py":
+            assert "import numba" not in text, path
+        if path.parts[-2] != "config":
+            assert "import pydantic" not in text, path
+
+
+def test_modules_stay_short() -> None:
+    long = {str(path.relative_to(ROOT)): count for path in modules()
+            if (count := len(path.read_text().splitlines())) > LONGEST}  # fmt: skip
+    assert not long
+
+
+def loaded_by(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sorted(sys.modules))"],
+        capture_output=True, text=True, check=True, cwd=ROOT,
+    )  # fmt: skip
+    return set(done.stdout.split())
+
+
+def test_help_loads_no_numpy() -> None:
+    code = "import sys; sys.argv = ['accelsim', '--help']\nfrom accelsim.cli.main import main\n" \
+           "try: main()\nexcept SystemExit: pass"
+    assert not {"numpy", "yaml", "numba", "matplotlib"} & loaded_by(code)
+
+
+def test_check_loads_nothing_heavy() -> None:
+    code = "import sys; sys.argv = ['accelsim', 'check', 'configs/chips/int8_edge.yaml']\n" \
+           "from accelsim.cli.main import main\ntry: main()\nexcept SystemExit: pass"
+    modules = loaded_by(code)
+    assert not {"numba", "matplotlib", "simpy", "scipy", "rich", "pydantic"} & modules
+
+
+def test_a_first_small_run_compiles_nothing() -> None:
+    code = "import accelsim\nchip = accelsim.load_chip('int8_edge')\n" \
+           "accelsim.run(chip, accelsim.load_workload('small_gemm'))"
+    assert not {"numba", "matplotlib", "simpy"} & loaded_by(code)
