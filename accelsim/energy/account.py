@@ -74,7 +74,7 @@ def _unit_rows(program: Program, chip: Chip, units: Mapping[tuple[str, str], Pri
             if price is None:
                 raise ConservationError(f"{unit.name}: nobody prices the action {action}")
             totals = uses @ each
-            zeros = gated.get(action) if gated else None
+            zeros = gated.get(action) if gated and totals.any() else None
             if zeros is not None and zeros.any():
                 free = units[unit.name, action.replace("mac_", "mac_gated_", 1)]
                 rows += _rows(unit.name, action.replace("mac_", "mac_gated_", 1), zeros, free)

@@ -62,7 +62,7 @@ class EnergyReport:
         """Raise ConservationError unless parts, boundaries and counted work agree."""
         for row in self.rows:
             if not isfinite(row.joules) or row.joules < 0 or row.boundary not in BOUNDARIES:
-                raise ConservationError(f"{row.unit} {row.action}: {row.joules} J")
+                raise ConservationError(f"{row.unit} {row.action}: {row.count} times, {row.joules} J")
         parts = sum(self.by("boundary").values())
         device, core = self.boundary("device"), self.boundary("core")
         if not isclose(parts, self.total, rel_tol=1e-9) or not device <= core <= self.total:

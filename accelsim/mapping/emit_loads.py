@@ -31,10 +31,12 @@ def emit_loads(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
 
 def transfer(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, rows: Ints, *, opcode: int,
              channel: str, bytes: Ints, format: str, tensor: Ints | int, region: Region,
-             near: list[tuple[Ints, Ints, Ints, Ints]], far_span: int) -> None:  # fmt: skip
+             near: list[tuple[Ints, Ints, Ints, Ints]], far_span: Ints | int,
+             far: Ints | int = 0) -> None:  # fmt: skip
     """A DMA command on each row between the off-chip memory and buffers.
 
-    near: one (memory, port, address, span) set of columns for each buffer it touches.
+    near: one (memory, port, address, span) set of columns for each buffer it touches. far,
+    far_span: footprint off chip, relative to the tensor.
     """
     machine, dma = e.machine, e.chip.dma
     dram = machine.memory_index[dma.memory]
@@ -43,20 +45,20 @@ def transfer(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, rows: Ints,
     assembler.command(rows, opcode, machine.unit_index[f"{dma.name}.{channel}"], shape)
     load = opcode == Opcode.LOAD
 
-    def far() -> None:
-        assembler.operand(rows, tensor=tensor, memory=dram, address=0, span=far_span, bytes=bytes,
+    def off_chip() -> None:
+        assembler.operand(rows, tensor=tensor, memory=dram, address=far, span=far_span, bytes=bytes,
                           access=Access.READ if load else Access.WRITE, format=number,
                           region=region)  # fmt: skip
 
     if load:
-        far()
+        off_chip()
     for memory, port, address, span in near:
         assembler.operand(rows, tensor=tensor, memory=memory, address=address, span=span,
                           bytes=bytes, access=Access.WRITE if load else Access.READ,
                           format=number, region=region)  # fmt: skip
         assembler.demand(rows, port, bytes)
     if not load:
-        far()
+        off_chip()
     port_of = machine.read_port if load else machine.write_port
     assembler.demand(rows, port_of(dma.memory), bytes)
 

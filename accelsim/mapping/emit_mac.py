@@ -84,7 +84,9 @@ class MacEmitter:
         if place.pieces is not None:
             tile_m = place.pieces.loader[jobs.m]
             key = (jobs.group * counts["k"] + jobs.k) * counts["m"] + tile_m
-            self.inputs, self.input_keys = resident(key, lane)
+            # In one shared memory a piece is fetched once, whichever instance reads it first.
+            private = len(np.unique(self.memories(self.array.input))) > 1
+            self.inputs, self.input_keys = resident(key, lane if private else zero)
         else:
             key = (jobs.group * counts["k"] + jobs.k) * counts["m"] + jobs.m
             self.inputs, self.input_keys = streamed(key, lane, self.mapping.input_slots), zero
@@ -94,7 +96,8 @@ class MacEmitter:
             empty = np.zeros(0, np.int64)
             self.weights = Fetches(empty, empty, empty, empty, zero - 1)
         elif self.mapping.weight_resident:
-            self.weights, _ = resident(key, lane)
+            private = len(np.unique(self.memories(self.array.weight))) > 1
+            self.weights, _ = resident(key, lane if private else zero)
         else:
             self.weights = streamed(key, lane, self.mapping.weight_slots)
         sizes = packed_bytes(place.k.size[:, None] * place.n_size[None, :], place.weight_bits)

@@ -144,8 +144,7 @@ def _store(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, done: Ints) -
 
 def _spill(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
     """Partial sums written to and read back from off-chip memory between visits of a tile."""
-    total = e.geometry.groups * e.geometry.m * e.geometry.n
-    far_span = get(e.place.sum_format).bytes_for(total)
+    word = -(-get(e.place.sum_format).bits // 8)
     memory, read, write = sums_memory(e)
     spilled, loaded = np.flatnonzero(e.spills), np.flatnonzero(e.loads_sums)
     for jobs, rows, opcode, channel, ports in (
@@ -158,7 +157,7 @@ def _spill(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
         transfer(e, assembler, shapes, rows, opcode=opcode, channel=channel, bytes=size,
                  format=e.place.sum_format, tensor=SUMS, region=region,
                  near=[(memory[instance], ports[instance], _sums_address(e, jobs), size)],
-                 far_span=far_span)  # fmt: skip
+                 far=_spill_place(e, jobs) * word, far_span=elements * word)  # fmt: skip
     assembler.depend(e.rows.store[spilled], e.rows.last_matmul[spilled], Edge.DATA)
     key = (e.jobs.group * e.counts["m"] + e.jobs.m) * e.counts["n"] + e.jobs.n
     previous = np.full(len(e.jobs), -1, np.int64)
@@ -171,6 +170,14 @@ def _spill(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
     assembler.depend(e.rows.sums_load[loaded], e.rows.store[previous[loaded]], Edge.DATA)
     first = e.rows.matmul[e.passes.start[loaded]]
     assembler.depend(first, e.rows.sums_load[loaded], Edge.DATA)
+
+
+def _spill_place(e: MacEmitter, jobs: Ints) -> Ints:
+    """Elements before each job's tile in the spill area, which holds tile after tile."""
+    g, place = e.geometry, e.place
+    m, n = e.jobs.m[jobs], e.jobs.n[jobs]
+    before = e.jobs.group[jobs] * g.m * g.n + place.n_first[n] * g.m
+    return np.asarray(before + place.m.first[m] * place.n_size[n], np.int64)
 
 
 def _free_slots(e: MacEmitter, assembler: Assembler) -> None:

@@ -34,7 +34,9 @@ class TensorTable:
             for size in row.shape:
                 elements *= size
             self.home.append(self.end)
-            size = get(row.format).bytes_for(elements)
+            record = get(row.format)  # partial sums are spilled in whole bytes
+            whole = row.view == "sums"
+            size = elements * -(-record.bits // 8) if whole else record.bytes_for(elements)
             self.end += -(-size // ALIGNMENT) * ALIGNMENT
         self.rows.append(row)
         self.index[key] = number
