@@ -76,7 +76,10 @@ def case(seed):
         return rng, chip, work, op, chosen
 
 
-@pytest.mark.parametrize("block", range(10))
+FULL = [pytest.param(block, marks=pytest.mark.full) for block in range(10, 60)]
+
+
+@pytest.mark.parametrize("block", [*range(10), *FULL])
 def test_random_runs(block):
     checked_exact = 0
     for seed in range(block * 100, block * 100 + 100):

@@ -22,7 +22,10 @@ def assert_same(a, b, seed: int) -> None:
     assert np.array_equal(a.port_busy, b.port_busy)
 
 
-@pytest.mark.parametrize("block", range(20))
+FULL = [pytest.param(block, marks=pytest.mark.full) for block in range(20, 100)]
+
+
+@pytest.mark.parametrize("block", [*range(20), *FULL])
 def test_engine_equals_simpy(block: int) -> None:
     """5,000 random Programs with contention, 1,000 without."""
     contended = 0
