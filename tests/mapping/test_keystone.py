@@ -129,7 +129,7 @@ def test_moving_one_operand_changes_its_own_outputs_and_is_refused(name: str, fl
             with pytest.raises(ProgramError):
                 validate(altered, work)
             limits = altered.operands.offset[entry, 2] + altered.operands.extent[entry, 2]
-            if limits > op.k or which == 1 and offset[1] + 1 > op.k:
+            if limits > op.k or (which == 1 and offset[1] + 1 > op.k):
                 continue
             y, *_ = readings(chip, op, work, altered, values)
             own = output_region(op, program, row)
