@@ -1,7 +1,7 @@
 """Segments: the commands of one operator in columns, still relative to its first row.
 
-Local tensor numbers are positions in the segment's tensor list, DRAM addresses are relative to
-their tensor, dependencies name local rows. program.py (compile) relocates and joins segments.
+Tensor numbers are positions in the operator's own tensor list, DRAM addresses are relative to
+their tensor, dependencies name rows of the segment. join.py relocates and joins segments.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Value = Ints | int
 
+RANK = 4  # dimensions of an operand's region
 COMMAND_COLUMNS = ("opcode", "unit", "shape", "flags")
 OPERAND_COLUMNS = ("tensor", "memory", "address", "span", "bytes", "access", "format")
+REGION_COLUMNS = tuple(f"{kind}{axis}" for axis in range(RANK) for kind in ("offset", "extent"))
+EDGE_COLUMNS = ("row", "predecessor", "kind", "lag")
+DEMAND_COLUMNS = ("port", "bytes")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,75 +44,82 @@ class Exit:
 
 @dataclass(slots=True)
 class Segment:
-    """One operator's commands. Columns as in program.table; see the module's note."""
+    """One operator's commands: one matrix a table, a row of it for each column named above.
+
+    commands: (4, rows). operands: (7 + 2 * RANK, entries), owned by the rows as operand_count
+    says; demands: (2, entries), likewise; edges: (4, edges) in any order. shapes: by column.
+    reads: local tensor -> first row that loads it. last_store: the row that completes the output.
+    """
 
     rows: int
-    commands: dict[str, Ints]
+    commands: Ints
     shapes: dict[str, Ints]
-    operand_start: Ints
-    operands: dict[str, Ints]
-    edge_rows: Ints
-    edges: dict[str, Ints]
-    demand_start: Ints
-    demands: dict[str, Ints]
+    operand_count: Ints
+    operands: Ints
+    edges: Ints
+    demand_count: Ints
+    demands: Ints
     entries: list[Entry] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
-    reads: dict[int, int] = field(default_factory=dict)  # local tensor -> first row that loads it
+    reads: dict[int, int] = field(default_factory=dict)
     last_store: int = -1
     preloads: int = 0
 
 
-def _fill(start: Ints, groups: list[tuple[Ints, dict[str, Value]]], names: tuple[str, ...]) -> dict[str, Ints]:
-    total = int(start[-1])
-    columns = {name: np.zeros(total, np.int64) for name in names}
-    filled = np.zeros(len(start) - 1, np.int64)
-    for rows, values in groups:
-        where = start[rows] + filled[rows]
-        filled[rows] += 1
-        for name, value in values.items():
-            columns[name][where] = value
-    return columns
+class _Groups:
+    """Groups of entries, each given by its owner rows and one value or column a name."""
 
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.owners: list[Ints] = []
+        self.values: list[tuple[Value, ...]] = []
 
-def _starts(rows: int, groups: list[tuple[Ints, dict[str, Value]]]) -> Ints:
-    counts = np.zeros(rows + 1, np.int64)
-    for owners, _ in groups:
-        counts[1:][owners] += 1
-    return np.cumsum(counts, out=counts)
+    def add(self, owners: Ints, values: tuple[Value, ...]) -> None:
+        self.owners.append(owners)
+        self.values.append(values)
+
+    def matrix(self) -> tuple[Ints, Ints]:
+        """(owners, matrix of the columns), in the order of adding."""
+        sizes = [len(owners) for owners in self.owners]
+        whole = np.empty((self.columns, sum(sizes)), np.int64)
+        at = 0
+        for size, values in zip(sizes, self.values, strict=True):
+            part = whole[:, at : at + size]
+            for column, value in enumerate(values):
+                part[column] = value
+            at += size
+        owners = np.concatenate(self.owners) if sizes else np.zeros(0, np.int64)
+        return owners, whole
+
+    def by_owner(self, rows: int) -> tuple[Ints, Ints]:
+        """(entries of each of the rows, matrix sorted by owner; an owner's keep their order)."""
+        owners, whole = self.matrix()
+        count = np.bincount(owners, minlength=rows)
+        return count, whole[:, np.argsort(owners, kind="stable")]
 
 
 class Assembler:
     """Collects groups of rows (each row at most once a group) and builds a Segment."""
 
-    def __init__(self, rows: int, rank: int) -> None:
+    def __init__(self, rows: int) -> None:
         self.rows = rows
-        self.rank = rank
-        self.columns = {name: np.zeros(rows, np.int64) for name in COMMAND_COLUMNS}
-        self._operands: list[tuple[Ints, dict[str, Value]]] = []
-        self._demands: list[tuple[Ints, dict[str, Value]]] = []
-        self._edges: list[tuple[Ints, Ints, int, int]] = []
-        self._names = OPERAND_COLUMNS + tuple(
-            f"{kind}{axis}" for kind in ("offset", "extent") for axis in range(rank)
-        )
+        self.commands = np.zeros((len(COMMAND_COLUMNS), rows), np.int64)
+        self._operands = _Groups(len(OPERAND_COLUMNS) + len(REGION_COLUMNS))
+        self._demands = _Groups(len(DEMAND_COLUMNS))
+        self._edges = _Groups(len(EDGE_COLUMNS) - 1)
 
     def command(self, rows: Ints, opcode: int, unit: Value, shape: Value, flags: Value = 0) -> None:
         """Set the command columns of those rows; ``shape`` is a local shape row."""
-        for name, value in zip(COMMAND_COLUMNS, (opcode, unit, shape, flags), strict=True):
-            self.columns[name][rows] = value
+        for column, value in zip(self.commands, (opcode, unit, shape, flags), strict=True):
+            column[rows] = value
 
     def operand(self, rows: Ints, *, tensor: Value, memory: Value, address: Value, span: Value,
                 bytes: Value, access: Value, format: Value,
                 region: tuple[tuple[Value, Value], ...]) -> None:  # fmt: skip
         """One operand on each of those rows; region: (offset, extent) per dimension."""
-        values: dict[str, Value] = {
-            "tensor": tensor, "memory": memory, "address": address, "span": span,
-            "bytes": bytes, "access": access, "format": format,
-        }  # fmt: skip
-        for axis in range(self.rank):
-            low, size = region[axis] if axis < len(region) else (0, 1)
-            values[f"offset{axis}"] = low
-            values[f"extent{axis}"] = size
-        self._operands.append((rows, values))
+        bounds: tuple[Value, ...] = sum(region, ())
+        bounds += (0, 1) * (RANK - len(region))
+        self._operands.add(rows, (tensor, memory, address, span, bytes, access, format, *bounds))
 
     def demand(self, rows: Ints, port: Value, bytes: Value) -> None:
         """Bytes through a port on each of those rows (rows with port -1 are left out)."""
@@ -120,7 +131,7 @@ class Assembler:
         elif port < 0:
             return
         if len(rows):
-            self._demands.append((rows, {"port": port, "bytes": bytes}))
+            self._demands.add(rows, (port, bytes))
 
     def depend(self, rows: Ints, predecessor: Ints, kind: int, lag: int = 0) -> None:
         """An edge on each row; rows whose predecessor is negative get none."""
@@ -128,21 +139,12 @@ class Assembler:
         if not keep.all():
             rows, predecessor = rows[keep], predecessor[keep]
         if len(rows):
-            self._edges.append((rows, predecessor, kind, lag))
+            self._edges.add(rows, (predecessor, int(kind), lag))
 
     def build(self, shapes: dict[str, Ints]) -> Segment:
         """The finished segment."""
-        operand_start = _starts(self.rows, self._operands)
-        demand_start = _starts(self.rows, self._demands)
-        edges = self._edges
-        rows = np.concatenate([e[0] for e in edges]) if edges else np.zeros(0, np.int64)
-        columns = {
-            "predecessor": np.concatenate([e[1] for e in edges]) if edges else rows,
-            "kind": np.repeat([e[2] for e in edges], [len(e[0]) for e in edges]).astype(np.int64),
-            "lag": np.repeat([e[3] for e in edges], [len(e[0]) for e in edges]).astype(np.int64),
-        }
-        return Segment(
-            self.rows, self.columns, shapes, operand_start,
-            _fill(operand_start, self._operands, self._names), rows, columns, demand_start,
-            _fill(demand_start, self._demands, ("port", "bytes")),
-        )  # fmt: skip
+        operand_count, operands = self._operands.by_owner(self.rows)
+        demand_count, demands = self._demands.by_owner(self.rows)
+        owners, edges = self._edges.matrix()
+        return Segment(self.rows, self.commands, shapes, operand_count, operands,
+                       np.concatenate([owners[None, :], edges]), demand_count, demands)  # fmt: skip

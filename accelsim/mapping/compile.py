@@ -1,8 +1,4 @@
-"""From a chip and a workload to the Program: every operator's segment, relocated and joined.
-
-Operators follow one another without a barrier: an operator's first loads wait only for the bytes
-they overwrite and for the tensors they read.
-"""
+"""From a chip and a workload to the Program: a mapping and a segment for every operator."""
 
 from __future__ import annotations
 
@@ -12,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.chip import Chip, Machine, machine
+from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
-from accelsim.mapping.assemble import OPERAND_COLUMNS, Segment
+from accelsim.mapping.assemble import Segment
 from accelsim.mapping.choose import choose_mapping, fits
 from accelsim.mapping.emit_mac import MacEmitter
 from accelsim.mapping.emit_vector import VectorEmitter
+from accelsim.mapping.join import Joiner
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
 from accelsim.mapping.tensors import (
     TensorTable,
@@ -27,16 +24,7 @@ from accelsim.mapping.tensors import (
     output_format_of,
     tensor_formats,
 )
-from accelsim.program.opcodes import Edge
-from accelsim.program.table import (
-    Commands,
-    Demands,
-    Dependencies,
-    Operands,
-    Program,
-    ResidentRow,
-    Shapes,
-)
+from accelsim.program.table import Program, ResidentRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Ints = NDArray[np.int64]
@@ -139,140 +127,6 @@ def resident_bytes(chip: Chip, workload: Workload) -> int:
     return total
 
 
-class _Joiner:
-    """Collects relocated segments."""
-
-    def __init__(self, chip: Chip, table: TensorTable) -> None:
-        self.machine: Machine = machine(chip)
-        self.table = table
-        self.home = np.array(table.home, np.int64)
-        self.dram = self.machine.memory_index[chip.dma.memory]
-        self.rows = self.shapes = 0
-        self.parts: dict[str, list[Ints]] = {}
-        self.occupied: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
-
-    def put(self, name: str, column: Ints) -> None:
-        self.parts.setdefault(name, []).append(column)
-
-    def whole(self, name: str, empty: tuple[int, ...] = (0,)) -> Ints:
-        parts = self.parts.get(name)
-        return np.concatenate(parts) if parts else np.zeros(empty, np.int64)
-
-    def add(self, segment: Segment, operator: int, local: list[int], waits: list[tuple[int, int]]) -> None:
-        """Append a segment; local: its tensor numbers; waits: (local row, absolute row) DATA edges."""
-        base = self.rows
-        commands = segment.commands
-        for name in ("opcode", "unit", "flags"):
-            self.put(name, commands[name])
-        self.put("shape", commands["shape"] + self.shapes)
-        self.put("operator", np.full(segment.rows, operator, np.int64))
-        for name, column in segment.shapes.items():
-            self.put(f"shape.{name}", column)
-        self.put("operand.count", np.diff(segment.operand_start))
-        self.put("demand.count", np.diff(segment.demand_start))
-        operands = segment.operands
-        tensor = np.array(local, np.int64)[operands["tensor"]]
-        far = operands["memory"] == self.dram
-        for name, column in operands.items():
-            if name == "tensor":
-                column = tensor
-            elif name == "address":
-                column = column + np.where(far, self.home[tensor], 0)
-            self.put(f"operand.{name}", column)
-        for name, column in segment.demands.items():
-            self.put(f"demand.{name}", column)
-        self.put("edge.row", segment.edge_rows + base)
-        self.put("edge.predecessor", segment.edges["predecessor"] + base)
-        self.put("edge.kind", segment.edges["kind"])
-        self.put("edge.lag", segment.edges["lag"])
-        extra = [(row + base, before, int(Edge.DATA)) for row, before in waits]
-        extra += self._take_over(segment, base)
-        if extra:
-            block = np.array(sorted(set(extra)), np.int64)
-            self.put("edge.row", block[:, 0])
-            self.put("edge.predecessor", block[:, 1])
-            self.put("edge.kind", block[:, 2])
-            self.put("edge.lag", np.zeros(len(block), np.int64))
-        self.rows += segment.rows
-        self.shapes += len(segment.shapes["kind"])
-
-    def _take_over(self, segment: Segment, base: int) -> list[tuple[int, int, int]]:
-        """SLOT edges on whoever used the bytes that the segment touches first."""
-        edges = []
-        for entry in segment.entries:
-            for start, end, rows in self.occupied.get(entry.memory, ()):
-                if start < entry.end and entry.start < end:
-                    edges += [(entry.row + base, row, int(Edge.SLOT)) for row in rows]
-        for leaving in segment.exits:
-            kept = []
-            for start, end, rows in self.occupied.get(leaving.memory, ()):
-                if start >= leaving.end or end <= leaving.start:
-                    kept.append((start, end, rows))
-                    continue
-                if start < leaving.start:
-                    kept.append((start, leaving.start, rows))
-                if end > leaving.end:
-                    kept.append((leaving.end, end, rows))
-            rows = tuple(row + base for row in leaving.rows)
-            kept.append((leaving.start, leaving.end, rows))
-            self.occupied[leaving.memory] = kept
-        return edges
-
-    def finish(self, workload: Workload, residents: tuple[ResidentRow, ...]) -> Program:
-        """The Program of everything appended."""
-        zeros = np.zeros(self.rows, np.int64)
-        unit = self.whole("unit")
-        commands = Commands(
-            self.whole("opcode"), unit, unit.copy(), self.whole("operator"), self.whole("shape"),
-            zeros, self.whole("flags"), zeros - 1, zeros.copy(), zeros.copy(),
-        )  # fmt: skip
-        names = ("kind", "opcode", "flags", "format_a", "format_b", "format_out")
-        shapes = Shapes(**{n: self.whole(f"shape.{n}") for n in names},
-                        extents=self.whole("shape.extents", (0, 8)))  # fmt: skip
-        rank = 4
-        operands = Operands(
-            start=_cumulative(self.whole("operand.count")),
-            pitch=np.zeros(len(self.whole("operand.tensor")), np.int64),
-            offset=np.stack([self.whole(f"operand.offset{i}") for i in range(rank)], axis=1),
-            extent=np.stack([self.whole(f"operand.extent{i}") for i in range(rank)], axis=1),
-            **{n: self.whole(f"operand.{n}") for n in OPERAND_COLUMNS},
-        )
-        row = self.whole("edge.row")
-        order = np.argsort(row, kind="stable")
-        counts = np.bincount(row, minlength=self.rows)
-        dependencies = Dependencies(
-            _cumulative(counts), *(self.whole(f"edge.{n}")[order]
-                                   for n in ("predecessor", "kind", "lag"))
-        )  # fmt: skip
-        demands = _merged(_cumulative(self.whole("demand.count")), self.whole("demand.port"),
-                          self.whole("demand.bytes"), len(self.machine.ports))  # fmt: skip
-        m = self.machine
-        return Program(
-            commands, shapes, operands, dependencies, demands, m.units, m.unit_kinds, m.queues,
-            m.ports, m.memories, tuple(self.table.rows),
-            tuple(op.name for op in workload.operators), m.tick_hz, (), residents,
-        )  # fmt: skip
-
-
-def _cumulative(counts: Ints) -> Ints:
-    start = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts, out=start[1:])
-    return start
-
-
-def _merged(start: Ints, port: Ints, size: Ints, ports: int) -> Demands:
-    """Demands with the bytes of one command on one port added up."""
-    rows = np.repeat(np.arange(len(start) - 1), np.diff(start))
-    key = rows * ports + port
-    if len(key) > 1 and not (key[1:] > key[:-1]).all():
-        key, inverse = np.unique(key, return_inverse=True)
-        total = np.zeros(len(key), np.int64)
-        np.add.at(total, inverse, size)
-        rows, port, size = key // ports, key % ports, total
-        start = np.searchsorted(rows, np.arange(len(start))).astype(np.int64)
-    return Demands(start, port, size)
-
-
 def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None,
                     chosen: Plan | None = None) -> Program:  # fmt: skip
     """The Program of a workload on a chip.
@@ -283,11 +137,10 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     chosen = chosen or plan(chip, workload, mappings)
     formats = chosen.formats
     table = build_tensors(workload, chip, formats)
-    joiner = _Joiner(chip, table)
-    residents = _off_chip(joiner, workload, table)
+    joiner = Joiner(chip, table)
+    residents = _off_chip(joiner, table)
     stored: dict[str, int] = {}
     cache: dict[object, Segment] = {}
-    reserve = resident_bytes(chip, workload) if chip.weights == "resident" else 0
     weight_at = 0
     for number, op in enumerate(workload.operators):
         parity = number % 2
@@ -322,8 +175,7 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
         base = joiner.rows
         joiner.add(segment, number, local, waits)
         stored[op.output] = base + segment.last_store
-    del reserve
-    return joiner.finish(workload, residents)
+    return joiner.finish(tuple(op.name for op in workload.operators), residents)
 
 
 def _locals(table: TensorTable, op: MacOperator, chip: Chip) -> list[int]:
@@ -334,7 +186,7 @@ def _locals(table: TensorTable, op: MacOperator, chip: Chip) -> list[int]:
     return [table.index[key] for key in keys]
 
 
-def _off_chip(joiner: _Joiner, workload: Workload, table: TensorTable) -> tuple[ResidentRow, ...]:
+def _off_chip(joiner: Joiner, table: TensorTable) -> tuple[ResidentRow, ...]:
     """What lies in the off-chip memory before and after: inputs, weights, outputs."""
     rows = []
     for number, row in enumerate(table.rows):
@@ -344,11 +196,10 @@ def _off_chip(joiner: _Joiner, workload: Workload, table: TensorTable) -> tuple[
         span = get(row.format).bytes_for(elements)
         rows.append(ResidentRow(number, joiner.dram, table.home[number], span,
                                 row.role != "output", True))  # fmt: skip
-    del workload
     return tuple(rows)
 
 
-def _resident(joiner: _Joiner, chip: Chip, table: TensorTable, op: MacOperator, address: int,
+def _resident(joiner: Joiner, chip: Chip, table: TensorTable, op: MacOperator, address: int,
               size: int) -> tuple[ResidentRow, ...]:  # fmt: skip
     tensor = table.index[f"{op.name}/weight"]
     name = chip.array.weight

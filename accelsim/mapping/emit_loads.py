@@ -77,7 +77,7 @@ def _near(e: MacEmitter, name: str, split: bool, area: Area, fetches: Fetches, s
               list[tuple[Ints, Ints, Ints, Ints]], Ints]:  # fmt: skip
     """Destinations of the fetches in a buffer, and the lane of each inside its memory."""
     memories, ports = e.memories(name), e.write_ports(name)
-    private = len(np.unique(memories)) > 1
+    private = e.private(name)
     lane = np.zeros(len(fetches), np.int64) if private else fetches.lane
     address = area.base + (
         offset if offset is not None else (lane * slots + fetches.slot) * slot_bytes
@@ -130,9 +130,9 @@ def _inputs(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
             e.occupy(place.input_area, lane, fetches.slot, e.mapping.input_slots,
                      place.input_slot, rows, memory, readers)  # fmt: skip
         else:
-            for where in np.unique(memory):
+            for where in sorted(set(memory.tolist())):
                 mine = memory == where
-                e.occupy_whole(place.input_area, int(rows[mine].min()), int(where),
+                e.occupy_whole(place.input_area, int(rows[mine].min()), where,
                                readers[:, mine])  # fmt: skip
 
 
@@ -164,7 +164,7 @@ def _weights(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
             e.occupy(place.weight_area, lane, fetches.slot, e.mapping.weight_slots,
                      place.weight_slot, rows, memory, readers)  # fmt: skip
         else:
-            for where in np.unique(memory):
+            for where in sorted(set(memory.tolist())):
                 mine = memory == where
-                e.occupy_whole(place.weight_area, int(rows[mine].min()), int(where),
+                e.occupy_whole(place.weight_area, int(rows[mine].min()), where,
                                readers[:, mine])  # fmt: skip

@@ -10,6 +10,7 @@ Operand order of a MATMUL: input, weight, sums (when a sum takes several passes)
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,15 +20,23 @@ from accelsim.chip import Chip, Machine
 from accelsim.chip.machine import instance_names, memory_of
 from accelsim.mapping.assemble import Assembler, Entry, Exit, Segment
 from accelsim.mapping.dataflows import DATAFLOWS
-from accelsim.mapping.jobs import Fetches, Jobs, job_table, last_rows, resident, streamed
+from accelsim.mapping.jobs import (
+    Fetches,
+    Jobs,
+    first_and_last,
+    job_table,
+    last_rows,
+    resident,
+    streamed,
+)
 from accelsim.mapping.mapping import Geometry, Mapping
 from accelsim.mapping.passes import Passes, pass_table
 from accelsim.mapping.placement import Area, Placement, fused, place
 from accelsim.mapping.shapes import ShapeRows
 from accelsim.mapping.tiles import packed_bytes
+from accelsim.program.opcodes import Flag
 
 Ints = NDArray[np.int64]
-RANK = 4
 INPUT, LOWERED, WEIGHT, WEIGHT_MATRIX, OUTPUT, OUTPUT_MATRIX, SUMS = range(7)
 
 
@@ -57,6 +66,7 @@ class MacEmitter:
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
         self.formats = formats
         self.array = chip.array
+        self._numbered: dict[tuple[str, str], Ints] = {}
         self.place: Placement = place(chip, geometry, mapping, formats, parity, weight_address)
         self.cold = weight_address is None
         self.counts = {"m": len(self.place.m.first), "n": len(self.place.n_first),
@@ -74,6 +84,7 @@ class MacEmitter:
         self._streams()
         self._visits()
         self._layout()
+        self.flags = self._flag_bits()
 
     # -- what is fetched when ------------------------------------------------------------------
 
@@ -85,8 +96,8 @@ class MacEmitter:
             tile_m = place.pieces.loader[jobs.m]
             key = (jobs.group * counts["k"] + jobs.k) * counts["m"] + tile_m
             # In one shared memory a piece is fetched once, whichever instance reads it first.
-            private = len(np.unique(self.memories(self.array.input))) > 1
-            self.inputs, self.input_keys = resident(key, lane if private else zero)
+            shared = not self.private(self.array.input)
+            self.inputs, self.input_keys = resident(key, zero if shared else lane)
         else:
             key = (jobs.group * counts["k"] + jobs.k) * counts["m"] + jobs.m
             self.inputs, self.input_keys = streamed(key, lane, self.mapping.input_slots), zero
@@ -96,8 +107,8 @@ class MacEmitter:
             empty = np.zeros(0, np.int64)
             self.weights = Fetches(empty, empty, empty, empty, zero - 1)
         elif self.mapping.weight_resident:
-            private = len(np.unique(self.memories(self.array.weight))) > 1
-            self.weights, _ = resident(key, lane if private else zero)
+            shared = not self.private(self.array.weight)
+            self.weights, _ = resident(key, zero if shared else lane)
         else:
             self.weights = streamed(key, lane, self.mapping.weight_slots)
         sizes = packed_bytes(place.k.size[:, None] * place.n_size[None, :], place.weight_bits)
@@ -171,20 +182,39 @@ class MacEmitter:
             last_preload,
         )
 
+    def _flag_bits(self) -> Ints:
+        """Flag bits of every MATMUL."""
+        passes, jobs = self.passes, self.jobs
+        first = self.first_tile[passes.job] & (passes.k0 == 0)
+        end = self.place.k.size[jobs.k[passes.job]]
+        last = self.last_tile[passes.job] & (passes.k0 + passes.k == end)
+        final = int(Flag.LAST_K) | (int(Flag.FUSED) if self.fused else 0)
+        return np.asarray(first * int(Flag.FIRST_K) + last * final, np.int64)
+
     # -- names to numbers ----------------------------------------------------------------------
 
     def memories(self, name: str) -> Ints:
         """Memory row of each array instance's copy of a buffer."""
-        names = [memory_of(self.chip, name, i) for i in range(self.array.count)]
-        return np.array([self.machine.memory_index[n] for n in names], np.int64)
+        return self._numbers("memory", name, self.machine.memory_index.__getitem__)
 
     def read_ports(self, name: str) -> Ints:
-        names = [memory_of(self.chip, name, i) for i in range(self.array.count)]
-        return np.array([self.machine.read_port(n) for n in names], np.int64)
+        """Port row that each instance reads a buffer through."""
+        return self._numbers("read", name, self.machine.read_port)
 
     def write_ports(self, name: str) -> Ints:
-        names = [memory_of(self.chip, name, i) for i in range(self.array.count)]
-        return np.array([self.machine.write_port(n) for n in names], np.int64)
+        """Port row that each instance writes a buffer through."""
+        return self._numbers("write", name, self.machine.write_port)
+
+    def _numbers(self, kind: str, name: str, number: Callable[[str], int]) -> Ints:
+        if (kind, name) not in self._numbered:
+            names = [memory_of(self.chip, name, i) for i in range(self.array.count)]
+            self._numbered[kind, name] = np.array([number(n) for n in names], np.int64)
+        return self._numbered[kind, name]
+
+    def private(self, name: str) -> bool:
+        """Whether every array instance has a copy of its own of this buffer."""
+        memories = self.memories(name)
+        return len(memories) > 1 and bool(memories[0] != memories[1])
 
     # -- the whole -----------------------------------------------------------------------------
 
@@ -194,7 +224,7 @@ class MacEmitter:
         from accelsim.mapping.emit_passes import emit_passes
         from accelsim.mapping.emit_results import emit_results
 
-        assembler = Assembler(self.rows.total, RANK)
+        assembler = Assembler(self.rows.total)
         shapes = ShapeRows()
         self.entries: list[Entry] = []
         self.exits: list[Exit] = []
@@ -218,10 +248,7 @@ class MacEmitter:
         """Record the entries and exits of a slotted area. Columns over uses of a slot, in order:
         lane, slot, first row that writes it, memory row; last: (k, uses) rows that used it last."""
         place = (memory * (int(lane.max()) + 1) + lane) * slots + slot
-        _, opens = np.unique(place, return_index=True)
-        _, closes = np.unique(place[::-1], return_index=True)
-        closes = len(place) - 1 - closes
-        for use, final in zip(opens.tolist(), closes.tolist(), strict=True):
+        for use, final in first_and_last(place):
             start = area.base + (int(lane[use]) * slots + int(slot[use])) * slot_bytes
             rows = tuple(int(row) for row in last[:, final] if row >= 0)
             where = int(memory[use])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.assemble import Assembler, Entry, Exit
+from accelsim.mapping.jobs import first_and_last
 from accelsim.mapping.shapes import ShapeRows
 from accelsim.mapping.tiles import packed_bytes
 from accelsim.program.opcodes import Access, Edge, Flag, Opcode
@@ -46,22 +47,10 @@ def emit_passes(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
     _outputs(e, assembler, result)
 
 
-def _flags(e: MacEmitter) -> Ints:
-    passes, jobs, place = e.passes, e.jobs, e.place
-    first = e.first_tile[passes.job] & (passes.k0 == 0)
-    last = e.last_tile[passes.job] & (
-        passes.k0 + passes.k == place.k.size[jobs.k[passes.job]]
-    )
-    flags = np.where(first, int(Flag.FIRST_K), 0) | np.where(last, int(Flag.LAST_K), 0)
-    if e.fused:
-        flags |= np.where(last, int(Flag.FUSED), 0)
-    return flags.astype(np.int64)
-
-
 def _matmul_commands(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
     passes, rows = e.passes, e.rows.matmul
     units = np.array([e.machine.unit_index[name] for name in e.unit_names], np.int64)
-    flags = _flags(e)
+    flags = e.flags
     formats = tuple(FORMAT_INDEX[name] for name in e.formats)
     shape = shapes.unique(
         e.machine.kind_index[e.array.name], Opcode.MATMUL, (formats[0], formats[1], formats[2]),
@@ -93,7 +82,7 @@ def _buffer(e: MacEmitter, operand: str, index: Ints) -> tuple[Ints, Ints, Ints,
         name, fetches, load = e.array.weight, e.weights, e.rows.weight_load
         slots, slot_bytes, area = e.mapping.weight_slots, place.weight_slot, place.weight_area
     memories, ports = e.memories(name), e.read_ports(name)
-    private = len(memories) > 1 and memories[0] != memories[1]
+    private = e.private(name)
     fetch = fetches.of_job[job]
     source = load[fetch] if len(fetches) else np.full(len(job), -1)
     if operand == "input" and place.pieces is not None:
@@ -184,9 +173,7 @@ def _register_ends(e: MacEmitter, index: Ints, rows: Ints, memory: Ints, slot_by
     np.maximum.at(last, passes.source, e.rows.matmul)
     slot = passes.slot[index]
     place = memory * e.array.stationary_depth + slot
-    _, opens = np.unique(place, return_index=True)
-    _, closes = np.unique(place[::-1], return_index=True)
-    for use, final in zip(opens.tolist(), (len(place) - 1 - closes).tolist(), strict=True):
+    for use, final in first_and_last(place):
         start = int(slot[use]) * slot_bytes
         where = int(memory[use])
         e.entries.append(Entry(int(rows[use]), where, start, start + slot_bytes))
@@ -247,7 +234,7 @@ def _sums(e: MacEmitter, assembler: Assembler, region: Region) -> None:
         return
     passes, place = e.passes, e.place
     index = np.arange(len(passes))
-    flags = _flags(e)
+    flags = e.flags
     first = (flags & Flag.FIRST_K) != 0
     final = (flags & Flag.FUSED) != 0
     index = np.flatnonzero(~(first & final))
@@ -276,7 +263,7 @@ def _outputs(e: MacEmitter, assembler: Assembler, region: Region) -> None:
     if not e.fused:
         return
     passes, place = e.passes, e.place
-    index = np.flatnonzero(_flags(e) & Flag.FUSED)
+    index = np.flatnonzero(e.flags & Flag.FUSED)
     rows, job = e.rows.matmul[index], passes.job[index]
     instance = e.jobs.instance[job]
     bits = get(e.formats[2]).bits

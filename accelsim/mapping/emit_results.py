@@ -13,7 +13,7 @@ from accelsim.mapping.emit_loads import transfer
 from accelsim.mapping.emit_passes import OUTPUT_MATRIX, SUMS, out_slot, sums_memory, sums_slot
 from accelsim.mapping.shapes import ShapeRows
 from accelsim.mapping.tiles import packed_bytes
-from accelsim.program.opcodes import Access, Edge, Opcode
+from accelsim.program.opcodes import Access, Edge, Flag, Opcode
 
 if TYPE_CHECKING:
     from accelsim.mapping.emit_mac import MacEmitter
@@ -201,7 +201,7 @@ def _free_slots(e: MacEmitter, assembler: Assembler) -> None:
     store = np.where(visits.before >= 0, rows.store[last_job[visits.before]], -1)
     if e.fused:
         ready = np.full(len(visits), -1, np.int64)
-        final = np.flatnonzero(_completing(e))
+        final = np.flatnonzero(e.flags & Flag.LAST_K)
         ready_pass = np.full(len(visits), len(e.passes), np.int64)
         np.minimum.at(ready_pass, visits.of_job[e.passes.job[final]], final)
         has = ready_pass < len(e.passes)
@@ -220,12 +220,6 @@ def _free_slots(e: MacEmitter, assembler: Assembler) -> None:
         if e.fused:  # a final visit leaves the slot with its last pass, not with a spill
             last = np.where(visits.before >= 0, rows.last_matmul[last_job[visits.before]], -1)
             assembler.depend(target, last, Edge.SLOT)
-
-
-def _completing(e: MacEmitter) -> NDArray[np.bool_]:
-    size = e.place.k.size[e.jobs.k[e.passes.job]]
-    done = e.passes.k0 + e.passes.k == size
-    return np.asarray(e.last_tile[e.passes.job] & done, bool)
 
 
 def _last_jobs(e: MacEmitter) -> Ints:

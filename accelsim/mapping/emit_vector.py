@@ -131,7 +131,7 @@ class VectorEmitter:
         box_out = ((image, 1), (c0, nc), (h0, nh), (0, width))
         bytes_in = packed_bytes(nc * (row1 - row0) * in_width, self.bits[0])
         bytes_out = packed_bytes(nc * nh * width, self.bits[1])
-        assembler, shapes = Assembler(jobs * per_job, 4), ShapeRows()
+        assembler, shapes = Assembler(jobs * per_job), ShapeRows()
         entries: list[Entry] = []
         exits: list[Exit] = []
         for i, rows in enumerate(loads):

@@ -107,3 +107,13 @@ def last_rows(of_job: Ints, instance: Ints, rows: Ints, fetches: int, instances:
     valid = of_job >= 0
     np.maximum.at(last, (instance[valid], of_job[valid]), rows[valid])
     return last
+
+
+def first_and_last(key: Ints) -> list[tuple[int, int]]:
+    """First and last index of every value that occurs in a column."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for index, value in enumerate(key.tolist()):
+        first.setdefault(value, index)
+        last[value] = index
+    return [(first[value], last[value]) for value in sorted(first)]

@@ -20,19 +20,23 @@ class ShapeRows:
     def unique(self, kind: int, opcode: int, formats: tuple[int, int, int],
                extents: tuple[Ints, ...], flags: Ints | int = 0) -> Ints:  # fmt: skip
         """Local shape number of each row; extents and flags are columns of equal length."""
-        columns = [*extents, np.broadcast_to(np.asarray(flags, np.int64), extents[0].shape)]
-        key = np.zeros(len(extents[0]), np.int64)
+        count = len(extents[0])
+        columns = list(extents)
+        if not isinstance(flags, int):
+            columns.append(flags)
+        key = np.zeros(count, np.int64)
         for column in columns:
             key = key * (int(column.max(initial=0)) + 1) + column
-        _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+        first, number = _first_uses(key)
         block = np.zeros((len(first), 8), np.int64)
         for axis, column in enumerate(extents):
             block[:, axis] = column[first]
-        number = self._count
+        number += self._count
         self._count += len(first)
         self._extents.append(block)
-        self._rows += [(kind, opcode, int(flag), *formats) for flag in columns[-1][first]]
-        return (inverse + number).astype(np.int64)
+        own = [flags] * len(first) if isinstance(flags, int) else flags[first].tolist()
+        self._rows += [(kind, opcode, flag, *formats) for flag in own]
+        return number
 
     def columns(self) -> dict[str, Ints]:
         """The collected rows as columns, extents last."""
@@ -40,3 +44,18 @@ class ShapeRows:
         named = {name: table[:, i].copy() for i, name in enumerate(SHAPE_COLUMNS)}
         named["extents"] = np.concatenate(self._extents)
         return named
+
+
+def _first_uses(key: Ints) -> tuple[Ints, Ints]:
+    """(an index of each distinct key, in the order of keys; the number of each entry's key)."""
+    count = len(key)
+    if count == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    order = key.argsort(kind="stable")
+    ordered = key[order]
+    new = np.empty(count, bool)
+    new[0] = True
+    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    number = np.empty(count, np.int64)
+    number[order] = new.cumsum() - 1
+    return order[new].astype(np.int64, copy=False), number
