@@ -1,0 +1,66 @@
+"""make bench: every figure of speed beside its bar, in one run on one machine.
+
+Prints a table; --json FILE also writes the figures. Rates must reach their bar, milliseconds
+must stay below it. A missed bar is shown, not hidden, and does not fail the command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import bench_engine
+import bench_gemm
+import bench_program
+import bench_startup
+
+BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
+           "startup": bench_startup}  # fmt: skip
+
+
+def shown(name: str, value: float) -> str:
+    """A figure with its unit."""
+    if name.endswith("_ms"):
+        return f"{value:,.1f} ms"
+    if "over" in name:
+        return f"{value:.2f} x"
+    return f"{value:,.0f}" + ("" if name.endswith("commands") else "/s")
+
+
+def verdict(name: str, value: float, bar: float | None) -> str:
+    """The bar and how far the figure is from it."""
+    if bar is None:
+        return ""
+    met = value <= bar if name.endswith("_ms") else value >= bar
+    far = bar / value if name.endswith("_ms") else value / bar
+    return f"bar {shown(name, bar)}: {'met' if met else 'MISSED'}, {far:.2f} of it"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("names", nargs="*", choices=[*BENCHES, []], help="default: all")
+    parser.add_argument("--scale", type=float, default=1.0, help="size and repeats")
+    parser.add_argument("--json", type=Path, help="write the figures to this file")
+    chosen = parser.parse_args()
+    everything: dict[str, dict[str, float]] = {}
+    for name in chosen.names or BENCHES:
+        bench = BENCHES[name]
+        print(f"{name}: {(bench.__doc__ or '').splitlines()[0]}", flush=True)
+        figures = bench.measure(chosen.scale)
+        everything[name] = figures
+        for key, value in figures.items():
+            print(f"  {key:36s}{shown(key, value):>18s}   "
+                  f"{verdict(key, value, bench.BARS.get(key))}")  # fmt: skip
+    print(f"Python {platform.python_version()}, {platform.machine()}")
+    if chosen.json:
+        chosen.json.write_text(json.dumps(everything, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
