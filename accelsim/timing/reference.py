@@ -11,13 +11,14 @@ grant ends, requests, unit grants by unit number, port grants by port number.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import simpy
 from numpy.typing import NDArray
 
-from accelsim.program.opcodes import Arbiter, Edge, Why
+from accelsim.program.opcodes import Access, Arbiter, Edge, Why
 from accelsim.program.table import Program
 from accelsim.timing.costs import Times
 from accelsim.timing.timeline import Timeline
@@ -70,25 +71,25 @@ class Port:
         self.run, self.beat, self.quantum, self.choose = run, beat, quantum, choose
         self.phase = PORT_GRANT + number
         self.waiting: list[Request] = []
-        self.done: dict[int, simpy.Event] = {}
+        self.done: dict[int, Callable[[], None]] = {}
         self.busy = False
         self.last_unit = -1
 
-    def request(self, unit: int, priority: int, beats: int) -> simpy.Event:
-        """Ask for beats; the returned event happens when the last one has moved."""
+    def request(self, unit: int, priority: int, beats: int, done: Callable[[], None]) -> None:
+        """Ask for beats; ``done`` is called when the last one has moved."""
         self.waiting.append(Request(unit, priority, beats, int(self.run.env.now)))
-        self.done[unit] = self.run.env.event()
-        self.run.later(0, self.phase, self.grant)
-        return self.done[unit]
+        self.done[unit] = done
+        if not self.busy:
+            self.run.later(0, self.phase, self.grant)
 
-    def grant(self) -> None:
+    def grant(self, _: simpy.Event) -> None:
         if self.busy or not self.waiting:
             return
         self.busy = True
         chosen = self.choose(self.waiting, self.last_unit)
         whole = self.choose is first_come
         beats = chosen.left if whole else min(chosen.left, self.quantum)
-        self.run.later(beats * self.beat, GRANT_END, lambda: self.end(chosen, beats))
+        self.run.later(beats * self.beat, GRANT_END, lambda _: self.end(chosen, beats))
 
     def end(self, chosen: Request, beats: int) -> None:
         self.busy = False
@@ -96,8 +97,9 @@ class Port:
         chosen.left -= beats
         if chosen.left == 0:
             self.waiting.remove(chosen)
-            self.run.fire(self.done.pop(chosen.unit))
-        self.run.later(0, self.phase, self.grant)
+            self.done.pop(chosen.unit)()
+        if self.waiting:
+            self.run.later(0, self.phase, self.grant)
 
 
 class Unit:
@@ -105,6 +107,7 @@ class Unit:
 
     def __init__(self, run: Reference, number: int) -> None:
         self.run, self.number = run, number
+        self.priority = run.program.units[number].priority
         self.free_at, self.busy, self.last_end, self.last = 0, False, 0, -1
         self.waiting: list[tuple[int, int, int, simpy.Event]] = []
 
@@ -120,12 +123,37 @@ class Unit:
             wait = max(0, self.free_at - int(self.run.env.now))
             self.run.later(wait, UNIT_GRANT + self.number, self.grant)
 
-    def grant(self) -> None:
+    def grant(self, _: simpy.Event) -> None:
         if self.busy or not self.waiting or self.free_at > self.run.env.now:
             return
         self.waiting.sort(key=lambda entry: entry[:3])
         self.busy = True
         self.run.fire(self.waiting.pop(0)[3])
+
+
+class Columns:
+    """The Program's columns as plain lists: reading an array one number at a time is slow."""
+
+    def __init__(self, program: Program, times: Times) -> None:
+        commands, operands = program.commands, program.operands
+        edges, demands = program.dependencies, program.demands
+        self.unit, self.served = commands.unit.tolist(), commands.served.tolist()
+        self.address = commands.address.tolist()
+        self.interval, self.first = times.interval.tolist(), times.first.tolist()
+        self.last = times.last.tolist()
+        edge = list(zip(edges.predecessor.tolist(), edges.kind.tolist(), edges.lag.tolist(),
+                        strict=True))  # fmt: skip
+        self.edges = _by_row(edge, edges.start)
+        width = [row.width for row in program.ports]
+        moved = zip(demands.port.tolist(), demands.bytes.tolist(), strict=True)
+        self.demands = _by_row([(port, -(-size // width[port])) for port, size in moved],
+                               demands.start)  # fmt: skip
+        self.operand_start = operands.start.tolist()
+
+
+def _by_row(entries: list[Any], start: Ints) -> list[list[Any]]:
+    bounds = start.tolist()
+    return [entries[low:high] for low, high in pairwise(bounds)]
 
 
 class Reference:
@@ -134,18 +162,18 @@ class Reference:
     def __init__(self, program: Program, times: Times, state: Ints | None,
                  arbiters: dict[int, Choose]) -> None:  # fmt: skip
         self.env = simpy.Environment()
-        self.program, self.times = program, times
+        self.program, self.columns = program, Columns(program, times)
         words = len(program.units) * STATE_WORDS
         self.state = np.zeros(words, np.int64) if state is None else state.astype(np.int64)
         count = len(program)
-        self.issue, self.first, self.release, self.end, self.why, self.ref = (
-            [0] * count for _ in range(6)
-        )
-        self.interval = times.interval.tolist()
-        self.events = [
-            {kind: self.env.event() for kind in (Edge.DATA, Edge.SLOT, Edge.START)}
-            for _ in range(count)
-        ]
+        self.first, self.why, self.ref = ([0] * count for _ in range(3))
+        #: by Edge kind; a time is -1 until it is known
+        self.end, self.release, self.issue = ([-1] * count for _ in range(3))
+        self.at = (self.end, self.release, self.issue)
+        self.interval = self.columns.interval
+        #: what others wait for: the end of a command (or its release), its issue
+        self.finished: dict[int, simpy.Event] = {}
+        self.issued: dict[int, simpy.Event] = {}
         self.units = [Unit(self, u) for u in range(len(program.units))]
         self.ports = [Port(self, number, row.beat, row.quantum, arbiters[row.arbiter])
                       for number, row in enumerate(program.ports)]  # fmt: skip
@@ -155,90 +183,92 @@ class Reference:
         for queue, mine in enumerate(rows):
             self.env.process(self.queue(queue, mine))
 
-    def later(self, delay: int, priority: int, action: Callable[[], None]) -> None:
+    def later(self, delay: int, priority: int, action: Callable[[simpy.Event], None]) -> None:
         """Do something after ``delay`` ticks, in the given phase of that tick."""
-        event = self.env.event()
-        event._ok, event._value = True, None
-        event.callbacks.append(lambda _: action())
-        self.env.schedule(event, priority, delay)  # type: ignore[arg-type]
+        event = self.moment(delay, priority)
+        event.callbacks.append(action)
 
-    def fire(self, event: simpy.Event) -> None:
-        """Let an event happen now, before any other phase goes on."""
+    def moment(self, delay: int, priority: int) -> simpy.Event:
+        """An event that happens after ``delay`` ticks, in the given phase of that tick."""
+        event = simpy.Event(self.env)
         event._ok, event._value = True, None
-        self.env.schedule(event, GRANT_END)  # type: ignore[arg-type]
+        self.env.schedule(event, priority, delay)  # type: ignore[arg-type]
+        return event
+
+    def fire(self, event: simpy.Event | None) -> None:
+        """Let an event happen now, before any other phase goes on."""
+        if event is not None:
+            event._ok, event._value = True, None
+            self.env.schedule(event, GRANT_END)  # type: ignore[arg-type]
 
     def queue(self, queue: int, rows: list[int]) -> Process:
         """Issue the queue's commands in order."""
-        program = self.program
+        columns, priority = self.columns, self.program.queues[queue].priority
         before, before_at = -1, 0
         for row in rows:
-            at, why, whom = 0, Why.NONE, -1
-            edges = program.dependencies
-            for entry in range(int(edges.start[row]), int(edges.start[row + 1])):
-                past = int(edges.predecessor[entry])
-                kind, lag = Edge(int(edges.kind[entry])), int(edges.lag[entry])
-                yield self.events[past][kind]
-                when = {Edge.DATA: self.end, Edge.SLOT: self.release,
-                        Edge.START: self.issue}[kind][past] + lag  # fmt: skip
-                cause = Why(kind + 1)
+            at, why, whom = 0, int(Why.NONE), -1
+            for past, kind, lag in columns.edges[row]:
+                known = self.at[kind]
+                if known[past] < 0:
+                    awaited = self.issued if kind == Edge.START else self.finished
+                    yield awaited.setdefault(past, self.env.event())
+                when, cause = known[past] + lag, kind + 1
                 if when > at or (when == at and when > 0 and cause < why):
                     at, why, whom = when, cause, past
             if before_at > at:
-                at, why, whom = before_at, Why.QUEUE, before
-            phase = self.env.event()
-            phase._ok, phase._value = True, None
-            wait = max(0, at - int(self.env.now))
-            self.env.schedule(phase, REQUEST, wait)  # type: ignore[arg-type]
-            yield phase
-            unit = self.units[int(program.commands.unit[row])]
-            yield unit.request(program.queues[queue].priority, queue)
+                at, why, whom = before_at, int(Why.QUEUE), before
+            if at > self.env.now:
+                yield self.moment(at - int(self.env.now), REQUEST)
+            unit = self.units[columns.unit[row]]
+            yield unit.request(priority, queue)
             now = int(self.env.now)
             if unit.free_at > at:
-                why, whom = Why.UNIT, unit.last
-            self.issue[row], self.why[row], self.ref[row] = now, int(why), whom
+                why, whom = int(Why.UNIT), unit.last
+            self.issue[row], self.why[row], self.ref[row] = now, why, whom
             unit.last = row
             before, before_at = row, now
-            self.events[row][Edge.START].succeed()
-            self.env.process(self.command(row, unit))
+            self.fire(self.issued.pop(row, None))
+            if columns.served[row]:
+                columns.interval[row], columns.first[row], columns.last[row] = self.ask(row, now)
+            self.move(row, unit)
 
-    def command(self, row: int, unit: Unit) -> Process:
-        """One command on its unit, from the issue to the last result."""
-        program = self.program
-        now = int(self.env.now)
-        interval, first = int(self.times.interval[row]), int(self.times.first[row])
-        last = int(self.times.last[row])
-        if program.commands.served[row]:
-            interval, first, last = self.ask(row, now)
-        self.interval[row] = interval
-        moves = []
-        demands = program.demands
-        for entry in range(int(demands.start[row]), int(demands.start[row + 1])):
-            number = int(demands.port[entry])
-            beats = -(-int(demands.bytes[entry]) // program.ports[number].width)
-            if beats:
-                priority = program.units[unit.number].priority
-                moves.append(self.ports[number].request(unit.number, priority, beats))
-        yield from moves
-        release = max(now + interval, int(self.env.now))
-        end = max(release + last - interval, unit.last_end)
+    def move(self, row: int, unit: Unit) -> None:
+        """Ask every port for the command's bytes at once; it finishes with the last of them."""
+        moves = [(port, beats) for port, beats in self.columns.demands[row] if beats]
+        left = len(moves)
+
+        def done() -> None:
+            nonlocal left
+            left -= 1
+            if left == 0:
+                self.finish(row, unit)
+
+        for port, beats in moves:
+            self.ports[port].request(unit.number, unit.priority, beats, done)
+        if not moves:
+            self.finish(row, unit)
+
+    def finish(self, row: int, unit: Unit) -> None:
+        """All bytes have moved: the rest of the command's times follow from its shape."""
+        columns, issue = self.columns, self.issue[row]
+        release = max(issue + columns.interval[row], int(self.env.now))
+        end = max(release + columns.last[row] - columns.interval[row], unit.last_end)
         self.release[row], self.end[row] = release, end
-        self.first[row] = min(now + first, end)
+        self.first[row] = min(issue + columns.first[row], end)
         unit.free_at, unit.last_end, unit.busy = release, end, False
-        self.events[row][Edge.SLOT].succeed()
-        self.events[row][Edge.DATA].succeed()
+        self.fire(self.finished.pop(row, None))
         if unit.waiting:
             unit.wake()
 
     def ask(self, row: int, now: int) -> tuple[int, int, int]:
         """Times of a stateful command, asked for at its issue."""
-        program = self.program
-        unit = int(program.commands.unit[row])
-        entry = int(program.operands.start[row])
-        some = entry < int(program.operands.start[row + 1])
+        program, columns = self.program, self.columns
+        unit, entry = columns.unit[row], columns.operand_start[row]
+        some = entry < columns.operand_start[row + 1]
         size = int(program.operands.bytes[entry]) if some else 0
-        write = int(program.operands.access[entry] == 1) if some else 0
+        write = int(program.operands.access[entry] == Access.WRITE) if some else 0
         return serve(SERVERS[program.units[unit].serve], self.state, unit * STATE_WORDS,
-                     int(program.commands.address[row]), size, write, now)  # fmt: skip
+                     columns.address[row], size, write, now)  # fmt: skip
 
 
 def run_reference(program: Program, times: Times, state: Ints | None = None,
