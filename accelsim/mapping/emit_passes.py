@@ -116,7 +116,18 @@ def _from_buffer(e: MacEmitter, assembler: Assembler, rows: Ints, index: Ints, o
         format=FORMAT_INDEX[e.formats[which]], region=region,
     )  # fmt: skip
     assembler.demand(rows, port, size)
-    assembler.depend(rows, source, Edge.DATA)
+    _wait_once(e, assembler, rows, source, e.jobs.instance[e.passes.job[index]])
+
+
+def _wait_once(e: MacEmitter, assembler: Assembler, rows: Ints, source: Ints,
+               instance: Ints) -> None:  # fmt: skip
+    """DATA edges, only for the first row of each instance that waits for a source: the later
+    ones come after it in the same queue."""
+    key = instance * e.rows.total + source
+    order = key.argsort(kind="stable")
+    first = np.ones(len(key), bool)
+    first[order[1:]] = key[order[1:]] != key[order[:-1]]
+    assembler.depend(rows[first], source[first], Edge.DATA)
 
 
 def _registers(e: MacEmitter, index: Ints) -> tuple[Ints, Ints, int]:
@@ -195,7 +206,7 @@ def _from_registers(e: MacEmitter, assembler: Assembler, operand: str, region: R
         bytes=packed_bytes(elements, get(e.formats[which]).bits), access=Access.READ,
         format=FORMAT_INDEX[e.formats[which]], region=region,
     )  # fmt: skip
-    assembler.depend(rows, e.rows.preload[passes.source], Edge.DATA)
+    _wait_once(e, assembler, rows, e.rows.preload[passes.source], e.jobs.instance[passes.job])
 
 
 def _block(e: MacEmitter, index: Ints, slot: Ints, base: int, slot_bytes: int, bits: int) -> tuple[

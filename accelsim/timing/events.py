@@ -16,7 +16,7 @@ PHASE = 1 << 40
 DATA, SLOT, START = 0, 1, 2
 ROUND_ROBIN, FIRST_COME, PRIORITY = 0, 1, 2
 WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
-HEAP_SIZE, ISSUED = 0, 1
+HEAP_SIZE, ISSUED, MARK = 0, 1, 2
 
 
 def choose_requester(arbiter: int, base: int, units: int, last: int, left: Any, arrival: Any,
@@ -57,7 +57,8 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
                p_arbiter: Any, p_quantum: Any, p_beat: Any, p_active: Any, p_holder: Any,
                p_from: Any, p_granted: Any, p_stamp: Any, p_last: Any, p_left: Any, p_arrival: Any,
                issue: Any, first_at: Any, release: Any, end: Any, why: Any, ref: Any) -> int:  # fmt: skip
-    """Handle at most ``budget`` events; returns how many commands have issued so far.
+    """Handle at most ``budget`` events, or until command misc[MARK] has issued; returns how many
+    commands have issued so far.
 
     Columns are lists (plain) or int64 arrays (compiled). Everything that must survive a call is
     in them, so that the caller can stop between calls.
@@ -65,8 +66,10 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
     units = len(u_free)
     queues = len(q_head)
     heap = misc[HEAP_SIZE]
+    mark = misc[MARK]
+    issued = -1
     for _ in range(budget):
-        if heap == 0:
+        if heap == 0 or (issued == mark and issued >= 0):
             break
         now = h_time[0]
         key = h_key[0]
