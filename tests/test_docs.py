@@ -1,0 +1,64 @@
+"""Every example in README.md and docs/ runs: Python blocks as they stand, `$ accelsim` lines too."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+)\)")
+
+
+def blocks(language: str) -> list[tuple[str, str]]:
+    return [(f"{page.name}:{page.read_text()[: found.start()].count(chr(10)) + 1}", found[2])
+            for page in PAGES for found in BLOCK.finditer(page.read_text())
+            if found[1] == language]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "code"), blocks("python"), ids=lambda value: value[:30])
+def test_python_blocks_run(place: str, code: str, monkeypatch: pytest.MonkeyPatch,
+                           tmp_path: Path) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, place, "exec"), {"__name__": "example"})
+
+
+COMMANDS = [(place, line[2:]) for place, text in blocks("console") for line in text.splitlines()
+            if line.startswith("$ ")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("place", "command"), COMMANDS, ids=lambda value: value[:60])
+def test_commands_run(place: str, command: str, tmp_path: Path) -> None:
+    """From a copy of the checkout's inputs, so that what a command writes is thrown away."""
+    for name in ("configs", "workloads"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    words = shlex.split(command)
+    assert words[0] == "accelsim", f"{place}: only accelsim commands can be checked"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-m", "accelsim.cli.main", *words[1:]], cwd=tmp_path,
+                          env=environment, capture_output=True, text=True, timeout=300)  # fmt: skip
+    assert done.returncode == 0, f"{place}: {done.stdout}{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = [link for link in LINK.findall(page.read_text()) if "://" not in link]
+    missing = [link for link in targets if not (page.parent / link).exists()]
+    assert not [link for link in missing if not link.startswith("reports/")], missing
+
+
+def test_named_files_exist() -> None:
+    """`timing/events.py` and the like, as the pages name them."""
+    wrong = []
+    for page in PAGES:
+        for name in re.findall(r"`((?:\w+/)+\w+\.\w+)`", page.read_text()):
+            if not any((base / name).exists() for base in (ROOT, ROOT / "accelsim")):
+                wrong.append(f"{page.name}: {name}")
+    assert not wrong, wrong
