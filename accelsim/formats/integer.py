@@ -1,4 +1,4 @@
-"""Number formats as records. Integers only so far; the record has room for the floats to come."""
+"""Number formats as records. Arithmetic knows the integers; of the floats only the width is used."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ class Format:
 _RECORDS = (
     [Format(f"int{bits}", bits) for bits in (2, 3, 4, 5, 6, 8, 12, 16, 20, 24, 32, 48, 64)]
     + [Format(f"uint{bits}", bits, signed=False) for bits in (1, 2, 4, 8, 16, 32)]
-    + [Format("fp32", 32, kind="float"), Format("fp16", 16, kind="float")]
+    + [Format(name, 16, kind="float") for name in ("fp16", "bf16", "fp16_169")]
+    + [Format("fp32", 32, kind="float"), Format("fp8_152", 8, kind="float")]
 )
 FORMATS = MappingProxyType({record.name: record for record in _RECORDS})
 #: index of a format in the Program's columns
