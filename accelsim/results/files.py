@@ -64,7 +64,8 @@ def to_dict(result: Result) -> dict[str, Any]:
         ],
     }  # fmt: skip
     if result.values is not None:
-        noise = {name: value if np.isfinite(value) else "exact"
+        # the float reference's last bits differ between machines; ours do not
+        noise = {name: round(value, 4) if np.isfinite(value) else "exact"
                  for name, value in result.values.signal_to_noise_db.items()}  # fmt: skip
         whole["values"] = {"scores": result.values.scores, "signal_to_noise_db": noise}
     return whole
