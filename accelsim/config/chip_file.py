@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -79,7 +80,21 @@ class _ChipReader(Reader):
         if self.problems:
             return None, self.problems
         chip = Chip(**values)
-        return chip, self.problems
+        self.priced(chip, items)
+        return (None if self.problems else chip), self.problems
+
+    def priced(self, chip: Chip, items: dict[str, tuple[Place, Node]]) -> None:
+        """Technologies and memories without constants are refused here, with their place."""
+        from accelsim.energy import prices
+
+        try:
+            prices(chip)
+        except InputError as error:
+            for problem in error.problems:
+                path = problem.path.split(".")
+                place = self.place_of(items, *path) if path[0] in items else self.root.place
+                self.problems.append(replace(problem, file=place.file, line=place.line,
+                                             column=place.column))  # fmt: skip
 
     def section(self, cls: Any, node: Node | None, path: str) -> Any:
         return self.build(cls, node, path) if node is not None else None
