@@ -1,0 +1,92 @@
+"""Loads damaged copies of shipped files: python -m tests.fuzz.worker KIND FIRST COUNT FOLDER.
+
+Ends with status 0 when every copy was read or refused with an InputError that names the file.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import accelsim
+from accelsim.config.mapping_file import load_mappings
+from accelsim.config.values_file import load_npz
+from accelsim.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+MEMORY = 6 << 30  # bytes of address space that a loader may take
+WORDS = ["0", "-1", "1e999", ".nan", ".inf", "99999999999999999999", "null", "true", "[]", "{}",
+         "[[[[[[[[", "&a", "*a", "<<: *a", "!!python/object:os.system", "|", ">", "'", '"', ":",
+         "- ", "? ", "\t", "\x00", "\ufeff", "\u2028", "64 KiB", "1 GHz", "-5 nm", "int8", "cold",
+         "x", "name", "kind", "3.5", "0x10", "1_000", "08", "1:30", "2026-11-24", "~"]  # fmt: skip
+SOURCES = {
+    "chip": sorted((ROOT / "configs/chips").glob("*.yaml")),
+    "trace": [p for p in sorted((ROOT / "workloads").glob("*.yaml")) if p.stem != "resnet18"],
+    "mapping": sorted((ROOT / "configs/mappings").glob("*.yaml")),
+    "values": [ROOT / "workloads/digits_mlp.npz"],
+}
+
+
+def damaged(data: bytes, rng: random.Random, text: bool) -> bytes:
+    """One to four random edits."""
+    for _ in range(rng.randrange(1, 5)):
+        kind = rng.randrange(7 if text else 3)
+        at = rng.randrange(len(data) + 1)
+        if kind == 0:
+            data = data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
+        elif kind == 1:
+            data = data[:at] if rng.random() < 0.3 else data[:at] + data[at + rng.randrange(1, 40) :]
+        elif kind == 2:
+            data = data[:at] + data[at : at + rng.randrange(1, 60)] * rng.randrange(1, 4) + data[at:]
+        else:
+            lines = data.split(b"\n")
+            row = rng.randrange(len(lines))
+            word = rng.choice(WORDS).encode("utf-8", "surrogatepass")
+            if kind == 3:
+                other = rng.randrange(len(lines))
+                lines[row], lines[other] = lines[other], lines[row]
+            elif kind == 4:
+                head, sign, _ = lines[row].partition(b":")
+                lines[row] = head + sign + b" " + word
+            elif kind == 5:
+                parts = lines[row].split(b" ")
+                parts[rng.randrange(len(parts))] = word
+                lines[row] = b" ".join(parts)
+            else:
+                lines[row] = b" " * rng.randrange(9) + lines[row].strip()
+            data = b"\n".join(lines)
+    return data
+
+
+def main(kind: str, first: int, count: int, folder: Path) -> int:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    chip, workload = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_gemm")
+    load: dict[str, Callable[[Path], object]] = {
+        "chip": accelsim.load_chip, "trace": accelsim.load_workload,
+        "mapping": lambda path: load_mappings(path, chip, workload), "values": load_npz,
+    }  # fmt: skip
+    path = folder / ("fuzzed.npz" if kind == "values" else "fuzzed.yaml")
+    sources = [source.read_bytes() for source in SOURCES[kind]]
+    refused = 0
+    for seed in range(first, first + count):
+        rng = random.Random(f"{kind} {seed}")
+        path.write_bytes(damaged(rng.choice(sources), rng, kind != "values"))
+        try:
+            load[kind](path)
+        except InputError as error:
+            refused += 1
+            if not error.problems or not all(problem.file for problem in error.problems):
+                print(f"{kind} {seed}: a problem without a file: {error}")
+                return 1
+        except BaseException as error:
+            print(f"{kind} {seed}: {type(error).__name__}: {error}")
+            raise
+    print(refused)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])))
