@@ -123,3 +123,19 @@ def test_interrupt_ends_within_two_seconds(wait: float, tmp_path: Path) -> None:
     assert not out.exists()
     if wait > 0.3:
         assert "Traceback" not in said, said
+
+
+def test_a_broken_array_header_is_refused(tmp_path: Path) -> None:
+    """NumPy's header parser raises a TokenError here, found by fuzzing."""
+    import zipfile
+
+    from accelsim.config.values_file import load_npz
+    from accelsim.errors import InputError
+
+    header = b"{'descr': '<f8', 'shape': (3,\n"
+    path = tmp_path / "x.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        magic = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little")
+        archive.writestr("x.npy", magic + header)
+    with pytest.raises(InputError, match="readable"):
+        load_npz(path)
