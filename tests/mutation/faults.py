@@ -73,8 +73,9 @@ FAULTS = [
      "return max(0, (self.end - self._window()[1]) // period)",
      "return max(0, (self.end - self._window()[1]) // period + 1)", FOLD),
     ("fold forgets the ports", "timing/folding.py", "        s.p_from += ticks\n", "", FOLD),
-    ("blocks by hash alone", "program/blocks.py",
-     "(edges.start, (distance, edges.kind, edges.lag)),", "", FOLD + " tests/timing/test_in_ticks.py"),
+    ("blocks forget the shape", "program/blocks.py",
+     "self.plain = (commands.unit, commands.queue, commands.shape)",
+     "self.plain = (commands.unit, commands.queue)", FOLD),
     # -- energy
     ("a bit is a byte", "energy/account.py", "moved = 8.0 * o.bytes[keep]",
      "moved = 1.0 * o.bytes[keep]", ENERGY),

@@ -64,6 +64,16 @@ def test_gemmlowp_is_its_definition(value: int, multiplier: int, shift: int) -> 
     assert got.tolist() == [gemmlowp(value, multiplier, shift)]
 
 
+@pytest.mark.parametrize("shift", range(28, 37))
+def test_gemmlowp_ties(shift: int) -> None:
+    """Multipliers of powers of two: every small value is a tie somewhere."""
+    values = np.arange(-70, 71)
+    for power in (28, 29, 30):
+        one = np.full(len(values), 1 << power)
+        got = rescale_gemmlowp(values, one, np.full(len(values), shift))
+        assert got.tolist() == [gemmlowp(int(v), 1 << power, shift) for v in values]
+
+
 @EXAMPLES
 @given(st.floats(2.0**-31, 2.0**29, allow_nan=False))
 def test_fixed_point_is_nearest(factor: float) -> None:

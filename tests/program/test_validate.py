@@ -81,6 +81,16 @@ def test_no_pass_can_be_dropped_or_done_twice(planned: tuple[Program, Workload])
             assert codes(shifted, workload) & {"program.extents", "program.coverage"}
 
 
+def test_a_pass_left_out_is_seen(planned: tuple[Program, Workload]) -> None:
+    """A pass that claims to recompute what nobody else computes."""
+    program, workload = planned
+    for row in program.rows(Opcode.MATMUL)[::5].tolist():
+        flags = program.commands.flags.copy()
+        flags[row] |= int(Flag.RECOMPUTES)
+        wrong = replace(program, commands=replace(program.commands, flags=flags))
+        assert "program.coverage" in codes(wrong, workload)
+
+
 def first(program: Program, opcode: Opcode) -> int:
     return int(program.rows(opcode)[0])
 

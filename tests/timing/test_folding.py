@@ -9,7 +9,7 @@ import pytest
 
 import accelsim
 from accelsim.mapping.compile import compile_program
-from accelsim.program.blocks import find_blocks
+from accelsim.program.blocks import find_blocks, proved_blocks
 from accelsim.program.opcodes import Served
 from accelsim.program.table import BlockRow, Program
 from accelsim.timing.costs import Times, command_times
@@ -104,8 +104,11 @@ def test_a_false_note_is_not_believed() -> None:
         times.interval[odd] += 50
         times.last[odd] += 50
         length = len(program) // 60
-        noted = replace(program, blocks=(BlockRow(0, length, 60),))
+        noted = replace(program, blocks=(BlockRow(3 * length, length, 55),))
+        assert not proved_blocks(noted)
         assert_equal(noted, times, "compiled", seed)
+        program.commands.shape[odd] = 0
+        assert proved_blocks(noted) == noted.blocks
 
 
 @pytest.mark.parametrize("chip_name", ["int8_128", "mixed_quad"])
