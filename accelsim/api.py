@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.energy import account
+from accelsim.energy import account, family_spread
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
@@ -74,9 +74,10 @@ def run(
     check_bounds(program, timeline)
     energy = account(program, chip, timeline, activity)
     energy.check(workload.macs)
+    spread = family_spread(program, chip, timeline, activity)
     rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
     return Result(chip, workload, program, chosen, timeline, units, energy, rows, values,
-                  program_digest(program))  # fmt: skip
+                  program_digest(program), spread)  # fmt: skip
 
 
 def _values(program: Any, chip: Chip, workload: Workload,

@@ -71,6 +71,12 @@ def _totals(result: Result) -> None:
         f"chip {energy.boundary('chip') * 1e6:,.4g} uJ; "
         f"{energy.total / result.seconds * 1e3:,.4g} mW"
     )
+    spread = ", ".join(f"{name} {joules * 1e6:,.4g}" for name, joules in result.spread.items())
+    click.echo(f"by family of digital energy: {spread} uJ")
+    rows = result.area
+    logic, whole = (sum(row.area for row in part) * 1e6 for part in
+                    ([row for row in rows if row.unit == chip.array.name], rows))  # fmt: skip
+    click.echo(f"area at least {whole:.3g} mm2: array {logic:.3g}, SRAM {whole - logic:.3g}")
     if result.values is not None and result.values.scores:
         scores = result.values.scores
         click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")

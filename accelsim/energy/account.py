@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip
 from accelsim.energy.lookup import Price, memory_prices, unit_prices
 from accelsim.energy.report import EnergyReport, EnergyRow
+from accelsim.energy.rows import families
 from accelsim.errors import ConservationError
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
@@ -51,6 +52,17 @@ def account(program: Program, chip: Chip, timeline: Clocked,
     rows += _memory_rows(program, memories)
     rows += _static_rows(timeline, memories)
     return EnergyReport(rows)
+
+
+def family_spread(program: Program, chip: Chip, timeline: Clocked,
+                  activity: Mapping[str, NDArray[np.float64]] | None = None) -> dict[
+                      str, float]:  # fmt: skip
+    """Joules of the same work by each published family of digital energy: how far they differ."""
+    return {
+        family: account(program, replace(chip, technology=replace(chip.technology, family=family)),
+                        timeline, activity).total
+        for family in families()
+    }  # fmt: skip
 
 
 def _unit_rows(program: Program, chip: Chip, units: Mapping[tuple[str, str], Price],

@@ -46,6 +46,11 @@ def to_dict(result: Result) -> dict[str, Any]:
         "utilisation": result.utilisation,
         "energy_joules": {name: energy.boundary(name) for name in BOUNDARIES},
         "energy_band_joules": energy.band,
+        "energy_by_family_joules": result.spread,
+        "area_square_metres": [
+            {"unit": row.unit, "part": row.part, "area": row.area, "band": row.band,
+             "source": row.source} for row in result.area
+        ],
         "average_power_watts": energy.total / result.seconds if result.seconds else 0.0,
         "assumptions": result.assumptions,
         "operators": [

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.energy import EnergyReport
+from accelsim.energy import AreaRow, EnergyReport, area
 from accelsim.mapping import Plan
 from accelsim.numerics.quantize import Quantization
 from accelsim.program.table import Program
@@ -63,6 +63,12 @@ class Result:
     operators: list[OperatorRow]
     values: Values | None
     program_digest: str
+    spread: dict[str, float]  # joules at the chip boundary by family of digital energy
+
+    @property
+    def area(self) -> list[AreaRow]:
+        """Area of the parts that have a sourced constant."""
+        return area(self.chip)
 
     @property
     def cycles(self) -> int:

@@ -1,0 +1,75 @@
+"""Area of what has a sourced constant: multipliers, adders, registers, SRAM banks.
+
+Vector units, DMA, control, wires and the off-chip interface have none and are left out; a total
+is therefore a lower bound, and is called one where it is shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from accelsim.chip import Chip
+from accelsim.energy.rows import components, half_width
+from accelsim.energy.scaling import scale_area
+from accelsim.energy.sram import sram_cost
+from accelsim.formats import get
+from accelsim.units.sram import Sram
+
+SQUARE_MICRO = 1e-12  # square metres of a square micrometre
+
+
+@dataclass(frozen=True, slots=True)
+class AreaRow:
+    """Square metres of one part of one unit, all instances; band: relative half width."""
+
+    unit: str
+    part: str
+    area: float
+    band: float
+    source: str
+
+
+def area(chip: Chip) -> list[AreaRow]:
+    """Rows that add up to the area known. A family without area rows gives no logic."""
+    return _array_rows(chip) + [
+        _sram_row(chip, memory) for memory in chip.memories.values() if isinstance(memory, Sram)
+    ]
+
+
+def _row(chip: Chip, key: str) -> tuple[float, float] | None:
+    row = components().get(key)
+    if row is None:
+        return None
+    value = scale_area(row["value"] * SQUARE_MICRO, row["node_nm"], chip.technology.node * 1e9)
+    return value, half_width(row["confidence"])
+
+
+def _array_rows(chip: Chip) -> list[AreaRow]:
+    """One multiplier as wide as the widest rate needs, an adder of the accumulator's width, and
+    the registers of operand, partial sum and stationary values, in each lane."""
+    array, family = chip.array, chip.technology.family
+    lanes = array.count * array.rows * array.columns * array.dot * array.simd
+    widest = max(get(rate.input).bits * get(rate.weight).bits * rate.factor
+                 for rate in array.rates)  # fmt: skip
+    operand = max(get(rate.input).bits * rate.factor for rate in array.rates)
+    bits = lanes * (operand + array.accumulator.bits) + array.count * 8 * array.register_bytes
+    parts = (
+        ("multipliers", f"{family}/int8/multiply/area", lanes * widest / 64),
+        ("adders", f"{family}/int32/add/area", lanes * array.accumulator.bits / 32),
+        ("registers", "aladdin_40nm/register/area", bits),
+    )
+    rows = []
+    for part, key, count in parts:
+        found = _row(chip, key)
+        if found is not None:
+            rows.append(AreaRow(array.name, part, count * found[0], found[1], key))
+    return rows
+
+
+def _sram_row(chip: Chip, memory: Sram) -> AreaRow:
+    tech = chip.technology
+    cost = sram_cost(memory.size, memory.banks, memory.width, tech.node * 1e9, tech.voltage,
+                     tech.sram_device)  # fmt: skip
+    copies = chip.array.count if memory.scope == "private" else 1
+    return AreaRow(memory.name, "banks", cost.area * memory.banks * copies,
+                   half_width("interpolated"), cost.source)  # fmt: skip
