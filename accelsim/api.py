@@ -18,6 +18,7 @@ from accelsim.mapping import compile_program, plan
 from accelsim.program.digest import program_digest
 from accelsim.program.validate import validate
 from accelsim.results.result import Result, Values
+from accelsim.results.scalesim_reports import LayerReport
 from accelsim.results.summary import summarise
 from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
@@ -78,6 +79,21 @@ def run(
     rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
     return Result(chip, workload, program, chosen, timeline, units, energy, rows, values,
                   program_digest(program), spread)  # fmt: skip
+
+
+def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list[LayerReport]:
+    """SCALE-Sim's reading of a workload: a line a layer. chip: one with a FoldArray."""
+    from accelsim.mapping.emit_folds import compile_folds
+    from accelsim.results.scalesim_reports import layer_reports
+
+    rows = []
+    for part, program in compile_folds(chip, workload):
+        validate(program, part)
+        timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
+        timeline.units(program)
+        check_bounds(program, timeline)
+        rows += layer_reports(chip, part, program, timeline)
+    return rows
 
 
 def _values(program: Any, chip: Chip, workload: Workload,

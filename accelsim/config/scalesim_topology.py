@@ -1,0 +1,181 @@
+"""SCALE-Sim's topology files: one layer a line, convolutions or (M, N, K) products.
+
+Layers are independent there, so each gets an input of its own. Output sizes are rounded up, as
+there: where the stride does not divide, the last window reaches past the edge, which becomes
+padding at the bottom and right here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from accelsim.config.scalesim_cfg import read_text, whole_number
+from accelsim.errors import InputError, Problem
+from accelsim.workload import Conv2d, Gemm, MacOperator, TensorSpec, Workload
+
+CONV = ("IFMAP height", "IFMAP width", "filter height", "filter width", "channels", "filters",
+        "strides")  # fmt: skip
+GEMM = ("M", "N", "K")
+MOST_LAYERS = 20_000
+MOST_PROBLEMS = 50
+LARGEST = 1 << 24
+
+
+@dataclass(slots=True)
+class Topology:
+    """workload: the layers. notes: what of the file has no meaning here, with its line."""
+
+    workload: Workload
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Line:
+    number: int
+    cells: list[str]
+    columns: list[int]
+
+
+def load_topology(path: str | Path, gemm: bool = False) -> Topology:
+    """Read a topology CSV. gemm: lines are name, M, N, K. InputError with line and column."""
+    reader = _Reader(str(path), gemm)
+    return reader.read(read_text(path))
+
+
+class _Reader:
+    def __init__(self, source: str, gemm: bool) -> None:
+        self.source, self.gemm = source, gemm
+        self.names = GEMM if gemm else CONV
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+        self.operators: list[MacOperator] = []
+        self.tensors: dict[str, TensorSpec] = {}
+        self.used: dict[str, int] = {}
+        self.batches = False
+
+    def wrong(self, code: str, message: str, fix: str, line: _Line, cell: int = 0) -> None:
+        if len(self.problems) < MOST_PROBLEMS:
+            column = line.columns[cell] if cell < len(line.columns) else 1
+            path = self.names[cell - 1] if 0 < cell <= len(self.names) else ""
+            self.problems.append(Problem(f"topology.{code}", message, fix, path, self.source,
+                                         line.number, column))  # fmt: skip
+
+    def read(self, text: str) -> Topology:
+        lines = list(_lines(text))
+        if lines:
+            self.header(lines[0])
+        for line in lines[1:]:
+            if len(self.operators) >= MOST_LAYERS or len(self.problems) >= MOST_PROBLEMS:
+                self.wrong("length", f"has more than {MOST_LAYERS} layers", "split the file", line)
+                break
+            self.layer(line)
+        if not self.operators and not self.problems:
+            self.problems.append(
+                Problem("topology.empty", "has no layers after its header line",
+                        "write a header, then lines of: name, " + ", ".join(self.names),
+                        file=self.source)
+            )  # fmt: skip
+        if self.problems:
+            raise InputError(self.problems)
+        name = Path(self.source).stem
+        return Topology(
+            Workload(name, tuple(self.operators), self.tensors, f"SCALE-Sim topology {name}",
+                     source=self.source), self.notes
+        )  # fmt: skip
+
+    def header(self, line: _Line) -> None:
+        """The first line is never a layer; what it names decides about a batch column."""
+        titles = [cell.lower() for cell in line.cells]
+        if not self.gemm and len([t for t in titles if t]) == 4 and titles[1:4] == ["m", "n", "k"]:
+            self.wrong("kind", "has M, N, K lines", "add --gemm", line)
+        self.batches = "batch size" in titles[8:]
+
+    def layer(self, line: _Line) -> None:
+        cells = list(line.cells)
+        while cells and not cells[-1]:
+            cells.pop()
+        if not cells or (len(cells) == 1 and cells[0]):
+            if cells:
+                self.notes.append(f"line {line.number}: {cells[0]!r} is a title, no layer")
+            return
+        need = len(self.names) + 1
+        if len(cells) < need:
+            self.wrong("cells", f"has {len(cells) - 1} numbers, a layer needs {need - 1}",
+                       "write name, " + ", ".join(self.names), line)  # fmt: skip
+            return
+        numbers = []
+        for cell in range(1, need):
+            value = whole_number(cells[cell], 1, LARGEST)
+            if value is None:
+                self.wrong("number", f"{cells[cell][:40]!r} is not a whole number from 1 to "
+                           f"{LARGEST}", "write a number like 64", line, cell)  # fmt: skip
+                return
+            numbers.append(value)
+        batch = self.extra(line, cells[need:])
+        name = self.unique(cells[0] or f"layer{len(self.operators)}")
+        if self.gemm:
+            m, n, k = numbers
+            self.add(Gemm(name, f"{name}.input", f"{name}.weight", f"{name}.output", m, k, n))
+        else:
+            self.convolution(line, name, numbers, batch)
+
+    def extra(self, line: _Line, more: list[str]) -> int:
+        """What follows the numbers: N:M sparsity, a batch size; everything else is noted."""
+        batch = 1
+        for place, cell in enumerate(more):
+            if not cell or cell.startswith("#"):
+                continue
+            if ":" in cell:
+                self.notes.append(f"line {line.number}: sparsity {cell} is not modelled, the layer "
+                                  "is simulated dense")  # fmt: skip
+            elif self.batches and place == 0 and (found := whole_number(cell, 1, 65536)):
+                batch = found
+            else:
+                self.notes.append(f"line {line.number}: {cell!r} after the strides has no meaning")
+        return batch
+
+    def convolution(self, line: _Line, name: str, numbers: list[int], batch: int) -> None:
+        height, width, tall, wide, channels, filters, stride = numbers
+        for size, kernel, cell in ((height, tall, 3), (width, wide, 4)):
+            if kernel > size:
+                self.wrong("filter", f"a filter of {kernel} is larger than its input of {size}",
+                           "write a filter no larger than the input", line, cell)  # fmt: skip
+                return
+        past = tuple((-(-(size - kernel) // stride)) * stride + kernel - size
+                     for size, kernel in ((height, tall), (width, wide)))  # fmt: skip
+        groups = channels if "DP" in name else 1
+        self.add(Conv2d(name, f"{name}.input", f"{name}.weight", f"{name}.output", batch, channels,
+                        height, width, filters * groups, (tall, wide), (stride, stride),
+                        (0, 0, past[0], past[1]), groups=groups))  # fmt: skip
+
+    def add(self, op: MacOperator) -> None:
+        self.operators.append(op)
+        for tensor, shape, role in ((op.input, op.input_shape, "input"),
+                                    (op.weight, op.weight_shape, "weight"),
+                                    (op.output, op.output_shape, "output")):  # fmt: skip
+            self.tensors[tensor] = TensorSpec(tensor, shape, role)
+
+    def unique(self, name: str) -> str:
+        """Files repeat names; later ones get a number."""
+        count = self.used[name] = self.used.get(name, 0) + 1
+        made = name if count == 1 else f"{name}_{count}"
+        if count > 1 and made in self.used:
+            return self.unique(made)
+        self.used.setdefault(made, 1)
+        return made
+
+
+def _lines(text: str) -> list[_Line]:
+    """Lines that are not empty, split at commas (at tabs where a line has no comma)."""
+    found = []
+    for number, raw in enumerate(text.splitlines(), 1):
+        cut = "," if "," in raw else "\t"
+        cells, columns, at = [], [], 0
+        for part in raw.split(cut):
+            columns.append(at + len(part) - len(part.lstrip()) + 1)
+            cells.append(part.strip())
+            at += len(part) + 1
+        if any(cells):
+            found.append(_Line(number, cells, columns))
+    return found
