@@ -28,16 +28,32 @@ Progress = Callable[[str, int, int], None]
 
 
 def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
-    """A Chip from a YAML file or a shipped name. overrides: "units.array.rows=64", ..."""
+    """A Chip from a YAML file, a SCALE-Sim .cfg or a shipped name. overrides:
+    "units.array.rows=64", ... (YAML only)."""
     from accelsim import config, shipped
 
+    if str(path).endswith(".cfg"):
+        from accelsim.config.scalesim_cfg import chip_of, load_cfg
+
+        if overrides:
+            raise InputError(Problem("override.cfg", "replaces keys of YAML chips only",
+                                     f"accelsim convert {path} first", overrides[0], "--set"))  # fmt: skip
+        return chip_of(load_cfg(path), compatible=False)
     return config.load_chip(shipped.find("chip", path), overrides)
 
 
-def load_workload(path: str | Path, batch: int | None = None) -> Workload:
-    """A Workload from a YAML layer trace or a shipped name. batch: replaces the first dimension."""
+def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False) -> Workload:
+    """A Workload from a YAML layer trace, a SCALE-Sim topology .csv or a shipped name. batch:
+    replaces the first dimension (YAML only). gemm: the .csv has M, N, K lines."""
     from accelsim import config, shipped
 
+    if str(path).endswith(".csv"):
+        from accelsim.config.scalesim_topology import load_topology
+
+        if batch is not None:
+            raise InputError(Problem("batch.csv", "a topology has its own batch size",
+                                     "leave it out", file="--batch"))  # fmt: skip
+        return load_topology(path, gemm)
     return config.load_workload(shipped.find("workload", path), batch)
 
 
@@ -82,7 +98,8 @@ def run(
 
 
 def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list[LayerReport]:
-    """SCALE-Sim's reading of a workload: a line a layer. chip: one with a FoldArray."""
+    """SCALE-Sim's reading of a workload: a line a layer (docs/scalesim.md). chip: one with a
+    FoldArray, as config.scalesim_cfg.chip_of(config, compatible=True) gives."""
     from accelsim.mapping.emit_folds import compile_folds
     from accelsim.results.scalesim_reports import layer_reports
 

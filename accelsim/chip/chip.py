@@ -104,7 +104,7 @@ class Chip:
         )
 
     def canonical(self) -> dict[str, Any]:
-        """The chip as plain values in one fixed form, without name, description and source."""
+        """The chip as plain values in one fixed form, without name, description, source, notes."""
 
         def plain(value: Any) -> Any:
             if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -118,7 +118,7 @@ class Chip:
             return value
 
         whole: dict[str, Any] = plain(self)
-        return {k: v for k, v in whole.items() if k not in ("name", "description", "source")}
+        return {k: v for k, v in whole.items() if k not in ("name", "description", "source", "notes")}
 
     @property
     def digest(self) -> str:

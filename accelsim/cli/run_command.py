@@ -28,12 +28,17 @@ import click
 @click.option("--mapping", "mapping_file", metavar="FILE", help="Explicit mappings (YAML).")
 @click.option("--rounding", default="single", type=click.Choice(["single", "gemmlowp"]),
               show_default=True, help="How sums become codes.")  # fmt: skip
+@click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
+@click.option("--reports", type=click.Choice(["scalesim"]),
+              help="Write SCALE-Sim's three reports, in its own timing, instead of ours.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(chip: str, workload: str, input_file: str | None, out: str | None, force: bool,
             batch: int | None, overrides: tuple[str, ...], engine: str, point: str | None,
-            weights: str | None, mapping_file: str | None, rounding: str, as_json: bool) -> None:  # fmt: skip
+            weights: str | None, mapping_file: str | None, rounding: str, gemm: bool,
+            reports: str | None, as_json: bool) -> None:  # fmt: skip
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
+    SCALE-Sim's .cfg and topology .csv files are read as they are.
     An input file holds one array for each input tensor, or "images" for a single one, and
     optionally "labels"; its first dimension sets the batch when --batch does not.
     """
@@ -42,13 +47,18 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
 
     if out is not None:
         files.refuse_occupied(Path(out), force)
+    if reports is not None:
+        from accelsim.cli.scalesim import run_reports
+
+        run_reports(chip, workload, gemm, out, force)
+        return
     arrays = _arrays(input_file)
     if batch is None and arrays:
         batch = _batch(arrays)
     made_chip = api.load_chip(chip, overrides)
     if point is not None:
         made_chip = _point(made_chip, point)
-    made_workload = api.load_workload(workload, batch)
+    made_workload = api.load_workload(workload, batch, gemm)
     mappings = None
     if mapping_file is not None:
         from accelsim.config.mapping_file import load_mappings

@@ -6,7 +6,9 @@ import sys
 
 import click
 
+from accelsim.chip import Chip
 from accelsim.results.result import Result
+from accelsim.workload import Workload
 
 
 def show(result: Result) -> None:
@@ -37,7 +39,11 @@ def _rows(result: Result) -> tuple[list[str], list[list[str]]]:
 
 
 def _plain(result: Result) -> None:
-    head, rows = _rows(result)
+    plain_table(*_rows(result))
+
+
+def plain_table(head: list[str], rows: list[list[str]]) -> None:
+    """A table with the first column to the left, the others to the right."""
     widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
     for line in [head, *rows]:
         cells = [cell.ljust(w) if i == 0 else cell.rjust(w)
@@ -82,3 +88,11 @@ def _totals(result: Result) -> None:
         click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")
     for note in result.assumptions:
         click.echo(f"  assumes: {note}")
+    show_unused(result.chip, result.workload)
+
+
+def show_unused(chip: Chip, workload: Workload) -> None:
+    """What an imported file says that has no meaning here."""
+    for part in (chip, workload):
+        for note in part.notes.get("unused", ()):
+            click.echo(f"  not used: {part.source}: {note}")

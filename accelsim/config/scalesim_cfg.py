@@ -201,6 +201,7 @@ def chip_of(config: ScaleSimConfig, compatible: bool) -> Chip:
         config.name, {"core": CLOCK_HZ}, Technology(22e-9, 0.8, "horowitz_45nm"), memories,
         {"array": array, "vector": vector, "dma": Dma("dma", "core", "dram")},
         Precision("int8", "int8"), source=config.source,
+        notes={"unused": [f"{key}: {why}" for key, why in config.ignored], "assumed": ASSUMED},
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ padding at the bottom and right here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from accelsim.config.scalesim_cfg import read_text, whole_number
@@ -23,22 +23,15 @@ LARGEST = 1 << 24
 
 
 @dataclass(slots=True)
-class Topology:
-    """workload: the layers. notes: what of the file has no meaning here, with its line."""
-
-    workload: Workload
-    notes: list[str] = field(default_factory=list)
-
-
-@dataclass(slots=True)
 class _Line:
     number: int
     cells: list[str]
     columns: list[int]
 
 
-def load_topology(path: str | Path, gemm: bool = False) -> Topology:
-    """Read a topology CSV. gemm: lines are name, M, N, K. InputError with line and column."""
+def load_topology(path: str | Path, gemm: bool = False) -> Workload:
+    """Read a topology CSV. gemm: lines are name, M, N, K. notes["unused"] has what of the file has
+    no meaning here. InputError with line and column."""
     reader = _Reader(str(path), gemm)
     return reader.read(read_text(path))
 
@@ -61,7 +54,7 @@ class _Reader:
             self.problems.append(Problem(f"topology.{code}", message, fix, path, self.source,
                                          line.number, column))  # fmt: skip
 
-    def read(self, text: str) -> Topology:
+    def read(self, text: str) -> Workload:
         lines = list(_lines(text))
         if lines:
             self.header(lines[0])
@@ -79,10 +72,8 @@ class _Reader:
         if self.problems:
             raise InputError(self.problems)
         name = Path(self.source).stem
-        return Topology(
-            Workload(name, tuple(self.operators), self.tensors, f"SCALE-Sim topology {name}",
-                     source=self.source), self.notes
-        )  # fmt: skip
+        return Workload(name, tuple(self.operators), self.tensors, f"SCALE-Sim topology {name}",
+                        source=self.source, notes={"unused": self.notes})  # fmt: skip
 
     def header(self, line: _Line) -> None:
         """The first line is never a layer; what it names decides about a batch column."""

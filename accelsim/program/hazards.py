@@ -179,9 +179,9 @@ def check_hazards(f: Findings) -> None:
     """Find reads before writes and writes too early, over every memory."""
     p = f.program
     count, units = len(p), len(p.units)
-    if count == 0:
-        return
     c, o, d = p.commands, p.operands, p.dependencies
+    if count == 0 or not (o.span.any() or p.residents):
+        return
     low, high, total, r_low, r_high = segments(p)
     root = roots(p)
     order = np.argsort(c.unit, kind="stable")

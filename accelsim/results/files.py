@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,13 @@ def save(result: Result, folder: str | Path, force: bool = False,
 
     InputError when the folder is occupied (and not forced) or cannot be written.
     """
+    pictures = None if draw is None else lambda draft: draw(result, draft)
+    write_folder(contents(result), folder, force, pictures)
+
+
+def write_folder(files: Mapping[str, bytes], folder: str | Path, force: bool = False,
+                 more: Callable[[Path], None] | None = None) -> None:  # fmt: skip
+    """Write files into a folder, all or nothing; more: adds others to the draft of the folder."""
     target = Path(folder)
     refuse_occupied(target, force)
     try:
@@ -179,10 +186,10 @@ def save(result: Result, folder: str | Path, force: bool = False,
     except OSError as error:
         raise _unwritable(target, error) from None
     try:
-        for name, data in contents(result).items():
+        for name, data in files.items():
             (draft / name).write_bytes(data)
-        if draw is not None:
-            draw(result, draft)
+        if more is not None:
+            more(draft)
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
         (draft / "created.txt").write_text(f"{stamp}\n")
         draft.chmod(0o755)

@@ -102,6 +102,8 @@ class Result:
             "no energy for wires, clock tree, control and idle logic: no sourced constants",
             "biases and scales are part of the configuration and move no bytes",
         ]
+        if "assumed" in self.chip.notes:
+            notes.append(str(self.chip.notes["assumed"]))
         if self.values is not None:
             notes += self.values.assumptions
         return notes
