@@ -95,7 +95,9 @@ def check_mapping(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tup
     if mapping.width < geometry.out_width and (mapping.height > 1 or mapping.batch > 1):
         wrong("width", "a tile of several rows must hold all output columns",
               f"write height: 1 or width: {geometry.out_width}")  # fmt: skip
-    if chip.array.split == "k" and chip.array.count > 1 and mapping.order[2] != "k":
+    if (mapping.split or chip.array.split) == "k" and chip.array.count > 1 and (
+        mapping.order[2] != "k"
+    ):
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
     cold = chip.weights == "cold"
     if not problems:
@@ -136,7 +138,8 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     """
     chosen = chosen or plan(chip, workload, mappings)
     formats = chosen.formats
-    table = build_tensors(workload, chip, formats)
+    splits = _splits(chip, chosen.mappings)
+    table = build_tensors(workload, chip, formats, splits)
     joiner = Joiner(chip, table)
     residents = _off_chip(joiner, table)
     stored: dict[str, int] = {}
@@ -168,7 +171,7 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
             if key not in cache:
                 cache[key] = MacEmitter(chip, joiner.machine, geometry_of(op), mapping, triple,
                                         parity, where).emit()  # fmt: skip
-            sources, local = (op.input,), _locals(table, op, chip)
+            sources, local = (op.input,), _locals(table, op, chip, splits)
         segment = cache[key]
         waits = [(segment.reads[i], stored[name]) for i, name in enumerate(sources)
                  if name in stored and i in segment.reads]  # fmt: skip
@@ -178,10 +181,14 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     return joiner.finish(tuple(op.name for op in workload.operators), residents)
 
 
-def _locals(table: TensorTable, op: MacOperator, chip: Chip) -> list[int]:
+def _splits(chip: Chip, mappings: Dict[str, Mapping]) -> dict[str, str]:
+    return {name: mapping.split or chip.array.split for name, mapping in mappings.items()}
+
+
+def _locals(table: TensorTable, op: MacOperator, chip: Chip, splits: Dict[str, str]) -> list[int]:
     keys = [op.input, f"{op.name}/lowered", f"{op.name}/weight", f"{op.name}/weight", op.output,
             f"{op.name}/matrix", f"{op.name}/sums"]  # fmt: skip
-    if chip.array.split == "k":
+    if splits.get(op.name, chip.array.split) == "k":
         keys += [f"{op.name}/sums.{i}" for i in range(1, chip.array.count)]
     return [table.index[key] for key in keys]
 

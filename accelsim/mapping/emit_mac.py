@@ -29,7 +29,7 @@ from accelsim.mapping.jobs import (
     resident,
     streamed,
 )
-from accelsim.mapping.mapping import Geometry, Mapping
+from accelsim.mapping.mapping import Geometry, Mapping, chip_for
 from accelsim.mapping.passes import Passes, pass_table
 from accelsim.mapping.placement import Area, Placement, fused, place
 from accelsim.mapping.shapes import ShapeRows
@@ -63,6 +63,7 @@ class MacEmitter:
     def __init__(self, chip: Chip, machine: Machine, geometry: Geometry, mapping: Mapping,
                  formats: tuple[str, str, str], parity: int,
                  weight_address: int | None) -> None:  # fmt: skip
+        chip = chip_for(chip, mapping)
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
         self.formats = formats
         self.array = chip.array

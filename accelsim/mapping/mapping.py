@@ -21,7 +21,8 @@ class Mapping:
     rows x ``width`` output columns (a range of m), ``n`` filters and ``k`` products.
     order: the loops over buffer tiles, outermost first. input_resident, weight_resident: the
     whole tensor stays in its buffer and is fetched once; otherwise its tiles stream through
-    ``slots`` slots (1: no overlap, 2: double buffered).
+    ``slots`` slots (1: no overlap, 2: double buffered). split: the dimension dealt to several
+    arrays, "" for the chip's own.
     """
 
     dataflow: int
@@ -36,6 +37,7 @@ class Mapping:
     input_slots: int = 2
     weight_slots: int = 2
     output_slots: int = 2
+    split: Literal["", "m", "n", "k"] = ""
 
     @property
     def m(self) -> int:
@@ -131,6 +133,15 @@ def buffers_of(chip: Chip) -> Buffers:
     )
 
 
+def chip_for(chip: Chip, mapping: Mapping) -> Chip:
+    """The chip with the mapping's own split of work over its arrays."""
+    array = chip.array
+    if mapping.split in ("", array.split):
+        return chip
+    dealt = replace(array, split=mapping.split)
+    return replace(chip, units={**chip.units, array.name: dealt})
+
+
 def slots_of(chip: Chip, memory: str) -> int:
     """Slots of a streamed tensor in that memory."""
     spec = chip.memories[memory]
@@ -149,6 +160,6 @@ def dataflow_named(name: str) -> int:
 
 
 __all__ = [
-    "MAPPING_KEYS", "ORDERS", "Buffers", "Geometry", "Mapping", "buffers_of", "dataflow_named",
+    "MAPPING_KEYS", "ORDERS", "Buffers", "Geometry", "Mapping", "buffers_of", "chip_for", "dataflow_named",
     "geometry_of", "replace", "slots_of", "sum_format",
 ]  # fmt: skip

@@ -8,7 +8,7 @@ import numpy as np
 
 from accelsim.chip import Chip
 from accelsim.formats import get
-from accelsim.mapping.mapping import Geometry, Mapping, sum_format
+from accelsim.mapping.mapping import Geometry, Mapping, chip_for, sum_format
 from accelsim.mapping.tiles import (
     KTiles,
     MTiles,
@@ -82,9 +82,9 @@ def _private(chip: Chip, memory: str) -> bool:
     return isinstance(spec, Sram) and spec.scope == "private"
 
 
-def fused(array: MacArray) -> bool:
-    """Whether sums are finished in the array's own output pipeline."""
-    return array.fused_epilogue and not (array.split == "k" and array.count > 1)
+def fused(array: MacArray, split: str = "") -> bool:
+    """Whether sums are finished in the array's own output pipeline. split: default the array's."""
+    return array.fused_epilogue and not ((split or array.split) == "k" and array.count > 1)
 
 
 def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str],
@@ -92,6 +92,7 @@ def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, 
     """Sizes and addresses of one operator's tiles. parity: 0 fills memories from the bottom, 1
     from the top, so that neighbouring operators overlap little. weight_address: where resident
     weights already lie. formats: input, weight, output."""
+    chip = chip_for(chip, mapping)
     array = chip.array
     rate = array.rate(formats[0], formats[1])
     bits = [get(name).bits for name in formats]

@@ -102,11 +102,13 @@ def output_format_of(op: VectorOperator, formats: Mapping[str, str]) -> tuple[st
     return formats[op.inputs[0]], formats[op.output]
 
 
-def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str]) -> TensorTable:
+def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
+                  splits: Mapping[str, str] | None = None) -> TensorTable:  # fmt: skip
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
-    ... for the partial sums of further instances of an array split along k).
+    ... for the partial sums of further instances of an array split along k). splits: by operator,
+    default the chip's.
     """
     table = TensorTable()
     flattened = {op.output: op.inputs[0] for op in workload.operators
@@ -138,7 +140,8 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str]) ->
             f"{op.name}/weight")  # fmt: skip
         add(TensorRow(op.output, (groups, m, n), formats[op.output], 0, target, "matrix", number,
                       table.rows[target].role), f"{op.name}/matrix")  # fmt: skip
-        instances = chip.array.count if chip.array.split == "k" else 1
+        split = (splits or {}).get(op.name, chip.array.split)
+        instances = chip.array.count if split == "k" else 1
         for i in range(instances):
             suffix = "sums" if i == 0 else f"sums.{i}"
             add(TensorRow(f"{op.output}.{suffix}", (groups, m, n), wide, 0, -1, "sums", number,
