@@ -65,6 +65,7 @@ class Chip:
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
+    _memo: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def array(self) -> MacArray:
@@ -118,10 +119,12 @@ class Chip:
             return value
 
         whole: dict[str, Any] = plain(self)
-        return {k: v for k, v in whole.items() if k not in ("name", "description", "source", "notes")}
+        return {k: v for k, v in whole.items() if k not in ("name", "description", "source", "notes", "_memo")}
 
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical form: equal exactly when the hardware is equal."""
-        text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
+        if "digest" not in self._memo:
+            text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
+            self._memo["digest"] = hashlib.sha256(text.encode()).hexdigest()
+        return self._memo["digest"]

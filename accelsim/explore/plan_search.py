@@ -1,0 +1,106 @@
+"""The mappings of a whole workload, searched operator by operator and judged together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from accelsim.chip import Chip
+from accelsim.energy import account, prices
+from accelsim.mapping import Mapping as OperatorMapping
+from accelsim.mapping import Plan, compile_program, geometry_of, plan
+from accelsim.mapping.compile import resident_bytes
+from accelsim.mapping.search import BUDGET, Found, Measure, Rates, search_operator, value_of
+from accelsim.mapping.tensors import operator_formats
+from accelsim.timing import simulate
+from accelsim.workload import MacOperator, TensorSpec, VectorOperator, Workload
+
+COMPILE_ABOVE = 300  # commands: many runs of the same size pay for loading the kernel
+
+
+@dataclass(frozen=True, slots=True)
+class SearchReport:
+    """objective, budget: what was asked. found: by operator. cycles, joules: of the whole workload
+    as planned; default_cycles, default_joules: with the default mappings. kept_default: the
+    searched mappings were no better together, so the default ones were taken."""
+
+    objective: str
+    budget: int
+    found: Mapping[str, Found]
+    cycles: float
+    joules: float
+    default_cycles: float
+    default_joules: float
+    kept_default: bool
+
+
+def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budget: int = BUDGET,
+                seeds: Mapping[str, OperatorMapping] | None = None,
+                progress: Callable[[str, int, int], None] | None = None) -> tuple[Plan, SearchReport]:  # fmt: skip
+    """The best Plan found, never worse than the default one.
+
+    objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: engine runs
+    a distinct operator. seeds: mappings to try first. InputError as plan().
+    """
+    default = plan(chip, workload)
+    cold = chip.weights == "cold"
+    reserve = 0 if cold else resident_bytes(chip, workload)
+    rates = rates_of(chip)
+    mac = [op for op in workload.operators if not isinstance(op, VectorOperator)]
+    cache: dict[object, Found] = {}
+    found: dict[str, Found] = {}
+    for number, op in enumerate(mac):
+        triple = (*operator_formats(op, chip), default.formats[op.output])
+        seed = (seeds or {}).get(op.name)
+        key = (geometry_of(op), triple, seed)
+        if key not in cache:
+            cache[key] = search_operator(
+                chip, geometry_of(op), triple, op.name, measure_of(chip, op, triple), rates,
+                objective, budget, reserve, cold, (seed,) if seed else (),
+            )  # fmt: skip
+        found[op.name] = cache[key]
+        if progress is not None:
+            progress("search", number + 1, len(mac))
+    searched = Plan({name: item.mapping for name, item in found.items()}, default.formats)
+    before = whole(chip, workload, default)
+    after = whole(chip, workload, searched)
+    kept = value_of(objective, *after) > value_of(objective, *before)
+    if kept:
+        searched, after = default, before
+    return searched, SearchReport(objective, budget, found, *after, *before, kept)
+
+
+def measure_of(chip: Chip, op: MacOperator, formats: tuple[str, str, str]) -> Measure:
+    """Runs one operator alone under a mapping."""
+    shapes = ((op.input, op.input_shape, "input", formats[0]),
+              (op.weight, op.weight_shape, "weight", formats[1]),
+              (op.output, op.output_shape, "output", formats[2]))  # fmt: skip
+    alone = Workload(op.name, (op,), {name: TensorSpec(name, shape, role, form)
+                                      for name, shape, role, form in shapes})  # fmt: skip
+
+    def measure(mapping: OperatorMapping) -> tuple[float, float]:
+        kinds = {op.input: formats[0], op.output: formats[2]}
+        return whole(chip, alone, Plan({op.name: mapping}, kinds))
+
+    return measure
+
+
+def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
+    """(cycles of the array's clock, joules at the chip boundary) of a Plan."""
+    program = compile_program(chip, workload, chosen=chosen)
+    engine = "compiled" if len(program) > COMPILE_ABOVE else "auto"
+    timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
+    cycles = timeline.makespan * chip.clocks[chip.array.clock] / timeline.tick_hz
+    return cycles, account(program, chip, timeline).total
+
+
+def rates_of(chip: Chip) -> Rates:
+    """What the search's estimate of energy charges, from the chip's own prices."""
+    _, memories = prices(chip)
+    array = chip.array
+    near = [memories[name, action].joules for name in (array.input, array.weight, array.output)
+            for action in ("read_bit", "write_bit")]  # fmt: skip
+    watts = sum(price.joules for (_, action), price in memories.items()
+                if action == "leakage_second")  # fmt: skip
+    return Rates(8 * memories[chip.dma.memory, "read_bit"].joules, 8 * sum(near) / len(near),
+                 watts / chip.clocks[array.clock])  # fmt: skip

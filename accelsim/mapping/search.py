@@ -1,0 +1,152 @@
+"""Searching mappings: tile sizes, loop orders, dataflow, split over arrays, buffering, residency.
+
+Every tiling has an estimate, which ranks it, and a lower bound, which no schedule of it beats. The
+best are run, one operator alone, through the event engine and the accounts; a tiling whose bound
+is no better than the best figure found is dropped unseen. Sizes do not depend on the buffers, so
+a larger buffer only adds candidates. Nothing is random.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import product
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.chip import Chip
+from accelsim.mapping.choose import choose_mapping, fits
+from accelsim.mapping.mapping import Geometry, Mapping, slots_of
+from accelsim.mapping.score import Scores, Tilings
+from accelsim.units.mac_array import DATAFLOW_NAMES
+
+Objective = Literal["cycles", "energy", "edp"]
+OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
+BUDGET = 12  # engine runs an operator
+FULL_RUN = 250  # passes of a mapping whose run counts as a whole one; shorter ones count for less
+CHEAPEST = 0.05
+#: (cycles, joules) of one operator under a mapping, alone on the chip
+Measure = Callable[[Mapping], tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Joules that the estimate charges: a byte off chip, a byte on chip, a cycle (static)."""
+
+    far: float
+    near: float
+    cycle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best mapping. cycles, joules: of it alone. default_cycles, default_joules: of the default
+    mapping. bound_cycles: no mapping searched can beat it. seen: candidates; tried: engine runs;
+    complete: whether every other candidate was tried or shown to be no better."""
+
+    mapping: Mapping
+    cycles: float
+    joules: float
+    default_cycles: float
+    default_joules: float
+    bound_cycles: float
+    seen: int
+    tried: int
+    complete: bool
+
+
+def value_of(objective: str, cycles: float, joules: float) -> float:
+    """The number that a search makes small."""
+    if objective == "cycles":
+        return cycles
+    return joules if objective == "energy" else cycles * joules
+
+
+def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str], name: str,
+                    measure: Measure, rates: Rates, objective: str = "cycles",
+                    budget: int = BUDGET, reserve: int = 0, cold: bool = True,
+                    seeds: tuple[Mapping, ...] = ()) -> Found:  # fmt: skip
+    """The best mapping of one operator that ``budget`` engine runs find (runs of few passes count
+    for a part of one).
+
+    seeds: mappings to try first, as those found for a smaller chip. InputError as choose_mapping.
+    """
+    default = choose_mapping(chip, geometry, formats, name, reserve, cold)
+    start = measure(default)
+    best, best_pair = default, start
+    tried = {default}
+    sets = [Tilings(chip, geometry, formats, flow, reserve, cold, slots, split, more=True).scores()
+            for flow, slots, split in _variants(chip)]  # fmt: skip
+    guess = np.concatenate([_estimates(s, rates, objective) for s in sets])
+    bound = np.concatenate([_bounds(s, rates, objective) for s in sets])
+    floor_cycles = min((float(s.bound.min()) for s in sets if len(s.bound)), default=0.0)
+    offsets = np.cumsum([0, *(len(s.cycles) for s in sets)])
+
+    def mapping_at(index: int) -> Mapping:
+        part = int(np.searchsorted(offsets, index, side="right")) - 1
+        return sets[part].mapping(index - int(offsets[part]))
+
+    def legal(mapping: Mapping) -> bool:
+        return not fits(chip, geometry, mapping, formats, None if cold else 0, reserve)
+
+    def consider(mapping: Mapping) -> None:
+        nonlocal best, best_pair
+        pair = measure(mapping)
+        if value_of(objective, *pair) < value_of(objective, *best_pair):
+            best, best_pair = mapping, pair
+
+    for mapping in seeds:
+        if mapping not in tried and legal(mapping):
+            tried.add(mapping)
+            consider(mapping)
+    order = np.lexsort((np.arange(len(guess)), guess))
+    passes = np.concatenate([s.passes for s in sets])
+    runs, complete = 0.0, True
+    for index in order.tolist():
+        if bound[index] >= value_of(objective, *best_pair):
+            continue
+        if runs >= budget:
+            complete = False
+            break
+        mapping = mapping_at(index)
+        if mapping in tried or not legal(mapping):
+            continue
+        tried.add(mapping)
+        runs += min(1.0, max(CHEAPEST, float(passes[index]) / FULL_RUN))
+        consider(mapping)
+    return Found(best, *best_pair, *start, floor_cycles, len(guess), len(tried), complete)
+
+
+def _variants(chip: Chip) -> list[tuple[int, tuple[int, int, int], str]]:
+    """(dataflow, slots, split) to try: the chip's own first; slots never more than the buffers
+    keep."""
+    array = chip.array
+    own = [slots_of(chip, name) for name in (array.input, array.weight, array.output)]
+    flows = sorted(range(len(DATAFLOW_NAMES)), key=lambda f: DATAFLOW_NAMES[f] != array.dataflow)
+    slots = [(own[0], own[1], own[2])]
+    if max(own) > 1:
+        slots.append((1, 1, 1))
+    splits = [array.split, *(s for s in "mnk" if s != array.split)] if array.count > 1 else [""]
+    return [(flow, slot, "" if split == array.split else split)
+            for flow, slot, split in product(flows, slots, splits)]  # fmt: skip
+
+
+def _estimates(scores: Scores, rates: Rates, objective: str) -> NDArray[np.float64]:
+    joules = scores.moved * rates.far + scores.near * rates.near + scores.guess * rates.cycle
+    return _value(objective, scores.guess, joules)
+
+
+def _bounds(scores: Scores, rates: Rates, objective: str) -> NDArray[np.float64]:
+    """What no schedule beats: off-chip bytes and static energy are certain, the rest is not."""
+    joules = scores.least * rates.far + scores.bound * rates.cycle
+    return _value(objective, scores.bound, joules)
+
+
+def _value(objective: str, cycles: NDArray[np.float64], joules: NDArray[np.float64]) -> NDArray[
+        np.float64]:  # fmt: skip
+    if objective == "cycles":
+        return cycles
+    return joules if objective == "energy" else cycles * joules
+

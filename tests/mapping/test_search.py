@@ -1,0 +1,146 @@
+"""The mapper: bounds that bound, never worse than the default, close to exhaustive, monotone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+from accelsim import api
+from accelsim.chip import Chip
+from accelsim.errors import InputError
+from accelsim.explore.plan_search import measure_of, rates_of, search_plan, whole
+from accelsim.mapping import check_mapping, geometry_of, plan
+from accelsim.mapping.choose import fits
+from accelsim.mapping.mapping import ORDERS, Mapping
+from accelsim.mapping.score import Tilings
+from accelsim.mapping.search import _bounds, _variants, search_operator, value_of
+from accelsim.mapping.tensors import operator_formats, tensor_formats
+from accelsim.units.dram import Dram
+from accelsim.units.sram import Sram
+from accelsim.workload import Gemm
+from tests.mapping.random_cases import random_chip, random_operator, single
+
+Formats = tuple[str, str, str]
+
+
+def formats_of(chip: Chip, op: Gemm) -> Formats:
+    return (*operator_formats(op, chip), tensor_formats(single(op), chip)[op.output])
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_no_schedule_beats_a_candidates_bound(seed: int) -> None:
+    rng = np.random.default_rng(100 + seed)
+    checked = 0
+    while checked < 12:
+        chip, op = random_chip(rng), random_operator(rng)
+        try:
+            formats = formats_of(chip, op)
+            chosen = plan(chip, single(op))
+        except InputError:
+            continue
+        del chosen
+        measure, rates = measure_of(chip, op, formats), rates_of(chip)
+        for flow, slots, split in _variants(chip):
+            scores = Tilings(chip, geometry_of(op), formats, flow, 0, True, slots, split, True).scores()
+            joules = _bounds(scores, rates, "energy")
+            for index in rng.permutation(len(scores.cycles))[:2].tolist():
+                mapping = scores.mapping(index)
+                if fits(chip, geometry_of(op), mapping, formats):
+                    continue
+                if check_mapping(chip, geometry_of(op), mapping, formats, op.name):
+                    continue
+                cycles, energy = measure(mapping)
+                assert cycles >= scores.bound[index] * (1 - 1e-9), (chip, op, mapping)
+                assert energy >= joules[index] * (1 - 1e-9), (chip, op, mapping)
+                checked += 1
+
+
+@pytest.mark.parametrize("name", api_names := ("int8_edge", "int4_edge", "mixed_quad"))
+@pytest.mark.parametrize("objective", ["cycles", "energy", "edp"])
+def test_a_searched_plan_is_never_worse_than_the_default(name: str, objective: str) -> None:
+    chip, work = api.load_chip(name), api.load_workload("digits_cnn", 16)
+    found, report = search_plan(chip, work, objective, budget=4)
+    before = value_of(objective, report.default_cycles, report.default_joules)
+    assert value_of(objective, report.cycles, report.joules) <= before
+    assert whole(chip, work, found) == (report.cycles, report.joules)
+    again, _ = search_plan(chip, work, objective, budget=4)
+    assert again.mappings == found.mappings  # deterministic
+    result = api.run(chip, work, mappings=found.mappings)
+    assert result.cycles == -(-report.cycles // 1)
+
+
+def exhaustive(chip: Chip, op: Gemm, formats: Formats) -> float:
+    """Fewest cycles over every tile size, order, dataflow, split, residency and slots."""
+    geometry, measure = geometry_of(op), measure_of(chip, op, formats)
+    best, seen = float("inf"), set()
+    for flow, slots, split in _variants(chip):
+        for m, n, k in product(range(1, op.m + 1), range(1, op.n + 1), range(1, op.k + 1)):
+            several = {"m": m < op.m, "n": n < op.n, "k": k < op.k}
+            for order, keep_i, keep_w in product(ORDERS, (True, False), (True, False)):
+                loops = "".join(axis for axis in order if several[axis])
+                key = (flow, slots, split, m, n, k, loops, keep_i, keep_w, order[2] == "k")
+                if key in seen:
+                    continue
+                seen.add(key)
+                mapping = Mapping(flow, 1, m, 1, n, k, order, keep_i, keep_w, *slots, split)
+                if check_mapping(chip, geometry, mapping, formats, op.name):
+                    continue
+                best = min(best, measure(mapping)[0])
+    return best
+
+
+def small_case(seed: int) -> tuple[Chip, Gemm]:
+    rng = np.random.default_rng(seed)
+    while True:
+        chip = random_chip(rng, count=1)
+        sizes = rng.integers(2, 6, 3)
+        if np.prod(sizes) <= 40:
+            m, k, n = sizes.tolist()
+            return chip, Gemm("g", "x", "w", "y", m, k, n)
+
+
+@pytest.mark.parametrize("seed", [
+    *range(4), *(pytest.param(s, marks=pytest.mark.full) for s in range(4, 56))])
+def test_the_search_is_close_to_exhaustive(seed: int) -> None:
+    chip, op = small_case(seed)
+    formats = formats_of(chip, op)
+    found = search_operator(chip, geometry_of(op), formats, op.name, measure_of(chip, op, formats),
+                            rates_of(chip))  # fmt: skip
+    best = exhaustive(chip, op, formats)
+    assert best <= found.cycles <= 1.10 * best
+    assert found.bound_cycles <= best * (1 + 1e-9)
+
+
+def larger(chip: Chip, factor: int) -> Chip:
+    memories = {name: replace(spec, size=spec.size * factor) if isinstance(spec, Sram) else spec
+                for name, spec in chip.memories.items()}  # fmt: skip
+    return replace(chip, memories=memories)
+
+
+def wider(chip: Chip, factor: int) -> Chip:
+    memories = {name: replace(spec, bandwidth=spec.bandwidth * factor)
+                if isinstance(spec, Dram) else spec for name, spec in chip.memories.items()}  # fmt: skip
+    return replace(chip, memories=memories)
+
+
+@pytest.mark.parametrize("grow", [larger, wider])
+@pytest.mark.parametrize("seed", range(10))
+def test_more_buffer_or_bandwidth_is_never_slower(seed: int, grow: object) -> None:
+    rng = np.random.default_rng(900 + seed)
+    while True:
+        chip, op = random_chip(rng), random_operator(rng)
+        try:
+            search_plan(chip, single(op), budget=1)
+        except InputError:
+            continue
+        break
+    seeds: dict[str, Mapping] = {}
+    before = float("inf")
+    for factor in (1, 2, 4, 8):
+        grown = grow(chip, factor)  # type: ignore[operator]
+        found, report = search_plan(grown, single(op), budget=6, seeds=seeds)
+        assert report.cycles <= before
+        before, seeds = report.cycles, dict(found.mappings)
