@@ -14,7 +14,9 @@ from accelsim.chip import Chip
 from accelsim.energy import account, family_spread
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.mapping import Mapping as OperatorMapping
+from accelsim.explore import search_plan
 from accelsim.mapping import compile_program, plan
+from accelsim.mapping.search import BUDGET
 from accelsim.program.digest import program_digest
 from accelsim.program.validate import validate
 from accelsim.results.result import Result, Values
@@ -67,6 +69,8 @@ def run(
     weights: str | None = None,
     mappings: Mapping[str, OperatorMapping] | None = None,
     rounding: str = "single",
+    search: str | None = None,
+    budget: int = BUDGET,
     progress: Progress | None = None,
 ) -> Result:
     """Simulate a workload on a chip.
@@ -74,13 +78,22 @@ def run(
     inputs: real values of the input tensors, with the workload's shapes; without them (or without
     values in the workload) no outputs are computed. labels: (batch,) classes for top-1. engine:
     auto, plain, compiled or simpy, all with the same result. weights: "cold" or "resident",
-    default the chip's. mappings: explicit mappings by operator.
+    default the chip's. mappings: explicit mappings by operator. search: "cycles", "energy" or "edp"
+    looks for mappings that make it small, with ``budget`` engine runs an operator, instead of
+    taking the default ones.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
     if weights is not None:
         chip = dataclasses.replace(chip, weights=weights)  # type: ignore[arg-type]
-    chosen = plan(chip, workload, mappings)
+    report = None
+    if search is None:
+        chosen = plan(chip, workload, mappings)
+    else:
+        if mappings:
+            raise InputError(Problem("search.mappings", "mappings are given and searched for",
+                                     "give one of --mapping and --search", file="--search"))  # fmt: skip
+        chosen, report = search_plan(chip, workload, search, budget, progress=progress)
     program = compile_program(chip, workload, chosen=chosen)
     validate(program, workload)
     values, activity = None, None
@@ -94,7 +107,7 @@ def run(
     spread = family_spread(program, chip, timeline, activity)
     rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
     return Result(chip, workload, program, chosen, timeline, units, energy, rows, values,
-                  program_digest(program), spread)  # fmt: skip
+                  program_digest(program), spread, report)  # fmt: skip
 
 
 def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list[LayerReport]:

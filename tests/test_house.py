@@ -13,7 +13,7 @@ PACKAGE = ROOT / "accelsim"
 LAYERS = {
     "errors": 0, "formats": 1, "jit": 1, "workload": 1, "program": 2, "units": 3, "devices": 3,
     "analog": 4, "chip": 4, "rtl": 5, "mapping": 5, "timing": 6, "energy": 6, "numerics": 6,
-    "shipped": 7, "explore": 7, "config": 7, "results": 7, "sweep": 8, "report": 8, "api": 9, "cli": 10,
+    "explore": 7, "shipped": 8, "config": 8, "results": 8, "sweep": 9, "report": 9, "api": 10, "cli": 11,
 }  # fmt: skip
 READERS = {"timing", "energy", "numerics"}
 LONGEST = 420

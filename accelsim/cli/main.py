@@ -11,6 +11,7 @@ import click
 COMMANDS = {
     "run": "Simulate a workload on a chip: cycles, joules, outputs.",
     "check": "Check chip, workload and value files and say what they are.",
+    "explain": "Say where the cycles and joules of a run went, and what to change.",
     "list": "List formats, chips, workloads, dataflows, energy families and more.",
 }
 

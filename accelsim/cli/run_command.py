@@ -26,6 +26,10 @@ import click
 @click.option("--weights", type=click.Choice(["cold", "resident"]),
               help="Where weights are at the start; default: what the chip file says.")  # fmt: skip
 @click.option("--mapping", "mapping_file", metavar="FILE", help="Explicit mappings (YAML).")
+@click.option("--search", type=click.Choice(["cycles", "energy", "edp"]),
+              help="Search mappings that make this small, instead of the default ones.")  # fmt: skip
+@click.option("--budget", default=12, show_default=True, type=click.IntRange(1, 100_000),
+              help="Engine runs an operator for --search.")  # fmt: skip
 @click.option("--rounding", default="single", type=click.Choice(["single", "gemmlowp"]),
               show_default=True, help="How sums become codes.")  # fmt: skip
 @click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
@@ -34,7 +38,8 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(chip: str, workload: str, input_file: str | None, out: str | None, force: bool,
             batch: int | None, overrides: tuple[str, ...], engine: str, point: str | None,
-            weights: str | None, mapping_file: str | None, rounding: str, gemm: bool,
+            weights: str | None, mapping_file: str | None, search: str | None,
+            budget: int, rounding: str, gemm: bool,
             reports: str | None, as_json: bool) -> None:  # fmt: skip
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
@@ -66,7 +71,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
         mappings = load_mappings(mapping_file, made_chip, made_workload)
     inputs, labels = _inputs(arrays, made_workload) if arrays else (None, None)
     result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
-                     weights=weights, mappings=mappings, rounding=rounding,
+                     weights=weights, mappings=mappings, rounding=rounding, search=search, budget=budget,
                      progress=_progress())  # fmt: skip
     if out is not None:
         from accelsim.report import draw

@@ -42,11 +42,11 @@ def _plain(result: Result) -> None:
     plain_table(*_rows(result))
 
 
-def plain_table(head: list[str], rows: list[list[str]]) -> None:
-    """A table with the first column to the left, the others to the right."""
+def plain_table(head: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> None:
+    """A table; columns in ``left`` stand to the left, the others to the right."""
     widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
     for line in [head, *rows]:
-        cells = [cell.ljust(w) if i == 0 else cell.rjust(w)
+        cells = [cell.ljust(w) if i in left else cell.rjust(w)
                  for i, (cell, w) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
         click.echo("  ".join(cells).rstrip())
 

@@ -1,4 +1,4 @@
-"""A Result as readable files: result.json, operators.csv, energy.csv, units.csv, outputs.npz.
+"""A Result as readable files: result.json, inputs.json, operators.csv, energy.csv, units.csv, outputs.npz.
 
 Same inputs, same bytes: the only time stamp is in created.txt. Files are written into a temporary
 folder beside the target, which is then renamed.
@@ -23,6 +23,7 @@ import numpy as np
 from accelsim import __version__
 from accelsim.energy.report import BOUNDARIES
 from accelsim.errors import InputError, Problem
+from accelsim.results.inputs import dump
 from accelsim.results.result import Result
 
 STALLS = ("data", "slot", "start", "queue", "port")
@@ -68,6 +69,17 @@ def to_dict(result: Result) -> dict[str, Any]:
             for unit in result.units
         ],
     }  # fmt: skip
+    if result.search is not None:
+        report = result.search
+        whole["search"] = {
+            "objective": report.objective, "budget": report.budget,
+            "default_cycles": report.default_cycles, "default_joules": report.default_joules,
+            "kept_default": report.kept_default,
+            "operators": {name: {"seen": found.seen, "tried": found.tried,
+                                 "complete": found.complete, "cycles_alone": found.cycles,
+                                 "bound_cycles": found.bound_cycles}
+                          for name, found in report.found.items()},
+        }  # fmt: skip
     if result.values is not None:
         # the float reference's last bits differ between machines; ours do not
         noise = {name: round(value, 4) if np.isfinite(value) else "exact"
@@ -145,6 +157,8 @@ def contents(result: Result) -> dict[str, bytes]:
     """File name -> bytes."""
     files = {
         "result.json": (json.dumps(to_dict(result), indent=1) + "\n").encode(),
+        "inputs.json": (json.dumps(dump(result.chip, result.workload, result.plan.mappings),
+                                   indent=1) + "\n").encode(),
         "operators.csv": operators_csv(result),
         "energy.csv": energy_csv(result),
         "units.csv": units_csv(result),

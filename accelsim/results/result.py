@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.energy import AreaRow, EnergyReport, area
+from accelsim.explore import SearchReport
 from accelsim.mapping import Plan
 from accelsim.numerics.quantize import Quantization
 from accelsim.program.table import Program
@@ -64,6 +65,9 @@ class Result:
     values: Values | None
     program_digest: str
     spread: dict[str, float]  # joules at the chip boundary by family of digital energy
+    search: SearchReport | None = None
+    folder: str = ""  # where it was saved
+    scores: dict[str, float] = field(default_factory=dict)  # of a saved run's values
 
     @property
     def area(self) -> list[AreaRow]:

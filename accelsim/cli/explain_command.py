@@ -1,0 +1,183 @@
+"""accelsim explain RUN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from accelsim.results.breakdown import TimeShare
+    from accelsim.results.result import Result
+
+
+@click.command("explain")
+@click.argument("run", metavar="RUN")
+@click.option("--layer", metavar="NAME", help="Only this operator.")
+@click.option("--why", type=click.Choice(["cycles", "joules"]), help="Only cycles, or only joules.")
+def command(run: str, layer: str | None, why: str | None) -> None:
+    """Say where every cycle and every joule of RUN went, and what would change it most.
+
+    RUN is a folder that `accelsim run --out` wrote.
+    """
+    from accelsim.errors import InputError, Problem
+    from accelsim.results.load import load_run
+
+    result = load_run(run)
+    names = [op.name for op in result.workload.operators]
+    if layer is not None and layer not in names:
+        raise InputError(
+            Problem("explain.layer", f"the run has no operator {layer!r}",
+                    "write one of: " + ", ".join(names), file="--layer")
+        )  # fmt: skip
+    chip = result.chip
+    click.echo(
+        f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at "
+        f"{chip.clocks[chip.array.clock] / 1e6:g} MHz, {result.joules * 1e6:,.4g} uJ"
+    )
+    number = names.index(layer) if layer is not None else None
+    if why != "joules":
+        _cycles(result, number)
+    if why != "cycles":
+        _joules(result, number)
+    _nests(result, number)
+    if number is None:
+        for aim in ("cycles", "joules"):
+            if why in (None, aim):
+                _advice(result, aim)
+
+
+def _cycles(result: Result, number: int | None) -> None:
+    from accelsim.cli.tables import plain_table
+    from accelsim.results.breakdown import CAUSES, percentages, time_shares
+
+    shares = time_shares(result.program, result.timeline)
+    click.echo("\nwhere the cycles went, in % of the makespan")
+    others = () if number is None else ("others",)
+    rows = []
+    for unit in dict.fromkeys(row.name for row in result.program.units):
+        mine = [share for share in shares if share.unit == unit]
+        sums = [float(sum(s.ticks for s in mine if s.cause == cause and
+                          (number is None or s.operator == number or cause == "idle")))
+                for cause in CAUSES]  # fmt: skip
+        if others:
+            sums.append(float(sum(s.ticks for s in mine) - sum(sums)))
+        parts = percentages(sums)
+        if parts[0] or any(s.operator >= 0 for s in mine):
+            rows.append([unit, *(f"{part:.1f}" for part in parts), f"{sum(parts):.1f}"])
+    plain_table(["unit", *CAUSES, *others, "sum"], rows)
+    _waits(result, [s for s in shares if number is None or s.operator == number])
+    if number is None:
+        _operators(result, shares)
+    _bounds(result)
+
+
+def _waits(result: Result, shares: list[TimeShare]) -> None:
+    """What the arrays wait for: the units whose commands were last to be ready."""
+    arrays = {row.name for row in result.program.units
+              if result.program.unit_kinds[row.kind] == result.chip.array.name}  # fmt: skip
+    sums: dict[tuple[str, str], int] = {}
+    for share in shares:
+        if share.unit in arrays and share.waits_for:
+            key = (share.cause, share.waits_for)
+            sums[key] = sums.get(key, 0) + share.ticks
+    whole = result.timeline.makespan * len(arrays)
+    for (cause, unit), ticks in sorted(sums.items(), key=lambda item: -item[1])[:5]:
+        if ticks / whole >= 0.0005:
+            click.echo(f"  the arrays wait for {unit} ({cause}): {100 * ticks / whole:.1f} %")
+
+
+def _operators(result: Result, shares: list[TimeShare]) -> None:
+    """The first array's time by operator: adds up to the makespan."""
+    from accelsim.cli.tables import plain_table
+    from accelsim.results.breakdown import percentages
+
+    program = result.program
+    first = next(row.name for row in program.units
+                 if program.unit_kinds[row.kind] == result.chip.array.name)  # fmt: skip
+    names = [*program.operators, "(idle)"]
+    own = [[0, 0] for _ in names]
+    for share in shares:
+        if share.unit == first:
+            own[share.operator][0 if share.cause in ("busy", "drain") else 1] += share.ticks
+    keep = [i for i, (a, b) in enumerate(own) if a + b]
+    parts = percentages([float(sum(own[i])) for i in keep])
+    tick = program.tick_hz // result.chip.clocks[result.chip.array.clock]
+    click.echo(f"\n{first} by operator")
+    rows = [[names[i], f"{own[i][0] / tick:,.0f}", f"{own[i][1] / tick:,.0f}", f"{part:.1f}"]
+            for i, part in zip(keep, parts, strict=True)]  # fmt: skip
+    rows.append(["total", f"{sum(own[i][0] for i in keep) / tick:,.0f}",
+                 f"{sum(own[i][1] for i in keep) / tick:,.0f}", f"{sum(parts):.1f}"])  # fmt: skip
+    plain_table(["operator", "busy cycles", "waiting cycles", "%"], rows)
+
+
+def _bounds(result: Result) -> None:
+    from accelsim.timing.bounds import lower_bounds
+
+    tick = result.program.tick_hz // result.chip.clocks[result.chip.array.clock]
+    bounds = sorted(lower_bounds(result.program, result.timeline).items(), key=lambda x: -x[1])
+    click.echo("\nno schedule of this plan is faster than")
+    for name, ticks in bounds[:4]:
+        share = 100 * ticks / max(1, result.timeline.makespan)
+        click.echo(f"  {name}: {ticks / tick:,.0f} cycles, {share:.1f} % of the makespan")
+
+
+def _joules(result: Result, number: int | None) -> None:
+    from accelsim.cli.tables import plain_table
+    from accelsim.results.breakdown import joule_shares, percentages
+
+    shares = joule_shares(result, number)
+    parts = percentages([share.joules for share in shares])
+    total = sum(share.joules for share in shares)
+    click.echo(f"\nwhere the joules went: {total * 1e6:,.4g} uJ")
+    rows = [
+        [f"{share.unit} {share.action}", f"{share.count:,.4g}", f"{share.price * 1e12:,.4g}",
+         f"{share.joules * 1e6:,.4g}", f"{part:.1f}", f"{100 * share.band:.0f}", share.boundary,
+         share.formula]
+        for share, part in zip(shares, parts, strict=True) if share.joules or share.count
+    ]  # fmt: skip
+    rows.append(["total", "", "", f"{total * 1e6:,.4g}", f"{sum(parts):.1f}", "", "", ""])
+    plain_table(["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"], rows,
+                left=(0, 6, 7))  # fmt: skip
+    free = [f"{share.unit} {share.action}" for share in shares if not share.price]
+    if free:
+        click.echo("  not charged: " + ", ".join(free))
+
+
+def _nests(result: Result, number: int | None) -> None:
+    from accelsim.mapping import geometry_of
+    from accelsim.mapping.nest import loop_nest
+    from accelsim.mapping.tensors import operator_formats
+    from accelsim.workload import VectorOperator
+
+    chip = result.chip
+    if number is None:
+        return
+    op = result.workload.operators[number]
+    if isinstance(op, VectorOperator):
+        return
+    formats = (*operator_formats(op, chip), result.plan.formats[op.output])
+    click.echo(f"\nloop nest of {op.name}")
+    for line in loop_nest(chip, geometry_of(op), result.plan.mappings[op.name], formats,
+                          chip.weights == "cold"):  # fmt: skip
+        click.echo(f"  {line}")
+    row = result.operators[number]
+    peak = chip.array.count * chip.array.rows * chip.array.columns
+    rate = chip.array.rate(formats[0], formats[1])
+    least = op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
+    click.echo(f"  at its peak the array needs {least:,.0f} cycles; this operator kept it "
+               f"{row.busy_cycles / chip.array.count:,.0f} busy and "
+               f"{sum(row.stalled_cycles.values()) / chip.array.count:,.0f} waiting")  # fmt: skip
+
+
+def _advice(result: Result, aim: str) -> None:
+    from accelsim.explore.what_if import advice
+
+    best = advice(result.chip, result.workload, dict(result.plan.mappings), aim)
+    click.echo(f"\nwhat lowers {'time' if aim == 'cycles' else 'energy'} most, each change simulated "
+               "alone")  # fmt: skip
+    if not best:
+        click.echo("  no single change gains anything")
+    for number, change in enumerate(best, 1):
+        click.echo(f"  {number}. {change.text}: time {change.seconds / result.seconds - 1:+.1%}, "
+                   f"energy {change.joules / result.joules - 1:+.1%}")  # fmt: skip

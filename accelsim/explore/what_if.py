@@ -1,0 +1,94 @@
+"""What single changes of a chip would bring: each one is planned and simulated, not guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from accelsim.chip import Chip
+from accelsim.energy import account
+from accelsim.errors import InputError
+from accelsim.mapping import Mapping, compile_program, plan
+from accelsim.timing import simulate
+from accelsim.units.mac_array import DATAFLOW_NAMES
+from accelsim.units.sram import Sram
+from accelsim.workload import Workload
+
+NOTABLE = 0.0005  # smaller gains are not worth a line
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change and what came of it: seconds and joules of the whole workload."""
+
+    text: str
+    seconds: float
+    joules: float
+
+
+def changes(chip: Chip) -> Iterator[tuple[str, Chip]]:
+    """Single changes of one parameter each."""
+    array, dram = chip.array, chip.dram
+
+    def with_array(**new: Any) -> Chip:
+        return replace(chip, units={**chip.units, array.name: replace(array, **new)})
+
+    def with_memory(memory: Any) -> Chip:
+        return replace(chip, memories={**chip.memories, memory.name: memory})
+
+    yield (f"{dram.name} bandwidth {dram.bandwidth / 1e9:g} -> {2 * dram.bandwidth / 1e9:g} GB/s",
+           with_memory(replace(dram, bandwidth=2 * dram.bandwidth)))  # fmt: skip
+    if dram.latency:
+        yield (f"{dram.name} latency {dram.latency * 1e9:g} -> {dram.latency * 5e8:g} ns",
+               with_memory(replace(dram, latency=dram.latency / 2)))  # fmt: skip
+    for memory in chip.memories.values():
+        if isinstance(memory, Sram):
+            yield (f"{memory.name} {memory.size // 1024} -> {memory.size // 512} KiB",
+                   with_memory(replace(memory, size=2 * memory.size)))  # fmt: skip
+            yield (f"{memory.name} {memory.bytes_per_cycle} -> {2 * memory.bytes_per_cycle} bytes a "
+                   "cycle", with_memory(replace(memory, banks=2 * memory.banks)))  # fmt: skip
+            if memory.buffering == "single":
+                yield (f"{memory.name} double buffered",
+                       with_memory(replace(memory, buffering="double")))  # fmt: skip
+    yield f"{array.name} rows {array.rows} -> {2 * array.rows}", with_array(rows=2 * array.rows)
+    yield (f"{array.name} columns {array.columns} -> {2 * array.columns}",
+           with_array(columns=2 * array.columns))  # fmt: skip
+    if array.stationary_depth == 1:
+        yield f"{array.name} preloads while it computes", with_array(stationary_depth=2)
+    if not array.fused_epilogue:
+        yield f"{array.name} requantises in its output pipeline", with_array(fused_epilogue=True)
+    for name in DATAFLOW_NAMES:
+        if name != array.dataflow:
+            yield f"{array.name} {name.replace('_', ' ')}", with_array(dataflow=name)
+    if chip.weights == "cold":
+        yield "weights resident on the chip", replace(chip, weights="resident")
+    for point in chip.operating_points:
+        yield f"operating point {point.name}", chip.at(point.name)
+
+
+def what_if(chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None = None) -> tuple[
+        Change, list[Change]]:  # fmt: skip
+    """(as it is, every change that can be simulated). mappings: those of the run; the changed
+    chips get default mappings, so a change is never helped by a search."""
+    def measured(text: str, changed: Chip, given: dict[str, Mapping] | None) -> Change:
+        program = compile_program(changed, workload, chosen=plan(changed, workload, given))
+        timeline = simulate(program, changed)
+        return Change(text, timeline.seconds, account(program, changed, timeline).total)
+
+    found = []
+    for text, changed in changes(chip):
+        try:
+            found.append(measured(text, changed, None))
+        except InputError:  # it does not fit, or has no price
+            continue
+    return measured("as it is", chip, mappings), found
+
+
+def advice(chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None, aim: str,
+           most: int = 3) -> list[Change]:  # fmt: skip
+    """The changes that lower seconds ("cycles") or joules ("joules") the most, best first."""
+    base, found = what_if(chip, workload, mappings)
+    key = "seconds" if aim == "cycles" else "joules"
+    better = [item for item in found if getattr(item, key) < getattr(base, key) * (1 - NOTABLE)]
+    return sorted(better, key=lambda item: (getattr(item, key), item.text))[:most]

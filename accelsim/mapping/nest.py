@@ -1,0 +1,70 @@
+"""A mapping as the loop nest that it is, for a person."""
+
+from __future__ import annotations
+
+from accelsim.chip import Chip
+from accelsim.mapping.mapping import Geometry, Mapping, chip_for
+from accelsim.mapping.placement import place
+from accelsim.units.mac_array import DATAFLOW_NAMES, Dataflow
+
+STREAMS = {Dataflow.OUTPUT_STATIONARY: "k", Dataflow.WEIGHT_STATIONARY: "m",
+           Dataflow.INPUT_STATIONARY: "n"}  # fmt: skip
+
+
+def loop_nest(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str],
+              cold: bool = True) -> list[str]:  # fmt: skip
+    """Lines: the loops from outermost, what is loaded and kept where, and the passes inside."""
+    chip = chip_for(chip, mapping)
+    array, g = chip.array, geometry
+    p = place(chip, g, mapping, formats, 0, None if cold else 0)
+    rate = array.rate(formats[0], formats[1])
+    limits = array.pass_limits(mapping.dataflow, rate)
+    counts = {"m": len(p.m.first), "n": len(p.n_first), "k": len(p.k.first)}
+    sizes = {"m": mapping.m, "n": mapping.n, "k": mapping.k}
+    extra = {"m": f" ({mapping.batch} x {mapping.height} x {mapping.width} outputs)"
+             if g.convolution else "", "n": "", "k": ""}  # fmt: skip
+    lines = [f"{g.groups} x m {g.m} n {g.n} k {g.k}" if g.groups > 1 else f"m {g.m} n {g.n} k {g.k}",
+             f"resident: {_resident(chip, mapping, cold)}"]  # fmt: skip
+    depth = 0
+    if g.groups > 1:
+        lines.append(f"for each of {g.groups} groups")
+        depth = 1
+    for place_in_order, axis in enumerate(mapping.order):
+        dealt = f", dealt to {array.count} arrays" if axis == array.split and array.count > 1 else ""
+        lines.append("  " * depth + f"for {axis} in {counts[axis]} tiles of {sizes[axis]}"
+                     f"{extra[axis]}{dealt}")  # fmt: skip
+        depth += 1
+        del place_in_order
+    inner = "  " * depth
+    if not mapping.input_resident:
+        lines.append(f"{inner}load input, at most {p.input_slot:,} bytes, to {array.input} "
+                     f"({_slots(mapping.input_slots)})")  # fmt: skip
+    if not mapping.weight_resident and cold:
+        lines.append(f"{inner}load weights, at most {p.weight_slot:,} bytes, to {array.weight} "
+                     f"({_slots(mapping.weight_slots)})")  # fmt: skip
+    passes = {axis: -(-min(sizes[axis], getattr(g, axis)) // limit) if limit else 1
+              for axis, limit in zip("mnk", limits, strict=True)}  # fmt: skip
+    stream = STREAMS[Dataflow(mapping.dataflow)]
+    tiles = " x ".join(f"{passes[axis]} of {axis}" for axis in "mnk" if axis != stream)
+    lines.append(f"{inner}{DATAFLOW_NAMES[mapping.dataflow].replace('_', ' ')}: {tiles} passes, each "
+                 f"streams {stream}")  # fmt: skip
+    where = array.accumulator.location
+    lines.append(f"{inner}sums " + ("finished in one pass" if p.sums_slots == 0 else
+                 f"kept in {array.output if where == 'sram' else 'accumulators under the columns'}"))  # fmt: skip
+    lines.append(f"{inner}store outputs from {array.output} ({_slots(mapping.output_slots)})")
+    return lines
+
+
+def _slots(count: int) -> str:
+    return {1: "one slot", 2: "double buffered"}.get(count, f"{count} slots")
+
+
+def _resident(chip: Chip, mapping: Mapping, cold: bool) -> str:
+    kept = []
+    if mapping.input_resident:
+        kept.append(f"the whole input in {chip.array.input}, fetched once")
+    if not cold:
+        kept.append(f"the weights in {chip.array.weight}, there from the start")
+    elif mapping.weight_resident:
+        kept.append(f"all weights in {chip.array.weight}, fetched once")
+    return " and ".join(kept) or "nothing"

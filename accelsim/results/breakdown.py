@@ -1,0 +1,139 @@
+"""Where every tick and every joule of a run went; the parts add up exactly."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.errors import ConservationError
+from accelsim.program.opcodes import Why
+from accelsim.program.table import Program
+from accelsim.results.result import Result
+from accelsim.timing import Timeline
+
+Ints = NDArray[np.int64]
+#: what a unit's time is made of, in the order of printing
+CAUSES = ("busy", "drain", "data", "slot", "start", "queue", "port", "idle")
+_OF_WHY = {Why.DATA: "data", Why.SLOT: "slot", Why.START: "start", Why.QUEUE: "queue"}
+
+
+@dataclass(frozen=True, slots=True)
+class TimeShare:
+    """Ticks of a unit, by operator (-1: none), cause (CAUSES) and the unit waited for ("")."""
+
+    unit: str
+    operator: int
+    cause: str
+    waits_for: str
+    ticks: int
+
+
+def time_shares(program: Program, timeline: Timeline) -> list[TimeShare]:
+    """Every tick of every unit. ConservationError unless each unit's add up to the makespan.
+
+    A gap before a command belongs to the command's operator and to the constraint satisfied last;
+    "drain" is the wait for a unit's very last result; "idle" is the time after it.
+    """
+    c = program.commands
+    order = np.lexsort((timeline.release, timeline.issue, c.unit))
+    unit, operator = c.unit[order], c.operator[order]
+    issue, release = timeline.issue[order], timeline.release[order]
+    before = np.zeros(len(order), np.int64)
+    before[1:] = np.where(unit[1:] == unit[:-1], release[:-1], 0)
+    ref = timeline.ref[order]
+    on = np.where(ref >= 0, c.unit[ref], -1)
+    none = np.full(len(order), -1, np.int64)
+    numbers = {name: i for i, name in enumerate(CAUSES)}
+    table = np.full(int(max(_OF_WHY)) + 1 if _OF_WHY else 1, -1, np.int64)
+    for why, name in _OF_WHY.items():
+        table[int(why)] = numbers[name]
+    known = np.minimum(timeline.why[order], len(table) - 1)
+    interval = timeline.interval[order]
+    parts = [
+        (unit, operator, np.full(len(order), numbers["busy"]), none, interval),
+        (unit, operator, np.full(len(order), numbers["port"]), none, release - issue - interval),
+        (unit, operator, table[known], on, issue - before),
+    ]
+    found = _summed(parts, len(program.units), len(program.operators))
+    shares = [TimeShare(program.units[u].name, o, CAUSES[k], program.units[w].name if w >= 0 else "",
+                        t) for (u, o, k, w), t in found if t]  # fmt: skip
+    for number, row in enumerate(program.units):
+        mine = np.flatnonzero(c.unit == number)
+        end = 0
+        if len(mine):
+            last = mine[int(np.argmax(timeline.end[mine]))]
+            end = int(timeline.end[last])
+            drain = end - int(timeline.release[mine].max())
+            if drain:
+                shares.append(TimeShare(row.name, int(c.operator[last]), "drain", "", drain))
+        if timeline.makespan - end:
+            shares.append(TimeShare(row.name, -1, "idle", "", timeline.makespan - end))
+        total = sum(share.ticks for share in shares if share.unit == row.name)
+        if total != timeline.makespan:
+            raise ConservationError(f"{row.name}: {total} ticks of {timeline.makespan} explained")
+    return shares
+
+
+def _summed(parts: list[tuple[Ints, ...]], units: int, operators: int) -> list[
+        tuple[tuple[int, int, int, int], int]]:  # fmt: skip
+    """((unit, operator, cause, waited for), ticks), exact in int64."""
+    columns = [np.concatenate([part[i] for part in parts]) for i in range(5)]
+    unit, operator, cause, on, ticks = columns
+    keep = ticks != 0
+    key = ((unit * (operators + 1) + operator + 1) * len(CAUSES) + cause) * (units + 1) + on + 1
+    if (cause[keep] < 0).any():
+        raise ConservationError("a gap has no cause")
+    keys, inverse = np.unique(key[keep], return_inverse=True)
+    total = np.zeros(len(keys), np.int64)
+    np.add.at(total, inverse, ticks[keep])
+    found = []
+    for value, sum_ in zip(keys.tolist(), total.tolist(), strict=True):
+        rest, w = divmod(value, units + 1)
+        rest, k = divmod(rest, len(CAUSES))
+        u, o = divmod(rest, operators + 1)
+        found.append(((u, o - 1, k, w - 1), sum_))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class JouleShare:
+    """Joules of one action of one unit. price: joules a count. formula: how the price comes about."""
+
+    unit: str
+    action: str
+    count: float
+    price: float
+    joules: float
+    band: float
+    boundary: str
+    formula: str
+
+
+def joule_shares(result: Result, operator: int | None = None) -> list[JouleShare]:
+    """Joules by unit and action, the largest first; of one operator, or of all and static ones."""
+    sums: dict[tuple[str, str, str, str, float], list[float]] = {}
+    for row in result.energy.rows:
+        if operator is None or row.operator == operator:
+            pair = sums.setdefault((row.unit, row.action, row.boundary, row.source, row.band), [0, 0])
+            pair[0] += row.count
+            pair[1] += row.joules
+    found = [JouleShare(unit, action, count, joules / count if count else 0.0, joules, band, boundary,
+                        source) for (unit, action, boundary, source, band), (count, joules)
+             in sums.items()]  # fmt: skip
+    return sorted(found, key=lambda share: (-share.joules, share.unit, share.action))
+
+
+def percentages(values: list[float], digits: int = 1) -> list[float]:
+    """Shares in percent, rounded so that they add up to exactly 100 (largest remainders first)."""
+    total = sum(values)
+    if total <= 0:
+        return [0.0] * len(values)
+    unit = 10**digits
+    raw = [100 * unit * value / total for value in values]
+    floors = [int(x) for x in raw]
+    missing = 100 * unit - sum(floors)
+    for index in sorted(range(len(raw)), key=lambda i: floors[i] - raw[i])[:missing]:
+        floors[index] += 1
+    return [value / unit for value in floors]
