@@ -12,6 +12,7 @@ COMMANDS = {
     "run": "Simulate a workload on a chip: cycles, joules, outputs.",
     "check": "Check chip, workload and value files and say what they are.",
     "explain": "Say where the cycles and joules of a run went, and what to change.",
+    "diff": "Say what changed between two runs, in terms that add up exactly.",
     "list": "List formats, chips, workloads, dataflows, energy families and more.",
 }
 

@@ -24,18 +24,23 @@ CAUSES: dict[str, tuple[str, str, str]] = {
 }
 
 
-def figure(height: float) -> tuple[Any, Any, Any]:
-    """(pyplot-free figure, axes, canvas class) of column width and a height in inches."""
+def settings() -> None:
+    """Set what all pictures share."""
     import matplotlib
 
     matplotlib.use("Agg", force=False)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     matplotlib.rcParams.update(
         {"font.size": 8, "axes.titlesize": 9, "hatch.linewidth": 0.4, "svg.hashsalt": "accelsim",
          "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
     )  # fmt: skip
+
+
+def figure(height: float) -> tuple[Any, Any, Any]:
+    """(pyplot-free figure, axes, canvas class) of column width and a height in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    settings()
     made = Figure(figsize=(COLUMN_INCHES, height), layout="constrained")
     FigureCanvasAgg(made)
     return made, made.add_subplot(), FigureCanvasAgg
