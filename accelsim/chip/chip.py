@@ -100,6 +100,7 @@ class Chip:
         chosen = next(item for item in self.operating_points if item.name == point)
         return dataclasses.replace(
             self,
+            name=f"{self.name}@{point}",
             clocks={**self.clocks, **chosen.clocks},
             technology=dataclasses.replace(self.technology, voltage=chosen.voltage),
         )

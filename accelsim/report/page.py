@@ -1,0 +1,122 @@
+"""One HTML page about one or several runs, with everything in it."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from pathlib import Path
+
+from accelsim.report.pictures import draw
+from accelsim.report.roofline import draw_roofline
+from accelsim.report.timeline import draw_timeline
+from accelsim.results.breakdown import joule_shares, percentages
+from accelsim.results.result import Result
+
+STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em;
+       color: #222 }
+h1 { font-size: 1.5em } h2 { font-size: 1.2em; margin-top: 2em; border-top: 1px solid #ccc;
+     padding-top: 1em } h3 { font-size: 1em }
+table { border-collapse: collapse; font-size: 0.85em; margin: 0.6em 0; display: block;
+        overflow-x: auto } td, th { padding: 0.15em 0.7em; text-align: right;
+        border-bottom: 1px solid #eee } td:first-child, th:first-child { text-align: left }
+th { border-bottom: 1px solid #888 } td.text { text-align: left }
+img { width: 100%; max-width: 52em } figure { margin: 1em 0 } figcaption { font-size: 0.8em }
+.note { font-size: 0.85em; color: #444 }
+"""
+PICTURES = {"energy": "Energy by operator and component", "utilisation": "Array time by cause",
+            "timeline": "Timeline of the units", "roofline": "Roofline"}  # fmt: skip
+
+
+def pictures(result: Result, folder: Path) -> None:
+    """Every picture of one run with its points."""
+    draw(result, folder)
+    draw_roofline([result], folder)
+    draw_timeline(result, folder)
+
+
+def write_report(results: list[Result], folder: Path) -> None:
+    """report.html, and each run's pictures: in the folder, or in run1/, run2/, ... of several."""
+    parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
+             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+             f"<title>{escape(_title(results))}</title><style>{STYLE}</style></head><body>",
+             f"<h1>{escape(_title(results))}</h1>", _overview(results)]  # fmt: skip
+    if len(results) > 1:
+        draw_roofline(results, folder)
+        parts.append(_picture(folder / "roofline.png", "Rooflines of all runs"))
+    for number, result in enumerate(results, 1):
+        place = folder if len(results) == 1 else folder / f"run{number}"
+        place.mkdir(exist_ok=True)
+        pictures(result, place)
+        parts.append(_section(result, place))
+    parts.append("</body></html>\n")
+    (folder / "report.html").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _title(results: list[Result]) -> str:
+    return "; ".join(f"{r.workload.name} on {r.chip.name}" for r in results)
+
+
+def _table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (0,)) -> str:
+    def cells(line: list[str]) -> str:
+        return "".join(f'<td{" class=text" if i in text else ""}>{escape(cell)}</td>'
+                       for i, cell in enumerate(line))  # fmt: skip
+
+    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    body = "".join(f"<tr>{cells(line)}</tr>" for line in rows)
+    return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _overview(results: list[Result]) -> str:
+    head = ["run", "cycles", "MHz", "ms", "runs a second", "utilisation %", "device uJ", "core uJ",
+            "chip uJ", "+- uJ", "mW", "pJ a MAC", "top-1 %"]  # fmt: skip
+    rows = []
+    for result in results:
+        energy, chip = result.energy, result.chip
+        score = (result.values.scores if result.values else result.scores).get("top1")
+        rows.append(
+            [f"{result.workload.name} on {chip.name}", f"{result.cycles:,}",
+             f"{chip.clocks[chip.array.clock] / 1e6:g}", f"{result.seconds * 1e3:.4g}",
+             f"{1 / result.seconds:,.4g}" if result.seconds else "-",
+             f"{100 * result.utilisation:.1f}",
+             *(f"{energy.boundary(name) * 1e6:,.4g}" for name in ("device", "core", "chip")),
+             f"{energy.band * 1e6:,.3g}", f"{energy.total / result.seconds * 1e3:,.4g}",
+             f"{energy.total / max(1, result.workload.macs) * 1e12:.3g}",
+             f"{100 * score:.2f}" if score is not None else "-"]
+        )  # fmt: skip
+    return _table(head, rows)
+
+
+def _picture(path: Path, title: str) -> str:
+    data = base64.b64encode(path.read_bytes()).decode()
+    return (f'<figure><img alt="{escape(title)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{escape(title)}; points in {path.stem}_points.csv</figcaption></figure>")  # fmt: skip
+
+
+def _section(result: Result, folder: Path) -> str:
+    parts = [f"<h2>{escape(result.workload.name)} on {escape(result.chip.name)}</h2>"]
+    if result.chip.description:
+        parts.append(f"<p>{escape(result.chip.description)}.</p>")
+    parts += [_picture(folder / f"{stem}.png", title) for stem, title in PICTURES.items()]
+    rows = [
+        [row.name, f"{row.macs / 1e6:,.2f}" if row.macs else "-", f"{row.cycles:,}",
+         f"{100 * row.utilisation:.1f}" if row.macs else "-",
+         f"{(row.dram_read_bytes + row.dram_written_bytes) / 1024:,.1f}",
+         f"{row.joules * 1e6:,.3f}", row.mapping]
+        for row in result.operators if row.cycles
+    ]  # fmt: skip
+    parts.append("<h3>Operators</h3>" + _table(
+        ["operator", "MMAC", "cycles", "utilisation %", "off-chip KiB", "uJ", "mapping"], rows, (0, 6)))
+    shares = [share for share in joule_shares(result) if share.joules]
+    percent = percentages([share.joules for share in shares])
+    rows = [[f"{s.unit} {s.action}", f"{s.count:,.4g}", f"{s.price * 1e12:,.4g}",
+             f"{s.joules * 1e6:,.4g}", f"{p:.1f}", f"{100 * s.band:.0f}", s.boundary, s.formula]
+            for s, p in zip(shares, percent, strict=True)]  # fmt: skip
+    parts.append("<h3>Joules and their constants</h3>" + _table(
+        ["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"], rows, (0, 6, 7)))
+    notes = "".join(f"<li>{escape(note)}</li>" for note in result.assumptions)
+    parts.append(f'<h3>Assumptions</h3><ul class="note">{notes}</ul>')
+    parts.append(f'<p class="note">Program {result.program_digest[:16]}, chip '
+                 f"{result.chip.digest[:16]}, {len(result.program):,} commands.</p>")  # fmt: skip
+    return "\n".join(parts)
+
