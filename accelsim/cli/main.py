@@ -14,6 +14,8 @@ COMMANDS = {
     "explain": "Say where the cycles and joules of a run went, and what to change.",
     "diff": "Say what changed between two runs, in terms that add up exactly.",
     "report": "Make one HTML page with pictures of runs; a trace for Perfetto.",
+    "init": "Write a commented chip or workload file to start from.",
+    "convert": "Convert SCALE-Sim's files into chip files and layer traces.",
     "list": "List formats, chips, workloads, dataflows, energy families and more.",
 }
 

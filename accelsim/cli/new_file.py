@@ -1,0 +1,28 @@
+"""Writing one new file without losing an old one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from accelsim.errors import InputError, Problem
+
+
+def write_new(path: Path, text: str, force: bool) -> None:
+    """Write a file through a temporary name; InputError when it is there (and not forced)."""
+    if path.exists() and not force:
+        raise InputError(Problem("out.occupied", "is there already", "give another name, or --force",
+                                 file=str(path)))  # fmt: skip
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        number, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with os.fdopen(number, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(draft, 0o644)
+        os.replace(draft, path)
+    except OSError as error:
+        raise InputError(
+            Problem("out.unwritable", f"cannot be written: {error.strerror or error}",
+                    "give another name", file=str(path))
+        ) from None  # fmt: skip

@@ -1,0 +1,104 @@
+"""JSON Schemas of chip and workload files, for completion in editors; made from the same rules."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from accelsim.chip import Precision, Technology
+from accelsim.config import chip_file, workload_file
+from accelsim.config.quantities import example
+from accelsim.config.reader import FieldRule, rules_of
+from accelsim.energy.rows import families
+from accelsim.formats import FORMAT_NAMES
+
+DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
+
+
+def _of_rule(rule: FieldRule) -> dict[str, Any]:
+    if rule.choices:
+        return {"enum": list(rule.choices)}
+    if rule.unit:
+        return {"type": ["string", "number"], "description": f"a quantity like {example(rule.unit)}"}
+    if isinstance(rule.kind, tuple):
+        inner = rule.kind[1]
+        return {"type": "array", "items": _of_class(inner) if dataclasses.is_dataclass(inner)
+                else {"type": _TYPES.get(inner, "string")}}  # fmt: skip
+    if dataclasses.is_dataclass(rule.kind):
+        return _of_class(rule.kind)
+    found: dict[str, Any] = {"type": _TYPES.get(rule.kind, "string")}
+    if rule.kind in (int, float):
+        found |= {key: value for key, value in (("minimum", rule.low), ("maximum", rule.high))
+                  if value is not None}  # fmt: skip
+    return found
+
+
+def _of_class(cls: Any, kind: str = "") -> dict[str, Any]:
+    rules = rules_of(cls)
+    hidden = ("name", "memory_latency") if kind else ()
+    properties = {name: _of_rule(rule) for name, rule in rules.items() if name not in hidden}
+    required = [name for name, rule in rules.items() if rule.required and name not in hidden]
+    if kind:
+        properties, required = {"kind": {"const": kind}, **properties}, ["kind", *required]
+    doc = (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
+    return {"type": "object", "description": doc, "properties": properties, "required": required,
+            "additionalProperties": False}  # fmt: skip
+
+
+def chip_schema() -> dict[str, Any]:
+    """JSON Schema of a chip file."""
+    technology = _of_class(Technology)
+    technology["properties"]["family"] = {"enum": list(families())}
+    clock = {"type": ["string", "number"], "description": "a frequency like 1 GHz"}
+    named = {"type": "object", "additionalProperties": clock}
+    sections = {
+        "name": {"type": "string"}, "description": {"type": "string"}, "technology": technology,
+        "clocks": named,
+        "operating_points": {"type": "object", "additionalProperties": {
+            "type": "object", "properties": {"voltage": {"type": "string"}, "clocks": named},
+            "required": ["voltage"], "additionalProperties": False}},
+        "precision": _of_class(Precision), "weights": {"enum": ["cold", "resident"]},
+        "memories": _kinds(chip_file.MEMORY_KINDS), "units": _kinds(chip_file.UNIT_KINDS),
+    }  # fmt: skip
+    return {"$schema": DRAFT, "title": "accelsim chip", "type": "object",
+            "properties": {key: sections[key] for key in chip_file.KEYS},
+            "required": list(chip_file.REQUIRED), "additionalProperties": False}  # fmt: skip
+
+
+def _kinds(kinds: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": {
+        "oneOf": [_of_class(cls, kind) for kind, cls in kinds.items()]}}  # fmt: skip
+
+
+def workload_schema() -> dict[str, Any]:
+    """JSON Schema of a layer trace."""
+    whole = {"type": "integer", "minimum": 1}
+    pair = {"oneOf": [{"type": "integer", "minimum": 0},
+                      {"type": "array", "items": {"type": "integer", "minimum": 0}}]}  # fmt: skip
+    text = {"type": "string"}
+    keys: dict[str, Any] = {
+        "name": text, "output": text, "weight": text,
+        "input": {"oneOf": [text, {"type": "array", "items": text}]},
+        "bias": {"type": ["boolean", "string"]}, "activation": {"enum": ["none", "relu"]},
+        "input_format": {"enum": list(FORMAT_NAMES)}, "weight_format": {"enum": list(FORMAT_NAMES)},
+        "groups": whole, "n": whole, "filters": whole, "kernel": pair, "stride": pair,
+        "padding": pair, "dilation": pair,
+    }  # fmt: skip
+    operators = []
+    for kind in workload_file.KINDS:
+        mine = workload_file.KIND_KEYS.get(kind, workload_file.COMMON)
+        operators.append(
+            {"type": "object",
+             "properties": {key: {"const": kind} if key == "kind" else keys[key] for key in mine},
+             "required": ["name", "kind", "input", *workload_file.REQUIRED.get(kind, ())],
+             "additionalProperties": False}
+        )  # fmt: skip
+    shape = {"type": "array", "items": whole, "minItems": 1, "maxItems": 4}
+    sections = {"name": text, "description": text, "source": text, "values": text,
+                "inputs": {"type": "object", "additionalProperties": shape},
+                "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
+                "operators": {"type": "array", "items": {"oneOf": operators}}}  # fmt: skip
+    return {"$schema": DRAFT, "title": "accelsim workload", "type": "object",
+            "properties": {key: sections[key] for key in workload_file.KEYS},
+            "required": ["name", "inputs", "operators"], "additionalProperties": False}  # fmt: skip

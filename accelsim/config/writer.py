@@ -1,0 +1,137 @@
+"""Chips and workloads back to YAML, as the importers convert them. Reading it gives an equal one."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+
+import yaml
+
+from accelsim.chip import Chip
+from accelsim.units.base import Quantity
+from accelsim.workload import Conv2d, Gemm, VectorOperator, Workload
+
+#: unit -> (written unit, its size), largest first; the first that divides is taken
+_WRITTEN = {
+    "B": (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)),
+    "bit": (("bit", 1),),
+    "Hz": (("GHz", 10**9), ("MHz", 10**6), ("Hz", 1)),
+}
+_SCALED = {"B/s": ("GB/s", 1e9), "s": ("ns", 1e-9), "m": ("nm", 1e-9), "V": ("V", 1.0),
+           "K": ("K", 1.0)}  # fmt: skip
+
+
+def written(value: float, unit: str) -> str:
+    """A quantity that reads back as exactly this number."""
+    for name, size in _WRITTEN.get(unit, ()):
+        if value % size == 0:
+            return f"{int(value) // size} {name}"
+    name, scale = _SCALED[unit]
+    short = f"{value / scale:.12g}"
+    return f"{short} {name}" if float(short) * scale == value else f"{value!r} {unit}"
+
+
+def _fields(item: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A dataclass's values that differ from their defaults, quantities with units."""
+    hints = get_type_hints(type(item), include_extras=True)
+    found: dict[str, Any] = {}
+    for field in dataclasses.fields(item):
+        value = getattr(item, field.name)
+        if not field.init or field.name in skip or value == field.default:
+            continue
+        unit = next((mark.unit for mark in get_args(hints[field.name]) if isinstance(mark, Quantity)),
+                    "") if get_origin(hints[field.name]) is Annotated else ""  # fmt: skip
+        if unit:
+            found[field.name] = written(value, unit)
+        elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+            found[field.name] = _fields(value)
+        elif isinstance(value, tuple):
+            found[field.name] = [_fields(part) if dataclasses.is_dataclass(part) else part
+                                 for part in value]  # fmt: skip
+        else:
+            found[field.name] = value
+    return found
+
+
+def chip_yaml(chip: Chip, note: str = "") -> str:
+    """The chip file of a Chip."""
+    whole: dict[str, Any] = {"name": chip.name}
+    if chip.description:
+        whole["description"] = chip.description
+    whole["technology"] = _fields(chip.technology)
+    whole["clocks"] = {name: written(hz, "Hz") for name, hz in chip.clocks.items()}
+    if chip.operating_points:
+        whole["operating_points"] = {
+            point.name: {"voltage": written(point.voltage, "V"),
+                         **({"clocks": {n: written(hz, "Hz") for n, hz in point.clocks.items()}}
+                            if point.clocks else {})}
+            for point in chip.operating_points
+        }  # fmt: skip
+    whole["precision"] = {"input": chip.precision.input, "weight": chip.precision.weight}
+    whole["weights"] = chip.weights
+    for section in ("memories", "units"):
+        whole[section] = {
+            name: {"kind": item.kind, **_fields(item, ("name", "memory_latency"))}
+            for name, item in getattr(chip, section).items()
+        }  # fmt: skip
+    return _text(whole, note)
+
+
+def workload_yaml(workload: Workload, note: str = "") -> str:
+    """The layer trace of a Workload."""
+    inputs = {name: list(spec.shape) for name, spec in workload.tensors.items()
+              if spec.role == "input"}  # fmt: skip
+    whole: dict[str, Any] = {"name": workload.name}
+    if workload.description:
+        whole["description"] = workload.description
+    whole["inputs"] = inputs
+    whole["operators"] = [_operator(op) for op in workload.operators]
+    made = {op.output for op in workload.operators}
+    read = {name for op in workload.operators
+            for name in (op.inputs if isinstance(op, VectorOperator) else (op.input,))}  # fmt: skip
+    outputs = [name for name, spec in workload.tensors.items() if spec.role == "output"]
+    if set(outputs) != made - read:
+        whole["outputs"] = outputs
+    return _text(whole, note)
+
+
+def _operator(op: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"name": op.name, "kind": op.kind}
+    if isinstance(op, VectorOperator):
+        found["input"] = list(op.inputs) if len(op.inputs) > 1 else op.inputs[0]
+        if op.kind in ("max_pool", "average_pool"):
+            found |= {"kernel": list(op.kernel), "stride": list(op.stride)}
+            if any(op.padding):
+                found["padding"] = list(op.padding)
+    else:
+        found["input"] = op.input
+        if isinstance(op, Conv2d):
+            found |= {"filters": op.filters, "kernel": list(op.kernel), "stride": list(op.stride)}
+            if any(op.padding):
+                found["padding"] = list(op.padding)
+            if op.dilation != (1, 1):
+                found["dilation"] = list(op.dilation)
+        elif isinstance(op, Gemm):
+            found["n"] = op.n
+        if op.groups != 1:
+            found["groups"] = op.groups
+        found["weight"] = op.weight
+        if op.bias is not None:
+            found["bias"] = op.bias
+        for key in ("input_format", "weight_format"):
+            if getattr(op, key) is not None:
+                found[key] = getattr(op, key)
+    found["output"] = op.output
+    if op.activation != "none":
+        found["activation"] = op.activation
+    return found
+
+
+def _text(whole: dict[str, Any], note: str) -> str:
+    lines = [f"# {line}" for line in note.splitlines()]
+    for key, value in whole.items():
+        flow = None if isinstance(value, dict | list) else False  # leaves in one line each
+        body = yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True, width=1000,
+                              default_flow_style=flow)  # fmt: skip
+        lines.append(body.rstrip())
+    return "\n".join(lines) + "\n"
