@@ -7,6 +7,7 @@ import sys
 import click
 
 from accelsim.chip import Chip
+from accelsim.energy.report import BOUNDARIES
 from accelsim.results.result import Result
 from accelsim.workload import Workload
 
@@ -71,12 +72,10 @@ def _totals(result: Result) -> None:
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at {clock / 1e6:g} MHz = "
         f"{result.seconds * 1e3:.4g} ms, utilisation {100 * result.utilisation:.1f} %"
     )
-    click.echo(
-        f"energy {energy.total * 1e6:,.4g} uJ (+- {energy.band * 1e6:,.3g} from the constants): "
-        f"device {energy.boundary('device') * 1e6:,.4g}, core {energy.boundary('core') * 1e6:,.4g}, "
-        f"chip {energy.boundary('chip') * 1e6:,.4g} uJ; "
-        f"{energy.total / result.seconds * 1e3:,.4g} mW"
-    )
+    parts = ", ".join(f"{name} {energy.boundary(name) * 1e6:,.4g} +- "
+                      f"{energy.band_of(name) * 1e6:,.3g}" for name in BOUNDARIES)  # fmt: skip
+    click.echo(f"energy by boundary, +- from the constants: {parts} uJ; "
+               f"{energy.total / result.seconds * 1e3:,.4g} mW")  # fmt: skip
     spread = ", ".join(f"{name} {joules * 1e6:,.4g}" for name, joules in result.spread.items())
     click.echo(f"by family of digital energy: {spread} uJ")
     rows = result.area

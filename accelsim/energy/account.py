@@ -44,7 +44,7 @@ def account(program: Program, chip: Chip, timeline: Clocked,
     """Every joule of a run.
 
     Dynamic energy: counts of the units' actions and bits moved by operands, times their prices.
-    Static: leakage power times the makespan. activity: per-command columns from the values;
+    Static: leakage and background power times the makespan. activity: per-command columns from the values;
     "zero_products" (products with a zero operand) is charged as gated where the array gates.
     """
     units, memories = prices(chip)
@@ -125,7 +125,7 @@ def _rows(unit: str, action: str, totals: NDArray[np.float64], price: Price) -> 
 def _memory_rows(program: Program, memories: Mapping[tuple[str, str], Price]) -> list[EnergyRow]:
     """Bits read and written in each memory, by operator; an accumulation does both."""
     o = program.operands
-    names = sorted({memory for memory, _ in memories})
+    names = sorted({memory for memory, action in memories if action == "read_bit"})
     home = np.array([_base(row.name, names) for row in program.memories], np.int64)
     owner = np.repeat(program.commands.operator, np.diff(o.start)) + 1
     operators = len(program.operators) + 1
@@ -157,8 +157,8 @@ def _base(instance: str, names: list[str]) -> int:
 def _static_rows(timeline: Clocked, memories: Mapping[tuple[str, str], Price]) -> list[EnergyRow]:
     seconds = timeline.seconds
     return [
-        EnergyRow(-1, memory, "leakage_second", seconds, seconds * price.joules, price.band,
+        EnergyRow(-1, memory, action, seconds, seconds * price.joules, price.band,
                   price.boundary, price.source)
         for (memory, action), price in memories.items()
-        if action == "leakage_second"
+        if action.endswith("_second")
     ]  # fmt: skip

@@ -56,8 +56,8 @@ def multiply_accumulate(chip: Chip, input_format: str, weight_format: str) -> Pr
 def unit_prices(chip: Chip) -> dict[tuple[str, str], Price]:
     """(unit, action) -> price, for every action that the chip's units name and we charge.
 
-    Actions without a sourced constant cost nothing and say so: idle slots, DMA control, logic
-    leakage, wires.
+    Actions without a sourced constant cost nothing and say so: idle slots, DMA control. Logic
+    leakage, clock tree and the wires inside the array have none either.
     """
     family = chip.technology.family
     array, vector, dma = chip.array, chip.vector_unit, chip.dma
@@ -83,13 +83,15 @@ def unit_prices(chip: Chip) -> dict[tuple[str, str], Price]:
     prices[vector.name, "requantize"] = rescale
     prices[vector.name, "element_operation"] = element
     prices[dma.name, "transfer"] = none
+    wire, band_w = _row(chip, "isaac_32nm/bus/bit")
+    prices[dma.name, "bus_bits"] = Price(wire, band_w, CHIP, "isaac_32nm/bus/bit")
     return prices
 
 
 def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
-    """(memory, "read_bit" | "write_bit" | "leakage_second") -> price.
+    """(memory, "read_bit" | "write_bit" | "leakage_second" | "background_second") -> price.
 
-    A leakage price is watts of all instances of the memory.
+    A price a second is watts of all instances of the memory.
     """
     tech = chip.technology
     prices: dict[tuple[str, str], Price] = {}
@@ -108,6 +110,10 @@ def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
             joules, band = _row(chip, key)
             for action in ("read_bit", "write_bit"):
                 prices[memory.name, action] = Price(joules, band, CHIP, key)
+            if memory.background:
+                prices[memory.name, "background_second"] = Price(
+                    memory.background, 0.0, CHIP, f"the chip file: memories.{memory.name}.background"
+                )
             continue
         prices.update(_sram_prices(memory, chip, tech.node * 1e9))
     if chip.array.accumulator.location == "column":

@@ -44,7 +44,12 @@ class EnergyReport:
     @property
     def band(self) -> float:
         """Joules that the total may be off either way, if all constants err together."""
-        return sum(row.joules * row.band for row in self.rows)
+        return self.band_of("chip")
+
+    def band_of(self, name: str) -> float:
+        """The same within a boundary."""
+        inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
+        return sum(row.joules * row.band for row in self.rows if row.boundary in inside)
 
     def by(self, *names: str) -> dict[tuple[object, ...], float]:
         """Joules summed by the given row fields."""

@@ -26,6 +26,8 @@ def component_of(unit_kind: str, action: str) -> str:
         return "vector"
     if action == "leakage_second":
         return "leakage"
+    if action == "bus_bits":
+        return "bus"
     return "dram" if unit_kind == "dram" else "sram"
 
 

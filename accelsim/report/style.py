@@ -12,6 +12,7 @@ COMPONENTS: dict[str, tuple[str, str, str]] = {
     "sram": ("SRAM access", "#009E73", "..."),
     "leakage": ("SRAM leakage", "#F0E442", "xx"),
     "vector": ("requantise, vector", "#CC79A7", "\\\\\\"),
+    "bus": ("on-chip bus", "#999999", "++"),
     "dram": ("off-chip memory", "#D55E00", "--"),
 }
 CAUSES: dict[str, tuple[str, str, str]] = {

@@ -46,7 +46,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         "makespan_seconds": result.seconds,
         "utilisation": result.utilisation,
         "energy_joules": {name: energy.boundary(name) for name in BOUNDARIES},
-        "energy_band_joules": energy.band,
+        "energy_band_joules": {name: energy.band_of(name) for name in BOUNDARIES},
         "energy_by_family_joules": result.spread,
         "area_square_metres": [
             {"unit": row.unit, "part": row.part, "area": row.area, "band": row.band,

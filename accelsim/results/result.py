@@ -102,8 +102,11 @@ class Result:
             f"weights {self.chip.weights} at the start",
             f"digital energy: {tech.family}, scaled to {tech.node * 1e9:g} nm, {tech.voltage:g} V",
             f"SRAM: CACTI 7, {tech.sram_device}; off-chip: {self.chip.dram.standard} energy a bit, "
-            f"{self.chip.dram.efficiency:g} of the peak bandwidth, no background power",
-            "no energy for wires, clock tree, control and idle logic: no sourced constants",
+            f"{self.chip.dram.efficiency:g} of the peak bandwidth, "
+            + (f"{self.chip.dram.background * 1e3:g} mW in the background" if
+               self.chip.dram.background else "no background power"),
+            "no energy for the clock tree, control, idle logic and the wires inside the array: no "
+            "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
         ]
         if "assumed" in self.chip.notes:

@@ -39,4 +39,6 @@ class Dma(Unit):
         return Cost(interval, last.copy(), last)
 
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
-        return {"transfer": np.ones(len(shapes.opcode))}
+        """transfer: one a command. bus_bits: bits carried between the interface and a buffer."""
+        bits = 8.0 * shapes.extents[:, 0].astype(np.float64)
+        return {"transfer": np.ones(len(shapes.opcode)), "bus_bits": bits}
