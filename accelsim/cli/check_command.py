@@ -9,26 +9,39 @@ import click
 
 @click.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
-def command(files: tuple[str, ...]) -> None:
+@click.option("--gemm", is_flag=True, help="Topology .csv files have M, N, K lines.")
+def command(files: tuple[str, ...], gemm: bool) -> None:
     """Say what each FILE is, or everything that is wrong with it (exit status 2)."""
     from accelsim.errors import InputError, Problem
 
     problems: list[Problem] = []
     for name in files:
         try:
-            click.echo(f"{name}: {_describe(name)}")
+            click.echo(f"{name}: {_describe(name, gemm)}")
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(problems)
 
 
-def _describe(name: str) -> str:
+def _describe(name: str, gemm: bool) -> str:
     if Path(name).suffix == ".npz":
         from accelsim.config.values_file import load_npz
 
         arrays = load_npz(name)
         return f"values: {len(arrays)} arrays, {sum(a.size for a in arrays.values()):,} numbers"
+    if name.endswith(".cfg"):
+        from accelsim.config.scalesim_cfg import load_cfg
+
+        config = load_cfg(name)
+        return (f"SCALE-Sim chip {config.name}: {config.rows} x {config.columns}, "
+                f"{config.dataflow}, {len(config.ignored)} keys without meaning here")  # fmt: skip
+    if name.endswith(".csv"):
+        from accelsim.config.scalesim_topology import load_topology
+
+        layers = load_topology(name, gemm)
+        return (f"SCALE-Sim topology {layers.name}: {len(layers.operators)} layers, "
+                f"{layers.macs:,} multiply-accumulates")  # fmt: skip
     from accelsim.config.yaml_source import load_yaml
 
     root = load_yaml(name)
@@ -43,8 +56,8 @@ def _describe(name: str) -> str:
 
     chip = read_chip(root, name)
     array = chip.array
-    rate = array.rate(chip.precision.input, chip.precision.weight)
-    peak = array.count * array.rows * array.columns * array.dot * array.simd * rate.factor
-    speed = peak * chip.clocks[array.clock] / 1e9
-    return (f"chip {chip.name}: {peak:,} {rate.input} x {rate.weight} multiply-accumulates a cycle, "
-            f"{speed:,.1f} G a second, digest {chip.digest[:12]}")  # fmt: skip
+    lanes = array.count * array.rows * array.columns * array.dot * array.simd
+    peaks = ", ".join(f"{2 * lanes * rate.factor * chip.clocks[array.clock] / 1e12:,.4g} T "
+                      f"{rate.input} x {rate.weight}" for rate in array.rates)  # fmt: skip
+    return (f"chip {chip.name}: peaks in operations a second (a multiply-accumulate is two) {peaks}; "
+            f"digest {chip.digest[:12]}")  # fmt: skip

@@ -10,6 +10,8 @@ import click
 if TYPE_CHECKING:
     from accelsim.results.result import Result
 
+JOULES = ("change", "by_count", "by_constant")
+
 
 @click.command("diff")
 @click.argument("run_a", metavar="RUN_A")
@@ -72,12 +74,10 @@ def _joules(a: Result, b: Result, terms: int) -> None:
     found = joule_terms(a, b)
     rows = [[t.operator, f"{t.unit} {t.action}", _micro(t.change, "+"), _micro(t.by_count, "+"),
              _micro(t.by_constant, "+")] for t in found[:terms]]  # fmt: skip
-    sums = [sum((pick(t) for t in found[terms:]), Fraction(0))
-            for pick in (lambda t: t.change, lambda t: t.by_count, lambda t: t.by_constant)]  # fmt: skip
+    sums = [sum((getattr(t, key) for t in found[terms:]), Fraction(0)) for key in JOULES]
     if len(found) > terms:
         rows.append([f"{len(found) - terms} others", "", *(_micro(x, "+") for x in sums)])
-    total = [sum((pick(t) for t in found), Fraction(0))
-             for pick in (lambda t: t.change, lambda t: t.by_count, lambda t: t.by_constant)]  # fmt: skip
+    total = [sum((getattr(t, key) for t in found), Fraction(0)) for key in JOULES]
     rows.append(["sum", "", *(_micro(x, "+") for x in total)])
     plain_table(["operator", "action", "change uJ", "by count", "by constant"], rows, left=(0, 1))
     for item in moved_constants(a, b):

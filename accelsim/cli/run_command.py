@@ -35,12 +35,13 @@ import click
 @click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
 @click.option("--reports", type=click.Choice(["scalesim"]),
               help="Write SCALE-Sim's three reports, in its own timing, instead of ours.")  # fmt: skip
+@click.option("--throughput", is_flag=True, help="Also measure runs back to back.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(chip: str, workload: str, input_file: str | None, out: str | None, force: bool,
             batch: int | None, overrides: tuple[str, ...], engine: str, point: str | None,
             weights: str | None, mapping_file: str | None, search: str | None,
             budget: int, rounding: str, gemm: bool,
-            reports: str | None, as_json: bool) -> None:  # fmt: skip
+            reports: str | None, throughput: bool, as_json: bool) -> None:  # fmt: skip
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
     SCALE-Sim's .cfg and topology .csv files are read as they are.
@@ -73,6 +74,10 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
     result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
                      weights=weights, mappings=mappings, rounding=rounding, search=search, budget=budget,
                      progress=_progress())  # fmt: skip
+    if throughput:
+        from accelsim.explore.throughput import steady_seconds
+
+        result.steady_seconds = steady_seconds(result.chip, made_workload, result.plan)
     if out is not None:
         from accelsim.report import draw
 

@@ -72,6 +72,17 @@ def _totals(result: Result) -> None:
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at {clock / 1e6:g} MHz = "
         f"{result.seconds * 1e3:.4g} ms, utilisation {100 * result.utilisation:.1f} %"
     )
+    if result.steady_seconds is not None:
+        click.echo(f"back to back: a run every {result.steady_seconds * 1e3:.4g} ms, "
+                   f"{1 / result.steady_seconds:,.4g} a second")  # fmt: skip
+    if result.search is not None:
+        report = result.search
+        click.echo(
+            f"searched for {report.objective}: {report.default_cycles:,.0f} -> {report.cycles:,.0f} "
+            f"cycles, {report.default_joules * 1e6:,.4g} -> {report.joules * 1e6:,.4g} uJ "
+            f"({sum(f.tried for f in report.found.values()):,} of "
+            f"{sum(f.seen for f in report.found.values()):,} mappings simulated)"
+        )
     parts = ", ".join(f"{name} {energy.boundary(name) * 1e6:,.4g} +- "
                       f"{energy.band_of(name) * 1e6:,.3g}" for name in BOUNDARIES)  # fmt: skip
     click.echo(f"energy by boundary, +- from the constants: {parts} uJ; "

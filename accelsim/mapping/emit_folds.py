@@ -119,7 +119,7 @@ def emit_folds(chip: Chip, joiner: Joiner, g: Geometry, flow: int) -> Segment:
     shapes = ShapeRows()
     last = np.ones(len(rows), bool) if output else row == row_folds - 1
     first = np.ones(len(rows), bool) if output else row == 0
-    flags = np.where(first, int(Flag.FIRST_K), 0) | np.where(last, int(Flag.LAST_K), 0)
+    flags = first * np.int64(Flag.FIRST_K) + last * np.int64(Flag.LAST_K)
     shape = shapes.unique(machine.kind_index[array.name], Opcode.MATMUL, (_INT8, _INT8, _INT8),
                           (m[1], n[1], k[1], np.full_like(r0, flow)))  # fmt: skip
     assembler = Assembler(len(rows))

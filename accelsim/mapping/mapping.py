@@ -138,7 +138,7 @@ def chip_for(chip: Chip, mapping: Mapping) -> Chip:
     array = chip.array
     if mapping.split in ("", array.split):
         return chip
-    dealt = replace(array, split=mapping.split)
+    dealt = replace(array, split=mapping.split)  # type: ignore[arg-type]
     return replace(chip, units={**chip.units, array.name: dealt})
 
 

@@ -49,8 +49,8 @@ def loop_nest(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[s
     lines.append(f"{inner}{DATAFLOW_NAMES[mapping.dataflow].replace('_', ' ')}: {tiles} passes, each "
                  f"streams {stream}")  # fmt: skip
     where = array.accumulator.location
-    lines.append(f"{inner}sums " + ("finished in one pass" if p.sums_slots == 0 else
-                 f"kept in {array.output if where == 'sram' else 'accumulators under the columns'}"))  # fmt: skip
+    kept = array.output if where == "sram" else "accumulators under the columns"
+    lines.append(f"{inner}sums " + (f"kept in {kept}" if p.sums_slots else "finished in one pass"))
     lines.append(f"{inner}store outputs from {array.output} ({_slots(mapping.output_slots)})")
     return lines
 

@@ -104,7 +104,7 @@ class Scores:
         cut, n, k, order, keep_i, keep_w = self.which[index].tolist()
         m = t.cuts[cut]
         return Mapping(t.dataflow, m.batch, m.height, m.width, t.n_sizes[n], t.k_sizes[k],
-                       ("mnk", "nmk")[order], bool(keep_i), bool(keep_w), *t.slots, t.split)  # fmt: skip
+                       ("mnk", "nmk")[order], bool(keep_i), bool(keep_w), *t.slots, t.split)  # type: ignore[arg-type]  # fmt: skip
 
 
 class Tilings:
@@ -216,7 +216,8 @@ class Tilings:
         count_m = [int((-(-c.sizes // limit_m)).sum()) if limit_m else c.tiles for c in self.cuts]
         count_n = [_blocks(_parts(g.n, n), limit_n or g.n) for n in self.n_sizes]
         count_k = [_blocks(_parts(g.k, k), limit_k or g.k) for k in self.k_sizes]
-        return np.array(count_m, np.float64)[:, None, None] * np.array(count_n)[:, None] * count_k
+        whole = np.array(count_m, np.float64)[:, None, None] * np.array(count_n)[:, None] * count_k
+        return np.asarray(whole, np.float64)
 
     def scores(self) -> Scores:
         """Every candidate that fits by estimate, best estimate of cycles first."""
@@ -311,14 +312,14 @@ class Tilings:
         variant = (rows[:, 3] * 2 + 1 - rows[:, 4]) * 2 + 1 - rows[:, 5]
         level = (np.log(cycles) / CLOSE).astype(np.int64)
         best = np.lexsort((variant, place, moved, passes, level))
-        return Scores(*(column[best] for column in (cycles, guess, bound, moved, certain, passes,
-                                                    near)), rows[best], self)  # fmt: skip
+        return Scores(cycles[best], guess[best], bound[best], moved[best], certain[best],
+                      passes[best], near[best], rows[best], self)  # fmt: skip
 
     def _near(self, passes: Floats) -> Floats:
         """Bytes that passes read and write on chip: an estimate for ranking by energy."""
         g = self.geometry
         a, b, s = (bits / 8 for bits in (self.bits[0], self.bits[1], self.sum_bits))
-        limit_m, limit_n, limit_k = self.limits
+        _, limit_n, limit_k = self.limits
         blocks_n = np.array([_blocks(_parts(g.n, n), limit_n or g.n) for n in self.n_sizes])
         blocks_k = np.array([_blocks(_parts(g.k, k), limit_k or g.k) for k in self.k_sizes])
         blocks_m = passes / (blocks_n[None, :, None] * blocks_k[None, None, :])

@@ -82,8 +82,9 @@ def draw_roofline(results: list[Result], folder: Path) -> None:
     axes.set_xlabel("multiply-accumulates an off-chip byte")
     axes.set_ylabel("G multiply-accumulates a second")
     axes.legend(loc="lower right")
-    made.supxlabel(caption(results[0], "none (times only)") + ABOVE if len(results) == 1 else
-                   "Lines: each chip's peak and off-chip bandwidth." + ABOVE, fontsize=7, x=0.01, ha="left")  # fmt: skip
+    text = (caption(results[0], "none (times only)") if len(results) == 1 else
+            "Lines: each chip's peak and off-chip bandwidth.")  # fmt: skip
+    made.supxlabel(text + ABOVE, fontsize=7, x=0.01, ha="left")
     made.savefig(folder / "roofline.png", dpi=200, metadata={"Software": None})
     made.savefig(folder / "roofline.svg", metadata={"Date": None})
     with (folder / "roofline_points.csv").open("w", newline="") as file:

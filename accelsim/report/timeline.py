@@ -94,9 +94,9 @@ def trace_events(result: Result) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = [
         {"ph": "M", "name": "process_name", "pid": 1, "args": {"name": title}}
     ]
-    for number, row in enumerate(program.units):
+    for number, instance in enumerate(program.units):
         events.append({"ph": "M", "name": "thread_name", "pid": 1, "tid": number,
-                       "args": {"name": row.name}})  # fmt: skip
+                       "args": {"name": instance.name}})  # fmt: skip
         events.append({"ph": "M", "name": "thread_sort_index", "pid": 1, "tid": number,
                        "args": {"sort_index": number}})  # fmt: skip
     names = [*program.operators, "-"]

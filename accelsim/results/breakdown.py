@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +78,7 @@ def time_shares(program: Program, timeline: Timeline) -> list[TimeShare]:
     return shares
 
 
-def _summed(parts: list[tuple[Ints, ...]], units: int, operators: int) -> list[
+def _summed(parts: Sequence[tuple[Any, ...]], units: int, operators: int) -> list[
         tuple[tuple[int, int, int, int], int]]:  # fmt: skip
     """((unit, operator, cause, waited for), ticks), exact in int64."""
     columns = [np.concatenate([part[i] for part in parts]) for i in range(5)]

@@ -115,14 +115,14 @@ def moved_constants(a: Result, b: Result) -> list[Constant]:
     """Constants of actions in both runs whose joules a count or source differ."""
     sides = []
     for result in (a, b):
-        found = {}
+        found: dict[tuple[str, str], tuple[float, str]] = {}
         for row in result.energy.rows:
             if row.count:
                 found.setdefault((row.unit, row.action), (row.joules / row.count, row.source))
         sides.append(found)
     before, after = sides
     return [
-        Constant(*key, before[key][0], after[key][0], before[key][1], after[key][1])
+        Constant(key[0], key[1], before[key][0], after[key][0], before[key][1], after[key][1])
         for key in before if key in after
         and (abs(before[key][0] - after[key][0]) > 1e-9 * abs(before[key][0])
              or before[key][1] != after[key][1])

@@ -69,6 +69,8 @@ def to_dict(result: Result) -> dict[str, Any]:
             for unit in result.units
         ],
     }  # fmt: skip
+    if result.steady_seconds is not None:
+        whole["steady_state_seconds"] = result.steady_seconds
     if result.search is not None:
         report = result.search
         whole["search"] = {

@@ -66,6 +66,7 @@ class Result:
     program_digest: str
     spread: dict[str, float]  # joules at the chip boundary by family of digital energy
     search: SearchReport | None = None
+    steady_seconds: float | None = None  # between runs back to back, when measured
     folder: str = ""  # where it was saved
     scores: dict[str, float] = field(default_factory=dict)  # of a saved run's values
 

@@ -1,0 +1,59 @@
+"""Steady-state throughput: the same workload again and again, each run overlapping the next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from accelsim.chip import Chip
+from accelsim.errors import InputError, Problem
+from accelsim.mapping import Mapping, Plan, compile_program
+from accelsim.timing import simulate
+from accelsim.workload import TensorSpec, VectorOperator, Workload
+from accelsim.workload.operators import Operator
+
+COPIES = 3  # the last period is taken; the first two fill the pipeline
+
+
+def steady_seconds(chip: Chip, workload: Workload, chosen: Plan) -> float:
+    """Seconds between the results of one run and the next, back to back on one chip.
+
+    Every run fetches its weights again, as one run does. InputError for weights that are resident:
+    copies of them do not fit, and a single run's time is then the bound.
+    """
+    if chip.weights == "resident":
+        raise InputError(
+            Problem("throughput.resident", "is not measured with resident weights",
+                    "run with --weights cold", file="--throughput")
+        )  # fmt: skip
+    ends = []
+    for copies in (COPIES - 1, COPIES):
+        many, plan = repeated(workload, chosen, copies)
+        timeline = simulate(compile_program(chip, many, chosen=plan), chip)
+        ends.append(timeline.seconds)
+    return ends[1] - ends[0]
+
+
+def repeated(workload: Workload, chosen: Plan, copies: int) -> tuple[Workload, Plan]:
+    """The workload several times over, independent but for the hardware."""
+    operators: list[Operator] = []
+    tensors: dict[str, TensorSpec] = {}
+    mappings: dict[str, Mapping] = {}
+    formats: dict[str, str] = {}
+    for copy in range(copies):
+        def name_of(name: str, copy: int = copy) -> str:
+            return name if copy == 0 else f"{name}@{copy + 1}"
+
+        for op in workload.operators:
+            if isinstance(op, VectorOperator):
+                operators.append(replace(op, name=name_of(op.name), output=name_of(op.output),
+                                         inputs=tuple(name_of(x) for x in op.inputs)))  # fmt: skip
+                continue
+            bias = None if op.bias is None else name_of(op.bias)
+            operators.append(replace(op, name=name_of(op.name), input=name_of(op.input), bias=bias,
+                                     weight=name_of(op.weight), output=name_of(op.output)))  # fmt: skip
+            mappings[name_of(op.name)] = chosen.mappings[op.name]
+        tensors |= {name_of(name): replace(spec, name=name_of(name))
+                    for name, spec in workload.tensors.items()}  # fmt: skip
+        formats |= {name_of(name): form for name, form in chosen.formats.items()}
+    many = replace(workload, operators=tuple(operators), tensors=tensors, values=None)
+    return many, Plan(mappings, formats)
