@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip
 from accelsim.energy import account, family_spread
 from accelsim.errors import ConservationError, InputError, Problem
-from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.explore import search_plan
+from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.search import BUDGET
 from accelsim.program.digest import program_digest

@@ -22,8 +22,10 @@ def run_reports(chip: str, workload: str, gemm: bool, out: str | None, force: bo
                                 file="--reports"))  # fmt: skip
     for name, suffix in ((chip, ".cfg"), (workload, ".csv")):
         if not name.endswith(suffix):
-            problems.append(Problem("reports.kind", f"is no {suffix} file",
-                                    f"give SCALE-Sim's {suffix}, or leave out --reports", file=name))  # fmt: skip
+            problems.append(
+                Problem("reports.kind", f"is no {suffix} file",
+                        f"give SCALE-Sim's {suffix}, or leave out --reports", file=name)
+            )  # fmt: skip
     if problems or out is None:
         raise InputError(problems)
     config = load_cfg(chip)

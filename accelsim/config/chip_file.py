@@ -255,9 +255,12 @@ class _ChipReader(Reader):
     def place_of(items: dict[str, tuple[Place, Node]], *path: str) -> Place:
         """Where a value stands, or its nearest parent."""
         place, node = items[path[0]]
-        for key in path[1:]:
+        for part in path[1:]:
+            key, _, index = part.partition("[")
             if not node.is_map or key not in node.value:
                 break
-            place, node = node.value[key][0], node.value[key][1]
+            node = node.value[key][1]
+            if index and node.is_list:
+                node = node.value[int(index.rstrip("]"))]
             place = node.place
         return place

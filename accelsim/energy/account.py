@@ -10,10 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.energy.lookup import Price, memory_prices, unit_prices
+from accelsim.energy.lookup import (
+    Price,
+    memory_prices,
+    unit_prices,
+    unknown_constants,
+    with_own,
+)
 from accelsim.energy.report import EnergyReport, EnergyRow
 from accelsim.energy.rows import families
-from accelsim.errors import ConservationError
+from accelsim.errors import ConservationError, InputError
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.table import Program, Shapes
@@ -35,7 +41,11 @@ def prices(chip: Chip) -> tuple[dict[tuple[str, str], Price], dict[tuple[str, st
     if digest not in _PRICES:
         if len(_PRICES) >= 64:
             _PRICES.clear()
-        _PRICES[digest] = (unit_prices(chip), memory_prices(chip))
+        units, memories = unit_prices(chip), memory_prices(chip)
+        known = {f"{unit}/{action}" for unit, action in (*units, *memories)}
+        if problems := unknown_constants(chip, known):
+            raise InputError(problems)
+        _PRICES[digest] = (with_own(chip, units), with_own(chip, memories))
     return _PRICES[digest]
 
 

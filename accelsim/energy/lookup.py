@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from accelsim.chip import Chip
+from accelsim.chip import Chip, Constant
 from accelsim.energy.rows import components, half_width
 from accelsim.energy.scaling import scale_energy
 from accelsim.energy.sram import sram_cost
@@ -29,13 +29,53 @@ class Price:
 
 
 def _row(chip: Chip, key: str) -> tuple[float, float]:
-    """(joules at the chip's node and voltage, band) of a row of the component table."""
+    """(joules at the chip's node and voltage, band) of a row of the component table, or of the
+    chip's own constant of that key."""
+    for own in chip.technology.constants:
+        if own.key == key:
+            return _own(chip, own), half_width(own.confidence)
     row = components()[key]
     node = chip.technology.node * 1e9
     value = row["value"] * PICO
     if row["node_nm"] is not None:
         value = scale_energy(value, row["node_nm"], row["voltage"], node, chip.technology.voltage)
     return value, half_width(row["confidence"])
+
+
+def _own(chip: Chip, own: Constant) -> float:
+    """Joules of a constant of the chip file at the chip's node and voltage."""
+    tech = chip.technology
+    if own.node is None and own.voltage is None:
+        return own.value
+    node, volts = own.node or tech.node, own.voltage or tech.voltage
+    return scale_energy(own.value, node * 1e9, volts, tech.node * 1e9, tech.voltage)
+
+
+def with_own(chip: Chip, prices: dict[tuple[str, str], Price]) -> dict[tuple[str, str], Price]:
+    """Prices with the chip's own constants of the form "unit/action" in place, and its own rows
+    named in the sources."""
+    for own in chip.technology.constants:
+        for key, price in prices.items():
+            if own.key in price.source:
+                named = price.source.replace(own.key, f"{own.key}: {own.source} (the chip file)")
+                prices[key] = replace(price, source=named)
+        unit, _, action = own.key.partition("/")
+        if (unit, action) in prices:
+            old = prices[unit, action]
+            prices[unit, action] = Price(_own(chip, own), half_width(own.confidence), old.boundary,
+                                         f"{own.source} (the chip file)")  # fmt: skip
+    return prices
+
+
+def unknown_constants(chip: Chip, known: set[str]) -> list[Problem]:
+    """Constants of the chip file that name neither a row nor an action."""
+    listed = ", ".join(sorted(known))
+    return [
+        Problem("energy.constant", f"there is no constant {own.key!r}", f"write one of: {listed}",
+                path=f"technology.constants[{number}].key")
+        for number, own in enumerate(chip.technology.constants)
+        if own.key not in known and own.key not in components()
+    ]  # fmt: skip
 
 
 def multiply_accumulate(chip: Chip, input_format: str, weight_format: str) -> Price:

@@ -36,7 +36,8 @@ class SearchReport:
 
 def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budget: int = BUDGET,
                 seeds: Mapping[str, OperatorMapping] | None = None,
-                progress: Callable[[str, int, int], None] | None = None) -> tuple[Plan, SearchReport]:  # fmt: skip
+                progress: Callable[[str, int, int], None] | None = None) -> tuple[
+                    Plan, SearchReport]:  # fmt: skip
     """The best Plan found, never worse than the default one.
 
     objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: engine runs

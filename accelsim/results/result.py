@@ -110,6 +110,9 @@ class Result:
             "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
         ]
+        if tech.constants:
+            notes.append("constants of the chip file: " + ", ".join(own.key for own in
+                                                                    tech.constants))  # fmt: skip
         if "assumed" in self.chip.notes:
             notes.append(str(self.chip.notes["assumed"]))
         if self.values is not None:

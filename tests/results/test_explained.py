@@ -1,0 +1,292 @@
+"""explain, diff, report and saved runs: parts that add up, on every shipped chip and workload."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from accelsim import api, shipped
+from accelsim.cli.main import cli
+from accelsim.errors import ConservationError, InputError
+from accelsim.program.opcodes import Why
+from accelsim.program.table import Program
+from accelsim.report.page import write_report
+from accelsim.report.timeline import spans, trace_json
+from accelsim.results import files
+from accelsim.results.breakdown import CAUSES, joule_shares, percentages, time_shares
+from accelsim.results.difference import (
+    cycle_terms,
+    exact_cycles,
+    exact_joules,
+    first_difference,
+    joule_terms,
+    moved_constants,
+)
+from accelsim.results.load import load_run
+from accelsim.results.result import Result
+from accelsim.results.summary import summarise
+
+CHIPS, WORKLOADS = shipped.names("chip"), shipped.names("workload")
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Folders of three runs."""
+    folder = tmp_path_factory.mktemp("runs")
+    made = {}
+    for name, chip, overrides in (("a", "int8_edge", []), ("b", "int4_edge", []),
+                                  ("slow", "int8_edge", ["memories.dram.bandwidth=4 GB/s"])):  # fmt: skip
+        result = api.run(api.load_chip(chip, overrides), api.load_workload("digits_cnn", 8))
+        files.save(result, folder / name)
+        made[name] = folder / name
+    return made
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("workload", WORKLOADS)
+def test_every_cycle_and_joule_is_explained(chip: str, workload: str) -> None:
+    result = api.run(api.load_chip(chip), api.load_workload(workload))
+    shares = time_shares(result.program, result.timeline)
+    for row, unit in zip(result.program.units, result.units, strict=True):
+        mine = [share for share in shares if share.unit == row.name]
+        assert sum(share.ticks for share in mine) == result.timeline.makespan
+        sums = {cause: sum(s.ticks for s in mine if s.cause == cause) for cause in CAUSES}
+        assert sums["busy"] + sums["drain"] == unit.busy
+        assert {c: sums[c] for c in unit.stalled} == unit.stalled
+        assert sums["idle"] == unit.idle
+        assert sum(percentages([float(x) for x in sums.values()])) == pytest.approx(100, abs=1e-9)
+    joules = joule_shares(result)
+    assert sum(s.joules for s in joules) == pytest.approx(result.joules, rel=1e-12)
+    assert sum(percentages([s.joules for s in joules])) == pytest.approx(100, abs=1e-9)
+    assert all(s.formula for s in joules)
+    whole = sum(s.joules for i in range(-1, len(result.workload.operators))
+                for s in joule_shares(result, i))  # fmt: skip
+    assert whole == pytest.approx(result.joules, rel=1e-12)
+
+
+def test_a_tick_without_an_owner_is_a_bug() -> None:
+    result = api.run(api.load_chip("int8_edge"), api.load_workload("small_gemm"))
+    result.timeline.makespan += 1
+    shares = time_shares(result.program, result.timeline)  # one more idle tick is still explained
+    assert sum(s.ticks for s in shares if s.unit == "array") == result.timeline.makespan
+    result.timeline.why[:] = int(Why.UNIT)
+    with pytest.raises(ConservationError, match="no cause"):
+        time_shares(result.program, result.timeline)
+
+
+def test_percentages_add_up() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        values = rng.exponential(1.0, int(rng.integers(1, 40))).tolist()
+        parts = percentages(values)
+        assert round(sum(parts), 6) == 100.0
+        total = sum(values)
+        assert all(abs(p - 100 * v / total) < 0.1001 for p, v in zip(parts, values, strict=True))
+    assert percentages([0.0, 0.0]) == [0.0, 0.0]
+
+
+def run_cli(*arguments: str) -> str:
+    done = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    if done.exception is not None:
+        raise done.exception
+    return done.output
+
+
+def test_explain_prints_sums_bounds_sources_and_advice(saved: dict[str, Path]) -> None:
+    text = run_cli("explain", str(saved["slow"]))
+    lines = text.splitlines()
+    units = [line.split() for line in lines[lines.index("where the cycles went, in % of the makespan")
+                                            + 2 :]]  # fmt: skip
+    rows = [cells for cells in units if len(cells) == len(CAUSES) + 2][:6]
+    assert len(rows) >= 5
+    for cells in rows:
+        assert cells[-1] == "100.0"
+        assert sum(float(x) for x in cells[1:-1]) == pytest.approx(100.0, abs=1e-9)
+    assert re.search(r"total +[\d,]+ +[\d,]+ +100\.0", text)
+    assert "horowitz_45nm/int8/multiply" in text and "dram/lpddr4/bit" in text
+    assert "no schedule of this plan is faster than" in text
+    assert re.search(r"1\. dram bandwidth 4 -> 8 GB/s: time -\d", text)
+    only = run_cli("explain", str(saved["a"]), "--why", "joules")
+    assert "cycles went" not in only and "joules went" in only
+    layer = run_cli("explain", str(saved["a"]), "--layer", "conv2")
+    assert "loop nest of conv2" in layer and "for m in" in layer and "resident:" in layer
+    with pytest.raises(InputError, match="no operator 'conv9'"):
+        run_cli("explain", str(saved["a"]), "--layer", "conv9")
+
+
+@pytest.mark.parametrize("pair", [("a", "b"), ("a", "slow"), ("b", "slow"), ("a", "a")])
+def test_a_difference_adds_up_exactly(saved: dict[str, Path], pair: tuple[str, str]) -> None:
+    a, b = (load_run(saved[name]) for name in pair)
+    cycles, joules = cycle_terms(a, b), joule_terms(a, b)
+    assert sum((t.change for t in cycles), Fraction(0)) == exact_cycles(b) - exact_cycles(a)
+    assert sum((t.change for t in joules), Fraction(0)) == exact_joules(b) - exact_joules(a)
+    assert float(exact_joules(a)) == pytest.approx(a.joules, rel=1e-12)
+    assert a.cycles - 1 < float(exact_cycles(a)) <= a.cycles
+    if pair == ("a", "a"):
+        assert not cycles and not joules and first_difference(a.program, b.program) is None
+    if pair == ("a", "slow"):  # only static energy lasts longer; constants stay
+        assert not moved_constants(a, b)
+        assert {t.action for t in joules} >= {"leakage_second"}
+    if pair == ("a", "b"):
+        assert "mac_int8_int8" in {t.action for t in joules}
+        assert first_difference(a.program, b.program) == 0
+    text = run_cli("diff", str(saved[pair[0]]), str(saved[pair[1]]), "--terms", "3")
+    assert "sum" in text
+
+
+def test_the_first_command_that_differs_is_found(saved: dict[str, Path]) -> None:
+    for row, column in ((40, "flags"), (3, "opcode"), (55, "shape")):
+        a, b = load_run(saved["a"]), load_run(saved["a"])
+        values = getattr(b.program.commands, column)
+        values[row] = values[row] + 1 if column != "shape" else (values[row] + 1) % len(
+            b.program.shapes.kind)  # fmt: skip
+        assert first_difference(a.program, b.program) == row
+    for table, column in (("operands", "bytes"), ("operands", "offset"), ("demands", "bytes"),
+                          ("dependencies", "predecessor")):  # fmt: skip
+        a, b = load_run(saved["a"]), load_run(saved["a"])
+        part = getattr(b.program, table)
+        entry = len(getattr(part, column)) // 2
+        row = int(np.searchsorted(part.start, entry, side="right")) - 1
+        getattr(part, column)[entry] += 1
+        assert first_difference(a.program, b.program) == row
+
+
+def test_a_moved_constant_is_named_with_its_source(tmp_path: Path) -> None:
+    work = api.load_workload("small_gemm")
+    for name, overrides in (("a", []), ("b", ["technology.family=jouppi_7nm"])):
+        files.save(api.run(api.load_chip("int8_edge", overrides), work), tmp_path / name)
+    a, b = load_run(tmp_path / "a"), load_run(tmp_path / "b")
+    found = {item.action: item for item in moved_constants(a, b)}
+    assert "horowitz_45nm" in found["mac_int8_int8"].source_before
+    assert "jouppi_7nm" in found["mac_int8_int8"].source_after
+    mac = next(t for t in joule_terms(a, b) if t.action == "mac_int8_int8")
+    assert mac.by_count == 0 and mac.by_constant > 0
+
+
+def same(a: Result, b: Result) -> None:
+    assert (a.chip, a.workload) == (b.chip, b.workload)
+    assert a.cycles == b.cycles and a.program_digest == b.program_digest
+    assert sorted(map(repr, a.energy.rows)) == sorted(map(repr, b.energy.rows))
+    assert [row.joules for row in a.operators] == pytest.approx([row.joules for row in b.operators])
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_a_saved_run_loads_as_it_was(tmp_path: Path, chip: str) -> None:
+    work = api.load_workload("digits_cnn", 4)
+    result = api.run(api.load_chip(chip), work, search="edp", budget=1)
+    files.save(result, tmp_path / "run")
+    again = load_run(tmp_path / "run")
+    same(result, again)
+    assert [vars_of(x) for x in again.operators] == [vars_of(x) for x in summarise(
+        result.program, result.chip, work, result.timeline, result.energy, result.plan.mappings)]  # fmt: skip
+
+
+def vars_of(row: object) -> tuple[object, ...]:
+    return tuple(getattr(row, name) for name in ("name", "cycles", "busy_cycles", "mapping"))
+
+
+DAMAGE = [
+    ("result.json", None, "has no readable result.json"),
+    ("inputs.json", None, "has no readable inputs.json"),
+    ("energy.csv", None, "is damaged"),
+    ("result.json", "{", "is damaged"),
+    ("result.json", "[]", "it is no object"),
+    ("result.json", "{}", "is damaged"),
+    ("inputs.json", "{\"version\": 99}", "version 99"),
+    ("inputs.json", "{\"version\": 1}", "is damaged"),
+    ("energy.csv", "operator,unit\nnobody,x\n", "is damaged"),
+    ("energy.csv", "operator,unit,action,count,joules,boundary,band,source\nfc,a,b,c,d,e,f,g\n",
+     "is damaged"),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "said"), DAMAGE)
+def test_a_damaged_run_is_refused(tmp_path: Path, saved: dict[str, Path], name: str,
+                                  text: str | None, said: str) -> None:  # fmt: skip
+    for path in saved["a"].iterdir():
+        if path.is_file():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    if text is None:
+        (tmp_path / name).unlink()
+    else:
+        (tmp_path / name).write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_run(tmp_path)
+    assert said in str(caught.value)
+
+
+def test_a_run_of_another_plan_is_refused(tmp_path: Path, saved: dict[str, Path]) -> None:
+    for path in saved["a"].iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    whole = json.loads((tmp_path / "result.json").read_text())
+    whole["program"]["digest"] = "0" * 64
+    (tmp_path / "result.json").write_text(json.dumps(whole))
+    with pytest.raises(InputError, match="run it again"):
+        load_run(tmp_path)
+
+
+def test_the_report_holds_everything_itself(tmp_path: Path, saved: dict[str, Path]) -> None:
+    results = [load_run(saved["a"]), load_run(saved["b"])]
+    write_report(results, tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert not re.search(r'(?:src|href)="(?!data:)', page) and "<script" not in page
+    assert page.count("<img") == 9 and page.count("data:image/png;base64,") == 9
+    for word in ("digits_cnn on int8_edge", "digits_cnn on int4_edge", "cacti_sram", "Assumptions"):
+        assert word in page
+    for run in ("run1", "run2"):
+        for stem in ("energy", "utilisation", "timeline", "roofline"):
+            for suffix in (".png", ".svg", "_points.csv"):
+                assert (tmp_path / run / f"{stem}{suffix}").stat().st_size > 100
+    with (tmp_path / "run1" / "roofline_points.csv").open(newline="") as file:
+        points = list(csv.DictReader(file))
+    assert [p["operator"] for p in points] == ["conv1", "conv2", "fc"]
+    peak = 32 * 32 * 0.8
+    for point in points:
+        assert float(point["peak_gmacs_per_second"]) == pytest.approx(peak)
+        assert 0 < float(point["gmacs_per_second"]) <= peak
+
+
+def overlaps(program: Program, found: list[dict[str, float]]) -> int:
+    count = 0
+    for tid in range(len(program.units)):
+        mine = sorted((e["ts"], e["ts"] + e["dur"]) for e in found if e.get("tid") == tid)
+        count += sum(start < end - 1e-6 for (_, end), (start, _) in pairwise(mine))
+    return count
+
+
+def test_the_trace_has_every_command_once_and_none_overlap(saved: dict[str, Path]) -> None:
+    result = load_run(saved["a"])
+    whole = json.loads(trace_json(result))
+    events = [e for e in whole["traceEvents"] if e["ph"] == "X"]
+    assert [e["args"]["command"] for e in events] == list(range(len(result.program)))
+    assert overlaps(result.program, events) == 0
+    last = max(e["args"]["last_result_us"] for e in events)
+    assert last == pytest.approx(result.seconds * 1e6)
+    names = {e["args"]["name"] for e in whole["traceEvents"] if e["name"] == "thread_name"}
+    assert names == {row.name for row in result.program.units}
+
+
+def test_spans_cover_the_busy_time(saved: dict[str, Path]) -> None:
+    result = load_run(saved["a"])
+    drawn = sum(s.end - s.start for s in spans(result) if s.unit == "array")
+    unit = next(u for u in result.units if u.name == "array")
+    assert drawn >= unit.busy - result.timeline.makespan * 0.01
+
+
+def test_report_and_diff_write_all_or_nothing(tmp_path: Path, saved: dict[str, Path]) -> None:
+    text = run_cli("report", str(saved["a"]), "--out", str(tmp_path / "page"), "--trace")
+    assert "report.html" in text and (tmp_path / "page" / "trace.json").exists()
+    run_cli("diff", str(saved["a"]), str(saved["b"]), "--out", str(tmp_path / "diff"))
+    names = {path.name for path in (tmp_path / "diff").iterdir()}
+    assert {"cycles_terms.csv", "joules_terms.csv", "waterfall.png", "waterfall.svg"} <= names
+    for command in (["report", str(saved["a"])], ["diff", str(saved["a"]), str(saved["b"])]):
+        with pytest.raises(InputError, match="is not empty"):
+            run_cli(*command, "--out", str(tmp_path / "page"))
