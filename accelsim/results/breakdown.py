@@ -48,15 +48,14 @@ def time_shares(program: Program, timeline: Timeline) -> list[TimeShare]:
     on = np.where(ref >= 0, c.unit[ref], -1)
     none = np.full(len(order), -1, np.int64)
     numbers = {name: i for i, name in enumerate(CAUSES)}
-    table = np.full(int(max(_OF_WHY)) + 1 if _OF_WHY else 1, -1, np.int64)
+    table = np.full(len(Why), -1, np.int64)
     for why, name in _OF_WHY.items():
         table[int(why)] = numbers[name]
-    known = np.minimum(timeline.why[order], len(table) - 1)
     interval = timeline.interval[order]
     parts = [
         (unit, operator, np.full(len(order), numbers["busy"]), none, interval),
         (unit, operator, np.full(len(order), numbers["port"]), none, release - issue - interval),
-        (unit, operator, table[known], on, issue - before),
+        (unit, operator, table[timeline.why[order]], on, issue - before),
     ]
     found = _summed(parts, len(program.units), len(program.operators))
     shares = [TimeShare(program.units[u].name, o, CAUSES[k], program.units[w].name if w >= 0 else "",
