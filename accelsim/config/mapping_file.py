@@ -17,6 +17,7 @@ from accelsim.workload import MacOperator, VectorOperator, Workload
 
 NUMBERS = ("batch", "height", "width", "n", "k", "input_slots", "weight_slots", "output_slots")
 FLAGS = ("input_resident", "weight_resident")
+SPLITS = ("m", "n", "k")
 
 
 def load_mappings(path: str | Path, chip: Chip, workload: Workload) -> dict[str, Mapping]:
@@ -89,6 +90,8 @@ class _MappingReader(Reader):
                 values[key] = self.value(items[key][1], rule, f"{path}.{key}")
         if "order" in items:
             values["order"] = self.choice(items["order"][1], ORDERS, f"{path}.order")
+        if "split" in items:
+            values["split"] = self.choice(items["split"][1], SPLITS, f"{path}.split")
         return Mapping(**values) if len(self.problems) == before else None
 
     def placed(self, problem: Problem, node: Node) -> None:

@@ -98,6 +98,77 @@ MAPPING = [
     ("unknown mapping dataflow", "weight_stationary", "row_stationary", "row_stationary"),
     ("resident text", "weight_resident: true", "weight_resident: perhaps", "perhaps"),
 ]
+MAPPING += [
+    ("unknown split", "order: mnk", "split: w", "split: w"),
+    ("height fraction", "height: 32", "height: 3.5", "height: 3.5"),
+    ("width too large", "n: 24", "width: 2", "width: 2"),
+    ("slots zero", "n: 24", "input_slots: 0", "input_slots: 0"),
+    ("slots too many", "n: 24", "input_slots: 900", "input_slots: 900"),
+    ("batch of a product", "n: 24", "batch: 2", "batch: 2"),
+    ("operators missing", "operators:", "operator:", "operator:"),
+    ("order a list", "order: mnk", "order: [m, n, k]", "[m, n, k]"),
+]
+#: edits of configs/chips/int8_edge.yaml: constants of the user's own; {C} stands for its list
+_C = "  voltage: 0.8 V\n  constants:\n    - {"
+CONSTANTS = [
+    ("constant unknown", "key: array/mac_int9, value: 1 pJ, source: us, confidence: run}", "mac_int9"),
+    ("constant without source", "key: dram/lpddr4/bit, value: 1 pJ, confidence: run}", "dram/lpddr4"),
+    ("constant without value", "key: dram/lpddr4/bit, source: us, confidence: run}", "dram/lpddr4"),
+    ("constant without unit", "key: dram/lpddr4/bit, value: 4, source: us, confidence: run}", "value: 4"),
+    ("constant in watts", "key: dram/lpddr4/bit, value: 4 W, source: us, confidence: run}", "4 W"),
+    ("constant negative", "key: dram/lpddr4/bit, value: -4 pJ, source: us, confidence: run}", "-4 pJ"),
+    ("constant nan", "key: dram/lpddr4/bit, value: .nan, source: us, confidence: run}", ".nan"),
+    ("confidence unknown", "key: dram/lpddr4/bit, value: 4 pJ, source: us, confidence: sure}", "sure"),
+    ("constant's node far off", "key: dram/lpddr4/bit, value: 4 pJ, source: us, confidence: run, "
+     "node: 3 m}", "3 m"),
+    ("constant with a typo", "key: dram/lpddr4/bit, valeu: 4 pJ, source: us, confidence: run}", "valeu"),
+]
+CHIP += [(name, "  voltage: 0.8 V", _C + text, marker) for name, text, marker in CONSTANTS]
+CHIP += [
+    ("constants no list", "  voltage: 0.8 V", "  voltage: 0.8 V\n  constants: many", "constants: many"),
+    ("background in joules", "    efficiency: 0.85", "    background: 3 J", "3 J"),
+]
+#: edits of tests/scalesim/small.cfg
+CFG = [
+    ("rows missing", "ArrayHeight:    8\n", "", ""),
+    ("rows zero", "ArrayHeight:    8", "ArrayHeight:    0", "ArrayHeight"),
+    ("rows text", "ArrayHeight:    8", "ArrayHeight:    many", "ArrayHeight"),
+    ("rows negative", "ArrayHeight:    8", "ArrayHeight:    -8", "ArrayHeight"),
+    ("rows fraction", "ArrayHeight:    8", "ArrayHeight:    8.5", "ArrayHeight"),
+    ("rows twice", "ArrayHeight:    8", "ArrayHeight: 8\nArrayHeight: 9", "ArrayHeight: 9"),
+    ("columns huge", "ArrayWidth:     4", "ArrayWidth: 99999999", "ArrayWidth"),
+    ("buffer missing", "FilterSramSzkB:  32\n", "", ""),
+    ("buffer text", "FilterSramSzkB:  32", "FilterSramSzkB: big", "FilterSramSzkB"),
+    ("buffer tiny", "FilterSramSzkB:  32", "FilterSramSzkB: 1", ""),
+    ("dataflow unknown", "Dataflow : ws", "Dataflow : rs", "Dataflow"),
+    ("dataflow missing", "Dataflow : ws\n", "", ""),
+    ("bandwidth text", "Bandwidth : 10", "Bandwidth : wide", "Bandwidth"),
+    ("bandwidth missing", "Bandwidth : 10\n", "", ""),
+    ("bandwidth zero", "Bandwidth : 10", "Bandwidth : 0", "Bandwidth"),
+    ("mode unknown", "InterfaceBandwidth: USER", "InterfaceBandwidth: FAST", "InterfaceBandwidth"),
+    ("no section", "[general]\n", "", "run_name"),
+    ("no key", "Dataflow : ws", "Dataflow ws", "Dataflow ws"),
+    ("digits of another script", "ArrayHeight:    8", "ArrayHeight:    \u0668", "ArrayHeight"),
+    ("zero byte", "Dataflow : ws", "Dataflow : w\0s", ""),
+]
+#: edits of tests/scalesim/small.csv
+CSV = [
+    ("number missing", "Conv1, 12, 12, 3, 3, 2, 5, 2,", "Conv1, 12, 12, 3, 3,", "Conv1"),
+    ("number text", "Conv1, 12, 12,", "Conv1, twelve, 12,", "twelve"),
+    ("number empty", "Conv1, 12, 12,", "Conv1, , 12,", "Conv1"),
+    ("number zero", "Conv1, 12, 12, 3,", "Conv1, 12, 12, 0,", "Conv1"),
+    ("number negative", "Conv1, 12, 12, 3,", "Conv1, 12, 12, -3,", "Conv1"),
+    ("number huge", "Conv1, 12, 12,", "Conv1, 99999999999999999999, 12,", "Conv1"),
+    ("number fraction", "2, 5, 2,", "2, 5.5, 2,", "Conv1"),
+    ("filter too tall", "Conv1, 12, 12, 3, 3,", "Conv1, 12, 12, 13, 3,", "Conv1"),
+    ("filter too wide", "Conv1, 12, 12, 3, 3,", "Conv1, 12, 12, 3, 13,", "Conv1"),
+    ("stride zero", "2, 5, 2,", "2, 5, 0,", "Conv1"),
+    ("semicolons", "Conv1, 12, 12, 3, 3, 2, 5, 2,", "Conv1; 12; 12; 3; 3, 2, 5, 2", "Conv1"),
+    ("gemm header", "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, "
+     "Num Filter, Strides,", "Layer, M, N, K,", "Layer"),
+    ("zero byte in csv", "Conv1, 12", "Conv1\0, 12", ""),
+    ("not utf-8", "Conv1, 12", "Conv\udcff, 12", ""),
+]
 #: arguments after "run int8_edge small_gemm"
 ARGUMENTS = [
     ("set without value", ["--set", "units.array.rows"], "set.form"),
