@@ -186,7 +186,7 @@ def chip_of(config: ScaleSimConfig, compatible: bool) -> Chip:
     if config.dataflow == "is":
         in_words, weight_words = weight_words, in_words
     memories: dict[str, Sram | Dram] = {
-        "dram": Dram("dram", float(words * CLOCK_HZ), "lpddr4", size=1 << 36, latency=0.0,
+        "dram": Dram("dram", float(words * CLOCK_HZ), "lpddr4", size=1 << 50, latency=0.0,
                      burst=words, quantum=1 if compatible else 16),
         "ifmap_sram": _sram("ifmap_sram", config.input_kib, in_words, compatible),
         "filter_sram": _sram("filter_sram", config.weight_kib, weight_words, compatible),

@@ -27,6 +27,8 @@ SOURCES = {
     "trace": [p for p in sorted((ROOT / "workloads").glob("*.yaml")) if p.stem != "resnet18"],
     "mapping": sorted((ROOT / "configs/mappings").glob("*.yaml")),
     "values": [ROOT / "workloads/digits_mlp.npz"],
+    "cfg": [ROOT / "tests/scalesim/small.cfg"],
+    "csv": [ROOT / "tests/scalesim/small.csv"],
 }
 
 
@@ -67,8 +69,9 @@ def main(kind: str, first: int, count: int, folder: Path) -> int:
     load: dict[str, Callable[[Path], object]] = {
         "chip": accelsim.load_chip, "trace": accelsim.load_workload,
         "mapping": lambda path: load_mappings(path, chip, workload), "values": load_npz,
+        "cfg": accelsim.load_chip, "csv": accelsim.load_workload,
     }  # fmt: skip
-    path = folder / ("fuzzed.npz" if kind == "values" else "fuzzed.yaml")
+    path = folder / {"values": "fuzzed.npz", "cfg": "fuzzed.cfg", "csv": "fuzzed.csv"}.get(kind, "fuzzed.yaml")  # fmt: skip
     sources = [source.read_bytes() for source in SOURCES[kind]]
     refused = 0
     for seed in range(first, first + count):
