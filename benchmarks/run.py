@@ -17,16 +17,20 @@ sys.path.insert(0, str(Path(__file__).parent))
 import bench_engine
 import bench_gemm
 import bench_program
+import bench_scalesim
+import bench_search
 import bench_startup
 
 BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
-           "startup": bench_startup}  # fmt: skip
+           "startup": bench_startup, "search": bench_search, "scalesim": bench_scalesim}  # fmt: skip
 
 
 def shown(name: str, value: float) -> str:
     """A figure with its unit."""
     if name.endswith("_ms"):
         return f"{value:,.1f} ms"
+    if name.endswith("_mib"):
+        return f"{value:,.0f} MiB"
     if "over" in name:
         return f"{value:.2f} x"
     return f"{value:,.0f}" + ("" if name.endswith("commands") else "/s")
@@ -36,8 +40,9 @@ def verdict(name: str, value: float, bar: float | None) -> str:
     """The bar and how far the figure is from it."""
     if bar is None:
         return ""
-    met = value <= bar if name.endswith("_ms") else value >= bar
-    far = bar / value if name.endswith("_ms") else value / bar
+    small = name.endswith(("_ms", "_mib"))  # the smaller the better
+    met = value <= bar if small else value >= bar
+    far = bar / value if small else value / bar
     return f"bar {shown(name, bar)}: {'met' if met else 'MISSED'}, {far:.2f} of it"
 
 
