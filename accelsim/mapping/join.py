@@ -97,7 +97,7 @@ class Joiner:
         return edges
 
     def finish(self, operators: tuple[str, ...], residents: tuple[ResidentRow, ...]) -> Program:
-        """The Program of everything appended."""
+        """The Program of everything appended. The segments are used up."""
         counts = np.array([segment.rows for segment in self._segments], np.int64)
         shape_bases = [self._shape_base[id(segment)] for segment in self._segments]
         table = _side_by_side([s.commands for s in self._segments], len(COMMAND_COLUMNS))
@@ -125,22 +125,30 @@ class Joiner:
 
     def _operand_table(self) -> Operands:
         start = _cumulative([segment.operand_count for segment in self._segments])
-        table = _side_by_side([s.operands for s in self._segments],
-                              len(OPERAND_COLUMNS) + 2 * RANK)  # fmt: skip
+        width = len(OPERAND_COLUMNS)
         sizes = [segment.operands.shape[1] for segment in self._segments]
+        total = sum(sizes)
+        table = np.empty((width, total), np.int64)
+        offset, extent = np.empty((total, RANK), np.int64), np.empty((total, RANK), np.int64)
+        at = 0
+        last = {id(segment): number for number, segment in enumerate(self._segments)}
+        for number, (segment, size) in enumerate(zip(self._segments, sizes, strict=True)):
+            here = slice(at, at + size)
+            table[:, here] = segment.operands[:width]
+            offset[here] = segment.operands[width::2].T
+            extent[here] = segment.operands[width + 1 :: 2].T
+            at += size
+            if last[id(segment)] == number:  # its memory goes as the table's comes
+                segment.operands = np.zeros((len(segment.operands), 0), np.int64)
         bases = np.repeat(np.array(self._tensor_bases, np.int64), sizes)
         tensors = np.array(self._tensors or [0], np.int64)
         table[TENSOR] = tensors[table[TENSOR] + bases]
         home = np.array(self.table.home or [0], np.int64)
         far = table[MEMORY] == self.dram
         table[ADDRESS] += np.where(far, home[table[TENSOR]], 0)
-        columns = dict(zip(OPERAND_COLUMNS, table, strict=False))
-        region = table[len(OPERAND_COLUMNS) :]
-        return Operands(
-            start, pitch=np.zeros(table.shape[1], np.int64),
-            offset=np.ascontiguousarray(region[0::2].T), extent=np.ascontiguousarray(region[1::2].T),
-            **columns,
-        )  # fmt: skip
+        columns = dict(zip(OPERAND_COLUMNS, table, strict=True))
+        return Operands(start, pitch=np.zeros(total, np.int64), offset=offset, extent=extent,
+                        **columns)  # fmt: skip
 
     def _edge_table(self) -> Dependencies:
         table = _side_by_side(self._edges, len(EDGE_COLUMNS))

@@ -34,6 +34,6 @@ def program_digest(program: Program) -> str:
         for name in column_names(kind):
             column = np.ascontiguousarray(getattr(getattr(program, table), name), "<i8")
             total.update(f"{table}.{name}{column.shape}".encode())
-            total.update(column.tobytes())
+            total.update(column.data)
     total.update(json.dumps(tables_of(program), sort_keys=True).encode())
     return total.hexdigest()

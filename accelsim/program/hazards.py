@@ -158,10 +158,13 @@ def segments(program: Program) -> tuple[Ints, Ints, int, Ints, Ints]:
     kept = [(r.memory, r.address, r.span) for r in program.residents]
     r_begin = np.array([base[m] + a for m, a, _ in kept], np.int64)
     r_end = r_begin + np.array([s for _, _, s in kept], np.int64)
-    edges = np.unique(np.concatenate([begin, end, r_begin, r_end]))
-    find = edges.searchsorted
-    return (*(find(x).astype(np.int64) for x in (begin, end)), len(edges),
-            *(find(x).astype(np.int64) for x in (r_begin, r_end)))  # type: ignore[return-value]  # fmt: skip
+    # each side alone first: a memory's tiles begin and end at few places
+    edges = np.unique(np.concatenate([*map(np.unique, (begin, end)), r_begin, r_end]))
+
+    def find(values: Ints) -> Ints:
+        return edges.searchsorted(values).astype(np.int64, copy=False)
+
+    return find(begin), find(end), len(edges), find(r_begin), find(r_end)
 
 
 def _region_tensor(program: Program) -> Ints:
@@ -170,9 +173,12 @@ def _region_tensor(program: Program) -> Ints:
     o = program.operands
     elements = np.array([int(np.prod(t.shape)) for t in program.tensors], np.int64)
     bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
-    region = np.prod(o.extent, axis=1)
-    part = (o.span * 8 >= elements[o.tensor] * bits[o.tensor]) & (region < elements[o.tensor])
-    return np.where(part, -1 - np.arange(len(o.tensor)), o.tensor)
+    part = np.prod(o.extent, axis=1) < elements[o.tensor]
+    part &= o.span >= (-(-elements * bits // 8))[o.tensor]
+    number = o.tensor.copy()
+    rows = np.flatnonzero(part)
+    number[rows] = -1 - rows
+    return number
 
 
 def check_hazards(f: Findings) -> None:

@@ -28,8 +28,10 @@ def columns_for(arrays: bool, *columns: Ints) -> list[Any]:
 
 
 def blank(arrays: bool, size: int, value: int = 0) -> Any:
-    """A new column of one value."""
-    return np.full(size, value, np.int64) if arrays else [value] * size
+    """A new column of one value; zeros take memory only where they are written."""
+    if not arrays:
+        return [value] * size
+    return np.full(size, value, np.int64) if value else np.zeros(size, np.int64)
 
 
 @dataclass(slots=True)
