@@ -28,7 +28,10 @@ demo: $(STAMP)
 	  $(RUN) $$chip digits_cnn --input digits --out reports/run_digits_$$chip --force || exit 1; \
 	  cp reports/run_digits_$$chip/energy.png reports/digits_cnn_$${chip}_energy.png; \
 	done
-	@echo "pictures: reports/*.png; full results: reports/run_*/"
+	@$(BIN)/accelsim report reports/run_resnet18_int8_edge reports/run_resnet18_int4_edge --out reports/run_report --force
+	@cp reports/run_report/roofline.png reports/resnet18_roofline.png
+	@cp reports/run_report/run1/timeline.png reports/resnet18_int8_edge_timeline.png
+	@echo "pictures: reports/*.png; page: reports/run_report/report.html; full results: reports/run_*/"
 
 test: $(STAMP)
 	$(THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile
