@@ -6,6 +6,7 @@ made here with pip. It takes two minutes. Our side is counted once started: kern
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -13,14 +14,14 @@ import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import accelsim
 from accelsim import api
 from accelsim.config.scalesim_cfg import ScaleSimConfig, chip_of
 from tests.scalesim.test_compatibility import golden, workload_of
 
+ROOT = Path(__file__).parent.parent
 BARS = {"compatible_over_scalesim": 1000.0, "default_with_energy_over_scalesim": 200.0,
         "resnet50_six_runs_ms": 5000.0, "resnet50_peak_mib": 300.0}  # fmt: skip
 THEIRS = """
@@ -68,8 +69,6 @@ def peer_python(folder: Path) -> str:
 
 def measure(scale: float = 1.0) -> dict[str, float]:
     """Seconds and ratios; scale below 1 leaves SCALE-Sim itself out."""
-    import json
-
     rows = [row for row in golden() if row["set"] == "AlexNet" and row["dataflow"] == "ws"]
     work = workload_of(rows)
     config = ScaleSimConfig("bench", 32, 32, 64, 64, 64, "ws")

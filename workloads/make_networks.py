@@ -8,7 +8,8 @@ from __future__ import annotations
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CONV = "  - {{name: {name}, kind: conv2d, input: {source}, filters: {filters}, kernel: {kernel}, {more}bias: true{end}}}"
+CONV = ("  - {{name: {name}, kind: conv2d, input: {source}, filters: {filters}, kernel: {kernel}, "
+        "{more}bias: true{end}}}")  # fmt: skip
 RELU = ", activation: relu"
 
 

@@ -28,7 +28,8 @@ from accelsim.units.mac_array import Dataflow
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-CLOSE = 0.02  # estimates nearer than this count as equal; then fewer passes win
+CLOSE = 1.0202013400267558  # estimates within this factor of one another count as equal; then fewer passes win
+LEVELS = np.cumprod(np.full(2100, CLOSE))  # no logarithm: its last bit differs between CPUs
 Order = Literal["mnk", "nmk"]
 
 
@@ -310,7 +311,7 @@ class Tilings:
             place = place * size + rows[:, axis]
         # ties: the grid's order, then the variants' (order, keep input, keep weights)
         variant = (rows[:, 3] * 2 + 1 - rows[:, 4]) * 2 + 1 - rows[:, 5]
-        level = (np.log(cycles) / CLOSE).astype(np.int64)
+        level = LEVELS.searchsorted(cycles, side="right")
         best = np.lexsort((variant, place, moved, passes, level))
         return Scores(cycles[best], guess[best], bound[best], moved[best], certain[best],
                       passes[best], near[best], rows[best], self)  # fmt: skip

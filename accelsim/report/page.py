@@ -68,7 +68,7 @@ def _table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (0,))
 
 
 def _overview(results: list[Result]) -> str:
-    head = ["run", "cycles", "MHz", "ms", "runs a second", "utilisation %", "device uJ", "core uJ",
+    head = ["run", "cycles", "MHz", "ms", "one by one, 1/s", "utilisation %", "device uJ", "core uJ",
             "chip uJ", "+- uJ", "mW", "pJ a MAC", "top-1 %"]  # fmt: skip
     rows = []
     for result in results:

@@ -121,8 +121,10 @@ def test_converted_files_are_equal_to_what_they_came_from(tmp_path: Path) -> Non
 def test_quantities_are_written_so_that_they_read_back() -> None:
     from accelsim.config.quantities import quantity
 
-    for value, unit in ((65536, "B"), (1000, "B"), (3, "bit"), (800_000_000, "Hz"), (17e9, "B/s"),
-                        (100e-9, "s"), (22e-9, "m"), (22 * 1e-9, "m"), (1 / 3, "V"), (1.7e-3, "W")):  # fmt: skip
+    for value, unit in (
+        (65536, "B"), (1000, "B"), (3, "bit"), (800_000_000, "Hz"), (17e9, "B/s"), (100e-9, "s"),
+        (22e-9, "m"), (22 * 1e-9, "m"), (1 / 3, "V"), (1.7e-3, "W"),
+    ):  # fmt: skip
         assert quantity(written(value, unit), unit) == value
 
 

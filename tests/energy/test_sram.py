@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from accelsim.energy import sram
-from accelsim.energy.rows import half_width, table
+from accelsim.energy.rows import components, families, half_width, table
+from accelsim.energy.scaling import energy_factor
 from accelsim.errors import InputError
 
 ROWS = table("cacti_sram")["rows"]
@@ -58,3 +59,34 @@ def test_leakage_and_area_grow_with_size() -> None:
         assert 0 < small.leakage < large.leakage
         assert 0 < small.area < large.area
         assert small.read < large.read * 1.3  # CACTI's own steps are not monotone everywhere
+
+
+def test_dynamic_energy_is_monotone_in_size_and_node() -> None:
+    """All 342 rows: a larger bank or an older node never reads or writes for less. No exceptions.
+    (Width, leakage and area are not monotone everywhere: CACTI changes the organisation.)"""
+    rows = {(r["tech_nm"], r["device"], r["size_bytes"], r["width_bits"]): r for r in ROWS}
+    assert len(rows) > 300
+    for (node, device, size, width), row in rows.items():
+        larger = [k for k in rows if k[0] == node and (k[1], k[3]) == (device, width) and k[2] > size]
+        older = [k for k in rows if k[0] > node and k[1:] == (device, size, width)]
+        for name in ("read_pj", "write_pj"):
+            assert row[name] > 0
+            for others, axis in ((larger, 2), (older, 0)):
+                if others:
+                    nearest = min(others, key=lambda k, axis=axis: k[axis])
+                    assert rows[nearest][name] >= row[name], (name, node, device, size, width)
+
+
+def test_scaling_and_arithmetic_tables_are_monotone() -> None:
+    nodes = sorted(int(name) for name in table("scaling")["energy"])
+    for volts in (0.7, 0.8, 0.9, 1.0):
+        factors = [energy_factor(node, volts) for node in nodes]
+        assert factors == sorted(factors), volts
+    areas = [table("scaling")["area"][str(node)] for node in nodes]
+    assert areas == sorted(areas)
+    for family in families():
+        for action in ("add", "multiply"):
+            widths = [components()[f"{family}/int{bits}/{action}"]["value"] for bits in (8, 32)]
+            assert widths[0] < widths[1]
+            floats = [components()[f"{family}/fp{bits}/{action}"]["value"] for bits in (16, 32)]
+            assert floats[0] < floats[1]

@@ -71,7 +71,8 @@ def main(kind: str, first: int, count: int, folder: Path) -> int:
         "mapping": lambda path: load_mappings(path, chip, workload), "values": load_npz,
         "cfg": accelsim.load_chip, "csv": accelsim.load_workload,
     }  # fmt: skip
-    path = folder / {"values": "fuzzed.npz", "cfg": "fuzzed.cfg", "csv": "fuzzed.csv"}.get(kind, "fuzzed.yaml")  # fmt: skip
+    ending = {"values": "npz", "cfg": "cfg", "csv": "csv"}.get(kind, "yaml")
+    path = folder / f"fuzzed.{ending}"
     sources = [source.read_bytes() for source in SOURCES[kind]]
     refused = 0
     for seed in range(first, first + count):

@@ -8,6 +8,9 @@ FOLD = "tests/timing/test_folding.py"
 ENERGY = "tests/energy"
 NUMBERS = "tests/numerics/test_quantize.py tests/numerics/test_products.py tests/arrays/test_arithmetic.py"
 RUNS = "tests/mapping/test_random_runs.py"
+PEER = "tests/scalesim/test_compatibility.py"
+SEARCH = "tests/mapping/test_search.py"
+EXPLAIN = "tests/results/test_explained.py"
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
 
 FAULTS = [
@@ -150,4 +153,48 @@ FAULTS = [
      "rows[o.address > size[o.memory] + (1 << 50)]", RULES),
     ("port bytes unseen", "program/validate.py",
      "wrong = (balance != 0) & linked[whole[head] % ports]", "wrong = balance > 1 << 60", RULES),
+    # -- SCALE-Sim's timing, the search, the explanations
+    ("fold forgets the preload", "units/fold_array.py", "+ np.where(output, 0, self.rows)",
+     "+ 0 * self.rows", PEER),
+    ("column folds innermost", "mapping/emit_folds.py", "group, column, row = grid",
+     "group, row, column = grid", PEER),
+    ("phantom writes dropped", "results/scalesim_reports.py", "counts[2] += int(phantom.sum())",
+     "counts[2] += 0", PEER),
+    ("cycles counted from one", "results/scalesim_reports.py", "total = int(ends[-1]) - 1",
+     "total = int(ends[-1])", PEER),
+    ("outputs rounded down", "config/scalesim_topology.py",
+     "past = tuple((-(-(size - kernel) // stride)) * stride",
+     "past = tuple(((size - kernel) // stride) * stride",
+     "tests/scalesim/test_files.py"),
+    ("bound above what is possible", "mapping/score.py",
+     "bound = np.maximum(least, certain / self.bytes_per_cycle)",
+     "bound = np.maximum(compute, moved / self.bytes_per_cycle) * 1.1", SEARCH),
+    ("search keeps the worst", "mapping/search.py",
+     "if value_of(objective, *pair) < value_of(objective, *best_pair):",
+     "if value_of(objective, *pair) > value_of(objective, *best_pair):", SEARCH),
+    ("worse plans are kept", "explore/plan_search.py",
+     "kept = value_of(objective, *after) > value_of(objective, *before)", "kept = False",
+     SEARCH + " tests/explore/test_explore.py"),
+    ("seeds forgotten", "mapping/search.py", "for mapping in seeds:", "for mapping in ():",
+     "tests/explore/test_explore.py"),
+    ("drain not explained", "results/breakdown.py", "            if drain:\n", "            if False:\n",
+     EXPLAIN),
+    ("gaps given to busy", "results/breakdown.py", "table[timeline.why[order]], on, issue - before",
+     "table[timeline.why[order]], on, 0 * before", EXPLAIN),
+    ("constants' change at A's count", "results/difference.py",
+     "by_count = (count_b - count_a) * price_a", "by_count = (count_b - count_a) * 0", EXPLAIN),
+    ("a difference in bytes unseen", "results/difference.py",
+     "(\"operands\", (\"tensor\", \"address\", \"bytes\",",
+     "(\"operands\", (\"tensor\", \"address\",", EXPLAIN),
+    ("own constants ignored", "energy/lookup.py", "        if own.key == key:\n", "        if False:\n",
+     "tests/energy/test_constants.py"),
+    ("bus bits in bytes", "units/dma.py", "bits = 8.0 *", "bits = 1.0 *", "tests/energy/test_constants.py"),
+    ("background free", "energy/account.py", "if action.endswith(\"_second\")",
+     "if action == \"leakage_second\"", "tests/energy/test_constants.py"),
+    ("what-if plans the old chip", "explore/what_if.py",
+     "program = compile_program(changed, workload, chosen=plan(changed, workload, given))",
+     "program = compile_program(changed, workload, chosen=plan(chip, workload, given))",
+     "tests/explore/test_explore.py"),
+    ("steady state is the first run", "explore/throughput.py", "return ends[1] - ends[0]",
+     "return ends[0] / 2", "tests/explore/test_explore.py"),
 ]  # fmt: skip
