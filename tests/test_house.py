@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "accelsim"
 #: layer of each part; imports go to a lower layer or stay in the part
 LAYERS = {
-    "errors": 0, "formats": 1, "jit": 1, "workload": 1, "program": 2, "units": 3, "devices": 3,
+    "errors": 0, "formats": 1, "jit": 1, "noise": 1, "workload": 1, "program": 2, "units": 3, "devices": 3,
     "analog": 4, "chip": 4, "rtl": 5, "mapping": 5, "timing": 6, "energy": 6, "numerics": 6,
     "explore": 7, "shipped": 8, "config": 8, "results": 8, "sweep": 9, "report": 9, "api": 10, "cli": 11,
 }  # fmt: skip
