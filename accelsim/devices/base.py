@@ -1,0 +1,64 @@
+"""The contract of a device model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.noise import Stream
+
+Floats = NDArray[np.float64]
+ROOM = 298.15  # kelvin: reads without a stated temperature
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Programmed cells. target: siemens asked for. conductance: siemens at the model's reference
+    time after programming, with no read noise. state: what else the model keeps of each cell,
+    arrays of the same shape."""
+
+    target: Floats
+    conductance: Floats
+    state: dict[str, Floats] = field(default_factory=dict)
+
+
+class Device(ABC):
+    """One kind of memory cell.
+
+    Conductances are siemens, times seconds, temperatures kelvin. Ages count from the end of
+    programming. Randomness comes from a Stream alone: the same stream, the same cells, whatever
+    the order of calls. No method changes its arguments. Every model says which effects it has.
+    """
+
+    kind: ClassVar[str]
+    name: str
+    g_max: float
+    read_time: float
+
+    @abstractmethod
+    def program(self, target: Floats, stream: Stream) -> Cells:
+        """Cells after programming to ``target`` (any shape, 0..g_max); ValueError outside."""
+
+    @abstractmethod
+    def drifted(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
+        """Conductances ``age`` seconds after programming, without read noise."""
+
+    @abstractmethod
+    def read_sigma(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
+        """Standard deviation (siemens) of one read of ``read_time`` at that age."""
+
+    def read(self, cells: Cells, age: float, stream: Stream, temperature: float = ROOM) -> Floats:
+        """Conductances as one read sees them; never negative. stream: of this read alone."""
+        now = self.drifted(cells, age, temperature)
+        noise = self.read_sigma(cells, age, temperature) * stream.normal(now.shape)
+        return np.maximum(now + noise, 0.0)
+
+    def _checked(self, target: Floats) -> Floats:
+        values = np.asarray(target, np.float64)
+        if not np.isfinite(values).all() or (values < 0).any() or (values > self.g_max * (1 + 1e-12)).any():
+            raise ValueError(f"targets must lie in 0..{self.g_max} S")
+        return values

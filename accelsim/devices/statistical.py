@@ -1,0 +1,120 @@
+"""PCM cells by published statistics: programming error, drift, read noise.
+
+The programming error is what is left after program-and-verify; a process of pulses reproduces it
+and is never added to it.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from accelsim.devices.base import ROOM, Cells, Device, Floats
+from accelsim.noise import Stream, log, power
+
+TABLE = Path(__file__).parent / "tables" / "statistical.json"
+SMALLEST = 1e-9  # of g_max: below it ln x and x**-0.65 take their limits
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A function of x (0..1) in one of the forms that tables/statistical.json names."""
+
+    record: Any
+
+    def __call__(self, x: Floats) -> Floats:
+        return _evaluate(self.record, np.maximum(np.asarray(x, np.float64), SMALLEST))
+
+
+def _evaluate(record: dict[str, Any], x: Floats) -> Floats:
+    if "poly" in record:
+        total = np.full_like(x, record["poly"][-1])
+        for coefficient in record["poly"][-2::-1]:
+            total = total * x + coefficient
+        return total
+    if "clamp_log" in record:
+        slope, intercept, low, high = record["clamp_log"]
+        return np.clip(slope * log(x) + intercept, low, high)
+    if "power" in record:
+        factor, exponent, high = record["power"]
+        return np.minimum(factor * power(x, np.full_like(x, exponent)), high)
+    if "below" in record:
+        return np.where(x < record["below"], _evaluate(record["then"], x),
+                        _evaluate(record["else"], x))  # fmt: skip
+    raise ValueError(f"no such curve: {sorted(record)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Statistical(Device):
+    """reference_time: seconds from programming at which the programmed conductance holds and from
+    which drift counts. drift, noise: whether those effects are on. Curves give siemens through
+    g_max: programming in units of g_max, read relative to the conductance."""
+
+    kind: ClassVar[str] = "statistical"
+    name: str
+    g_max: float
+    read_time: float
+    reference_time: float
+    programming: Curve
+    drift_mean: Curve
+    drift_sd: Curve
+    read_noise: Curve
+    source: str = ""
+    programming_error: bool = True
+    drift: bool = True
+    noise: bool = True
+
+    def program(self, target: Floats, stream: Stream) -> Cells:
+        """g_p = max(g_T + sigma(x) xi, 0); each cell's drift exponent |mean(x) + sd(x) xi| too."""
+        goal = self._checked(target)
+        x = goal / self.g_max
+        found = goal
+        if self.programming_error:
+            sigma = 1e-6 * self.programming(x)  # the curves give microsiemens
+            found = np.maximum(goal + sigma * stream.of("programming").normal(goal.shape), 0.0)
+        exponent = np.zeros_like(goal)
+        if self.drift:
+            deviates = stream.of("exponent").normal(goal.shape)
+            exponent = np.abs(self.drift_mean(x) + self.drift_sd(x) * deviates)
+        return Cells(goal, found, {"exponent": exponent})
+
+    def drifted(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
+        """g_p ((age + t0) / t0)**-nu; the fits hold near room temperature only."""
+        del temperature
+        _check_age(age)
+        if not self.drift:
+            return cells.conductance
+        ratio = np.array([(age + self.reference_time) / self.reference_time])
+        return cells.conductance * power(ratio, -cells.state["exponent"])
+
+    def read_sigma(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
+        """Q(x_p) sqrt(ln((age + t0 + t_read) / (2 t_read))) of the drifted conductance."""
+        if not self.noise:
+            return np.zeros_like(cells.conductance)
+        now = self.drifted(cells, age, temperature)
+        span = (age + self.reference_time + self.read_time) / (2.0 * self.read_time)
+        factor = np.sqrt(log(np.array([span])))
+        return now * self.read_noise(cells.conductance / self.g_max) * factor
+
+
+def _check_age(age: float) -> None:
+    if not np.isfinite(age) or age < 0:
+        raise ValueError("an age is a finite number of seconds from programming on, 0 or more")
+
+
+@lru_cache(maxsize=16)
+def statistical(name: str) -> Statistical:
+    """The named model of tables/statistical.json; KeyError with the names for any other."""
+    models = json.loads(TABLE.read_text("utf-8"))["models"]
+    if name not in models:
+        raise KeyError(f"no statistical device {name!r}; there are {', '.join(models)}")
+    row = models[name]
+    return Statistical(
+        name, row["g_max_us"] * 1e-6, row["read_s"], row["reference_s"], Curve(row["programming"]),
+        Curve(row["drift_mean"]), Curve(row["drift_sd"]), Curve(row["read"]), row["source"],
+    )  # fmt: skip
