@@ -12,7 +12,7 @@ def evenly_spaced(count: int, g_max: float, g_min: float = 0.0) -> Floats:
     """``count`` levels (siemens) from g_min to g_max at equal distances."""
     if count < 2 or not 0 <= g_min < g_max:
         raise ValueError("at least two levels, and 0 <= g_min < g_max")
-    return g_min + (g_max - g_min) * np.arange(count) / (count - 1)
+    return np.asarray(g_min + (g_max - g_min) * np.arange(count) / (count - 1), np.float64)
 
 
 def error_spaced(count: int, g_max: float, sigma: Floats, grid: Floats, g_min: float = 0.0) -> Floats:

@@ -36,13 +36,13 @@ def _evaluate(record: dict[str, Any], x: Floats) -> Floats:
         total = np.full_like(x, record["poly"][-1])
         for coefficient in record["poly"][-2::-1]:
             total = total * x + coefficient
-        return total
+        return np.asarray(total, np.float64)
     if "clamp_log" in record:
         slope, intercept, low, high = record["clamp_log"]
-        return np.clip(slope * log(x) + intercept, low, high)
+        return np.asarray(np.clip(slope * log(x) + intercept, low, high), np.float64)
     if "power" in record:
         factor, exponent, high = record["power"]
-        return np.minimum(factor * power(x, np.full_like(x, exponent)), high)
+        return np.asarray(np.minimum(factor * power(x, np.full_like(x, exponent)), high))
     if "below" in record:
         return np.where(x < record["below"], _evaluate(record["then"], x),
                         _evaluate(record["else"], x))  # fmt: skip
