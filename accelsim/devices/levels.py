@@ -28,7 +28,8 @@ def error_spaced(count: int, g_max: float, sigma: Floats, grid: Floats, g_min: f
     points, density = grid[inside], 1.0 / sigma[inside]
     steps = np.diff(points) * 0.5 * (density[1:] + density[:-1])
     measure = np.concatenate([[0.0], np.cumsum(steps)])
-    return np.interp(np.arange(count) / (count - 1) * measure[-1], measure, points)
+    places = np.arange(count) / (count - 1) * measure[-1]
+    return np.asarray(np.interp(places, measure, points), np.float64)
 
 
 def nearest(levels: Floats, values: Floats) -> NDArray[np.int64]:

@@ -101,10 +101,9 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
         if mapping not in tried and legal(mapping):
             tried.add(mapping)
             consider(mapping)
-    order = np.lexsort((np.arange(len(guess)), guess))
     passes = np.concatenate([s.passes for s in sets])
     runs, complete = 0.0, True
-    for index in order.tolist():
+    for index in _order(guess, passes):
         if bound[index] >= value_of(objective, *best_pair):
             continue
         if runs >= budget:
@@ -117,6 +116,17 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
         runs += min(1.0, max(CHEAPEST, float(passes[index]) / FULL_RUN))
         consider(mapping)
     return Found(best, *best_pair, *start, floor_cycles, len(guess), len(tried), complete)
+
+
+def _order(guess: NDArray[np.float64], passes: NDArray[np.float64]) -> list[int]:
+    """All candidates: two by their estimate, then one by fewest passes, and so on. What the estimate
+    does not see, latencies between passes, grows with their number."""
+    first = np.lexsort((np.arange(len(guess)), guess)).tolist()
+    second = np.lexsort((guess, passes)).tolist()
+    mixed: list[int] = []
+    for turn, index in enumerate(second):
+        mixed += [*first[2 * turn : 2 * turn + 2], index]
+    return list(dict.fromkeys(mixed))
 
 
 def _variants(chip: Chip) -> list[tuple[int, tuple[int, int, int], str]]:

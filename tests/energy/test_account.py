@@ -75,6 +75,18 @@ def test_parts_boundaries_and_work_add_up(chip: str) -> None:
     assert all(len(home) == 1 for home in homes.values())
 
 
+def test_every_action_has_the_boundary_that_the_docs_say() -> None:
+    result = small("int8_edge", "memories.dram.background=1 mW")
+    found = {f"{row.unit}/{row.action}": row.boundary for row in result.energy.rows}
+    device = {key for key, where in found.items() if where == "device"}
+    chip = {key for key, where in found.items() if where == "chip"}
+    assert device == {"array/mac_int8_int8"}
+    assert chip == {"dram/read_bit", "dram/write_bit", "dram/background_second", "dma/bus_bits",
+                    "dma/transfer"} | ({"array/idle_slots"} & set(found))  # fmt: skip
+    assert set(found) - device - chip >= {"array/register_bits", "input_buffer/read_bit",
+                                          "weight_buffer/leakage_second", "array/requantize"}  # fmt: skip
+
+
 def test_a_broken_report_is_refused() -> None:
     result = small()
     with pytest.raises(ConservationError, match="multiply-accumulates"):

@@ -135,6 +135,7 @@ def test_a_difference_adds_up_exactly(saved: dict[str, Path], pair: tuple[str, s
     if pair == ("a", "slow"):  # only static energy lasts longer; constants stay
         assert not moved_constants(a, b)
         assert {t.action for t in joules} >= {"leakage_second"}
+        assert all(abs(t.by_constant) <= abs(t.change) * Fraction(1, 10**9) for t in joules)
     if pair == ("a", "b"):
         assert "mac_int8_int8" in {t.action for t in joules}
         assert first_difference(a.program, b.program) == 0
