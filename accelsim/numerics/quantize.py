@@ -114,14 +114,16 @@ def rescale(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
 
 
 def _rescale_wide(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
-    """The same in Python's integers, for accumulators wider than 32 bits."""
+    """The same in Python's integers, for accumulators wider than 32 bits. Results beyond 64 bits
+    become the largest or smallest that fits; codes are clamped far below."""
     product = values.astype(object) * multiplier.astype(object)
     power = shift.astype(object)
     floor = product >> power
     rest = (product - (floor << power)) * 2
     whole = np.frompyfunc(lambda p: 1 << p, 1, 1)(power)
     up = (rest > whole) | ((rest == whole) & (floor % 2 == 1))
-    return np.asarray((floor + up).astype(np.int64), np.int64)
+    limits = np.iinfo(np.int64)
+    return np.asarray(np.clip(floor + up, limits.min, limits.max).astype(np.int64), np.int64)
 
 
 def rescale_gemmlowp(values: Ints, multiplier: Ints, shift: Ints) -> Ints:

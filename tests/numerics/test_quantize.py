@@ -32,8 +32,13 @@ def nearest_even(value: Fraction) -> int:
 def test_single_rounding_is_exact(value: int, multiplier: int, shift: int) -> None:
     exact = nearest_even(Fraction(value * multiplier, 1 << shift))
     got = rescale(np.array([value]), np.array([multiplier]), np.array([shift]))
-    if -(1 << 63) <= exact < 1 << 63:
-        assert got.tolist() == [exact]
+    assert got.tolist() == [min(max(exact, -(1 << 63)), (1 << 63) - 1)]
+
+
+def test_a_result_beyond_64_bits_saturates() -> None:
+    for sign in (-1, 1):
+        got = rescale(np.array([sign * 35_171_402_284_986]), np.array([524_482]), np.array([1]))
+        assert got.tolist() == [(1 << 63) - 1 if sign > 0 else -(1 << 63)]
 
 
 def test_single_rounding_ties() -> None:
