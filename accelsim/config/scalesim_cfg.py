@@ -68,7 +68,7 @@ def load_cfg(path: str | Path) -> ScaleSimConfig:
         elif name == "sparsitysupport" and value.lower() == "true":
             made.ignored.append((f"{section}.{key}", "layers are simulated dense"))
         else:
-            made.ignored.append((f"{section}.{key}", "has no meaning here"))
+            made.ignored.append((f"{section}.{key}", "no meaning here"))
     for name, (attribute, low, high) in NUMBERS.items():
         if name not in seen:
             wrong("missing", "is missing", f"write {SPELLED[name]}: 32 under [architecture_presets]",
@@ -201,8 +201,16 @@ def chip_of(config: ScaleSimConfig, compatible: bool) -> Chip:
         config.name, {"core": CLOCK_HZ}, Technology(22 * 1e-9, 0.8, "horowitz_45nm"), memories,
         {"array": array, "vector": vector, "dma": Dma("dma", "core", "dram")},
         Precision("int8", "int8"), source=config.source,
-        notes={"unused": [f"{key}: {why}" for key, why in config.ignored], "assumed": ASSUMED},
+        notes={"unused": _unused(config), "assumed": ASSUMED},
     )  # fmt: skip
+
+
+def _unused(config: ScaleSimConfig) -> list[str]:
+    """A line for each reason, with all its keys."""
+    reasons: dict[str, list[str]] = {}
+    for key, why in config.ignored:
+        reasons.setdefault(why, []).append(key.split(".")[-1])
+    return [f"{', '.join(keys)}: {why}" for why, keys in reasons.items()]
 
 
 def _sram(name: str, kib: int, bytes_per_cycle: int, ideal: bool) -> Sram:
