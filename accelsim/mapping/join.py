@@ -103,10 +103,10 @@ class Joiner:
         table = _side_by_side([s.commands for s in self._segments], len(COMMAND_COLUMNS))
         table[SHAPE] += np.repeat(np.array(shape_bases, np.int64), counts)
         opcode, unit, shape, flags = table
-        zeros = np.zeros(self.rows, np.int64)
+        request, served, address = (np.zeros(self.rows, np.int64) for _ in range(3))
         owner = np.repeat(np.array(self._operators, np.int64), counts)
-        commands = Commands(opcode, unit, unit.copy(), owner, shape, zeros, flags, zeros - 1,
-                            zeros.copy(), zeros.copy())  # fmt: skip
+        commands = Commands(opcode, unit, unit.copy(), owner, shape, request, flags,
+                            np.full(self.rows, -1, np.int64), served, address)  # fmt: skip
         m = self.machine
         return Program(
             commands, self._shape_table(), self._operand_table(), self._edge_table(),

@@ -178,6 +178,8 @@ def _first_operands(program: Program) -> tuple[Ints, Ints]:
     """For stateful commands: bytes of the first operand, and whether it is written."""
     operands = program.operands
     size, writes = np.zeros(len(program), np.int64), np.zeros(len(program), np.int64)
+    if not program.commands.served.any():
+        return size, writes
     has = np.diff(operands.start) > 0
     first = operands.start[:-1][has]
     size[has] = operands.bytes[first]
