@@ -29,12 +29,11 @@ def loop_nest(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[s
     if g.groups > 1:
         lines.append(f"for each of {g.groups} groups")
         depth = 1
-    for place_in_order, axis in enumerate(mapping.order):
+    for axis in mapping.order:
         dealt = f", dealt to {array.count} arrays" if axis == array.split and array.count > 1 else ""
         lines.append("  " * depth + f"for {axis} in {counts[axis]} tiles of {sizes[axis]}"
                      f"{extra[axis]}{dealt}")  # fmt: skip
         depth += 1
-        del place_in_order
     inner = "  " * depth
     if not mapping.input_resident:
         lines.append(f"{inner}load input, at most {p.input_slot:,} bytes, to {array.input} "

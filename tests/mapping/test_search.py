@@ -38,10 +38,9 @@ def test_no_schedule_beats_a_candidates_bound(seed: int) -> None:
         chip, op = random_chip(rng), random_operator(rng)
         try:
             formats = formats_of(chip, op)
-            chosen = plan(chip, single(op))
+            plan(chip, single(op))  # something fits
         except InputError:
             continue
-        del chosen
         measure, rates = measure_of(chip, op, formats), rates_of(chip)
         for flow, slots, split in _variants(chip):
             scores = Tilings(chip, geometry_of(op), formats, flow, 0, True, slots, split, True).scores()
@@ -58,7 +57,7 @@ def test_no_schedule_beats_a_candidates_bound(seed: int) -> None:
                 checked += 1
 
 
-@pytest.mark.parametrize("name", api_names := ("int8_edge", "int4_edge", "mixed_quad"))
+@pytest.mark.parametrize("name", ["int8_edge", "int4_edge", "mixed_quad"])
 @pytest.mark.parametrize("objective", ["cycles", "energy", "edp"])
 def test_a_searched_plan_is_never_worse_than_the_default(name: str, objective: str) -> None:
     chip, work = api.load_chip(name), api.load_workload("digits_cnn", 16)
