@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.devices.base import Floats
 from accelsim.noise import Stream, exp
 
+Mask = NDArray[np.bool_]
 RATIO = 4.0
 SHARE = 1.3862943611198906  # ln 4
 
@@ -59,7 +61,7 @@ class Flicker:
         omega = 2.0 * np.pi * np.asarray(frequency)[None, :]
         return np.asarray((4.0 * SHARE * tau / (1.0 + (omega * tau) ** 2)).sum(axis=0), np.float64)
 
-    def split(self, step: float, span: float) -> tuple[Floats, Floats, Floats]:
+    def split(self, step: float, span: float) -> tuple[Mask, Mask, Mask]:
         """Which modes (slow, live, fast), as masks, for reads every ``step`` seconds over ``span``:
         slow ones barely move in the whole span and freeze into the cells, fast ones are new in every
         read and become output noise, the ones between have to be followed."""
