@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import ceil
 from typing import Annotated, Any, Literal
 
 from accelsim.units.base import Bounds, Quantity, Unit
@@ -107,8 +108,13 @@ class Chip:
         return memory
 
     def unit_of_kind(self, kind: str) -> Unit:
-        """The unit behind a row of Program.unit_kinds: "array" and "array.preload" are one."""
-        return self.units[kind.split(".", 1)[0]]
+        """The unit behind a row of Program.unit_kinds, with what it takes from its surroundings:
+        "array" and "array.preload" are one; a DMA engine gets its memory's latency in cycles."""
+        unit = self.units[kind.split(".", 1)[0]]
+        if isinstance(unit, Dma):
+            cycles = ceil(self.dram.latency * self.clocks[unit.clock] - 1e-6)
+            return dataclasses.replace(unit, memory_latency=cycles)
+        return unit
 
     def clock_of_kind(self, kind: str) -> int:
         """Hz of the clock of a row of Program.unit_kinds."""
