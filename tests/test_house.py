@@ -11,9 +11,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "accelsim"
 #: layer of each part; imports go to a lower layer or stay in the part
 LAYERS = {
-    "errors": 0, "formats": 1, "jit": 1, "noise": 1, "workload": 1, "program": 2, "units": 3, "devices": 3,
-    "analog": 4, "chip": 4, "rtl": 5, "mapping": 5, "timing": 6, "energy": 6, "numerics": 6,
-    "explore": 7, "shipped": 8, "config": 8, "results": 8, "sweep": 9, "report": 9, "api": 10, "cli": 11,
+    "errors": 0, "fields": 0, "formats": 1, "jit": 1, "noise": 1, "workload": 1, "program": 2, "devices": 3,
+    "analog": 4, "units": 5, "chip": 6, "rtl": 7, "mapping": 7, "timing": 8, "energy": 8, "numerics": 8,
+    "explore": 9, "shipped": 10, "config": 10, "results": 10, "sweep": 11, "report": 11, "api": 12, "cli": 13,
 }  # fmt: skip
 READERS = {"timing", "energy", "numerics"}
 LONGEST = 420

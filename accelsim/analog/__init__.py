@@ -3,5 +3,8 @@
 from accelsim.analog.converters import Converter
 from accelsim.analog.ir_drop import Wires, transfer_matrix
 from accelsim.analog.matrix import AnalogMatrix, Periphery
+from accelsim.analog.scheme import Scheme
+from accelsim.analog.tile import Adc, Block, Drive, Lines, Tile
 
-__all__ = ["AnalogMatrix", "Converter", "Periphery", "Wires", "transfer_matrix"]
+__all__ = ["Adc", "AnalogMatrix", "Block", "Converter", "Drive", "Lines", "Periphery", "Scheme", "Tile",
+           "Wires", "transfer_matrix"]  # fmt: skip

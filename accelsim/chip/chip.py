@@ -11,6 +11,7 @@ from math import ceil
 from typing import Annotated, Any, Literal
 
 from accelsim.units.base import Bounds, Quantity, Unit
+from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
 from accelsim.units.dram import Dram
 from accelsim.units.mac_array import MacArray
@@ -72,7 +73,7 @@ class Precision:
 @dataclass(frozen=True, slots=True)
 class Chip:
     """What computes. clocks: name -> Hz (int). memories: by name. units: by name, one Dma, one
-    VectorUnit, one or more MacArrays. weights: "cold" (every run fetches them) or "resident"."""
+    VectorUnit, and a MacArray, a Crossbar, or both. weights: "cold" (every run fetches them) or "resident"."""
 
     name: str
     clocks: Mapping[str, int]
@@ -88,9 +89,33 @@ class Chip:
     _memo: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
+    def mac_array(self) -> MacArray | None:
+        """The MAC array, if the chip has one."""
+        return next((unit for unit in self.units.values() if isinstance(unit, MacArray)), None)
+
+    @property
     def array(self) -> MacArray:
-        """The first MAC array."""
-        return next(unit for unit in self.units.values() if isinstance(unit, MacArray))
+        """The MAC array of a chip that has one."""
+        found = self.mac_array
+        if found is None:
+            raise LookupError(f"{self.name} has no MAC array")
+        return found
+
+    @property
+    def crossbar(self) -> Crossbar | None:
+        """The crossbars, if the chip has some; with their clock."""
+        for name, unit in self.units.items():
+            if isinstance(unit, Crossbar):
+                found = self.unit_of_kind(name)
+                assert isinstance(found, Crossbar)
+                return found
+        return None
+
+    @property
+    def core(self) -> MacArray | Crossbar:
+        """What multiplies: the crossbars where there are some, else the MAC array. Results speak in
+        cycles of its clock."""
+        return self.crossbar or self.array
 
     @property
     def vector_unit(self) -> VectorUnit:
@@ -109,11 +134,14 @@ class Chip:
 
     def unit_of_kind(self, kind: str) -> Unit:
         """The unit behind a row of Program.unit_kinds, with what it takes from its surroundings:
-        "array" and "array.preload" are one; a DMA engine gets its memory's latency in cycles."""
+        "array" and "array.preload" are one; a DMA engine gets its memory's latency in cycles,
+        a crossbar its clock."""
         unit = self.units[kind.split(".", 1)[0]]
         if isinstance(unit, Dma):
             cycles = ceil(self.dram.latency * self.clocks[unit.clock] - 1e-6)
             return dataclasses.replace(unit, memory_latency=cycles)
+        if isinstance(unit, Crossbar):
+            return dataclasses.replace(unit, clock_hz=self.clocks[unit.clock])
         return unit
 
     def clock_of_kind(self, kind: str) -> int:

@@ -10,6 +10,7 @@ from accelsim.chip.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.program.opcodes import Arbiter, Opcode
 from accelsim.program.table import MemoryRow, PortRow, QueueRow, UnitRow
+from accelsim.units.crossbar import Crossbar
 from accelsim.units.dram import Dram
 from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
@@ -72,7 +73,7 @@ def memory_of(chip: Chip, memory: str, instance: int) -> str:
     """Name of the memory instance that array instance ``instance`` uses."""
     spec = chip.memories[memory]
     if isinstance(spec, Sram) and spec.scope == "private":
-        return instance_names(memory, chip.array.count)[instance]
+        return instance_names(memory, chip.core.count)[instance]
     return memory
 
 
@@ -99,6 +100,10 @@ def build_machine(chip: Chip) -> Machine:
                 memories.append(MemoryRow(f"{name}.registers", unit.register_bytes))
                 if unit.accumulator.location == "column":
                     memories.append(MemoryRow(f"{name}.accumulators", unit.accumulator_bytes))
+        elif isinstance(unit, Crossbar):
+            for name in instance_names(unit.name, unit.count):
+                add_unit(name, unit.name, unit.clock, unit.opcodes)
+                memories.append(MemoryRow(f"{name}.cells", unit.cell_bytes))
         elif unit.kind == "dma":
             for channel in ("input", "weight", "output"):
                 add_unit(f"{unit.name}.{channel}", unit.name, unit.clock, unit.opcodes)
@@ -115,7 +120,7 @@ def build_machine(chip: Chip) -> Machine:
             memories.append(MemoryRow(spec.name, spec.size))
             continue
         beat = ticks // chip.clocks[spec.clock]
-        copies = chip.array.count if spec.scope == "private" else 1
+        copies = chip.core.count if spec.scope == "private" else 1
         for name in instance_names(spec.name, copies):
             memories.append(MemoryRow(name, spec.size))
             sides = ("read", "write") if spec.ports == "separate" else ("port",)

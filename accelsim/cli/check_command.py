@@ -55,9 +55,15 @@ def _describe(name: str, gemm: bool) -> str:
     from accelsim.config.chip_file import read_chip
 
     chip = read_chip(root, name)
-    array = chip.array
-    lanes = array.count * array.rows * array.columns * array.dot * array.simd
-    peaks = ", ".join(f"{2 * lanes * rate.factor * chip.clocks[array.clock] / 1e12:,.4g} T "
-                      f"{rate.input} x {rate.weight}" for rate in array.rates)  # fmt: skip
+    found = []
+    if (array := chip.mac_array) is not None:
+        lanes = array.count * array.rows * array.columns * array.dot * array.simd
+        found += [f"{2 * lanes * rate.factor * chip.clocks[array.clock] / 1e12:,.4g} T "
+                  f"{rate.input} x {rate.weight}" for rate in array.rates]  # fmt: skip
+    if (crossbar := chip.crossbar) is not None:
+        points = crossbar.count * crossbar.rows * crossbar.outputs
+        found.append(f"{2 * points / crossbar.interval_seconds / 1e12:,.4g} T in {crossbar.count} crossbars "
+                     f"of {crossbar.device}")  # fmt: skip
+    peaks = ", ".join(found)
     return (f"chip {chip.name}: peaks in operations a second (a multiply-accumulate is two) {peaks}; "
             f"digest {chip.digest[:12]}")  # fmt: skip

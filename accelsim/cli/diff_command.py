@@ -50,7 +50,7 @@ def _cycles(a: Result, b: Result, terms: int) -> None:
     from accelsim.results.difference import cycle_terms, exact_cycles
 
     before, after = exact_cycles(a), exact_cycles(b)
-    clocks = [run.chip.clocks[run.chip.array.clock] for run in (a, b)]
+    clocks = [run.chip.clocks[run.chip.core.clock] for run in (a, b)]
     click.echo(f"\ncycles {_number(before)} -> {_number(after)}: {_signed(after - before)}"
                + (f" (at {clocks[0] / 1e6:g} and {clocks[1] / 1e6:g} MHz; time "
                   f"{a.seconds * 1e3:.4g} -> {b.seconds * 1e3:.4g} ms)" if clocks[0] != clocks[1]

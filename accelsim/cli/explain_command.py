@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from accelsim.mapping.crossbars import CrossbarMapping
     from accelsim.results.breakdown import TimeShare
     from accelsim.results.result import Result
+    from accelsim.workload import MacOperator
 
 
 @click.command("explain")
@@ -33,7 +35,7 @@ def command(run: str, layer: str | None, why: str | None) -> None:
     chip = result.chip
     click.echo(
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at "
-        f"{chip.clocks[chip.array.clock] / 1e6:g} MHz, {result.joules * 1e6:,.4g} uJ"
+        f"{chip.clocks[chip.core.clock] / 1e6:g} MHz, {result.joules * 1e6:,.4g} uJ"
     )
     number = names.index(layer) if layer is not None else None
     if why != "joules":
@@ -75,7 +77,7 @@ def _cycles(result: Result, number: int | None) -> None:
 def _waits(result: Result, shares: list[TimeShare]) -> None:
     """What the arrays wait for: the units whose commands were last to be ready."""
     arrays = {row.name for row in result.program.units
-              if result.program.unit_kinds[row.kind] == result.chip.array.name}  # fmt: skip
+              if result.program.unit_kinds[row.kind] == result.chip.core.name}  # fmt: skip
     sums: dict[tuple[str, str], int] = {}
     for share in shares:
         if share.unit in arrays and share.waits_for:
@@ -94,7 +96,7 @@ def _operators(result: Result, shares: list[TimeShare]) -> None:
 
     program = result.program
     first = next(row.name for row in program.units
-                 if program.unit_kinds[row.kind] == result.chip.array.name)  # fmt: skip
+                 if program.unit_kinds[row.kind] == result.chip.core.name)  # fmt: skip
     names = [*program.operators, "(idle)"]
     own = [[0, 0] for _ in names]
     for share in shares:
@@ -102,7 +104,7 @@ def _operators(result: Result, shares: list[TimeShare]) -> None:
             own[share.operator][0 if share.cause in ("busy", "drain") else 1] += share.ticks
     keep = [i for i, (a, b) in enumerate(own) if a + b]
     parts = percentages([float(sum(own[i])) for i in keep])
-    tick = program.tick_hz // result.chip.clocks[result.chip.array.clock]
+    tick = program.tick_hz // result.chip.clocks[result.chip.core.clock]
     click.echo(f"\n{first} by operator")
     rows = [[names[i], f"{own[i][0] / tick:,.0f}", f"{own[i][1] / tick:,.0f}", f"{part:.1f}"]
             for i, part in zip(keep, parts, strict=True)]  # fmt: skip
@@ -114,7 +116,7 @@ def _operators(result: Result, shares: list[TimeShare]) -> None:
 def _bounds(result: Result) -> None:
     from accelsim.timing.bounds import lower_bounds
 
-    tick = result.program.tick_hz // result.chip.clocks[result.chip.array.clock]
+    tick = result.program.tick_hz // result.chip.clocks[result.chip.core.clock]
     bounds = sorted(lower_bounds(result.program, result.timeline).items(), key=lambda x: -x[1])
     click.echo("\nno schedule of this plan is faster than")
     for name, ticks in bounds[:4]:
@@ -146,6 +148,7 @@ def _joules(result: Result, number: int | None) -> None:
 
 def _nests(result: Result, number: int | None) -> None:
     from accelsim.mapping import geometry_of
+    from accelsim.mapping.crossbars import CrossbarMapping
     from accelsim.mapping.nest import loop_nest
     from accelsim.mapping.tensors import operator_formats
     from accelsim.workload import VectorOperator
@@ -157,23 +160,49 @@ def _nests(result: Result, number: int | None) -> None:
     if isinstance(op, VectorOperator):
         return
     formats = (*operator_formats(op, chip), result.plan.formats[op.output])
+    mapping = result.plan.mappings[op.name]
+    if isinstance(mapping, CrossbarMapping):
+        _crossbars(result, op, mapping)
+        return
     click.echo(f"\nloop nest of {op.name}")
-    for line in loop_nest(chip, geometry_of(op), result.plan.mappings[op.name], formats,
+    for line in loop_nest(chip, geometry_of(op), mapping, formats,
                           chip.weights == "cold"):  # fmt: skip
         click.echo(f"  {line}")
     row = result.operators[number]
-    peak = chip.array.count * chip.array.rows * chip.array.columns
+    peak = chip.core.count * chip.array.rows * chip.array.columns
     rate = chip.array.rate(formats[0], formats[1])
     least = op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
     click.echo(f"  at its peak the array needs {least:,.0f} cycles; this operator kept it "
-               f"{row.busy_cycles / chip.array.count:,.0f} busy and "
-               f"{sum(row.stalled_cycles.values()) / chip.array.count:,.0f} waiting")  # fmt: skip
+               f"{row.busy_cycles / chip.core.count:,.0f} busy and "
+               f"{sum(row.stalled_cycles.values()) / chip.core.count:,.0f} waiting")  # fmt: skip
+
+
+def _crossbars(result: Result, op: MacOperator, mapping: CrossbarMapping) -> None:
+    """Where an operator's weights stand, and how full its crossbars are."""
+    from accelsim.mapping import geometry_of
+    from accelsim.mapping.crossbars import blocks_of, crossbars_of
+
+    unit, geometry = result.chip.crossbar, geometry_of(op)
+    assert unit is not None
+    rows, columns = blocks_of(unit, geometry)
+    size = crossbars_of(unit, geometry)
+    full = geometry.groups * geometry.k * geometry.n / (size * unit.rows * unit.outputs)
+    last = mapping.first + mapping.replicas * size - 1
+    click.echo(f"\nplace of {op.name}: crossbars {mapping.first} to {last}, {rows} row x {columns} column "
+               f"blocks, {100 * full:.1f} % of the cross-points used")  # fmt: skip
+    click.echo(f"  {mapping.replicas} copies take runs of {mapping.m} vectors in turn; a vector every "
+               f"{unit.interval_seconds * 1e9:g} ns, its result "
+               f"after {unit.latency_seconds * 1e9:g} ns")  # fmt: skip
+    if mapping.reprogrammed:
+        click.echo("  its weights are written in every run")
 
 
 def _advice(result: Result, aim: str) -> None:
     from accelsim.explore.what_if import advice
+    from accelsim.mapping import Mapping
 
-    best = advice(result.chip, result.workload, dict(result.plan.mappings), aim)
+    best = advice(result.chip, result.workload, {
+        name: mapping for name, mapping in result.plan.mappings.items() if isinstance(mapping, Mapping)}, aim)
     click.echo(f"\nwhat lowers {'time' if aim == 'cycles' else 'energy'} most, each change simulated "
                "alone")  # fmt: skip
     if not best:

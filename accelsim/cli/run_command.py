@@ -49,6 +49,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
     optionally "labels"; its first dimension sets the batch when --batch does not.
     """
     from accelsim import api
+    from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
     from accelsim.results import files
 
     if out is not None:
@@ -58,9 +59,9 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
 
         run_reports(chip, workload, gemm, out, force)
         return
-    arrays = _arrays(input_file)
+    arrays = load_arrays(input_file)
     if batch is None and arrays:
-        batch = _batch(arrays)
+        batch = batch_of(arrays)
     made_chip = api.load_chip(chip, overrides)
     if point is not None:
         made_chip = _point(made_chip, point)
@@ -70,7 +71,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
         from accelsim.config.mapping_file import load_mappings
 
         mappings = load_mappings(mapping_file, made_chip, made_workload)
-    inputs, labels = _inputs(arrays, made_workload) if arrays else (None, None)
+    inputs, labels = inputs_of(arrays, made_workload) if arrays else (None, None)
     result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
                      weights=weights, mappings=mappings, rounding=rounding, search=search, budget=budget,
                      progress=_progress())  # fmt: skip
@@ -103,47 +104,6 @@ def _point(chip: Any, name: str) -> Any:
                     file="--point")
         )  # fmt: skip
     return chip.at(name)
-
-
-def _arrays(path: str | None) -> dict[str, Any]:
-    if path is None:
-        return {}
-    from accelsim.config.values_file import load_npz
-    from accelsim.shipped import folder
-
-    shipped = folder("workload") / f"{path}.npz"
-    return load_npz(shipped if not Path(path).exists() and shipped.is_file() else path)
-
-
-def _batch(arrays: dict[str, Any]) -> int | None:
-    data = [array for name, array in arrays.items() if name != "labels" and array.ndim]
-    return len(data[0]) if data else None
-
-
-def _inputs(arrays: dict[str, Any], workload: Any) -> tuple[dict[str, Any], Any]:
-    """Input tensors by name; a lone array serves a lone input and takes its shape. Unsigned
-    integers are scaled by the largest value their range stands for, so that images become 0..1."""
-    from accelsim.errors import InputError, Problem
-
-    labels = arrays.pop("labels", None)
-    names = [name for name, spec in workload.tensors.items() if spec.role == "input"]
-    if len(names) == 1 and len(arrays) == 1 and names[0] not in arrays:
-        arrays = {names[0]: next(iter(arrays.values()))}
-    inputs: dict[str, Any] = {}
-    for name in names:
-        if name not in arrays:
-            continue
-        array, shape = arrays[name], workload.tensors[name].shape
-        if array.dtype.kind == "u":
-            array = array / (16 if int(array.max(initial=0)) <= 16 else 255)
-        if array.size == workload.tensors[name].elements:
-            array = array.reshape(shape)
-        inputs[name] = array
-    if labels is not None and labels.dtype.kind not in "iu":
-        raise InputError(
-            Problem("input.labels", "are not whole numbers", "store integers", "labels", "--input")
-        )
-    return inputs, labels
 
 
 def _progress() -> Any:

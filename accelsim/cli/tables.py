@@ -67,7 +67,7 @@ def _rich(result: Result) -> None:
 
 def _totals(result: Result) -> None:
     energy, chip = result.energy, result.chip
-    clock = chip.clocks[chip.array.clock]
+    clock = chip.clocks[chip.core.clock]
     click.echo(
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at {clock / 1e6:g} MHz = "
         f"{result.seconds * 1e3:.4g} ms, utilisation {100 * result.utilisation:.1f} %"
@@ -91,7 +91,7 @@ def _totals(result: Result) -> None:
     click.echo(f"by family of digital energy: {spread} uJ")
     rows = result.area
     logic, whole = (sum(row.area for row in part) * 1e6 for part in
-                    ([row for row in rows if row.unit == chip.array.name], rows))  # fmt: skip
+                    ([row for row in rows if row.unit == chip.core.name], rows))  # fmt: skip
     click.echo(f"area at least {whole:.3g} mm2: array {logic:.3g}, SRAM {whole - logic:.3g}")
     if result.values is not None and result.values.scores:
         scores = result.values.scores

@@ -9,6 +9,7 @@ from typing import Any
 
 from accelsim.chip import Chip, OperatingPoint, Precision, Technology
 from accelsim.chip.machine import tick_rate
+from accelsim.config.crossbar_rules import check_crossbar
 from accelsim.config.overrides import apply_overrides
 from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import Reader
@@ -16,6 +17,7 @@ from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.energy.rows import families
 from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS
+from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
 from accelsim.units.dram import Dram
 from accelsim.units.mac_array import MacArray
@@ -26,7 +28,9 @@ KEYS = ("name", "description", "technology", "clocks", "operating_points", "prec
         "memories", "units")  # fmt: skip
 REQUIRED = ("name", "technology", "clocks", "memories", "units")
 MEMORY_KINDS: dict[str, Any] = {"sram": Sram, "dram": Dram}
-UNIT_KINDS: dict[str, Any] = {"mac_array": MacArray, "vector_unit": VectorUnit, "dma": Dma}
+UNIT_KINDS: dict[str, Any] = {"mac_array": MacArray, "crossbar": Crossbar,
+                              "vector_unit": VectorUnit, "dma": Dma}  # fmt: skip
+MULTIPLIERS = ("mac_array", "crossbar")
 MOST_HZ = 10**11
 
 
@@ -172,6 +176,8 @@ class _ChipReader(Reader):
             given = {"name": name}
             if cls is Dma:
                 given["memory_latency"] = 0  # type: ignore[assignment]
+            if cls is Crossbar:
+                given["clock_hz"] = 0  # type: ignore[assignment]
             found[name] = self.build(cls, value, here, given, ("kind",))
         return found
 
@@ -206,15 +212,26 @@ class _ChipReader(Reader):
         for kind, cls in UNIT_KINDS.items():
             count = sum(isinstance(unit, cls) for unit in units.values())
             broken = any(unit is None for unit in units.values())
-            if count != 1 and not broken:
+            if broken or count == 1:
+                continue
+            if kind not in MULTIPLIERS:
                 self.wrong("chip.units", items["units"][0], "units",
                            f"has {count} units of kind {kind}", f"give exactly one {kind}")  # fmt: skip
+            elif count > 1 or not any(isinstance(unit, MacArray | Crossbar) for unit in units.values()):
+                self.wrong("chip.units", items["units"][0], "units",
+                           f"has {count} units of kind {kind}",
+                           "give one mac_array, one crossbar, or one of each")  # fmt: skip
+                break
         for name, unit in units.items():
             for key in ("input", "weight", "output", "memory"):
                 target = getattr(unit, key, None)
                 if isinstance(target, str):
                     self.memory_use(items, memories, name, key, target)
         self.formats(values, items)
+        for name, unit in units.items():
+            if isinstance(unit, Crossbar):
+                self.problems += check_crossbar(
+                    unit, values, lambda *path, name=name: self.place_of(items, "units", name, *path))
 
     def memory_use(self, items: dict[str, tuple[Place, Node]], memories: dict[str, Any], unit: str,
                    key: str, target: str) -> None:  # fmt: skip

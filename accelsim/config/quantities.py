@@ -11,7 +11,7 @@ _PREFIXES = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, 
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 _EXAMPLES = {"B": "64 KiB", "bit": "64 bit", "Hz": "1 GHz", "s": "100 ns", "J": "1 pJ",
              "W": "10 mW", "V": "0.8 V", "m": "22 nm", "B/s": "16 GB/s", "K": "350 K",
-             "S": "25 uS"}  # fmt: skip
+             "S": "25 uS", "ohm": "1 ohm"}  # fmt: skip
 #: units whose values are whole numbers
 WHOLE = ("B", "bit", "Hz")
 
@@ -29,6 +29,11 @@ def _factors(unit: str) -> dict[str, float]:
     stem, _, tail = unit.partition("/")
     after = f"/{tail}" if tail else ""
     table = {f"{prefix}{stem}{after}": factor for prefix, factor in _PREFIXES.items()}
+    if unit == "s":
+        table |= {"min": 60.0, "h": 3600.0, "day": 86400.0, "days": 86400.0, "year": 31536000.0,
+                  "years": 31536000.0}  # fmt: skip
+    if stem == "ohm":
+        table |= {"Ohm": 1.0, "Ω": 1.0}
     if stem == "K":  # no prefixes on kelvin: "KK" helps nobody
         table = {"K": 1.0}
     if stem == "B":

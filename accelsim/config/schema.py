@@ -36,7 +36,7 @@ def _of_rule(rule: FieldRule) -> dict[str, Any]:
 
 def _of_class(cls: Any, kind: str = "") -> dict[str, Any]:
     rules = rules_of(cls)
-    hidden = ("name", "memory_latency") if kind else ()
+    hidden = ("name", "memory_latency", "clock_hz") if kind else ()
     properties = {name: _of_rule(rule) for name, rule in rules.items() if name not in hidden}
     required = [name for name, rule in rules.items() if rule.required and name not in hidden]
     if kind:

@@ -71,7 +71,7 @@ def chip_yaml(chip: Chip, note: str = "") -> str:
     whole["weights"] = chip.weights
     for section in ("memories", "units"):
         whole[section] = {
-            name: {"kind": item.kind, **_fields(item, ("name", "memory_latency"))}
+            name: {"kind": item.kind, **_fields(item, ("name", "memory_latency", "clock_hz"))}
             for name, item in getattr(chip, section).items()
         }  # fmt: skip
     return _text(whole, note)

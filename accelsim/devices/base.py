@@ -39,6 +39,20 @@ class Device(ABC):
     g_max: float
     read_time: float
 
+    @property
+    def temperatures(self) -> tuple[float, float]:
+        """Kelvin between which the model holds."""
+        return 200.0, 700.0
+
+    @property
+    def g_min(self) -> float:
+        """Smallest conductance (siemens) a cell can have at the reference time."""
+        return 0.0
+
+    def write_sigma(self, target: Floats) -> Floats:
+        """Standard deviation (siemens) that programming leaves around the targets."""
+        return np.zeros_like(np.asarray(target, np.float64))
+
     @abstractmethod
     def program(self, target: Floats, stream: Stream) -> Cells:
         """Cells after programming to ``target`` (any shape, 0..g_max); ValueError outside."""

@@ -43,6 +43,9 @@ def _evaluate(record: dict[str, Any], x: Floats) -> Floats:
     if "power" in record:
         factor, exponent, high = record["power"]
         return np.asarray(np.minimum(factor * power(x, np.full_like(x, exponent)), high))
+    if "points" in record:
+        at, values = record["points"]
+        return np.asarray(np.interp(x, at, values), np.float64)
     if "below" in record:
         return np.where(x < record["below"], _evaluate(record["then"], x),
                         _evaluate(record["else"], x))  # fmt: skip
@@ -75,13 +78,21 @@ class Statistical(Device):
         x = goal / self.g_max
         found = goal
         if self.programming_error:
-            sigma = 1e-6 * self.programming(x)  # the curves give microsiemens
-            found = np.maximum(goal + sigma * stream.of("programming").normal(goal.shape), 0.0)
+            found = np.maximum(goal + self.write_sigma(goal) * stream.of("programming").normal(goal.shape), 0.0)
         exponent = np.zeros_like(goal)
         if self.drift:
             deviates = stream.of("exponent").normal(goal.shape)
             exponent = np.abs(self.drift_mean(x) + self.drift_sd(x) * deviates)
         return Cells(goal, found, {"exponent": exponent})
+
+    @property
+    def temperatures(self) -> tuple[float, float]:
+        """The fits hold near room temperature only."""
+        return 283.0, 313.5
+
+    def write_sigma(self, target: Floats) -> Floats:
+        """The published sigma(x), siemens."""
+        return 1e-6 * self.programming(np.asarray(target, np.float64) / self.g_max)  # in microsiemens
 
     def drifted(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
         """g_p ((age + t0) / t0)**-nu; the fits hold near room temperature only."""
@@ -113,7 +124,11 @@ def statistical(name: str) -> Statistical:
     models = json.loads(TABLE.read_text("utf-8"))["models"]
     if name not in models:
         raise KeyError(f"no statistical device {name!r}; there are {', '.join(models)}")
-    row = models[name]
+    return from_record(name, models[name])
+
+
+def from_record(name: str, row: dict[str, Any]) -> Statistical:
+    """The model of one record of the table; KeyError or TypeError for anything else."""
     return Statistical(
         name, row["g_max_us"] * 1e-6, row["read_s"], row["reference_s"], Curve(row["programming"]),
         Curve(row["drift_mean"]), Curve(row["drift_sd"]), Curve(row["read"]), row["source"],

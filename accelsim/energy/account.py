@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.energy.lookup import (
-    Price,
     memory_prices,
     unit_prices,
     unknown_constants,
     with_own,
 )
+from accelsim.energy.price import Price
 from accelsim.energy.report import EnergyReport, EnergyRow
 from accelsim.energy.rows import families
 from accelsim.errors import ConservationError, InputError
@@ -55,7 +55,8 @@ def account(program: Program, chip: Chip, timeline: Clocked,
 
     Dynamic energy: counts of the units' actions and bits moved by operands, times their prices.
     Static: leakage and background power times the makespan. activity: per-command columns from the values;
-    "zero_products" (products with a zero operand) is charged as gated where the array gates.
+    "zero_products" (products with a zero operand) is charged as gated where the array gates;
+    "cell_charge" (coulombs) replaces a crossbar's stated one.
     """
     units, memories = prices(chip)
     rows = _unit_rows(program, chip, units, activity or {})
@@ -82,7 +83,8 @@ def _unit_rows(program: Program, chip: Chip, units: Mapping[tuple[str, str], Pri
     operators = len(program.operators) + 1
     runs = np.bincount((commands.operator + 1) * count + commands.shape,
                        minlength=operators * count).reshape(operators, count)  # fmt: skip
-    gated = _gated(program, activity) if chip.array.zero_gating else None
+    array = chip.mac_array
+    gated = _gated(program, activity) if array is not None and array.zero_gating else None
     rows: list[EnergyRow] = []
     for number, kind in enumerate(program.unit_kinds):
         chosen = shapes.kind == number
@@ -96,6 +98,9 @@ def _unit_rows(program: Program, chip: Chip, units: Mapping[tuple[str, str], Pri
             if price is None:
                 raise ConservationError(f"{unit.name}: nobody prices the action {action}")
             totals = uses @ each
+            if action in ("cell_charge", "supply_charge") and "cell_charge" in activity:
+                totals = np.asarray(np.bincount(commands.operator + 1, activity["cell_charge"],
+                                                operators), np.float64)  # fmt: skip
             zeros = gated.get(action) if gated and totals.any() else None
             if zeros is not None and zeros.any():
                 free = units[unit.name, action.replace("mac_", "mac_gated_", 1)]

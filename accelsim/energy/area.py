@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelsim.chip import Chip
+from accelsim.energy.converter import SOURCE, converter_area, outside
+from accelsim.energy.crossbar import conversion_rate
 from accelsim.energy.rows import components, half_width
 from accelsim.energy.scaling import scale_area
 from accelsim.energy.sram import sram_cost
@@ -31,7 +33,7 @@ class AreaRow:
 
 def area(chip: Chip) -> list[AreaRow]:
     """Rows that add up to the area known. A family without area rows gives no logic."""
-    return _array_rows(chip) + [
+    return _array_rows(chip) + _crossbar_rows(chip) + [
         _sram_row(chip, memory) for memory in chip.memories.values() if isinstance(memory, Sram)
     ]
 
@@ -47,7 +49,9 @@ def _row(chip: Chip, key: str) -> tuple[float, float] | None:
 def _array_rows(chip: Chip) -> list[AreaRow]:
     """One multiplier as wide as the widest rate needs, an adder of the accumulator's width, and
     the registers of operand, partial sum and stationary values, in each lane."""
-    array, family = chip.array, chip.technology.family
+    array, family = chip.mac_array, chip.technology.family
+    if array is None:
+        return []
     lanes = array.count * array.rows * array.columns * array.dot * array.simd
     widest = max(get(rate.input).bits * get(rate.weight).bits * rate.factor
                  for rate in array.rates)  # fmt: skip
@@ -66,10 +70,35 @@ def _array_rows(chip: Chip) -> list[AreaRow]:
     return rows
 
 
+def _crossbar_rows(chip: Chip) -> list[AreaRow]:
+    """Cells, row drivers, converters (inside the survey's range) and shift-and-add of crossbars."""
+    crossbar = chip.crossbar
+    if crossbar is None:
+        return []
+    scheme, adc, node = crossbar.cells, crossbar.adc, chip.technology.node * 1e9
+    cells = crossbar.rows * crossbar.columns * scheme.sides * scheme.devices
+    converters = -(-crossbar.columns // adc.shared)
+    parts = (
+        ("cells", "lee_90nm/pcm_cell/area", crossbar.count * cells),
+        ("row drivers", "puma_32nm/row_driver/area", crossbar.count * crossbar.rows),
+        ("shift-and-add", "isaac_32nm/shift_add/area", crossbar.count * converters),
+    )
+    rows = []
+    for part, key, count in parts:
+        found = _row(chip, key)
+        if found is not None:
+            rows.append(AreaRow(crossbar.name, part, count * found[0], found[1], key))
+    rate = conversion_rate(crossbar)
+    if adc.bits and not outside(adc.bits, node, rate, ""):
+        area = crossbar.count * converters * converter_area(adc.bits, node, rate)
+        rows.append(AreaRow(crossbar.name, "converters", area, half_width("der"), SOURCE))
+    return rows
+
+
 def _sram_row(chip: Chip, memory: Sram) -> AreaRow:
     tech = chip.technology
     cost = sram_cost(memory.size, memory.banks, memory.width, tech.node * 1e9, tech.voltage,
                      tech.sram_device)  # fmt: skip
-    copies = chip.array.count if memory.scope == "private" else 1
+    copies = chip.core.count if memory.scope == "private" else 1
     return AreaRow(memory.name, "banks", cost.area * memory.banks * copies,
                    half_width("interpolated"), cost.source)  # fmt: skip

@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from accelsim.chip import Chip, Constant
+from accelsim.chip import Chip
+from accelsim.energy.crossbar import crossbar_prices, static_prices
+from accelsim.energy.price import CHIP, CORE, DEVICE, Price
+from accelsim.energy.price import own_value as _own
+from accelsim.energy.price import row_value as _row
 from accelsim.energy.rows import components, half_width
-from accelsim.energy.scaling import scale_energy
 from accelsim.energy.sram import sram_cost
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.units.dram import Dram
 from accelsim.units.sram import Sram
-
-PICO = 1e-12  # unit prefix
-DEVICE, CORE, CHIP = "device", "core", "chip"
-
-
-@dataclass(frozen=True, slots=True)
-class Price:
-    """joules: for one count. band: relative half width from the constants' confidence.
-    boundary: the innermost of device, core, chip. source: rows and rule, for a person."""
-
-    joules: float
-    band: float
-    boundary: str
-    source: str
-
-
-def _row(chip: Chip, key: str) -> tuple[float, float]:
-    """(joules at the chip's node and voltage, band) of a row of the component table, or of the
-    chip's own constant of that key."""
-    for own in chip.technology.constants:
-        if own.key == key:
-            return _own(chip, own), half_width(own.confidence)
-    row = components()[key]
-    node = chip.technology.node * 1e9
-    value = row["value"] * PICO
-    if row["node_nm"] is not None:
-        value = scale_energy(value, row["node_nm"], row["voltage"], node, chip.technology.voltage)
-    return value, half_width(row["confidence"])
-
-
-def _own(chip: Chip, own: Constant) -> float:
-    """Joules of a constant of the chip file at the chip's node and voltage."""
-    tech = chip.technology
-    if own.node is None and own.voltage is None:
-        return own.value
-    node, volts = own.node or tech.node, own.voltage or tech.voltage
-    return scale_energy(own.value, node * 1e9, volts, tech.node * 1e9, tech.voltage)
 
 
 def with_own(chip: Chip, prices: dict[tuple[str, str], Price]) -> dict[tuple[str, str], Price]:
@@ -100,7 +66,7 @@ def unit_prices(chip: Chip) -> dict[tuple[str, str], Price]:
     leakage, clock tree and the wires inside the array have none either.
     """
     family = chip.technology.family
-    array, vector, dma = chip.array, chip.vector_unit, chip.dma
+    array, vector, dma = chip.mac_array, chip.vector_unit, chip.dma
     prices: dict[tuple[str, str], Price] = {}
     none = Price(0.0, 0.0, CHIP, "not charged: no sourced constant")
     register, band = _row(chip, "aladdin_40nm/register/bit")
@@ -110,16 +76,19 @@ def unit_prices(chip: Chip) -> dict[tuple[str, str], Price]:
     rescale = Price(multiply + add, max(band_m, band_a), CORE,
                     f"{family}/int32/multiply + {family}/int32/add")  # fmt: skip
     element = Price(add, band_a, CORE, f"{family}/int32/add")
-    for rate in array.rates:
-        pair = f"{rate.input}_{rate.weight}"
-        prices[array.name, f"mac_{pair}"] = multiply_accumulate(chip, rate.input, rate.weight)
-        prices[array.name, f"mac_gated_{pair}"] = Price(
-            0.0, 0.0, DEVICE, "a product with a zero operand: registers hold, nothing switches"
-        )
-    prices[array.name, "register_bits"] = bit
-    prices[array.name, "accumulator_bits"] = bit
-    prices[array.name, "requantize"] = rescale
-    prices[array.name, "idle_slots"] = none
+    if array is not None:
+        for rate in array.rates:
+            pair = f"{rate.input}_{rate.weight}"
+            prices[array.name, f"mac_{pair}"] = multiply_accumulate(chip, rate.input, rate.weight)
+            prices[array.name, f"mac_gated_{pair}"] = Price(
+                0.0, 0.0, DEVICE, "a product with a zero operand: registers hold, nothing switches"
+            )
+        prices[array.name, "register_bits"] = bit
+        prices[array.name, "accumulator_bits"] = bit
+        prices[array.name, "requantize"] = rescale
+        prices[array.name, "idle_slots"] = none
+    if (crossbar := chip.crossbar) is not None:
+        prices.update(crossbar_prices(chip, crossbar))
     prices[vector.name, "requantize"] = rescale
     prices[vector.name, "element_operation"] = element
     prices[dma.name, "transfer"] = none
@@ -156,11 +125,14 @@ def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
                 )
             continue
         prices.update(_sram_prices(memory, chip, tech.node * 1e9))
-    if chip.array.accumulator.location == "column":
+    if (crossbar := chip.crossbar) is not None:
+        prices.update(static_prices(crossbar))
+    array = chip.mac_array
+    if array is not None and array.accumulator.location == "column":
         register, band = _row(chip, "aladdin_40nm/register/bit")
         held = Price(register, band, CORE, "aladdin_40nm/register/bit")
         for action in ("read_bit", "write_bit"):
-            prices[f"{chip.array.name}.accumulators", action] = held
+            prices[f"{array.name}.accumulators", action] = held
     return prices
 
 
@@ -169,7 +141,7 @@ def _sram_prices(memory: Sram, chip: Chip, node_nm: float) -> dict[tuple[str, st
     cost = sram_cost(memory.size, memory.banks, memory.width, node_nm, tech.voltage,
                      tech.sram_device)  # fmt: skip
     band = half_width("run")
-    copies = chip.array.count if memory.scope == "private" else 1
+    copies = chip.core.count if memory.scope == "private" else 1
     watts = cost.leakage * memory.banks * copies
     return {
         (memory.name, "read_bit"): Price(cost.read / memory.width, band, CORE, cost.source),

@@ -91,7 +91,7 @@ def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
     program = compile_program(chip, workload, chosen=chosen)
     engine = "compiled" if len(program) > COMPILE_ABOVE else "auto"
     timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
-    cycles = timeline.makespan * chip.clocks[chip.array.clock] / timeline.tick_hz
+    cycles = timeline.makespan * chip.clocks[chip.core.clock] / timeline.tick_hz
     return cycles, account(program, chip, timeline).total
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.mapping import Mapping, Plan, compile_program
+from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.timing import simulate
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 from accelsim.workload.operators import Operator
@@ -37,7 +38,7 @@ def repeated(workload: Workload, chosen: Plan, copies: int) -> tuple[Workload, P
     """The workload several times over, independent but for the hardware."""
     operators: list[Operator] = []
     tensors: dict[str, TensorSpec] = {}
-    mappings: dict[str, Mapping] = {}
+    mappings: dict[str, Mapping | CrossbarMapping] = {}
     formats: dict[str, str] = {}
     for copy in range(copies):
         def name_of(name: str, copy: int = copy) -> str:

@@ -11,7 +11,8 @@ from accelsim.energy import account
 from accelsim.errors import InputError
 from accelsim.mapping import Mapping, compile_program, plan
 from accelsim.timing import simulate
-from accelsim.units.mac_array import DATAFLOW_NAMES
+from accelsim.units.crossbar import Crossbar
+from accelsim.units.mac_array import DATAFLOW_NAMES, MacArray
 from accelsim.units.sram import Sram
 from accelsim.workload import Workload
 
@@ -29,10 +30,7 @@ class Change:
 
 def changes(chip: Chip) -> Iterator[tuple[str, Chip]]:
     """Single changes of one parameter each."""
-    array, dram = chip.array, chip.dram
-
-    def with_array(**new: Any) -> Chip:
-        return replace(chip, units={**chip.units, array.name: replace(array, **new)})
+    dram = chip.dram
 
     def with_memory(memory: Any) -> Chip:
         return replace(chip, memories={**chip.memories, memory.name: memory})
@@ -51,6 +49,20 @@ def changes(chip: Chip) -> Iterator[tuple[str, Chip]]:
             if memory.buffering == "single":
                 yield (f"{memory.name} double buffered",
                        with_memory(replace(memory, buffering="double")))  # fmt: skip
+    if chip.mac_array is not None:
+        yield from _array_changes(chip, chip.mac_array)
+    if chip.crossbar is not None:
+        yield from _crossbar_changes(chip, chip.crossbar)
+    if chip.weights == "cold":
+        yield "weights resident on the chip", replace(chip, weights="resident")
+    for point in chip.operating_points:
+        yield f"operating point {point.name}", chip.at(point.name)
+
+
+def _array_changes(chip: Chip, array: MacArray) -> Iterator[tuple[str, Chip]]:
+    def with_array(**new: Any) -> Chip:
+        return replace(chip, units={**chip.units, array.name: replace(array, **new)})
+
     yield f"{array.name} rows {array.rows} -> {2 * array.rows}", with_array(rows=2 * array.rows)
     yield (f"{array.name} columns {array.columns} -> {2 * array.columns}",
            with_array(columns=2 * array.columns))  # fmt: skip
@@ -61,10 +73,27 @@ def changes(chip: Chip) -> Iterator[tuple[str, Chip]]:
     for name in DATAFLOW_NAMES:
         if name != array.dataflow:
             yield f"{array.name} {name.replace('_', ' ')}", with_array(dataflow=name)
-    if chip.weights == "cold":
-        yield "weights resident on the chip", replace(chip, weights="resident")
-    for point in chip.operating_points:
-        yield f"operating point {point.name}", chip.at(point.name)
+
+
+def _crossbar_changes(chip: Chip, crossbar: Crossbar) -> Iterator[tuple[str, Chip]]:
+    own = replace(crossbar, clock_hz=0)
+    name, adc, drive = own.name, own.adc, own.drive
+
+    def with_crossbar(**new: Any) -> Chip:
+        return replace(chip, units={**chip.units, name: replace(own, **new)})
+
+    yield f"{name} count {own.count} -> {2 * own.count}", with_crossbar(count=2 * own.count)
+    if adc.shared > 1:
+        yield (f"{name} columns a converter {adc.shared} -> {adc.shared // 2}",
+               with_crossbar(adc=replace(adc, shared=adc.shared // 2)))  # fmt: skip
+    yield (f"{name} pulse {drive.pulse * 1e9:g} -> {drive.pulse * 5e8:g} ns",
+           with_crossbar(drive=replace(drive, pulse=drive.pulse / 2)))  # fmt: skip
+    if drive.supply > drive.voltage:
+        yield (f"{name} cells supplied at {drive.voltage:g} V",
+               with_crossbar(drive=replace(drive, supply=drive.voltage)))  # fmt: skip
+    if adc.bits > 4:
+        yield (f"{name} converters of {adc.bits} -> {adc.bits - 1} bits",
+               with_crossbar(adc=replace(adc, bits=adc.bits - 1)))  # fmt: skip
 
 
 def what_if(chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None = None) -> tuple[

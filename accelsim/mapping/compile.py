@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
+from accelsim.chip.machine import instance_names
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.assemble import Segment
 from accelsim.mapping.choose import choose_mapping, fits
+from accelsim.mapping.crossbars import CrossbarMapping, assign, blocks_of
 from accelsim.mapping.emit_mac import MacEmitter
+from accelsim.mapping.emit_mvm import MvmEmitter
 from accelsim.mapping.emit_vector import VectorEmitter
 from accelsim.mapping.join import Joiner
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
@@ -34,7 +37,7 @@ Ints = NDArray[np.int64]
 class Plan:
     """What was decided for each operator: its mapping (None for vector operators)."""
 
-    mappings: Dict[str, Mapping]
+    mappings: Dict[str, Mapping | CrossbarMapping]
     formats: Dict[str, str]
 
 
@@ -45,13 +48,20 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     """
     formats = tensor_formats(workload, chip)
     given = dict(mappings or {})
-    chosen: dict[str, Mapping] = {}
+    chosen: dict[str, Mapping | CrossbarMapping] = {}
     cache: dict[object, Mapping] = {}
-    reserve = resident_bytes(chip, workload) if chip.weights == "resident" else 0
     cold = chip.weights == "cold"
+    analog = on_crossbars(chip, workload, formats)
+    reserve = 0 if cold or chip.mac_array is None else resident_bytes(chip, workload, tuple(analog))
     problems: list[Problem] = []
     for op in workload.operators:
         if isinstance(op, VectorOperator):
+            continue
+        if op.name in analog:
+            chosen[op.name] = analog[op.name]
+            if given.pop(op.name, None) is not None:
+                problems.append(Problem("mapping.crossbar", "runs on crossbars, which take no tiles",
+                                        "leave it out", path=op.name))  # fmt: skip
             continue
         geometry = geometry_of(op)
         triple = (*operator_formats(op, chip), formats[op.output])
@@ -73,6 +83,15 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     if problems:
         raise InputError(problems)
     return Plan(chosen, formats)
+
+
+def on_crossbars(chip: Chip, workload: Workload, formats: Dict[str, str]) -> dict[str, CrossbarMapping]:
+    """The operators that run on crossbars, none on a chip without."""
+    if chip.crossbar is None:
+        return {}
+    operators = [op for op in workload.operators if not isinstance(op, VectorOperator)]
+    triples = {op.name: (*operator_formats(op, chip), formats[op.output]) for op in operators}
+    return assign(chip, operators, triples, chip.weights == "cold")
 
 
 def check_mapping(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str],
@@ -108,12 +127,13 @@ def check_mapping(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tup
     return problems
 
 
-def resident_bytes(chip: Chip, workload: Workload) -> int:
-    """Bytes of all weights when they stay in the weight buffer; InputError when they do not fit."""
+def resident_bytes(chip: Chip, workload: Workload, elsewhere: tuple[str, ...] = ()) -> int:
+    """Bytes of all weights when they stay in the weight buffer, those ``elsewhere`` left out;
+    InputError when they do not fit."""
     total = sum(
         get(operator_formats(op, chip)[1]).bytes_for(op.groups * op.k * op.n)
         for op in workload.operators
-        if not isinstance(op, VectorOperator)
+        if not isinstance(op, VectorOperator) and op.name not in elsewhere
     )
     room = chip.memories[chip.array.weight].size
     if total > room:
@@ -138,8 +158,8 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     """
     chosen = chosen or plan(chip, workload, mappings)
     formats = chosen.formats
-    splits = _splits(chip, chosen.mappings)
-    table = build_tensors(workload, chip, formats, splits)
+    sums = _summands(chip, workload, chosen.mappings)
+    table = build_tensors(workload, chip, formats, sums)
     joiner = Joiner(chip, table)
     residents = _off_chip(joiner, table)
     stored: dict[str, int] = {}
@@ -160,18 +180,29 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
             sources, local = op.inputs, [table.index[name] for name in (*op.inputs, op.output)]
         else:
             triple = (*operator_formats(op, chip), formats[op.output])
+            mapping = chosen.mappings[op.name]
+            if isinstance(mapping, CrossbarMapping):
+                cold = chip.weights == "cold"
+                segment = MvmEmitter(chip, joiner.machine, geometry_of(op), mapping, triple, parity,
+                                     cold).emit()  # fmt: skip
+                if not cold and not mapping.reprogrammed:
+                    residents += _in_cells(joiner, chip, table, op, mapping, triple[1])
+                waits = [(segment.reads[0], stored[op.input])] if op.input in stored else []
+                base = joiner.rows
+                joiner.add(segment, number, _locals(table, op, sums[op.name]), waits)
+                stored[op.output] = base + segment.last_store
+                continue
             where = None
             if chip.weights == "resident":
                 where, parity = weight_at, 1
                 size = get(triple[1]).bytes_for(op.groups * op.k * op.n)
                 residents += _resident(joiner, chip, table, op, where, size)
                 weight_at += size
-            mapping = chosen.mappings[op.name]
             key = (geometry_of(op), triple, mapping, parity, where)
             if key not in cache:
                 cache[key] = MacEmitter(chip, joiner.machine, geometry_of(op), mapping, triple,
                                         parity, where).emit()  # fmt: skip
-            sources, local = (op.input,), _locals(table, op, chip, splits)
+            sources, local = (op.input,), _locals(table, op, sums[op.name])
         segment = cache[key]
         waits = [(segment.reads[i], stored[name]) for i, name in enumerate(sources)
                  if name in stored and i in segment.reads]  # fmt: skip
@@ -181,15 +212,44 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     return joiner.finish(tuple(op.name for op in workload.operators), residents)
 
 
-def _splits(chip: Chip, mappings: Dict[str, Mapping]) -> dict[str, str]:
-    return {name: mapping.split or chip.array.split for name, mapping in mappings.items()}
+def _summands(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> dict[
+        str, int]:  # fmt: skip
+    """Partial sums that are kept apart, by operator: of arrays that split k, of row blocks."""
+    found = {}
+    for op in workload.operators:
+        if isinstance(op, VectorOperator):
+            continue
+        mapping = mappings[op.name]
+        if isinstance(mapping, CrossbarMapping):
+            assert chip.crossbar is not None
+            found[op.name] = blocks_of(chip.crossbar, geometry_of(op))[0]
+        else:
+            found[op.name] = chip.array.count if (mapping.split or chip.array.split) == "k" else 1
+    return found
 
 
-def _locals(table: TensorTable, op: MacOperator, chip: Chip, splits: Dict[str, str]) -> list[int]:
+def _in_cells(joiner: Joiner, chip: Chip, table: TensorTable, op: MacOperator,
+              mapping: CrossbarMapping, weight: str) -> tuple[ResidentRow, ...]:  # fmt: skip
+    """Every block of an operator's weights, in the cells of its crossbar."""
+    crossbar, geometry = chip.crossbar, geometry_of(op)
+    assert crossbar is not None
+    tensor, names = table.index[f"{op.name}/weight"], joiner.machine.memory_index
+    rows, columns = blocks_of(crossbar, geometry)
+    found = []
+    for number in range(mapping.replicas * geometry.groups * rows * columns):
+        r, c = number // columns % rows, number % columns
+        k = min(crossbar.rows, geometry.k - r * crossbar.rows)
+        n = min(crossbar.outputs, geometry.n - c * crossbar.outputs)
+        instance = instance_names(crossbar.name, crossbar.count)[mapping.first + number]
+        size = get(weight).bytes_for(k * n)
+        found.append(ResidentRow(tensor, names[f"{instance}.cells"], 0, size, True, True))
+    return tuple(found)
+
+
+def _locals(table: TensorTable, op: MacOperator, summands: int) -> list[int]:
     keys = [op.input, f"{op.name}/lowered", f"{op.name}/weight", f"{op.name}/weight", op.output,
             f"{op.name}/matrix", f"{op.name}/sums"]  # fmt: skip
-    if splits.get(op.name, chip.array.split) == "k":
-        keys += [f"{op.name}/sums.{i}" for i in range(1, chip.array.count)]
+    keys += [f"{op.name}/sums.{i}" for i in range(1, summands)]
     return [table.index[key] for key in keys]
 
 

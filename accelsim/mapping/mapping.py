@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from accelsim.chip import Chip
+from accelsim.units.crossbar import Crossbar
 from accelsim.units.mac_array import Dataflow, MacArray
 from accelsim.units.sram import Sram
 from accelsim.workload import Conv2d, MacOperator
@@ -148,7 +149,7 @@ def slots_of(chip: Chip, memory: str) -> int:
     return 2 if isinstance(spec, Sram) and spec.buffering == "double" else 1
 
 
-def sum_format(array: MacArray) -> str:
+def sum_format(array: MacArray | Crossbar) -> str:
     """The storage format of partial sums: the narrowest that holds the accumulator."""
     bits = next(b for b in (4, 5, 6, 8, 12, 16, 20, 24, 32, 48, 64) if b >= array.accumulator.bits)
     return f"int{bits}"

@@ -91,7 +91,7 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
         elif root(name) in wanted:
             formats[name] = wanted[root(name)][0]
         elif spec.role == "output":
-            formats[name] = sum_format(chip.array)
+            formats[name] = sum_format(chip.core)
         else:
             formats[name] = chip.precision.input
     return {name: formats[root(name)] for name in formats}
@@ -103,12 +103,12 @@ def output_format_of(op: VectorOperator, formats: Mapping[str, str]) -> tuple[st
 
 
 def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
-                  splits: Mapping[str, str] | None = None) -> TensorTable:  # fmt: skip
+                  summands: Mapping[str, int] | None = None) -> TensorTable:  # fmt: skip
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
-    ... for the partial sums of further instances of an array split along k). splits: by operator,
-    default the chip's.
+    ... for further partial sums that are kept apart). summands: how many there are, by operator,
+    default 1.
     """
     table = TensorTable()
     flattened = {op.output: op.inputs[0] for op in workload.operators
@@ -126,7 +126,7 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
             row = TensorRow(name, spec.shape, formats[name], 0, of, view, -1, spec.role)
             table.add(row, name)
         pending = later
-    wide = sum_format(chip.array)
+    wide = sum_format(chip.core)
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
@@ -140,9 +140,7 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
             f"{op.name}/weight")  # fmt: skip
         add(TensorRow(op.output, (groups, m, n), formats[op.output], 0, target, "matrix", number,
                       table.rows[target].role), f"{op.name}/matrix")  # fmt: skip
-        split = (splits or {}).get(op.name, chip.array.split)
-        instances = chip.array.count if split == "k" else 1
-        for i in range(instances):
+        for i in range((summands or {}).get(op.name, 1)):
             suffix = "sums" if i == 0 else f"sums.{i}"
             add(TensorRow(f"{op.output}.{suffix}", (groups, m, n), wide, 0, -1, "sums", number,
                           "intermediate"), f"{op.name}/{suffix}")  # fmt: skip

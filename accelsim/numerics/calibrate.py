@@ -81,8 +81,10 @@ class _Builder:
         self.formats, self.rounding = formats, rounding
         self.activations: dict[str, Quantization] = {}
         self.weights: dict[str, NDArray[np.int64]] = {}
+        self.weight_formats: dict[str, str] = {}
         self.requantizers: dict[str, tuple[Requantizer, ...]] = {}
-        self.notes = ["weights: symmetric, per output channel", "activations: affine, per tensor"]
+        kind = "symmetric where negative, else affine" if chip.crossbar is not None else "affine"
+        self.notes = ["weights: symmetric, per output channel", f"activations: {kind}, per tensor"]
 
     def build(self) -> Network:
         for name, spec in self.workload.tensors.items():
@@ -95,7 +97,8 @@ class _Builder:
                 self.activations[op.output] = self.activations[op.inputs[0]]
             else:
                 self.activations[op.output] = self.ranged(op.output)
-        return Network(self.activations, self.weights, self.requantizers, self.notes)
+        return Network(self.activations, self.weights, self.requantizers, self.weight_formats,
+                       self.notes)
 
     def ranged(self, name: str, relu: bool = False) -> Quantization:
         """The affine quantisation of a tensor's stated range."""
@@ -109,6 +112,8 @@ class _Builder:
                         f"add {name}.range = [low, high]", file=self.workload.values or "")
             )  # fmt: skip
         low, high = (float(v) for v in np.asarray(self.values[key], np.float64).ravel()[:2])
+        if self.chip.crossbar is not None and low < 0 and not relu:
+            return symmetric(max(-low, high), self.formats[name])
         return affine(0.0 if relu else low, high, self.formats[name])
 
     def mac(self, op: MacOperator) -> None:
@@ -122,6 +127,7 @@ class _Builder:
             quant = symmetric(weight_clips(matrix[g], name), name)
             codes[g], scales[g] = quant.encode(matrix[g]), quant.scale
         self.weights[op.name] = codes
+        self.weight_formats[op.name] = name
         wide = np.asarray(source.scale, np.float64) * scales
         bias = np.zeros((groups, n))
         if op.bias is not None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES
+from accelsim.numerics.crossbars import CrossbarRun
 from accelsim.numerics.gemm import exact_matmul, largest
 from accelsim.numerics.lowering import lower_input, raise_output
 from accelsim.numerics.network import Network
@@ -45,8 +46,9 @@ def execute(program: Program, workload: Workload, chip: Chip, inputs: Mapping[st
             activity: bool | None = None) -> Execution:  # fmt: skip
     """Compute all tensors. inputs: codes of the input tensors. activity: fill activity columns,
     default where the chip's array gates zeros. progress(done, all) counts operators."""
-    run = _Run(program, workload, chip, inputs, network,
-               chip.array.zero_gating if activity is None else activity)  # fmt: skip
+    array = chip.mac_array
+    gates = array is not None and array.zero_gating
+    run = _Run(program, workload, chip, inputs, network, gates if activity is None else activity)
     operator = program.commands.operator
     edges = np.flatnonzero(np.diff(operator)) + 1
     starts = np.concatenate([[0], edges, [len(operator)]])
@@ -63,7 +65,11 @@ class _Run:
     def __init__(self, program: Program, workload: Workload, chip: Chip,
                  inputs: Mapping[str, Ints], network: Network, activity: bool) -> None:  # fmt: skip
         self.program, self.workload, self.network = program, workload, network
-        self.array: MacArray = chip.array
+        self.chip = chip
+        self.crossbars = CrossbarRun(program, chip, network) if chip.crossbar is not None else None
+        accumulator = chip.core.accumulator if chip.mac_array is None else chip.array.accumulator
+        self.bits = accumulator.bits
+        self.overflow = getattr(accumulator, "overflow", "saturate")
         self.stored: dict[str, Ints] = {
             name: np.asarray(codes, np.int64) for name, codes in inputs.items()
         }
@@ -75,6 +81,8 @@ class _Run:
         self.buffers: dict[str, Ints] = {}  # vector results on chip
         if activity:
             self.result.activity["zero_products"] = np.zeros(len(program))
+        if self.crossbars is not None:
+            self.result.activity["cell_charge"] = self.crossbars.charge
 
     def tensor(self, name: str) -> Ints:
         """A stored tensor in its own shape, flattened ones resolved."""
@@ -122,6 +130,10 @@ class _Run:
         a, b = self.operands(op)
         boxes = boxes_of(self.program, matmuls)
         self.result.macs += boxes.macs
+        matrix = self.matrices.setdefault(op.name, np.zeros((op.groups, op.m, op.n), np.int64))
+        if self.program.commands.opcode[matmuls[0]] == Opcode.MVM:
+            self.analog(op, merged(boxes), a, others, matrix)
+            return
         if "zero_products" in self.result.activity:
             self.count_zeros(boxes, a, b)
         bits = self.array.accumulator.bits
@@ -129,8 +141,6 @@ class _Run:
         free = self.array.accumulator.overflow == "wrap" or bound < 1 << (bits - 1)
         if free:
             boxes = merged(boxes)
-        shape = (op.groups, op.m, op.n)
-        matrix = self.matrices.setdefault(op.name, np.zeros(shape, np.int64))
         wide = _float_operands(a, b)
         order = np.concatenate([boxes.first_row, others])
         steps = np.argsort(order, kind="stable")
@@ -140,6 +150,25 @@ class _Run:
                 self.one_pass(op, boxes, step, wide, (a, b), free, matrix)
             else:
                 self.follow(op, int(others[step - len(boxes)]), matrix)
+
+    @property
+    def array(self) -> MacArray:
+        return self.chip.array
+
+    def analog(self, op: MacOperator, boxes: Boxes, a: NDArray[np.generic], others: Ints,
+               matrix: Ints) -> None:  # fmt: skip
+        """Products on crossbars: each box is a run of vectors against one row block."""
+        assert self.crossbars is not None
+        order = np.argsort(np.concatenate([boxes.first_row, others]), kind="stable")
+        for step in order.tolist():
+            if step >= len(boxes):
+                self.follow(op, int(others[step - len(boxes)]), matrix)
+                continue
+            (g, m0, n0, k0), (_, m, n, k) = boxes.low[step].tolist(), boxes.size[step].tolist()
+            sums = self.sums_of(int(boxes.sums[step]), matrix.shape)
+            found = self.crossbars.multiply(op, g, k0, k, a[g, m0 : m0 + m, k0 : k0 + k], m0,
+                                            slice(n0, n0 + n), int(boxes.first_row[step]))  # fmt: skip
+            sums[g, m0 : m0 + m, n0 : n0 + n] = fit(found, self.bits, "saturate")
 
     def one_pass(self, op: MacOperator, boxes: Boxes, index: int,
                  wide: tuple[NDArray[np.generic], NDArray[np.generic], int],
@@ -182,11 +211,13 @@ class _Run:
         entry = int(self.program.operands.start[row])
         offset, extent = self.program.operands.offset, self.program.operands.extent
         if opcode == Opcode.ACCUMULATE:
-            source, target = (self.sums_of(int(self.program.operands.tensor[entry + i]),
-                                           matrix.shape) for i in (0, 1))  # fmt: skip
-            to, of = (_box(offset[entry + i], extent[entry + i]) for i in (1, 0))
-            target[to] = fit(target[to] + source[of], self.array.accumulator.bits,
-                             self.array.accumulator.overflow)  # fmt: skip
+            last = int(self.program.operands.start[row + 1]) - 1
+            target = self.sums_of(int(self.program.operands.tensor[last]), matrix.shape)
+            to = _box(offset[last], extent[last])
+            for i in range(entry, last):
+                source = self.sums_of(int(self.program.operands.tensor[i]), matrix.shape)
+                target[to] = fit(target[to] + source[_box(offset[i], extent[i])], self.bits,
+                                 self.overflow)  # fmt: skip
         elif opcode == Opcode.REQUANTIZE:
             source = self.sums_of(int(self.program.operands.tensor[entry]), matrix.shape)
             of = _box(offset[entry], extent[entry])

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accelsim.program.validate import Findings
 
 Ints = NDArray[np.int64]
-COMPILE_ABOVE = 20_000
+COMPILE_ABOVE = 250_000  # commands times units
 READ, WRITE = int(Access.READ), int(Access.WRITE)
 DATA, SLOT, START = 0, 1, 2
 #: kinds of finding
@@ -200,14 +200,15 @@ def check_hazards(f: Findings) -> None:
     for resident, a, b in zip(p.residents, r_low.tolist(), r_high.tolist(), strict=True):
         if resident.at_start:
             writer[a:b], holder[a:b] = -2, root[resident.tensor]
-    fast = count > COMPILE_ABOVE
-    zeros = [np.zeros(n, np.int64) for n in (total, total * units, count * units, count * units)]
+    fast = count * units > COMPILE_ABOVE
+    zeros = [np.zeros(n, np.int64) for n in (total, total * units)]
+    known = [np.zeros(count * units, np.int32) for _ in range(2)]  # the large ones: half the bytes
     columns = [
         c.unit, c.queue, place, alone, d.start, d.predecessor, d.kind, o.start, root[o.tensor],
         _region_tensor(p), low, high, o.access,
     ]  # fmt: skip
-    state = [writer, zeros[0], holder, zeros[1], np.full(len(p.queues), -1, np.int64),
-             np.full(units, -1, np.int64), zeros[2], zeros[3], np.zeros(100, np.int64),
+    state: list[Any] = [writer, zeros[0], holder, zeros[1], np.full(len(p.queues), -1, np.int64),
+             np.full(units, -1, np.int64), *known, np.zeros(100, np.int64),
              np.zeros(100, np.int64)]  # fmt: skip
     flat = [o.offset.ravel(), o.extent.ravel()]
     if fast:

@@ -76,7 +76,7 @@ def _overview(results: list[Result]) -> str:
         score = (result.values.scores if result.values else result.scores).get("top1")
         rows.append(
             [f"{result.workload.name} on {chip.name}", f"{result.cycles:,}",
-             f"{chip.clocks[chip.array.clock] / 1e6:g}", f"{result.seconds * 1e3:.4g}",
+             f"{chip.clocks[chip.core.clock] / 1e6:g}", f"{result.seconds * 1e3:.4g}",
              f"{1 / result.seconds:,.4g}" if result.seconds else "-",
              f"{100 * result.utilisation:.1f}",
              *(f"{energy.boundary(name) * 1e6:,.4g}" for name in ("device", "core", "chip")),

@@ -31,7 +31,7 @@ class Point:
 
 def roofline_points(result: Result) -> list[Point]:
     """A point for each MAC operator; operators without off-chip traffic are left out."""
-    clock, count = result.chip.clocks[result.chip.array.clock], result.chip.array.count
+    clock, count = result.chip.clocks[result.chip.core.clock], result.chip.core.count
     points = []
     for row in result.operators:
         moved = row.dram_read_bytes + row.dram_written_bytes
@@ -44,7 +44,7 @@ def roofline_points(result: Result) -> list[Point]:
 def roofs(result: Result) -> tuple[float, float]:
     """(peak in G multiply-accumulates a second, off-chip G bytes a second)."""
     chip = result.chip
-    peak = peak_macs_per_cycle(chip) * chip.clocks[chip.array.clock] / 1e9
+    peak = peak_macs_per_cycle(chip) * chip.clocks[chip.core.clock] / 1e9
     return peak, chip.dram.bandwidth * chip.dram.efficiency / 1e9
 
 

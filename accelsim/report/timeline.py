@@ -66,7 +66,7 @@ def draw_timeline(result: Result, folder: Path) -> None:
                   hatch=hatch, edgecolor="black", linewidth=0.15)  # fmt: skip
     whole = result.timeline.makespan * scale
     array = next(row.name for row in result.program.units
-                 if result.program.unit_kinds[row.kind] == result.chip.array.name)  # fmt: skip
+                 if result.program.unit_kinds[row.kind] == result.chip.core.name)  # fmt: skip
     for span in found:  # names above the first array's row, where they have room
         if span.unit == array and (span.end - span.start) * scale > whole / 28:
             axes.text((span.start + span.end) / 2 * scale, len(units) - 0.45, span.operator,

@@ -57,7 +57,7 @@ class Constant:
 
 def exact_cycles(result: Result) -> Fraction:
     """Makespan in cycles of the array's clock, not rounded."""
-    clock = result.chip.clocks[result.chip.array.clock]
+    clock = result.chip.clocks[result.chip.core.clock]
     return Fraction(result.timeline.makespan * clock, result.program.tick_hz)
 
 
@@ -69,8 +69,8 @@ def exact_joules(result: Result) -> Fraction:
 def _cycles_of(result: Result) -> dict[tuple[str, str], Fraction]:
     program = result.program
     first = next(row.name for row in program.units
-                 if program.unit_kinds[row.kind] == result.chip.array.name)  # fmt: skip
-    scale = Fraction(result.chip.clocks[result.chip.array.clock], program.tick_hz)
+                 if program.unit_kinds[row.kind] == result.chip.core.name)  # fmt: skip
+    scale = Fraction(result.chip.clocks[result.chip.core.clock], program.tick_hz)
     found: dict[tuple[str, str], Fraction] = {}
     for share in time_shares(program, result.timeline):
         if share.unit == first:

@@ -32,7 +32,7 @@ STALLS = ("data", "slot", "start", "queue", "port")
 def to_dict(result: Result) -> dict[str, Any]:
     """Everything but the per-command columns, with the unit in every name."""
     chip, energy = result.chip, result.energy
-    clock = chip.clocks[chip.array.clock]
+    clock = chip.clocks[chip.core.clock]
     tick = result.program.tick_hz // clock
     whole: dict[str, Any] = {
         "accelsim": __version__,

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from accelsim.chip import Chip
 from accelsim.mapping import Mapping
+from accelsim.mapping.crossbars import CrossbarMapping
+from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
 from accelsim.units.dram import Dram
 from accelsim.units.fold_array import FoldArray
@@ -18,7 +20,7 @@ from accelsim.units.sram import Sram
 from accelsim.units.vector_unit import VectorUnit
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
 
-KINDS: dict[str, Any] = {cls.kind: cls for cls in (Sram, Dram, MacArray, FoldArray, VectorUnit, Dma)}
+KINDS: dict[str, Any] = {cls.kind: cls for cls in (Sram, Dram, MacArray, FoldArray, Crossbar, VectorUnit, Dma)}
 OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d}
 VERSION = 1
 
@@ -36,7 +38,7 @@ def plain(value: Any) -> Any:
     return value
 
 
-def dump(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]) -> dict[str, Any]:
+def dump(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> dict[str, Any]:
     """Chip, workload and mappings as plain values."""
     operators = [{"type": "vector" if isinstance(op, VectorOperator) else op.kind, **plain(op)}
                  for op in workload.operators]  # fmt: skip
@@ -45,7 +47,7 @@ def dump(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]) -> dict[s
             "mappings": plain(mappings)}  # fmt: skip
 
 
-def load(whole: Dict[str, Any]) -> tuple[Chip, Workload, dict[str, Mapping]]:
+def load(whole: Dict[str, Any]) -> tuple[Chip, Workload, dict[str, Mapping | CrossbarMapping]]:
     """The inverse of dump(). KeyError, TypeError or ValueError for anything else."""
     if whole["version"] != VERSION:
         raise ValueError(f"version {whole['version']}, not {VERSION}")
@@ -59,7 +61,8 @@ def load(whole: Dict[str, Any]) -> tuple[Chip, Workload, dict[str, Mapping]]:
         for item in work["operators"]
     )
     work["tensors"] = {name: _build(TensorSpec, item) for name, item in work["tensors"].items()}
-    mappings = {name: _build(Mapping, item) for name, item in whole["mappings"].items()}
+    mappings = {name: _build(CrossbarMapping if "replicas" in item else Mapping, item)
+                for name, item in whole["mappings"].items()}  # fmt: skip
     made: Chip = _build(Chip, chip)
     return made, _build(Workload, work), mappings
 

@@ -14,6 +14,7 @@ from accelsim.mapping import Plan
 from accelsim.numerics.quantize import Quantization
 from accelsim.program.table import Program
 from accelsim.timing import Timeline, UnitTime
+from accelsim.units.crossbar import Crossbar
 from accelsim.workload import Workload
 
 
@@ -78,7 +79,7 @@ class Result:
     @property
     def cycles(self) -> int:
         """Makespan in cycles of the array's clock."""
-        return self.timeline.cycles(self.chip.clocks[self.chip.array.clock])
+        return self.timeline.cycles(self.chip.clocks[self.chip.core.clock])
 
     @property
     def seconds(self) -> float:
@@ -122,6 +123,8 @@ class Result:
 
 def peak_macs_per_cycle(chip: Chip) -> int:
     """Multiply-accumulates a cycle of all arrays in the chip's own precision."""
-    array = chip.array
+    array = chip.core
+    if isinstance(array, Crossbar):  # every cross-point works on every read
+        return max(1, array.count * array.rows * array.outputs // max(1, array.cycles(array.interval_seconds)))
     rate = array.rate(chip.precision.input, chip.precision.weight)
     return array.count * array.rows * array.columns * array.dot * array.simd * rate.factor

@@ -8,6 +8,7 @@ import numpy as np
 
 from accelsim.chip import Chip
 from accelsim.energy import EnergyReport
+from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping
 from accelsim.program.opcodes import Access, Opcode, Why
 from accelsim.program.table import Program
@@ -17,12 +18,13 @@ from accelsim.workload import VectorOperator, Workload
 
 
 def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeline,
-              energy: EnergyReport, mappings: Dict[str, Mapping]) -> list[OperatorRow]:  # fmt: skip
+              energy: EnergyReport,
+              mappings: Dict[str, Mapping | CrossbarMapping]) -> list[OperatorRow]:  # fmt: skip
     """Rows in the workload's order. Operators overlap, so their cycles add up to more than the
     makespan."""
     commands = program.commands
     count = len(workload.operators)
-    tick = program.tick_hz // chip.clocks[chip.array.clock]
+    tick = program.tick_hz // chip.clocks[chip.core.clock]
     begin = np.full(count, np.iinfo(np.int64).max)
     end = np.zeros(count, np.int64)
     np.minimum.at(begin, commands.operator, timeline.issue)
@@ -40,7 +42,7 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
             begin[number] = 0
         work = 0 if isinstance(op, VectorOperator) else op.macs
         window = int(busy[number]) + sum(int(ticks[number]) for ticks in stalls.values())
-        peak = peak_macs_per_cycle(chip) // chip.array.count * window // tick
+        peak = peak_macs_per_cycle(chip) // chip.core.count * window // tick
         rows.append(
             OperatorRow(
                 op.name, op.kind, work, int(begin[number]) // tick, cycles,
@@ -53,10 +55,14 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
     return rows
 
 
-def describe(mapping: Mapping | None) -> str:
+def describe(mapping: Mapping | CrossbarMapping | None) -> str:
     """A mapping in one line."""
     if mapping is None:
         return ""
+    if isinstance(mapping, CrossbarMapping):
+        copies = f", {mapping.replicas} copies" if mapping.replicas > 1 else ""
+        anew = ", written in every run" if mapping.reprogrammed else ""
+        return f"runs of {mapping.m} vectors, crossbars from {mapping.first}{copies}{anew}"
     kept = [word for word, stays in (("input", mapping.input_resident),
                                      ("weights", mapping.weight_resident)) if stays]  # fmt: skip
     stay = f", {' and '.join(kept)} resident" if kept else ""

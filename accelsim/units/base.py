@@ -13,6 +13,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.fields import Bounds, Quantity
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
 
@@ -30,24 +31,6 @@ class Cost:
     interval: NDArray[np.int64]
     first: NDArray[np.int64]
     last: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Quantity:
-    """Marks a dataclass field as a physical quantity read from YAML with its unit.
-
-    unit: "B" (bytes, int), "bit" (int), "Hz" (int), "s", "J", "W", "V", "m", "B/s" (float).
-    """
-
-    unit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Inclusive range of a numeric field (None: open)."""
-
-    low: float | None = None
-    high: float | None = None
 
 
 class Unit(ABC):
@@ -73,3 +56,6 @@ class Unit(ABC):
 
         Memory traffic is not counted here: it is in the operands, and the memory charges it.
         """
+
+
+__all__ = ["Bounds", "Cost", "Counts", "Quantity", "Unit"]

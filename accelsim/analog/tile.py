@@ -1,0 +1,402 @@
+"""One block of weights in a crossbar, and what its products come out as: integers like a MAC array's.
+
+Input codes drive the rows, conductances weigh them, converters count the sums, digital logic scales
+and adds: the result stands in units of (input code x weight code), so that ideal cells and wide
+converters give the integers of a digital array bit for bit. Input codes are integers and conductances
+lie on a binary grid, so sums are exact and depend neither on the machine nor on batching; noise is a
+function of the element's place alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Annotated, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.analog.converters import Converter
+from accelsim.analog.ir_drop import Wires, transfer_matrix
+from accelsim.analog.scheme import Scheme, device_targets, split_codes, targets
+from accelsim.devices.base import ROOM, Cells, Device, Floats
+from accelsim.fields import Bounds, Quantity
+from accelsim.noise import Stream
+
+Ints = NDArray[np.int64]
+BOLTZMANN = 1.380649e-23  # J / K (SI)
+MANTISSA = 53  # bits that a float64 sum keeps
+CALIBRATION = 1 << 40  # number of the first element of noise in calibration reads
+
+
+@dataclass(frozen=True, slots=True)
+class Drive:
+    """How input codes reach the word lines.
+
+    mode: "pulse_width" and "amplitude" give a whole code in one read, "bit_serial" one bit of the
+    magnitude a read. bits: of the converter, sign included where inputs have one. pulse: seconds of
+    the longest pulse of a read. phases: 1, positive and negative inputs and both cells of a pair in
+    one read; 2, positive inputs, then negative ones; 4, each with each cell of the pair. voltage:
+    across the cell. supply: volts from which the current is drawn. mean, rms: of the inputs, as
+    parts of the full scale, where no values are given; they also set automatic ADC ranges.
+    """
+
+    pulse: Annotated[float, Quantity("s"), Bounds(1e-12, 1.0)] = 128e-9
+    mode: Literal["pulse_width", "amplitude", "bit_serial"] = "pulse_width"
+    bits: Annotated[int, Bounds(1, 16)] = 8
+    phases: Literal[1, 2, 4] = 1
+    voltage: Annotated[float, Quantity("V"), Bounds(0.001, 5.0)] = 0.2
+    supply: Annotated[float, Quantity("V"), Bounds(0.001, 20.0)] = 0.8
+    mean: Annotated[float, Bounds(0.0, 1.0)] = 0.15
+    rms: Annotated[float, Bounds(0.0, 1.0)] = 0.25
+
+    @property
+    def steps(self) -> int:
+        """Reads of one phase: one, or one a bit of the magnitude."""
+        return max(1, self.bits - 1) if self.mode == "bit_serial" else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Adc:
+    """The converters under the columns.
+
+    kind: "counting" integrates while the inputs are applied; the others convert a held sample: "sar"
+    and "flash" one in 1 / rate, "ramp" in 2^bits / rate for all columns at once. bits: 0 for an ideal
+    one. rate: conversions (ramp: steps) a second. shared: columns that one converter serves. range:
+    full scale in full columns (every input and weight largest in one cell = 1); 0: from the weights
+    and the drive's mean and rms. gain_error, offset_error: standard deviations over columns, parts
+    of 1 and of the range. nonlinearity: third-order, part of the range.
+    """
+
+    bits: Annotated[int, Bounds(0, 24)] = 8
+    kind: Literal["sar", "counting", "flash", "ramp"] = "sar"
+    rate: Annotated[float, Quantity("Hz"), Bounds(1.0, 1e11)] = 1e9
+    shared: Annotated[int, Bounds(1, 4096)] = 1
+    range: Annotated[float, Bounds(0.0, 1e5)] = 0.0
+    gain_error: Annotated[float, Bounds(0.0, 0.5)] = 0.0
+    offset_error: Annotated[float, Bounds(0.0, 0.5)] = 0.0
+    nonlinearity: Annotated[float, Bounds(0.0, 0.5)] = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Ohms: segments of word and bit lines between cells, drivers, and the bit lines' ends."""
+
+    word: Annotated[float, Quantity("ohm"), Bounds(1e-6, 1e9)]
+    bit: Annotated[float, Quantity("ohm"), Bounds(1e-6, 1e9)]
+    source: Annotated[float, Quantity("ohm"), Bounds(1e-6, 1e9)] = 1.0
+    sink: Annotated[float, Quantity("ohm"), Bounds(1e-6, 1e9)] = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Everything that decides a crossbar's values. age: seconds since programming. reads: of a
+    calibration. output_noise: standard deviation at the converters, in full columns. johnson: thermal
+    noise of the cells over one pulse. faults: parts of the cells that hold their smallest or largest
+    conductance whatever is written."""
+
+    device: Device
+    scheme: Scheme = Scheme()
+    drive: Drive = Drive()
+    adc: Adc = Adc()
+    lines: Lines | None = None
+    rows: int = 256
+    columns: int = 256
+    age: float = 0.0
+    temperature: float = ROOM
+    compensation: Literal["none", "global", "column", "affine"] = "none"
+    reads: int = 32
+    output_noise: float = 0.0
+    johnson: bool = False
+    stuck_low: float = 0.0
+    stuck_high: float = 0.0
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the products of one run of vectors met. clipped: conversions at a converter's end.
+    conversions: all of them. charge: coulombs drawn through the cells."""
+
+    clipped: int = 0
+    conversions: int = 0
+    charge: float = 0.0
+
+
+@dataclass
+class Block:
+    """Weights (rows, outputs) of one row block of an operator, programmed.
+
+    codes: integers of magnitude at most ``top``. one_sided: inputs are never negative. input_top:
+    largest magnitude of an input code. stream: of the operator, group and row block.
+    """
+
+    tile: Tile
+    codes: Ints
+    top: int
+    input_top: int
+    one_sided: bool
+    stream: Stream
+    seen: Seen = field(default_factory=Seen)
+
+    @cached_property
+    def split(self) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
+        """(values in -1..1, what 1 stands for in codes) of every slice."""
+        flip = np.ones(self.codes.shape[1])
+        if self.tile.scheme.sign == "flipped":
+            flip = np.where(self.codes.sum(axis=0) > 0, -1.0, 1.0)
+        found = split_codes(self.codes * flip.astype(np.int64), self.top, self.tile.scheme)
+        return found.parts, tuple(factor * flip for factor in found.factors)
+
+    @cached_property
+    def cells(self) -> list[list[list[Cells]]]:
+        """Programmed cells by slice, side and device. A single cell's reference stands last, as a
+        column more."""
+        device, scheme = self.tile.device, self.tile.scheme
+        found = []
+        for number, part in enumerate(self.split[0]):
+            if scheme.sign != "differential":
+                part = np.concatenate([part, np.zeros((len(part), 1))], axis=1)
+            sides = []
+            for side, goal in enumerate(targets(part, device, scheme)):
+                sides.append([device.program(one, self.stream.of("cells", number, side, i))
+                              for i, one in enumerate(device_targets(goal, device, scheme))])  # fmt: skip
+            found.append(sides)
+        return found
+
+    @cached_property
+    def conductances(self) -> list[list[Floats]]:
+        """Siemens by slice and side as a read sees them: the mean of a side's devices."""
+        tile = self.tile
+        found = []
+        for number, sides in enumerate(self.cells):
+            seen = []
+            for side, devices in enumerate(sides):
+                total = np.zeros_like(devices[0].conductance)
+                for i, cells in enumerate(devices):
+                    noise = self.stream.of("read", number, side, i)
+                    g = tile.device.read(cells, tile.age, noise, tile.temperature)
+                    total = total + self._faulty(g, number, side, i)
+                seen.append(total / len(devices))
+            found.append(seen)
+        return found
+
+    def _faulty(self, g: Floats, *what: int) -> Floats:
+        tile = self.tile
+        if not tile.stuck_low and not tile.stuck_high:
+            return g
+        draw = self.stream.of("stuck", *what).uniform(g.shape)
+        g = np.where(draw < tile.stuck_low, tile.device.g_min, g)
+        return np.where(draw > 1.0 - tile.stuck_high, tile.device.g_max, g)
+
+    @cached_property
+    def weights(self) -> list[list[Floats]]:
+        """Matrices that the input codes meet, one set a slice: one a read of a phase's cells (both
+        cells of a pair together, or each), in parts of the conductances' span, on the exact grid."""
+        tile, device = self.tile, self.tile.device
+        span = device.g_max - device.g_min
+        whole = []
+        for sides in self.conductances:
+            through = [self._wired(g) for g in sides]
+            if tile.scheme.sign != "differential":
+                through = [2.0 * (through[0][:, :-1] - through[0][:, -1:])]
+            elif tile.drive.phases < 4:
+                through = [through[0] - through[1]]
+            whole.append([self._on_grid(g / span) for g in through])
+        return whole
+
+    def _wired(self, g: Floats) -> Floats:
+        """Conductances as the wires let them act, crossbar by crossbar along the outputs."""
+        lines, step = self.tile.lines, self.tile.columns
+        if lines is None:
+            return g
+        wires = Wires(lines.word, lines.bit, lines.source, lines.sink)
+        parts = [transfer_matrix(g[:, low : low + step], wires).T
+                 for low in range(0, g.shape[1], step)]  # fmt: skip
+        return np.concatenate(parts, axis=1)
+
+    def _on_grid(self, values: Floats) -> Floats:
+        spare = MANTISSA - self.tile.drive.bits - int(np.ceil(np.log2(values.shape[0] + 1))) - 4
+        grid = 2.0**-spare
+        return np.asarray(np.rint(values / grid) * grid, np.float64)
+
+    @cached_property
+    def row_conductance(self) -> Floats:
+        """Siemens that hang on each word line, all slices, sides and devices together."""
+        total = np.zeros(self.codes.shape[0])
+        for sides in self.conductances:
+            for g in sides:
+                total += np.cumsum(g, axis=1)[:, -1] * self.tile.scheme.devices
+        return total
+
+    @cached_property
+    def thermal(self) -> list[list[Floats]]:
+        """Johnson noise of each column over one pulse, in full columns: sqrt(2 k T G / t) / (V span)."""
+        tile = self.tile
+        span = tile.device.g_max - tile.device.g_min
+        scale = 2.0 * BOLTZMANN * tile.temperature / tile.drive.pulse
+        found = []
+        for sides in self.conductances:
+            sums = [np.cumsum(g, axis=0)[-1] for g in sides]
+            if tile.scheme.sign != "differential":
+                sums = [4.0 * (sums[0][:-1] + sums[0][-1])]
+            elif tile.drive.phases < 4:
+                sums = [sums[0] + sums[1]]
+            found.append([np.sqrt(scale * g) / (tile.drive.voltage * span) for g in sums])
+        return found
+
+    # -- inputs --------------------------------------------------------------------------------
+
+    @property
+    def drive_top(self) -> int:
+        """Largest code that the input converters give."""
+        bits = self.tile.drive.bits
+        most = (1 << bits) - 1 if self.one_sided else max(1, (1 << (bits - 1)) - 1)
+        return min(most, self.input_top)
+
+    def drive_codes(self, x: Ints) -> Ints:
+        """What the converters make of input codes: the codes themselves where there are enough."""
+        top = self.drive_top
+        if top == self.input_top:
+            return np.clip(x, -top, top)
+        codes = np.clip(np.rint(x * (top / self.input_top)), -top, top)
+        return np.asarray(codes.astype(np.int64), np.int64)
+
+    def reads(self, codes: Ints) -> list[tuple[float, Ints, int]]:
+        """(what a full input of this read stands for in input codes, codes to apply, which matrix) of
+        every read of a vector. Codes are 0 or +-1 in a bit-serial read, else up to drive_top."""
+        drive = self.tile.drive
+        found: list[tuple[float, Ints, int]] = [(1.0, codes, 0)]
+        if drive.phases > 1 and not self.one_sided:
+            found = [(1.0, np.maximum(codes, 0), 0), (-1.0, np.maximum(-codes, 0), 0)]
+        if drive.phases == 4 and self.tile.scheme.sign == "differential":
+            found = [(sign * other, part, matrix) for sign, part, _ in found
+                     for other, matrix in ((1.0, 0), (-1.0, 1))]  # fmt: skip
+        whole = float(self.input_top)
+        if drive.mode != "bit_serial":
+            return [(sign * whole, part, which) for sign, part, which in found]
+        return [(sign * 2.0**bit * whole / self.drive_top,
+                 ((np.abs(part) >> bit) & 1) * np.sign(part), which)
+                for sign, part, which in found for bit in range(self.drive_top.bit_length())]  # fmt: skip
+
+    # -- outputs -------------------------------------------------------------------------------
+
+    def full_scale(self, matrix: Floats) -> float:
+        """The converters' range in full columns: the chip's own, or four deviations beyond the mean of
+        the widest column under inputs of the stated mean and rms."""
+        adc, drive = self.tile.adc, self.tile.drive
+        if adc.range:
+            return adc.range
+        mean = drive.mean if self.one_sided or drive.phases > 1 else 0.0
+        spread = max(drive.rms**2 - mean**2, 0.0)
+        if drive.mode == "bit_serial":
+            mean, spread = 0.5 if mean else 0.0, 0.25
+        centre = np.abs(np.cumsum(matrix, axis=0)[-1]) * mean
+        wide = np.sqrt(np.cumsum(matrix * matrix, axis=0)[-1] * spread)
+        return max(float((centre + 4.0 * wide).max()), 1e-6)
+
+    def _converted(self, sums: Floats, matrix: Floats, noise: Floats | None, which: tuple[int, ...],
+                   count: bool, outputs: slice) -> Floats:  # fmt: skip
+        """Sums in full columns as the converters give them."""
+        adc = self.tile.adc
+        if noise is not None:
+            sums = sums + noise
+        columns = matrix.shape[1]
+        if adc.bits == 0:
+            return sums
+        bound = self.full_scale(matrix)
+        if adc.gain_error:
+            sums = sums * (1.0 + adc.gain_error * self.stream.of("gain", *which).normal(columns)[outputs])
+        if adc.offset_error:
+            offsets = self.stream.of("offset", *which).normal(columns)[outputs]
+            sums = sums + adc.offset_error * bound * offsets
+        if adc.nonlinearity:
+            part = sums / bound
+            sums = sums + adc.nonlinearity * bound * (part - part * part * part)
+        converter = Converter(max(adc.bits, 2), bound)
+        if count:
+            self.seen.clipped += int(np.count_nonzero(converter.clipped(sums)))
+            self.seen.conversions += sums.size
+        return np.asarray(converter.codes(sums) * converter.step, np.float64)
+
+    def raw(self, x: Ints, first: int, count: bool = True, outputs: slice = slice(None)) -> Floats:
+        """Sums in codes before compensation and rounding. x: (vectors, rows) input codes. first: number
+        of the first vector."""
+        codes = self.drive_codes(x)
+        columns = self.codes.shape[1]
+        total = np.zeros((len(x), len(range(columns)[outputs])))
+        full = 1.0 if self.tile.drive.mode == "bit_serial" else float(self.drive_top)
+        for number, (matrices, factor) in enumerate(zip(self.weights, self.split[1], strict=True)):
+            for turn, (unit, part, which) in enumerate(self.reads(codes)):
+                matrix = matrices[which]
+                sums = (part.astype(np.float64) @ matrix[:, outputs]) / full
+                noise = self._noise(number, turn, which, (len(x), columns), first * columns, outputs)
+                seen = self._converted(sums, matrix, noise, (number, which), count, outputs)
+                total += seen * unit * factor[outputs]
+        return total
+
+    def _noise(self, number: int, turn: int, which: int, shape: tuple[int, int], first: int,
+               outputs: slice) -> Floats | None:  # fmt: skip
+        tile = self.tile
+        if not tile.output_noise and not tile.johnson:
+            return None
+        sigma: Floats | float = tile.output_noise
+        if tile.johnson:
+            heat = self.thermal[number][which]
+            sigma = np.sqrt(tile.output_noise**2 + heat * heat)
+        deviates = self.stream.of("output", number, turn).normal(shape, first)
+        return np.asarray((sigma * deviates)[:, outputs], np.float64)
+
+    @cached_property
+    def correction(self) -> tuple[Floats, Floats]:
+        """(gain, offset) of every output, least squares over random calibration vectors."""
+        n = self.codes.shape[1]
+        gain, offset = np.ones(n), np.zeros(n)
+        tile = self.tile
+        if tile.compensation == "none":
+            return gain, offset
+        draw = self.stream.of("calibration").uniform((tile.reads, self.codes.shape[0]))
+        reach = min(1.0, 3.0**0.5 * tile.drive.rms) * self.input_top  # as large as inputs are
+        low = 0.0 if self.one_sided else -reach
+        x = np.rint(low + (reach - low) * draw).astype(np.int64)
+        ideal = x.astype(np.float64) @ self.codes.astype(np.float64)
+        got = self.raw(x, CALIBRATION // n, count=False)
+        mean_got = mean_ideal = np.zeros(n)
+        if tile.compensation == "affine":
+            mean_got, mean_ideal = _column_sums(got) / len(x), _column_sums(ideal) / len(x)
+            got, ideal = got - mean_got, ideal - mean_ideal
+        below, above = _column_sums(got * got), _column_sums(got * ideal)
+        if tile.compensation == "global":
+            below, above = (np.full(n, np.cumsum(part)[-1]) for part in (below, above))
+        gain = np.where(below > 0, above / np.where(below > 0, below, 1.0), 1.0)
+        return gain, mean_ideal - gain * mean_got
+
+    def multiply(self, x: Ints, first: int = 0, outputs: slice = slice(None)) -> Ints:
+        """Integer sums (vectors, outputs) of input codes x. first: number of the first vector, which
+        places its noise. outputs: the columns wanted."""
+        gain, offset = (part[outputs] for part in self.correction)
+        return np.rint(self.raw(x, first, outputs=outputs) * gain + offset).astype(np.int64)
+
+    def charge(self, x: Ints) -> float:
+        """Coulombs that the vectors draw through the cells: V t sum |x| G over the rows."""
+        applied = np.abs(self.drive_codes(x)).sum(axis=0).astype(np.float64)
+        drive = self.tile.drive
+        share = applied / self.drive_top
+        if drive.mode == "bit_serial":
+            codes = np.abs(self.drive_codes(x))
+            share = np.zeros(codes.shape[1])
+            for bit in range(self.drive_top.bit_length()):
+                share += ((codes >> bit) & 1).sum(axis=0)
+        return float(np.cumsum(share * self.row_conductance)[-1]) * drive.voltage * drive.pulse
+
+    def aged(self, age: float) -> Block:
+        """The same cells at another age."""
+        other = Block(replace(self.tile, age=age), self.codes, self.top, self.input_top,
+                      self.one_sided, self.stream)  # fmt: skip
+        other.__dict__["cells"], other.__dict__["split"] = self.cells, self.split
+        return other
+
+
+def _column_sums(values: Floats) -> Floats:
+    """Sums of the columns, rows in order whatever the machine."""
+    return np.asarray(np.cumsum(values, axis=0)[-1], np.float64)

@@ -1,0 +1,117 @@
+"""What must hold between the keys of a crossbar in a chip file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from accelsim.analog.scheme import placed_levels
+from accelsim.chip import Precision
+from accelsim.config.yaml_source import Place
+from accelsim.devices import device_named, device_names
+from accelsim.devices.base import Device
+from accelsim.errors import InputError, Problem
+from accelsim.formats import FORMATS
+from accelsim.units.crossbar import Crossbar
+from accelsim.units.mac_array import MacArray
+from accelsim.units.sram import Sram
+
+Placed = Callable[..., Place]
+APART = 1.0  # levels are held apart when their distance is so many sums of their deviations
+
+
+def check_crossbar(unit: Crossbar, values: Mapping[str, Any], place: Placed) -> list[Problem]:
+    """Every problem of one crossbar, each at its key. values: what the file's sections gave."""
+    found = []
+    for key, code, message, fix in _rules(unit, values):
+        where = place(*key.split("."))
+        found.append(Problem(f"crossbar.{code}", message, fix, f"units.{unit.name}.{key}", where.file,
+                             where.line, where.column))  # fmt: skip
+    return found
+
+
+def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    """(key, code, message, fix) of everything that is wrong."""
+    device = None
+    try:
+        device = device_named(unit.device)
+    except KeyError:
+        yield ("device", "device", f"there is no device {unit.device!r}",
+               "write one of: " + ", ".join(device_names()) + ", or a device file.json")
+    except InputError as error:
+        for problem in error.problems:
+            yield "device", "device", f"{problem.file}: {problem.message}", problem.fix
+    drive, cells, adc = unit.drive, unit.cells, unit.adc
+    if drive.supply < drive.voltage:
+        yield ("drive.supply", "supply", f"{drive.supply:g} V cannot give {drive.voltage:g} V across a "
+               "cell", f"write at least {drive.voltage:g} V")
+    if drive.rms < drive.mean:
+        yield ("drive.rms", "rms", f"{drive.rms:g} is below the mean {drive.mean:g}",
+               f"write at least {drive.mean:g}")
+    if adc.bits == 1:
+        yield "adc.bits", "adc_bits", "1 bit is a comparator", "write 0 for an ideal converter, or 2 to 24"
+    if adc.kind == "counting" and adc.shared > 1:
+        yield ("adc.shared", "shared", f"{adc.shared} columns share a counting converter, which counts "
+               "during the pulse", "write 1, or kind: sar")
+    if adc.shared > unit.columns:
+        yield ("adc.shared", "shared", f"{adc.shared} columns share a converter, there are {unit.columns}",
+               f"write at most {unit.columns}")
+    if adc.range > unit.rows:
+        yield ("adc.range", "adc_range", f"{adc.range:g} full columns are more than {unit.rows} rows give",
+               f"write at most {unit.rows}, or 0")
+    if drive.phases == 4 and cells.sign != "differential":
+        yield ("drive.phases", "phases", "four phases read the two cells of a pair one after another",
+               "write 2, or cells.sign: differential")
+    if cells.levels == 1:
+        yield "cells.levels", "levels", "one level holds nothing", "write 0 for any, or 2 and more"
+    if cells.slices > 1 and cells.sign != "differential":
+        yield ("cells.slices", "slices", "slices carry the sign in pairs", "write sign: differential")
+    if cells.slices > 1 and cells.spacing == "error":
+        yield ("cells.spacing", "spacing", "digits of slices stand at even distances",
+               "write spacing: even")
+    if unit.outputs < 1:
+        yield ("columns", "columns", f"{unit.columns} columns hold no output of {cells.slices} slices",
+               f"write at least {cells.slices + cells.spare_columns}")
+    if unit.stuck_low + unit.stuck_high > 0.5:
+        yield ("stuck_low", "stuck", "more than half of the cells are stuck", "write less")
+    if unit.writing.parallel > unit.columns * cells.cells:
+        yield ("writing.parallel", "parallel", f"{unit.writing.parallel} cells are more than a row has",
+               f"write at most {unit.columns * cells.cells}")
+    if device is not None:
+        yield from _device_rules(unit, device)
+    yield from _chip_rules(unit, values)
+
+
+def _device_rules(unit: Crossbar, device: Device) -> Iterator[tuple[str, str, str, str]]:
+    low, high = device.temperatures
+    if not low <= unit.temperature <= high:
+        yield ("temperature", "temperature", f"{unit.temperature:g} K is outside the model's {low:g}.."
+               f"{high:g} K", f"write a value in {low:g}..{high:g} K")
+    if unit.cells.levels < 2:
+        return
+    levels = placed_levels(device, unit.cells)
+    assert levels is not None
+    sigma = device.write_sigma(levels)
+    gap = (levels[1:] - levels[:-1]) / (sigma[1:] + sigma[:-1] + 1e-30)
+    if gap.min() < APART:
+        yield ("cells.levels", "apart", f"{unit.cells.levels} levels cannot be held apart: neighbours of "
+               f"{unit.device} lie {gap.min():.2g} sums of their deviations from each other",
+               "write fewer levels, or 0 for any conductance")
+
+
+def _chip_rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+    units, memories = values["units"], values["memories"]
+    if unit.unmapped == "digital" and not any(isinstance(u, MacArray) for u in units.values()):
+        yield ("unmapped", "unmapped", "the chip has no MAC array for what finds no crossbar",
+               "add a unit of kind mac_array, or write error or reprogram")
+    for key in ("input", "output"):
+        memory = memories.get(getattr(unit, key))
+        if isinstance(memory, Sram) and memory.scope == "private":
+            yield (key, "private", f"{memory.name} is private to instances, crossbars share their buffers",
+                   "write scope: shared")
+    precision = values.get("precision") or Precision()
+    for name in (precision.input, precision.weight):
+        record = FORMATS.get(name)
+        if record is None or record.kind != "integer" or not record.signed or record.bits > 12:
+            yield ("drive", "format", f"crossbars take signed integers of up to 12 bits, not {name}",
+                   "write precision: {input: int8, weight: int8}")

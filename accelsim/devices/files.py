@@ -1,0 +1,61 @@
+"""Device files: a statistical model of the user's own, as `accelsim device fit` writes it.
+
+JSON with the keys of a record in tables/statistical.json; a curve may also be {"points": [[x...],
+[y...]]}, interpolated.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from accelsim.devices.statistical import Statistical, from_record
+from accelsim.errors import InputError, Problem
+
+CURVES = ("programming", "drift_mean", "drift_sd", "read")
+NUMBERS = {"g_max_us": (1e-3, 1e4), "read_s": (1e-12, 1.0), "reference_s": (1e-9, 1e7)}
+
+
+def load_device(path: str | Path) -> Statistical:
+    """The model of a device file; InputError names everything that is wrong in it."""
+    where = str(path)
+    try:
+        row = json.loads(Path(path).read_text("utf-8"))
+    except FileNotFoundError:
+        raise InputError(Problem("device.missing", "there is no such file", "check the path",
+                                 file=where)) from None  # fmt: skip
+    except (OSError, ValueError):
+        raise InputError(Problem("device.file", "is not a JSON file", "write it with `accelsim device fit`",
+                                 file=where)) from None  # fmt: skip
+    problems = list(_problems(row)) if isinstance(row, dict) else [("", "holds no keys")]
+    if problems:
+        raise InputError([Problem("device.key", message, "see devices/tables/statistical.json", key, where)
+                          for key, message in problems])  # fmt: skip
+    return from_record(str(row.get("name", Path(path).stem)), {"source": where, **row})
+
+
+def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    for key, (low, high) in NUMBERS.items():
+        value = row.get(key)
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+            found.append((key, f"must be a number in {low:g}..{high:g}"))
+    for key in CURVES:
+        try:
+            values = from_record("test", {**_PLAIN, key: row[key]}).__getattribute__(_FIELD[key])(
+                np.linspace(0.0, 1.0, 65))  # fmt: skip
+            if values.shape != (65,) or not np.isfinite(values).all() or (values < 0).any():
+                found.append((key, "is negative or not finite somewhere in 0..1"))
+        except (KeyError, TypeError, ValueError, IndexError):
+            found.append((key, "is no curve: write poly, clamp_log, power, below or points"))
+    return found
+
+
+_FLAT = {"poly": [0.0]}
+_PLAIN: dict[str, Any] = {"g_max_us": 1.0, "read_s": 1e-6, "reference_s": 1.0, "source": "",
+                          **dict.fromkeys(CURVES, _FLAT)}  # fmt: skip
+_FIELD = {"programming": "programming", "drift_mean": "drift_mean", "drift_sd": "drift_sd",
+          "read": "read_noise"}  # fmt: skip

@@ -1,0 +1,65 @@
+"""What a crossbar's actions cost: cells, drivers, converters, programming.
+
+A PCM read's energy is its charge (units/crossbar.py, or what the values drew) times the supply's
+voltage: the part that falls across the cell is dissipated there, the rest in what regulates it.
+"""
+
+from __future__ import annotations
+
+from accelsim.chip import Chip
+from accelsim.energy.converter import SOURCE, conversion_energy, outside
+from accelsim.energy.price import CHIP, CORE, DEVICE, Price, row_price
+from accelsim.energy.rows import half_width
+from accelsim.errors import InputError
+from accelsim.units.crossbar import Crossbar
+
+
+def conversion_rate(crossbar: Crossbar) -> float:
+    """Conversions a second of one converter: one a pulse where it counts during the pulse."""
+    adc = crossbar.adc
+    if adc.kind == "counting":
+        return 1.0 / crossbar.read_seconds
+    return adc.rate / 2.0**adc.bits if adc.kind == "ramp" else adc.rate
+
+
+def conversion(chip: Chip, crossbar: Crossbar) -> Price:
+    """One conversion by bits and rate; free for an ideal converter. InputError outside the survey,
+    unless the chip file gives a constant of its own."""
+    adc = crossbar.adc
+    if adc.bits == 0:
+        return Price(0.0, 0.0, CORE, "an ideal converter: not charged")
+    if any(own.key == f"{crossbar.name}/conversions" for own in chip.technology.constants):
+        return Price(0.0, 0.0, CORE, "the chip file")  # put in place by with_own()
+    rate, node = conversion_rate(crossbar), chip.technology.node * 1e9
+    if problems := outside(adc.bits, node, rate, f"units.{crossbar.name}.adc"):
+        raise InputError(problems)
+    source = f"{SOURCE}: {adc.bits} bits, {rate / 1e6:g} MS/s, {node:g} nm"
+    return Price(conversion_energy(adc.bits, node, rate), half_width("der"), CORE, source)
+
+
+def crossbar_prices(chip: Chip, crossbar: Crossbar) -> dict[tuple[str, str], Price]:
+    """(unit, action) -> price of a crossbar's actions."""
+    name, drive = crossbar.name, crossbar.drive
+    convert = conversion(chip, crossbar)
+    stated = f"the chip file: units.{name}"
+    return {
+        (name, "mac_cells"): Price(0.0, 0.0, DEVICE, "summed by the bit lines: their charge is charged"),
+        (name, "cell_charge"): Price(drive.voltage, 0.0, DEVICE,
+                                     f"{drive.voltage:g} V across the cell times the charge"),
+        (name, "supply_charge"): Price(drive.supply - drive.voltage, 0.0, DEVICE,
+                                       f"{drive.supply:g} V supply less the cell's, times the charge"),
+        (name, "driven_seconds"): row_price(chip, "puma_32nm/row_driver/second", CORE),
+        (name, "conversions"): convert,
+        (name, "shift_add"): row_price(chip, "isaac_32nm/shift_add/add", CORE),
+        (name, "vectors"): Price(crossbar.overhead, 0.0, CORE, f"{stated}.overhead"),
+        (name, "pulses"): Price(crossbar.writing.energy, 0.0, CHIP, f"{stated}.writing.energy"),
+        (name, "verify_reads"): Price(convert.joules, convert.band, CHIP, convert.source),
+    }  # fmt: skip
+
+
+def static_prices(crossbar: Crossbar) -> dict[tuple[str, str], Price]:
+    """Watts of all crossbars that are always on."""
+    if not crossbar.static:
+        return {}
+    price = Price(crossbar.static * crossbar.count, 0.0, CORE, f"the chip file: units.{crossbar.name}.static")
+    return {(crossbar.name, "static_second"): price}

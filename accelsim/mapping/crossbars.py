@@ -1,0 +1,201 @@
+"""Which crossbars hold which weights, and how long runs of vectors stream through them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from accelsim.chip import Chip
+from accelsim.errors import InputError, Problem
+from accelsim.formats import get
+from accelsim.mapping.mapping import Geometry, geometry_of, sum_format
+from accelsim.mapping.tiles import box_bytes, k_tiles, m_tiles
+from accelsim.units.crossbar import Crossbar
+from accelsim.workload import MacOperator
+
+PIECES = 8  # runs of vectors an operator is cut into at least, so that stages overlap
+
+
+@dataclass(frozen=True, slots=True)
+class CrossbarMapping:
+    """How one operator uses crossbars.
+
+    batch, height, width: a run of vectors, as a Mapping's m tile. first: number of its first crossbar;
+    blocks follow by replica, group, row block, column block. replicas: copies of the weights, which
+    take runs in turn. reprogrammed: the weights are written in every run. slots: of inputs, partial
+    sums and outputs.
+    """
+
+    batch: int
+    height: int
+    width: int
+    first: int
+    replicas: int
+    reprogrammed: bool
+    slots: int
+
+    @property
+    def m(self) -> int:
+        """Most vectors of a run."""
+        return self.batch * self.height * self.width
+
+
+def blocks_of(crossbar: Crossbar, geometry: Geometry) -> tuple[int, int]:
+    """(row blocks, column blocks) of one group's weights."""
+    return -(-geometry.k // crossbar.rows), -(-geometry.n // crossbar.outputs)
+
+
+def crossbars_of(crossbar: Crossbar, geometry: Geometry) -> int:
+    """Crossbars that one copy of an operator's weights takes."""
+    rows, columns = blocks_of(crossbar, geometry)
+    return geometry.groups * rows * columns
+
+
+@dataclass(slots=True)
+class _Want:
+    op: MacOperator
+    geometry: Geometry
+    size: int
+    first: int = -1
+    replicas: int = 1
+    reprogrammed: bool = False
+
+
+def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tuple[str, str, str]],
+           cold: bool) -> dict[str, CrossbarMapping]:  # fmt: skip
+    """A CrossbarMapping for every operator that runs on the chip's crossbars.
+
+    In order, one copy each; what finds none follows ``unmapped``; then, with ``replicate``, copies of
+    the operator with the most vectors a copy while there is room. InputError when weights find no
+    place, or a run of one vector no buffer.
+    """
+    crossbar = chip.crossbar
+    assert crossbar is not None
+    wants = [_Want(op, geometry_of(op), crossbars_of(crossbar, geometry_of(op))) for op in operators]
+    free = crossbar.count
+    total = sum(want.size for want in wants)
+    pool = 0
+    if total > crossbar.count:
+        if crossbar.unmapped == "error":
+            raise _too_many(crossbar, wants, total)
+        if crossbar.unmapped == "reprogram":
+            pool = _pool(crossbar, wants)
+            free -= pool
+    at = 0
+    for want in wants:
+        if want.size <= free:
+            want.first, at, free = at, at + want.size, free - want.size
+        elif crossbar.unmapped == "reprogram":
+            want.first, want.reprogrammed = crossbar.count - pool, True
+    if crossbar.replicate and not cold:
+        _replicate([want for want in wants if want.first >= 0 and not want.reprogrammed], at, free)
+    return {want.op.name: _tiled(chip, crossbar, want, formats[want.op.name])
+            for want in wants if want.first >= 0}  # fmt: skip
+
+
+def _too_many(crossbar: Crossbar, wants: list[_Want], total: int) -> InputError:
+    worst = max(wants, key=lambda want: want.size)
+    return InputError(
+        Problem(
+            "mapping.crossbars",
+            f"the weights take {total} crossbars of {crossbar.rows} x {crossbar.outputs} weights "
+            f"({worst.op.name} alone {worst.size}), the chip has {crossbar.count}",
+            f"write count: {total}, or unmapped: reprogram or digital",
+            path=f"units.{crossbar.name}.count",
+        )
+    )
+
+
+def _pool(crossbar: Crossbar, wants: list[_Want]) -> int:
+    """Crossbars kept for operators that are written anew: the least that lets all of them run."""
+    sizes = [want.size for want in wants]
+    if max(sizes) > crossbar.count:
+        raise _too_many(crossbar, wants, sum(sizes))
+    for pool in sorted(set(sizes)):
+        free, left = crossbar.count - pool, 0
+        for size in sizes:
+            if size <= free:
+                free -= size
+            else:
+                left = max(left, size)
+        if left <= pool:
+            return pool
+    return max(sizes)
+
+
+def _replicate(wants: list[_Want], at: int, free: int) -> None:
+    """Give spare crossbars to the operators that stream the most vectors a copy."""
+    while wants:
+        slowest = max(wants, key=lambda want: want.geometry.m / want.replicas)
+        if slowest.size > free or slowest.replicas >= slowest.geometry.m:
+            break
+        slowest.replicas += 1
+        free -= slowest.size
+    shift = 0
+    for want in sorted(wants, key=lambda want: want.first):
+        want.first += shift
+        shift += want.size * (want.replicas - 1)
+
+
+def needs(chip: Chip, geometry: Geometry, formats: tuple[str, str, str],
+          mapping: CrossbarMapping) -> dict[str, tuple[str, int, int]]:  # fmt: skip
+    """(memory, bytes of a slot, slots) of "input", "sums" and "out"."""
+    crossbar = chip.crossbar
+    assert crossbar is not None
+    tiles = m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
+    box = box_bytes(tiles, k_tiles(geometry, geometry.k).channels, get(formats[0]).bits)
+    held = int(tiles.size.max()) * geometry.n
+    rows = blocks_of(crossbar, geometry)[0]
+    return {
+        "input": (crossbar.input, int(box.max()), mapping.slots),
+        "sums": (crossbar.output, rows * get(sum_format(crossbar)).bytes_for(held), mapping.slots),
+        "out": (crossbar.output, get(formats[2]).bytes_for(held), mapping.slots),
+    }
+
+
+def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str, str]) -> CrossbarMapping:
+    """The longest runs that fit the buffers and still give every copy some to overlap."""
+    geometry = want.geometry
+    enough = min(geometry.m, PIECES * want.replicas)
+    best = None
+    for batch, height, width in _runs(geometry):
+        mapping = CrossbarMapping(batch, height, width, want.first, want.replicas, want.reprogrammed, 2)
+        for slots in (2 * want.replicas, want.replicas + 1, 2, 1):
+            mapping = replace(mapping, slots=slots)
+            used: dict[str, int] = {}
+            for memory, size, count in needs(chip, geometry, formats, mapping).values():
+                used[memory] = used.get(memory, 0) + size * count
+            if all(size <= chip.memories[memory].size for memory, size in used.items()):
+                break
+        else:
+            continue
+        best = mapping
+        if -(-geometry.m // mapping.m) >= enough:
+            break
+    if best is None:
+        listed = ", ".join(f"{memory} {size * count}" for memory, size, count in needs(
+            chip, geometry, formats, mapping).values())  # fmt: skip
+        raise InputError(
+            Problem("mapping.fits", f"one vector of {want.op.name} needs more than the buffers have "
+                    f"(bytes of {listed})", "make the buffers larger",
+                    path=f"units.{crossbar.name}")
+        )  # fmt: skip
+    return best
+
+
+def _runs(geometry: Geometry) -> Iterable[tuple[int, int, int]]:
+    """(batch, height, width) of runs, the longest first."""
+    size = geometry.batch
+    while size > 1:
+        yield size, geometry.out_height, geometry.out_width
+        size = -(-size // 2)
+    size = geometry.out_height
+    while size > 1:
+        yield 1, size, geometry.out_width
+        size = -(-size // 2)
+    size = geometry.out_width
+    while True:
+        yield 1, 1, size
+        if size == 1:
+            return
+        size = -(-size // 2)

@@ -1,0 +1,214 @@
+"""A crossbar of resistive cells with its drivers and converters: time, action counts, arithmetic.
+
+docs/pcm.md derives the times. What a read costs in joules is priced in energy/crossbar.py from the
+counts given here; what it computes is analog/tile.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.analog.scheme import Scheme
+from accelsim.analog.tile import Adc, Drive, Lines, Tile
+from accelsim.devices import device_named
+from accelsim.fields import Bounds, Quantity
+from accelsim.program.opcodes import Opcode
+from accelsim.program.table import Shapes
+from accelsim.units.base import Cost, Counts, Unit
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Accumulation:
+    """bits: of the integers that a crossbar hands over; sums of several row blocks saturate there."""
+
+    bits: Annotated[int, Bounds(8, 48)] = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Writing:
+    """What it costs to program a cell, as stated; ``accelsim reproduce levels`` computes it.
+
+    iterations: pulses of program-and-verify a cell, each followed by a read. pulse: seconds of a pulse
+    with its read. energy: joules of a pulse at the supply. parallel: cells of a row that are written
+    at once.
+    """
+
+    iterations: Annotated[float, Bounds(1.0, 1e4)] = 10.0
+    pulse: Annotated[float, Quantity("s"), Bounds(1e-12, 1.0)] = 1e-6
+    energy: Annotated[float, Quantity("J"), Bounds(0.0, 1e-3)] = 100e-12
+    parallel: Annotated[int, Bounds(1, 65536)] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Crossbar(Unit):
+    """``count`` identical crossbars of ``rows`` x ``columns`` cross-points.
+
+    A cross-point holds one slice of a weight (both cells of a pair, all devices of a cell); ``cells``
+    says how weights stand in them. A vector is a product of the rows' inputs with every column.
+    settle: seconds from the pulse's end (or its start, for amplitudes) to a valid sample. hold: a
+    sample-and-hold lets the next read overlap this one's conversion. fixed: seconds a vector needs
+    beside its reads, before its result is out; it does not repeat with the phases. unmapped: what
+    becomes of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run,
+    or "digital", the chip's MAC array. replicate: spare crossbars take copies of the slowest
+    operators. age: seconds since programming; temperature: of the reads. static: watts of one crossbar
+    with its converters, always on. overhead: joules of a vector's read beside cells, drivers,
+    converters and shift-add, in each phase and step.
+
+    Shape extents: MVM (m vectors, n outputs, k rows); PROGRAM (0, n, k).
+    """
+
+    kind: ClassVar[str] = "crossbar"
+    opcodes: ClassVar[tuple[Opcode, ...]] = (Opcode.PROGRAM, Opcode.MVM)
+    name: str
+    clock: str
+    rows: Annotated[int, Bounds(1, 8192)]
+    columns: Annotated[int, Bounds(1, 8192)]
+    device: str
+    input: str
+    output: str
+    count: Annotated[int, Bounds(1, 65536)] = 1
+    cells: Scheme = Scheme()
+    drive: Drive = Drive()
+    adc: Adc = Adc()
+    wires: Lines | None = None
+    settle: Annotated[float, Quantity("s"), Bounds(0.0, 1.0)] = 0.0
+    hold: bool = True
+    fixed: Annotated[float, Quantity("s"), Bounds(0.0, 1.0)] = 0.0
+    accumulator: Accumulation = Accumulation()
+    compensation: Literal["none", "global", "column", "affine"] = "global"
+    calibration_reads: Annotated[int, Bounds(1, 1 << 16)] = 32
+    output_noise: Annotated[float, Bounds(0.0, 1e3)] = 0.0
+    johnson: bool = False
+    stuck_low: Annotated[float, Bounds(0.0, 0.5)] = 0.0
+    stuck_high: Annotated[float, Bounds(0.0, 0.5)] = 0.0
+    age: Annotated[float, Quantity("s"), Bounds(0.0, 1e10)] = 0.0
+    temperature: Annotated[float, Quantity("K"), Bounds(200.0, 500.0)] = 298.15
+    seed: Annotated[int, Bounds(0, 1 << 31)] = 0
+    mean_conductance: Annotated[float, Bounds(0.0, 1.0)] = 0.15
+    writing: Writing = Writing()
+    unmapped: Literal["error", "reprogram", "digital"] = "error"
+    replicate: bool = True
+    static: Annotated[float, Quantity("W"), Bounds(0.0, 1e3)] = 0.0
+    overhead: Annotated[float, Quantity("J"), Bounds(0.0, 1e-3)] = 0.0
+    clock_hz: int = 0
+
+    # -- capacity ------------------------------------------------------------------------------
+
+    @property
+    def outputs(self) -> int:
+        """Outputs that one crossbar holds weights of, all slices beside each other."""
+        return (self.columns - self.cells.spare_columns) // self.cells.slices
+
+    @property
+    def cell_bytes(self) -> int:
+        """Bytes of the memory that stands for one crossbar's weights in a Program."""
+        return self.rows * self.outputs * 8
+
+    def tile(self) -> Tile:
+        """What decides the values. KeyError for a device that there is not."""
+        return Tile(
+            device_named(self.device), self.cells, self.drive, self.adc, self.wires, self.rows,
+            self.outputs, self.age, self.temperature, self.compensation, self.calibration_reads,
+            self.output_noise, self.johnson, self.stuck_low, self.stuck_high, self.seed,
+        )  # fmt: skip
+
+    # -- time ----------------------------------------------------------------------------------
+
+    @property
+    def reads(self) -> int:
+        """Reads of one vector: phases, each in steps. Four phases need pairs."""
+        phases = self.drive.phases
+        if self.cells.sign != "differential":
+            phases = min(phases, 2)
+        return phases * self.drive.steps
+
+    @property
+    def read_seconds(self) -> float:
+        """Seconds of the array's part of a read: the longest pulse and settling."""
+        return self.drive.pulse + self.settle
+
+    @property
+    def conversion_seconds(self) -> float:
+        """Seconds that the converters need after a read; a counting one is done with the pulse."""
+        adc = self.adc
+        if adc.kind == "counting":
+            return 0.0
+        if adc.kind == "ramp":
+            return float(2.0**adc.bits * adc.shared / adc.rate)
+        return adc.shared / adc.rate
+
+    @property
+    def interval_seconds(self) -> float:
+        """Seconds from one vector to the next: the busiest stage, as often as a vector needs it."""
+        read, convert = self.read_seconds, self.conversion_seconds
+        return (max(read, convert) if self.hold else read + convert) * self.reads
+
+    @property
+    def latency_seconds(self) -> float:
+        """Seconds from a lone vector's start to its result: fill, the repeated stages, drain."""
+        read, convert = self.read_seconds, self.conversion_seconds
+        stage = max(read, convert) if self.hold else read + convert
+        return stage * (self.reads - 1) + read + convert + self.fixed
+
+    def cycles(self, seconds: float) -> int:
+        """Whole cycles of the unit's clock that hold so many seconds."""
+        return max(0, ceil(seconds * self.clock_hz - 1e-6))
+
+    def cost(self, shapes: Shapes) -> Cost:
+        """MVM: interval II m, last result after latency + II (m - 1). PROGRAM: cells one after
+        another, ``writing.parallel`` of a row at once."""
+        m, n, k = (shapes.extents[:, axis] for axis in range(3))
+        program = shapes.opcode == Opcode.PROGRAM
+        period = max(1, self.cycles(self.interval_seconds))
+        latency = max(period, self.cycles(self.latency_seconds))
+        groups = -(-n * self.cells.cells // self.writing.parallel)
+        turn = self.cycles(self.writing.iterations * self.writing.pulse)
+        write = k * groups * turn
+        return Cost(
+            np.where(program, write, m * period),
+            np.where(program, write, latency),
+            np.where(program, write, latency + period * (m - 1)),
+        )
+
+    # -- actions -------------------------------------------------------------------------------
+
+    def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
+        """Counts of one execution.
+
+        mac_cells: useful multiply-accumulates. cell_charge: coulombs through the cells, by the stated
+        mean conductance and input (execute() replaces it by what was really drawn); supply_charge: the
+        same coulombs, on their way from the supply to the cell's voltage. driven_seconds:
+        row lines times the time they are driven. conversions: of the converters, all outputs and
+        slices, reference columns too. shift_add: digital adds of those. vectors: reads of the array,
+        phases and steps counted. pulses, verify_reads: of programming.
+        """
+        m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
+        mvm = shapes.opcode == Opcode.MVM
+        lines = n * self.cells.slices
+        blocks = 1.0 if self.cells.sign == "differential" else (lines + 1) / lines
+        cells = n * k * self.cells.cells * blocks
+        span = device_named(self.device)
+        g = span.g_min + (span.g_max - span.g_min) * self.mean_conductance
+        applied = self.drive.mean if self.drive.mode != "bit_serial" else 0.5 * self.drive.steps
+        coulombs = m * cells * g * self.drive.voltage * self.drive.pulse * applied
+        converted = m * lines * blocks * self.reads
+        written = n * k * self.cells.cells * blocks * self.writing.iterations
+        return {
+            "mac_cells": np.where(mvm, m * n * k, 0.0),
+            "cell_charge": np.where(mvm, coulombs, 0.0),
+            "supply_charge": np.where(mvm, coulombs, 0.0),
+            "driven_seconds": np.where(mvm, m * k * self.drive.pulse * self.reads, 0.0),
+            "conversions": np.where(mvm, converted, 0.0),
+            "shift_add": np.where(mvm, converted, 0.0),
+            "vectors": np.where(mvm, m * self.reads, 0.0),
+            "pulses": np.where(mvm, 0.0, written),
+            "verify_reads": np.where(mvm, 0.0, written),
+        }

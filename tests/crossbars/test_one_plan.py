@@ -1,0 +1,139 @@
+"""PCM chips read the same kind of Program: validated, timed alike by both engines, conserved."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from accelsim import load_chip, load_workload, run
+from accelsim.api import load_values
+from accelsim.mapping import compile_program, plan
+from accelsim.program.opcodes import Opcode
+from accelsim.program.validate import validate
+from accelsim.timing import simulate
+from accelsim.workload import Workload
+
+BASE = "pcm_8level"
+EXACT = ["units.tiles.device=ideal", "units.tiles.adc.bits=0", "units.tiles.johnson=false",
+         "units.tiles.output_noise=0"]  # fmt: skip
+SMALL = ["units.tiles.rows=48", "units.tiles.columns=66"]
+DIGITS = Path(__file__).parents[2] / "workloads" / "digits.npz"
+
+
+def digits(work: Workload) -> dict[str, np.ndarray]:
+    """The first images, as the workload's input wants them."""
+    name, spec = next((n, t) for n, t in work.tensors.items() if t.role == "input")
+    with np.load(DIGITS) as file:
+        images = file["images"][: spec.shape[0]]
+    return {name: (images / 16.0).reshape(spec.shape)}
+
+
+CASES = [
+    ("digits_mlp", []), ("digits_mlp", SMALL), ("digits_cnn", SMALL),
+    ("digits_cnn", [*SMALL, "weights=cold"]),
+    ("digits_mlp", [*SMALL, "units.tiles.count=16", "units.tiles.unmapped=reprogram"]),
+    ("digits_cnn", [*SMALL, "units.tiles.count=2000"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name, changes", CASES)
+def test_ideal_cells_equal_the_digital_reference(name: str, changes: list[str]) -> None:
+    """Bit for bit, whatever the blocks, the copies and where the weights come from: the reference is
+    the integer product itself, requantised by the same network."""
+    from accelsim.numerics import build_network, lowering
+
+    chip, work = load_chip(BASE, [*EXACT, *changes]), load_workload(name, batch=20)
+    inputs = digits(work)
+    found = run(chip, work, inputs)
+    assert found.values is not None
+    network = build_network(work, chip, load_values(work))
+    tensors = {n: network.activations[n].encode(np.asarray(x, np.float64)) for n, x in inputs.items()}
+    for op in work.operators:
+        if not hasattr(op, "weight"):
+            from accelsim.numerics.vector import elementwise, pool
+
+            quants = [network.activations[n] for n in op.inputs]
+            if op.kind == "flatten":
+                tensors[op.output] = tensors[op.inputs[0]].reshape(op.output_shape)
+            elif "pool" in op.kind:
+                x = tensors[op.inputs[0]]
+                tensors[op.output] = pool(op, x, 0, 0, 0, op.output_shape[2], quants[0].zero).reshape(
+                    op.output_shape)  # fmt: skip
+            else:
+                tensors[op.output] = elementwise(op, [tensors[n] for n in op.inputs], quants,
+                                                 network.activations[op.output])  # fmt: skip
+            continue
+        a = lowering.lower_input(op, tensors[op.input], network.activations[op.input].zero)
+        sums = np.asarray(a, np.int64) @ network.weights[op.name]
+        codes = np.stack([network.requantizers[op.name][g].apply(sums[g]) for g in range(op.groups)])
+        tensors[op.output] = lowering.raise_output(op, codes)
+    for output, codes in found.values.outputs.items():
+        assert (codes == tensors[output]).all()
+
+
+@pytest.mark.parametrize("name, changes", CASES)
+def test_engines_agree_and_nothing_is_lost(name: str, changes: list[str]) -> None:
+    chip, work = load_chip(BASE, changes), load_workload(name, batch=6)
+    program = compile_program(chip, work)
+    validate(program, work)
+    timelines = [simulate(program, chip, engine) for engine in ("plain", "compiled", "simpy")]
+    for other in timelines[1:]:
+        assert (other.issue == timelines[0].issue).all() and (other.end == timelines[0].end).all()
+    result = run(chip, work)
+    assert result.energy.macs() == work.macs
+    device, core, whole = (result.energy.boundary(b) for b in ("device", "core", "chip"))
+    assert 0 < device < core < whole
+
+
+def test_a_pass_more_or_less_is_refused() -> None:
+    from accelsim.errors import ProgramError
+
+    chip, work = load_chip(BASE, SMALL), load_workload("digits_mlp", batch=6)
+    for change in ("shape", "unit", "flags"):
+        program = compile_program(chip, work)
+        row = int(program.rows(Opcode.MVM)[3])
+        column = getattr(program.commands, change)
+        column[row] = {"shape": program.commands.shape[program.rows(Opcode.LOAD)[0]],
+                       "unit": program.units.index(next(u for u in program.units if u.name == "vector")),
+                       "flags": 0}[change]  # fmt: skip
+        with pytest.raises(ProgramError):
+            validate(program, work)
+
+
+def test_unwritten_cells_are_noticed() -> None:
+    from accelsim.errors import ProgramError
+
+    chip, work = load_chip(BASE, SMALL), load_workload("digits_mlp", batch=6)
+    program = compile_program(chip, work)
+    with pytest.raises(ProgramError, match="nothing has written"):
+        validate(dataclasses.replace(program, residents=tuple(
+            r for r in program.residents if "cells" not in program.memories[r.memory].name)), work)
+
+
+def test_copies_share_the_vectors() -> None:
+    """Spare crossbars take copies; more of them never make a run slower."""
+    work, before = load_workload("digits_cnn", batch=8), None
+    for count in (50, 100, 400, 1600):
+        chip = load_chip(BASE, [*SMALL, f"units.tiles.count={count}"])
+        chosen = plan(chip, work).mappings
+        cycles = run(chip, work).cycles
+        assert before is None or cycles <= before[0]
+        copies = sum(m.replicas for m in chosen.values())  # type: ignore[union-attr]
+        assert before is None or copies >= before[1]
+        before = (cycles, copies)
+
+
+def test_interval_and_latency_follow_the_stages() -> None:
+    """One vector a read: fill + interval (n - 1) + drain, to the cycle."""
+    for change, reads in (([], 1), (["units.tiles.drive.phases=2"], 2), (["units.tiles.drive.phases=4"], 4),
+                          (["units.tiles.drive.mode=bit_serial"], 7)):  # fmt: skip
+        for hold in (True, False):
+            unit = load_chip(BASE, [*change, f"units.tiles.hold={str(hold).lower()}"]).crossbar
+            assert unit is not None and unit.reads == reads
+            read, convert = 132e-9, 32 / 500e6
+            stage = max(read, convert) if hold else read + convert
+            assert unit.interval_seconds == pytest.approx(reads * stage)
+            assert unit.latency_seconds == pytest.approx(stage * (reads - 1) + read + convert)
