@@ -26,6 +26,7 @@ from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
 from accelsim.workload import Workload
 
+CLIPS = 1e-3  # of the conversions: more is worth a warning
 Progress = Callable[[str, int, int], None]
 
 
@@ -151,8 +152,12 @@ def _values(program: Any, chip: Chip, workload: Workload,
         real = network.activations[outputs[-1]].decode(done.tensors[outputs[-1]])
         scores = {"top1": top1(real, labels), "top1_float": top1(reference[outputs[-1]], labels)}
     quants = {name: network.activations[name] for name in outputs}
+    notes = network.assumptions + [
+        f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
+        for name, (part, whole) in done.clipped.items() if part > CLIPS * whole
+    ]
     values = Values({name: done.tensors[name] for name in outputs}, quants, noise, scores,
-                    network.assumptions)  # fmt: skip
+                    notes)  # fmt: skip
     return values, dict(done.activity)
 
 

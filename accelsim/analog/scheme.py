@@ -58,7 +58,7 @@ class Scheme:
         """Radix of the slices' digits for codes up to ``top``."""
         if self.levels:
             return self.levels
-        base = max(2, round((top + 1) ** (1.0 / self.slices)))
+        base: int = max(2, round((top + 1) ** (1.0 / self.slices)))
         while base**self.slices < top + 1:
             base += 1
         return base

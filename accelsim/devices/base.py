@@ -49,6 +49,11 @@ class Device(ABC):
         """Smallest conductance (siemens) a cell can have at the reference time."""
         return 0.0
 
+    def with_effects(self, programming: bool, drift: bool, noise: bool) -> Device:
+        """The same cell with some of its effects off: for saying which of them costs what."""
+        del programming, drift, noise
+        return self
+
     def write_sigma(self, target: Floats) -> Floats:
         """Standard deviation (siemens) that programming leaves around the targets."""
         return np.zeros_like(np.asarray(target, np.float64))

@@ -9,7 +9,7 @@ ones are two models; neither is derived from the other.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
@@ -30,7 +30,7 @@ class Physical(Device):
     it beside the full length, infinity for none. drift, drift_spread: exponent of R_a, mean and
     standard deviation over cells. activation: eV, of R_a. noise: relative 1/f noise of R_a.
     liner_per_kelvin: the liner's R falls by that part a kelvin. crystallisation_ev, _hz: u falls by
-    hz exp(-ev / kT) a second. series: ohms in series with the cell."""
+    hz exp(-ev / kT) a second. series: ohms in series with the cell. margin: half width of verify's window, part of g_max."""
 
     kind: ClassVar[str] = "physical"
     name: str
@@ -48,6 +48,7 @@ class Physical(Device):
     crystallisation_ev: float = 2.5
     crystallisation_hz: float = 0.0
     series: float = 0.0
+    margin: float = 0.0
 
     @property
     def g_min(self) -> float:
@@ -98,14 +99,39 @@ class Physical(Device):
         return np.clip((wanted - self.series - clear) / (glass - clear), 0.0, 1.0)
 
     def program(self, target: Floats, stream: Stream) -> Cells:
-        """Cells of the fraction that gives the target, without an error: that comes from the
-        process of pulses. Targets below g_min give g_min."""
+        """Cells of the fraction that gives the target, somewhere in verify's window (uniformly: what
+        the process of pulses leaves where its last step is larger than the window), as the read that
+        accepted it saw it. Targets below g_min give g_min."""
         goal = self._checked(target)
         u = self.fraction_for(goal)
+        if self.margin:
+            off = self.margin * self.g_max * (2.0 * stream.of("verify").uniform(goal.shape) - 1.0)
+            seen = self.verify_sigma(u) * stream.of("verify noise").normal(goal.shape)
+            u = self.fraction_for(goal + off + seen)
         deviates = stream.of("exponent").normal(goal.shape)
         exponent = np.abs(self.drift + self.drift_spread * deviates)
         made = 1.0 / self.resistance(u, np.full_like(u, self.amorphous), ROOM)
         return Cells(goal, made, {"fraction": u, "exponent": exponent})
+
+    def verify_sigma(self, u: Floats) -> Floats:
+        """Standard deviation (siemens) of the read that accepts a cell, one read time after its pulse."""
+        glass = np.full_like(u, self.amorphous)
+        now = 1.0 / self.resistance(u, glass, ROOM)
+        return self.noise * self.sensitivity(u, glass, ROOM) * now
+
+    def write_sigma(self, target: Floats) -> Floats:
+        """A uniform window's deviation and the accepting read's noise together, siemens."""
+        if not self.margin:
+            return np.zeros_like(np.asarray(target, np.float64))
+        seen = self.verify_sigma(self.fraction_for(np.asarray(target, np.float64)))
+        return np.sqrt((self.margin * self.g_max) ** 2 / 3.0 + seen * seen)
+
+    def with_effects(self, programming: bool, drift: bool, noise: bool) -> Physical:
+        """The cell with some effects off."""
+        return replace(
+            self, margin=self.margin if programming else 0.0, noise=self.noise if noise else 0.0,
+            drift=self.drift if drift else 0.0, drift_spread=self.drift_spread if drift else 0.0,
+        )  # fmt: skip
 
     def fraction_at(self, cells: Cells, age: float, temperature: float) -> Floats:
         """u after crystallising at that temperature for all of its age."""
@@ -142,5 +168,5 @@ def physical(name: str) -> Physical:
         crystalline * row["amorphous_over_crystalline"],
         float("inf") if ratio is None else crystalline * ratio, row["drift"], row["drift_spread"],
         row["activation_ev"], row["noise"], row["liner_per_kelvin"], row["crystallisation_ev"],
-        row["crystallisation_hz"],
+        row["crystallisation_hz"], 0.0, row["margin"],
     )  # fmt: skip

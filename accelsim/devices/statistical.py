@@ -7,7 +7,7 @@ and is never added to it.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -84,6 +84,10 @@ class Statistical(Device):
             deviates = stream.of("exponent").normal(goal.shape)
             exponent = np.abs(self.drift_mean(x) + self.drift_sd(x) * deviates)
         return Cells(goal, found, {"exponent": exponent})
+
+    def with_effects(self, programming: bool, drift: bool, noise: bool) -> Statistical:
+        """The model with some effects off."""
+        return replace(self, programming_error=programming, drift=drift, noise=noise)
 
     @property
     def temperatures(self) -> tuple[float, float]:

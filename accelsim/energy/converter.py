@@ -1,31 +1,40 @@
 """Energy and area of an analog-to-digital converter, from the public model of Murmann's survey.
 
-Andrulis et al., arXiv 2404.06553: a regression over published converters; it does not know their kind.
+tables/adc_survey.json has the coefficients. The regression does not know the converters' kind.
 """
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from math import ceil, exp, log
+from pathlib import Path
+from typing import Any
 
 from accelsim.errors import InputError, Problem
 
+TABLE = Path(__file__).parent / "tables" / "adc_survey.json"
 SOURCE = "ADC survey model, Andrulis et al., arXiv 2404.06553"
-LEAST_BITS, MOST_BITS, MOST_RATE = 4, 14, 1e10
-NODES = (5.0, 250.0)  # nm; the survey's range
+
+
+@lru_cache(maxsize=1)
+def survey() -> dict[str, Any]:
+    """The table."""
+    found: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
+    return found
 
 
 def outside(bits: float, node_nm: float, rate: float, path: str) -> list[Problem]:
     """What is outside the survey's range."""
+    checks = (("bits", "bits", bits, f"{path}.bits", "give the conversion's energy under technology.constants"),
+              ("rate", "rate_hz", rate, f"{path}.rate", "write a rate inside, or share a converter less"),
+              ("node", "node_nm", node_nm, "technology.node", "write a node inside"))  # fmt: skip
     found = []
-    if not LEAST_BITS <= bits <= MOST_BITS:
-        found.append(Problem("adc.bits", f"{bits:g} bits are outside the survey's {LEAST_BITS}..{MOST_BITS}",
-                             "give the conversion's energy under technology.constants", f"{path}.bits"))  # fmt: skip
-    if not 1.0 <= rate <= MOST_RATE:
-        found.append(Problem("adc.rate", f"{rate:g} conversions a second are outside the survey's 1..1e10",
-                             "write a lower rate, or share a converter less", f"{path}.rate"))  # fmt: skip
-    if not NODES[0] <= node_nm <= NODES[1]:
-        found.append(Problem("adc.node", f"{node_nm:g} nm is outside the survey", "write 5 to 250 nm",
-                             "technology.node"))  # fmt: skip
+    for name, key, value, where, fix in checks:
+        low, high = survey()[key]
+        if not low <= value <= high:
+            found.append(Problem(f"adc.{name}", f"a converter's {key} of {value:g} is outside the survey's "
+                                 f"{low:g}..{high:g}", fix, where))  # fmt: skip
     return found
 
 
@@ -36,14 +45,15 @@ def conversion_energy(bits: float, node_nm: float, rate: float) -> float:
     """
     if problems := outside(bits, node_nm, rate, "adc"):
         raise InputError(problems)
-    sndr = 6.0206 * bits + 1.7609
-    merit = min(213.7807 - 2.871903 * log(rate), 128.3068 + 3.220522 * ceil(bits))
-    node = exp(26.04962 + 1.880037 * log(node_nm) - 2.829126 * log(bits) - 1.470202)
-    return float(0.5 * 10 ** ((sndr - merit) / 10) * node) * 1e-12  # the fit gives picojoules
+    table = survey()
+    (s0, s1), (m0, m1, m2, m3), (e0, e1, e2, e3) = table["sndr"], table["merit"], table["energy"]
+    merit = min(m0 - m1 * log(rate), m2 + m3 * ceil(bits))
+    level = exp(e0 + e1 * log(node_nm) - e2 * log(bits) - e3)
+    return float(0.5 * 10 ** ((s0 * bits + s1 - merit) / 10) * level) * 1e-12  # from picojoules
 
 
 def converter_area(bits: float, node_nm: float, rate: float) -> float:
-    """Square metres of one converter; the energy in the fit is in picojoules, areas in um2."""
+    """Square metres of one converter; the fit's energies are picojoules, its areas um2."""
+    a0, a1, a2, a3 = survey()["area"]
     picojoules = conversion_energy(bits, node_nm, rate) * 1e12
-    micro = exp(1.346192 + 0.993279 * log(node_nm) + 0.180715 * log(rate) + 0.299124 * log(picojoules))
-    return float(micro) * 1e-12  # from square micrometres
+    return float(exp(a0 + a1 * log(node_nm) + a2 * log(rate) + a3 * log(picojoules))) * 1e-12

@@ -45,9 +45,11 @@ def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budge
     """
     default = plan(chip, workload)
     cold = chip.weights == "cold"
-    reserve = 0 if cold else resident_bytes(chip, workload)
-    rates = rates_of(chip)
-    mac = [op for op in workload.operators if not isinstance(op, VectorOperator)]
+    mac = [op for op in workload.operators if not isinstance(op, VectorOperator)
+           and isinstance(default.mappings[op.name], OperatorMapping)]  # fmt: skip
+    elsewhere = tuple(set(default.mappings) - {op.name for op in mac})  # on crossbars
+    reserve = 0 if cold or not mac else resident_bytes(chip, workload, elsewhere)
+    rates = rates_of(chip) if mac else None
     cache: dict[object, Found] = {}
     found: dict[str, Found] = {}
     for number, op in enumerate(mac):
@@ -55,6 +57,7 @@ def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budge
         seed = (seeds or {}).get(op.name)
         key = (geometry_of(op), triple, seed)
         if key not in cache:
+            assert rates is not None
             cache[key] = search_operator(
                 chip, geometry_of(op), triple, op.name, measure_of(chip, op, triple), rates,
                 objective, budget, reserve, cold, (seed,) if seed else (),
@@ -62,7 +65,8 @@ def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budge
         found[op.name] = cache[key]
         if progress is not None:
             progress("search", number + 1, len(mac))
-    searched = Plan({name: item.mapping for name, item in found.items()}, default.formats)
+    searched = Plan({**default.mappings, **{name: item.mapping for name, item in found.items()}},
+                    default.formats)  # fmt: skip
     before = whole(chip, workload, default)
     after = whole(chip, workload, searched)
     kept = value_of(objective, *after) > value_of(objective, *before)

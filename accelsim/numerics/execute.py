@@ -34,10 +34,12 @@ Ints = NDArray[np.int64]
 @dataclass(slots=True)
 class Execution:
     """tensors: codes of every tensor as stored off chip. macs: multiply-accumulates executed.
-    activity: per-command columns for energy ("zero_products")."""
+    activity: per-command columns for energy ("zero_products", "cell_charge").
+    clipped: by operator on crossbars, conversions at a converter's end, and all of them."""
 
     tensors: dict[str, Ints]
     macs: int = 0
+    clipped: dict[str, tuple[int, int]] = field(default_factory=dict)
     activity: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -102,6 +104,9 @@ class _Run:
         """Every tensor in its own shape, flattened ones too (nothing moves for them)."""
         for op in self.workload.operators:
             self.stored[op.output] = self.tensor(op.output)
+        for name, clipped, all_ in self.crossbars.seen() if self.crossbars is not None else ():
+            before = self.result.clipped.get(name, (0, 0))
+            self.result.clipped[name] = (before[0] + clipped, before[1] + all_)
 
     def part(self, number: int, rows: Ints) -> None:
         """A run of rows of one operator, in order."""

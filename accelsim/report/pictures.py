@@ -14,10 +14,16 @@ from accelsim.report.style import CAUSES, COMPONENTS, figure
 from accelsim.results.result import Result
 
 MOST_BARS = 40
+_CROSSBAR = {"cells": ("mac_cells", "cell_charge", "supply_charge"),
+             "converters": ("conversions", "vectors", "static_second"),
+             "drivers": ("driven_seconds", "shift_add"), "writing": ("pulses", "verify_reads")}  # fmt: skip
 
 
 def component_of(unit_kind: str, action: str) -> str:
     """The component of a picture that an action belongs to."""
+    for name, actions in _CROSSBAR.items():
+        if action in actions:
+            return name
     if action.startswith("mac_"):
         return "mac"
     if action in ("register_bits", "accumulator_bits"):

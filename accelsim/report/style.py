@@ -8,6 +8,10 @@ COLUMN_INCHES = 7.0
 #: Okabe and Ito's colours, each with a hatch so that grey prints stay readable
 COMPONENTS: dict[str, tuple[str, str, str]] = {
     "mac": ("multiply-accumulate", "#0072B2", ""),
+    "cells": ("PCM cells", "#E69F00", "oo"),
+    "converters": ("converters", "#7B3294", "||"),
+    "drivers": ("row drivers, shift-add", "#C2E699", "**"),
+    "writing": ("PCM programming", "#882255", "OO"),
     "register": ("array registers", "#56B4E9", "///"),
     "sram": ("SRAM access", "#009E73", "..."),
     "leakage": ("SRAM leakage", "#F0E442", "xx"),

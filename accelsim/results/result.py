@@ -111,6 +111,8 @@ class Result:
             "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
         ]
+        if (crossbar := self.chip.crossbar) is not None:
+            notes += self._analog(crossbar)
         if tech.constants:
             notes.append("constants of the chip file: " + ", ".join(own.key for own in
                                                                     tech.constants))  # fmt: skip
@@ -119,6 +121,22 @@ class Result:
         if self.values is not None:
             notes += self.values.assumptions
         return notes
+
+
+    def _analog(self, crossbar: Crossbar) -> list[str]:
+        """What the figures of crossbars take for granted."""
+        drawn = "drawn by the values" if self.values is not None else (
+            f"from a mean conductance of {crossbar.mean_conductance:g} of the span and a mean input of "
+            f"{crossbar.drive.mean:g}")  # fmt: skip
+        return [
+            f"cells: {crossbar.device}, {crossbar.age:g} s after programming, {crossbar.temperature:g} K, "
+            f"compensation {crossbar.compensation}",
+            f"cell current at {crossbar.drive.supply:g} V supply, {drawn}",
+            f"programming: {crossbar.writing.iterations:g} pulses of {crossbar.writing.energy * 1e12:g} pJ "
+            f"and {crossbar.writing.pulse * 1e9:g} ns a cell, as stated in the chip file",
+            "calibration reads are not part of a run: "
+            f"{crossbar.calibration_reads} vectors a crossbar, once an age",
+        ]  # fmt: skip
 
 
 def peak_macs_per_cycle(chip: Chip) -> int:

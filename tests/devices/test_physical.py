@@ -78,7 +78,7 @@ def test_projection_takes_drift_noise_and_temperature_away() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_programming_inverts_the_resistance(name: str) -> None:
-    model = physical(name)
+    model = physical(name).with_effects(programming=False, drift=True, noise=True)
     goal = np.linspace(0, model.g_max, 101)
     cells = model.program(goal, Stream(3))
     assert cells.conductance == pytest.approx(np.maximum(goal, model.g_min), rel=1e-12)

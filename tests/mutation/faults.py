@@ -186,7 +186,7 @@ FAULTS = [
     ("a difference in bytes unseen", "results/difference.py",
      "(\"operands\", (\"tensor\", \"address\", \"bytes\",",
      "(\"operands\", (\"tensor\", \"address\",", EXPLAIN),
-    ("own constants ignored", "energy/lookup.py", "        if own.key == key:\n", "        if False:\n",
+    ("own constants ignored", "energy/price.py", "        if own.key == key:\n", "        if False:\n",
      "tests/energy/test_constants.py"),
     ("bus bits in bytes", "units/dma.py", "bits = 8.0 *", "bits = 1.0 *", "tests/energy/test_constants.py"),
     ("background free", "energy/account.py", "if action.endswith(\"_second\")",

@@ -53,7 +53,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_every_cycle_and_joule_is_explained(chip: str, workload: str) -> None:
-    result = api.run(api.load_chip(chip), api.load_workload(workload))
+    many = ["units.tiles.count=3000"] if chip.startswith("pcm_") else []
+    result = api.run(api.load_chip(chip, many), api.load_workload(workload))
     shares = time_shares(result.program, result.timeline)
     for row, unit in zip(result.program.units, result.units, strict=True):
         mine = [share for share in shares if share.unit == row.name]

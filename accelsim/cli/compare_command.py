@@ -1,0 +1,186 @@
+"""accelsim compare CHIP CHIP... -w WORKLOAD."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from accelsim.results.compare import Comparison, Side
+
+DEFAULT_AGES = "20 s,1 h,1 day,30 days,1 year"
+
+
+@click.command("compare")
+@click.argument("chips", nargs=-1, required=True, metavar="CHIP CHIP...")
+@click.option("-w", "--workload", required=True, metavar="WORKLOAD", help="File or shipped name.")
+@click.option("--input", "input_file", metavar="FILE.npz", help="Values of the input tensors and labels.")
+@click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
+@click.option("--ages", default=DEFAULT_AGES, show_default=True, metavar="LIST",
+              help="Ages at which crossbars compute values.")  # fmt: skip
+@click.option("--temperatures", default="298.15 K", show_default=True, metavar="LIST",
+              help="Temperatures of those reads.")  # fmt: skip
+@click.option("--programmings", default=1, show_default=True, type=click.IntRange(1, 1000),
+              help="Programmings of the cells at each age.")  # fmt: skip
+@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
+              help="Replace a value in every chip that has the key.")  # fmt: skip
+@click.option("--out", metavar="DIR", help="Write comparison.json, tables and pictures to this folder.")
+@click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
+@click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+def command(chips: tuple[str, ...], workload: str, input_file: str | None, batch: int | None, ages: str,
+            temperatures: str, programmings: int, overrides: tuple[str, ...], out: str | None, force: bool,
+            as_json: bool) -> None:  # fmt: skip
+    """Compare chips, digital or PCM, on one workload: the first is the measure of the others.
+
+    Equal useful multiply-accumulates and batch; energy at the device, core and chip boundary;
+    accuracy or signal-to-noise at the ages asked for; what writing the weights costs.
+    """
+    from accelsim import api
+    from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
+    from accelsim.results import compare, files
+
+    if out is not None:
+        files.refuse_occupied(Path(out), force)
+    listed_ages, kelvins = _quantities(ages, "s", "--ages"), _quantities(temperatures, "K", "--temperatures")
+    arrays = load_arrays(input_file)
+    if batch is None and arrays:
+        batch = batch_of(arrays)
+    work = api.load_workload(workload, batch)
+    inputs, labels = inputs_of(arrays, work) if arrays else (None, None)
+    made = _chips(chips, overrides)
+
+    def run(chip: Any, inputs: Any = None, weights: str | None = None) -> Any:
+        return api.run(chip, work, inputs, labels=labels if inputs is not None else None, weights=weights)
+
+    found = compare.compare(made, run, inputs, _batch_size(work), listed_ages, kelvins, programmings)
+    if out is not None:
+        from accelsim.report.comparison import draw
+
+        text = json.dumps(compare.to_dict(found), indent=1, sort_keys=True) + "\n"
+        files.write_folder({"comparison.json": text.encode()}, out, force, lambda folder: draw(found, folder))
+    if as_json:
+        click.echo(json.dumps(compare.to_dict(found), indent=1))
+        return
+    show(found)
+    if out is not None:
+        click.echo(f"written to {out}")
+
+
+def _chips(names: tuple[str, ...], overrides: tuple[str, ...]) -> list[Any]:
+    """The chips; an override goes to every chip that has its key, and to at least one."""
+    from accelsim import api
+    from accelsim.errors import InputError
+
+    made, failed, used = [], [], set()
+    for name in names:
+        taken = []
+        for text in overrides:
+            try:
+                api.load_chip(name, [text])
+            except InputError as error:
+                failed.append(error)
+                continue
+            taken.append(text)
+            used.add(text)
+        made.append(api.load_chip(name, taken))
+    if set(overrides) - used:
+        raise failed[0]
+    return made
+
+
+def _batch_size(work: Any) -> int:
+    return next(int(spec.shape[0]) for spec in work.tensors.values() if spec.role == "input")
+
+
+def _quantities(text: str, unit: str, option: str) -> list[float]:
+    from accelsim.config.quantities import QuantityError, quantity
+    from accelsim.errors import InputError, Problem
+
+    found = []
+    for part in text.split(","):
+        try:
+            found.append(float(quantity(part.strip(), unit)))
+        except QuantityError as error:
+            raise InputError(Problem("compare.list", error.args[0], error.args[1], file=option)) from None
+        if found[-1] < 0:
+            raise InputError(Problem("compare.list", f"{part.strip()} is before programming",
+                                     "write ages of 0 and more", file=option))  # fmt: skip
+    return found
+
+
+def show(found: Comparison) -> None:
+    """Tables of a comparison."""
+    from accelsim.cli.tables import plain_table
+
+    first = found.sides[0].main
+    click.echo(f"{first.workload.name}, {first.workload.macs:,} multiply-accumulates, batch {found.batch}; "
+               f"ratios are {found.sides[0].chip.name} over the chip")  # fmt: skip
+    plain_table(
+        ["chip", "cycles", "ms", "a second", "device uJ", "core uJ", "chip uJ", "x device", "x core",
+         "x chip", "mW", "mm2 >="],
+        [_row(found, side) for side in found.sides],
+    )  # fmt: skip
+    click.echo()
+    plain_table(["chip", "weights cold uJ", "ms", "resident uJ", "ms", "writing uJ", "ms", "pays back after"],
+                [_weights(found, side) for side in found.sides])  # fmt: skip
+    for side in found.sides:
+        if side.why:
+            click.echo(f"  {side.chip.name}: {side.why}")
+    if any(side.aged for side in found.sides):
+        click.echo()
+        plain_table(["chip", "age", "K", "top-1 %", "signal to noise dB"], [
+            row for side in found.sides for row in _values(side)])  # fmt: skip
+    click.echo("energy of the cells is what the supply delivers; every figure's assumptions: --json")
+
+
+def _row(found: Comparison, side: Side) -> list[str]:
+    main = side.main
+    energies = [main.energy.boundary(name) for name in ("device", "core", "chip")]
+    ratios = [found.ratio(side, name) for name in ("device", "core", "chip")]
+    return [side.chip.name, f"{main.cycles:,}", f"{main.seconds * 1e3:,.4g}",
+            f"{found.batch / main.seconds:,.4g}", *(f"{x * 1e6:,.4g}" for x in energies),
+            *(f"{x:.3g}" for x in ratios), f"{main.joules / main.seconds * 1e3:,.4g}",
+            f"{side.area * 1e6:,.3g}"]  # fmt: skip
+
+
+def _weights(found: Comparison, side: Side) -> list[str]:
+    cells = [side.chip.name]
+    for result in (side.cold, side.resident):
+        cells += ["does not fit", "-"] if result is None else [f"{result.joules * 1e6:,.4g}",
+                                                               f"{result.seconds * 1e3:,.4g}"]  # fmt: skip
+    if not side.analog:
+        return [*cells, "-", "-", "-"]
+    after = found.pays_back(side)
+    return [*cells, f"{side.writing[0] * 1e6:,.4g}", f"{side.writing[1] * 1e3:,.4g}",
+            f"{after:,.0f} inferences" if after < 1e15 else "never"]  # fmt: skip
+
+
+def _values(side: Side) -> list[list[str]]:
+    rows = []
+    for aged in side.aged:
+        top1 = [x for x in aged.top1 if x is not None]
+        rows.append([side.chip.name, _age(aged.age) if side.analog else "any",
+                     f"{aged.temperature:g}" if side.analog else "any", _spread([100 * x for x in top1]),
+                     _spread(aged.decibels)])  # fmt: skip
+    return rows
+
+
+def _spread(values: list[float]) -> str:
+    """Mean, and the standard deviation of several."""
+    if not values:
+        return "-"
+    mean = sum(values) / len(values)
+    if len(values) == 1:
+        return f"{mean:.2f}"
+    spread = (sum((x - mean) ** 2 for x in values) / (len(values) - 1)) ** 0.5
+    return f"{mean:.2f} +- {spread:.2f}"
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("years", 31536000.0), ("days", 86400.0), ("h", 3600.0)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds:.3g} s"
