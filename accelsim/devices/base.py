@@ -62,6 +62,15 @@ class Device(ABC):
     def program(self, target: Floats, stream: Stream) -> Cells:
         """Cells after programming to ``target`` (any shape, 0..g_max); ValueError outside."""
 
+    def written(self, target: Floats, conductance: Floats, stream: Stream) -> Cells:
+        """Cells that a process of pulses brought to ``conductance`` (siemens)."""
+        del stream
+        return Cells(target, conductance)
+
+    def verify_sigma(self, conductance: Floats) -> Floats:
+        """Standard deviation (siemens) of a read of one read time just after the last pulse."""
+        return np.zeros_like(conductance)
+
     @abstractmethod
     def drifted(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
         """Conductances ``age`` seconds after programming, without read noise."""

@@ -30,7 +30,8 @@ class Physical(Device):
     it beside the full length, infinity for none. drift, drift_spread: exponent of R_a, mean and
     standard deviation over cells. activation: eV, of R_a. noise: relative 1/f noise of R_a.
     liner_per_kelvin: the liner's R falls by that part a kelvin. crystallisation_ev, _hz: u falls by
-    hz exp(-ev / kT) a second. series: ohms in series with the cell. margin: half width of verify's window, part of g_max."""
+    hz exp(-ev / kT) a second. series: ohms in series with the cell. margin: half
+    width of verify's window, part of g_max."""
 
     kind: ClassVar[str] = "physical"
     name: str
@@ -106,15 +107,23 @@ class Physical(Device):
         u = self.fraction_for(goal)
         if self.margin:
             off = self.margin * self.g_max * (2.0 * stream.of("verify").uniform(goal.shape) - 1.0)
-            seen = self.verify_sigma(u) * stream.of("verify noise").normal(goal.shape)
+            seen = self.verify_sigma(goal) * stream.of("verify noise").normal(goal.shape)
             u = self.fraction_for(goal + off + seen)
         deviates = stream.of("exponent").normal(goal.shape)
         exponent = np.abs(self.drift + self.drift_spread * deviates)
         made = 1.0 / self.resistance(u, np.full_like(u, self.amorphous), ROOM)
         return Cells(goal, made, {"fraction": u, "exponent": exponent})
 
-    def verify_sigma(self, u: Floats) -> Floats:
-        """Standard deviation (siemens) of the read that accepts a cell, one read time after its pulse."""
+    def written(self, target: Floats, conductance: Floats, stream: Stream) -> Cells:
+        """Cells of the fractions that give those conductances, within what a cell can have."""
+        u = self.fraction_for(conductance)
+        exponent = np.abs(self.drift + self.drift_spread * stream.of("exponent").normal(u.shape))
+        made = 1.0 / self.resistance(u, np.full_like(u, self.amorphous), ROOM)
+        return Cells(target, made, {"fraction": u, "exponent": exponent})
+
+    def verify_sigma(self, conductance: Floats) -> Floats:
+        """S times the amorphous part's noise in one read time, right after a pulse."""
+        u = self.fraction_for(conductance)
         glass = np.full_like(u, self.amorphous)
         now = 1.0 / self.resistance(u, glass, ROOM)
         return self.noise * self.sensitivity(u, glass, ROOM) * now
@@ -123,7 +132,8 @@ class Physical(Device):
         """A uniform window's deviation and the accepting read's noise together, siemens."""
         if not self.margin:
             return np.zeros_like(np.asarray(target, np.float64))
-        seen = self.verify_sigma(self.fraction_for(np.asarray(target, np.float64)))
+        goal = np.asarray(target, np.float64)
+        seen = self.verify_sigma(goal)
         return np.sqrt((self.margin * self.g_max) ** 2 / 3.0 + seen * seen)
 
     def with_effects(self, programming: bool, drift: bool, noise: bool) -> Physical:

@@ -18,6 +18,7 @@ from accelsim.devices.base import ROOM, Cells, Device, Floats
 from accelsim.noise import Stream, log, power
 
 TABLE = Path(__file__).parent / "tables" / "statistical.json"
+LN2 = 0.6931471805599453
 SMALLEST = 1e-9  # of g_max: below it ln x and x**-0.65 take their limits
 
 
@@ -93,6 +94,21 @@ class Statistical(Device):
     def temperatures(self) -> tuple[float, float]:
         """The fits hold near room temperature only."""
         return 283.0, 313.5
+
+    def written(self, target: Floats, conductance: Floats, stream: Stream) -> Cells:
+        """Cells at those conductances, each with its own drift exponent."""
+        exponent = np.zeros_like(conductance)
+        if self.drift:
+            x = np.minimum(conductance / self.g_max, 1.0)
+            deviates = stream.of("exponent").normal(conductance.shape)
+            exponent = np.abs(self.drift_mean(x) + self.drift_sd(x) * deviates)
+        return Cells(target, conductance, {"exponent": exponent})
+
+    def verify_sigma(self, conductance: Floats) -> Floats:
+        """Q(x) sqrt(ln 2): the read noise of one read time, right after a pulse."""
+        if not self.noise:
+            return np.zeros_like(conductance)
+        return np.asarray(conductance * self.read_noise(conductance / self.g_max) * LN2**0.5, np.float64)
 
     def write_sigma(self, target: Floats) -> Floats:
         """The published sigma(x), siemens."""

@@ -48,6 +48,11 @@ class Stream:
         words = self.raw(int(np.prod(shape)), first) >> np.uint64(12)
         return ((words.astype(np.float64) + 0.5) * 2.0**-52).reshape(shape)
 
+    def normal_at(self, count: int, index: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Elements ``index`` of normal(count): the words are cheap, the deviates are not."""
+        words = self.raw(count)[index] >> np.uint64(12)
+        return normal_quantile((words.astype(np.float64) + 0.5) * 2.0**-52)
+
     def normal(self, shape: int | tuple[int, ...], first: int = 0) -> NDArray[np.float64]:
         """Standard normal deviates; elements in C order."""
         return normal_quantile(self.uniform(shape, first))

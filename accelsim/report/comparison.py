@@ -98,7 +98,7 @@ def waterfall(found: Comparison, side: Side, folder: Path, stem: str) -> None:
         axes.annotate(f"{ratio:.2f}", (i, high), (0, 2), textcoords="offset points", ha="center")
         before = ratio
     axes.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
-    axes.set_xticks(range(len(steps)), ["\n".join(textwrap.wrap(name, 13)) for name, _ in steps])
+    axes.set_xticks(range(len(steps)), ["\n".join(textwrap.wrap(name, 11)) for name, _ in steps], fontsize=7)
     axes.set_ylabel(f"energy of {found.sides[0].chip.name}\nover {side.chip.name}")
     axes.margins(y=0.15)
     _save(made, folder, stem, found, "each bar adds one component to both chips; the last is the chip boundary")
@@ -125,7 +125,8 @@ def values(found: Comparison, folder: Path) -> None:
                 continue
             label = f"{side.chip.name} (PCM, {kelvin:g} K)"
             axes.errorbar([max(1.0, aged.age) for aged in mine], mean, spread, marker=marks, capsize=2,
-                          color=PCM if number % 2 else "#882255", markerfacecolor="white", label=label)  # fmt: skip
+                          color=PCM if number % 2 else "#882255", markerfacecolor="white",
+                          label=label)  # fmt: skip
     _csv(folder / "values_points.csv", ["chip", "age_s", "temperature_K", "mean", "deviation"], rows)
     axes.set_xscale("log")
     axes.set_xlabel("age of the programmed cells (s)")
@@ -144,8 +145,9 @@ def level_points(side: Side) -> tuple[Floats, list[tuple[str, Floats]]]:
         chosen = np.linspace(device.g_min, device.g_max, 8)
     stream = Stream(crossbar.seed, ("level histogram",))
     cells = device.program(np.repeat(chosen[:, None], CELLS, axis=1), stream)
+    whens = (("just programmed", 0.0), ("after a year", YEAR))
     seen = [(name, device.read(cells, age, stream.of("read", number)))
-            for number, (name, age) in enumerate((("just programmed", 0.0), ("after a year", YEAR)))]  # fmt: skip
+            for number, (name, age) in enumerate(whens)]  # fmt: skip
     return chosen, seen
 
 
@@ -167,10 +169,13 @@ def levels(side: Side, folder: Path, stem: str) -> None:
     for level in chosen * 1e6:
         axes.axvline(level, color="#999999", linewidth=0.5, zorder=0)
     _csv(folder / f"{stem}_points.csv", ["when", "target_uS", "mean_uS", "deviation_uS"], rows)
+    tall = max(float(np.histogram(level * 1e6, edges)[0].max()) for _, g in seen for level in g[1:])
+    axes.set_ylim(0, 130 * tall / CELLS)
     axes.set_xlabel("conductance (uS); grey: targets")
     axes.set_ylabel("cells (% a bin)")
     axes.legend()
-    text = f"{len(chosen)} levels of {side.chip.crossbar.device}, {CELLS:,} cells each, one read"
+    text = (f"{len(chosen)} levels of {side.chip.crossbar.device}, {CELLS:,} cells each, one read; "
+            "the lowest may leave the scale")  # fmt: skip
     made.supxlabel(text, fontsize=7, x=0.01, ha="left")
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 
@@ -180,7 +185,8 @@ def _save(made: Any, folder: Path, stem: str, found: Comparison, more: str) -> N
     chips = "; ".join(f"{side.chip.name}: {side.chip.technology.node * 1e9:g} nm "
                       f"{side.chip.technology.voltage:g} V, weights {side.chip.weights}"
                       for side in found.sides)  # fmt: skip
-    text = f"{work.name}, batch {found.batch}, {work.macs / found.batch:,.4g} MAC an inference. {more}. {chips}."
+    text = (f"{work.name}, batch {found.batch}, {work.macs / found.batch:,.4g} MAC an inference. {more}. "
+            f"{chips}.")  # fmt: skip
     made.supxlabel("\n".join(textwrap.wrap(text, 128)), fontsize=7, x=0.01, ha="left")
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 

@@ -136,4 +136,5 @@ if __name__ == "__main__":
     for key, rows in golden["products"].items():
         print(key, [f"{np.mean(row):.4f}+-{np.std(row):.4f}" for row in rows])
     for key, case in golden["digits"].items():
-        print(key, [f"{np.mean(row):.4f}" for row in case["top1"]], [f"{np.mean(r):.4f}" for r in case["error"]])
+        means = [[f"{np.mean(row):.4f}" for row in case[part]] for part in ("top1", "error")]
+        print(key, *means)
