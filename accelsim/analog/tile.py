@@ -37,8 +37,8 @@ class Drive:
     magnitude a read. bits: of the converter, sign included where inputs have one. pulse: seconds of
     the longest pulse of a read. phases: 1, positive and negative inputs and both cells of a pair in
     one read; 2, positive inputs, then negative ones; 4, each with each cell of the pair. voltage:
-    across the cell. supply: volts from which the current is drawn. mean, rms: of the inputs, as
-    parts of the full scale, where no values are given; they also set automatic ADC ranges.
+    across the cell. supply: volts from which the current is drawn. mean, rms: of the inputs'
+    magnitudes, as parts of the full scale, where no values are given; they also set automatic ADC ranges.
     """
 
     pulse: Annotated[float, Quantity("s"), Bounds(1e-12, 1.0)] = 128e-9
@@ -287,8 +287,10 @@ class Block:
         adc, drive = self.tile.adc, self.tile.drive
         if adc.range:
             return adc.range
-        mean = drive.mean if self.one_sided or drive.phases > 1 else 0.0
-        spread = max(drive.rms**2 - mean**2, 0.0)
+        mean, square = drive.mean, drive.rms**2
+        if not self.one_sided:  # both signs at once, or half of the inputs at a time
+            mean, square = (0.0, square) if drive.phases == 1 else (0.5 * mean, 0.5 * square)
+        spread = max(square - mean**2, 0.0)
         if drive.mode == "bit_serial":
             mean, spread = 0.5 if mean else 0.0, 0.25
         centre = np.abs(np.cumsum(matrix, axis=0)[-1]) * mean

@@ -79,12 +79,14 @@ def energy(found: Comparison, folder: Path) -> None:
 def waterfall(found: Comparison, side: Side, folder: Path, stem: str) -> None:
     """The ratio of energies as component after component comes in, from device to chip."""
     first, own = (by_component(s, found.batch) for s in (found.sides[0], side))
-    steps, top, below = [], 0.0, 0.0
-    for key in ORDER:
+    steps = [("device: multiply or cell",
+              _over(first["mac"] + first["cells"], own["mac"] + own["cells"]))]  # fmt: skip
+    top, below = first["mac"] + first["cells"], own["mac"] + own["cells"]
+    for key in ORDER[2:]:
         if not first[key] and not own[key]:
             continue
         top, below = top + first[key], below + own[key]
-        steps.append((COMPONENTS[key][0], top / below if below else float("nan")))
+        steps.append((COMPONENTS[key][0], _over(top, below)))
     _csv(folder / f"{stem}_points.csv", ["up to", "ratio"], steps)
     made, axes, _ = figure(3.0)
     before = 0.0
@@ -102,6 +104,10 @@ def waterfall(found: Comparison, side: Side, folder: Path, stem: str) -> None:
     axes.set_ylabel(f"energy of {found.sides[0].chip.name}\nover {side.chip.name}")
     axes.margins(y=0.15)
     _save(made, folder, stem, found, "each bar adds one component to both chips; the last is the chip boundary")
+
+
+def _over(top: float, below: float) -> float:
+    return top / below if below else float("nan")
 
 
 def values(found: Comparison, folder: Path) -> None:

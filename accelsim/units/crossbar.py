@@ -54,7 +54,7 @@ class Crossbar(Unit):
     A cross-point holds one slice of a weight (both cells of a pair, all devices of a cell); ``cells``
     says how weights stand in them. A vector is a product of the rows' inputs with every column.
     settle: seconds from the pulse's end (or its start, for amplitudes) to a valid sample. hold: a
-    sample-and-hold lets the next read overlap this one's conversion. fixed: seconds a vector needs
+    sample-and-hold lets the next read overlap this one's conversion and what follows. fixed: seconds a vector needs
     beside its reads, before its result is out; it does not repeat with the phases. unmapped: what
     becomes of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run,
     or "digital", the chip's MAC array. replicate: spare crossbars take copies of the slowest
@@ -149,7 +149,9 @@ class Crossbar(Unit):
     def interval_seconds(self) -> float:
         """Seconds from one vector to the next: the busiest stage, as often as a vector needs it."""
         read, convert = self.read_seconds, self.conversion_seconds
-        return (max(read, convert) if self.hold else read + convert) * self.reads
+        if self.hold:
+            return max(read, convert) * self.reads
+        return (read + convert) * self.reads + self.fixed
 
     @property
     def latency_seconds(self) -> float:
