@@ -110,6 +110,17 @@ class AnalogMatrix:
                 break
         return result
 
+    def as_published(self, age: float, read: int = 1 << 21) -> AnalogMatrix:
+        """This matrix with the one gain that the field's drift compensation takes: the mean magnitude of
+        all columns read one input at a time, just after programming over at that age."""
+        rows = self.plus.target.shape[0]
+        still = self.device.with_effects(programming=True, drift=False, noise=False)
+        first = replace(self, device=still, gain=np.ones(1)).multiply(np.eye(rows), 0.0, read)
+        now = replace(self, gain=np.ones(1)).multiply(np.eye(rows), age, read + 1)
+        below = float(np.cumsum(np.abs(now))[-1])
+        gain = float(np.cumsum(np.abs(first))[-1]) / below if below else 1.0
+        return replace(self, gain=np.full(1, gain))
+
     def calibrated(self, age: float, reads: int = 32, per_column: bool = False,
                    read: int = 1 << 20) -> AnalogMatrix:  # fmt: skip
         """This matrix with gains by least squares over ``reads`` random +-1 vectors, against what the

@@ -44,6 +44,8 @@ def _evaluate(record: dict[str, Any], x: Floats) -> Floats:
     if "power" in record:
         factor, exponent, high = record["power"]
         return np.asarray(np.minimum(factor * power(x, np.full_like(x, exponent)), high))
+    if "times" in record:
+        return np.asarray(record["times"] * _evaluate(record["of"], x), np.float64)
     if "points" in record:
         at, values = record["points"]
         return np.asarray(np.interp(x, at, values), np.float64)
@@ -89,6 +91,13 @@ class Statistical(Device):
     def with_effects(self, programming: bool, drift: bool, noise: bool) -> Statistical:
         """The model with some effects off."""
         return replace(self, programming_error=programming, drift=drift, noise=noise)
+
+    def noisier(self, factor: float) -> Statistical:
+        """The model with programming error and read noise that many times as large."""
+        def times(curve: Curve) -> Curve:
+            return Curve({"times": factor, "of": curve.record})
+
+        return replace(self, programming=times(self.programming), read_noise=times(self.read_noise))
 
     @property
     def temperatures(self) -> tuple[float, float]:

@@ -54,8 +54,8 @@ class Crossbar(Unit):
     A cross-point holds one slice of a weight (both cells of a pair, all devices of a cell); ``cells``
     says how weights stand in them. A vector is a product of the rows' inputs with every column.
     settle: seconds from the pulse's end (or its start, for amplitudes) to a valid sample. hold: a
-    sample-and-hold lets the next read overlap this one's conversion and what follows. fixed: seconds a vector needs
-    beside its reads, before its result is out; it does not repeat with the phases. unmapped: what
+    sample-and-hold lets the next read overlap this one's conversion and what follows. fixed: seconds a
+    vector needs beside its reads, before its result is out; it does not repeat with the phases. unmapped: what
     becomes of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run,
     or "digital", the chip's MAC array. replicate: spare crossbars take copies of the slowest
     operators. age: seconds since programming; temperature: of the reads. static: watts of one crossbar
