@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "Check chip, workload and value files and say what they are.",
     "explain": "Say where the cycles and joules of a run went, and what to change.",
     "compare": "Compare chips, digital or PCM, on one workload, with accuracy over age.",
+    "device": "Fit a device file to measured conductances.",
     "reproduce": "Compute a published claim: figures, assumptions, limits, picture.",
     "diff": "Say what changed between two runs, in terms that add up exactly.",
     "report": "Make one HTML page with pictures of runs; a trace for Perfetto.",

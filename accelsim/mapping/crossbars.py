@@ -77,9 +77,9 @@ def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tupl
     pool = 0
     if total > crossbar.count:
         if crossbar.unmapped == "error":
-            raise _too_many(crossbar, wants, total)
+            raise _too_many(chip, crossbar, wants, total)
         if crossbar.unmapped == "reprogram":
-            pool = _pool(crossbar, wants)
+            pool = _pool(chip, crossbar, wants)
             free -= pool
     at = 0
     for want in wants:
@@ -93,7 +93,7 @@ def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tupl
             for want in wants if want.first >= 0}  # fmt: skip
 
 
-def _too_many(crossbar: Crossbar, wants: list[_Want], total: int) -> InputError:
+def _too_many(chip: Chip, crossbar: Crossbar, wants: list[_Want], total: int) -> InputError:
     worst = max(wants, key=lambda want: want.size)
     return InputError(
         Problem(
@@ -102,15 +102,16 @@ def _too_many(crossbar: Crossbar, wants: list[_Want], total: int) -> InputError:
             f"({worst.op.name} alone {worst.size}), the chip has {crossbar.count}",
             f"write count: {total}, or unmapped: reprogram or digital",
             path=f"units.{crossbar.name}.count",
+            file=chip.source,
         )
     )
 
 
-def _pool(crossbar: Crossbar, wants: list[_Want]) -> int:
+def _pool(chip: Chip, crossbar: Crossbar, wants: list[_Want]) -> int:
     """Crossbars kept for operators that are written anew: the least that lets all of them run."""
     sizes = [want.size for want in wants]
     if max(sizes) > crossbar.count:
-        raise _too_many(crossbar, wants, sum(sizes))
+        raise _too_many(chip, crossbar, wants, sum(sizes))
     for pool in sorted(set(sizes)):
         free, left = crossbar.count - pool, 0
         for size in sizes:

@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from accelsim.cli.main import main
-from tests.config.bad_inputs import ARGUMENTS, CFG, CHIP, CSV, MAPPING, TRACE
+from tests.config.bad_inputs import ARGUMENTS, CFG, CHIP, CSV, MAPPING, PCM, TRACE
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {"chip": ROOT / "configs/chips/int8_edge.yaml", "trace": ROOT / "workloads/digits_cnn.yaml",
+SOURCES = {"chip": ROOT / "configs/chips/int8_edge.yaml", "pcm": ROOT / "configs/chips/pcm_8level.yaml",
+           "trace": ROOT / "workloads/digits_cnn.yaml",
            "mapping": ROOT / "configs/mappings/small_gemm.yaml",
            "cfg": ROOT / "tests/scalesim/small.cfg", "csv": ROOT / "tests/scalesim/small.csv"}  # fmt: skip
-CASES = [(kind, *case) for kind, cases in (("chip", CHIP), ("trace", TRACE), ("mapping", MAPPING),
+CASES = [(kind, *case) for kind, cases in (("chip", CHIP), ("pcm", PCM), ("trace", TRACE), ("mapping", MAPPING),
                                                ("cfg", CFG), ("csv", CSV))
          for case in cases]  # fmt: skip
 
@@ -48,7 +49,8 @@ def test_wrong_files(kind: str, name: str, old: str, new: str, marker: str, tmp_
     path = folder / f"wrong.{kind if kind in ('cfg', 'csv') else 'yaml'}"
     path.write_bytes(wrong.encode(errors="surrogateescape"))
     out = tmp_path / "out"
-    files = {"chip": (str(path), "small_gemm"), "trace": ("int8_edge", str(path)),
+    files = {"chip": (str(path), "small_gemm"), "pcm": (str(path), "digits_cnn"),
+             "trace": ("int8_edge", str(path)),
              "mapping": ("int8_edge", "small_gemm", "--mapping", str(path)),
              "cfg": (str(path), "small_gemm"), "csv": ("int8_edge", str(path))}[kind]  # fmt: skip
     status, said = call(capsys, monkeypatch, "run", *files, "--out", str(out))

@@ -1,0 +1,59 @@
+"""accelsim device fit MEASUREMENTS.csv."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+
+@click.group("device")
+def command() -> None:
+    """Make device files from measurements."""
+
+
+@command.command("fit")
+@click.argument("measurements", metavar="MEASUREMENTS.csv")
+@click.option("--out", required=True, metavar="DEVICE.json", help="The device file to write.")
+@click.option("--read-time", default="250 ns", show_default=True, help="Length of one read.")
+@click.option("--picture", metavar="FILE.png", help="Also draw the fit.")
+@click.option("--force", is_flag=True, help="Replace files that are there.")
+def fit_command(measurements: str, out: str, read_time: str, picture: str | None, force: bool) -> None:
+    """Fit programming error, drift and read noise to MEASUREMENTS.csv.
+
+    Columns g_target, g, t and, where known, T, cell, pulse: SI units, or the unit in the name
+    (g_uS, t_h). Prints every parameter with its 95 % interval and the residual of rows held out;
+    the device file stands in a chip file as `device: DEVICE.json`.
+    """
+    from accelsim.cli.compare_command import _quantities
+    from accelsim.cli.new_file import write_new
+    from accelsim.cli.tables import plain_table
+    from accelsim.config.measurements_file import load_measurements
+    from accelsim.devices.fit import fit
+    from accelsim.errors import InputError, Problem
+
+    data = load_measurements(measurements)
+    seconds = _quantities(read_time, "s", "--read-time")[0]
+    try:
+        found = fit(data, seconds)
+    except ValueError as error:
+        raise InputError(Problem("fit.data", str(error), "measure more cells", file=measurements)) from None
+    parts = (found.programming, found.drift_mean, found.drift_sd, found.read)
+    plain_table(
+        ["target uS", "programming uS", "95 %", "drift", "95 %", "its spread", "95 %", "read Q", "95 %"],
+        [[f"{x * found.g_max * 1e6:.3g}", *(text for part in parts for text in (
+            f"{part[i].value:.4g}", f"{part[i].low:.3g}..{part[i].high:.3g}"))]
+         for i, x in enumerate(found.x)],
+    )  # fmt: skip
+    click.echo(f"{found.rows:,} rows, {found.held_out:,} held out: their residual is {found.residual:.3f} "
+               f"of the "
+               "deviation that the model gives them (1: as good as it says)")  # fmt: skip
+    record = found.record(Path(out).stem, seconds)
+    write_new(Path(out), json.dumps(record, indent=1) + "\n", force)
+    click.echo(f"written to {out}")
+    if picture is not None:
+        from accelsim.report.device_fit import draw
+
+        draw(data, found, Path(picture), force)
+        click.echo(f"written to {picture}")
