@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN := $(BIN)/accelsim run
+SIDES := int8_edge int4_edge pcm_8level pcm_projected
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: demo test test-full check bench mutation clean python
@@ -28,6 +29,14 @@ demo: $(STAMP)
 	  $(RUN) $$chip digits_cnn --input digits --out reports/run_digits_$$chip --force || exit 1; \
 	  cp reports/run_digits_$$chip/energy.png reports/digits_cnn_$${chip}_energy.png; \
 	done
+	@echo "== INT8, INT4 and PCM on resnet18"
+	@$(BIN)/accelsim compare $(SIDES) -w resnet18 --out reports/run_compare_resnet18 --force
+	@cp reports/run_compare_resnet18/energy.png reports/compare_resnet18_energy.png
+	@cp reports/run_compare_resnet18/ratio_pcm_8level.png reports/compare_resnet18_ratio.png
+	@echo "== INT8, INT4 and PCM on digits_cnn, 500 test images"
+	@$(BIN)/accelsim compare $(SIDES) -w digits_cnn --input digits --ages "20 s, 1 h, 1 day, 30 days, 1 year" --out reports/run_compare_digits --force
+	@cp reports/run_compare_digits/values.png reports/compare_digits_values.png
+	@cp reports/run_compare_digits/levels_pcm_8level.png reports/compare_levels.png
 	@$(BIN)/accelsim report reports/run_resnet18_int8_edge reports/run_resnet18_int4_edge --out reports/run_report --force
 	@cp reports/run_report/roofline.png reports/resnet18_roofline.png
 	@cp reports/run_report/run1/timeline.png reports/resnet18_int8_edge_timeline.png

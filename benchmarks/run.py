@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import bench_crossbar
 import bench_engine
 import bench_gemm
 import bench_program
@@ -22,7 +23,7 @@ import bench_search
 import bench_startup
 
 BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
-           "startup": bench_startup, "search": bench_search, "scalesim": bench_scalesim}  # fmt: skip
+           "startup": bench_startup, "search": bench_search, "scalesim": bench_scalesim, "crossbar": bench_crossbar}  # fmt: skip
 
 
 def shown(name: str, value: float) -> str:

@@ -11,106 +11,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.analog.converters import Converter
 from accelsim.analog.ir_drop import Wires, transfer_matrix
-from accelsim.analog.scheme import Scheme, device_targets, split_codes, targets
-from accelsim.devices.base import ROOM, Cells, Device, Floats
-from accelsim.fields import Bounds, Quantity
+from accelsim.analog.parts import Tile
+from accelsim.analog.scheme import device_targets, split_codes, targets
+from accelsim.devices.base import Cells, Floats
 from accelsim.noise import Stream
+from accelsim.noise.quick import converter_pass, quick_normal, table
 
 Ints = NDArray[np.int64]
 BOLTZMANN = 1.380649e-23  # J / K (SI)
+NONE = np.zeros((0, 0))
 MANTISSA = 53  # bits that a float64 sum keeps
 CALIBRATION = 1 << 40  # number of the first element of noise in calibration reads
-
-
-@dataclass(frozen=True, slots=True)
-class Drive:
-    """How input codes reach the word lines.
-
-    mode: "pulse_width" and "amplitude" give a whole code in one read, "bit_serial" one bit of the
-    magnitude a read. bits: of the converter, sign included where inputs have one. pulse: seconds of
-    the longest pulse of a read. phases: 1, positive and negative inputs and both cells of a pair in
-    one read; 2, positive inputs, then negative ones; 4, each with each cell of the pair. voltage:
-    across the cell. supply: volts from which the current is drawn. mean, rms: of the inputs'
-    magnitudes, as parts of the full scale, where no values are given; they also set automatic ADC ranges.
-    """
-
-    pulse: Annotated[float, Quantity("s"), Bounds(1e-12, 1.0)] = 128e-9
-    mode: Literal["pulse_width", "amplitude", "bit_serial"] = "pulse_width"
-    bits: Annotated[int, Bounds(1, 16)] = 8
-    phases: Literal[1, 2, 4] = 1
-    voltage: Annotated[float, Quantity("V"), Bounds(0.001, 5.0)] = 0.2
-    supply: Annotated[float, Quantity("V"), Bounds(0.001, 20.0)] = 0.8
-    mean: Annotated[float, Bounds(0.0, 1.0)] = 0.15
-    rms: Annotated[float, Bounds(0.0, 1.0)] = 0.25
-
-    @property
-    def steps(self) -> int:
-        """Reads of one phase: one, or one a bit of the magnitude."""
-        return max(1, self.bits - 1) if self.mode == "bit_serial" else 1
-
-
-@dataclass(frozen=True, slots=True)
-class Adc:
-    """The converters under the columns.
-
-    kind: "counting" integrates while the inputs are applied; the others convert a held sample: "sar"
-    and "flash" one in 1 / rate, "ramp" in 2^bits / rate for all columns at once. bits: 0 for an ideal
-    one. rate: conversions (ramp: steps) a second. shared: columns that one converter serves. range:
-    full scale in full columns (every input and weight largest in one cell = 1); 0: from the weights
-    and the drive's mean and rms. gain_error, offset_error: standard deviations over columns, parts
-    of 1 and of the range. nonlinearity: third-order, part of the range.
-    """
-
-    bits: Annotated[int, Bounds(0, 24)] = 8
-    kind: Literal["sar", "counting", "flash", "ramp"] = "sar"
-    rate: Annotated[float, Quantity("Hz"), Bounds(1.0, 1e11)] = 1e9
-    shared: Annotated[int, Bounds(1, 4096)] = 1
-    range: Annotated[float, Bounds(0.0, 1e5)] = 0.0
-    gain_error: Annotated[float, Bounds(0.0, 0.5)] = 0.0
-    offset_error: Annotated[float, Bounds(0.0, 0.5)] = 0.0
-    nonlinearity: Annotated[float, Bounds(0.0, 0.5)] = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Lines:
-    """Ohms: segments of word and bit lines between cells, drivers, and the bit lines' ends."""
-
-    word: Annotated[float, Quantity("ohm"), Bounds(1e-6, 1e9)]
-    bit: Annotated[float, Quantity("ohm"), Bounds(1e-6, 1e9)]
-    source: Annotated[float, Quantity("ohm"), Bounds(1e-6, 1e9)] = 1.0
-    sink: Annotated[float, Quantity("ohm"), Bounds(1e-6, 1e9)] = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Tile:
-    """Everything that decides a crossbar's values. age: seconds since programming. reads: of a
-    calibration. output_noise: standard deviation at the converters, in full columns. johnson: thermal
-    noise of the cells over one pulse. faults: parts of the cells that hold their smallest or largest
-    conductance whatever is written."""
-
-    device: Device
-    scheme: Scheme = Scheme()
-    drive: Drive = Drive()
-    adc: Adc = Adc()
-    lines: Lines | None = None
-    rows: int = 256
-    columns: int = 256
-    age: float = 0.0
-    temperature: float = ROOM
-    compensation: Literal["none", "global", "column", "affine"] = "none"
-    reads: int = 32
-    output_noise: float = 0.0
-    johnson: bool = False
-    stuck_low: float = 0.0
-    stuck_high: float = 0.0
-    seed: int = 0
 
 
 @dataclass(slots=True)
@@ -174,8 +91,11 @@ class Block:
             for side, devices in enumerate(sides):
                 total = np.zeros_like(devices[0].conductance)
                 for i, cells in enumerate(devices):
-                    noise = self.stream.of("read", number, side, i)
-                    g = tile.device.read(cells, tile.age, noise, tile.temperature)
+                    if tile.read_noise == "fresh":
+                        g = tile.device.drifted(cells, tile.age, tile.temperature)
+                    else:
+                        noise = self.stream.of("read", number, side, i)
+                        g = tile.device.read(cells, tile.age, noise, tile.temperature)
                     total = total + self._faulty(g, number, side, i)
                 seen.append(total / len(devices))
             found.append(seen)
@@ -297,57 +217,103 @@ class Block:
         wide = np.sqrt(np.cumsum(matrix * matrix, axis=0)[-1] * spread)
         return max(float((centre + 4.0 * wide).max()), 1e-6)
 
-    def _converted(self, sums: Floats, matrix: Floats, noise: Floats | None, which: tuple[int, ...],
-                   count: bool, outputs: slice) -> Floats:  # fmt: skip
-        """Sums in full columns as the converters give them."""
-        adc = self.tile.adc
-        if noise is not None:
-            sums = sums + noise
-        columns = matrix.shape[1]
-        if adc.bits == 0:
-            return sums
-        bound = self.full_scale(matrix)
+    @cached_property
+    def converters(self) -> list[list[Converter | None]]:
+        """The converters of a read against each of the matrices; None for ideal ones."""
+        bits = self.tile.adc.bits
+        return [[Converter(max(bits, 2), self.full_scale(matrix)) if bits else None for matrix in matrices]
+                for matrices in self.weights]  # fmt: skip
+
+    def _imperfect(self, sums: Floats, bound: float, which: tuple[int, ...], outputs: slice) -> Floats:
+        """Sums with each column's gain, offset and nonlinearity."""
+        adc, columns = self.tile.adc, self.codes.shape[1]
         if adc.gain_error:
-            sums = sums * (1.0 + adc.gain_error * self.stream.of("gain", *which).normal(columns)[outputs])
+            gains = self.stream.of("gain", *which).normal(columns)[outputs]
+            sums = sums * (1.0 + adc.gain_error * gains)
         if adc.offset_error:
             offsets = self.stream.of("offset", *which).normal(columns)[outputs]
             sums = sums + adc.offset_error * bound * offsets
         if adc.nonlinearity:
             part = sums / bound
             sums = sums + adc.nonlinearity * bound * (part - part * part * part)
-        converter = Converter(max(adc.bits, 2), bound)
-        if count:
-            self.seen.clipped += int(np.count_nonzero(converter.clipped(sums)))
-            self.seen.conversions += sums.size
-        return np.asarray(converter.codes(sums) * converter.step, np.float64)
+        return sums
 
     def raw(self, x: Ints, first: int, count: bool = True, outputs: slice = slice(None)) -> Floats:
         """Sums in codes before compensation and rounding. x: (vectors, rows) input codes. first: number
         of the first vector."""
-        codes = self.drive_codes(x)
+        codes, adc = self.drive_codes(x), self.tile.adc
         columns = self.codes.shape[1]
         total = np.zeros((len(x), len(range(columns)[outputs])))
         full = 1.0 if self.tile.drive.mode == "bit_serial" else float(self.drive_top)
+        perfect = not (adc.gain_error or adc.offset_error or adc.nonlinearity)
         for number, (matrices, factor) in enumerate(zip(self.weights, self.split[1], strict=True)):
             for turn, (unit, part, which) in enumerate(self.reads(codes)):
                 matrix = matrices[which]
-                sums = (part.astype(np.float64) @ matrix[:, outputs]) / full
-                noise = self._noise(number, turn, which, (len(x), columns), first * columns, outputs)
-                seen = self._converted(sums, matrix, noise, (number, which), count, outputs)
-                total += seen * unit * factor[outputs]
+                driven = part.astype(np.float64)
+                sums = driven @ matrix[:, outputs]
+                converter = self.converters[number][which]
+                sigma = self._sigma(number, which)
+                variance = NONE
+                if self.tile.read_noise == "fresh":
+                    variance = (driven * driven) @ self.read_variance[number][which]
+                weight = unit * factor[outputs]
+                stream = self.stream.of("output", number, turn)
+                if (converter is not None and sigma is not None and perfect
+                        and total.shape[1] == columns):  # fmt: skip
+                    start = first * columns
+                    words = stream.raw((start % 2 + total.size + 1) // 2, start // 2)
+                    clipped = converter_pass(total.size)(
+                        sums, words, start % 2, sigma, variance, table(), full, converter.step,
+                        float(converter.top), weight, total)  # fmt: skip
+                else:
+                    sums = sums / full
+                    if sigma is not None:
+                        z = quick_normal(stream, (len(x), columns), first * columns)
+                        if len(variance):
+                            sigma = np.sqrt(variance / (full * full) + sigma * sigma)
+                        sums = sums + (sigma * z)[:, outputs]
+                    if converter is None:
+                        total += sums * weight
+                        continue
+                    sums = self._imperfect(sums, converter.bound, (number, which), outputs)
+                    clipped = int(np.count_nonzero(converter.clipped(sums)))
+                    total += (converter.codes(sums) * converter.step) * weight
+                if count:
+                    self.seen.clipped += clipped
+                    self.seen.conversions += total.size
         return total
 
-    def _noise(self, number: int, turn: int, which: int, shape: tuple[int, int], first: int,
-               outputs: slice) -> Floats | None:  # fmt: skip
+    def _sigma(self, number: int, which: int) -> Floats | None:
+        """Deviation of each column's noise at the converters, in full columns; None for none at all."""
         tile = self.tile
-        if not tile.output_noise and not tile.johnson:
+        if not tile.output_noise and not tile.johnson and tile.read_noise == "frozen":
             return None
-        sigma: Floats | float = tile.output_noise
+        square = np.full(self.codes.shape[1], tile.output_noise**2)
         if tile.johnson:
             heat = self.thermal[number][which]
-            sigma = np.sqrt(tile.output_noise**2 + heat * heat)
-        deviates = self.stream.of("output", number, turn).normal(shape, first)
-        return np.asarray((sigma * deviates)[:, outputs], np.float64)
+            square = square + heat * heat
+        return np.asarray(np.sqrt(square), np.float64)
+
+    @cached_property
+    def read_variance(self) -> list[list[Floats]]:
+        """Variance of one read of every weight, as ``weights`` is laid out, on the exact grid."""
+        tile = self.tile
+        span = tile.device.g_max - tile.device.g_min
+        found = []
+        for sides in self.cells:
+            seen = []
+            for devices in sides:
+                square = np.zeros_like(devices[0].conductance)
+                for cells in devices:
+                    sigma = tile.device.read_sigma(cells, tile.age, tile.temperature) / span
+                    square = square + sigma * sigma
+                seen.append(square / len(devices) ** 2)
+            if tile.scheme.sign != "differential":
+                seen = [4.0 * (seen[0][:, :-1] + seen[0][:, -1:])]
+            elif tile.drive.phases < 4:
+                seen = [seen[0] + seen[1]]
+            found.append([self._on_grid(part) for part in seen])
+        return found
 
     @cached_property
     def correction(self) -> tuple[Floats, Floats]:
@@ -376,8 +342,11 @@ class Block:
     def multiply(self, x: Ints, first: int = 0, outputs: slice = slice(None)) -> Ints:
         """Integer sums (vectors, outputs) of input codes x. first: number of the first vector, which
         places its noise. outputs: the columns wanted."""
-        gain, offset = (part[outputs] for part in self.correction)
-        return np.rint(self.raw(x, first, outputs=outputs) * gain + offset).astype(np.int64)
+        found = self.raw(x, first, outputs=outputs)
+        if self.tile.compensation != "none":
+            gain, offset = (part[outputs] for part in self.correction)
+            found = found * gain + offset
+        return np.rint(found, out=found).astype(np.int64)
 
     def charge(self, x: Ints) -> float:
         """Coulombs that the vectors draw through the cells: V t sum |x| G over the rows."""

@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from accelsim.workload import MacOperator
 
 
+MANY = 16  # more units of a kind are shown together
+
+
 @click.command("explain")
 @click.argument("run", metavar="RUN")
 @click.option("--layer", metavar="NAME", help="Only this operator.")
-@click.option("--why", type=click.Choice(["cycles", "joules"]), help="Only cycles, or only joules.")
+@click.option("--why", type=click.Choice(["cycles", "joules", "errors"]),
+              help="Only cycles, joules, or the error budget of crossbars.")  # fmt: skip
 def command(run: str, layer: str | None, why: str | None) -> None:
     """Say where every cycle and every joule of RUN went, and what would change it most.
 
@@ -38,12 +42,15 @@ def command(run: str, layer: str | None, why: str | None) -> None:
         f"{chip.clocks[chip.core.clock] / 1e6:g} MHz, {result.joules * 1e6:,.4g} uJ"
     )
     number = names.index(layer) if layer is not None else None
-    if why != "joules":
+    if why in (None, "cycles"):
         _cycles(result, number)
-    if why != "cycles":
+    if why in (None, "joules"):
         _joules(result, number)
-    _nests(result, number)
+    if why != "errors":
+        _nests(result, number)
     if number is None:
+        if why in (None, "errors"):
+            _errors(result)
         for aim in ("cycles", "joules"):
             if why in (None, aim):
                 _advice(result, aim)
@@ -57,8 +64,14 @@ def _cycles(result: Result, number: int | None) -> None:
     click.echo("\nwhere the cycles went, in % of the makespan")
     others = () if number is None else ("others",)
     rows = []
-    for unit in dict.fromkeys(row.name for row in result.program.units):
-        mine = [share for share in shares if share.unit == unit]
+    groups: dict[str, list[str]] = {}
+    for row in result.program.units:
+        kind = result.program.unit_kinds[row.kind]
+        alike = sum(other.kind == row.kind for other in result.program.units)
+        groups.setdefault(f"{kind} (all {alike})" if alike > MANY else row.name, []).append(row.name)
+    for unit, names in groups.items():
+        members = set(names)
+        mine = [share for share in shares if share.unit in members]
         sums = [float(sum(s.ticks for s in mine if s.cause == cause and
                           (number is None or s.operator == number or cause == "idle")))
                 for cause in CAUSES]  # fmt: skip
@@ -175,6 +188,22 @@ def _nests(result: Result, number: int | None) -> None:
     click.echo(f"  at its peak the array needs {least:,.0f} cycles; this operator kept it "
                f"{row.busy_cycles / chip.core.count:,.0f} busy and "
                f"{sum(row.stalled_cycles.values()) / chip.core.count:,.0f} waiting")  # fmt: skip
+
+
+def _errors(result: Result) -> None:
+    """The error budget of a product on the run's crossbars."""
+    from accelsim.analog.budget import error_budget
+    from accelsim.cli.tables import plain_table
+
+    unit = result.chip.crossbar
+    if unit is None:
+        return
+    click.echo(f"\nwhat disturbs a product of {unit.rows} rows, {unit.age:g} s after programming, random codes")
+    rows = error_budget(unit.tile())
+    total = rows[-1][1]
+    plain_table(["source alone", "relative error %", "part of the variance %"],
+                [[name, f"{100 * error:.3g}", f"{100 * (error / total) ** 2:.1f}" if total else "-"]
+                 for name, error in rows])  # fmt: skip
 
 
 def _crossbars(result: Result, op: MacOperator, mapping: CrossbarMapping) -> None:

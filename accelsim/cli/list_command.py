@@ -36,6 +36,22 @@ def _engines() -> list[str]:
     return list(ENGINES)
 
 
+def _devices() -> list[str]:
+    from accelsim.devices import device_named, device_names
+
+    found = []
+    for name in device_names():
+        device = device_named(name)
+        found.append(f"{name}: {device.kind}, {device.g_min * 1e6:.3g}..{device.g_max * 1e6:.4g} uS")
+    return found
+
+
+def _claims() -> list[str]:
+    from accelsim.reproduce import CLAIMS
+
+    return [f"{name.replace('_', '-')}: {text}" for name, text in CLAIMS.items()]
+
+
 KINDS = {
     "chips": lambda: _shipped("chip"),
     "workloads": lambda: _shipped("workload"),
@@ -43,6 +59,8 @@ KINDS = {
     "dataflows": _dataflows,
     "energy-families": _families,
     "engines": _engines,
+    "devices": _devices,
+    "claims": _claims,
 }
 
 

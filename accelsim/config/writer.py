@@ -18,7 +18,7 @@ _WRITTEN = {
     "Hz": (("GHz", 10**9), ("MHz", 10**6), ("Hz", 1)),
 }
 _SCALED = {"B/s": ("GB/s", 1e9), "s": ("ns", 1e-9), "m": ("nm", 1e-9), "V": ("V", 1.0), "W": ("W", 1.0),
-           "K": ("K", 1.0)}  # fmt: skip
+           "K": ("K", 1.0), "J": ("pJ", 1e-12), "ohm": ("ohm", 1.0), "Hz": ("Hz", 1.0)}  # fmt: skip
 
 
 def written(value: float, unit: str) -> str:

@@ -134,8 +134,7 @@ class Result:
             f"cell current at {crossbar.drive.supply:g} V supply, {drawn}",
             f"programming: {crossbar.writing.iterations:g} pulses of {crossbar.writing.energy * 1e12:g} pJ "
             f"and {crossbar.writing.pulse * 1e9:g} ns a cell, as stated in the chip file",
-            "calibration reads are not part of a run: "
-            f"{crossbar.calibration_reads} vectors a crossbar, once an age",
+            f"calibration: {crossbar.calibration_reads} vectors a crossbar, charged where it is written",
         ]  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.analog.parts import Adc, Drive, Lines, Tile
 from accelsim.analog.scheme import Scheme
-from accelsim.analog.tile import Adc, Drive, Lines, Tile
 from accelsim.devices import device_named
 from accelsim.fields import Bounds, Quantity
 from accelsim.program.opcodes import Opcode
@@ -58,7 +58,8 @@ class Crossbar(Unit):
     vector needs beside its reads, before its result is out; it does not repeat with the phases. unmapped: what
     becomes of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run,
     or "digital", the chip's MAC array. replicate: spare crossbars take copies of the slowest
-    operators. age: seconds since programming; temperature: of the reads. static: watts of one crossbar
+    operators. age: seconds since programming; temperature: of the reads; read_noise: of
+    the cells, "frozen" for the run or "fresh" for every vector. static: watts of one crossbar
     with its converters, always on. overhead: joules of a vector's read beside cells, drivers,
     converters and shift-add, in each phase and step.
 
@@ -87,6 +88,7 @@ class Crossbar(Unit):
     calibration_reads: Annotated[int, Bounds(1, 1 << 16)] = 32
     output_noise: Annotated[float, Bounds(0.0, 1e3)] = 0.0
     johnson: bool = False
+    read_noise: Literal["frozen", "fresh"] = "frozen"
     stuck_low: Annotated[float, Bounds(0.0, 0.5)] = 0.0
     stuck_high: Annotated[float, Bounds(0.0, 0.5)] = 0.0
     age: Annotated[float, Quantity("s"), Bounds(0.0, 1e10)] = 0.0
@@ -118,6 +120,7 @@ class Crossbar(Unit):
             device_named(self.device), self.cells, self.drive, self.adc, self.wires, self.rows,
             self.outputs, self.age, self.temperature, self.compensation, self.calibration_reads,
             self.output_noise, self.johnson, self.stuck_low, self.stuck_high, self.seed,
+            self.read_noise,
         )  # fmt: skip
 
     # -- time ----------------------------------------------------------------------------------
@@ -166,14 +169,15 @@ class Crossbar(Unit):
 
     def cost(self, shapes: Shapes) -> Cost:
         """MVM: interval II m, last result after latency + II (m - 1). PROGRAM: cells one after
-        another, ``writing.parallel`` of a row at once."""
+        another, ``writing.parallel`` of a row at once, then the calibration's vectors."""
         m, n, k = (shapes.extents[:, axis] for axis in range(3))
         program = shapes.opcode == Opcode.PROGRAM
         period = max(1, self.cycles(self.interval_seconds))
         latency = max(period, self.cycles(self.latency_seconds))
         groups = -(-n * self.cells.cells // self.writing.parallel)
         turn = self.cycles(self.writing.iterations * self.writing.pulse)
-        write = k * groups * turn
+        calibration = self.calibration_reads if self.compensation != "none" else 0
+        write = k * groups * turn + calibration * period
         return Cost(
             np.where(program, write, m * period),
             np.where(program, write, latency),
@@ -190,7 +194,8 @@ class Crossbar(Unit):
         same coulombs, on their way from the supply to the cell's voltage. driven_seconds:
         row lines times the time they are driven. conversions: of the converters, all outputs and
         slices, reference columns too. shift_add: digital adds of those. vectors: reads of the array,
-        phases and steps counted. pulses, verify_reads: of programming.
+        phases and steps counted. pulses, verify_reads: of programming, with the calibration that follows
+        it.
         """
         m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
         mvm = shapes.opcode == Opcode.MVM
@@ -203,6 +208,8 @@ class Crossbar(Unit):
         coulombs = m * cells * g * self.drive.voltage * self.drive.pulse * applied
         converted = m * lines * blocks * self.reads
         written = n * k * self.cells.cells * blocks * self.writing.iterations
+        calibration = self.calibration_reads if self.compensation != "none" else 0
+        verified = written + calibration * lines * blocks * self.reads
         return {
             "mac_cells": np.where(mvm, m * n * k, 0.0),
             "cell_charge": np.where(mvm, coulombs, 0.0),
@@ -212,5 +219,5 @@ class Crossbar(Unit):
             "shift_add": np.where(mvm, converted, 0.0),
             "vectors": np.where(mvm, m * self.reads, 0.0),
             "pulses": np.where(mvm, 0.0, written),
-            "verify_reads": np.where(mvm, 0.0, written),
+            "verify_reads": np.where(mvm, 0.0, verified),
         }

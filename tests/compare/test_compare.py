@@ -25,8 +25,8 @@ def test_chips_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                             capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     out = tmp_path / "out"
     chips = ("int8_edge", "int4_edge", "pcm_8level", "pcm_projected")
-    assert call(monkeypatch, "compare", *chips, "-w", "digits_mlp", "--input", "digits", "--ages", "20 s, 1 year",
-                "--programmings", "2", "--out", str(out)) == 0  # fmt: skip
+    assert call(monkeypatch, "compare", *chips, "-w", "digits_mlp", "--input", "digits",
+                "--ages", "20 s, 1 year", "--programmings", "2", "--out", str(out)) == 0  # fmt: skip
     said = capsys.readouterr().out
     assert "pays back" in said and "top-1" in said
     whole = json.loads((out / "comparison.json").read_text())

@@ -133,7 +133,7 @@ def test_interval_and_latency_follow_the_stages() -> None:
         for hold in (True, False):
             unit = load_chip(BASE, [*change, f"units.tiles.hold={str(hold).lower()}"]).crossbar
             assert unit is not None and unit.reads == reads
-            read, convert = 132e-9, 32 / 500e6
+            read, convert = 132e-9, unit.adc.shared / unit.adc.rate
             stage = max(read, convert) if hold else read + convert
             assert unit.interval_seconds == pytest.approx(reads * stage)
             assert unit.latency_seconds == pytest.approx(stage * (reads - 1) + read + convert)

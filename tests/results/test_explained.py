@@ -50,11 +50,15 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
+def enough(chip: str) -> list[str]:
+    """Crossbars for the largest workload."""
+    return ["units.tiles.count=3000"] if chip.startswith(("pcm_", "hermes_")) else []
+
+
 @pytest.mark.parametrize("chip", CHIPS)
 @pytest.mark.parametrize("workload", WORKLOADS)
 def test_every_cycle_and_joule_is_explained(chip: str, workload: str) -> None:
-    many = ["units.tiles.count=3000"] if chip.startswith("pcm_") else []
-    result = api.run(api.load_chip(chip, many), api.load_workload(workload))
+    result = api.run(api.load_chip(chip, enough(chip)), api.load_workload(workload))
     shares = time_shares(result.program, result.timeline)
     for row, unit in zip(result.program.units, result.units, strict=True):
         mine = [share for share in shares if share.unit == row.name]
@@ -183,7 +187,7 @@ def same(a: Result, b: Result) -> None:
 @pytest.mark.parametrize("chip", CHIPS)
 def test_a_saved_run_loads_as_it_was(tmp_path: Path, chip: str) -> None:
     work = api.load_workload("digits_cnn", 4)
-    result = api.run(api.load_chip(chip), work, search="edp", budget=1)
+    result = api.run(api.load_chip(chip, enough(chip)), work, search="edp", budget=1)
     files.save(result, tmp_path / "run")
     again = load_run(tmp_path / "run")
     same(result, again)
