@@ -161,6 +161,12 @@ def _values(program: Any, chip: Chip, workload: Workload,
     return values, dict(done.activity)
 
 
+def values_of(result: Result, chip: Chip, inputs: Mapping[str, NDArray[np.generic]],
+              labels: NDArray[np.integer] | None = None) -> Values:  # fmt: skip
+    """The values of a run's Program again, on crossbars of another age, temperature or seed."""
+    return _values(result.program, chip, result.workload, inputs, labels, "single", None)[0]
+
+
 def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:
     """The tensor values that a workload names; InputError when they do not fit it."""
     from accelsim.config.values_file import load_npz

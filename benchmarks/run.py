@@ -23,7 +23,8 @@ import bench_search
 import bench_startup
 
 BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
-           "startup": bench_startup, "search": bench_search, "scalesim": bench_scalesim, "crossbar": bench_crossbar}  # fmt: skip
+           "startup": bench_startup, "search": bench_search, "scalesim": bench_scalesim,
+           "crossbar": bench_crossbar}  # fmt: skip
 
 
 def shown(name: str, value: float) -> str:

@@ -55,7 +55,10 @@ def command(chips: tuple[str, ...], workload: str, input_file: str | None, batch
     def run(chip: Any, inputs: Any = None, weights: str | None = None) -> Any:
         return api.run(chip, work, inputs, labels=labels if inputs is not None else None, weights=weights)
 
-    found = compare.compare(made, run, inputs, _batch_size(work), listed_ages, kelvins, programmings)
+    def values(result: Any, chip: Any) -> Any:
+        return api.values_of(result, chip, inputs or {}, labels)
+
+    found = compare.compare(made, run, values, inputs, _batch_size(work), listed_ages, kelvins, programmings)
     if out is not None:
         from accelsim.report.comparison import draw
 

@@ -125,11 +125,13 @@ def _pool(chip: Chip, crossbar: Crossbar, wants: list[_Want]) -> int:
 
 
 def _replicate(wants: list[_Want], at: int, free: int) -> None:
-    """Give spare crossbars to the operators that stream the most vectors a copy."""
-    while wants:
-        slowest = max(wants, key=lambda want: want.geometry.m / want.replicas)
-        if slowest.size > free or slowest.replicas >= slowest.geometry.m:
-            break
+    """Give spare crossbars to the operators that stream the most vectors a copy, PIECES at least."""
+    growing = list(wants)
+    while growing:
+        slowest = max(growing, key=lambda want: want.geometry.m / want.replicas)
+        if slowest.size > free or (slowest.replicas + 1) * PIECES > slowest.geometry.m:
+            growing.remove(slowest)
+            continue
         slowest.replicas += 1
         free -= slowest.size
     shift = 0

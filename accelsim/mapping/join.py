@@ -6,6 +6,8 @@ they overwrite and for the tensors they read.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -78,22 +80,23 @@ class Joiner:
         """SLOT edges on whoever used the bytes that the segment touches first."""
         base, slot, edges = self.rows, int(Edge.SLOT), []
         for entry in segment.entries:
-            for start, end, rows in self._occupied.get(entry.memory, ()):
-                if start < entry.end and entry.start < end:
-                    edges += [(entry.row, row - base, slot, 0) for row in rows]
+            held = self._occupied.get(entry.memory, [])
+            low, high = _overlapping(held, entry.start, entry.end)
+            for _, _, rows in held[low:high]:
+                edges += [(entry.row, row - base, slot, 0) for row in rows]
         for leaving in segment.exits:
-            kept = []
-            for item in self._occupied.get(leaving.memory, ()):
-                start, end, rows = item
-                if start >= leaving.end or end <= leaving.start:
-                    kept.append(item)
-                    continue
+            if leaving.start >= leaving.end:
+                continue
+            held = self._occupied.setdefault(leaving.memory, [])
+            low, high = _overlapping(held, leaving.start, leaving.end)
+            fresh = [(leaving.start, leaving.end, tuple(row + base for row in leaving.rows))]
+            if low < high:  # what sticks out on either side stays whose it was
+                start, end = held[low][0], held[high - 1][1]
                 if start < leaving.start:
-                    kept.append((start, leaving.start, rows))
+                    fresh.insert(0, (start, leaving.start, held[low][2]))
                 if end > leaving.end:
-                    kept.append((leaving.end, end, rows))
-            kept.append((leaving.start, leaving.end, tuple(row + base for row in leaving.rows)))
-            self._occupied[leaving.memory] = kept
+                    fresh.append((leaving.end, end, held[high - 1][2]))
+            held[low:high] = fresh
         return edges
 
     def finish(self, operators: tuple[str, ...], residents: tuple[ResidentRow, ...]) -> Program:
@@ -162,6 +165,13 @@ class Joiner:
         start = _cumulative([segment.demand_count for segment in self._segments])
         port, size = _side_by_side([s.demands for s in self._segments], 2)
         return _merged(start, port, size, len(self.machine.ports))
+
+
+def _overlapping(held: list[tuple[int, int, tuple[int, ...]]], start: int, end: int) -> tuple[int, int]:
+    """Range of the disjoint, sorted intervals that share bytes with start .. end."""
+    low = bisect_right(held, start, key=lambda item: item[1])
+    high = bisect_left(held, end, low, key=lambda item: item[0])
+    return low, max(low, high)
 
 
 def _side_by_side(parts: list[Ints], columns: int) -> Ints:

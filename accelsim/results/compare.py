@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.energy.report import BOUNDARIES
-from accelsim.results.result import Result
+from accelsim.results.result import Result, Values
 from accelsim.units.crossbar import Crossbar
 
 Runs = Callable[..., Result]
+Reads = Callable[[Result, Chip], Values]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +72,21 @@ class Comparison:
         return side.writing[0] / gain if gain > 0 else float("inf")
 
 
-def compare(chips: Sequence[Chip], run: Runs, inputs: Mapping[str, NDArray[Any]] | None, batch: int,
-            ages: Sequence[float] = (), temperatures: Sequence[float] = (298.15,),
+def compare(chips: Sequence[Chip], run: Runs, values: Reads, inputs: Mapping[str, NDArray[Any]] | None,
+            batch: int, ages: Sequence[float] = (), temperatures: Sequence[float] = (298.15,),
             programmings: int = 1) -> Comparison:  # fmt: skip
     """Run every chip on the same workload.
 
     run(chip, inputs=..., weights=...) gives a Result; InputError for weights that do not fit where
-    they should stay. ages (s), temperatures (K): of the values on crossbars. programmings: seeds.
+    they should stay. values(result, chip): those of the same Program on the chip at another age.
+    ages (s), temperatures (K): of the values on crossbars. programmings: seeds.
     """
-    return Comparison([_side(chip, run, inputs, ages, temperatures, programmings) for chip in chips],
-                      batch)  # fmt: skip
+    return Comparison([_side(chip, run, values, inputs, ages, temperatures, programmings)
+                       for chip in chips], batch)  # fmt: skip
 
 
-def _side(chip: Chip, run: Runs, inputs: Mapping[str, NDArray[Any]] | None, ages: Sequence[float],
-          temperatures: Sequence[float], programmings: int) -> Side:  # fmt: skip
+def _side(chip: Chip, run: Runs, values: Reads, inputs: Mapping[str, NDArray[Any]] | None,
+          ages: Sequence[float], temperatures: Sequence[float], programmings: int) -> Side:  # fmt: skip
     from accelsim.errors import InputError
 
     side = Side(chip, run(chip, inputs=inputs))
@@ -102,20 +104,21 @@ def _side(chip: Chip, run: Runs, inputs: Mapping[str, NDArray[Any]] | None, ages
         plain = side.resident.seconds if side.resident is not None else 0.0
         side.writing = (joules, max(0.0, side.cold.seconds - plain))
     if inputs is not None:
-        side.aged = _aged(chip, run, inputs, ages, temperatures, programmings, side.main)
+        side.aged = _aged(chip, values, ages, temperatures, programmings, side.main)
     return side
 
 
-def _aged(chip: Chip, run: Runs, inputs: Mapping[str, NDArray[Any]], ages: Sequence[float],
-          temperatures: Sequence[float], programmings: int, main: Result) -> list[Aged]:  # fmt: skip
+def _aged(chip: Chip, values: Reads, ages: Sequence[float], temperatures: Sequence[float],
+          programmings: int, main: Result) -> list[Aged]:  # fmt: skip
     crossbar = chip.crossbar
     if crossbar is None:
-        return [Aged(0.0, 0.0, [_top1(main)], [_decibels(main)])]
+        return [Aged(0.0, 0.0, [_top1(main.values)], [_decibels(main.values)])]
     found = []
     for temperature in temperatures:
         for age in ages or (crossbar.age,):
-            runs = [run(with_crossbar(chip, age=age, temperature=temperature, seed=crossbar.seed + i),
-                        inputs=inputs) for i in range(programmings)]  # fmt: skip
+            runs = [values(main, with_crossbar(chip, age=age, temperature=temperature,
+                                               seed=crossbar.seed + i))
+                    for i in range(programmings)]  # fmt: skip
             found.append(Aged(age, temperature, [_top1(r) for r in runs], [_decibels(r) for r in runs]))
     return found
 
@@ -128,14 +131,13 @@ def with_crossbar(chip: Chip, **changes: Any) -> Chip:
     return replace(chip, units={**chip.units, crossbar.name: made})
 
 
-def _top1(result: Result) -> float | None:
-    return result.values.scores.get("top1") if result.values is not None else None
+def _top1(values: Values | None) -> float | None:
+    return values.scores.get("top1") if values is not None else None
 
 
-def _decibels(result: Result) -> float:
-    assert result.values is not None
-    outputs = list(result.values.outputs)
-    return result.values.signal_to_noise_db[outputs[-1]]
+def _decibels(values: Values | None) -> float:
+    assert values is not None
+    return values.signal_to_noise_db[list(values.outputs)[-1]]
 
 
 def to_dict(comparison: Comparison) -> dict[str, Any]:

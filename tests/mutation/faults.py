@@ -11,6 +11,9 @@ RUNS = "tests/mapping/test_random_runs.py"
 PEER = "tests/scalesim/test_compatibility.py"
 SEARCH = "tests/mapping/test_search.py"
 EXPLAIN = "tests/results/test_explained.py"
+PLAN = "tests/crossbars/test_one_plan.py"
+TILE = "tests/analog/test_tile.py"
+PRICE = "tests/energy/test_crossbar.py tests/crossbars/test_hermes.py"
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
 
 FAULTS = [
@@ -197,4 +200,44 @@ FAULTS = [
      "tests/explore/test_explore.py"),
     ("steady state is the first run", "explore/throughput.py", "return ends[1] - ends[0]",
      "return ends[0] / 2", "tests/explore/test_explore.py"),
+    ("memory latency forgotten", "chip/chip.py", "memory_latency=cycles)", "memory_latency=0)",
+     "tests/timing/test_latency.py"),
+    ("crossbar interval of one phase", "units/crossbar.py",
+     "            return max(read, convert) * self.reads\n", "            return max(read, convert)\n", PLAN),
+    ("conversion not waited for", "units/crossbar.py", "return stage * (self.reads - 1) + read + convert "
+                                                       "+ self.fixed",
+     "return stage * (self.reads - 1) + read + self.fixed", PLAN),
+    ("drain by the last vector only", "units/crossbar.py", "latency + period * (m - 1)", "latency + m - "
+        "1", PLAN),
+    ("static power free", "energy/crossbar.py", "crossbar.static * crossbar.count", "crossbar.static", PRICE),
+    ("supply forgotten", "energy/crossbar.py", "drive.supply - drive.voltage", "drive.voltage - drive.voltage",
+     PRICE),
+    ("cells of zero draw nothing", "analog/tile.py", "total += np.cumsum(g, axis=1)[:, -1]",
+     "total += np.cumsum(g - self.tile.device.g_min, axis=1)[:, -1]", TILE),
+    ("one side of a pair", "analog/tile.py", "through = [through[0] - through[1]]", "through = [through[0]]",
+     TILE),
+    ("slices weigh alike", "analog/scheme.py", "factors.append(unit * float(base**number * (base - 1)))",
+     "factors.append(unit * float(base - 1))", TILE),
+    ("noise by batch", "analog/tile.py", "start = first * columns", "start = 0", TILE),
+    ("no clipping seen", "analog/tile.py", "self.seen.clipped += clipped", "self.seen.clipped += 0", TILE),
+    ("Johnson noise of one cell", "analog/tile.py", "np.sqrt(scale * g)", "np.sqrt(scale * g / 64)", TILE),
+    ("row blocks not added", "numerics/execute.py", "for i in range(entry, "
+                                                    "last):", "for i in range(entry, entry):",
+     PLAN),
+    ("stated charge kept", "energy/account.py", "and \"cell_charge\" in activity", "and \"no\" in "
+        "activity", PRICE),
+    ("copies unused", "mapping/emit_mvm.py", "self.replica = self.tile % self.mapping.replicas",
+     "self.replica = self.tile * 0", PLAN),
+    ("slots reused early", "mapping/emit_mvm.py",
+     "assembler.depend(rows, _earlier(self.requantize, before), Edge.SLOT)", "pass", PLAN),
+    ("verify without its window", "devices/pulses.py", "np.abs(seen - wanted[open_]) > model.margin",
+     "np.abs(seen - wanted[open_]) > 2 * model.margin", "tests/devices/test_pulses.py"),
+    ("RESET free", "devices/pulses.py", "joules = total * model.pulse_j + again * model.reset_j",
+     "joules = total * model.pulse_j", "tests/devices/test_pulses.py"),
+    ("estimation error kept", "devices/fit.py", " - (values[1] ** 2).mean(), 0.0", ", 0.0",
+     "tests/devices/test_fit.py"),
+    ("tails cut", "noise/quick.py", "        z[tail] = _tail(r[tail], points)\n", "        z[tail] = 3.0\n",
+     "tests/noise/test_quick.py"),
+    ("writing never pays", "results/compare.py", "gain = (self.sides[0].main.joules - side.main.joules)",
+     "gain = (side.main.joules - self.sides[0].main.joules)", "tests/compare"),
 ]  # fmt: skip

@@ -37,12 +37,13 @@ def test_plain_and_compiled_convert_alike(odd: int) -> None:
     words = Stream(3).raw((odd + sums.size + 1) // 2)
     totals = [np.ones_like(sums) for _ in range(2)]
     none = np.zeros((0, 0))
+    kernels = (convert_plain, jit.compiled(convert))
     counts = [kernel(sums, words, odd, sigma, none, table(), 127.0, 0.01, 60.0, weight, total)
-              for kernel, total in zip((convert_plain, jit.compiled(convert)), totals, strict=True)]  # fmt: skip
+              for kernel, total in zip(kernels, totals, strict=True)]  # fmt: skip
     assert counts[0] == counts[1] > 0 and (totals[0] == totals[1]).all()
     words[:50] = 0  # the very tails
     words[50:90] = np.uint64(0x000001FF80000000)
-    for kernel, total in zip((convert_plain, jit.compiled(convert)), totals, strict=True):
+    for kernel, total in zip(kernels, totals, strict=True):
         kernel(sums, words, odd, sigma, draw.uniform(0, 9, sums.shape) * 0 + 4.0, table(), 127.0, 0.01, 6000.0,
                weight, total)  # fmt: skip
     assert (totals[0] == totals[1]).all()
