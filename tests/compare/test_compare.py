@@ -41,6 +41,8 @@ def test_chips_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
             assert side["writing_joules"] > 0 and side["cold"]["joules"] > side["resident"]["joules"]
             gained = side["cold"]["joules"] - side["resident"]["joules"]
             assert side["writing_joules"] == pytest.approx(gained, rel=0.2)
+            saved = (first["chip"] - j["chip"]) / 500
+            assert side["pays_back_after"] == pytest.approx(side["writing_joules"] / saved)
             assert [v["age_s"] for v in side["values"]] == [20.0, 31536000.0]
             assert all(len(v["top1"]) == 2 and min(v["top1"]) > 0.9 for v in side["values"])
     for stem in ("energy", "ratio_pcm_8level", "values", "levels_pcm_8level"):

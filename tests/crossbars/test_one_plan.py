@@ -10,8 +10,10 @@ import pytest
 
 from accelsim import load_chip, load_workload, run
 from accelsim.api import load_values
-from accelsim.mapping import compile_program, plan
+from accelsim.mapping import compile_program, geometry_of, plan
+from accelsim.mapping.crossbars import crossbars_of
 from accelsim.program.opcodes import Opcode
+from accelsim.program.table import Shapes
 from accelsim.program.validate import validate
 from accelsim.timing import simulate
 from accelsim.workload import Workload
@@ -122,6 +124,12 @@ def test_copies_share_the_vectors() -> None:
         cycles = run(chip, work).cycles
         assert before is None or cycles <= before[0]
         copies = sum(m.replicas for m in chosen.values())  # type: ignore[union-attr]
+        program = compile_program(chip, work)
+        used = np.unique(program.commands.unit[program.rows(Opcode.MVM)])
+        unit = chip.crossbar
+        assert unit is not None
+        sizes = {op.name: crossbars_of(unit, geometry_of(op)) for op in work.operators if hasattr(op, "weight")}
+        assert len(used) == sum(sizes[name] * m.replicas for name, m in chosen.items())  # type: ignore[union-attr]
         assert before is None or copies >= before[1]
         before = (cycles, copies)
 
@@ -137,3 +145,10 @@ def test_interval_and_latency_follow_the_stages() -> None:
             stage = max(read, convert) if hold else read + convert
             assert unit.interval_seconds == pytest.approx(reads * stage)
             assert unit.latency_seconds == pytest.approx(stage * (reads - 1) + read + convert)
+            none = np.zeros(2, np.int64)
+            shapes = Shapes(none, none + int(Opcode.MVM), none, none, none, none,
+                            np.array([[1, 9, 7, 0, 0, 0, 0, 0], [40, 9, 7, 0, 0, 0, 0, 0]]))  # fmt: skip
+            cost = unit.cost(shapes)
+            period, latency = unit.cycles(unit.interval_seconds), unit.cycles(unit.latency_seconds)
+            assert cost.interval.tolist() == [period, 40 * period]
+            assert cost.last.tolist() == [latency, latency + 39 * period]
