@@ -13,7 +13,7 @@ from accelsim.mapping.tiles import box_bytes, k_tiles, m_tiles
 from accelsim.units.crossbar import Crossbar
 from accelsim.workload import MacOperator
 
-PIECES = 8  # runs of vectors an operator is cut into at least, so that stages overlap
+PIECES = 8  # vectors that a copy of an operator's weights is worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +157,10 @@ def needs(chip: Chip, geometry: Geometry, formats: tuple[str, str, str],
 
 
 def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str, str]) -> CrossbarMapping:
-    """The longest runs that fit the buffers and still give every copy some to overlap."""
+    """The runs with the least product of estimated time and bytes moved off chip: long runs fetch the
+    rows between them once, short ones let loads, products and stores overlap."""
     geometry = want.geometry
-    enough = min(geometry.m, PIECES * want.replicas)
-    best = None
+    best, least = None, 0.0
     for batch, height, width in _runs(geometry):
         mapping = CrossbarMapping(batch, height, width, want.first, want.replicas, want.reprogrammed, 2)
         for slots in (2 * want.replicas, want.replicas + 1, 2, 1):
@@ -172,9 +172,9 @@ def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str,
                 break
         else:
             continue
-        best = mapping
-        if -(-geometry.m // mapping.m) >= enough:
-            break
+        cost = _estimate(chip, crossbar, geometry, formats, mapping)
+        if best is None or cost < least:
+            best, least = mapping, cost
     if best is None:
         listed = ", ".join(f"{memory} {size * count}" for memory, size, count in needs(
             chip, geometry, formats, mapping).values())  # fmt: skip
@@ -183,7 +183,32 @@ def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str,
                     f"(bytes of {listed})", "make the buffers larger",
                     path=f"units.{crossbar.name}")
         )  # fmt: skip
-    return best
+    runs = len(m_tiles(geometry, best.batch, best.height, best.width).first)
+    return replace(best, replicas=min(best.replicas, runs))  # a copy without a run is none
+
+
+def _estimate(chip: Chip, crossbar: Crossbar, geometry: Geometry, formats: tuple[str, str, str],
+              mapping: CrossbarMapping) -> float:  # fmt: skip
+    """Seconds times bytes off chip of an operator; it only ranks, the engine says what it takes."""
+    tiles = m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
+    channels = k_tiles(geometry, geometry.k).channels
+    loaded = geometry.groups * int(box_bytes(tiles, channels, get(formats[0]).bits).sum())
+    stored = get(formats[2]).bytes_for(geometry.groups * geometry.m * geometry.n)
+    runs = len(tiles.first) * geometry.groups
+    dram, vector = chip.dram, chip.vector_unit
+    rate = dram.bandwidth * dram.efficiency
+    work = geometry.groups * geometry.m * geometry.n * blocks_of(crossbar, geometry)[0]
+    stages = (
+        loaded / rate + runs * chip.dma.setup / chip.clocks[chip.dma.clock],
+        geometry.groups * geometry.m * crossbar.interval_seconds / min(mapping.replicas, mapping.slots, len(tiles.first)),
+        work / vector.lanes / chip.clocks[vector.clock],
+        stored / rate,
+    )  # fmt: skip
+    fill = 2 * dram.latency + crossbar.latency_seconds
+    overlapped = sum(stages) / runs + max(stages) * (runs - 1) / runs
+    if mapping.slots == 1:
+        overlapped = sum(stages)
+    return (fill + overlapped) * (loaded + stored)
 
 
 def _runs(geometry: Geometry) -> Iterable[tuple[int, int, int]]:
