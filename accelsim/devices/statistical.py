@@ -18,6 +18,7 @@ from accelsim.devices.base import ROOM, Cells, Device, Floats
 from accelsim.noise import Stream, log, power
 
 TABLE = Path(__file__).parent / "tables" / "statistical.json"
+PART = 1 << 13  # cells at a time
 LN2 = 0.6931471805599453
 SMALLEST = 1e-9  # of g_max: below it ln x and x**-0.65 take their limits
 
@@ -78,15 +79,35 @@ class Statistical(Device):
     def program(self, target: Floats, stream: Stream) -> Cells:
         """g_p = max(g_T + sigma(x) xi, 0); each cell's drift exponent |mean(x) + sd(x) xi| too."""
         goal = self._checked(target)
-        x = goal / self.g_max
-        found = goal
+        found, exponent = goal, np.zeros_like(goal)
         if self.programming_error:
-            found = np.maximum(goal + self.write_sigma(goal) * stream.of("programming").normal(goal.shape), 0.0)
-        exponent = np.zeros_like(goal)
+            found = np.empty_like(goal)
+            deviates = stream.of("programming").normal(goal.shape)
+            for part in _parts(goal.size):
+                one = goal.ravel()[part]
+                made = one + self.write_sigma(one) * deviates.ravel()[part]
+                found.reshape(-1)[part] = np.maximum(made, 0.0)
         if self.drift:
             deviates = stream.of("exponent").normal(goal.shape)
-            exponent = np.abs(self.drift_mean(x) + self.drift_sd(x) * deviates)
+            for part in _parts(goal.size):
+                x = goal.ravel()[part] / self.g_max
+                spread = self.drift_sd(x) * deviates.ravel()[part]
+                exponent.reshape(-1)[part] = np.abs(self.drift_mean(x) + spread)
         return Cells(goal, found, {"exponent": exponent})
+
+    def read(self, cells: Cells, age: float, stream: Stream, temperature: float = ROOM) -> Floats:
+        """Conductances as one read sees them, in parts that stay in the cache."""
+        shape = cells.conductance.shape
+        g, exponent = cells.conductance.ravel(), cells.state["exponent"].ravel()
+        deviates = stream.normal(shape).ravel() if self.noise else np.zeros(0)
+        found = np.empty(g.size)
+        for part in _parts(g.size):
+            one = Cells(g[part], g[part], {"exponent": exponent[part]})
+            now = self.drifted(one, age, temperature)
+            if self.noise:
+                now = now + self._sigma(one, now, age) * deviates[part]
+            found[part] = np.maximum(now, 0.0)
+        return found.reshape(shape)
 
     def with_effects(self, programming: bool, drift: bool, noise: bool) -> Statistical:
         """The model with some effects off."""
@@ -136,10 +157,17 @@ class Statistical(Device):
         """Q(x_p) sqrt(ln((age + t0 + t_read) / (2 t_read))) of the drifted conductance."""
         if not self.noise:
             return np.zeros_like(cells.conductance)
-        now = self.drifted(cells, age, temperature)
+        return self._sigma(cells, self.drifted(cells, age, temperature), age)
+
+    def _sigma(self, cells: Cells, now: Floats, age: float) -> Floats:
         span = (age + self.reference_time + self.read_time) / (2.0 * self.read_time)
         factor = np.sqrt(log(np.array([span])))
-        return now * self.read_noise(cells.conductance / self.g_max) * factor
+        return np.asarray(now * self.read_noise(cells.conductance / self.g_max) * factor, np.float64)
+
+
+def _parts(count: int) -> list[slice]:
+    """Ranges of so many cells that their steps stay in the cache."""
+    return [slice(low, low + PART) for low in range(0, count, PART)]
 
 
 def _check_age(age: float) -> None:

@@ -198,9 +198,10 @@ def _estimate(chip: Chip, crossbar: Crossbar, geometry: Geometry, formats: tuple
     dram, vector = chip.dram, chip.vector_unit
     rate = dram.bandwidth * dram.efficiency
     work = geometry.groups * geometry.m * geometry.n * blocks_of(crossbar, geometry)[0]
+    at_once = min(mapping.replicas, mapping.slots, len(tiles.first))
     stages = (
         loaded / rate + runs * chip.dma.setup / chip.clocks[chip.dma.clock],
-        geometry.groups * geometry.m * crossbar.interval_seconds / min(mapping.replicas, mapping.slots, len(tiles.first)),
+        geometry.groups * geometry.m * crossbar.interval_seconds / at_once,
         work / vector.lanes / chip.clocks[vector.clock],
         stored / rate,
     )  # fmt: skip
