@@ -135,8 +135,9 @@ class Block:
                  for low in range(0, g.shape[1], step)]  # fmt: skip
         return np.concatenate(parts, axis=1)
 
-    def _on_grid(self, values: Floats) -> Floats:
-        spare = MANTISSA - self.tile.drive.bits - int(np.ceil(np.log2(values.shape[0] + 1))) - 4
+    def _on_grid(self, values: Floats, power: int = 1) -> Floats:
+        """Values rounded so that sums with input codes (to that power) are exact."""
+        spare = MANTISSA - power * self.tile.drive.bits - int(np.ceil(np.log2(values.shape[0] + 1))) - 4
         grid = 2.0**-spare
         return np.asarray(np.rint(values / grid) * grid, np.float64)
 
@@ -312,7 +313,7 @@ class Block:
                 seen = [4.0 * (seen[0][:, :-1] + seen[0][:, -1:])]
             elif tile.drive.phases < 4:
                 seen = [seen[0] + seen[1]]
-            found.append([self._on_grid(part) for part in seen])
+            found.append([self._on_grid(part, 2) for part in seen])
         return found
 
     @cached_property
@@ -324,7 +325,7 @@ class Block:
         if tile.compensation == "none":
             return gain, offset
         draw = self.stream.of("calibration").uniform((tile.reads, self.codes.shape[0]))
-        reach = min(1.0, 3.0**0.5 * tile.drive.rms) * self.input_top  # as large as inputs are
+        reach = min(1.0, float(np.sqrt(3.0)) * tile.drive.rms) * self.input_top  # as large as inputs are
         low = 0.0 if self.one_sided else -reach
         x = np.rint(low + (reach - low) * draw).astype(np.int64)
         ideal = x.astype(np.float64) @ self.codes.astype(np.float64)

@@ -13,6 +13,7 @@ TEMPLATES = {
     "chip": ("chip", "int8_edge"),
     "chip-int4": ("chip", "int4_edge"),
     "chip-multi": ("chip", "mixed_quad"),
+    "chip-pcm": ("chip", "pcm_8level"),
     "workload": ("workload", "small_cnn"),
     "workload-gemm": ("workload", "small_gemm"),
 }
