@@ -79,9 +79,9 @@ class Statistical(Device):
     def program(self, target: Floats, stream: Stream) -> Cells:
         """g_p = max(g_T + sigma(x) xi, 0); each cell's drift exponent |mean(x) + sd(x) xi| too."""
         goal = self._checked(target)
-        found, exponent = goal, np.zeros_like(goal)
+        found, exponent = goal, np.zeros(goal.shape)  # in C order, whatever the targets' is
         if self.programming_error:
-            found = np.empty_like(goal)
+            found = np.empty(goal.shape)
             deviates = stream.of("programming").normal(goal.shape)
             for part in _parts(goal.size):
                 one = goal.ravel()[part]

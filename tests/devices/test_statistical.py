@@ -173,3 +173,13 @@ def test_levels() -> None:
     assert nearest(np.array([0.0, 1.0]), np.array([0.5, 0.5000001])).tolist() == [0, 1]
     with pytest.raises(ValueError, match="two levels"):
         evenly_spaced(1, 25e-6)
+
+
+def test_the_layout_of_the_targets_does_not_matter() -> None:
+    device = statistical("pcm_like")
+    goal = np.linspace(0, device.g_max, 120_000).reshape(300, 400)
+    plain = device.program(goal, Stream(9))
+    turned = device.program(np.asfortranarray(goal), Stream(9))
+    assert (plain.conductance == turned.conductance).all()
+    assert (plain.state["exponent"] == turned.state["exponent"]).all()
+    assert (device.read(plain, 60.0, Stream(1)) == device.read(turned, 60.0, Stream(1))).all()
