@@ -26,6 +26,7 @@ from accelsim.noise.quick import converter_pass, quick_normal, table
 Ints = NDArray[np.int64]
 BOLTZMANN = 1.380649e-23  # J / K (SI)
 NONE = np.zeros((0, 0))
+WIDE = 6.0  # deviations: neighbouring inputs are alike, so sums are wider than of independent ones
 MANTISSA = 53  # bits that a float64 sum keeps
 CALIBRATION = 1 << 40  # number of the first element of noise in calibration reads
 
@@ -203,8 +204,8 @@ class Block:
     # -- outputs -------------------------------------------------------------------------------
 
     def full_scale(self, matrix: Floats) -> float:
-        """The converters' range in full columns: the chip's own, or four deviations beyond the mean of
-        the widest column under inputs of the stated mean and rms."""
+        """The converters' range in full columns: the chip's own, or six deviations beyond the mean of
+        the widest column under inputs of the stated mean and rms, and never more than any input gives."""
         adc, drive = self.tile.adc, self.tile.drive
         if adc.range:
             return adc.range
@@ -214,9 +215,13 @@ class Block:
         spread = max(square - mean**2, 0.0)
         if drive.mode == "bit_serial":
             mean, spread = 0.5 if mean else 0.0, 0.25
-        centre = np.abs(np.cumsum(matrix, axis=0)[-1]) * mean
+        sums = np.cumsum(matrix, axis=0)[-1]
+        centre = np.abs(sums) * mean
         wide = np.sqrt(np.cumsum(matrix * matrix, axis=0)[-1] * spread)
-        return max(float((centre + 4.0 * wide).max()), 1e-6)
+        whole = np.cumsum(np.abs(matrix), axis=0)[-1]  # no input can give more than this
+        both = self.tile.drive.phases == 1 and not self.one_sided
+        most = whole if both else 0.5 * (whole + np.abs(sums))
+        return max(float(np.minimum(centre + WIDE * wide, most).max()), 1e-6)
 
     @cached_property
     def converters(self) -> list[list[Converter | None]]:

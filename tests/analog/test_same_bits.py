@@ -17,7 +17,7 @@ from accelsim.devices import device_named
 from accelsim.noise import Stream
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = "693ab26b3c8b36c8c8ecc868d8978a3f5a1bf2fad6f79915627ec10b68c2ac0f"
+GOLDEN = "dcf9fbdd43284f132681120a0f756f1647d081c6a815d9f0d0306e280f28f835"
 
 
 def digest() -> str:
