@@ -46,6 +46,11 @@ def transfer_matrix(conductance: Floats, wires: Wires | None) -> Floats:
         raise ValueError("conductances must be a matrix of finite numbers, 0 or more")
     if wires is None:
         return g.T.copy()
+    return _eliminated(g, wires)[0]
+
+
+def _eliminated(g: Floats, wires: Wires) -> tuple[Floats, Floats]:
+    """(M, voltages of the first node of each word line as multiples of the drivers' voltages)."""
     rows, columns = g.shape
     along = 1.0 / wires.word
     factor, pivot = _bit_lines(g, wires)
@@ -65,7 +70,32 @@ def transfer_matrix(conductance: Floats, wires: Wires | None) -> Floats:
         reached[j] = inner[-1] / wires.sink
         behind = np.asarray(np.linalg.inv(block), np.float64)
     assert behind is not None
-    return np.asarray(reached @ behind / wires.source, np.float64)
+    first = np.asarray(behind / wires.source, np.float64)
+    return np.asarray(reached @ first, np.float64), first
+
+
+def floating_charges(conductance: Floats, wires: Wires, widths: Floats) -> Floats:
+    """(columns,) charge over volts of one product whose rows float when their own pulse is over.
+
+    widths: (rows,) seconds that each row is driven at one volt. Between two ends of pulses the network
+    is linear: rows still driven hold their voltage, the others take the voltages at which no current
+    enters them, so each time slice is one solution of the drivers' admittance matrix. Exact, and slow:
+    a solution a slice, for every vector.
+    """
+    g = np.ascontiguousarray(conductance, np.float64)
+    matrix, first = _eliminated(g, wires)
+    rows = len(g)
+    enters = (np.eye(rows) - first) / wires.source  # currents into the word lines, of unit voltages
+    total, before = np.zeros(g.shape[1]), 0.0
+    for end in np.unique(widths[widths > 0]):
+        driven = widths >= end
+        volts = driven.astype(np.float64)
+        loose = ~driven
+        if loose.any():
+            volts[loose] = np.linalg.solve(enters[np.ix_(loose, loose)], -enters[np.ix_(loose, driven)].sum(axis=1))
+        total += (end - before) * (matrix @ volts)
+        before = float(end)
+    return total
 
 
 def _bit_lines(g: Floats, wires: Wires) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from accelsim.analog import Wires, transfer_matrix
+from accelsim.analog.ir_drop import floating_charges
 
 CASES = [
     (1, 1, 1.0, 1.0, 10.0, 10.0), (1, 7, 1.0, 2.0, 5.0, 1.0), (9, 1, 3.0, 1.0, 5.0, 1.0),
@@ -17,8 +18,9 @@ CASES = [
 ]  # fmt: skip
 
 
-def nodal(g: np.ndarray, wires: Wires) -> np.ndarray:
-    """Currents of unit voltages by Kirchhoff's law at each of the 2 R C nodes."""
+def nodal(g: np.ndarray, wires: Wires, loose: np.ndarray | None = None) -> np.ndarray:
+    """Currents of unit voltages by Kirchhoff's law at each of the 2 R C nodes. loose: rows whose
+    driver is cut off."""
     rows, columns = g.shape
     count = rows * columns
     matrix, drive = np.zeros((2 * count, 2 * count)), np.zeros((2 * count, rows))
@@ -36,6 +38,8 @@ def nodal(g: np.ndarray, wires: Wires) -> np.ndarray:
                 link(word, word + 1, 1 / wires.word)
             if i + 1 < rows:
                 link(bit, bit + columns, 1 / wires.bit)
+        if loose is not None and loose[i]:
+            continue
         matrix[i * columns, i * columns] += 1 / wires.source
         drive[i * columns, i] = 1 / wires.source
     last = count + (rows - 1) * columns + np.arange(columns)
@@ -93,3 +97,31 @@ def test_impossible_values_are_refused() -> None:
     for g in (np.array([[np.nan]]), np.array([[-1e-6]]), np.zeros((0, 3)), np.zeros(4)):
         with pytest.raises(ValueError, match="conductances"):
             transfer_matrix(g, Wires(1.0, 1.0, 1.0, 1.0))
+
+
+@pytest.mark.parametrize("case", CASES[3:], ids=lambda c: f"{c[0]}x{c[1]}")
+def test_rows_that_float_after_their_pulse(case: tuple[float, ...]) -> None:
+    """Slice by slice, the drivers that have finished cut off."""
+    rows, columns = int(case[0]), int(case[1])
+    rng = np.random.default_rng(rows + columns)
+    g = rng.uniform(1e-6, 25e-6, (rows, columns))
+    widths = rng.integers(0, 6, rows) * 20e-9
+    wires = Wires(*case[2:])
+    expected, before = np.zeros(columns), 0.0
+    for end in np.unique(widths[widths > 0]):
+        driven = widths >= end
+        expected += (end - before) * (nodal(g, wires, ~driven) @ driven)
+        before = end
+    assert floating_charges(g, wires, widths) == pytest.approx(expected, rel=1e-9, abs=1e-24)
+
+
+def test_floating_matters_little_where_wires_do() -> None:
+    """Held at ground after its pulse, a row draws a little of its neighbours' current away."""
+    rng = np.random.default_rng(1)
+    g, widths = rng.uniform(0, 25e-6, (64, 64)), rng.integers(0, 128, 64) * 1e-9
+    wires = Wires(5.0, 5.0, 50.0, 50.0)
+    loose, held = floating_charges(g, wires, widths), transfer_matrix(g, wires) @ widths
+    ideal = g.T @ widths
+    assert (loose >= held * (1 - 1e-12)).all()
+    off = np.linalg.norm(loose - held) / np.linalg.norm(held)
+    assert 1e-4 < off < 0.3 * np.linalg.norm(held - ideal) / np.linalg.norm(ideal)
