@@ -92,7 +92,8 @@ def floating_charges(conductance: Floats, wires: Wires, widths: Floats) -> Float
         volts = driven.astype(np.float64)
         loose = ~driven
         if loose.any():
-            volts[loose] = np.linalg.solve(enters[np.ix_(loose, loose)], -enters[np.ix_(loose, driven)].sum(axis=1))
+            push = -enters[np.ix_(loose, driven)].sum(axis=1)
+            volts[loose] = np.linalg.solve(enters[np.ix_(loose, loose)], push)
         total += (end - before) * (matrix @ volts)
         before = float(end)
     return total

@@ -70,12 +70,21 @@ class Lines:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """A time (s) that programmed cells spent at a temperature (K)."""
+
+    time: Annotated[float, Quantity("s"), Bounds(0.0, 1e10)]
+    temperature: Annotated[float, Quantity("K"), Bounds(200.0, 700.0)]
+
+
+@dataclass(frozen=True, slots=True)
 class Tile:
     """Everything that decides a crossbar's values. age: seconds since programming. reads: of a
     calibration. output_noise: standard deviation at the converters, in full columns. johnson: thermal
     noise of the cells over one pulse. faults: parts of the cells that hold their smallest or largest
     conductance whatever is written. read_noise: "frozen" for a run, as 1/f noise slower than it is, or
-    drawn "fresh" for every vector, as noise faster than one is (through its exact variance)."""
+    drawn "fresh" for every vector, as noise faster than one is (through its exact variance). profile:
+    where the cells spent their age; without one, all of it at the temperature of the read."""
 
     device: Device
     scheme: Scheme = Scheme()
@@ -94,3 +103,4 @@ class Tile:
     stuck_high: float = 0.0
     seed: int = 0
     read_noise: Literal["frozen", "fresh"] = "frozen"
+    profile: tuple[Storage, ...] = ()

@@ -19,7 +19,7 @@ from accelsim.analog.converters import Converter
 from accelsim.analog.ir_drop import Wires, transfer_matrix
 from accelsim.analog.parts import Tile
 from accelsim.analog.scheme import device_targets, split_codes, targets
-from accelsim.devices.base import Cells, Floats
+from accelsim.devices.base import Cells, Device, Floats
 from accelsim.noise import Stream
 from accelsim.noise.quick import converter_pass, quick_normal, table
 
@@ -77,10 +77,25 @@ class Block:
                 part = np.concatenate([part, np.zeros((len(part), 1))], axis=1)
             sides = []
             for side, goal in enumerate(targets(part, device, scheme)):
-                sides.append([device.program(one, self.stream.of("cells", number, side, i))
-                              for i, one in enumerate(device_targets(goal, device, scheme))])  # fmt: skip
+                made = [device.program(one, self.stream.of("cells", number, side, i))
+                        for i, one in enumerate(device_targets(goal, device, scheme))]  # fmt: skip
+                sides.append([device.stored(one, self._history)[1] for one in made] if self._history
+                             else made)  # fmt: skip
             found.append(sides)
         return found
+
+    @property
+    def _history(self) -> tuple[tuple[float, float], ...]:
+        return tuple((stay.time, stay.temperature) for stay in self.tile.profile)
+
+    @cached_property
+    def reader(self) -> Device:
+        """The device as reads see it: without heat that the profile has counted."""
+        device = self.tile.device
+        if not self._history:
+            return device
+        empty = device.program(np.full(1, device.g_max), Stream(0))
+        return device.stored(empty, ())[0]
 
     @cached_property
     def conductances(self) -> list[list[Floats]]:
@@ -93,10 +108,10 @@ class Block:
                 total = np.zeros_like(devices[0].conductance)
                 for i, cells in enumerate(devices):
                     if tile.read_noise == "fresh":
-                        g = tile.device.drifted(cells, tile.age, tile.temperature)
+                        g = self.reader.drifted(cells, tile.age, tile.temperature)
                     else:
                         noise = self.stream.of("read", number, side, i)
-                        g = tile.device.read(cells, tile.age, noise, tile.temperature)
+                        g = self.reader.read(cells, tile.age, noise, tile.temperature)
                     total = total + self._faulty(g, number, side, i)
                 seen.append(total / len(devices))
             found.append(seen)
@@ -311,7 +326,7 @@ class Block:
             for devices in sides:
                 square = np.zeros_like(devices[0].conductance)
                 for cells in devices:
-                    sigma = tile.device.read_sigma(cells, tile.age, tile.temperature) / span
+                    sigma = self.reader.read_sigma(cells, tile.age, tile.temperature) / span
                     square = square + sigma * sigma
                 seen.append(square / len(devices) ** 2)
             if tile.scheme.sign != "differential":

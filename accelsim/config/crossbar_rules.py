@@ -77,6 +77,10 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     if unit.writing.parallel > unit.columns * cells.cells:
         yield ("writing.parallel", "parallel", f"{unit.writing.parallel} cells are more than a row has",
                f"write at most {unit.columns * cells.cells}")
+    spent = sum(stay.time for stay in unit.profile)
+    if spent > unit.age * (1 + 1e-9):
+        yield ("profile", "profile", f"the cells spent {spent:g} s in storage, their age is {unit.age:g} s",
+               f"write age: {spent:g} s or more, or shorter times")
     if device is not None:
         yield from _device_rules(unit, device)
     yield from _chip_rules(unit, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -48,6 +49,12 @@ class Device(ABC):
     def g_min(self) -> float:
         """Smallest conductance (siemens) a cell can have at the reference time."""
         return 0.0
+
+    def stored(self, cells: Cells, profile: Sequence[tuple[float, float]]) -> tuple[Device, Cells]:
+        """The cells after times (s) at temperatures (K), and the device that reads them without counting
+        that heat again; both as they are where the model has no heat."""
+        del profile
+        return self, cells
 
     def with_effects(self, programming: bool, drift: bool, noise: bool) -> Device:
         """The same cell with some of its effects off: for saying which of them costs what."""

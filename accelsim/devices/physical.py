@@ -9,6 +9,7 @@ ones are two models; neither is derived from the other.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -136,6 +137,19 @@ class Physical(Device):
         seen = self.verify_sigma(goal)
         return np.sqrt((self.margin * self.g_max) ** 2 / 3.0 + seen * seen)
 
+    def stored(self, cells: Cells, profile: Sequence[tuple[float, float]]) -> tuple[Device, Cells]:
+        """u lowered by hz exp(-ev / kT) a second, each time at its own temperature."""
+        lost = sum(seconds * self._crystallising(kelvin) for seconds, kelvin in profile)
+        left = np.maximum(cells.state["fraction"] - lost, 0.0)
+        made = 1.0 / self.resistance(left, np.full_like(left, self.amorphous), ROOM)
+        return (replace(self, crystallisation_hz=0.0),
+                Cells(cells.target, made, {**cells.state, "fraction": left}))  # fmt: skip
+
+    def _crystallising(self, temperature: float) -> float:
+        """What crystallises a second, part of the length."""
+        return float(self.crystallisation_hz * exp(
+            np.array([-self.crystallisation_ev / (BOLTZMANN_EV * temperature)]))[0])  # fmt: skip
+
     def with_effects(self, programming: bool, drift: bool, noise: bool) -> Physical:
         """The cell with some effects off."""
         return replace(
@@ -145,9 +159,7 @@ class Physical(Device):
 
     def fraction_at(self, cells: Cells, age: float, temperature: float) -> Floats:
         """u after crystallising at that temperature for all of its age."""
-        rate = self.crystallisation_hz * exp(
-            np.array([-self.crystallisation_ev / (BOLTZMANN_EV * temperature)]))  # fmt: skip
-        return np.maximum(cells.state["fraction"] - rate * age, 0.0)
+        return np.maximum(cells.state["fraction"] - self._crystallising(temperature) * age, 0.0)
 
     def drifted(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
         """1 / R at that age and temperature (of the read and of all the time before it)."""

@@ -14,7 +14,7 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.analog.parts import Adc, Drive, Lines, Tile
+from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile
 from accelsim.analog.scheme import Scheme
 from accelsim.devices import device_named
 from accelsim.fields import Bounds, Quantity
@@ -58,9 +58,9 @@ class Crossbar(Unit):
     vector needs beside its reads, before its result is out; it does not repeat with the phases. unmapped: what
     becomes of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run,
     or "digital", the chip's MAC array. replicate: spare crossbars take copies of the slowest
-    operators. age: seconds since programming; temperature: of the reads; read_noise: of
-    the cells, "frozen" for the run or "fresh" for every vector. static: watts of one crossbar
-    with its converters, always on. overhead: joules of a vector's read beside cells, drivers,
+    operators. age: seconds since programming; temperature: of the reads; profile: times and
+    temperatures of storage before, for devices that heat changes; read_noise: of the cells, "frozen"
+    for the run or "fresh" for every vector. static: watts of one crossbar with its converters, always on. overhead: joules of a vector's read beside cells, drivers,
     converters and shift-add, in each phase and step.
 
     Shape extents: MVM (m vectors, n outputs, k rows); PROGRAM (0, n, k).
@@ -93,6 +93,7 @@ class Crossbar(Unit):
     stuck_high: Annotated[float, Bounds(0.0, 0.5)] = 0.0
     age: Annotated[float, Quantity("s"), Bounds(0.0, 1e10)] = 0.0
     temperature: Annotated[float, Quantity("K"), Bounds(200.0, 500.0)] = 298.15
+    profile: tuple[Storage, ...] = ()
     seed: Annotated[int, Bounds(0, 1 << 31)] = 0
     mean_conductance: Annotated[float, Bounds(0.0, 1.0)] = 0.15
     writing: Writing = Writing()
@@ -120,7 +121,7 @@ class Crossbar(Unit):
             device_named(self.device), self.cells, self.drive, self.adc, self.wires, self.rows,
             self.outputs, self.age, self.temperature, self.compensation, self.calibration_reads,
             self.output_noise, self.johnson, self.stuck_low, self.stuck_high, self.seed,
-            self.read_noise,
+            self.read_noise, self.profile,
         )  # fmt: skip
 
     # -- time ----------------------------------------------------------------------------------

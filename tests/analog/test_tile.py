@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from accelsim.analog import Adc, Block, Drive, Lines, Scheme, Tile
+from accelsim.analog import Adc, Block, Drive, Lines, Scheme, Storage, Tile
 from accelsim.analog.tile import BOLTZMANN
 from accelsim.devices import device_named
 from accelsim.noise import Stream
@@ -165,3 +165,20 @@ def test_narrow_converters_clip_and_say_so() -> None:
     found = made.multiply(x)
     assert made.seen.clipped == made.seen.conversions == 40
     assert (found < (x @ weights)).all()
+
+
+def test_heat_in_storage_changes_what_is_read_later() -> None:
+    """A day at 450 K crystallises; the same age at room temperature does not, and order does not matter."""
+    device = device_named("projected")
+    weights, x = np.full((20, 6), -90), np.full((2, 20), 100)
+
+    def sums(*stays: tuple[float, float]) -> np.ndarray:
+        profile = tuple(Storage(*stay) for stay in stays)
+        tile = Tile(device.with_effects(False, True, False), adc=Adc(bits=0), age=90_000.0, profile=profile)
+        return block(tile, weights).raw(x, 0)
+
+    cool, none = sums((86_400.0, 298.15)), sums()
+    assert cool == pytest.approx(none, rel=1e-6)
+    warm = sums((86_400.0, 450.0), (3_000.0, 300.0))
+    assert (np.abs(warm - none) > 1e-3 * np.abs(none)).all()
+    assert warm == pytest.approx(sums((3_000.0, 300.0), (86_400.0, 450.0)), rel=1e-12)

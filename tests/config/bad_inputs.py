@@ -120,6 +120,9 @@ PCM = [
      "precision: {input: int8, weight: uint8}", ""),
     ("unknown format", "precision: {input: int8, weight: int8}",
      "precision: {input: int8, weight: int9}", ""),
+    ("storage longer than the age", "    age: 1 h",
+     "    age: 1 h\n    profile: [{time: 1 day, temperature: 330 K}]", "profile"),
+    ("storage without temperature", "    age: 1 h", "    age: 1 h\n    profile: [{time: 1 min}]", "profile"),
     ("a seed of text", "    age: 1 h", "    age: 1 h\n    seed: lucky", "seed: lucky"),
     ("two crossbars", "  vector:\n", "  more: {kind: crossbar, clock: core, rows: 8, columns: 8, device: ideal,"
      " input: input_buffer, output: output_buffer}\n  vector:\n", ""),
