@@ -60,7 +60,8 @@ class Crossbar(Unit):
     or "digital", the chip's MAC array. replicate: spare crossbars take copies of the slowest
     operators. age: seconds since programming; temperature: of the reads; profile: times and
     temperatures of storage before, for devices that heat changes; read_noise: of the cells, "frozen"
-    for the run or "fresh" for every vector. static: watts of one crossbar with its converters, always on. overhead: joules of a vector's read beside cells, drivers,
+    for the run or "fresh" for every vector. static: watts of one crossbar with its converters, always
+    on. overhead: joules of a vector's read beside cells, drivers,
     converters and shift-add, in each phase and step.
 
     Shape extents: MVM (m vectors, n outputs, k rows); PROGRAM (0, n, k).
