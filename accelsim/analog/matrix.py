@@ -1,4 +1,6 @@
-"""A weight matrix in differential pairs of cells, multiplied in place.
+"""A weight matrix in differential pairs by the field's conventions, for checks against its tools.
+
+Chips compute in tile.py, with codes, slices and phases; this is the model that aihwkit has, in reals.
 
 Order of a product: scale the vector, DAC, multiply, output noise, ADC, scale back, as the field's
 models have it. Input codes are integers and conductances are rounded to a binary grid fine enough

@@ -14,8 +14,8 @@ from accelsim.fields import Bounds, Quantity
 class Drive:
     """How input codes reach the word lines.
 
-    mode: "pulse_width" and "amplitude" give a whole code in one read, "bit_serial" one bit of the
-    magnitude a read. bits: of the converter, sign included where inputs have one. pulse: seconds of
+    mode: "pulse_width" and "amplitude" give a whole code in one read, "bit_serial" one bit of it
+    a read. bits: of the converter, sign included where inputs have one. pulse: seconds of
     the longest pulse of a read. phases: 1, positive and negative inputs and both cells of a pair in
     one read; 2, positive inputs, then negative ones; 4, each with each cell of the pair. voltage:
     across the cell. supply: volts from which the current is drawn. mean, rms: of the inputs'
@@ -33,8 +33,8 @@ class Drive:
 
     @property
     def steps(self) -> int:
-        """Reads of one phase: one, or one a bit of the magnitude."""
-        return max(1, self.bits - 1) if self.mode == "bit_serial" else 1
+        """Reads of one phase: one, or one a bit. A phase has its time whether or not inputs have a sign."""
+        return self.bits if self.mode == "bit_serial" else 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +81,11 @@ class Storage:
 class Tile:
     """Everything that decides a crossbar's values. age: seconds since programming. reads: of a
     calibration. output_noise: standard deviation at the converters, in full columns. johnson: thermal
-    noise of the cells over one pulse. faults: parts of the cells that hold their smallest or largest
-    conductance whatever is written. read_noise: "frozen" for a run, as 1/f noise slower than it is, or
-    drawn "fresh" for every vector, as noise faster than one is (through its exact variance). profile:
-    where the cells spent their age; without one, all of it at the temperature of the read."""
+    noise of the cells over one pulse. stuck_low, stuck_high: parts of the cells that hold their
+    smallest or largest conductance whatever is written. columns: outputs of one crossbar. read_noise:
+    "frozen" for a run, as 1/f noise slower than it is, or drawn "fresh" for every vector, as noise
+    faster than one is (through its exact variance). profile: where the cells spent their age; without
+    one, all of it at the temperature of the read."""
 
     device: Device
     scheme: Scheme = Scheme()

@@ -9,7 +9,7 @@ function of the element's place alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -19,13 +19,12 @@ from accelsim.analog.converters import Converter
 from accelsim.analog.ir_drop import Wires, transfer_matrix
 from accelsim.analog.parts import Tile
 from accelsim.analog.scheme import device_targets, split_codes, targets
-from accelsim.devices.base import Cells, Device, Floats
+from accelsim.devices.base import BOLTZMANN, Cells, Device, Floats
 from accelsim.noise import Stream
 from accelsim.noise.quick import converter_pass, quick_normal, table
 
 Ints = NDArray[np.int64]
-BOLTZMANN = 1.380649e-23  # J / K (SI)
-NONE = np.zeros((0, 0))
+NONE = np.zeros((0, 0))  # no variance of its own for any element
 WIDE = 6.0  # deviations: neighbouring inputs are alike, so sums are wider than of independent ones
 MANTISSA = 53  # bits that a float64 sum keeps
 CALIBRATION = 1 << 40  # number of the first element of noise in calibration reads
@@ -34,11 +33,10 @@ CALIBRATION = 1 << 40  # number of the first element of noise in calibration rea
 @dataclass(slots=True)
 class Seen:
     """What the products of one run of vectors met. clipped: conversions at a converter's end.
-    conversions: all of them. charge: coulombs drawn through the cells."""
+    conversions: all of them."""
 
     clipped: int = 0
     conversions: int = 0
-    charge: float = 0.0
 
 
 @dataclass
@@ -380,13 +378,6 @@ class Block:
             for bit in range(self.drive_top.bit_length()):
                 share += ((codes >> bit) & 1).sum(axis=0)
         return float(np.cumsum(share * self.row_conductance)[-1]) * drive.voltage * drive.pulse
-
-    def aged(self, age: float) -> Block:
-        """The same cells at another age."""
-        other = Block(replace(self.tile, age=age), self.codes, self.top, self.input_top,
-                      self.one_sided, self.stream)  # fmt: skip
-        other.__dict__["cells"], other.__dict__["split"] = self.cells, self.split
-        return other
 
 
 def _column_sums(values: Floats) -> Floats:

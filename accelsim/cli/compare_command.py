@@ -40,11 +40,12 @@ def command(chips: tuple[str, ...], workload: str, input_file: str | None, batch
     """
     from accelsim import api
     from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
+    from accelsim.config.quantities import quantities
     from accelsim.results import compare, files
 
     if out is not None:
         files.refuse_occupied(Path(out), force)
-    listed_ages, kelvins = _quantities(ages, "s", "--ages"), _quantities(temperatures, "K", "--temperatures")
+    listed_ages, kelvins = quantities(ages, "s", "--ages"), quantities(temperatures, "K", "--temperatures")
     arrays = load_arrays(input_file)
     if batch is None and arrays:
         batch = batch_of(arrays)
@@ -84,6 +85,8 @@ def _chips(names: tuple[str, ...], overrides: tuple[str, ...]) -> list[Any]:
             try:
                 api.load_chip(name, [text])
             except InputError as error:
+                if any(problem.code != "set.path" for problem in error.problems):
+                    raise  # the chip has the key, and the value is wrong
                 failed.append(error)
                 continue
             taken.append(text)
@@ -96,22 +99,6 @@ def _chips(names: tuple[str, ...], overrides: tuple[str, ...]) -> list[Any]:
 
 def _batch_size(work: Any) -> int:
     return next(int(spec.shape[0]) for spec in work.tensors.values() if spec.role == "input")
-
-
-def _quantities(text: str, unit: str, option: str) -> list[float]:
-    from accelsim.config.quantities import QuantityError, quantity
-    from accelsim.errors import InputError, Problem
-
-    found = []
-    for part in text.split(","):
-        try:
-            found.append(float(quantity(part.strip(), unit)))
-        except QuantityError as error:
-            raise InputError(Problem("compare.list", error.args[0], error.args[1], file=option)) from None
-        if found[-1] < 0:
-            raise InputError(Problem("compare.list", f"{part.strip()} is before programming",
-                                     "write ages of 0 and more", file=option))  # fmt: skip
-    return found
 
 
 def show(found: Comparison) -> None:

@@ -22,19 +22,22 @@ def command() -> None:
 def fit_command(measurements: str, out: str, read_time: str, picture: str | None, force: bool) -> None:
     """Fit programming error, drift and read noise to MEASUREMENTS.csv.
 
-    Columns g_target, g, t and, where known, T, cell, pulse: SI units, or the unit in the name
+    Columns g_target, g, t, cell and, where known, T: SI units, or the unit in the name
     (g_uS, t_h). Prints every parameter with its 95 % interval and the residual of rows held out;
     the device file stands in a chip file as `device: DEVICE.json`.
     """
-    from accelsim.cli.compare_command import _quantities
-    from accelsim.cli.new_file import write_new
+    from accelsim.cli.new_file import refuse_old, write_new
     from accelsim.cli.tables import plain_table
     from accelsim.config.measurements_file import load_measurements
+    from accelsim.config.quantities import quantities
     from accelsim.devices.fit import fit
     from accelsim.errors import InputError, Problem
 
+    for path in (out, picture):
+        if path is not None:
+            refuse_old(Path(path), force)
     data = load_measurements(measurements)
-    seconds = _quantities(read_time, "s", "--read-time")[0]
+    seconds = quantities(read_time, "s", "--read-time")[0]
     try:
         found = fit(data, seconds)
     except ValueError as error:
@@ -47,13 +50,15 @@ def fit_command(measurements: str, out: str, read_time: str, picture: str | None
          for i, x in enumerate(found.x)],
     )  # fmt: skip
     click.echo(f"{found.rows:,} rows, {found.held_out:,} held out: their residual is {found.residual:.3f} "
-               f"of the "
-               "deviation that the model gives them (1: as good as it says)")  # fmt: skip
+               "of the deviation that the model gives them (1: as good as it says)")  # fmt: skip
     record = found.record(Path(out).stem, seconds)
-    write_new(Path(out), json.dumps(record, indent=1) + "\n", force)
-    click.echo(f"written to {out}")
+    drawn = b""
     if picture is not None:
         from accelsim.report.device_fit import draw
 
-        draw(data, found, Path(picture), force)
+        drawn = draw(data, found)
+    write_new(Path(out), json.dumps(record, indent=1) + "\n", force)
+    click.echo(f"written to {out}")
+    if picture is not None:
+        write_new(Path(picture), drawn, force)
         click.echo(f"written to {picture}")

@@ -9,16 +9,21 @@ from pathlib import Path
 from accelsim.errors import InputError, Problem
 
 
-def write_new(path: Path, text: str, force: bool) -> None:
-    """Write a file through a temporary name; InputError when it is there (and not forced)."""
+def refuse_old(path: Path, force: bool) -> None:
+    """InputError when the file is there (and not forced)."""
     if path.exists() and not force:
         raise InputError(Problem("out.occupied", "is there already", "give another name, or --force",
                                  file=str(path)))  # fmt: skip
+
+
+def write_new(path: Path, content: str | bytes, force: bool) -> None:
+    """Write a file through a temporary name; InputError when it is there (and not forced)."""
+    refuse_old(path, force)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         number, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(number, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(number, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
         os.chmod(draft, 0o644)
         os.replace(draft, path)
     except OSError as error:

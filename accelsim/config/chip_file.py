@@ -179,7 +179,16 @@ class _ChipReader(Reader):
             if cls is Crossbar:
                 given["clock_hz"] = 0  # type: ignore[assignment]
             found[name] = self.build(cls, value, here, given, ("kind",))
+            if isinstance(found[name], Crossbar):
+                found[name] = self.with_device_file(found[name], items)
         return found
+
+    def with_device_file(self, unit: Crossbar, items: dict[str, tuple[Place, Node]]) -> Crossbar:
+        """A device file is named from the chip file's folder; one on the command line from here."""
+        if not unit.device.endswith(".json") or items["device"][1].place.file != self.source:
+            return unit
+        beside = Path(self.source).parent / unit.device
+        return replace(unit, device=str(beside))
 
     def unknown(self, code: str, place: Place, path: str, name: object, what: str,
                 known: Any) -> None:  # fmt: skip

@@ -1,7 +1,7 @@
-"""Measured conductances: a CSV with the columns g_target, g, t and, where known, T, cell, pulse.
+"""Measured conductances: a CSV with the columns g_target, g, t, cell and, where known, T.
 
 Units are SI, or stand in the column's name: g_uS, t_h. A value that can only be another unit's is
-refused with its line.
+refused with its line. Other columns are not read.
 """
 
 from __future__ import annotations
@@ -19,15 +19,14 @@ MOST_ROWS = 5_000_000
 UNITS = {"g_target": {"": 1.0, "S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9},
          "g": {"": 1.0, "S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9},
          "t": {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "min": 60.0, "h": 3600.0, "day": 86400.0},
-         "T": {"": 1.0, "K": 1.0}, "cell": {"": 1.0}, "pulse": {"": 1.0}}  # fmt: skip
-REQUIRED = ("g_target", "g", "t")
+         "T": {"": 1.0, "K": 1.0}, "cell": {"": 1.0}}  # fmt: skip
+REQUIRED = ("g_target", "g", "t", "cell")
 #: SI range of each column, and what a value beyond it looks like
 RANGES = {"g_target": (0.0, 1e-2, "microsiemens", "name the column g_target_uS"),
           "g": (0.0, 1e-2, "microsiemens", "name the column g_uS"),
           "t": (1e-9, 1e10, "another unit", "write seconds after programming, above 0"),
           "T": (150.0, 700.0, "degrees Celsius", "write kelvin"),
-          "cell": (0.0, 1e9, "no number of a cell", "write whole numbers from 0"),
-          "pulse": (0.0, 1e9, "no number of a pulse", "write whole numbers from 0")}  # fmt: skip
+          "cell": (0.0, 1e9, "no number of a cell", "write whole numbers from 0")}  # fmt: skip
 SHOWN = 10
 
 
@@ -61,7 +60,7 @@ def load_measurements(path: str | Path) -> Measurements:
         raise InputError(problems)
     count = len(table["g"])
     target = np.array(table["g_target"])
-    cell = np.array(table["cell"], np.int64) if "cell" in table else np.arange(count)
+    cell = np.array(table["cell"], np.int64)
     return Measurements(target, np.array(table["g"]), np.array(table["t"]),
                         np.array(table.get("T", [ROOM] * count)), cell)  # fmt: skip
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from math import isfinite
 
+from accelsim.errors import InputError, Problem
+
 _NUMBER = re.compile(r"\s*([-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*")
 _PREFIXES = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3,
              "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}  # fmt: skip
@@ -72,3 +74,17 @@ def quantity(value: object, unit: str) -> float | int:
                                 f"write it like {example(unit)}")  # fmt: skip
         return round(result)
     return result
+
+
+def quantities(text: str, unit: str, option: str) -> list[float]:
+    """SI numbers of "20 s, 1 h", 0 and more; InputError names the command line's option."""
+    found = []
+    for part in text.split(","):
+        try:
+            found.append(float(quantity(part.strip(), unit)))
+        except QuantityError as error:
+            raise InputError(Problem("option.list", error.args[0], error.args[1], file=option)) from None
+        if found[-1] < 0:
+            raise InputError(Problem("option.list", f"{part.strip()} is negative", "write 0 or more",
+                                     file=option))  # fmt: skip
+    return found

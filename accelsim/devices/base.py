@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from accelsim.noise import Stream
 
 Floats = NDArray[np.float64]
+BOLTZMANN = 1.380649e-23  # joules a kelvin (SI)
 ROOM = 298.15  # kelvin: reads without a stated temperature
 
 

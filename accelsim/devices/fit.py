@@ -20,6 +20,8 @@ Ints = NDArray[np.int64]
 HELD_OUT = 5  # every fifth cell
 RESAMPLES = 200
 LEAST_CELLS = 4  # a target
+LEAST_READS = 3  # a cell
+SAME_KELVIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ def fit(data: Measurements, read_s: float, seed: int = 0) -> Fit:
     g_max, reference = float(data.target.max()), float(data.t.min())
     if g_max <= 0 or reference <= 0:
         raise ValueError("needs targets above 0 and times after programming")
+    if read_s <= 0 or reference <= read_s:
+        raise ValueError(f"the first read, {reference:g} s after programming, is shorter than a read")
+    if np.ptp(data.temperature) > SAME_KELVIN:
+        raise ValueError("was measured at several temperatures; fit them one by one")
+    if np.bincount(np.unique(data.cell, return_inverse=True)[1]).min() < LEAST_READS:
+        raise ValueError(f"has cells of fewer than {LEAST_READS} reads: without a column cell, or later "
+                         "reads, drift cannot be told from spread")  # fmt: skip
     cells = np.unique(data.cell)
     held = cells[::HELD_OUT] if len(cells) >= 2 * HELD_OUT else cells[:0]
     span = np.log((data.t + read_s) / (2.0 * read_s))
@@ -94,8 +103,7 @@ def fit(data: Measurements, read_s: float, seed: int = 0) -> Fit:
         mine = [c for c in lines if data.target[data.cell == c][0] == goal and c not in held]
         if len(mine) < LEAST_CELLS:
             raise ValueError(f"target {goal * 1e6:g} uS has {len(mine)} cells to fit; give at least "
-                             f"{LEAST_CELLS}"
-                             " besides those held out")  # fmt: skip
+                             f"{LEAST_CELLS} besides those held out")  # fmt: skip
         level, nu, noise, level_error, nu_error = (np.array(part) for part in zip(
             *(lines[c] for c in mine), strict=True))  # fmt: skip
         start = np.stack([level, level * level_error]) * 1e6  # of each: its value, and its own error
@@ -118,8 +126,8 @@ def _line(data: Measurements, cell: int, reference: float, span: Floats) -> tupl
     relative error of the first, error of the second) of one cell."""
     mine = data.cell == cell
     g, t = np.maximum(data.g[mine], 1e-12), data.t[mine]
-    if len(g) < 3 or np.unique(t).size < 2:
-        return float(g.mean()), 0.0, 0.0, 0.0, 0.0
+    if np.unique(t).size < 2:
+        raise ValueError(f"cell {cell} was read at one time only")
     place = np.log(t / reference)
     columns = np.stack([np.ones_like(place), -place], axis=1)
     (level, nu), *_ = np.linalg.lstsq(columns, np.log(g), rcond=None)

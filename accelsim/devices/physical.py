@@ -17,11 +17,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from accelsim.devices.base import ROOM, Cells, Device, Floats
+from accelsim.devices.base import BOLTZMANN, ROOM, Cells, Device, Floats
 from accelsim.noise import Stream, exp, log, power
 
 TABLE = Path(__file__).parent / "tables" / "physical.json"
-BOLTZMANN_EV = 8.617333262e-5  # eV a kelvin (CODATA 2018)
+BOLTZMANN_EV = BOLTZMANN / 1.602176634e-19  # eV a kelvin; the divisor is the charge of an electron (SI)
 COLDEST, HOTTEST = 200.0, 700.0
 
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import io
 
 import numpy as np
 
 from accelsim.devices.fit import Fit, Measurements
-from accelsim.errors import InputError, Problem
 from accelsim.report.style import COLUMN_INCHES, settings
 
 
-def draw(data: Measurements, found: Fit, path: Path, force: bool) -> None:
-    """Write the picture; InputError when the file is there and not forced."""
-    if path.exists() and not force:
-        raise InputError(Problem("out.occupied", "is there already", "give another name, or --force",
-                                 file=str(path)))  # fmt: skip
+def draw(data: Measurements, found: Fit) -> bytes:
+    """The picture as a PNG."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -51,4 +47,6 @@ def draw(data: Measurements, found: Fit, path: Path, force: bool) -> None:
     made.supxlabel(f"{found.rows:,} rows, {found.held_out:,} held out, residual {found.residual:.3f}; "
                    f"bars: 95 %",
                    fontsize=7, x=0.01, ha="left")  # fmt: skip
-    made.savefig(path, dpi=200, metadata={"Software": None})
+    buffer = io.BytesIO()
+    made.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
+    return buffer.getvalue()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from accelsim.devices.base import BOLTZMANN, ROOM
 from accelsim.energy.rows import components
 from accelsim.energy.scaling import scale_energy
 from accelsim.reproduce.claim import Claim, Table
@@ -51,7 +52,7 @@ def compute(seed: int) -> Claim:
     multiply, both = digital(45.0, 0.9)
     needed = both / CLAIMED / mean  # of conductance x time
     figures["conductance x time for 33"] = needed
-    precision = errors(cell, 3600.0, 298.15, seed)[2]
+    precision = errors(cell, 3600.0, ROOM, seed)[2]
     figures["bits"] = bits(precision)
     contour = []
     for micro in (5.0, 10.0, 25.0):
@@ -62,7 +63,7 @@ def compute(seed: int) -> Claim:
                     f"{micro:g}",
                     f"{node:g}",
                     f"{seconds * 1e9:.1f}",
-                    f"{np.sqrt(2 * 1.380649e-23 * 298.15 / (READ_VOLTAGE**2 * micro * 1e-6 * seconds)):.2e}",
+                    f"{np.sqrt(2 * BOLTZMANN * ROOM / (READ_VOLTAGE**2 * micro * 1e-6 * seconds)):.2e}",
                 ]
             )
     ratio = figures["ratio 45 nm"]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.devices import device_named
-from accelsim.devices.base import ROOM, Cells, Device
+from accelsim.devices.base import BOLTZMANN, ROOM, Cells, Device
 from accelsim.devices.pulses import program_and_verify, pulses_named
 from accelsim.noise import Stream
 from accelsim.reproduce.claim import Claim, Table
@@ -21,7 +21,6 @@ AGES = (("20 s", 20.0), ("1 h", 3600.0), ("1 day", 86400.0), ("1 year", 3.1536e7
 KELVINS = (273.15, 298.15, 333.15)
 IDEAL = (2.0 / 36.0) ** 0.5  # deviation x (2^b - 1) of a b-bit product of uniform operands
 READ_VOLTAGE, PULSE = 0.2, 30e-9
-BOLTZMANN = 1.380649e-23
 DEVICES = (("projected", "fine"), ("plain", "fine"), ("pcm_like", "iterative"))
 
 

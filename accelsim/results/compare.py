@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
+from accelsim.devices import device_named
 from accelsim.energy.report import BOUNDARIES
+from accelsim.errors import InputError, Problem
 from accelsim.results.result import Result, Values
 from accelsim.units.crossbar import Crossbar
 
@@ -87,8 +89,6 @@ def compare(chips: Sequence[Chip], run: Runs, values: Reads, inputs: Mapping[str
 
 def _side(chip: Chip, run: Runs, values: Reads, inputs: Mapping[str, NDArray[Any]] | None,
           ages: Sequence[float], temperatures: Sequence[float], programmings: int) -> Side:  # fmt: skip
-    from accelsim.errors import InputError
-
     side = Side(chip, run(chip, inputs=inputs))
     for weights in ("cold", "resident"):
         if chip.weights == weights and inputs is None:
@@ -111,6 +111,14 @@ def _side(chip: Chip, run: Runs, values: Reads, inputs: Mapping[str, NDArray[Any
 def _aged(chip: Chip, values: Reads, ages: Sequence[float], temperatures: Sequence[float],
           programmings: int, main: Result) -> list[Aged]:  # fmt: skip
     crossbar = chip.crossbar
+    if crossbar is not None:
+        low, high = device_named(crossbar.device).temperatures
+        for kelvin in temperatures:
+            if not low <= kelvin <= high:
+                raise InputError(
+                    Problem("compare.temperature", f"{kelvin:g} K is outside what {crossbar.device} of "
+                            f"{chip.name} holds for", f"write {low:g} K to {high:g} K", file="--temperatures")
+                )  # fmt: skip
     if crossbar is None:
         return [Aged(0.0, 0.0, [_top1(main.values)], [_decibels(main.values)])]
     found = []

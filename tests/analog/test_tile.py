@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from accelsim.analog import Adc, Block, Drive, Lines, Scheme, Storage, Tile
-from accelsim.analog.tile import BOLTZMANN
 from accelsim.devices import device_named
+from accelsim.devices.base import BOLTZMANN
 from accelsim.noise import Stream
 
 IDEAL = device_named("ideal")

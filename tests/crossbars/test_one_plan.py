@@ -137,7 +137,7 @@ def test_copies_share_the_vectors() -> None:
 def test_interval_and_latency_follow_the_stages() -> None:
     """One vector a read: fill + interval (n - 1) + drain, to the cycle."""
     for change, reads in (([], 1), (["units.tiles.drive.phases=2"], 2), (["units.tiles.drive.phases=4"], 4),
-                          (["units.tiles.drive.mode=bit_serial"], 7)):  # fmt: skip
+                          (["units.tiles.drive.mode=bit_serial"], 8)):  # fmt: skip
         for hold in (True, False):
             unit = load_chip(BASE, [*change, f"units.tiles.hold={str(hold).lower()}"]).crossbar
             assert unit is not None and unit.reads == reads
