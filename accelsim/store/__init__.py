@@ -1,0 +1,6 @@
+"""What a sweep asks and what it has given: plain records on disk, read without running anything."""
+
+from accelsim.store.record import Failure, Point, Record, canonical
+from accelsim.store.spec import Axis, Base, SweepSpec, ValuesSpec, Work
+
+__all__ = ["Axis", "Base", "Failure", "Point", "Record", "SweepSpec", "ValuesSpec", "Work", "canonical"]

@@ -1,0 +1,99 @@
+"""A point of a sweep and what came of it: one JSON line each.
+
+A line is {"v", "key", "model", "point", "ok", "measures", "parts", "aged", "error", "run"}. Everything but
+"run" (CPU seconds, time of day, worker, tries) is a function of the point: two runs of one point give the same
+bytes there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from accelsim.store.spec import Plain
+
+VERSION = 1
+
+
+def canonical(value: Any) -> str:
+    """JSON in one fixed form."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One thing to run: a base with keys replaced, on a workload.
+
+    sets: (key, value in the chip file's syntax), sorted by key, over the base's own. search:
+    objective of the mapper, None for default mappings. seed: of cells and noise.
+    """
+
+    base: str
+    work: str
+    sets: tuple[tuple[str, Plain], ...]
+    search: str | None = None
+    seed: int = 0
+
+    def plain(self) -> dict[str, Any]:
+        """As the record shows it."""
+        return {"base": self.base, "workload": self.work, "set": dict(self.sets), "search": self.search,
+                "seed": self.seed}  # fmt: skip
+
+    def key(self, model: str, base_digest: str, work_digest: str, settings: str) -> str:
+        """What identifies the point's result: digests of chip and workload, what is replaced, the
+        search, the seed, settings (digest of what is measured and how) and the model's version."""
+        whole = [model, base_digest, sorted(self.sets), work_digest, self.search, self.seed, settings]
+        return hashlib.sha256(canonical(whole).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a point has no measures. code: of the Problem, or "internal" for a bug. fits: False where the
+    design is impossible (weights or tiles that do not fit), which is an answer and no fault."""
+
+    code: str
+    message: str
+    fits: bool = True
+
+
+@dataclass(slots=True)
+class Record:
+    """measures: SI numbers by name, the unit in the name; of a failed point empty. parts: joules by
+    component (keys of report/style.py COMPONENTS). aged: values by age and temperature: {"age_s",
+    "temperature_K", "top1", "signal_to_noise_db"}. run: cpu_s, at, worker, tries."""
+
+    key: str
+    model: str
+    point: Point
+    measures: dict[str, float] = field(default_factory=dict)
+    parts: dict[str, float] = field(default_factory=dict)
+    aged: list[dict[str, float | None]] = field(default_factory=list)
+    failure: Failure | None = None
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether there are measures."""
+        return self.failure is None
+
+    def line(self) -> str:
+        """The JSON line, without the newline."""
+        failure = None if self.failure is None else {
+            "code": self.failure.code, "message": self.failure.message, "fits": self.failure.fits}  # fmt: skip
+        return canonical({"v": VERSION, "key": self.key, "model": self.model, "point": self.point.plain(),
+                          "ok": self.ok, "measures": self.measures, "parts": self.parts, "aged": self.aged,
+                          "error": failure, "run": self.run})  # fmt: skip
+
+    @classmethod
+    def parse(cls, line: str) -> Record:
+        """The inverse of line(); ValueError, KeyError or TypeError for anything else."""
+        whole = json.loads(line)
+        if whole["v"] != VERSION:
+            raise ValueError(f"version {whole['v']}, not {VERSION}")
+        p, error = whole["point"], whole["error"]
+        point = Point(p["base"], p["workload"], tuple(p["set"].items()), p["search"], p["seed"])
+        failure = None if error is None else Failure(error["code"], error["message"], error["fits"])
+        return cls(whole["key"], whole["model"], point, whole["measures"], whole["parts"], whole["aged"],
+                   failure, whole["run"])  # fmt: skip

@@ -1,0 +1,1 @@
+"""Running a sweep: points from a spec, evaluated by an executor, kept in a store."""

@@ -1,0 +1,1 @@
+"""Where points run: one executor a file."""
