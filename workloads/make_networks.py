@@ -1,4 +1,4 @@
-"""Writes alexnet.yaml and resnet50.yaml: layer shapes from the papers, batch norm folded.
+"""Writes alexnet.yaml, resnet50.yaml and speech_dnn.yaml: layer shapes from the papers, batch norm folded.
 
     python workloads/make_networks.py
 """
@@ -93,7 +93,25 @@ def resnet50() -> list[str]:
     ]
 
 
+def speech_dnn() -> list[str]:
+    """Chen et al., AAAI 2018 (arXiv 1712.02679), table 1, BN50-DNN: 440 x 1024, four of 1024 x 1024,
+    1024 x 5999 (10.8 M weights: its 43 MB of FP32). The paper's mini-batch is 256 frames."""
+    sizes = (1024, 1024, 1024, 1024, 1024, 5999)
+    lines = [
+        "name: speech_dnn",
+        "description: six fully connected layers for speech (BN50-DNN), a batch of 256 frames; ReLU assumed",
+        "source: Chen et al., AAAI 2018, arXiv 1712.02679, table 1",
+        "inputs: {x: [256, 440]}",
+        "operators:",
+    ]
+    source = "x"
+    for number, size in enumerate(sizes, 1):
+        lines.append(gemm(f"fc{number}", source, size, number < len(sizes)))
+        source = f"fc{number}"
+    return lines
+
+
 if __name__ == "__main__":
-    for made in (alexnet(), resnet50()):
+    for made in (alexnet(), resnet50(), speech_dnn()):
         name = made[0].split(": ")[1]
         (HERE / f"{name}.yaml").write_text("\n".join(made) + "\n")
