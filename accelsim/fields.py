@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +26,11 @@ class Bounds:
 
     low: float | None = None
     high: float | None = None
+
+
+def with_defaults(item: T, names: Iterable[str]) -> T:
+    """A dataclass instance with the named fields at their defaults."""
+    wanted = set(names)
+    made = {f.name: f.default
+            for f in dataclasses.fields(item) if f.name in wanted}  # type: ignore[arg-type]
+    return dataclasses.replace(item, **made)  # type: ignore[type-var]

@@ -160,25 +160,40 @@ class Chip:
 
     def canonical(self) -> dict[str, Any]:
         """The chip as plain values in one fixed form, without name, description, source, notes."""
-
-        def plain(value: Any) -> Any:
-            if dataclasses.is_dataclass(value) and not isinstance(value, type):
-                items = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-                kind = getattr(type(value), "kind", None)
-                return {"kind": kind, **items} if isinstance(kind, str) else items
-            if isinstance(value, Mapping):
-                return {str(key): plain(value[key]) for key in sorted(value)}
-            if isinstance(value, tuple | list):
-                return [plain(item) for item in value]
-            return value
-
-        whole: dict[str, Any] = plain(self)
+        whole: dict[str, Any] = _plain(self)
         return {k: v for k, v in whole.items() if k not in ("name", "description", "source", "notes", "_memo")}
 
     @property
     def digest(self) -> str:
         """SHA-256 of the canonical form: equal exactly when the hardware is equal."""
         if "digest" not in self._memo:
-            text = json.dumps(self.canonical(), sort_keys=True, separators=(",", ":"))
-            self._memo["digest"] = hashlib.sha256(text.encode()).hexdigest()
+            self._memo["digest"] = _digest(self.canonical())
         return self._memo["digest"]
+
+    @property
+    def timing_digest(self) -> str:
+        """SHA-256 of what Programs and Timelines depend on: chips that differ in energy constants,
+        technology, converters' bits, cells or ages share it, and every run's cycles with it."""
+        if "timing" not in self._memo:
+            timed = {name: _plain(unit.timed()) for name, unit in sorted(self.units.items())}
+            memories = {name: _plain(memory.timed()) for name, memory in sorted(self.memories.items())}
+            self._memo["timing"] = _digest(
+                [timed, memories, _plain(self.clocks), _plain(self.precision), self.weights])
+        return self._memo["timing"]
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        items = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        kind = getattr(type(value), "kind", None)
+        return {"kind": kind, **items} if isinstance(kind, str) else items
+    if isinstance(value, Mapping):
+        return {str(key): _plain(value[key]) for key in sorted(value)}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _digest(value: Any) -> str:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -50,6 +50,11 @@ class Unit(ABC):
     def cost(self, shapes: Shapes) -> Cost:
         """Times of each shape row (every row is of this unit), vectorised, no side effects."""
 
+    def timed(self) -> Unit:
+        """The unit with every field set to its default that neither its times nor its place in a Program
+        depend on: two units with the same one give the same Program and Timeline."""
+        return self
+
     @abstractmethod
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
         """Action name -> count of that action in one execution of each shape row, float64 >= 0.

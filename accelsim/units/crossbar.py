@@ -7,7 +7,7 @@ counts given here; what it computes is analog/tile.py.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Annotated, ClassVar, Literal
 
@@ -17,12 +17,15 @@ from numpy.typing import NDArray
 from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile
 from accelsim.analog.scheme import Scheme
 from accelsim.devices import device_named
-from accelsim.fields import Bounds, Quantity
+from accelsim.fields import Bounds, Quantity, with_defaults
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.base import Cost, Counts, Unit
 
 Ints = NDArray[np.int64]
+#: what neither a crossbar's times nor its place in a Program depend on
+VALUE_FIELDS = ("wires", "output_noise", "johnson", "read_noise", "stuck_low", "stuck_high", "age", "temperature",
+                "profile", "seed", "mean_conductance", "static", "overhead")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,20 @@ class Crossbar(Unit):
             np.where(program, write, latency),
             np.where(program, write, latency + period * (m - 1)),
         )
+
+    def timed(self) -> Crossbar:
+        """Without what only joules and values depend on: cells, noise, ages, voltages, and the bits of
+        converters that take as long for any of them."""
+        serial, ramp = self.drive.mode == "bit_serial", self.adc.kind == "ramp"
+        made = with_defaults(self, VALUE_FIELDS)
+        return replace(
+            made, device="ideal",
+            drive=with_defaults(self.drive, ("voltage", "supply", "mean", "rms", *(() if serial else ("bits",)))),
+            adc=with_defaults(self.adc, ("range", "gain_error", "offset_error", "nonlinearity",
+                                         *(() if ramp else ("bits",)))),
+            cells=with_defaults(self.cells, ("levels", "spacing", "scaling", "fill")),
+            writing=with_defaults(self.writing, ("energy",)),
+        )  # fmt: skip
 
     # -- actions -------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ Banks, rows and refresh come as a stateful unit; until then ``efficiency`` stand
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
 from accelsim.units.base import Bounds, Quantity
@@ -29,3 +29,7 @@ class Dram:
     background: Annotated[float, Quantity("W"), Bounds(0.0, 1e4)] = 0.0
     arbiter: Literal["round_robin", "first_come", "priority"] = "round_robin"
     quantum: Annotated[int, Bounds(1, 1 << 20)] = 16
+
+    def timed(self) -> Dram:
+        """Without what only joules depend on."""
+        return replace(self, standard="", background=0.0)

@@ -35,3 +35,7 @@ class Sram:
     def bytes_per_cycle(self) -> int:
         """Bytes that one port moves a cycle."""
         return max(1, self.banks * self.width // 8)
+
+    def timed(self) -> Sram:
+        """All of it: sizes, widths and ports decide Programs and times."""
+        return self
