@@ -24,8 +24,8 @@ from accelsim.units.base import Cost, Counts, Unit
 
 Ints = NDArray[np.int64]
 #: what neither a crossbar's times nor its place in a Program depend on
-VALUE_FIELDS = ("wires", "output_noise", "johnson", "read_noise", "stuck_low", "stuck_high", "age", "temperature",
-                "profile", "seed", "mean_conductance", "static", "overhead")  # fmt: skip
+VALUE_FIELDS = ("wires", "output_noise", "johnson", "read_noise", "stuck_low", "stuck_high", "age",
+                "temperature", "profile", "seed", "mean_conductance", "static", "overhead")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,13 +192,15 @@ class Crossbar(Unit):
     def timed(self) -> Crossbar:
         """Without what only joules and values depend on: cells, noise, ages, voltages, and the bits of
         converters that take as long for any of them."""
-        serial, ramp = self.drive.mode == "bit_serial", self.adc.kind == "ramp"
-        made = with_defaults(self, VALUE_FIELDS)
+        drive: tuple[str, ...] = ("voltage", "supply", "mean", "rms", "bits")
+        adc: tuple[str, ...] = ("range", "gain_error", "offset_error", "nonlinearity", "bits")
+        if self.drive.mode == "bit_serial":
+            drive = drive[:-1]
+        if self.adc.kind == "ramp":
+            adc = adc[:-1]
         return replace(
-            made, device="ideal",
-            drive=with_defaults(self.drive, ("voltage", "supply", "mean", "rms", *(() if serial else ("bits",)))),
-            adc=with_defaults(self.adc, ("range", "gain_error", "offset_error", "nonlinearity",
-                                         *(() if ramp else ("bits",)))),
+            with_defaults(self, VALUE_FIELDS), device="ideal",
+            drive=with_defaults(self.drive, drive), adc=with_defaults(self.adc, adc),
             cells=with_defaults(self.cells, ("levels", "spacing", "scaling", "fill")),
             writing=with_defaults(self.writing, ("energy",)),
         )  # fmt: skip

@@ -16,7 +16,8 @@ FREE = {
                   "memories.dram.standard=ddr3", "memories.dram.background=1 mW"],
     "pcm_8level": ["units.tiles.adc.bits=6", "units.tiles.adc.range=4", "units.tiles.adc.gain_error=0.01",
                    "units.tiles.adc.offset_error=0.01", "units.tiles.adc.nonlinearity=0.1",
-                   "units.tiles.drive.bits=6", "units.tiles.drive.voltage=0.1 V", "units.tiles.drive.supply=1 V",
+                   "units.tiles.drive.bits=6", "units.tiles.drive.voltage=0.1 V",
+                   "units.tiles.drive.supply=1 V",
                    "units.tiles.drive.mean=0.2", "units.tiles.drive.rms=0.4", "units.tiles.device=hermes_two",
                    "units.tiles.cells.levels=7", "units.tiles.cells.scaling=format",
                    "units.tiles.cells.fill=in_turn", "units.tiles.writing.energy=1 pJ",
@@ -31,9 +32,11 @@ BOUND = {
     "int8_edge": ["units.array.rows=16", "memories.weight_buffer.size=128 KiB", "clocks.core=900 MHz",
                   "memories.dram.latency=200 ns", "memories.dram.efficiency=0.5", "units.vector.lanes=8",
                   "weights=resident", "memories.weight_buffer.banks=2"],
-    "pcm_8level": ["units.tiles.adc.shared=16", "units.tiles.adc.rate=10 MHz", "units.tiles.drive.pulse=64 ns",
+    "pcm_8level": ["units.tiles.adc.shared=16", "units.tiles.adc.rate=10 MHz",
+                   "units.tiles.drive.pulse=64 ns",
                    "units.tiles.drive.mode=bit_serial", "units.tiles.cells.slices=2", "units.tiles.rows=128",
-                   "units.tiles.hold=false", "units.tiles.writing.iterations=4", "units.tiles.writing.parallel=1",
+                   "units.tiles.hold=false", "units.tiles.writing.iterations=4",
+                   "units.tiles.writing.parallel=1",
                    "units.tiles.replicate=false", "units.tiles.settle=100 ns", "weights=cold"],
 }  # fmt: skip
 
