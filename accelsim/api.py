@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.energy import account, family_spread
+from accelsim.energy import charge, counts_of, spread, work_of
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.explore import search_plan
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.search import BUDGET
-from accelsim.program.digest import program_digest
 from accelsim.program.validate import validate
 from accelsim.results.result import Result, Values
 from accelsim.results.scalesim_reports import LayerReport
@@ -103,12 +102,12 @@ def run(
     timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
     units = timeline.units(program)
     check_bounds(program, timeline)
-    energy = account(program, chip, timeline, activity)
+    counts = counts_of(work_of(program, timeline, activity), chip)
+    energy = charge(counts, chip)
     energy.check(workload.macs)
-    spread = family_spread(program, chip, timeline, activity)
     rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
     return Result(chip, workload, program, chosen, timeline, units, energy, rows, values,
-                  program_digest(program), spread, report)  # fmt: skip
+                  spread(counts, chip), report)  # fmt: skip
 
 
 def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list[LayerReport]:

@@ -6,6 +6,7 @@ carries the digest of all sources. Where no folder can be written, nothing is ca
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -19,6 +20,17 @@ Kernel = Callable[..., Any]
 #: what a kernel calls: plain functions, or (function, its own helpers)
 Helpers = tuple[Any, ...]
 _COMPILED: dict[tuple[Kernel, Helpers], Kernel] = {}
+#: commands handled without kernels after which a process loads them for small Programs too, when
+#: they are in the cache and when they must be compiled first
+LOAD_AFTER, COMPILE_AFTER = 300_000, 10_000_000
+STAMP = "warm"  # file of the cache folder: all kernels are in it
+
+
+class _Heat:
+    """Whether this process works with kernels at any size, and how much it did without."""
+
+    hot = False
+    done = 0
 
 
 @lru_cache(maxsize=1)
@@ -78,3 +90,29 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
             twin = function  # type: ignore[assignment]
         _COMPILED[key] = numba.njit(cache=caching, fastmath=False)(twin)
     return _COMPILED[key]
+
+
+def hot(commands: int = 0) -> bool:
+    """Whether kernels serve Programs of any size in this process: after warm(), or once so many
+    commands were handled without that loading them pays. commands: how many are at hand now."""
+    if not _Heat.hot:
+        _Heat.done += commands
+        if _Heat.done > LOAD_AFTER:
+            folder = cache_folder() if _Heat.done - commands <= LOAD_AFTER else None
+            _Heat.hot = _Heat.done > COMPILE_AFTER or (
+                folder is not None and (folder / STAMP).exists())
+    return _Heat.hot
+
+
+def warm() -> None:
+    """From now on kernels serve Programs of any size: for sweeps and searches. They are compiled, or
+    loaded from the cache, when first needed; run a small workload to do it at once."""
+    _Heat.hot = True
+
+
+def note_warm() -> None:
+    """Say in the cache folder that it holds the kernels of a whole run."""
+    folder = cache_folder()
+    if folder is not None:
+        with contextlib.suppress(OSError):
+            (folder / STAMP).touch()

@@ -86,7 +86,7 @@ class Chip:
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
-    _memo: dict[str, str] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     @property
     def mac_array(self) -> MacArray | None:
@@ -168,7 +168,7 @@ class Chip:
         """SHA-256 of the canonical form: equal exactly when the hardware is equal."""
         if "digest" not in self._memo:
             self._memo["digest"] = _digest(self.canonical())
-        return self._memo["digest"]
+        return str(self._memo["digest"])
 
     @property
     def timing_digest(self) -> str:
@@ -179,7 +179,12 @@ class Chip:
             memories = {name: _plain(memory.timed()) for name, memory in sorted(self.memories.items())}
             self._memo["timing"] = _digest(
                 [timed, memories, _plain(self.clocks), _plain(self.precision), self.weights])
-        return self._memo["timing"]
+        return str(self._memo["timing"])
+
+    @property
+    def memo(self) -> dict[str, Any]:
+        """What was worked out from this Chip and holds for it alone; a changed copy starts empty."""
+        return self._memo
 
 
 def _plain(value: Any) -> Any:

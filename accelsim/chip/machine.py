@@ -143,14 +143,9 @@ def build_machine(chip: Chip) -> Machine:
     )
 
 
-_BUILT: dict[str, Machine] = {}
-
-
 def machine(chip: Chip) -> Machine:
-    """build_machine, computed once a digest."""
-    digest = chip.digest
-    if digest not in _BUILT:
-        if len(_BUILT) >= 64:
-            _BUILT.clear()
-        _BUILT[digest] = build_machine(chip)
-    return _BUILT[digest]
+    """build_machine, computed once a Chip."""
+    if "machine" not in chip.memo:
+        chip.memo["machine"] = build_machine(chip)
+    found: Machine = chip.memo["machine"]
+    return found

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isclose, isfinite
 
+from accelsim.energy.price import Price
 from accelsim.errors import ConservationError
 
 BOUNDARIES = ("device", "core", "chip")
@@ -25,11 +27,71 @@ class EnergyRow:
     source: str
 
 
-@dataclass(slots=True)
-class EnergyReport:
-    """Rows that add up to the total; boundaries are sets of actions, never declared."""
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One action of one unit at its price, by operator: a run of rows in columns."""
 
-    rows: list[EnergyRow]
+    unit: str
+    action: str
+    price: Price
+    operators: list[int]
+    counts: list[float]
+    joules: list[float]
+
+    def rows(self) -> list[EnergyRow]:
+        """The same as rows."""
+        price = self.price
+        return [
+            EnergyRow(operator, self.unit, self.action, count, joules, price.band, price.boundary,
+                      price.source)
+            for operator, count, joules in zip(self.operators, self.counts, self.joules, strict=True)
+        ]  # fmt: skip
+
+    def keys(self, names: tuple[str, ...]) -> list[tuple[object, ...]]:
+        """The named fields of each of its rows."""
+        own: dict[str, Sequence[object]] = {"operator": self.operators, "count": self.counts,
+                                            "joules": self.joules}  # fmt: skip
+        size = len(self.joules)
+        columns: list[Sequence[object]] = [
+            own[name] if name in own
+            else [getattr(self if name in ("unit", "action") else self.price, name)] * size
+            for name in names
+        ]  # fmt: skip
+        return list(zip(*columns, strict=True)) if columns else [()] * size
+
+
+def charge_of(row: EnergyRow) -> Charge:
+    """A row as a charge of one entry."""
+    each = row.joules / row.count if row.count else 0.0
+    price = Price(each, row.band, row.boundary, row.source)
+    return Charge(row.unit, row.action, price, [row.operator], [row.count], [row.joules])
+
+
+class EnergyReport:
+    """Rows that add up to the total; boundaries are sets of actions, never declared.
+
+    Made from rows, or from charges; the rows of charges are made when they are asked for. Sums go
+    through the entries in order, so both give the same bits.
+    """
+
+    __slots__ = ("_charges", "_rows")
+
+    def __init__(self, rows: list[EnergyRow] | None = None,
+                 charges: list[Charge] | None = None) -> None:  # fmt: skip
+        self._rows = rows
+        self._charges = charges or []
+
+    @property
+    def rows(self) -> list[EnergyRow]:
+        """Every entry; a list of the report's own, which its sums follow once it has been read."""
+        if self._rows is None:
+            self._rows = [row for charge in self._charges for row in charge.rows()]
+        return self._rows
+
+    @property
+    def charges(self) -> list[Charge]:
+        """The entries, gathered by action where they came so."""
+        return self._charges if self._rows is None else [charge_of(row) for row in self._rows]
 
     @property
     def total(self) -> float:
@@ -39,7 +101,8 @@ class EnergyReport:
     def boundary(self, name: str) -> float:
         """Joules of all actions inside a boundary: device within core within chip."""
         inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
-        return sum(row.joules for row in self.rows if row.boundary in inside)
+        return sum(joules for charge in self.charges if charge.price.boundary in inside
+                   for joules in charge.joules)  # fmt: skip
 
     @property
     def band(self) -> float:
@@ -49,28 +112,33 @@ class EnergyReport:
     def band_of(self, name: str) -> float:
         """The same within a boundary."""
         inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
-        return sum(row.joules * row.band for row in self.rows if row.boundary in inside)
+        return sum(joules * charge.price.band for charge in self.charges
+                   if charge.price.boundary in inside for joules in charge.joules)  # fmt: skip
 
     def by(self, *names: str) -> dict[tuple[object, ...], float]:
         """Joules summed by the given row fields."""
         sums: dict[tuple[object, ...], float] = {}
-        for row in self.rows:
-            key = tuple(getattr(row, name) for name in names)
-            sums[key] = sums.get(key, 0.0) + row.joules
+        for charge in self.charges:
+            for key, joules in zip(charge.keys(names), charge.joules, strict=True):
+                sums[key] = sums.get(key, 0.0) + joules
         return sums
 
     def macs(self) -> int:
         """Multiply-accumulates counted, gated ones included."""
-        return round(sum(row.count for row in self.rows if row.action.startswith("mac_")))
+        return round(sum(count for charge in self.charges if charge.action.startswith("mac_")
+                         for count in charge.counts))  # fmt: skip
 
     def check(self, macs: int | None = None) -> None:
         """Raise ConservationError unless parts, boundaries and counted work agree."""
-        for row in self.rows:
-            if not isfinite(row.joules) or row.joules < 0 or row.boundary not in BOUNDARIES:
-                raise ConservationError(f"{row.unit} {row.action}: {row.count} times, {row.joules} J")
+        charges = self.charges
+        for charge in charges:
+            for count, joules in zip(charge.counts, charge.joules, strict=True):
+                if not isfinite(joules) or joules < 0 or charge.price.boundary not in BOUNDARIES:
+                    raise ConservationError(f"{charge.unit} {charge.action}: {count} times, {joules} J")
+        total = self.total
         parts = sum(self.by("boundary").values())
         device, core = self.boundary("device"), self.boundary("core")
-        if not isclose(parts, self.total, rel_tol=1e-9) or not device <= core <= self.total:
+        if not isclose(parts, total, rel_tol=1e-9) or not device <= core <= total:
             raise ConservationError("the energy's parts do not add up to its total")
         if macs is not None and self.macs() != macs:
             raise ConservationError(f"charged {self.macs()} multiply-accumulates of {macs}")

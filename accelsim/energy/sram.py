@@ -53,6 +53,7 @@ def _fill(positions: Any, grid: Any) -> None:
                                           np.log(column[known])))  # fmt: skip
 
 
+@lru_cache(maxsize=1)
 def devices() -> tuple[str, ...]:
     """CACTI device types of the table."""
     return tuple(sorted({row["device"] for row in table("cacti_sram")["rows"]}))

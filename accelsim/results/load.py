@@ -46,7 +46,7 @@ def load_run(folder: str | Path) -> Result:
     energy = EnergyReport(rows)
     operators = summarise(program, chip, workload, timeline, energy, mappings)
     return Result(chip, workload, program, chosen, timeline, timeline.units(program), energy,
-                  operators, None, digest, spread, folder=str(path), scores=scores)  # fmt: skip
+                  operators, None, spread, folder=str(path), scores=scores)  # fmt: skip
 
 
 def _json(folder: Path, name: str) -> Any:

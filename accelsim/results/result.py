@@ -12,6 +12,7 @@ from accelsim.energy import AreaRow, EnergyReport, area
 from accelsim.explore import SearchReport
 from accelsim.mapping import Plan
 from accelsim.numerics.quantize import Quantization
+from accelsim.program.digest import program_digest
 from accelsim.program.table import Program
 from accelsim.timing import Timeline, UnitTime
 from accelsim.units.crossbar import Crossbar
@@ -64,12 +65,19 @@ class Result:
     energy: EnergyReport
     operators: list[OperatorRow]
     values: Values | None
-    program_digest: str
     spread: dict[str, float]  # joules at the chip boundary by family of digital energy
     search: SearchReport | None = None
     steady_seconds: float | None = None  # between runs back to back, when measured
     folder: str = ""  # where it was saved
     scores: dict[str, float] = field(default_factory=dict)  # of a saved run's values
+    _digest: str = field(default="", init=False, repr=False)
+
+    @property
+    def program_digest(self) -> str:
+        """SHA-256 of the Program, worked out when first asked for."""
+        if not self._digest:
+            self._digest = program_digest(self.program)
+        return self._digest
 
     @property
     def area(self) -> list[AreaRow]:

@@ -1,0 +1,177 @@
+"""How often everything happened: what a run did, before anybody says what it costs.
+
+Work is read off a Program and its Timeline; Counts are the actions that a chip's units make of it.
+Chips that differ in prices only share both, so that a changed constant needs new prices alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim import jit
+from accelsim.chip import Chip
+from accelsim.formats import FORMAT_NAMES
+from accelsim.program.opcodes import Access, Opcode
+from accelsim.program.table import Program, Shapes
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Activity = Mapping[str, NDArray[np.float64]]
+READ, WRITE = int(Access.READ), int(Access.WRITE)
+
+
+class Clocked(Protocol):
+    """What energy reads of a Timeline: how long it took, in seconds."""
+
+    @property
+    def seconds(self) -> float: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a Program did. Operators are rows of Program.operators plus one; row 0 is none's.
+
+    runs: (operators, shapes) executions. read, written: (memories, operators) bits. charge: coulombs
+    by operator as the values drew them, if they did. zeros: products with a zero operand by action
+    and operator. seconds: the makespan.
+    """
+
+    shapes: Shapes
+    kinds: tuple[str, ...]
+    memories: tuple[str, ...]
+    runs: Floats
+    read: Floats
+    written: Floats
+    charge: Floats | None
+    zeros: Mapping[str, Floats]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """actions: (unit, action, count by operator) of the units; moved: the same of the memories'
+    bits. gated: of the zero products by action, where the array gates. seconds: the makespan."""
+
+    actions: list[tuple[str, str, Floats]]
+    moved: list[tuple[str, str, Floats]]
+    gated: Mapping[str, Floats]
+    seconds: float
+
+
+def tally(operator: Any, shape: Any, start: Any, memory: Any, access: Any, bytes: Any, runs: Any,
+          read: Any, written: Any) -> None:  # fmt: skip
+    """Add up executions of shapes and bytes of operands, by operator; an accumulation does both."""
+    for row in range(len(operator)):
+        owner = operator[row] + 1
+        runs[owner, shape[row]] += 1
+        for entry in range(start[row], start[row + 1]):
+            if access[entry] != WRITE:
+                read[memory[entry], owner] += bytes[entry]
+            if access[entry] != READ:
+                written[memory[entry], owner] += bytes[entry]
+
+
+def work_of(program: Program, timeline: Clocked, activity: Activity | None = None) -> Work:
+    """What a Program did; activity: per-command columns from the values, as account() takes."""
+    commands, o, activity = program.commands, program.operands, activity or {}
+    operators, shapes = len(program.operators) + 1, len(program.shapes.kind)
+    memories = len(program.memories)
+    if jit.hot():
+        runs = np.zeros((operators, shapes), np.int64)
+        read, written = (np.zeros((memories, operators), np.int64) for _ in range(2))
+        jit.compiled(tally)(commands.operator, commands.shape, o.start, o.memory, o.access, o.bytes,
+                            runs, read, written)  # fmt: skip
+    else:
+        runs, read, written = _tally(program, operators, shapes, memories)
+    charge = None
+    if "cell_charge" in activity:
+        charge = np.asarray(np.bincount(commands.operator + 1, activity["cell_charge"], operators),
+                            np.float64)  # fmt: skip
+    bits_read, bits_written = (np.asarray(8.0 * side, np.float64) for side in (read, written))
+    return Work(program.shapes, program.unit_kinds, tuple(row.name for row in program.memories),
+                np.asarray(runs, np.float64), bits_read, bits_written, charge, _zeros(program, activity),
+                timeline.seconds)  # fmt: skip
+
+
+def _tally(program: Program, operators: int, shapes: int, memories: int) -> tuple[Any, Any, Any]:
+    """tally() in columns. Sums of bytes are whole numbers below 2^53, so float64 is exact."""
+    commands, o = program.commands, program.operands
+    runs = np.bincount((commands.operator + 1) * shapes + commands.shape,
+                       minlength=operators * shapes).reshape(operators, shapes)  # fmt: skip
+    key = o.memory * operators + np.repeat(commands.operator, np.diff(o.start)) + 1
+    sides = []
+    for skipped in (WRITE, READ):
+        keep = o.access != skipped
+        sides.append(np.bincount(key[keep], o.bytes[keep], memories * operators).reshape(memories, -1))
+    return runs, sides[0], sides[1]
+
+
+def _zeros(program: Program, activity: Activity) -> dict[str, Floats]:
+    """Products with a zero operand, by action and operator."""
+    zeros = activity.get("zero_products")
+    if zeros is None:
+        return {}
+    c, s = program.commands, program.shapes
+    mac = np.flatnonzero(c.opcode == Opcode.MATMUL)
+    shape = c.shape[mac]
+    found: dict[str, Floats] = {}
+    for a, b in {(int(x), int(y)) for x, y in
+                 zip(s.format_a[shape], s.format_b[shape], strict=True)}:  # fmt: skip
+        mine = mac[(s.format_a[shape] == a) & (s.format_b[shape] == b)]
+        name = f"mac_{FORMAT_NAMES[a]}_{FORMAT_NAMES[b]}"
+        found[name] = np.asarray(np.bincount(c.operator[mine] + 1, weights=zeros[mine],
+                                  minlength=len(program.operators) + 1), np.float64)  # fmt: skip
+    return found
+
+
+def counts_of(work: Work, chip: Chip) -> Counts:
+    """The actions of a chip's units and memories for that work."""
+    shapes, actions = work.shapes, []
+    for number, kind in enumerate(work.kinds):
+        chosen = shapes.kind == number
+        if not chosen.any():
+            continue
+        unit = chip.unit_of_kind(kind)
+        mine = Shapes(*(getattr(shapes, item.name)[chosen] for item in fields(Shapes)))
+        uses = work.runs[:, chosen]
+        for action, each in unit.actions(mine).items():
+            totals = uses @ each
+            if action in ("cell_charge", "supply_charge") and work.charge is not None:
+                totals = work.charge
+            actions.append((unit.name, action, totals))
+    array = chip.mac_array
+    gated = work.zeros if array is not None and array.zero_gating else {}
+    return Counts(actions, _moved(work, chip), gated, work.seconds)
+
+
+def _moved(work: Work, chip: Chip) -> list[tuple[str, str, Floats]]:
+    """Bits read and written in each memory of the chip, all its instances together."""
+    array = chip.mac_array
+    names = list(chip.memories)
+    if array is not None and array.accumulator.location == "column":
+        names.append(f"{array.name}.accumulators")
+    names.sort()
+    home = [_base(name, names) for name in work.memories]
+    moved = []
+    for action, sides in (("read_bit", work.read), ("write_bit", work.written)):
+        for number, name in enumerate(names):
+            mine = [row for row, at in enumerate(home) if at == number]
+            moved.append((name, action, sides[mine].sum(axis=0)))
+    return moved
+
+
+def _base(instance: str, names: list[str]) -> int:
+    """The priced memory that an instance ("buffer.1", "array.0.accumulators") is a copy of; -1 for
+    the stationary registers, whose bits the array itself counts."""
+    if instance in names:
+        return names.index(instance)
+    if instance.endswith(".accumulators"):
+        shared = f"{instance.split('.', 1)[0]}.accumulators"
+        return names.index(shared) if shared in names else -1
+    stem, _, tail = instance.rpartition(".")
+    return names.index(stem) if tail.isdigit() and stem in names else -1
