@@ -34,7 +34,8 @@ from accelsim.results.load import load_run
 from accelsim.results.result import Result
 from accelsim.results.summary import summarise
 
-CHIPS, WORKLOADS = shipped.names("chip"), shipped.names("workload")
+CHIPS = shipped.names("chip")
+WORKLOADS = ("digits_cnn", "digits_mlp", "small_cnn", "small_gemm")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return made
 
 
-LARGE = ("alexnet", "resnet18", "resnet50")
+LARGE = ("alexnet", "resnet18", "resnet50", "speech_dnn")
 
 
 def enough(chip: str, workload: str = "") -> list[str]:
@@ -62,7 +63,7 @@ def enough(chip: str, workload: str = "") -> list[str]:
 #: thousands of crossbars make long tables: large networks on them run in the long tests
 PAIRS = [pytest.param(chip, work, marks=pytest.mark.full)
          if enough(chip) and work in LARGE else (chip, work)
-         for work in WORKLOADS for chip in CHIPS]  # fmt: skip
+         for work in WORKLOADS + LARGE for chip in CHIPS]  # fmt: skip
 
 
 @pytest.mark.parametrize(("chip", "workload"), PAIRS)
