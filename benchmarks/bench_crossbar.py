@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +15,7 @@ from accelsim.devices.pulses import program_and_verify, pulses_named
 from accelsim.noise import Stream
 
 BARS = {"mvm_over_blas": 0.40, "fresh_over_blas": 0.20, "wires_over_blas": 0.40, "extraction_ms": 20_000.0,
-        "pulses_ms": 2000.0, "devices": 5e7}  # fmt: skip
+        "flicker_per_s": 5000.0, "pulses_ms": 2000.0, "devices": 5e7}  # fmt: skip
 SIZE, BATCH = 512, 1000
 
 
@@ -43,9 +45,10 @@ def measure(scale: float) -> dict[str, float]:
         block.multiply(x)  # programs, reads and compiles
         return blas / best(lambda: block.multiply(x), repeats)
 
-    from dataclasses import replace
-
     found = {"mvm_over_blas": ratio(base), "fresh_over_blas": ratio(replace(base, read_noise="fresh"))}
+    flicker = Block(replace(base, read_noise="flicker", interval=200e-9), weights, 127, 127, False, Stream(1))
+    runs = itertools.count()
+    found["flicker_per_s"] = BATCH / best(lambda: flicker.multiply(x, next(runs) * BATCH), repeats)
     g = np.abs(weights) / 127 * 25e-6
     start = time.process_time()
     matrix = transfer_matrix(g, Wires(1.0, 1.0, 50.0, 50.0))

@@ -83,8 +83,9 @@ class Tile:
     calibration. output_noise: standard deviation at the converters, in full columns. johnson: thermal
     noise of the cells over one pulse. stuck_low, stuck_high: parts of the cells that hold their
     smallest or largest conductance whatever is written. columns: outputs of one crossbar. read_noise:
-    "frozen" for a run, as 1/f noise slower than it is, or drawn "fresh" for every vector, as noise
-    faster than one is (through its exact variance). profile: where the cells spent their age; without
+    "frozen" for a run, as 1/f noise slower than it is; drawn "fresh" for every vector, as noise faster than
+    one is (through its exact variance); or "flicker", correlated in time from vector to vector.
+    interval: seconds between vectors, for the latter. profile: where the cells spent their age; without
     one, all of it at the temperature of the read."""
 
     device: Device
@@ -103,5 +104,6 @@ class Tile:
     stuck_low: float = 0.0
     stuck_high: float = 0.0
     seed: int = 0
-    read_noise: Literal["frozen", "fresh"] = "frozen"
+    read_noise: Literal["frozen", "fresh", "flicker"] = "frozen"
     profile: tuple[Storage, ...] = ()
+    interval: float = 1e-6

@@ -15,18 +15,15 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.analog.cells import Programmed
 from accelsim.analog.converters import Converter
-from accelsim.analog.ir_drop import Wires, transfer_matrix
-from accelsim.analog.parts import Tile
-from accelsim.analog.scheme import device_targets, split_codes, targets
-from accelsim.devices.base import BOLTZMANN, Cells, Device, Floats
-from accelsim.noise import Stream
+from accelsim.analog.read_noise import RowNoise, processes
+from accelsim.devices.base import Floats
 from accelsim.noise.quick import converter_pass, quick_normal, table
 
 Ints = NDArray[np.int64]
 NONE = np.zeros((0, 0))  # no variance of its own for any element
 WIDE = 6.0  # deviations: neighbouring inputs are alike, so sums are wider than of independent ones
-MANTISSA = 53  # bits that a float64 sum keeps
 CALIBRATION = 1 << 40  # number of the first element of noise in calibration reads
 
 
@@ -40,145 +37,11 @@ class Seen:
 
 
 @dataclass
-class Block:
-    """Weights (rows, outputs) of one row block of an operator, programmed.
+class Block(Programmed):
+    """Weights of one row block of an operator, and its products."""
 
-    codes: integers of magnitude at most ``top``. one_sided: inputs are never negative. input_top:
-    largest magnitude of an input code. stream: of the operator, group and row block.
-    """
-
-    tile: Tile
-    codes: Ints
-    top: int
-    input_top: int
-    one_sided: bool
-    stream: Stream
     seen: Seen = field(default_factory=Seen)
-
-    @cached_property
-    def split(self) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
-        """(values in -1..1, what 1 stands for in codes) of every slice."""
-        flip = np.ones(self.codes.shape[1])
-        if self.tile.scheme.sign == "flipped":
-            flip = np.where(self.codes.sum(axis=0) > 0, -1.0, 1.0)
-        found = split_codes(self.codes * flip.astype(np.int64), self.top, self.tile.scheme)
-        return found.parts, tuple(factor * flip for factor in found.factors)
-
-    @cached_property
-    def cells(self) -> list[list[list[Cells]]]:
-        """Programmed cells by slice, side and device. A single cell's reference stands last, as a
-        column more."""
-        device, scheme = self.tile.device, self.tile.scheme
-        found = []
-        for number, part in enumerate(self.split[0]):
-            if scheme.sign != "differential":
-                part = np.concatenate([part, np.zeros((len(part), 1))], axis=1)
-            sides = []
-            for side, goal in enumerate(targets(part, device, scheme)):
-                made = [device.program(one, self.stream.of("cells", number, side, i))
-                        for i, one in enumerate(device_targets(goal, device, scheme))]  # fmt: skip
-                sides.append([device.stored(one, self._history)[1] for one in made] if self._history
-                             else made)  # fmt: skip
-            found.append(sides)
-        return found
-
-    @property
-    def _history(self) -> tuple[tuple[float, float], ...]:
-        return tuple((stay.time, stay.temperature) for stay in self.tile.profile)
-
-    @cached_property
-    def reader(self) -> Device:
-        """The device as reads see it: without heat that the profile has counted."""
-        device = self.tile.device
-        if not self._history:
-            return device
-        empty = device.program(np.full(1, device.g_max), Stream(0))
-        return device.stored(empty, ())[0]
-
-    @cached_property
-    def conductances(self) -> list[list[Floats]]:
-        """Siemens by slice and side as a read sees them: the mean of a side's devices."""
-        tile = self.tile
-        found = []
-        for number, sides in enumerate(self.cells):
-            seen = []
-            for side, devices in enumerate(sides):
-                total = np.zeros_like(devices[0].conductance)
-                for i, cells in enumerate(devices):
-                    if tile.read_noise == "fresh":
-                        g = self.reader.drifted(cells, tile.age, tile.temperature)
-                    else:
-                        noise = self.stream.of("read", number, side, i)
-                        g = self.reader.read(cells, tile.age, noise, tile.temperature)
-                    total = total + self._faulty(g, number, side, i)
-                seen.append(total / len(devices))
-            found.append(seen)
-        return found
-
-    def _faulty(self, g: Floats, *what: int) -> Floats:
-        tile = self.tile
-        if not tile.stuck_low and not tile.stuck_high:
-            return g
-        draw = self.stream.of("stuck", *what).uniform(g.shape)
-        g = np.where(draw < tile.stuck_low, tile.device.g_min, g)
-        return np.where(draw > 1.0 - tile.stuck_high, tile.device.g_max, g)
-
-    @cached_property
-    def weights(self) -> list[list[Floats]]:
-        """Matrices that the input codes meet, one set a slice: one a read of a phase's cells (both
-        cells of a pair together, or each), in parts of the conductances' span, on the exact grid."""
-        tile, device = self.tile, self.tile.device
-        span = device.g_max - device.g_min
-        whole = []
-        for sides in self.conductances:
-            through = [self._wired(g) for g in sides]
-            if tile.scheme.sign != "differential":
-                through = [2.0 * (through[0][:, :-1] - through[0][:, -1:])]
-            elif tile.drive.phases < 4:
-                through = [through[0] - through[1]]
-            whole.append([self._on_grid(g / span) for g in through])
-        return whole
-
-    def _wired(self, g: Floats) -> Floats:
-        """Conductances as the wires let them act, crossbar by crossbar along the outputs."""
-        lines, step = self.tile.lines, self.tile.columns
-        if lines is None:
-            return g
-        wires = Wires(lines.word, lines.bit, lines.source, lines.sink)
-        parts = [transfer_matrix(g[:, low : low + step], wires).T
-                 for low in range(0, g.shape[1], step)]  # fmt: skip
-        return np.concatenate(parts, axis=1)
-
-    def _on_grid(self, values: Floats, power: int = 1) -> Floats:
-        """Values rounded so that sums with input codes (to that power) are exact."""
-        spare = MANTISSA - power * self.tile.drive.bits - int(np.ceil(np.log2(values.shape[0] + 1))) - 4
-        grid = 2.0**-spare
-        return np.asarray(np.rint(values / grid) * grid, np.float64)
-
-    @cached_property
-    def row_conductance(self) -> Floats:
-        """Siemens that hang on each word line, all slices, sides and devices together."""
-        total = np.zeros(self.codes.shape[0])
-        for sides in self.conductances:
-            for g in sides:
-                total += np.cumsum(g, axis=1)[:, -1] * self.tile.scheme.devices
-        return total
-
-    @cached_property
-    def thermal(self) -> list[list[Floats]]:
-        """Johnson noise of each column over one pulse, in full columns: sqrt(2 k T G / t) / (V span)."""
-        tile = self.tile
-        span = tile.device.g_max - tile.device.g_min
-        scale = 2.0 * BOLTZMANN * tile.temperature / tile.drive.pulse
-        found = []
-        for sides in self.conductances:
-            sums = [np.cumsum(g, axis=0)[-1] for g in sides]
-            if tile.scheme.sign != "differential":
-                sums = [4.0 * (sums[0][:-1] + sums[0][-1])]
-            elif tile.drive.phases < 4:
-                sums = [sums[0] + sums[1]]
-            found.append([np.sqrt(scale * g) / (tile.drive.voltage * span) for g in sums])
-        return found
+    rows: dict[tuple[int, int, bool], RowNoise] = field(default_factory=dict)
 
     # -- inputs --------------------------------------------------------------------------------
 
@@ -270,10 +133,12 @@ class Block:
                 matrix = matrices[which]
                 driven = part.astype(np.float64)
                 sums = driven @ matrix[:, outputs]
+                if self.share.live:
+                    sums += self._followed(driven, number, which, first, count)[:, outputs]
                 converter = self.converters[number][which]
                 sigma = self._sigma(number, which)
                 variance = NONE
-                if self.tile.read_noise == "fresh":
+                if self.share.fresh:
                     variance = (driven * driven) @ self.read_variance[number][which]
                 weight = unit * factor[outputs]
                 stream = self.stream.of("output", number, turn)
@@ -305,7 +170,7 @@ class Block:
     def _sigma(self, number: int, which: int) -> Floats | None:
         """Deviation of each column's noise at the converters, in full columns; None for none at all."""
         tile = self.tile
-        if not tile.output_noise and not tile.johnson and tile.read_noise == "frozen":
+        if not tile.output_noise and not tile.johnson and not self.share.fresh:
             return None
         square = np.full(self.codes.shape[1], tile.output_noise**2)
         if tile.johnson:
@@ -313,26 +178,17 @@ class Block:
             square = square + heat * heat
         return np.asarray(np.sqrt(square), np.float64)
 
-    @cached_property
-    def read_variance(self) -> list[list[Floats]]:
-        """Variance of one read of every weight, as ``weights`` is laid out, on the exact grid."""
-        tile = self.tile
-        span = tile.device.g_max - tile.device.g_min
-        found = []
-        for sides in self.cells:
-            seen = []
-            for devices in sides:
-                square = np.zeros_like(devices[0].conductance)
-                for cells in devices:
-                    sigma = self.reader.read_sigma(cells, tile.age, tile.temperature) / span
-                    square = square + sigma * sigma
-                seen.append(square / len(devices) ** 2)
-            if tile.scheme.sign != "differential":
-                seen = [4.0 * (seen[0][:, :-1] + seen[0][:, -1:])]
-            elif tile.drive.phases < 4:
-                seen = [seen[0] + seen[1]]
-            found.append([self._on_grid(part, 2) for part in seen])
-        return found
+    def _followed(self, driven: Floats, number: int, which: int, first: int, run: bool) -> Floats:
+        """What the followed modes add to the sums. run: of the run's vectors; calibration has a time of
+        its own."""
+        rows, copies = driven.shape[1], processes(driven.shape[1])
+        key = (number, which, run)
+        if key not in self.rows:
+            label = "flicker" if run else "flicker calibration"
+            self.rows[key] = RowNoise(self.share, copies * rows, self.stream.of(label, number, which))
+        process = self.rows[key].at(first if run else 0, len(driven))
+        repeated = driven if copies == 1 else np.concatenate([driven] * copies, axis=1)
+        return np.asarray((repeated * process) @ self.live[number][which], np.float64)
 
     @cached_property
     def correction(self) -> tuple[Floats, Floats]:

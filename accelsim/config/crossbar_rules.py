@@ -77,6 +77,9 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     if unit.writing.parallel > unit.columns * cells.cells:
         yield ("writing.parallel", "parallel", f"{unit.writing.parallel} cells are more than a row has",
                f"write at most {unit.columns * cells.cells}")
+    if unit.vector_interval and unit.read_noise != "flicker":
+        yield ("vector_interval", "vector_interval", "the time between vectors changes nothing but 1/f noise "
+               "that is followed", "write read_noise: flicker, or leave it out")
     spent = sum(stay.time for stay in unit.profile)
     if spent > unit.age * (1 + 1e-9):
         yield ("profile", "profile", f"the cells spent {spent:g} s in storage, their age is {unit.age:g} s",

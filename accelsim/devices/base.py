@@ -83,6 +83,10 @@ class Device(ABC):
     def drifted(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
         """Conductances ``age`` seconds after programming, without read noise."""
 
+    def noise_span(self, age: float) -> float:
+        """Seconds since which 1/f noise has built up, at that age."""
+        return age + self.read_time
+
     @abstractmethod
     def read_sigma(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
         """Standard deviation (siemens) of one read of ``read_time`` at that age."""

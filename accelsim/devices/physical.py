@@ -166,6 +166,10 @@ class Physical(Device):
         glass = self.amorphous_at(cells.state["exponent"], age, temperature)
         return 1.0 / self.resistance(self.fraction_at(cells, age, temperature), glass, temperature)
 
+    def noise_span(self, age: float) -> float:
+        """Counted from the reference time, as the drift is."""
+        return age + self.reference_time
+
     def read_sigma(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
         """S times the amorphous part's 1/f noise, of the drifted conductance."""
         glass = self.amorphous_at(cells.state["exponent"], age, temperature)

@@ -153,6 +153,10 @@ class Statistical(Device):
         ratio = np.array([(age + self.reference_time) / self.reference_time])
         return cells.conductance * power(ratio, -cells.state["exponent"])
 
+    def noise_span(self, age: float) -> float:
+        """Counted from the reference time, as the drift is."""
+        return age + self.reference_time
+
     def read_sigma(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
         """Q(x_p) sqrt(ln((age + t0 + t_read) / (2 t_read))) of the drifted conductance."""
         if not self.noise:

@@ -63,9 +63,10 @@ class Crossbar(Unit):
     or "digital", the chip's MAC array. replicate: spare crossbars take copies of the slowest
     operators. age: seconds since programming; temperature: of the reads; profile: times and
     temperatures of storage before, for devices that heat changes; read_noise: of the cells, "frozen"
-    for the run or "fresh" for every vector. static: watts of one crossbar with its converters, always
-    on. overhead: joules of a vector's read beside cells, drivers,
-    converters and shift-add, in each phase and step.
+    for the run, "fresh" for every vector, or "flicker", correlated from vector to vector; vector_interval:
+    seconds between them for the latter, 0 for the crossbar's own interval. static: watts of one crossbar
+    with its converters, always on. overhead: joules of a vector's read beside cells, drivers, converters
+    and shift-add, in each phase and step.
 
     Shape extents: MVM (m vectors, n outputs, k rows); PROGRAM (0, n, k).
     """
@@ -92,7 +93,8 @@ class Crossbar(Unit):
     calibration_reads: Annotated[int, Bounds(1, 1 << 16)] = 32
     output_noise: Annotated[float, Bounds(0.0, 1e3)] = 0.0
     johnson: bool = False
-    read_noise: Literal["frozen", "fresh"] = "frozen"
+    read_noise: Literal["frozen", "fresh", "flicker"] = "frozen"
+    vector_interval: Annotated[float, Quantity("s"), Bounds(0.0, 1e4)] = 0.0
     stuck_low: Annotated[float, Bounds(0.0, 0.5)] = 0.0
     stuck_high: Annotated[float, Bounds(0.0, 0.5)] = 0.0
     age: Annotated[float, Quantity("s"), Bounds(0.0, 1e10)] = 0.0
@@ -125,7 +127,7 @@ class Crossbar(Unit):
             device_named(self.device), self.cells, self.drive, self.adc, self.wires, self.rows,
             self.outputs, self.age, self.temperature, self.compensation, self.calibration_reads,
             self.output_noise, self.johnson, self.stuck_low, self.stuck_high, self.seed,
-            self.read_noise, self.profile,
+            self.read_noise, self.profile, self.vector_interval or self.interval_seconds,
         )  # fmt: skip
 
     # -- time ----------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from accelsim.devices import device_named
 from accelsim.noise import Stream
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = "dcf9fbdd43284f132681120a0f756f1647d081c6a815d9f0d0306e280f28f835"
+GOLDEN = "b22c1f6e1d8ffbfb1ed81b01ee7212fe5369c562b299aa9d2f53d8ac72fd907a"
 
 
 def digest() -> str:
@@ -27,6 +27,7 @@ def digest() -> str:
     base = Tile(device_named("pcm_like"), Scheme(), Drive(mean=0.4, rms=0.5), Adc(8), age=86400.0,
                 compensation="affine", output_noise=0.02, johnson=True)  # fmt: skip
     tiles = [base, replace(base, device=device_named("projected"), read_noise="fresh", seed=4),
+             replace(base, read_noise="flicker", interval=2e-4, adc=Adc(8, gain_error=0.01)),
              replace(base, device=device_named("hermes_two"), scheme=Scheme(levels=8, slices=3),
                      adc=Adc(6, gain_error=0.03, offset_error=0.01, nonlinearity=0.02)),
              replace(base, scheme=Scheme(sign="flipped", devices=2, fill="in_turn"),

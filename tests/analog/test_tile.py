@@ -60,7 +60,8 @@ def test_neither_batching_nor_column_blocks_change_a_bit(m0: int, n0: int, n: in
     draw = np.random.default_rng(seed)
     weights, x = draw.integers(-127, 128, (40, 12)), draw.integers(-127, 128, (9, 40))
     tile = Tile(device_named("pcm_like"), Scheme(levels=8, slices=3), Drive(phases=2), Adc(8, gain_error=0.02),
-                output_noise=0.05, johnson=True, age=3600.0, compensation="column")  # fmt: skip
+                output_noise=0.05, johnson=True, age=3600.0, compensation="column",
+                read_noise="flicker" if seed % 3 == 0 else "frozen")  # fmt: skip
     if seed % 2:  # converters without errors take the fused path
         tile = replace(tile, adc=Adc(8))
     whole = block(tile, weights).multiply(x)

@@ -123,6 +123,11 @@ PCM = [
     ("storage longer than the age", "    age: 1 h",
      "    age: 1 h\n    profile: [{time: 1 day, temperature: 330 K}]", "profile"),
     ("storage without temperature", "    age: 1 h", "    age: 1 h\n    profile: [{time: 1 min}]", "profile"),
+    ("unknown read noise", "    age: 1 h", "    age: 1 h\n    read_noise: flickr", "flickr"),
+    ("time between vectors of frozen noise", "    age: 1 h", "    age: 1 h\n    vector_interval: 1 us",
+     "vector_interval: 1"),
+    ("time between vectors negative", "    age: 1 h",
+     "    age: 1 h\n    read_noise: flicker\n    vector_interval: -1 us", "vector_interval: -1"),
     ("a seed of text", "    age: 1 h", "    age: 1 h\n    seed: lucky", "seed: lucky"),
     ("two crossbars", "  vector:\n", "  more: {kind: crossbar, clock: core, rows: 8, columns: 8, device: ideal,"
      " input: input_buffer, output: output_buffer}\n  vector:\n", ""),

@@ -152,3 +152,21 @@ def test_interval_and_latency_follow_the_stages() -> None:
             period, latency = unit.cycles(unit.interval_seconds), unit.cycles(unit.latency_seconds)
             assert cost.interval.tolist() == [period, 40 * period]
             assert cost.last.tolist() == [latency, latency + 39 * period]
+
+
+def test_noise_in_time_has_the_declared_interval_and_no_timeline() -> None:
+    """Vectors stand the crossbar's own interval apart, or as the file says; engines change nothing."""
+    more = ["units.tiles.read_noise=flicker", *SMALL]
+    chip = load_chip(BASE, more)
+    assert chip.crossbar is not None
+    assert chip.crossbar.tile().interval == chip.crossbar.interval_seconds
+    slow = load_chip(BASE, [*more, "units.tiles.vector_interval=1 s"])
+    assert slow.crossbar is not None and slow.crossbar.tile().interval == 1.0
+    work = load_workload("digits_mlp", batch=20)
+    inputs = digits(work)
+    one, two = (run(chip, work, inputs, engine=engine) for engine in ("plain", "simpy"))
+    other = run(slow, work, inputs)
+    assert one.values is not None and two.values is not None and other.values is not None
+    for name, codes in one.values.outputs.items():
+        assert (codes == two.values.outputs[name]).all()
+        assert (codes != other.values.outputs[name]).any()
