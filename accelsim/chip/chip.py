@@ -104,12 +104,12 @@ class Chip:
     @property
     def crossbar(self) -> Crossbar | None:
         """The crossbars, if the chip has some; with their clock."""
-        for name, unit in self.units.items():
-            if isinstance(unit, Crossbar):
-                found = self.unit_of_kind(name)
-                assert isinstance(found, Crossbar)
-                return found
-        return None
+        if "crossbar" not in self._memo:
+            name = next((name for name, unit in self.units.items() if isinstance(unit, Crossbar)), None)
+            self._memo["crossbar"] = None if name is None else self.unit_of_kind(name)
+        found = self._memo["crossbar"]
+        assert found is None or isinstance(found, Crossbar)
+        return found
 
     @property
     def core(self) -> MacArray | Crossbar:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -44,17 +44,39 @@ def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
 
 def read_chip(root: Node, source: str, overrides: Sequence[str] = ()) -> Chip:
     """The Chip of a parsed document."""
-    apply_overrides(root, overrides)
-    chip, problems = _ChipReader(root, source).read()
-    if problems or chip is None:
-        raise InputError(problems)
-    return chip
+    return ChipReader(apply_overrides(root, overrides), source).chip()
 
 
-class _ChipReader(Reader):
-    def __init__(self, root: Node, source: str) -> None:
+class ChipReader(Reader):
+    """Reads one document. kept: parts of an earlier reading by id of their Node, taken as they are;
+    parts: those of this one. Both hold as long as the documents do."""
+
+    def __init__(self, root: Node, source: str, kept: Mapping[int, Any] | None = None) -> None:
         super().__init__()
         self.root, self.source = root, source
+        self.kept = kept or {}
+        self.parts: dict[int, Any] = {}
+
+    def chip(self) -> Chip:
+        """The Chip; InputError with every problem."""
+        chip, problems = self.read()
+        if problems or chip is None:
+            raise InputError(problems)
+        return chip
+
+    def once(self, node: Node | None, made: Callable[[Node], Any], nothing: Any = None) -> Any:
+        """What a section gives, read anew only where its Node is another one."""
+        if node is None:
+            return nothing
+        if id(node) in self.kept:
+            return self.kept[id(node)]
+        found = self.parts[id(node)] = made(node)
+        return found
+
+    def build(self, cls: Any, node: Node, path: str, given: Mapping[str, Any] | None = None,
+              extra: Iterable[str] = ()) -> Any:  # fmt: skip
+        """As the Reader's, read anew only where the Node is another one."""
+        return self.once(node, lambda node: super(ChipReader, self).build(cls, node, path, given, extra))
 
     def read(self) -> tuple[Chip | None, list[Problem]]:
         items = self.mapping(self.root, "")
@@ -70,10 +92,11 @@ class _ChipReader(Reader):
             node = part(key)
             if node is not None:
                 values[key] = self.text(node, key)
-        clocks = values["clocks"] = self.clocks(part("clocks"))
-        values["technology"] = self.section(Technology, part("technology"), "technology")
-        if part("precision") is not None:
-            values["precision"] = self.section(Precision, part("precision"), "precision")
+        clocks = values["clocks"] = self.once(part("clocks"), self.clocks, {})
+        node = part("technology")
+        values["technology"] = None if node is None else self.build(Technology, node, "technology")
+        if (node := part("precision")) is not None:
+            values["precision"] = self.build(Precision, node, "precision")
         if (node := part("weights")) is not None:
             values["weights"] = self.choice(node, ("cold", "resident"), "weights")
         if (node := part("operating_points")) is not None:
@@ -100,17 +123,14 @@ class _ChipReader(Reader):
                 self.problems.append(replace(problem, file=place.file, line=place.line,
                                              column=place.column))  # fmt: skip
 
-    def section(self, cls: Any, node: Node | None, path: str) -> Any:
-        return self.build(cls, node, path) if node is not None else None
-
-    def clocks(self, node: Node | None) -> dict[str, int]:
-        items = self.mapping(node, "clocks") if node is not None else {}
+    def clocks(self, node: Node) -> dict[str, int]:
+        items = self.mapping(node, "clocks")
         clocks: dict[str, int] = {}
         for name, (_, value) in (items or {}).items():
             hz = self.hertz(value, f"clocks.{name}")
             if hz is not None:
                 clocks[name] = hz
-        if node is not None and items == {}:
+        if items == {}:
             self.wrong("chip.clocks", node.place, "clocks", "names no clock", "write core: 1 GHz")
         return clocks
 
@@ -159,6 +179,9 @@ class _ChipReader(Reader):
         found: dict[str, Any] = {}
         for name, (where, value) in (self.mapping(node, path) or {} if node else {}).items():
             here = f"{path}.{name}"
+            if id(value) in self.kept:
+                found[name] = self.kept[id(value)]
+                continue
             items = self.mapping(value, here)
             if items is None:
                 continue
@@ -170,18 +193,19 @@ class _ChipReader(Reader):
                            "write kind: " + " | ".join(kinds))  # fmt: skip
                 continue
             kind = self.choice(items["kind"][1], kinds, f"{here}.kind")
-            if kind is None:
-                continue
-            cls = kinds[kind]
-            given = {"name": name}
-            if cls is Dma:
-                given["memory_latency"] = 0  # type: ignore[assignment]
-            if cls is Crossbar:
-                given["clock_hz"] = 0  # type: ignore[assignment]
-            found[name] = self.build(cls, value, here, given, ("kind",))
-            if isinstance(found[name], Crossbar):
-                found[name] = self.with_device_file(found[name], items)
+            if kind is not None:
+                found[name] = self.parts[id(value)] = self.one(kinds[kind], name, value, here)
         return found
+
+    def one(self, cls: Any, name: str, value: Node, path: str) -> Any:
+        """A unit or a memory."""
+        given: dict[str, Any] = {"name": name}
+        if cls is Dma:
+            given["memory_latency"] = 0
+        if cls is Crossbar:
+            given["clock_hz"] = 0
+        made = self.build(cls, value, path, given, ("kind",))
+        return self.with_device_file(made, value.value) if isinstance(made, Crossbar) else made
 
     def with_device_file(self, unit: Crossbar, items: dict[str, tuple[Place, Node]]) -> Crossbar:
         """A device file is named from the chip file's folder; one on the command line from here."""

@@ -41,8 +41,7 @@ def load_workload(path: str | Path, batch: int | None = None,
     batch: replaces the first dimension of every input tensor. Raises InputError with every
     problem, each with file, line and column.
     """
-    root = load_yaml(path)
-    apply_overrides(root, overrides)
+    root = apply_overrides(load_yaml(path), overrides)
     reader = _TraceReader(root, str(path), batch)
     workload = reader.read()
     if reader.problems or workload is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import log
 
 from accelsim.energy.rows import table
@@ -10,6 +11,7 @@ from accelsim.errors import InputError, Problem
 NEAREST = 0.15  # a node between listed ones is taken as the nearest if it is this close
 
 
+@lru_cache(maxsize=1024)
 def listed_node(node_nm: float) -> int:
     """The listed node that stands for ``node_nm``; InputError when none is within 15 %."""
     nodes = [int(name) for name in table("scaling")["energy"]]

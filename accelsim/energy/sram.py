@@ -89,6 +89,7 @@ def interpolate(node: int, device: str, quantity: str, size: float, width: float
     return exp(total)
 
 
+@lru_cache(maxsize=1024, typed=True)
 def sram_cost(size: int, banks: int, width: int, node_nm: float, voltage: float,
               device: str) -> SramCost:  # fmt: skip
     """Cost of one bank of an SRAM of ``size`` bytes in ``banks`` banks of ``width`` bits.

@@ -1,0 +1,52 @@
+"""What a sweep may measure: names, units, groups. sweep/measures.py computes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """unit: SI, "" for a plain number. group: the short name of several. larger: whether more is better.
+    text: for a person. random: differs between seeds of an analog chip that computes values."""
+
+    name: str
+    unit: str
+    group: str
+    larger: bool
+    text: str
+    random: bool = False
+
+
+MEASURES: dict[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        Measure("cycles", "", "latency", False, "cycles of the array's clock"),
+        Measure("latency_seconds", "s", "latency", False, "time of one run"),
+        Measure("throughput_per_second", "1/s", "latency", True, "images or rows a second, runs one by one"),
+        Measure("energy_device_joules", "J", "energy", False, "energy of a run, device boundary"),
+        Measure("energy_core_joules", "J", "energy", False, "energy of a run, core boundary"),
+        Measure("energy_chip_joules", "J", "energy", False, "energy of a run, chip boundary"),
+        Measure("watts", "W", "energy", False, "mean power at the chip boundary"),
+        Measure("area_square_metres", "m2", "area", False, "area of the parts with a sourced constant"),
+        Measure("utilisation", "", "latency", True, "useful multiply-accumulates over the peak"),
+        Measure("macs", "", "latency", True, "multiply-accumulates of the workload"),
+        Measure("writing_joules", "J", "writing", False, "energy of writing all weights once"),
+        Measure("writing_seconds", "s", "writing", False, "time of writing all weights once"),
+        Measure("top1", "", "values", True, "share of inputs classified right", True),
+        Measure("signal_to_noise_db", "dB", "values", True, "outputs against the float reference", True),
+    )
+}
+#: short name -> what it stands for where one measure is meant (constraints, objectives)
+MAIN = {"latency": "latency_seconds", "throughput": "throughput_per_second", "energy": "energy_chip_joules",
+        "area": "area_square_metres", "writing": "writing_joules", "power": "watts",
+        "values": "top1"}  # fmt: skip
+GROUPS = ("latency", "energy", "area", "writing", "values")
+
+
+def members(name: str) -> tuple[str, ...]:
+    """The measures of a group, or the one of a full or short name; none for an unknown one."""
+    if name in GROUPS:
+        return tuple(measure.name for measure in MEASURES.values() if measure.group == name)
+    found = MAIN.get(name, name)
+    return (found,) if found in MEASURES else ()
