@@ -104,12 +104,13 @@ def _side(chip: Chip, run: Runs, values: Reads, inputs: Mapping[str, NDArray[Any
         plain = side.resident.seconds if side.resident is not None else 0.0
         side.writing = (joules, max(0.0, side.cold.seconds - plain))
     if inputs is not None:
-        side.aged = _aged(chip, values, ages, temperatures, programmings, side.main)
+        side.aged = values_over_age(chip, values, ages, temperatures, programmings, side.main)
     return side
 
 
-def _aged(chip: Chip, values: Reads, ages: Sequence[float], temperatures: Sequence[float],
-          programmings: int, main: Result) -> list[Aged]:  # fmt: skip
+def values_over_age(chip: Chip, values: Reads, ages: Sequence[float], temperatures: Sequence[float],
+                    programmings: int, main: Result) -> list[Aged]:  # fmt: skip
+    """Values of ``main``, a run with inputs, at every age and temperature; once on a digital chip."""
     crossbar = chip.crossbar
     if crossbar is not None:
         low, high = device_named(crossbar.device).temperatures

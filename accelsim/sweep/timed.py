@@ -1,0 +1,110 @@
+"""What chips of one timing digest share of a run: how long it takes and what it does, before prices.
+
+From a Program and its Timeline, checked as every run is; kept as bytes by sweep/cache.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from accelsim.chip import Chip
+from accelsim.energy import Work, work_of
+from accelsim.explore import search_plan
+from accelsim.mapping import compile_program, plan
+from accelsim.program.table import Shapes
+from accelsim.program.validate import validate
+from accelsim.sweep.cache import Cache
+from accelsim.timing import simulate
+from accelsim.timing.bounds import check_bounds
+from accelsim.workload import Workload
+
+HELD = 512  # readings kept as objects
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """work: what happened, for energy. makespan: ticks of tick_hz."""
+
+    work: Work
+    makespan: int
+    tick_hz: int
+
+    @property
+    def seconds(self) -> float:
+        """The makespan."""
+        return self.makespan / self.tick_hz
+
+
+class Timings:
+    """Timed readings of runs without values, each computed once."""
+
+    def __init__(self, cache: Cache, model: str) -> None:
+        self.cache, self.model = cache, model
+        self.held: dict[str, Timed] = {}
+
+    def of(self, chip: Chip, workload: Workload, work_digest: str, search: str | None) -> Timed:
+        """The reading of a workload on a chip. InputError for what does not fit. A search that weighs
+        energy depends on the whole chip, everything else on its timing alone."""
+        chips = chip.digest if search in ("energy", "edp") else chip.timing_digest
+        text = json.dumps([self.model, chips, work_digest, search])
+        key = hashlib.sha256(text.encode()).hexdigest()
+        found = self.held.get(key)
+        if found is None:
+            kept = self.cache.get(key)
+            found = decode(kept) if kept is not None else None
+            if found is None:
+                found = timed(chip, workload, search)
+                self.cache.put(key, encode(found))
+            if len(self.held) >= HELD:
+                self.held.pop(next(iter(self.held)))
+            self.held[key] = found
+        return found
+
+
+def timed(chip: Chip, workload: Workload, search: str | None) -> Timed:
+    """One run without values: planned, validated, timed, its conservation laws checked."""
+    chosen = plan(chip, workload) if search is None else search_plan(chip, workload, search)[0]
+    program = compile_program(chip, workload, chosen=chosen)
+    validate(program, workload)
+    timeline = simulate(program, chip)
+    timeline.units(program)
+    check_bounds(program, timeline)
+    return Timed(work_of(program, timeline), timeline.makespan, timeline.tick_hz)
+
+
+def encode(item: Timed) -> bytes:
+    """As bytes: a header line and the arrays behind each other."""
+    work = item.work
+    arrays = {f"shapes.{f.name}": getattr(work.shapes, f.name) for f in fields(Shapes)}
+    arrays |= {"runs": work.runs, "read": work.read, "written": work.written}
+    head = {"makespan": item.makespan, "tick_hz": item.tick_hz, "seconds": work.seconds, "kinds": work.kinds,
+            "memories": work.memories,
+            "arrays": [[name, a.dtype.str, list(a.shape)] for name, a in arrays.items()]}  # fmt: skip
+    out = io.BytesIO()
+    out.write(json.dumps(head).encode() + b"\n")
+    for array in arrays.values():
+        out.write(np.ascontiguousarray(array).tobytes())
+    return out.getvalue()
+
+
+def decode(content: bytes) -> Timed | None:
+    """The inverse of encode(); None for bytes of another form."""
+    try:
+        line, _, rest = content.partition(b"\n")
+        head = json.loads(line)
+        arrays, at = {}, 0
+        for name, kind, shape in head["arrays"]:
+            count = int(np.prod(shape))
+            arrays[name] = np.frombuffer(rest, kind, count, at).reshape(shape)
+            at += count * np.dtype(kind).itemsize
+        shapes = Shapes(*(arrays[f"shapes.{f.name}"] for f in fields(Shapes)))
+        work = Work(shapes, tuple(head["kinds"]), tuple(head["memories"]), arrays["runs"], arrays["read"],
+                    arrays["written"], None, {}, head["seconds"])  # fmt: skip
+        return Timed(work, head["makespan"], head["tick_hz"])
+    except (ValueError, KeyError, TypeError):
+        return None
