@@ -171,15 +171,24 @@ class Chip:
         return str(self._memo["digest"])
 
     @property
-    def timing_digest(self) -> str:
-        """SHA-256 of what Programs and Timelines depend on: chips that differ in energy constants,
+    def timing_form(self) -> tuple[Any, ...]:
+        """What Programs and Timelines depend on, hashable: chips that differ in energy constants,
         technology, converters' bits, cells or ages share it, and every run's cycles with it."""
-        if "timing" not in self._memo:
-            timed = {name: _plain(unit.timed()) for name, unit in sorted(self.units.items())}
-            memories = {name: _plain(memory.timed()) for name, memory in sorted(self.memories.items())}
-            self._memo["timing"] = _digest(
-                [timed, memories, _plain(self.clocks), _plain(self.precision), self.weights])
-        return str(self._memo["timing"])
+        if "timing_form" not in self._memo:
+            self._memo["timing_form"] = (
+                tuple(unit.timed() for _, unit in sorted(self.units.items())),
+                tuple(memory.timed() for _, memory in sorted(self.memories.items())),
+                tuple(sorted(self.clocks.items())), self.precision, self.weights,
+            )  # fmt: skip
+        found: tuple[Any, ...] = self._memo["timing_form"]
+        return found
+
+    @property
+    def timing_digest(self) -> str:
+        """SHA-256 of the timing form."""
+        if "timing_digest" not in self._memo:
+            self._memo["timing_digest"] = _digest(_plain(self.timing_form))
+        return str(self._memo["timing_digest"])
 
     @property
     def memo(self) -> dict[str, Any]:

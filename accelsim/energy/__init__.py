@@ -2,9 +2,9 @@
 
 from accelsim.energy.account import account, charge, family_spread, prices, spread
 from accelsim.energy.area import AreaRow, area
-from accelsim.energy.counts import Counts, Work, counts_of, work_of
+from accelsim.energy.counts import Counts, Work, compact, counts_of, work_of
 from accelsim.energy.report import Charge, EnergyReport, EnergyRow
 from accelsim.energy.rows import families
 
 __all__ = ["AreaRow", "Charge", "Counts", "EnergyReport", "EnergyRow", "Work", "account", "area",
-           "charge", "counts_of", "families", "family_spread", "prices", "spread", "work_of"]  # fmt: skip
+           "charge", "compact", "counts_of", "families", "family_spread", "prices", "spread", "work_of"]  # fmt: skip

@@ -7,7 +7,7 @@ Chips that differ in prices only share both, so that a changed constant needs ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -149,20 +149,30 @@ def counts_of(work: Work, chip: Chip) -> Counts:
     return Counts(actions, _moved(work, chip), gated, work.seconds)
 
 
-def _moved(work: Work, chip: Chip) -> list[tuple[str, str, Floats]]:
-    """Bits read and written in each memory of the chip, all its instances together."""
+def compact(work: Work, chip: Chip) -> Work:
+    """The work with all instances of a memory in one row: the same counts for every chip that shares
+    the Program, without the length of a list of a thousand crossbars' cells."""
+    names = _memory_names(chip)
+    home = [_base(name, names) for name in work.memories]
+    sides = [np.array([side[[row for row, at in enumerate(home) if at == number]].sum(axis=0)
+                       for number in range(len(names))]) for side in (work.read, work.written)]  # fmt: skip
+    return replace(work, memories=tuple(names), read=sides[0], written=sides[1])
+
+
+def _memory_names(chip: Chip) -> list[str]:
     array = chip.mac_array
     names = list(chip.memories)
     if array is not None and array.accumulator.location == "column":
         names.append(f"{array.name}.accumulators")
-    names.sort()
-    home = [_base(name, names) for name in work.memories]
-    moved = []
-    for action, sides in (("read_bit", work.read), ("write_bit", work.written)):
-        for number, name in enumerate(names):
-            mine = [row for row, at in enumerate(home) if at == number]
-            moved.append((name, action, sides[mine].sum(axis=0)))
-    return moved
+    return sorted(names)
+
+
+def _moved(work: Work, chip: Chip) -> list[tuple[str, str, Floats]]:
+    """Bits read and written in each memory of the chip, all its instances together."""
+    if work.memories != tuple(_memory_names(chip)):
+        work = compact(work, chip)
+    return [(name, action, side) for action, sides in (("read_bit", work.read), ("write_bit", work.written))
+            for name, side in zip(work.memories, sides, strict=True)]  # fmt: skip
 
 
 def _base(instance: str, names: list[str]) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from accelsim.chip import Chip
-from accelsim.energy import Work, work_of
+from accelsim.energy import Work, compact, work_of
 from accelsim.explore import search_plan
 from accelsim.mapping import compile_program, plan
 from accelsim.program.table import Shapes
@@ -45,21 +45,23 @@ class Timings:
 
     def __init__(self, cache: Cache, model: str) -> None:
         self.cache, self.model = cache, model
-        self.held: dict[str, Timed] = {}
+        self.held: dict[object, Timed] = {}
 
     def of(self, chip: Chip, workload: Workload, work_digest: str, search: str | None) -> Timed:
         """The reading of a workload on a chip. InputError for what does not fit. A search that weighs
         energy depends on the whole chip, everything else on its timing alone."""
-        chips = chip.digest if search in ("energy", "edp") else chip.timing_digest
-        text = json.dumps([self.model, chips, work_digest, search])
-        key = hashlib.sha256(text.encode()).hexdigest()
+        priced = search in ("energy", "edp")
+        key = (chip.digest if priced else chip.timing_form, work_digest, search)
         found = self.held.get(key)
         if found is None:
-            kept = self.cache.get(key)
+            chips = chip.digest if priced else chip.timing_digest
+            text = json.dumps([self.model, chips, work_digest, search])
+            place = hashlib.sha256(text.encode()).hexdigest()
+            kept = self.cache.get(place)
             found = decode(kept) if kept is not None else None
             if found is None:
                 found = timed(chip, workload, search)
-                self.cache.put(key, encode(found))
+                self.cache.put(place, encode(found))
             if len(self.held) >= HELD:
                 self.held.pop(next(iter(self.held)))
             self.held[key] = found
@@ -74,7 +76,7 @@ def timed(chip: Chip, workload: Workload, search: str | None) -> Timed:
     timeline = simulate(program, chip)
     timeline.units(program)
     check_bounds(program, timeline)
-    return Timed(work_of(program, timeline), timeline.makespan, timeline.tick_hz)
+    return Timed(compact(work_of(program, timeline), chip), timeline.makespan, timeline.tick_hz)
 
 
 def encode(item: Timed) -> bytes:
