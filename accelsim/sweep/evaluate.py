@@ -78,7 +78,7 @@ class Evaluator:
         """The chip of a point, and the batch that it asks for. A seed moves that of the crossbars' cells."""
         sets = dict(point.sets)
         batch = sets.pop("batch", None)
-        chip = self.variants[point.base].chip(sets)
+        chip = self.variants[point.base].chip(sets.items())
         if point.seed and (crossbar := chip.crossbar) is not None:
             made = dataclasses.replace(crossbar, clock_hz=0, seed=crossbar.seed + point.seed)
             chip = dataclasses.replace(chip, units={**chip.units, crossbar.name: made})
