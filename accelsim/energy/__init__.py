@@ -7,4 +7,5 @@ from accelsim.energy.report import Charge, EnergyReport, EnergyRow
 from accelsim.energy.rows import families
 
 __all__ = ["AreaRow", "Charge", "Counts", "EnergyReport", "EnergyRow", "Work", "account", "area",
-           "charge", "compact", "counts_of", "families", "family_spread", "prices", "spread", "work_of"]  # fmt: skip
+           "charge", "compact", "counts_of", "families", "family_spread", "prices", "spread",
+           "work_of"]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import isclose, isfinite
 
 from accelsim.energy.price import Price
@@ -101,8 +102,8 @@ class EnergyReport:
     def boundary(self, name: str) -> float:
         """Joules of all actions inside a boundary: device within core within chip."""
         inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
-        return sum(joules for charge in self.charges if charge.price.boundary in inside
-                   for joules in charge.joules)  # fmt: skip
+        return sum(chain.from_iterable(charge.joules for charge in self.charges
+                                       if charge.price.boundary in inside))  # fmt: skip
 
     @property
     def band(self) -> float:
@@ -112,8 +113,9 @@ class EnergyReport:
     def band_of(self, name: str) -> float:
         """The same within a boundary."""
         inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
-        return sum(joules * charge.price.band for charge in self.charges
-                   if charge.price.boundary in inside for joules in charge.joules)  # fmt: skip
+        parts = ((charge.joules, charge.price.band) for charge in self.charges
+                 if charge.price.boundary in inside)  # fmt: skip
+        return sum(chain.from_iterable([one * band for one in joules] for joules, band in parts))
 
     def by(self, *names: str) -> dict[tuple[object, ...], float]:
         """Joules summed by the given row fields."""
@@ -125,18 +127,19 @@ class EnergyReport:
 
     def macs(self) -> int:
         """Multiply-accumulates counted, gated ones included."""
-        return round(sum(count for charge in self.charges if charge.action.startswith("mac_")
-                         for count in charge.counts))  # fmt: skip
+        return round(sum(chain.from_iterable(charge.counts for charge in self.charges
+                                             if charge.action.startswith("mac_"))))  # fmt: skip
 
     def check(self, macs: int | None = None) -> None:
         """Raise ConservationError unless parts, boundaries and counted work agree."""
         charges = self.charges
         for charge in charges:
-            for count, joules in zip(charge.counts, charge.joules, strict=True):
-                if not isfinite(joules) or joules < 0 or charge.price.boundary not in BOUNDARIES:
-                    raise ConservationError(f"{charge.unit} {charge.action}: {count} times, {joules} J")
+            low, high = min(charge.joules, default=0.0), sum(charge.joules)  # the sum is NaN if one is
+            if not isfinite(high) or not low >= 0 or charge.price.boundary not in BOUNDARIES:
+                raise ConservationError(f"{charge.unit} {charge.action}: {charge.counts} times, "
+                                        f"{charge.joules} J")  # fmt: skip
         total = self.total
-        parts = sum(self.by("boundary").values())
+        parts = sum(sum(charge.joules) for charge in charges)
         device, core = self.boundary("device"), self.boundary("core")
         if not isclose(parts, total, rel_tol=1e-9) or not device <= core <= total:
             raise ConservationError("the energy's parts do not add up to its total")

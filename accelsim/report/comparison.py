@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from accelsim.analog.scheme import placed_levels
 from accelsim.devices import device_named
+from accelsim.energy.components import component_of
 from accelsim.noise import Stream
-from accelsim.report.pictures import component_of
 from accelsim.report.style import COMPONENTS, figure
 from accelsim.results.compare import Comparison, Side
 

@@ -10,31 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.energy.components import component_of
 from accelsim.report.style import CAUSES, COMPONENTS, figure
 from accelsim.results.result import Result
 
 MOST_BARS = 40
-_CROSSBAR = {"cells": ("mac_cells", "cell_charge", "supply_charge"),
-             "converters": ("conversions", "vectors", "static_second"),
-             "drivers": ("driven_seconds", "shift_add"), "writing": ("pulses", "verify_reads")}  # fmt: skip
-
-
-def component_of(unit_kind: str, action: str) -> str:
-    """The component of a picture that an action belongs to."""
-    for name, actions in _CROSSBAR.items():
-        if action in actions:
-            return name
-    if action.startswith("mac_"):
-        return "mac"
-    if action in ("register_bits", "accumulator_bits"):
-        return "register"
-    if action in ("requantize", "element_operation"):
-        return "vector"
-    if action == "leakage_second":
-        return "leakage"
-    if action == "bus_bits":
-        return "bus"
-    return "dram" if unit_kind == "dram" else "sram"
 
 
 def energy_points(result: Result) -> tuple[list[str], dict[str, NDArray[np.float64]]]:

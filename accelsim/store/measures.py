@@ -27,6 +27,8 @@ MEASURES: dict[str, Measure] = {
         Measure("energy_device_joules", "J", "energy", False, "energy of a run, device boundary"),
         Measure("energy_core_joules", "J", "energy", False, "energy of a run, core boundary"),
         Measure("energy_chip_joules", "J", "energy", False, "energy of a run, chip boundary"),
+        Measure("energy_per_inference_joules", "J", "energy", False, "energy of one image, chip boundary"),
+        Measure("energy_band_joules", "J", "energy", False, "half width of the constants' uncertainty"),
         Measure("watts", "W", "energy", False, "mean power at the chip boundary"),
         Measure("area_square_metres", "m2", "area", False, "area of the parts with a sourced constant"),
         Measure("utilisation", "", "latency", True, "useful multiply-accumulates over the peak"),

@@ -1,8 +1,9 @@
 """Results of parts of runs, by the digest of what they depend on: in memory, and in a folder.
 
 Nothing is stored that was not computed from its key alone, so a hit and a miss give the same bytes. The
-folder is shared by any number of processes: an entry is written beside its place and renamed, carries a digest of
-its own content, and may vanish at any time. Both stay below a number of bytes; the oldest entries go first.
+folder is shared by any number of processes: an entry is written beside its place and renamed, carries a
+digest of its own content, and may vanish at any time. Both stay below a number of bytes; the oldest entries
+go first.
 """
 
 from __future__ import annotations

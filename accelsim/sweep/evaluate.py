@@ -35,7 +35,7 @@ class Evaluator:
         self.spec, self.identity = spec, identity(spec)
         self.variants = {base.name: Variants(base.text, base.source, base.sets) for base in spec.bases}
         self.works = {work.name: work for work in spec.works}
-        self.workloads: dict[tuple[str, int | None], Workload] = {}
+        self.workloads: dict[tuple[str, int | None], tuple[Workload, int, int]] = {}
         self.timings = Timings(Cache(Path(cache_folder) if cache_folder else None), self.identity.model)
         self.aging = Aging(spec.values) if spec.values is not None else None
         self.writing = bool({"writing_joules", "writing_seconds"} & set(spec.measures))
@@ -60,7 +60,7 @@ class Evaluator:
     def _measure(self, point: Point, record: Record) -> None:
         chip, batch = self.chip(point)
         work = self.works[point.work]
-        workload = self.workload(work, batch)
+        workload, macs, images = self.workload(work, batch)
         if self.aging is not None and workload.values is not None:
             result, record.aged = self.aging.run(chip, workload, point.search)
             energy, ticks = result.energy, (result.timeline.makespan, result.timeline.tick_hz)
@@ -68,8 +68,8 @@ class Evaluator:
         else:
             found = self.timings.of(chip, workload, _digest(work, batch), point.search)
             energy, ticks = charge(counts_of(found.work, chip), chip), (found.makespan, found.tick_hz)
-            energy.check(workload.macs)
-        record.measures |= measures.basic(chip, workload, *ticks, energy, _images(workload))
+            energy.check(macs)
+        record.measures |= measures.basic(chip, *ticks, energy, macs, images)
         record.parts = measures.parts(chip, energy)
         if self.writing:
             record.measures |= self._writing(chip, workload, work, batch, point.search)
@@ -84,12 +84,13 @@ class Evaluator:
             chip = dataclasses.replace(chip, units={**chip.units, crossbar.name: made})
         return chip, int(batch) if isinstance(batch, int) else None
 
-    def workload(self, work: Work, batch: int | None) -> Workload:
-        """The workload of a point, read once a batch."""
+    def workload(self, work: Work, batch: int | None) -> tuple[Workload, int, int]:
+        """The workload of a point, its multiply-accumulates and its batch; read once a batch."""
         key = (work.name, batch or work.batch)
         if key not in self.workloads:
             images = self.aging.images if self.aging is not None and key[1] is None else None
-            self.workloads[key] = api.load_workload(work.source, key[1] or images)
+            made = api.load_workload(work.source, key[1] or images)
+            self.workloads[key] = (made, made.macs, _images(made))
         return self.workloads[key]
 
     def _writing(self, chip: Chip, workload: Workload, work: Work, batch: int | None,
@@ -99,7 +100,7 @@ class Evaluator:
             return {"writing_joules": 0.0, "writing_seconds": 0.0}
         found: dict[str, Timed] = {}
         for weights in ("cold", "resident"):
-            other = dataclasses.replace(chip, weights=weights)  # type: ignore[arg-type]
+            other = dataclasses.replace(chip, weights=weights)
             try:
                 found[weights] = self.timings.of(other, workload, _digest(work, batch), search)
             except InputError as error:

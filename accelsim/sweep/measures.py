@@ -4,37 +4,38 @@ from __future__ import annotations
 
 from accelsim.chip import Chip
 from accelsim.energy import EnergyReport, area
-from accelsim.report.pictures import component_of
+from accelsim.energy.components import component_of
+from accelsim.energy.report import BOUNDARIES
 from accelsim.results.result import peak_macs_per_cycle
-from accelsim.workload import Workload
 
 
-def basic(chip: Chip, workload: Workload, makespan: int, tick_hz: int, energy: EnergyReport,
-          batch: int) -> dict[str, float]:  # fmt: skip
-    """What every run gives. makespan: ticks. batch: inferences of a run."""
+def basic(chip: Chip, makespan: int, tick_hz: int, energy: EnergyReport,
+          macs: int, batch: int) -> dict[str, float]:  # fmt: skip
+    """What every run gives. makespan: ticks. macs: of the workload. batch: inferences of a run."""
     seconds, cycles = makespan / tick_hz, -(-makespan * chip.clocks[chip.core.clock] // tick_hz)
+    total = energy.total
     peak = peak_macs_per_cycle(chip) * cycles
     return {
         "cycles": cycles,
         "latency_seconds": seconds,
         "throughput_per_second": batch / seconds if seconds else 0.0,
-        **{f"energy_{name}_joules": energy.boundary(name) for name in ("device", "core", "chip")},
+        **{f"energy_{name}_joules": energy.boundary(name) for name in BOUNDARIES},
         "energy_band_joules": energy.band,
-        "energy_per_inference_joules": energy.total / batch,
-        "watts": energy.total / seconds if seconds else 0.0,
+        "energy_per_inference_joules": total / batch,
+        "watts": total / seconds if seconds else 0.0,
         "area_square_metres": sum(row.area for row in area(chip)),
-        "utilisation": workload.macs / peak if peak else 0.0,
-        "macs": workload.macs,
+        "utilisation": macs / peak if peak else 0.0,
+        "macs": macs,
     }
 
 
 def parts(chip: Chip, energy: EnergyReport) -> dict[str, float]:
     """Joules by component, at the chip boundary."""
     sums: dict[str, float] = {}
-    for (unit, action), joules in energy.by("unit", "action").items():
-        memory = chip.memories.get(str(unit))
-        name = component_of(getattr(memory, "kind", ""), str(action))
-        sums[name] = sums.get(name, 0.0) + joules
+    for charge in energy.charges:
+        memory = chip.memories.get(charge.unit)
+        name = component_of(getattr(memory, "kind", ""), charge.action)
+        sums[name] = sums.get(name, 0.0) + sum(charge.joules)
     return {name: joules for name, joules in sorted(sums.items()) if joules}
 
 

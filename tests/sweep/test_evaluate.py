@@ -12,7 +12,7 @@ import accelsim
 from accelsim import api, shipped
 from accelsim.config.inputs_file import inputs_of, load_arrays
 from accelsim.energy import area
-from accelsim.report.pictures import component_of
+from accelsim.energy.components import component_of
 from accelsim.results.compare import compare, with_crossbar
 from accelsim.store import Base, Point, Record, SweepSpec, ValuesSpec, Work
 from accelsim.sweep.evaluate import Evaluator
