@@ -160,8 +160,9 @@ class Chip:
 
     def canonical(self) -> dict[str, Any]:
         """The chip as plain values in one fixed form, without name, description, source, notes."""
-        whole: dict[str, Any] = _plain(self)
-        return {k: v for k, v in whole.items() if k not in ("name", "description", "source", "notes", "_memo")}
+        left_out = ("name", "description", "source", "notes", "_memo")
+        return {item.name: _plain(getattr(self, item.name)) for item in dataclasses.fields(self)
+                if item.name not in left_out}  # fmt: skip
 
     @property
     def digest(self) -> str:

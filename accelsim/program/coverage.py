@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -112,15 +113,21 @@ def _cover(f: Findings, name: str, low: Ints, size: Ints, limits: Ints) -> None:
               "let tiles line up")  # fmt: skip
         return
     else:
-        grid = np.zeros(cells, np.int64)
-        for index in range(len(low)):
-            box = tuple(slice(int(first[x][index]), int(first[x][index] + count[x][index]))
-                        for x in range(4))  # fmt: skip
-            grid[box] += 1
-        overlap = bool((grid != 1).any())
+        overlap = bool((_times_covered(cells, first, count) != 1).any())
     if overlap:
         f.one("program.coverage", name, "computes some products twice and misses others",
               "cover every (m, n, k) exactly once")  # fmt: skip
+
+
+def _times_covered(cells: list[int], first: list[Ints], count: list[Ints]) -> Ints:
+    """How many boxes cover each cell: +1 and -1 at their corners, summed along every axis."""
+    grid = np.zeros([size + 1 for size in cells], np.int64)
+    for corner in product((0, 1), repeat=len(cells)):
+        at = tuple(low + size * far for low, size, far in zip(first, count, corner, strict=True))
+        np.add.at(grid, at, (-1) ** sum(corner))
+    for axis in range(len(cells)):
+        np.cumsum(grid, axis=axis, out=grid)
+    return grid[tuple(slice(size) for size in cells)]
 
 
 def _sums(f: Findings, name: str, flags: Ints, size: Ints, limits: Ints) -> None:

@@ -8,6 +8,7 @@ last writer and the last reader of each segment of bytes.
 
 from __future__ import annotations
 
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,19 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.formats import get
-from accelsim.program.opcodes import Access
+from accelsim.program.screen import plain_int64
+from accelsim.program.shadow import (
+    OTHER,
+    RAW,
+    REGION,
+    UNWRITTEN,
+    WAR,
+    WAW,
+    collect,
+    locate,
+    places,
+    scan,
+)
 from accelsim.program.table import Program
 
 if TYPE_CHECKING:
@@ -23,10 +36,7 @@ if TYPE_CHECKING:
 
 Ints = NDArray[np.int64]
 COMPILE_ABOVE = 250_000  # commands times units
-READ, WRITE = int(Access.READ), int(Access.WRITE)
-DATA, SLOT, START = 0, 1, 2
-#: kinds of finding
-UNWRITTEN, OTHER, RAW, WAR, WAW, REGION = 1, 2, 3, 4, 5, 6
+MANY_UNITS, HUBS = 32, 8  # above so many units only the busiest ones are followed at first
 MESSAGES = {
     UNWRITTEN: ("program.unwritten", "reads bytes that nothing has written"),
     OTHER: ("program.clobbered", "reads bytes that hold another tensor"),
@@ -35,104 +45,6 @@ MESSAGES = {
     WAW: ("program.write_order", "may write before an earlier write of the same bytes has ended"),
     REGION: ("program.region", "reads a region that its source did not write"),
 }
-
-
-def scan(count: int, units: int, unit: Any, queue: Any, place: Any, alone: Any, edge_start: Any,
-         edge_pred: Any, edge_kind: Any, op_start: Any, op_root: Any, op_tensor: Any, op_low: Any,
-         op_high: Any, op_access: Any, rank: int, op_offset: Any, op_extent: Any, writer: Any,
-         writer_op: Any, holder: Any, readers: Any, queue_last: Any, unit_last: Any, released: Any,
-         ended: Any, found_row: Any, found_kind: Any) -> int:  # fmt: skip
-    """Walk the commands in order; returns how many findings were written (at most len(found_row)).
-
-    place: number of the command among its unit's. alone: 1 where one queue feeds the unit.
-    writer: last writing command of a segment (-1 none, -2 resident). holder: tensor in it.
-    readers: (segment x units) last reader's place + 1. released, ended: (command x units), the
-    place + 1 of the unit's last command known to be so at the issue.
-    """
-    found = 0
-    for i in range(count):
-        base = i * units
-        u = unit[i]
-        q = queue[i]
-        p = queue_last[q]
-        if p >= 0:
-            for x in range(units):
-                released[base + x] = released[p * units + x]
-                ended[base + x] = ended[p * units + x]
-        p = unit_last[u]
-        if p >= 0 and alone[u] == 1:
-            for x in range(units):
-                if released[p * units + x] > released[base + x]:
-                    released[base + x] = released[p * units + x]
-                if ended[p * units + x] > ended[base + x]:
-                    ended[base + x] = ended[p * units + x]
-            released[base + u] = place[i]
-        for j in range(edge_start[i], edge_start[i + 1]):
-            p = edge_pred[j]
-            for x in range(units):
-                if released[p * units + x] > released[base + x]:
-                    released[base + x] = released[p * units + x]
-                if ended[p * units + x] > ended[base + x]:
-                    ended[base + x] = ended[p * units + x]
-            v = unit[p]
-            if edge_kind[j] != START and place[p] + 1 > released[base + v]:
-                released[base + v] = place[p] + 1
-            if edge_kind[j] == DATA and place[p] + 1 > ended[base + v]:
-                ended[base + v] = place[p] + 1
-        for turn in range(2):
-            for j in range(op_start[i], op_start[i + 1]):
-                access = op_access[j]
-                if (turn == 0 and access == WRITE) or (turn == 1 and access == READ):
-                    continue
-                for s in range(op_low[j], op_high[j]):
-                    w = writer[s]
-                    kind = 0
-                    if turn == 0:
-                        if w == -1:
-                            kind = UNWRITTEN
-                        elif holder[s] != op_root[j]:
-                            kind = OTHER
-                        elif w >= 0:
-                            v = unit[w]
-                            if ended[base + v] < place[w] + 1 and not (v == u and alone[u] == 1):
-                                kind = RAW
-                            elif op_tensor[writer_op[s]] == op_tensor[j]:
-                                inside = 1
-                                around = 1
-                                for x in range(rank):
-                                    a0 = op_offset[writer_op[s] * rank + x]
-                                    a1 = a0 + op_extent[writer_op[s] * rank + x]
-                                    b0 = op_offset[j * rank + x]
-                                    b1 = b0 + op_extent[j * rank + x]
-                                    if a0 < b0 or a1 > b1:
-                                        inside = 0
-                                    if b0 < a0 or b1 > a1:
-                                        around = 0
-                                if inside == 0 and around == 0:
-                                    kind = REGION
-                        if readers[s * units + u] < place[i] + 1:
-                            readers[s * units + u] = place[i] + 1
-                    else:
-                        if w >= 0:
-                            v = unit[w]
-                            if ended[base + v] < place[w] + 1 and not (v == u and alone[u] == 1):
-                                kind = WAW
-                        for v in range(units):
-                            if readers[s * units + v] > released[base + v] and not (
-                                v == u and (alone[u] == 1 or readers[s * units + v] == place[i] + 1)
-                            ):
-                                kind = WAR
-                            readers[s * units + v] = 0
-                        writer[s] = i
-                        writer_op[s] = j
-                        holder[s] = op_root[j]
-                    if kind > 0 and found < len(found_row):
-                        found_row[found] = i
-                        found_kind[found] = kind
-                        found += 1
-        queue_last[q] = i
-        unit_last[u] = i
-    return found
 
 
 def roots(program: Program) -> Ints:
@@ -145,14 +57,27 @@ def roots(program: Program) -> Ints:
     return np.array(root, np.int64)
 
 
-def segments(program: Program) -> tuple[Ints, Ints, int, Ints, Ints]:
-    """Every footprint as a range of elementary segments: low, high of each operand, how many
-    segments there are, and low, high of each resident."""
-    o = program.operands
+def _bases(program: Program) -> Ints:
+    """Where each memory begins when all lie one after another."""
     wide = 1 + max([memory.bytes for memory in program.memories] or [0])
     base = np.arange(len(program.memories), dtype=np.int64) * wide
     if wide * max(1, len(program.memories)) > 1 << 62:
         base = np.arange(len(program.memories), dtype=np.int64) * (1 << 40)
+    return base
+
+
+def _tensor_sizes(program: Program) -> tuple[Ints, Ints]:
+    """Elements, and bytes of the packed whole, of each tensor."""
+    elements = np.array([prod(t.shape) for t in program.tensors], np.int64)
+    bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
+    return elements, -(-elements * bits // 8)
+
+
+def segments(program: Program) -> tuple[Ints, Ints, int, Ints, Ints]:
+    """Every footprint as a range of elementary segments: low, high of each operand, how many
+    segments there are, and low, high of each resident."""
+    o = program.operands
+    base = _bases(program)
     begin = base[o.memory] + o.address
     end = begin + o.span
     kept = [(r.memory, r.address, r.span) for r in program.residents]
@@ -171,57 +96,125 @@ def _region_tensor(program: Program) -> Ints:
     """Tensor row of each operand, for comparing regions; a number of its own for operands whose
     footprint is a whole tensor but whose region is a part of it (off-chip tensors)."""
     o = program.operands
-    elements = np.array([int(np.prod(t.shape)) for t in program.tensors], np.int64)
-    bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
+    elements, whole = _tensor_sizes(program)
     part = np.prod(o.extent, axis=1) < elements[o.tensor]
-    part &= o.span >= (-(-elements * bits // 8))[o.tensor]
+    part &= o.span >= whole[o.tensor]
     number = o.tensor.copy()
     rows = np.flatnonzero(part)
     number[rows] = -1 - rows
     return number
 
 
+def _footprints(program: Program) -> tuple[Ints, Ints, int, Ints, Ints, Ints]:
+    """segments() and _region_tensor() by kernels."""
+    o = program.operands
+    base = _bases(program)
+    kept = np.array([(r.memory, r.address, r.span) for r in program.residents],
+                    np.int64).reshape(-1, 3)  # fmt: skip
+    places_of = plain_int64(np.concatenate([o.memory, kept[:, 0]]),
+                            np.concatenate([o.address, kept[:, 1]]),
+                            np.concatenate([o.span, kept[:, 2]]))  # fmt: skip
+    room, count = 4096, -1
+    while count < 0:
+        table, found = np.full(4 * room, -1, np.int64), np.empty(room, np.int64)
+        count = jit.compiled(collect)(*places_of, base, table, found)
+        room *= 4
+    edges = np.sort(found[:count])
+    total, entries = len(places_of[0]), len(o.memory)
+    low, high, number = (np.empty(total, np.int64) for _ in range(3))
+    jit.compiled(locate)(*places_of, base, edges, table, np.empty_like(table),
+                         *plain_int64(o.tensor, o.extent), *_tensor_sizes(program), low, high,
+                         number)  # fmt: skip
+    return low[:entries], high[:entries], count, low[entries:], high[entries:], number[:entries]
+
+
 def check_hazards(f: Findings) -> None:
     """Find reads before writes and writes too early, over every memory."""
     p = f.program
     count, units = len(p), len(p.units)
-    c, o, d = p.commands, p.operands, p.dependencies
-    if count == 0 or not (o.span.any() or p.residents):
+    if count == 0 or not (p.operands.span.any() or p.residents):
         return
-    low, high, total, r_low, r_high = segments(p)
-    root = roots(p)
-    order = np.argsort(c.unit, kind="stable")
-    place = np.empty(count, np.int64)
-    sorted_unit = c.unit[order]
-    place[order] = np.arange(count) - np.searchsorted(sorted_unit, sorted_unit)
-    pairs = np.unique(c.unit * max(1, len(p.queues)) + c.queue)
-    alone = (np.bincount(pairs // max(1, len(p.queues)), minlength=units) <= 1).astype(np.int64)
-    writer, holder = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
-    for resident, a, b in zip(p.residents, r_low.tolist(), r_high.tolist(), strict=True):
-        if resident.at_start:
-            writer[a:b], holder[a:b] = -2, root[resident.tensor]
-    fast = count * units > COMPILE_ABOVE
-    zeros = [np.zeros(n, np.int64) for n in (total, total * units)]
-    known = [np.zeros(count * units, np.int32) for _ in range(2)]  # the large ones: half the bytes
-    columns = [
-        c.unit, c.queue, place, alone, d.start, d.predecessor, d.kind, o.start, root[o.tensor],
-        _region_tensor(p), low, high, o.access,
-    ]  # fmt: skip
-    state: list[Any] = [writer, zeros[0], holder, zeros[1], np.full(len(p.queues), -1, np.int64),
-             np.full(units, -1, np.int64), *known, np.zeros(100, np.int64),
-             np.zeros(100, np.int64)]  # fmt: skip
-    flat = [o.offset.ravel(), o.extent.ravel()]
-    if fast:
-        kernel = jit.compiled(scan)
-    else:
-        kernel = scan
-        columns, state, flat = ([x.tolist() for x in part] for part in (columns, state, flat))
-    found = kernel(count, units, *columns, o.offset.shape[1], *flat, *state)
-    rows, kinds = np.asarray(state[8][:found]), np.asarray(state[9][:found])
+    fast = count * units > COMPILE_ABOVE or jit.hot()
+    walk = _Walk(p, fast)
+    few = units > MANY_UNITS and fast
+    found = walk.run(_busiest(p) if few else np.arange(units, dtype=np.int64))
+    if few and len(found[0]):  # what the busiest units know is not enough: ask what all know
+        found = walk.run(np.arange(units, dtype=np.int64))
+    rows, kinds, held = found
     for kind, (code, message) in MESSAGES.items():
         f.rows(code, np.unique(rows[kinds == kind]), message)
-    final = np.asarray(state[2])
-    for resident, a, b in zip(p.residents, r_low.tolist(), r_high.tolist(), strict=True):
-        if resident.at_end and (final[a:b] != root[resident.tensor]).any():
+    for resident, a, b in zip(p.residents, *walk.resident_runs, strict=True):
+        if resident.at_end and (held[a:b] != walk.root[resident.tensor]).any():
             f.one("program.resident", p.tensors[resident.tensor].name,
                   f"is not in {p.memories[resident.memory].name} at the end")  # fmt: skip
+
+
+def _busiest(program: Program) -> Ints:
+    """Hub number of each unit: of those with the most commands; -1 for the others."""
+    count = np.bincount(program.commands.unit, minlength=len(program.units))
+    hub = np.full(len(count), -1, np.int64)
+    hub[np.argsort(-count, kind="stable")[:HUBS]] = np.arange(min(HUBS, len(count)))
+    return hub
+
+
+class _Walk:
+    """A Program's columns as scan() takes them, computed once."""
+
+    def __init__(self, program: Program, fast: bool) -> None:
+        self.program, self.fast = program, fast
+        c, o, d = program.commands, program.operands, program.dependencies
+        self.root = roots(program)
+        units, queues = len(program.units), max(1, len(program.queues))
+        if fast:
+            low, high, self.total, r_low, r_high, number = _footprints(program)
+            place, alone = np.empty(len(program), np.int64), np.ones(units, np.int64)
+            jit.compiled(places)(*plain_int64(c.unit, c.queue), place, alone,
+                                 np.full(units, -1, np.int64), np.zeros(units, np.int64))  # fmt: skip
+        else:
+            low, high, self.total, r_low, r_high = segments(program)
+            number = _region_tensor(program)
+            order = np.argsort(c.unit, kind="stable")
+            place = np.empty(len(program), np.int64)
+            sorted_unit = c.unit[order]
+            place[order] = np.arange(len(program)) - np.searchsorted(sorted_unit, sorted_unit)
+            pairs = np.unique(c.unit * queues + c.queue)
+            alone = (np.bincount(pairs // queues, minlength=units) <= 1).astype(np.int64)
+        self.resident_runs = r_low.tolist(), r_high.tolist()
+        self.columns = [c.unit, c.queue, place, alone, d.start, d.predecessor, d.kind, o.start,
+                        self.root[o.tensor], number, low, high, o.access]  # fmt: skip
+
+    def run(self, hub: Ints) -> tuple[Ints, Ints, Ints]:
+        """Rows and kinds of what was found, and the tensor in every segment at the end."""
+        p, total = self.program, self.total
+        units, queues, hubs = len(p.units), max(1, len(p.queues)), int(hub.max(initial=-1)) + 1
+        flat = [p.operands.offset.ravel(), p.operands.extent.ravel()]
+        cells = len(p.operands.tensor) + 1024
+        while True:
+            writer, holder = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
+            for resident, a, b in zip(p.residents, *self.resident_runs, strict=True):
+                if resident.at_start:
+                    writer[a:b], holder[a:b] = -2, self.root[resident.tensor]
+            state: list[Any] = [
+                writer, np.zeros(total, np.int64), holder, np.arange(1, total + 1),
+                np.full(total, -1, np.int64), np.zeros(total, np.int64),
+                *(np.zeros(cells, np.int64) for _ in range(4)),
+                np.zeros(queues * units * 2 if (hub < 0).any() else 2, np.int32),
+                np.full(queues, -1, np.int64), np.full(units, -1, np.int64),
+                np.zeros(len(p) * hubs * 2, np.int32),  # the large one: half the bytes
+                np.zeros(100, np.int64), np.zeros(100, np.int64),
+            ]  # fmt: skip
+            columns = [hub, *self.columns]
+            if self.fast:
+                kernel = jit.compiled(scan)
+                columns, bounds = plain_int64(*columns), plain_int64(*flat)
+            else:
+                kernel = scan
+                columns, state, bounds = ([x.tolist() for x in part]
+                                          for part in (columns, state, flat))  # fmt: skip
+            found = kernel(len(p), hubs, *columns, p.operands.offset.shape[1], *bounds, *state)
+            if found >= 0:
+                break
+            cells *= 4
+        rows, kinds = np.asarray(state[14][:found]), np.asarray(state[15][:found])
+        begins = np.where(np.asarray(state[3]) != 0, np.arange(total), 0)
+        return rows, kinds, np.asarray(state[2])[np.maximum.accumulate(begins)]

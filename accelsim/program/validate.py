@@ -1,7 +1,8 @@
 """validate(): a mistake of a mapping becomes an error that names the command and the rule.
 
 docs/program.md lists the rules. Structure here; coverage.py: every product exactly once;
-hazards.py: written before read, nothing overwritten too early.
+hazards.py: written before read, nothing overwritten too early. screen.py lets sound Programs past
+the first two quickly, where kernels are at hand.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim import jit
 from accelsim.errors import Problem, ProgramError
 from accelsim.program.coverage import check_coverage
 from accelsim.program.hazards import check_hazards
 from accelsim.program.opcodes import Access, Edge, Opcode
+from accelsim.program.screen import covers, memory_ports, screen
 from accelsim.program.table import COLUMN_TABLES, Program, column_names
 from accelsim.workload import Workload
 
@@ -49,14 +52,19 @@ def validate(program: Program, workload: Workload | None = None) -> None:
     """
     findings = Findings(program)
     _columns(findings)
-    if not findings.problems:  # the other rules index through these columns
+    quick = not findings.problems and jit.hot(len(program))
+    sound = quick and screen(program)
+    if not findings.problems and not sound:  # the other rules index through these columns
         _references(findings)
     if not findings.problems:
-        _units(findings)
-        _memories(findings)
-        _ports(findings)
+        if not sound:
+            _units(findings)
+            _memories(findings)
+            _ports(findings)
+        _residents(findings)
         _blocks(findings)
-        check_coverage(findings, workload)
+        if not (sound and workload is not None and covers(program, workload)):
+            check_coverage(findings, workload)
         check_hazards(findings)
     if findings.problems:
         raise ProgramError(findings.problems)
@@ -150,6 +158,11 @@ def _memories(f: Findings) -> None:
     rows = np.repeat(np.arange(len(p)), np.diff(o.start))
     f.rows("program.fits", rows[o.address + o.span > size[o.memory]],
            "reaches past the end of a memory", "place less, or make the memory larger")  # fmt: skip
+
+
+def _residents(f: Findings) -> None:
+    """What is resident lies inside its memory."""
+    p = f.program
     for resident in p.residents:
         memory = p.memories[resident.memory]
         if resident.address + resident.span > memory.bytes:
@@ -161,12 +174,7 @@ def _ports(f: Findings) -> None:
     """Bytes demanded on a memory's ports are the bytes that the operands move there."""
     p = f.program
     o, d = p.operands, p.demands
-    names = {port.name: number for number, port in enumerate(p.ports)}
-    read, write = (
-        np.array([names.get(f"{m.name}.{side}", names.get(f"{m.name}.port", -1))
-                  for m in p.memories], np.int64)
-        for side in ("read", "write")
-    )  # fmt: skip
+    read, write = memory_ports(p)
     rows = np.repeat(np.arange(len(p)), np.diff(o.start))
     ports = max(1, len(p.ports))
     keys, sizes = [], []

@@ -45,7 +45,8 @@ def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | N
         from accelsim.timing.reference import run_reference
 
         return run_reference(program, times, state)
-    fast = engine == "compiled" or (engine == "auto" and len(program) > COMPILE_ABOVE)
+    fast = engine == "compiled" or (
+        engine == "auto" and (len(program) > COMPILE_ABOVE or jit.hot(len(program))))
     if len(program) == 0:
         empty = np.zeros(0, np.int64)
         return Timeline(*(empty,) * 7, program.tick_hz, 0, np.zeros(len(program.ports), np.int64))

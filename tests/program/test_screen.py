@@ -1,0 +1,171 @@
+"""The quick passes of validate() against its slow rules and a second opinion, on sound Programs and
+on Programs with one thing wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+import accelsim
+from accelsim import jit
+from accelsim.errors import ProgramError
+from accelsim.mapping.compile import compile_program
+from accelsim.program import hazards
+from accelsim.program import validate as rules
+from accelsim.program.screen import covers, screen
+from accelsim.program.table import Program
+from accelsim.program.validate import validate
+from accelsim.workload import Workload
+from tests.program import reference_hazards
+from tests.program.probes import PROBES
+
+SMALL = ["units.array.rows=16", "units.array.columns=16"]
+CASES = (("int8_edge", SMALL, "small_cnn"), ("mixed_quad", [], "small_gemm"),
+         ("pcm_8level", ["units.tiles.count=40"], "small_cnn"),
+         ("int8_edge", [*SMALL, "weights=resident", "units.array.dataflow=output_stationary"],
+          "small_gemm"),
+         ("pcm_8level", ["units.tiles.count=40", "weights=cold"], "small_gemm"))  # fmt: skip
+#: table, column, and whether a wrong value may be anything (else a neighbour's)
+SPOTS = (
+    ("commands", "opcode"), ("commands", "unit"), ("commands", "queue"), ("commands", "shape"),
+    ("commands", "operator"), ("commands", "flags"), ("commands", "block"), ("commands", "served"),
+    ("operands", "tensor"), ("operands", "memory"), ("operands", "address"), ("operands", "span"),
+    ("operands", "bytes"), ("operands", "access"), ("operands", "offset"), ("operands", "extent"),
+    ("dependencies", "predecessor"), ("dependencies", "kind"), ("dependencies", "lag"),
+    ("demands", "port"), ("demands", "bytes"), ("shapes", "kind"), ("shapes", "opcode"),
+    ("shapes", "extents"),
+)  # fmt: skip
+ROUNDS = 40
+HAZARDS = {code for code, _ in hazards.MESSAGES.values()} | {"program.resident"}
+
+
+@pytest.fixture
+def kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(jit._Heat, "hot", True)
+    yield
+
+
+def planned(case: tuple[str, list[str], str]) -> tuple[Program, Workload]:
+    workload = accelsim.load_workload(case[2])
+    return compile_program(accelsim.load_chip(case[0], case[1]), workload), workload
+
+
+def problems(program: Program, workload: Workload | None) -> list[str]:
+    try:
+        validate(program, workload)
+    except ProgramError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+def spoilt(program: Program, rng: np.random.Generator) -> Program:
+    """A copy with one entry of one column changed."""
+    wrong = deepcopy(program)
+    table, name = SPOTS[rng.integers(len(SPOTS))]
+    column = getattr(getattr(wrong, table), name).reshape(-1)
+    at = int(rng.integers(len(column)))
+    choices = (int(column[rng.integers(len(column))]), int(column[at]) + 1, int(column[at]) - 1,
+               int(column[at]) + 64, -1, 1 << 62)  # fmt: skip
+    weights = (0.5, 0.15, 0.15, 0.1, 0.05, 0.05)
+    column[at] = choices[rng.choice(len(choices), p=weights)]
+    return wrong
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("case", CASES, ids=[f"{c[0]}-{c[2]}-{i}" for i, c in enumerate(CASES)])
+def test_quick_and_slow_say_the_same(case: tuple[str, list[str], str],
+                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Every spoilt Program gets the same problems, in the same words, whether kernels serve or not;
+    and its hazards are those of the walk over every segment."""
+    program, workload = planned(case)
+    rng = np.random.default_rng(5)
+    assert screen(program) and covers(program, workload) and problems(program, workload) == []
+    refused = 0
+    for _ in range(ROUNDS):
+        wrong = spoilt(program, rng)
+        quick = problems(wrong, workload)
+        monkeypatch.setattr(jit._Heat, "hot", False)
+        assert problems(wrong, workload) == quick
+        monkeypatch.setattr(jit._Heat, "hot", True)
+        refused += bool(quick)
+        found = rules.Findings(wrong)
+        rules._columns(found)
+        rules._references(found)
+        if found.problems:
+            assert not screen(wrong)
+            continue
+        expected = reference_hazards.hazards(wrong)
+        for fast in (False, True):
+            walk = hazards._Walk(wrong, fast)
+            rows, kinds, _ = walk.run(np.arange(len(wrong.units)))
+            codes = {(row, hazards.MESSAGES[kind][0]) for row, kind in
+                     zip(rows.tolist(), kinds.tolist(), strict=True)}  # fmt: skip
+            assert codes == {item for item in expected if item[0] >= 0}
+        assert bool({code for _, code in expected}) == any(
+            any(code in line for code in HAZARDS) for line in _codes(wrong, workload))
+    assert refused > ROUNDS // 3
+
+
+def _codes(program: Program, workload: Workload) -> list[str]:
+    try:
+        validate(program, workload)
+    except ProgramError as error:
+        return [problem.code for problem in error.problems]
+    return []
+
+
+@pytest.mark.usefixtures("kernels")
+@pytest.mark.parametrize("name", sorted(PROBES))
+def test_probes_pass_both(name: str) -> None:
+    program = PROBES[name]().program
+    assert screen(program)
+    assert problems(program, None) == []
+    assert reference_hazards.hazards(program) == set()
+
+
+@pytest.mark.usefixtures("kernels")
+def test_few_hubs_never_hide_a_hazard() -> None:
+    """Following few units only may find too much, never too little; on plans it finds nothing."""
+    program, _ = planned(CASES[2])
+    rng = np.random.default_rng(6)
+    everyone = np.arange(len(program.units))
+    few = np.full(len(program.units), -1, np.int64)
+    few[rng.permutation(len(few))[:3]] = np.arange(3)
+    walk = hazards._Walk(program, True)
+    assert len(program.units) > hazards.MANY_UNITS and len(walk.run(hazards._busiest(program))[0]) == 0
+    for _ in range(ROUNDS):
+        wrong = spoilt(program, rng)
+        if not screen(wrong):
+            continue
+        walk = hazards._Walk(wrong, True)
+        for hub in (few, hazards._busiest(wrong)):
+            narrow, wide = walk.run(hub)[0], walk.run(everyone)[0]
+            assert set(wide.tolist()) <= set(narrow.tolist())
+
+
+@pytest.mark.usefixtures("kernels")
+def test_tiles_that_do_not_line_up_are_counted() -> None:
+    """A staircase of tiles: covered once, then one of them moved, then one left out."""
+    from accelsim.program.coverage import _times_covered
+
+    rng = np.random.default_rng(1)
+    cells = [2, 5, 4, 3]
+    for _ in range(40):
+        first = [rng.integers(0, size, 7) for size in cells]
+        count = [np.minimum(rng.integers(1, 4, 7), size - low) for low, size in
+                 zip(first, cells, strict=True)]  # fmt: skip
+        grid = np.zeros(cells, np.int64)
+        for i in range(7):
+            grid[tuple(slice(low[i], low[i] + many[i]) for low, many in
+                       zip(first, count, strict=True))] += 1  # fmt: skip
+        assert (_times_covered(cells, first, count) == grid).all()
+
+
+def test_every_spoilt_column_is_one_of_the_program() -> None:
+    program, _ = planned(CASES[1])
+    for table, name in SPOTS:
+        assert name in {item.name for item in fields(getattr(program, table))}
