@@ -1,4 +1,4 @@
-"""Names of shipped chips and workloads, from a checkout or an installed wheel."""
+"""Names of shipped chips, workloads and sweeps, from a checkout or an installed wheel."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from accelsim.errors import InputError, Problem
 
 PACKAGE = Path(__file__).parent
-FOLDERS = {"chip": "configs/chips", "workload": "workloads"}
+FOLDERS = {"chip": "configs/chips", "workload": "workloads", "sweep": "configs/sweeps"}
 
 
 def folder(kind: str) -> Path:
-    """Where the shipped files of a kind ("chip", "workload") are."""
+    """Where the shipped files of a kind ("chip", "workload", "sweep") are."""
     installed = PACKAGE / "shipped" / FOLDERS[kind]
     return installed if installed.is_dir() else PACKAGE.parent / FOLDERS[kind]
 
@@ -21,8 +21,11 @@ def names(kind: str) -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in folder(kind).glob("*.yaml")))
 
 
-def find(kind: str, name: str | Path) -> Path:
-    """The file of a path, or of a shipped name; InputError with the choices otherwise."""
+def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
+    """The file of a path, or of a shipped name; InputError with the choices otherwise. beside: a folder
+    whose files come first."""
+    if beside is not None and (beside / name).is_file():
+        return beside / name
     path = Path(name)
     if path.exists() or path.suffix:
         return path

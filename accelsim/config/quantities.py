@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from math import isfinite
 
 from accelsim.errors import InputError, Problem
@@ -74,6 +75,34 @@ def quantity(value: object, unit: str) -> float | int:
                                 f"write it like {example(unit)}")  # fmt: skip
         return round(result)
     return result
+
+
+@lru_cache(maxsize=4096)
+def any_quantity(text: str) -> tuple[float, str] | None:
+    """SI number and unit of a quantity of whatever unit; None for other text."""
+    match = _NUMBER.fullmatch(text)
+    if match and match[2]:
+        for unit in _EXAMPLES:
+            if (factor := _factors(unit).get(match[2])) is not None:
+                return float(match[1]) * factor, unit
+    return None
+
+
+def spoken(value: float, unit: str) -> str:
+    """A quantity as a person writes it, of at most nine digits: "31.6 MHz". Whole units stay whole."""
+    if unit in WHOLE:
+        sizes = {"B": _BINARY, "bit": {}, "Hz": {"k": 1e3, "M": 1e6, "G": 1e9}}[unit]
+        for prefix, size in sorted(sizes.items(), key=lambda item: -item[1]):
+            if value and value % size == 0:
+                return f"{round(value / size)} {prefix}{unit}"
+        return f"{round(value)} {unit}"
+    best = ""
+    if unit != "K":
+        for prefix in ("T", "G", "M", "k", "", "m", "u", "n", "p", "f"):
+            best = prefix
+            if abs(value) >= _PREFIXES[prefix] * 0.9999999999 and not (unit == "s" and _PREFIXES[prefix] > 1):
+                break
+    return f"{value / _PREFIXES[best]:.9g} {best}{unit}"
 
 
 def quantities(text: str, unit: str, option: str) -> list[float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-Plain = None | bool | int | float | str | list[Any]
+Plain = None | bool | int | float | str | list[Any] | dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class Axis:
     """One thing that varies. keys: chip keys ("units.array.rows") that change together, or one of the run's
     own keys: "search", "weights". values: one tuple a step, a value for each key, in the chip file's
     syntax. bases: names it applies to (empty: all). when: earlier keys and the values that they must have
-    for this axis to vary; elsewhere the base's own value stays. places: (file, line, column) of each step.
-    numbers: SI numbers of the first key's values for axes of pictures, None for words."""
+    (a list: any of) for this axis to vary; elsewhere the base's own value stays. places: (file, line,
+    column) of each step. numbers: SI numbers of the first key's values for axes of pictures, None for words."""
 
     keys: tuple[str, ...]
     values: tuple[tuple[Plain, ...], ...]
@@ -73,7 +73,8 @@ class ValuesSpec:
 class SweepSpec:
     """The whole question.
 
-    sampling: "grid", "random" or "sobol"; points: how many of the latter two. seed, repeats: seeds seed,
+    sampling: "grid", "random" or "sobol"; points: how many of the latter two, on every base
+    and workload, drawn with sample_seed. seed, repeats: seeds seed,
     seed + 1, ... of every design. exclude: combinations left out. measures: names in
     sweep/measures.py. constraints: (measure, "<=" or ">=", SI number); ("fits", "", 0) alone. objectives:
     measures that count for the Pareto front and "best so far" ("-" before a name: larger is better).
@@ -99,3 +100,4 @@ class SweepSpec:
     search: str | None = None
     answer: str = ""
     execution: dict[str, Any] = field(default_factory=dict)
+    sample_seed: int = 0

@@ -1,0 +1,108 @@
+"""What stands behind a dotted key of a chip file: what it accepts, and a Chip's own value."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from accelsim.chip import Chip, Constant
+from accelsim.config.chip_file import KEYS
+from accelsim.config.quantities import any_quantity
+from accelsim.config.reader import MISSING, FieldRule, rules_of
+
+_CLOCK = FieldRule("clock", int, (), "Hz", 1, 1e11, False, True)
+_WEIGHTS = FieldRule("weights", str, ("cold", "resident"), "", None, None, False, False)
+_TEXT = FieldRule("text", str, (), "", None, None, False, False)
+
+
+class UnknownKey(LookupError):
+    """A key that the chip does not have; args: what is wrong, what to write."""
+
+
+def rule_of(chip: Chip, key: str) -> FieldRule | None:
+    """What a key accepts; None where it names a section or what only a whole chip can judge.
+    UnknownKey where the chip has no such key."""
+    path = key.split(".")
+    head, rest = path[0], path[1:]
+    if head not in KEYS:
+        raise UnknownKey(*_choices(head, KEYS, key))
+    if head == "weights" and not rest:
+        return _WEIGHTS
+    if head == "clocks" and len(rest) == 1:
+        _known(rest[0], chip.clocks, key)
+        return _CLOCK
+    if head == "technology" and len(rest) > 1 and rest[0] == "constants":
+        return rules_of(Constant)["value"]
+    if not rest:
+        return None
+    if head in ("memories", "units"):
+        named: Mapping[str, Any] = chip.memories if head == "memories" else chip.units
+        _known(rest[0], named, key)
+        if rest[1:] == ["kind"]:
+            return _TEXT
+        return _field(type(named[rest[0]]), rest[1:], key)
+    if head in ("technology", "precision"):
+        return _field(type(getattr(chip, head)), rest, key)
+    return None
+
+
+def _field(cls: Any, path: list[str], key: str) -> FieldRule | None:
+    rule: FieldRule | None = None
+    for step in path:
+        if rule is not None and not dataclasses.is_dataclass(rule.kind):
+            raise UnknownKey(f"{key.rpartition('.')[0]} has no keys", "leave the last part out")
+        rules = rules_of(cls if rule is None else rule.kind)
+        _known(step, rules, key)
+        rule = rules[step]
+    return None if rule is not None and dataclasses.is_dataclass(rule.kind) else rule
+
+
+def _known(step: str, names: Any, key: str) -> None:
+    if step not in names:
+        raise UnknownKey(*_choices(step, names, key))
+
+
+def _choices(step: str, names: Any, key: str) -> tuple[str, str]:
+    near = get_close_matches(step, list(names), 1, 0.6)
+    fix = f"did you mean {key.replace(step, near[0], 1)}?" if near else "write one of " + ", ".join(names)
+    return f"there is no key {step!r}", fix
+
+
+def own_value(chip: Chip, key: str) -> Any:
+    """The chip's own value of a key, defaults included, in SI units; MISSING where it has none."""
+    path = key.split(".")
+    if path[:2] == ["technology", "constants"] and len(path) > 2:
+        name = ".".join(path[2:])
+        return next((own.value for own in chip.technology.constants if own.key == name), MISSING)
+    here: Any = chip
+    for step in path:
+        if isinstance(here, Mapping):
+            here = here.get(step, MISSING)
+        else:
+            here = getattr(here, step, MISSING)
+        if here is MISSING:
+            return MISSING
+    return here
+
+
+def comparable(value: Any) -> Any:
+    """A value in a form in which equal ones are equal: "0.1 GHz", "100 MHz" and 1e8; 8 and 8.0."""
+    if isinstance(value, bool) or value is None:
+        return repr(value)
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str):
+        found = any_quantity(value)
+        return value if found is None else float(f"{found[0]:.12g}")
+    if isinstance(value, Mapping):
+        return tuple(sorted((str(key), comparable(item)) for key, item in value.items()))
+    if isinstance(value, list | tuple):
+        return tuple(comparable(item) for item in value)
+    return value
+
+
+def conflict(one: str, other: str) -> bool:
+    """Whether two keys are the same or one lies inside the other."""
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")

@@ -1,0 +1,260 @@
+"""The ``vary`` part of a sweep file: what changes, in which steps, where, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from accelsim.chip import Chip
+from accelsim.config.chip_keys import UnknownKey, comparable, conflict, rule_of
+from accelsim.config.quantities import QuantityError, quantity
+from accelsim.config.reader import FieldRule, Reader
+from accelsim.config.sweep_combinations import SEARCH, any_of
+from accelsim.config.sweep_ranges import MOST_STEPS, Span
+from accelsim.config.yaml_source import Node, Place
+from accelsim.store.spec import Axis, Plain
+
+BATCH = "batch"  # varies the workloads
+SEARCHES = ("none", "cycles", "energy", "edp")
+AXIS_KEYS = ("key", "keys", "values", "range", "log", "tie", "bases", "when")
+_SEARCH_RULE = FieldRule(SEARCH, str, SEARCHES, "", None, None, False, False)
+
+Items = Mapping[str, tuple[Place, Node]]
+
+@dataclass(slots=True)
+class Rules:
+    """What the bases accept. chips: the bases that could be read, by name. unread: names of the others."""
+
+    chips: dict[str, Chip]
+    unread: tuple[str, ...] = ()
+
+    def of(self, key: str, name: str) -> FieldRule | None:
+        """Of a chip's key or the run's own; UnknownKey."""
+        return _SEARCH_RULE if key == SEARCH else rule_of(self.chips[name], key)
+
+
+class AxisReader(Reader):
+    """Reads the axes. samples: 0 for a grid; otherwise ranges without steps are cut into so many."""
+
+    def __init__(self, rules: Rules, samples: int) -> None:
+        super().__init__()
+        self.rules, self.samples = rules, samples
+        self.axes: list[Axis] = []
+        self.nodes: list[Node] = []
+        self.batches: tuple[int, ...] = ()
+
+    def read(self, node: Node) -> None:
+        """All axes of the list."""
+        if not node.is_list or not node.value:
+            self.wrong("sweep.vary", node.place, "vary", "must be a list of what varies",
+                       "write - {key: units.array.rows, values: [16, 32]}")  # fmt: skip
+            return
+        for number, item in enumerate(node.value):
+            path = f"vary[{number}]"
+            items = self.mapping(item, path)
+            if items is not None:
+                self.keys(items, AXIS_KEYS, path, (), item.place)
+                axis = self.axis(items, path, item)
+                if axis is not None:
+                    self.clash(axis, path, item)
+                    self.axes.append(axis)
+                    self.nodes.append(item)
+
+    # -- one axis ------------------------------------------------------------------------------
+
+    def axis(self, items: Items, path: str, node: Node) -> Axis | None:
+        """One axis, or None (noted)."""
+        before = len(self.problems)
+        keys = self.named(items, path, node)
+        bases = self.bases(items, path)
+        if BATCH in keys:
+            self.batch(items, path, keys)
+            return None
+        when = self.when(items, path, bases)
+        rules = {key: self.rule(key, bases, place, path) for key, place in keys.items()}
+        if len(self.problems) > before:
+            return None
+        steps = self.steps(items, path, node, rules)
+        self.suit(steps, list(keys), bases, path)
+        if len(self.problems) > before:
+            return None
+        first = next(iter(rules.values()))
+        return Axis(
+            tuple(keys), tuple(values for values, _, _ in steps), bases, when,
+            tuple((place.file, place.line, place.column) for _, place, _ in steps),
+            tuple(_number(values[0], first) for values, _, _ in steps))
+
+    def named(self, items: Items, path: str, node: Node) -> dict[str, Place]:
+        """The keys that change together, with their places."""
+        if ("key" in items) == ("keys" in items):
+            what = "has both key and keys" if "key" in items else "names no key"
+            self.wrong("sweep.key", node.place, path, what,
+                       "write key: units.array.rows, or keys: [...] for several")  # fmt: skip
+            return {}
+        found: dict[str, Place] = {}
+        _, named = items["key"] if "key" in items else items["keys"]
+        listed = named.value if "keys" in items and named.is_list else [named]
+        if "keys" in items and (not named.is_list or len(named.value) < 2):
+            self.wrong("sweep.keys", named.place, f"{path}.keys", "must list two keys or more",
+                       "write key: for one")  # fmt: skip
+        if "tie" in items:
+            tied = items["tie"][1]
+            listed = [*listed, *(tied.value if tied.is_list else [tied])]
+            if "keys" in items:
+                self.wrong("sweep.tie", tied.place, f"{path}.tie", "goes with key, not with keys",
+                           "add it to keys and to every value")  # fmt: skip
+        for item in listed:
+            name = self.text(item, path)
+            if name is None:
+                continue
+            clash = next((other for other in found if conflict(other, name)), None)
+            if clash is not None:
+                self.wrong("sweep.twice", item.place, path, f"{name} and {clash} overlap", "keep one")
+            found[name] = item.place
+        return found
+
+    def bases(self, items: Items, path: str) -> tuple[str, ...]:
+        """Names of bases that the axis applies to; none: all."""
+        if "bases" not in items:
+            return ()
+        node = items["bases"][1]
+        found = []
+        for item in node.value if node.is_list else [node]:
+            known = [*self.rules.chips, *self.rules.unread]
+            name = self.choice(item, known, f"{path}.bases")
+            if name is not None:
+                found.append(name)
+        return tuple(found)
+
+    def rule(self, key: str, bases: tuple[str, ...], place: Place, path: str) -> FieldRule | None:
+        """What the key accepts; noted where a base does not have it."""
+        found: FieldRule | None = None
+        for name in bases or self.rules.chips:
+            if name not in self.rules.chips:
+                continue
+            try:
+                found = self.rules.of(key, name) or found
+            except UnknownKey as error:
+                fix = error.args[1]
+                if not bases and len(self.rules.chips) > 1:
+                    fix += ", or name the bases that have it: bases: [...]"
+                self.wrong("sweep.key", place, path, f"{key}: {error.args[0]} in {name}", fix)
+                break
+        return found
+
+    def when(self, items: Items, path: str, bases: tuple[str, ...]) -> tuple[tuple[str, Plain], ...]:
+        """Conditions: earlier keys, or the bases' own, and their values."""
+        if "when" not in items:
+            return ()
+        found = []
+        for key, (place, node) in (self.mapping(items["when"][1], f"{path}.when") or {}).items():
+            rule = self.rule(key, bases, place, f"{path}.when")
+            for item in node.value if node.is_list else [node]:
+                if rule is not None:
+                    self.value(item, rule, f"{path}.when.{key}")
+            found.append((key, node.plain()))
+        return tuple(found)
+
+    def batch(self, items: Items, path: str, keys: dict[str, Place]) -> None:
+        """Batch sizes: they multiply the workloads."""
+        for name in ("bases", "when", "tie", "keys", "range", "log"):
+            if name in items:
+                self.wrong("sweep.batch", items[name][0], f"{path}.{name}", "does not go with batch",
+                           "write {key: batch, values: [1, 16]}")  # fmt: skip
+        if "values" not in items or not items["values"][1].is_list or not items["values"][1].value:
+            self.wrong("sweep.values", keys[BATCH], path, "lists no batch sizes", "write values: [1, 16]")
+            return
+        rule = FieldRule(BATCH, int, (), "", 1, 1 << 20, False, True)
+        sizes = [self.value(item, rule, f"{path}.values") for item in items["values"][1].value]
+        self.batches = tuple(sorted({size for size in sizes if size is not None}))
+
+    def clash(self, axis: Axis, path: str, node: Node) -> None:
+        """Two axes may set one key only on different bases or under conditions that exclude each other."""
+        for other in self.axes:
+            apart = bool(axis.bases and other.bases and not set(axis.bases) & set(other.bases))
+            mine, theirs = dict(axis.when), dict(other.when)
+            apart |= any(not any_of(mine[key]) & any_of(theirs[key]) for key in mine.keys() & theirs.keys())
+            both = [(a, b) for a in axis.keys for b in other.keys if conflict(a, b)]
+            if both and not apart:
+                self.wrong("sweep.twice", node.place, path, f"{both[0][0]} varies already with {other.name}",
+                           "use keys: for what changes together, or different bases")  # fmt: skip
+            later = [key for key, _ in other.when if key in axis.keys]
+            if later and not any(later[0] in earlier.keys for earlier in self.axes):
+                self.wrong("sweep.order", node.place, path, f"{other.name} asks for {later[0]}, which varies "
+                           "only here", f"move it before {other.name}")  # fmt: skip
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def steps(self, items: Items, path: str, node: Node,
+              rules: dict[str, FieldRule | None]) -> list[tuple[tuple[Plain, ...], Place, Node]]:  # fmt: skip
+        """(value of each key, place, Node of the first) of every step."""
+        given = [name for name in ("values", "range", "log") if name in items]
+        if len(given) != 1:
+            self.wrong("sweep.values", node.place, path, "must have one of values, range, log",
+                       "write values: [16, 32]")  # fmt: skip
+            return []
+        where, inner = items[given[0]]
+        here = f"{path}.{given[0]}"
+        tied = len(rules) if "key" in items else 0
+        if given[0] != "values":
+            if not tied:
+                self.wrong("sweep.range", where, here, "goes with one key", "write values: [[...], [...]]")
+                return []
+            rule = next(iter(rules.values()))
+            return [((value,) * tied, inner.place, Node(value, inner.place))
+                    for value in Span(self, inner, here, rule, self.samples).values(given[0])]  # fmt: skip
+        if not inner.is_list or not inner.value:
+            self.wrong("sweep.values", inner.place, here, "must be a list of values", "write [16, 32]")
+            return []
+        found: list[tuple[tuple[Plain, ...], Place, Node]] = []
+        seen: dict[Any, Place] = {}
+        for number, item in enumerate(inner.value):
+            if not tied and (not item.is_list or len(item.value) != len(rules)):
+                self.wrong("sweep.values", item.place, f"{here}[{number}]", f"must list {len(rules)} values",
+                           "one for each of keys")  # fmt: skip
+                continue
+            values = (item.plain(),) * tied if tied else tuple(part.plain() for part in item.value)
+            same = comparable(values)
+            if same in seen:
+                self.wrong("sweep.values", item.place, f"{here}[{number}]",
+                           f"stands already in line {seen[same].line}", "keep one of them")  # fmt: skip
+            seen[same] = item.place
+            found.append((values, item.place, item))
+        return found[:MOST_STEPS]
+
+    def suit(self, steps: list[tuple[tuple[Plain, ...], Place, Node]], keys: list[str],
+             bases: tuple[str, ...], path: str) -> None:  # fmt: skip
+        """Note values that a key takes on no base."""
+        checked: list[tuple[int, FieldRule]] = []
+        for name in bases or self.rules.chips:
+            for number, key in enumerate(keys):
+                rule = self.rules.of(key, name) if name in self.rules.chips else None
+                if rule is None or (number, rule) in checked:
+                    continue
+                checked.append((number, rule))
+                before = len(self.problems)
+                for values, place, node in steps:
+                    inner = node.value[number] if node.is_list and len(node.value) == len(keys) > 1 else node
+                    if inner.value != values[number] and not inner.is_list:
+                        inner = Node(values[number], place)
+                    self.value(inner, rule, key)
+                    if len(self.problems) > before + 5:
+                        break
+
+
+def _number(value: Plain, rule: FieldRule | None) -> float | None:
+    """The SI number of a value, None for words."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return float(value)
+    if isinstance(value, str):
+        try:
+            return float(quantity(value, rule.unit)) if rule is not None and rule.unit else None
+        except QuantityError:
+            return None
+    return None
+
+
+__all__ = ["BATCH", "SEARCH", "SEARCHES", "AxisReader", "Rules"]

@@ -1,0 +1,144 @@
+"""The ``bases`` part of a sweep file: chips to start from, some resting on others."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from accelsim import shipped
+from accelsim.chip import Chip
+from accelsim.config.chip_variants import Variants
+from accelsim.config.reader import Reader
+from accelsim.config.sweep_axes import BATCH, SEARCH, Rules
+from accelsim.config.yaml_source import Node, Place, read_text
+from accelsim.errors import InputError, Problem
+from accelsim.store.spec import Base, Plain
+
+MOST_BASES = 1000
+
+
+class BaseReader(Reader):
+    """Reads the bases. folder: of the sweep file. problems: collected by the caller."""
+
+    def __init__(self, folder: Path, problems: list[Problem]) -> None:
+        super().__init__()
+        self.folder, self.problems = folder, problems
+        self.chips: dict[str, Chip] = {}
+        self.bases: dict[str, Base] = {}
+        self.sets: dict[str, list[tuple[str, Node]]] = {}
+        self.files: dict[str, tuple[str, str]] = {}
+
+    @property
+    def rules(self) -> Rules:
+        """What the bases accept."""
+        return Rules(self.chips, tuple(name for name in self.sets if name not in self.chips))
+
+    def all_bases(self, node: Node) -> None:
+        """Chips to start from, in the file's order; nested ones after what they rest on."""
+        items = self.mapping(node, "bases")
+        if not items or len(items) > MOST_BASES:
+            if items is not None:
+                self.wrong("sweep.bases", node.place, "bases", f"names {len(items)} bases",
+                           f"write 1 to {MOST_BASES}, like int8: {{chip: int8_edge}}")  # fmt: skip
+            return
+        entries: dict[str, dict[str, tuple[Place, Node]]] = {}
+        for name, (place, entry) in items.items():
+            self.sets[name] = []
+            inner = {"chip": (entry.place, entry)} if isinstance(entry.value, str) else self.mapping(
+                entry, f"bases.{name}")
+            if inner is None:
+                continue
+            path = f"bases.{name}"
+            self.keys(inner, ("chip", "base", "set"), path, (), place)
+            if ("chip" in inner) == ("base" in inner):
+                self.wrong("sweep.base", place, path, "must have one of chip and base", "write chip: int8_edge")
+            elif "base" in inner and inner["base"][1].value not in items:
+                self.choice(inner["base"][1], list(items), f"{path}.base")
+            else:
+                entries[name] = inner
+        for name in entries:
+            self.base(name, entries, ())
+        self.bases = {name: self.bases[name] for name in items if name in self.bases}
+        self.chips = {name: self.chips[name] for name in self.bases}
+
+    def base(self, name: str, entries: dict[str, Any], above: tuple[str, ...]) -> bool:
+        """One base and what it rests on; False (noted) when it cannot be made."""
+        if name in self.files:
+            return name in self.bases or bool(above)
+        if name not in entries:
+            return False
+        inner, path = entries[name], f"bases.{name}"
+        if "base" in inner:
+            _, under = inner["base"]
+            if under.value in (*above, name):
+                if under.value == name or name not in self.files:
+                    self.wrong("sweep.cycle", under.place, f"{path}.base", f"{name} rests on itself: "
+                               + " -> ".join((*above, name, under.value)), "name a chip")  # fmt: skip
+                entries.pop(name)
+                return False
+            if not self.base(under.value, entries, (*above, name)) or under.value not in self.files:
+                return False
+            self.files[name] = self.files[under.value]
+            merged = list(self.sets[under.value])
+        else:
+            file = self.chip_file(inner["chip"][1], f"{path}.chip")
+            if file is None:
+                return False
+            self.files[name] = file
+            merged = []
+        given = self.mapping(inner["set"][1], f"{path}.set") if "set" in inner else None
+        for key, (_, node) in (given or {}).items():
+            if key in (BATCH, SEARCH, "name"):
+                self.wrong("sweep.set", node.place, f"{path}.set.{key}", "is no key of a chip",
+                           "write it beside bases")  # fmt: skip
+                continue
+            merged = [pair for pair in merged if not (pair[0] == key or pair[0].startswith(f"{key}."))]
+            merged.append((key, self.beside(key, node)))
+        self.sets[name] = merged
+        return self.built(name)
+
+    def built(self, name: str) -> bool:
+        """Build the base's chip."""
+        source, text = self.files[name]
+        try:
+            chip = Variants(text, source, self.sets[name]).base
+        except InputError as error:
+            self.problems += [problem for problem in error.problems if problem not in self.problems]
+            return False
+        sets: tuple[tuple[str, Plain], ...] = tuple((key, node.plain()) for key, node in self.sets[name])
+        digest = chip.digest
+        crossbar = chip.crossbar
+        if crossbar is not None and crossbar.device.endswith(".json"):
+            content = read_text(crossbar.device)
+            digest = hashlib.sha256(f"{digest} {content}".encode()).hexdigest()
+        self.chips[name] = chip
+        self.bases[name] = Base(name, source, text, sets, crossbar is not None, digest)
+        return True
+
+    def beside(self, key: str, node: Node) -> Node:
+        """A device file of the sweep is named from the sweep's folder."""
+        if key.endswith(".device") and isinstance(node.value, str) and node.value.endswith(".json"):
+            return Node(str(self.folder / node.value), node.place)
+        return node
+
+    def chip_file(self, node: Node, path: str) -> tuple[str, str] | None:
+        """(path, content) of a chip file, from the sweep's folder or a shipped name."""
+        name = self.text(node, path)
+        if name is None:
+            return None
+        if name.endswith(".cfg"):
+            self.wrong("sweep.chip", node.place, path, "is a SCALE-Sim file", f"accelsim convert {name} first")
+            return None
+        try:
+            found = shipped.find("chip", name, self.folder)
+            return str(found), read_text(found)
+        except InputError as error:
+            moved(self, error, node.place, path, name)
+            return None
+
+
+def moved(reader: Reader, error: InputError, place: Place, path: str, name: str) -> None:
+    """Note a file's problems where the sweep names the file."""
+    for problem in error.problems:
+        reader.wrong(problem.code, place, path, f"{name}: {problem.message}", problem.fix)

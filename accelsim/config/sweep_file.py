@@ -1,0 +1,161 @@
+"""Sweep files: YAML to a SweepSpec, every problem at once. docs/sweeps.md is the guide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from accelsim.config.chip_keys import UnknownKey
+from accelsim.config.reader import FieldRule, Reader
+from accelsim.config.sweep_axes import SEARCHES, AxisReader
+from accelsim.config.sweep_bases import BaseReader
+from accelsim.config.sweep_combinations import TooMany, combinations
+from accelsim.config.sweep_settings import LARGEST_SEED, MOST_REPEATS, SettingsReader
+from accelsim.config.sweep_works import WorkReader
+from accelsim.config.yaml_source import Node, Place, parse_yaml, read_text
+from accelsim.errors import InputError, Problem
+from accelsim.store.spec import Plain, SweepSpec
+
+KEYS = ("name", "question", "answer", "bases", "workloads", "vary", "exclude", "sample", "search", "measures",
+        "values", "seed", "repeats", "constraints", "objectives", "execution")  # fmt: skip
+REQUIRED = ("name", "bases", "workloads")
+
+
+def load_sweep(path: str | Path) -> SweepSpec:
+    """The SweepSpec of a YAML file. Raises InputError with every problem, each with file, line and
+    column. Chips of single steps and of combinations are built by sweep/validate.py."""
+    text = read_text(path)
+    return SweepReader(text, str(path)).read()
+
+
+class SweepReader(Reader):
+    """Reads one sweep file."""
+
+    def __init__(self, text: str, source: str) -> None:
+        super().__init__()
+        self.source, self.content = source, text
+        self.root = parse_yaml(text, source)
+        self.folder = Path(source).parent
+        self.bases = BaseReader(self.folder, self.problems)
+        self.exclude_places: list[Place] = []
+
+    def read(self) -> SweepSpec:
+        """The SweepSpec; InputError with every problem."""
+        items = self.mapping(self.root, "")
+        if items is None:
+            raise InputError(self.problems)
+        self.keys(items, KEYS, "", REQUIRED, self.root.place)
+
+        def part(key: str) -> Node | None:
+            return items[key][1] if key in items else None
+
+        values: dict[str, Any] = {"source": self.source, "text": self.content, "question": ""}
+        for key in ("name", "question"):
+            if (node := part(key)) is not None:
+                values[key] = self.text(node, key)
+        if (node := part("answer")) is not None:
+            values["answer"] = node.value if node.value in ("", None) else self.text(node, "answer")
+            values["answer"] = values["answer"] or ""
+        if (node := part("bases")) is not None:
+            self.bases.all_bases(node)
+        if (node := part("search")) is not None:
+            found = self.choice(node, SEARCHES, "search")
+            values["search"] = None if found == "none" else found
+        for key, low, high in (("seed", 0, LARGEST_SEED), ("repeats", 1, MOST_REPEATS)):
+            if (node := part(key)) is not None:
+                values[key] = self.value(node, FieldRule(key, int, (), "", low, high, False, True), key)
+        settings = self.settings(items)
+        axes = AxisReader(self.bases.rules, settings.found.get("points", 0))
+        axes.problems = self.problems
+        if (node := part("vary")) is not None and self.bases.bases:
+            axes.read(node)
+        elif settings.found.get("sampling", "grid") != "grid":
+            self.wrong("sweep.sample", items["sample"][0], "sample", "there is nothing to sample", "add vary:")
+        works = WorkReader(self.folder, axes.batches, settings.found.get("values"), self.problems)
+        values["works"] = works.works(node) if (node := part("workloads")) is not None else ()
+        values["exclude"] = self.exclude(part("exclude"), axes)
+        if self.problems:
+            raise InputError(_few(self.problems))
+        values |= {"bases": tuple(self.bases.bases.values()), "axes": tuple(axes.axes), **settings.found}
+        spec = SweepSpec(**values)
+        self.combine(spec, axes)
+        if self.problems:
+            raise InputError(_few(self.problems))
+        return spec
+
+    def settings(self, items: dict[str, tuple[Place, Node]]) -> SettingsReader:
+        reader = SettingsReader(self.folder)
+        reader.problems = self.problems
+        if "sample" in items:
+            reader.sample(items["sample"][1])
+        if "values" in items:
+            reader.values_of(items["values"][1])
+        if "execution" in items:
+            reader.execution(items["execution"][1])
+        nodes = [items[key][1] if key in items else None for key in ("measures", "constraints", "objectives")]
+        reader.measures(*nodes)
+        return reader
+
+    # -- exclusions and combinations -------------------------------------------------------------
+
+    def exclude(self, node: Node | None, axes: AxisReader) -> tuple[tuple[tuple[str, Plain], ...], ...]:
+        if node is None:
+            return ()
+        found = []
+        for number, item in enumerate(node.value if node.is_list else [node]):
+            path = f"exclude[{number}]"
+            items = self.mapping(item, path)
+            if not items:
+                if items is not None:
+                    self.wrong("sweep.exclude", item.place, path, "names nothing", "leave it out")
+                continue
+            for key, (place, _) in items.items():
+                if key not in ("base", "workload") and not self.anywhere(key):
+                    self.wrong("sweep.key", place, path, f"no base has the key {key}",
+                               "write a key that varies")  # fmt: skip
+            found.append(tuple((key, value.plain()) for key, (_, value) in items.items()))
+            self.exclude_places.append(item.place)
+        return tuple(found)
+
+    def anywhere(self, key: str) -> bool:
+        for name in self.bases.chips:
+            try:
+                self.bases.rules.of(key, name)
+            except UnknownKey:
+                continue
+            return True
+        return not self.bases.chips
+
+    def combine(self, spec: SweepSpec, axes: AxisReader) -> None:
+        """Axes that never vary and exclusions that hit nothing."""
+        varied: set[int] = set()
+        hit: set[int] = set()
+        named = any(key == "workload" for rule in spec.exclude for key, _ in rule)
+        try:
+            for base in spec.bases:
+                for work in spec.works if named else spec.works[:1]:
+                    found = combinations(spec, base, work.name)
+                    found.count()
+                    varied |= found.varied
+                    hit |= found.hit
+        except TooMany:
+            return  # sweep/space.py refuses it
+        for number, node in enumerate(axes.nodes):
+            if number not in varied:
+                self.wrong("sweep.never", node.place, f"vary[{number}]", f"{spec.axes[number].name} varies "
+                           "nowhere: its conditions never hold", "change when")  # fmt: skip
+        for number, place in enumerate(self.exclude_places):
+            if number not in hit:
+                self.wrong("sweep.exclude", place, f"exclude[{number}]", "hits no combination",
+                           "compare its values with those that vary, or leave it out")  # fmt: skip
+
+
+def _few(problems: list[Problem]) -> list[Problem]:
+    """Each problem once, twenty at most."""
+    once = list(dict.fromkeys(problems))
+    if len(once) > 20:
+        once = [*once[:20], Problem("sweep.more", f"and {len(once) - 20} more", file=once[0].file)]
+    return once
+
+
+__all__ = ["SweepReader", "load_sweep"]

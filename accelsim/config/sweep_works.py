@@ -1,0 +1,116 @@
+"""The ``workloads`` part of a sweep file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from accelsim import shipped
+from accelsim.config.inputs_file import inputs_of, load_arrays
+from accelsim.config.reader import FieldRule, Reader
+from accelsim.config.sweep_axes import BATCH
+from accelsim.config.sweep_bases import moved
+from accelsim.config.workload_file import load_workload
+from accelsim.config.yaml_source import Node, Place
+from accelsim.errors import InputError, Problem
+from accelsim.store.record import canonical
+from accelsim.store.spec import ValuesSpec, Work
+from accelsim.workload import Workload
+
+MOST_WORKS = 1000
+_BATCH = FieldRule(BATCH, int, (), "", 1, 1 << 20, False, True)
+
+
+class WorkReader(Reader):
+    """Reads the workloads. folder: of the sweep file. batches: sizes that every workload runs at, if
+    they vary. values: what they must be able to compute."""
+
+    def __init__(self, folder: Path, batches: Sequence[int], values: ValuesSpec | None,
+                 problems: list[Problem]) -> None:  # fmt: skip
+        super().__init__()
+        self.folder, self.batches, self.values, self.problems = folder, batches, values, problems
+
+    def works(self, node: Node) -> tuple[Work, ...]:
+        """Each once, in the file's order."""
+        if not node.is_list or not node.value or len(node.value) > MOST_WORKS:
+            self.wrong("sweep.workloads", node.place, "workloads", f"must be a list of 1 to {MOST_WORKS}",
+                       "write [resnet18]")  # fmt: skip
+            return ()
+        found: dict[str, Work] = {}
+        for number, item in enumerate(node.value):
+            path = f"workloads[{number}]"
+            items = self.mapping(item, path) if not isinstance(item.value, str) else {
+                "workload": (item.place, item)}
+            if items is None:
+                continue
+            self.keys(items, ("workload", "batch"), path, ("workload",), item.place)
+            sizes: list[int | None] = list(self.batches) or [None]
+            if "batch" in items:
+                if self.batches:
+                    self.wrong("sweep.batch", items["batch"][0], f"{path}.batch", "batch varies already",
+                               "keep one")  # fmt: skip
+                given = items["batch"][1]
+                sizes = [self.value(one, _BATCH, f"{path}.batch") for one in
+                         (given.value if given.is_list else [given])]  # fmt: skip
+            if "workload" not in items or (name := self.text(items["workload"][1], path)) is None:
+                continue
+            for size in sizes:
+                work = self.work(items["workload"][1].place, path, name, size)
+                if work is not None and work.name in found:
+                    self.wrong("sweep.twice", item.place, path, f"{work.name} stands twice", "keep one")
+                if work is not None:
+                    found[work.name] = work
+        return tuple(found.values())
+
+    def work(self, place: Place, path: str, name: str, batch: int | None) -> Work | None:
+        """One workload at one batch size."""
+        try:
+            file = shipped.find("workload", name, self.folder)
+            if file.suffix == ".csv":
+                from accelsim.config.scalesim_topology import load_topology
+
+                if batch is not None:
+                    self.wrong("batch.csv", place, path, "a topology has its own batch size", "leave it out")
+                    return None
+                loaded = load_topology(file)
+            else:
+                loaded = load_workload(file, batch)
+            digest = work_digest(loaded)
+        except InputError as error:
+            if all(problem.line for problem in error.problems):
+                self.problems += [problem for problem in error.problems if problem not in self.problems]
+            else:
+                moved(self, error, place, path, name)
+            return None
+        self.computes(loaded, place, path)
+        shown = loaded.name if batch is None else f"{loaded.name} batch {batch}"
+        return Work(shown, str(file), batch, digest)
+
+    def computes(self, work: Workload, place: Place, path: str) -> None:
+        """Note a workload that cannot compute the values that are asked for."""
+        if self.values is None:
+            return
+        if work.values is None:
+            self.wrong("sweep.values", place, path, f"{work.name} holds no values to compute with",
+                       "leave out values:, or take a workload like digits_mlp")  # fmt: skip
+            return
+        inputs, _ = inputs_of(load_arrays(self.values.input), work)
+        for name, spec in work.tensors.items():
+            wanted = spec.elements // spec.shape[0]
+            if spec.role == "input" and (name not in inputs or inputs[name][0].size != wanted):
+                shape = list(spec.shape[1:])
+                self.wrong("sweep.values", place, path, f"{self.values.input} gives no {name} of shape {shape} "
+                           f"for {work.name}", "take inputs of this workload")  # fmt: skip
+
+
+def work_digest(work: Workload) -> str:
+    """SHA-256 of operators, tensors and the content of the values' file."""
+    plain = [[type(op).__name__, dataclasses.asdict(op)] for op in work.operators]
+    tensors = [[name, dataclasses.asdict(spec)] for name, spec in sorted(work.tensors.items())]
+    total = hashlib.sha256(canonical(json.loads(json.dumps([plain, tensors], default=str))).encode())
+    if work.values is not None:
+        total.update(Path(work.values).read_bytes())
+    return total.hexdigest()
