@@ -13,7 +13,8 @@ from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.errors import InputError
 from accelsim.formats import FORMATS
 from accelsim.workload import Conv2d, Gemm, Operator, TensorSpec, VectorOperator, Workload
-from accelsim.workload.operators import ACTIVATIONS, VECTOR_KINDS
+from accelsim.workload.operators import ACTIVATIONS
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 KEYS = ("name", "description", "source", "values", "inputs", "outputs", "operators")
 COMMON = ("name", "kind", "input", "output")
@@ -384,15 +385,15 @@ class _TraceReader(Reader):
             del window["dilation"]
             (kh, kw), (sh, sw), (t, le, b, r) = (window[k] for k in ("kernel", "stride", "padding"))
             out = (*shape[:2], (shape[2] + t + b - kh) // sh + 1, (shape[3] + le + r - kw) // sw + 1)
-            return VectorOperator(name, kind, sources, output, shape, out, **window)
+            return VectorOperator(name, kind, sources, output, (shape,), out, **window)
         if kind == "global_average_pool":
             if len(shape) != 4:
                 self.wrong("trace.rank", place, f"{path}.input", "needs four dimensions",
                            "give a tensor of four dimensions")  # fmt: skip
                 return None
-            return VectorOperator(name, kind, sources, output, shape, (*shape[:2], 1, 1))
+            return VectorOperator(name, kind, sources, output, (shape,), (*shape[:2], 1, 1))
         out = (shape[0], prod(shape[1:])) if kind == "flatten" else shape
-        return VectorOperator(name, kind, sources, output, shape, out, activation=activation)
+        return VectorOperator(name, kind, sources, output, (shape,) * len(sources), out, activation=activation)
 
     def outputs(self, node: Node | None) -> list[str]:
         """The network's outputs: given, else whatever nobody reads."""

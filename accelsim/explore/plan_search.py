@@ -55,12 +55,13 @@ def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budge
     for number, op in enumerate(mac):
         triple = (*operator_formats(op, chip), default.formats[op.output])
         seed = (seeds or {}).get(op.name)
-        key = (geometry_of(op), triple, seed)
+        held = workload.is_stored(op.weight)
+        key = (geometry_of(op), triple, seed, held)
         if key not in cache:
             assert rates is not None
             cache[key] = search_operator(
-                chip, geometry_of(op), triple, op.name, measure_of(chip, op, triple), rates,
-                objective, budget, reserve, cold, (seed,) if seed else (),
+                chip, geometry_of(op), triple, op.name, measure_of(chip, op, triple, held),
+                rates, objective, budget, reserve, cold or not held, (seed,) if seed else (),
             )  # fmt: skip
         found[op.name] = cache[key]
         if progress is not None:
@@ -75,16 +76,19 @@ def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budge
     return searched, SearchReport(objective, budget, found, *after, *before, kept)
 
 
-def measure_of(chip: Chip, op: MacOperator, formats: tuple[str, str, str]) -> Measure:
-    """Runs one operator alone under a mapping."""
+def measure_of(chip: Chip, op: MacOperator, formats: tuple[str, str, str],
+               held: bool = True) -> Measure:  # fmt: skip
+    """Runs one operator alone under a mapping. held: its second operand is a stored weight."""
     shapes = ((op.input, op.input_shape, "input", formats[0]),
-              (op.weight, op.weight_shape, "weight", formats[1]),
+              (op.weight, op.weight_shape, "weight" if held else "input", formats[1]),
               (op.output, op.output_shape, "output", formats[2]))  # fmt: skip
     alone = Workload(op.name, (op,), {name: TensorSpec(name, shape, role, form)
                                       for name, shape, role, form in shapes})  # fmt: skip
 
     def measure(mapping: OperatorMapping) -> tuple[float, float]:
         kinds = {op.input: formats[0], op.output: formats[2]}
+        if not held:
+            kinds[op.weight] = formats[1]
         return whole(chip, alone, Plan({op.name: mapping}, kinds))
 
     return measure

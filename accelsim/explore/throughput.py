@@ -47,7 +47,8 @@ def repeated(workload: Workload, chosen: Plan, copies: int) -> tuple[Workload, P
         for op in workload.operators:
             if isinstance(op, VectorOperator):
                 operators.append(replace(op, name=name_of(op.name), output=name_of(op.output),
-                                         inputs=tuple(name_of(x) for x in op.inputs)))  # fmt: skip
+                                         inputs=tuple(name_of(x) for x in op.inputs),
+                                         parameters=tuple(name_of(x) for x in op.parameters)))  # fmt: skip
                 continue
             bias = None if op.bias is None else name_of(op.bias)
             operators.append(replace(op, name=name_of(op.name), input=name_of(op.input), bias=bias,

@@ -21,8 +21,10 @@ def fits(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, s
     short = {}
     for memory, size in needs.items():
         room = capacity(chip, memory)
-        if weight_address is not None and memory == chip.array.weight:
-            room, size = room - reserve, size - _resident_weight_bytes(geometry, formats)
+        if memory == chip.array.weight:
+            room -= reserve
+            if weight_address is not None:
+                size -= _resident_weight_bytes(geometry, formats)
         if size > room:
             short[memory] = (size, room)
     return short

@@ -15,7 +15,7 @@ from accelsim.formats import get
 from accelsim.mapping.assemble import Segment
 from accelsim.mapping.choose import choose_mapping, fits
 from accelsim.mapping.crossbars import CrossbarMapping, assign, blocks_of
-from accelsim.mapping.emit_mac import MacEmitter
+from accelsim.mapping.emit_mac import INPUT, WEIGHT_MATRIX, MacEmitter
 from accelsim.mapping.emit_mvm import MvmEmitter
 from accelsim.mapping.emit_vector import VectorEmitter
 from accelsim.mapping.join import Joiner
@@ -24,8 +24,8 @@ from accelsim.mapping.tensors import (
     TensorTable,
     build_tensors,
     operator_formats,
-    output_format_of,
     tensor_formats,
+    vector_formats,
 )
 from accelsim.program.table import Program, ResidentRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
@@ -67,11 +67,13 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
         triple = (*operator_formats(op, chip), formats[op.output])
         if op.name in given:
             mapping = given.pop(op.name)
-            problems += check_mapping(chip, geometry, mapping, triple, op.name)
+            problems += check_mapping(chip, geometry, mapping, triple, op.name,
+                                      cold or not workload.is_stored(op.weight))  # fmt: skip
         else:
-            key = (geometry, triple)
+            fetched = cold or not workload.is_stored(op.weight)
+            key = (geometry, triple, fetched)
             if key not in cache:
-                cache[key] = choose_mapping(chip, geometry, triple, op.name, reserve, cold)
+                cache[key] = choose_mapping(chip, geometry, triple, op.name, reserve, fetched)
             mapping = cache[key]
         chosen[op.name] = mapping
     names = ", ".join(chosen)
@@ -91,12 +93,14 @@ def on_crossbars(chip: Chip, workload: Workload, formats: Dict[str, str]) -> dic
         return {}
     operators = [op for op in workload.operators if not isinstance(op, VectorOperator)]
     triples = {op.name: (*operator_formats(op, chip), formats[op.output]) for op in operators}
-    return assign(chip, operators, triples, chip.weights == "cold")
+    computed = {op.name for op in operators if not workload.is_stored(op.weight)}
+    return assign(chip, operators, triples, chip.weights == "cold", computed)
 
 
 def check_mapping(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str],
-                  name: str) -> list[Problem]:  # fmt: skip
-    """Everything wrong with an explicit mapping: ranges, shapes of tiles, buffers."""
+                  name: str, cold: bool | None = None) -> list[Problem]:  # fmt: skip
+    """Everything wrong with an explicit mapping: ranges, shapes of tiles, buffers. cold: its weights
+    are fetched, default what the chip says."""
     problems = []
 
     def wrong(key: str, message: str, fix: str) -> None:
@@ -118,7 +122,7 @@ def check_mapping(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tup
         mapping.order[2] != "k"
     ):
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
-    cold = chip.weights == "cold"
+    cold = chip.weights == "cold" if cold is None else cold
     if not problems:
         for memory, (need, room) in fits(chip, geometry, mapping, formats,
                                          None if cold else 0).items():  # fmt: skip
@@ -128,13 +132,15 @@ def check_mapping(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tup
 
 
 def resident_bytes(chip: Chip, workload: Workload, elsewhere: tuple[str, ...] = ()) -> int:
-    """Bytes of all weights when they stay in the weight buffer, those ``elsewhere`` left out;
+    """Bytes of all stored weights when they stay in the weight buffer, those ``elsewhere`` left out;
     InputError when they do not fit."""
-    total = sum(
-        get(operator_formats(op, chip)[1]).bytes_for(op.groups * op.k * op.n)
+    total = sum({
+        (op.weight, op.groups, op.k, op.n): get(operator_formats(op, chip)[1]).bytes_for(
+            op.groups * op.k * op.n)
         for op in workload.operators
         if not isinstance(op, VectorOperator) and op.name not in elsewhere
-    )
+        and workload.is_stored(op.weight)
+    }.values())  # fmt: skip
     room = chip.memories[chip.array.weight].size
     if total > room:
         raise InputError(
@@ -164,47 +170,60 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     residents = _off_chip(joiner, table)
     stored: dict[str, int] = {}
     cache: dict[object, Segment] = {}
-    weight_at = 0
+    weight_at: dict[int, int] = {}  # weight's row in the table -> address in its buffer
+    weight_end = 0
+    in_cells: set[int] = set()
     for number, op in enumerate(workload.operators):
         parity = number % 2
         if isinstance(op, VectorOperator):
-            if op.kind == "flatten":
+            if op.is_view:
                 if op.inputs[0] in stored:
                     stored[op.output] = stored[op.inputs[0]]
                 continue
-            pair = output_format_of(op, formats)
-            key: object = (op.kind, op.input_shape, op.output_shape, op.kernel, op.stride,
-                           op.padding, len(op.inputs), pair, parity)  # fmt: skip
+            kinds = vector_formats(op, formats)
+            key: object = (op.kind, op.input_shapes, op.output_shape, op.kernel, op.stride,
+                           op.padding, kinds, parity)  # fmt: skip
             if key not in cache:
-                cache[key] = VectorEmitter(chip, joiner.machine, op, pair, parity).emit()
-            sources, local = op.inputs, [table.index[name] for name in (*op.inputs, op.output)]
+                cache[key] = VectorEmitter(chip, joiner.machine, op, kinds, parity).emit()
+            sources = dict(enumerate(op.inputs))
+            local = [table.index[name] for name in (*op.inputs, op.output)]
         else:
             triple = (*operator_formats(op, chip), formats[op.output])
             mapping = chosen.mappings[op.name]
             if isinstance(mapping, CrossbarMapping):
                 cold = chip.weights == "cold"
-                segment = MvmEmitter(chip, joiner.machine, geometry_of(op), mapping, triple, parity,
-                                     cold).emit()  # fmt: skip
-                if not cold and not mapping.reprogrammed:
+                emitter = MvmEmitter(chip, joiner.machine, geometry_of(op), mapping, triple, parity,
+                                     cold)  # fmt: skip
+                segment = emitter.emit()
+                weight = table.index[f"{op.name}/weight"]
+                if not emitter.cold and weight not in in_cells:
                     residents += _in_cells(joiner, chip, table, op, mapping, triple[1])
+                    in_cells.add(weight)
                 waits = [(segment.reads[0], stored[op.input])] if op.input in stored else []
+                waits += [(row, stored[op.weight]) for row in emitter.programs.tolist()
+                          if op.weight in stored]  # fmt: skip
                 base = joiner.rows
                 joiner.add(segment, number, _locals(table, op, sums[op.name]), waits)
                 stored[op.output] = base + segment.last_store
                 continue
             where = None
             if chip.weights == "resident":
-                where, parity = weight_at, 1
-                size = get(triple[1]).bytes_for(op.groups * op.k * op.n)
-                residents += _resident(joiner, chip, table, op, where, size)
-                weight_at += size
+                parity = 1
+            if chip.weights == "resident" and workload.is_stored(op.weight):
+                weight = table.index[f"{op.name}/weight"]
+                if weight not in weight_at:
+                    weight_at[weight] = weight_end
+                    size = get(triple[1]).bytes_for(op.groups * op.k * op.n)
+                    residents += _resident(joiner, chip, table, op, weight_end, size)
+                    weight_end += size
+                where = weight_at[weight]
             key = (geometry_of(op), triple, mapping, parity, where)
             if key not in cache:
                 cache[key] = MacEmitter(chip, joiner.machine, geometry_of(op), mapping, triple,
                                         parity, where).emit()  # fmt: skip
-            sources, local = (op.input,), _locals(table, op, sums[op.name])
+            sources, local = {INPUT: op.input, WEIGHT_MATRIX: op.weight}, _locals(table, op, sums[op.name])
         segment = cache[key]
-        waits = [(segment.reads[i], stored[name]) for i, name in enumerate(sources)
+        waits = [(segment.reads[i], stored[name]) for i, name in sources.items()
                  if name in stored and i in segment.reads]  # fmt: skip
         base = joiner.rows
         joiner.add(segment, number, local, waits)
@@ -256,13 +275,15 @@ def _locals(table: TensorTable, op: MacOperator, summands: int) -> list[int]:
 def _off_chip(joiner: Joiner, table: TensorTable) -> tuple[ResidentRow, ...]:
     """What lies in the off-chip memory before and after: inputs, weights, outputs."""
     rows = []
+    caches = {row.view_of for row in table.rows if row.view == "cache" and row.role == "input"}
     for number, row in enumerate(table.rows):
-        if row.view_of >= 0 or row.role not in ("input", "weight", "output"):
+        grown = number in caches
+        if row.view_of >= 0 or (row.role not in ("input", "weight", "output") and not grown):
             continue
         elements = int(np.prod(row.shape))
         span = get(row.format).bytes_for(elements)
         rows.append(ResidentRow(number, joiner.dram, table.home[number], span,
-                                row.role != "output", True))  # fmt: skip
+                                row.role != "output" or grown, True))  # fmt: skip
     return tuple(rows)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from accelsim.chip import Chip
@@ -59,23 +59,33 @@ class _Want:
     first: int = -1
     replicas: int = 1
     reprogrammed: bool = False
+    computed: bool = False  # the second operand is no stored weight
 
 
 def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tuple[str, str, str]],
-           cold: bool) -> dict[str, CrossbarMapping]:  # fmt: skip
+           cold: bool, computed: Collection[str] = ()) -> dict[str, CrossbarMapping]:  # fmt: skip
     """A CrossbarMapping for every operator that runs on the chip's crossbars.
 
-    In order, one copy each; what finds none follows ``unmapped``; then, with ``replicate``, copies of
-    the operator with the most vectors a copy while there is room. InputError when weights find no
-    place, or a run of one vector no buffer.
+    In order, one copy each (operators that share a weight share its crossbars); what finds none, and
+    what has a ``computed`` second operand instead of a weight, follows ``unmapped``; then, with
+    ``replicate``, copies of the operator with the most vectors a copy while there is room. InputError
+    when weights find no place, or a run of one vector no buffer.
     """
     crossbar = chip.crossbar
     assert crossbar is not None
-    wants = [_Want(op, geometry_of(op), crossbars_of(crossbar, geometry_of(op))) for op in operators]
+    members: dict[object, list[_Want]] = {}
+    for op in operators:
+        geometry = geometry_of(op)
+        want = _Want(op, geometry, crossbars_of(crossbar, geometry), computed=op.name in computed)
+        key = (op.weight, geometry.groups, geometry.k, geometry.n, op.name if want.computed else "")
+        members.setdefault(key, []).append(want)
+    wants = [group[0] for group in members.values()]
     free = crossbar.count
     total = sum(want.size for want in wants)
     pool = 0
-    if total > crossbar.count:
+    if any(want.computed for want in wants) and crossbar.unmapped == "error":
+        raise _computed(chip, crossbar, next(want for want in wants if want.computed))
+    if total > crossbar.count or any(want.computed for want in wants):
         if crossbar.unmapped == "error":
             raise _too_many(chip, crossbar, wants, total)
         if crossbar.unmapped == "reprogram":
@@ -83,14 +93,29 @@ def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tupl
             free -= pool
     at = 0
     for want in wants:
-        if want.size <= free:
+        if want.size <= free and not want.computed:
             want.first, at, free = at, at + want.size, free - want.size
         elif crossbar.unmapped == "reprogram":
             want.first, want.reprogrammed = crossbar.count - pool, True
     if crossbar.replicate and not cold:
         _replicate([want for want in wants if want.first >= 0 and not want.reprogrammed], at, free)
+    for first, *others in members.values():
+        for want in others:
+            want.first, want.replicas, want.reprogrammed = first.first, first.replicas, first.reprogrammed
     return {want.op.name: _tiled(chip, crossbar, want, formats[want.op.name])
-            for want in wants if want.first >= 0}  # fmt: skip
+            for group in members.values() for want in group if want.first >= 0}  # fmt: skip
+
+
+def _computed(chip: Chip, crossbar: Crossbar, want: _Want) -> InputError:
+    return InputError(
+        Problem(
+            "mapping.computed",
+            f"{want.op.name} multiplies two computed tensors, so no crossbar holds {want.op.weight}",
+            "write unmapped: reprogram or digital",
+            path=f"units.{crossbar.name}.unmapped",
+            file=chip.source,
+        )
+    )
 
 
 def _too_many(chip: Chip, crossbar: Crossbar, wants: list[_Want], total: int) -> InputError:
@@ -114,8 +139,8 @@ def _pool(chip: Chip, crossbar: Crossbar, wants: list[_Want]) -> int:
         raise _too_many(chip, crossbar, wants, sum(sizes))
     for pool in sorted(set(sizes)):
         free, left = crossbar.count - pool, 0
-        for size in sizes:
-            if size <= free:
+        for want, size in zip(wants, sizes, strict=True):
+            if size <= free and not want.computed:
                 free -= size
             else:
                 left = max(left, size)

@@ -234,8 +234,8 @@ class MacEmitter:
         emit_results(self, assembler, shapes)
         segment = assembler.build(shapes.columns())
         segment.entries, segment.exits = self.entries, self.exits
-        if len(self.rows.input_load):
-            segment.reads = {INPUT: int(self.rows.input_load.min())}
+        segment.reads = {local: int(rows.min()) for local, rows in (
+            (INPUT, self.rows.input_load), (WEIGHT_MATRIX, self.rows.weight_load)) if len(rows)}  # fmt: skip
         segment.last_store = int(self.rows.store.max())
         segment.preloads = int(self.passes.preload.sum())
         return segment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -21,7 +22,7 @@ class TensorTable:
 
     rows: list[TensorRow] = field(default_factory=list)
     home: list[int] = field(default_factory=list)
-    index: dict[str, int] = field(default_factory=dict)
+    index: dict[object, int] = field(default_factory=dict)
     end: int = 0
 
     def add(self, row: TensorRow, key: str) -> int:
@@ -53,12 +54,12 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
 
     What the workload says; else what its first MAC consumer reads; network outputs keep the
     partial sums' format, so that nothing is lost after the last layer; else the chip's input
-    format. A flattened tensor has the format of what it flattens.
+    format. A view of a tensor (flattened, a cache that rows are appended to) has its format.
     """
     formats: dict[str, str] = {}
     wanted: dict[str, tuple[str, str]] = {}
     alias = {op.output: op.inputs[0] for op in workload.operators
-             if isinstance(op, VectorOperator) and op.kind == "flatten"}  # fmt: skip
+             if isinstance(op, VectorOperator) and (op.is_view or op.kind == "append")}  # fmt: skip
 
     def root(name: str) -> str:
         while name in alias:
@@ -69,22 +70,26 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
     for op in workload.operators:
         if isinstance(op, VectorOperator):
             continue
-        need, source = operator_formats(op, chip)[0], root(op.input)
-        if source in wanted and wanted[source][0] != need:
-            problems.append(
-                Problem(
-                    "mapping.format.conflict",
-                    f"{op.name} reads {op.input} as {need}, {wanted[source][1]} reads it as "
-                    f"{wanted[source][0]}",
-                    "give both the same input format",
-                    path=op.name,
+        for name, need in zip((op.input, op.weight), operator_formats(op, chip), strict=True):
+            source = root(name)
+            if name == op.weight and workload.is_stored(name):
+                continue
+            if source in wanted and wanted[source][0] != need:
+                problems.append(
+                    Problem(
+                        "mapping.format.conflict",
+                        f"{op.name} reads {name} as {need}, {wanted[source][1]} reads it as "
+                        f"{wanted[source][0]}",
+                        "give both the same input format",
+                        path=op.name,
+                    )
                 )
-            )
-        wanted.setdefault(source, (need, op.name))
+            wanted.setdefault(source, (need, op.name))
     if problems:
         raise InputError(problems)
+    constants = read_constants(workload)
     for name, spec in workload.tensors.items():
-        if spec.role in ("weight", "bias"):
+        if spec.role in ("weight", "bias") and name not in constants:
             continue
         if spec.format:
             formats[name] = spec.format
@@ -97,9 +102,21 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
     return {name: formats[root(name)] for name in formats}
 
 
-def output_format_of(op: VectorOperator, formats: Mapping[str, str]) -> tuple[str, str]:
-    """Input and output format of a vector operator."""
-    return formats[op.inputs[0]], formats[op.output]
+def read_constants(workload: Workload) -> set[str]:
+    """Stored tensors (tables, masks) that the vector unit reads as operands."""
+    return {name for op in workload.operators if isinstance(op, VectorOperator) for name in op.inputs
+            if workload.tensors[name].role in ("weight", "bias")}  # fmt: skip
+
+
+def vector_formats(op: VectorOperator, formats: Mapping[str, str]) -> tuple[str, ...]:
+    """The format of each input of a vector operator, then of its output."""
+    return tuple(formats[name] for name in (*op.inputs, op.output))
+
+
+def shared_weights(workload: Workload) -> set[str]:
+    """Stored weights that several MAC operators read, such as those of unrolled steps."""
+    names = [op.weight for op in workload.operators if not isinstance(op, VectorOperator)]
+    return {name for name, count in Counter(names).items() if count > 1}
 
 
 def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
@@ -111,21 +128,8 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
     default 1.
     """
     table = TensorTable()
-    flattened = {op.output: op.inputs[0] for op in workload.operators
-                 if isinstance(op, VectorOperator) and op.kind == "flatten"}  # fmt: skip
-    pending = [name for name, spec in workload.tensors.items() if spec.role not in
-               ("weight", "bias")]  # fmt: skip
-    while pending:
-        later = []
-        for name in pending:
-            spec, source = workload.tensors[name], flattened.get(name)
-            if source is not None and source not in table.index:
-                later.append(name)
-                continue
-            of, view = (-1, "") if source is None else (table.index[source], "flatten")
-            row = TensorRow(name, spec.shape, formats[name], 0, of, view, -1, spec.role)
-            table.add(row, name)
-        pending = later
+    _activations(table, workload, formats)
+    shared = shared_weights(workload)
     wide = sum_format(chip.core)
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
@@ -136,8 +140,17 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
         add = table.add
         add(TensorRow(op.input, (groups, m, k), formats[op.input], 0, origin, "lowered", number,
                       table.rows[origin].role), f"{op.name}/lowered")  # fmt: skip
-        add(TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", number, "weight"),
-            f"{op.name}/weight")  # fmt: skip
+        key = f"{op.name}/weight"
+        if not workload.is_stored(op.weight):
+            origin = table.index[op.weight]
+            add(TensorRow(op.weight, (groups, k, n), weight, 0, origin, "weight", number,
+                          table.rows[origin].role), key)  # fmt: skip
+        elif op.weight in shared and (op.weight, groups, k, n, weight) in table.index:
+            table.index[key] = table.index[op.weight, groups, k, n, weight]
+        else:
+            owner = -1 if op.weight in shared else number
+            row = TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", owner, "weight")
+            table.index[op.weight, groups, k, n, weight] = add(row, key)
         add(TensorRow(op.output, (groups, m, n), formats[op.output], 0, target, "matrix", number,
                       table.rows[target].role), f"{op.name}/matrix")  # fmt: skip
         for i in range((summands or {}).get(op.name, 1)):
@@ -145,3 +158,29 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
             add(TensorRow(f"{op.output}.{suffix}", (groups, m, n), wide, 0, -1, "sums", number,
                           "intermediate"), f"{op.name}/{suffix}")  # fmt: skip
     return table
+
+
+def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, str]) -> None:
+    """Rows of every tensor that is not a MAC operator's weight; views after what they are views of.
+
+    A cache that rows are appended to is a view of the grown tensor, whose first bytes it is.
+    """
+    views = {}
+    for op in workload.operators:
+        if isinstance(op, VectorOperator) and op.kind == "append":
+            views[op.inputs[0]] = (op.output, "cache")
+        elif isinstance(op, VectorOperator) and op.is_view:
+            views[op.output] = (op.inputs[0], op.kind)
+    constants = read_constants(workload)
+    pending = [name for name, spec in workload.tensors.items()
+               if spec.role not in ("weight", "bias") or name in constants]  # fmt: skip
+    while pending:
+        later = []
+        for name in pending:
+            spec, (source, view) = workload.tensors[name], views.get(name, ("", ""))
+            if source and source not in table.index:
+                later.append(name)
+                continue
+            of = table.index[source] if source else -1
+            table.add(TensorRow(name, spec.shape, formats[name], 0, of, view, -1, spec.role), name)
+        pending = later

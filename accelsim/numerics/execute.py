@@ -18,7 +18,7 @@ from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES
 from accelsim.numerics.crossbars import CrossbarRun
 from accelsim.numerics.gemm import exact_matmul, largest
-from accelsim.numerics.lowering import lower_input, raise_output
+from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
 from accelsim.numerics.network import Network
 from accelsim.numerics.tiles import Boxes, boxes_of, merged
 from accelsim.numerics.vector import elementwise, pool
@@ -76,7 +76,9 @@ class _Run:
             name: np.asarray(codes, np.int64) for name, codes in inputs.items()
         }
         self.result = Execution(self.stored)
+        self.makers = {op.output: op for op in workload.operators}
         self.lowered: dict[str, NDArray[np.generic]] = {}
+        self.computed: dict[str, Ints] = {}  # second operands that are no weights, (groups, k, n)
         self.matrices: dict[str, Ints] = {}  # output codes on chip, (groups, m, n)
         self.off_chip: dict[str, tuple[MacOperator, Ints]] = {}  # output -> (groups, m, n)
         self.sums: dict[int, Ints] = {}  # by tensor row
@@ -94,9 +96,10 @@ class _Run:
                 self.stored[name] = np.asarray(raise_output(op, matrix), np.int64)
             return self.stored[name]
         if name not in self.stored:
-            made = next(o for o in self.workload.operators if o.output == name)
-            if isinstance(made, VectorOperator) and made.kind == "flatten":
-                return self.tensor(made.inputs[0]).reshape(made.output_shape)
+            made = self.makers[name]
+            if isinstance(made, VectorOperator) and made.is_view:
+                source = self.tensor(made.inputs[0])
+                return source.transpose(made.order) if made.order else source.reshape(made.output_shape)
             self.stored[name] = np.zeros(made.output_shape, np.int64)
         return self.stored[name]
 
@@ -129,6 +132,11 @@ class _Run:
             x = self.tensor(op.input)
             zero = self.network.activations[op.input].zero
             self.lowered[op.name] = lower_input(op, _small(x), zero)
+            if not self.workload.is_stored(op.weight):
+                codes = np.asarray(weight_matrix(op, self.tensor(op.weight)), np.int64)
+                self.computed = {op.name: codes}
+        if op.name in self.computed:
+            return self.lowered[op.name], self.computed[op.name]
         return self.lowered[op.name], self.network.weights[op.name]
 
     def passes(self, op: MacOperator, matmuls: Ints, others: Ints) -> None:
@@ -301,8 +309,10 @@ def _box4(offset: Ints, extent: Ints) -> tuple[slice, ...]:
 
 
 def _four(x: Ints) -> Ints:
-    """A tensor with trailing dimensions of 1 up to four; a view."""
-    return x.reshape((*x.shape, 1, 1, 1, 1)[:4]) if x.ndim < 4 else x
+    """A tensor with four axes, trailing ones added or leading ones merged; a view."""
+    if x.ndim > 4:
+        return x.reshape(-1, *x.shape[-3:])
+    return x.reshape((*x.shape, 1, 1, 1, 1)[:4])
 
 
 def _small(x: Ints) -> NDArray[np.generic]:

@@ -40,6 +40,8 @@ def lower_input(op: MacOperator, x: Codes, padding_value: int = 0) -> Codes:
 def weight_matrix(op: MacOperator, weight: Codes) -> Codes:
     """(groups, k, n) weights of a convolution (OIHW) or a gemm."""
     if not isinstance(op, Conv2d):
+        if op.weight_transposed:
+            return weight.reshape(op.groups, op.n, op.k).transpose(0, 2, 1)
         return weight.reshape(op.groups, op.k, op.n)
     return np.ascontiguousarray(weight.reshape(op.groups, op.n, op.k).transpose(0, 2, 1))
 

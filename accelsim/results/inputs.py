@@ -89,7 +89,7 @@ def _value(hint: Any, value: Any) -> Any:
     if dataclasses.is_dataclass(hint):
         return value if dataclasses.is_dataclass(value) else _build(hint, value)
     if origin is tuple:
-        if arguments and dataclasses.is_dataclass(arguments[0]) and isinstance(value, list):
+        if Ellipsis in arguments:
             return tuple(_value(arguments[0], item) for item in value)
-        return tuple(value)
+        return tuple(_value(hint, item) for hint, item in zip(arguments, value, strict=True))
     return value

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
+
+from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 
 ROLES = ("input", "weight", "bias", "intermediate", "output")
 ACTIVATIONS = ("none", "relu")
-VECTOR_KINDS = (
-    "add", "multiply", "relu", "max_pool", "average_pool", "global_average_pool", "flatten",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +29,15 @@ class TensorSpec:
 
     @property
     def elements(self) -> int:
-        count = 1
-        for size in self.shape:
-            count *= size
-        return count
+        return prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
 class Gemm:
     """output[g] = activation(input[g] @ weight[g] + bias); tensors (M, K), (K, N), (M, N),
     with a leading group dimension when groups > 1. input_format and weight_format override the
-    chip's precision when given."""
+    chip's precision when given. weight may name any tensor, also another operator's output; with
+    weight_transposed it has the shape (N, K)."""
 
     name: str
     input: str
@@ -53,6 +51,7 @@ class Gemm:
     activation: str = "none"
     input_format: str | None = None
     weight_format: str | None = None
+    weight_transposed: bool = False
     kind: str = field(default="gemm", init=False)
 
     @property
@@ -66,7 +65,8 @@ class Gemm:
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
-        return (self.k, self.n) if self.groups == 1 else (self.groups, self.k, self.n)
+        matrix = (self.n, self.k) if self.weight_transposed else (self.k, self.n)
+        return matrix if self.groups == 1 else (self.groups, *matrix)
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -142,44 +142,58 @@ class Conv2d:
 
 @dataclass(frozen=True, slots=True)
 class VectorOperator:
-    """Element-wise, activation and pooling work of the vector unit.
+    """Work of the vector unit: element-wise, along rows, pooling, reducing, moving.
 
-    kind: one of VECTOR_KINDS. inputs: one tensor, or two for add and multiply.
-    kernel, stride, padding as in Conv2d, for the pools.
+    kind: one of VECTOR_KINDS. inputs, input_shapes: tensors read, broadcast where the kind allows.
+    parameters: small tensors of it (scales, shifts), which are configuration and move no bytes.
+    kernel, stride, padding as in Conv2d, for the pools. order: axes of a transpose. node: name of
+    the node of the model file that computes its values, "" for the project's own arithmetic.
     """
 
     name: str
     kind: str
     inputs: tuple[str, ...]
     output: str
-    input_shape: tuple[int, ...]
+    input_shapes: tuple[tuple[int, ...], ...]
     output_shape: tuple[int, ...]
     kernel: tuple[int, int] = (1, 1)
     stride: tuple[int, int] = (1, 1)
     padding: tuple[int, int, int, int] = (0, 0, 0, 0)
     activation: str = "none"
+    parameters: tuple[str, ...] = ()
+    order: tuple[int, ...] = ()
+    node: str = ""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of the first input."""
+        return self.input_shapes[0]
 
     @property
     def elements(self) -> int:
         """Output elements."""
-        count = 1
-        for size in self.output_shape:
-            count *= size
-        return count
+        return prod(self.output_shape)
+
+    @property
+    def is_view(self) -> bool:
+        """Whether nothing moves: the output is the input under another shape, or with its rows (the
+        last axis whole) in another order, which is only a matter of addresses."""
+        if self.kind == "transpose":
+            return self.order[-1:] == (len(self.order) - 1,)
+        return VECTOR_KINDS[self.kind].access == "view"
 
     @property
     def work(self) -> int:
-        """Element operations: inputs combined for each output, summed over outputs."""
-        if self.kind == "flatten":
+        """Element operations, as VECTOR_KINDS counts them."""
+        kind = VECTOR_KINDS[self.kind]
+        if self.is_view:
             return 0
-        if self.kind in ("max_pool", "average_pool"):
+        if self.kind in POOLS:
             return self.elements * self.kernel[0] * self.kernel[1]
-        if self.kind == "global_average_pool":
-            count = 1
-            for size in self.input_shape:
-                count *= size
-            return count
-        return self.elements
+        of = self.elements if kind.per == "output" else prod(self.input_shape)
+        if self.kind == "append":
+            of = prod(self.input_shapes[1])
+        return of * kind.operations
 
 
 MacOperator = Gemm | Conv2d
@@ -205,6 +219,10 @@ class Workload:
     def macs(self) -> int:
         """Multiply-accumulates of all MAC operators."""
         return sum(op.macs for op in self.operators if not isinstance(op, VectorOperator))
+
+    def is_stored(self, weight: str) -> bool:
+        """Whether a MAC operator's second operand is a stored weight, not computed in the run."""
+        return self.tensors[weight].role == "weight"
 
     @property
     def parameters(self) -> int:

@@ -87,7 +87,7 @@ def test_lowering_is_a_convolution(batch: int, groups: int, stride: tuple[int, i
 def vector(kind: str, **keys: object) -> VectorOperator:
     shape = (1, 2, 5, 5)
     out = (1, 2, 3, 3) if "pool" in kind else shape
-    return VectorOperator(name="v", kind=kind, inputs=("x",), output="y", input_shape=shape,
+    return VectorOperator(name="v", kind=kind, inputs=("x",), output="y", input_shapes=(shape,),
                           output_shape=out, **keys)  # type: ignore[arg-type]
 
 
