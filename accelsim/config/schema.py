@@ -83,11 +83,15 @@ def workload_schema() -> dict[str, Any]:
         "bias": {"type": ["boolean", "string"]}, "activation": {"enum": ["none", "relu"]},
         "input_format": {"enum": list(FORMAT_NAMES)}, "weight_format": {"enum": list(FORMAT_NAMES)},
         "groups": whole, "n": whole, "filters": whole, "kernel": pair, "stride": pair,
-        "padding": pair, "dilation": pair,
+        "padding": pair, "dilation": pair, "weight_transposed": {"type": "boolean"},
+        "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
+        "order": {"type": "array", "items": {"type": "integer", "minimum": 0}},
+        "axes": pair, "axis": {"type": "integer", "minimum": 0},
+        "parameters": {"type": "object"},
     }  # fmt: skip
     operators = []
     for kind in workload_file.KINDS:
-        mine = workload_file.KIND_KEYS.get(kind, workload_file.COMMON)
+        mine = workload_file.KIND_KEYS[kind]
         operators.append(
             {"type": "object",
              "properties": {key: {"const": kind} if key == "kind" else keys[key] for key in mine},
@@ -97,6 +101,7 @@ def workload_schema() -> dict[str, Any]:
     shape = {"type": "array", "items": whole, "minItems": 1, "maxItems": 4}
     sections = {"name": text, "description": text, "source": text, "values": text,
                 "inputs": {"type": "object", "additionalProperties": shape},
+                "constants": {"type": "object", "additionalProperties": shape},
                 "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
                 "operators": {"type": "array", "items": {"oneOf": operators}}}  # fmt: skip
     return {"$schema": DRAFT, "title": "accelsim workload", "type": "object",

@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
 from pathlib import Path
-from typing import Any
 
 from accelsim.config.overrides import apply_overrides
-from accelsim.config.reader import FieldRule, Reader
+from accelsim.config.trace_vectors import COMMON, VectorReader, keys_of, required_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.errors import InputError
-from accelsim.formats import FORMATS
-from accelsim.workload import Conv2d, Gemm, Operator, TensorSpec, VectorOperator, Workload
-from accelsim.workload.operators import ACTIVATIONS
+from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
-KEYS = ("name", "description", "source", "values", "inputs", "outputs", "operators")
-COMMON = ("name", "kind", "input", "output")
+KEYS = ("name", "description", "source", "values", "inputs", "constants", "outputs", "operators")
 MAC_KEYS = ("weight", "bias", "activation", "input_format", "weight_format", "groups")
 KIND_KEYS: dict[str, tuple[str, ...]] = {
-    "gemm": (*COMMON, *MAC_KEYS, "n"),
+    "gemm": (*COMMON, *MAC_KEYS, "n", "weight_transposed"),
     "conv2d": (*COMMON, *MAC_KEYS, "filters", "kernel", "stride", "padding", "dilation"),
-    "max_pool": (*COMMON, "kernel", "stride", "padding"),
-    "average_pool": (*COMMON, "kernel", "stride", "padding"),
-    "add": (*COMMON, "activation"),
-    "multiply": (*COMMON, "activation"),
+    **{kind: keys_of(kind) for kind in VECTOR_KINDS},
 }
-REQUIRED = {"gemm": ("n",), "conv2d": ("filters", "kernel"), "max_pool": ("kernel",),
-            "average_pool": ("kernel",)}  # fmt: skip
+REQUIRED = {"gemm": ("n",), "conv2d": ("filters", "kernel"),
+            **{kind: required_of(kind) for kind in VECTOR_KINDS}}  # fmt: skip
 KINDS = ("gemm", "conv2d", *VECTOR_KINDS)
-LARGEST_DIMENSION = 1 << 24
 MOST_MACS = 1 << 50
 MOST_OPERATORS = 20_000
 
@@ -50,12 +41,10 @@ def load_workload(path: str | Path, batch: int | None = None,
     return workload
 
 
-class _TraceReader(Reader):
+class _TraceReader(VectorReader):
     def __init__(self, root: Node, source: str, batch: int | None) -> None:
         super().__init__()
         self.root, self.source, self.batch = root, source, batch
-        self.shapes: dict[str, tuple[int, ...]] = {}
-        self.tensors: dict[str, TensorSpec] = {}
         self.defined: dict[str, Place] = {}
         self.names: dict[str, Place] = {}
         self.used: set[str] = set()
@@ -70,6 +59,8 @@ class _TraceReader(Reader):
                 ("name", "description", "source", "values") if key in items}  # fmt: skip
         if "inputs" in items:
             self.inputs(items["inputs"][1])
+        if "constants" in items:
+            self.inputs(items["constants"][1], "weight")
         if "operators" in items:
             self.all_operators(items["operators"][1])
         outputs = self.outputs(items["outputs"][1] if "outputs" in items else None)
@@ -101,17 +92,18 @@ class _TraceReader(Reader):
                        "write the name of an .npz file in the trace's folder")  # fmt: skip
         return str(target)
 
-    def inputs(self, node: Node) -> None:
-        for name, (where, value) in (self.mapping(node, "inputs") or {}).items():
-            path = f"inputs.{name}"
+    def inputs(self, node: Node, role: str = "input") -> None:
+        section = "inputs" if role == "input" else "constants"
+        for name, (where, value) in (self.mapping(node, section) or {}).items():
+            path = f"{section}.{name}"
             shape = self.dimensions(value, path)
             self.defined[name] = where
             if shape is not None:
-                if self.batch is not None:
+                if self.batch is not None and role == "input":
                     shape = (self.batch, *shape[1:])
                 self.shapes[name] = shape
-                self.tensors[name] = TensorSpec(name, shape, "input")
-        if node.is_map and not node.value:
+                self.tensors[name] = TensorSpec(name, shape, role)
+        if node.is_map and not node.value and role == "input":
             self.wrong("trace.inputs", node.place, "inputs", "names no tensor", "write x: [1, 64]")
 
     def dimensions(self, node: Node, path: str) -> tuple[int, ...] | None:
@@ -123,11 +115,6 @@ class _TraceReader(Reader):
         if None in sizes:
             return None
         return tuple(size for size in sizes if size is not None)
-
-    def integer(self, node: Node, path: str, low: int, high: int = LARGEST_DIMENSION) -> int | None:
-        rule = FieldRule(path, int, (), "", low, high, False, True)
-        value = self.number(node, rule, path)
-        return None if value is None else int(value)
 
     # -- operators -----------------------------------------------------------------------------
 
@@ -173,10 +160,10 @@ class _TraceReader(Reader):
             return
         self.names[name] = items["name"][1].place
         output = self.output_name(items, name)
-        if output in self.defined:
+        if output in self.defined or output in self.tensors:
+            line = f" in line {self.defined[output].line}" if output in self.defined else " as a weight"
             self.wrong("trace.output", node.place, f"{path}.output",
-                       f"the tensor {output!r} stands already in line {self.defined[output].line}",
-                       "rename it")  # fmt: skip
+                       f"the tensor {output!r} stands already{line}", "rename it")  # fmt: skip
             return
         self.defined[output] = node.place
         build = {"gemm": self.gemm, "conv2d": self.conv}.get(kind, self.vector)
@@ -184,7 +171,7 @@ class _TraceReader(Reader):
         if op is None or len(self.problems) > before:
             return
         self.operators.append(op)
-        self.used.update(sources)
+        self.used.update(sources if isinstance(op, VectorOperator) else (*sources, op.weight))
         self.shapes[output] = op.output_shape
         self.tensors[output] = TensorSpec(output, op.output_shape)
 
@@ -198,11 +185,12 @@ class _TraceReader(Reader):
             return None
         node = items["input"][1]
         nodes = node.value if node.is_list else [node]
-        wanted = 2 if kind in ("add", "multiply") else 1
-        if len(nodes) != wanted:
+        least, most = VECTOR_KINDS[kind].inputs if kind in VECTOR_KINDS else (1, 1)
+        if not least <= len(nodes) <= most:
+            wanted = str(least) if least == most else f"{least} to {most}"
             self.wrong("trace.input", node.place, f"{path}.input",
                        f"names {len(nodes)} tensors, {kind} reads {wanted}",
-                       "write input: x" if wanted == 1 else "write input: [x, y]")  # fmt: skip
+                       "write input: x" if most == 1 else "write input: [x, y]")  # fmt: skip
             return None
         names = []
         for item in nodes:
@@ -218,182 +206,6 @@ class _TraceReader(Reader):
                 return None  # its own operator is wrong and was noted
             names.append(name)
         return tuple(names)
-
-    def options(self, items: dict[str, tuple[Place, Node]], path: str, name: str) -> dict[str, Any]:
-        """bias, activation, formats and groups of a MAC operator."""
-        found: dict[str, Any] = {"weight": f"{name}.weight"}
-        for key in ("weight", "bias"):
-            if key in items:
-                value = items[key][1].value
-                if key == "bias" and isinstance(value, bool):
-                    found[key] = f"{name}.bias" if value else None
-                else:
-                    found[key] = self.text(items[key][1], f"{path}.{key}")
-        if "activation" in items:
-            found["activation"] = self.choice(items["activation"][1], ACTIVATIONS,
-                                              f"{path}.activation")  # fmt: skip
-        integers = [n for n, record in FORMATS.items() if record.kind == "integer"]
-        for key in ("input_format", "weight_format"):
-            if key in items:
-                found[key] = self.choice(items[key][1], integers, f"{path}.{key}")
-        if "groups" in items:
-            found["groups"] = self.integer(items["groups"][1], f"{path}.groups", 1)
-        return found
-
-    def parameters(self, op: Gemm | Conv2d, place: Place, path: str) -> None:
-        """Register weight and bias tensors; the same name must have the same shape."""
-        count = op.filters if isinstance(op, Conv2d) else op.n
-        for name, shape, role in ((op.weight, op.weight_shape, "weight"),
-                                  (op.bias, (count,), "bias")):  # fmt: skip
-            if name is None:
-                continue
-            known = self.tensors.get(name)
-            if known is not None and known.shape != shape:
-                self.wrong("trace.weight", place, f"{path}.{role}",
-                           f"{name} has shape {list(known.shape)} elsewhere, {list(shape)} here",
-                           "give it another name")  # fmt: skip
-                continue
-            self.tensors[name] = TensorSpec(name, shape, role)
-
-    def gemm(self, items: dict[str, tuple[Place, Node]], path: str, name: str, kind: str,
-             sources: tuple[str, ...], output: str) -> Gemm | None:  # fmt: skip
-        shape = self.shapes[sources[0]]
-        place = items["input"][1].place
-        options = self.options(items, path, name)
-        n = self.integer(items["n"][1], f"{path}.n", 1)
-        groups = options.pop("groups", None) or 1
-        if len(shape) not in (2, 3) or (len(shape) == 3 and groups not in (1, shape[0])):
-            self.wrong("trace.rank", place, f"{path}.input",
-                       f"{sources[0]} has shape {list(shape)}, a gemm reads [m, k]",
-                       "flatten it first")  # fmt: skip
-            return None
-        if len(shape) == 2 and groups != 1:
-            self.wrong("trace.groups", items["groups"][1].place, f"{path}.groups",
-                       "a gemm with groups reads [groups, m, k]", "leave groups out")  # fmt: skip
-            return None
-        if n is None or None in (options.get("activation", "none"), options["weight"]):
-            return None
-        groups = shape[0] if len(shape) == 3 else 1
-        op = Gemm(name, sources[0], m=shape[-2], k=shape[-1], n=n, groups=groups, output=output,
-                  **options)  # fmt: skip
-        self.parameters(op, place, path)
-        return op
-
-    def pair(self, items: dict[str, tuple[Place, Node]], path: str, key: str, default: int,
-             low: int) -> tuple[int, int] | None:  # fmt: skip
-        if key not in items:
-            return (default, default)
-        node = items[key][1]
-        if not node.is_list:
-            value = self.integer(node, f"{path}.{key}", low, 4096)
-            return None if value is None else (value, value)
-        if len(node.value) != 2:
-            self.wrong("trace.pair", node.place, f"{path}.{key}", "must be one or two numbers",
-                       "write 3 or [3, 3]")  # fmt: skip
-            return None
-        first, second = (self.integer(item, f"{path}.{key}[{i}]", low, 4096)
-                         for i, item in enumerate(node.value))  # fmt: skip
-        return None if first is None or second is None else (first, second)
-
-    def padding(self, items: dict[str, tuple[Place, Node]], path: str) -> tuple[
-            int, int, int, int] | None:  # fmt: skip
-        if "padding" not in items:
-            return (0, 0, 0, 0)
-        node = items["padding"][1]
-        if node.is_list and len(node.value) == 4:
-            sizes = [self.integer(item, f"{path}.padding[{i}]", 0, 4096)
-                     for i, item in enumerate(node.value)]  # fmt: skip
-            if any(size is None for size in sizes):
-                return None
-            return sizes[0], sizes[1], sizes[2], sizes[3]  # type: ignore[return-value]
-        if node.is_list and len(node.value) != 2:
-            self.wrong("trace.padding", node.place, f"{path}.padding",
-                       "must be one, two or four numbers",
-                       "write 1, [1, 1] or [top, left, bottom, right]")  # fmt: skip
-            return None
-        pair = self.pair(items, path, "padding", 0, 0)
-        return None if pair is None else (pair[0], pair[1], pair[0], pair[1])
-
-    def window(self, items: dict[str, tuple[Place, Node]], path: str, source: str) -> dict[
-            str, Any] | None:  # fmt: skip
-        """kernel, stride, padding, dilation, checked against the input tensor."""
-        shape, place = self.shapes[source], items["input"][1].place
-        if len(shape) != 4:
-            self.wrong("trace.rank", place, f"{path}.input",
-                       f"{source} has shape {list(shape)}, [batch, channels, height, width] is "
-                       "needed", "give a tensor of four dimensions")  # fmt: skip
-            return None
-        kernel = self.pair(items, path, "kernel", 1, 1)
-        pool = "filters" not in items
-        stride = self.pair(items, path, "stride", 1, 1)
-        dilation = self.pair(items, path, "dilation", 1, 1)
-        padding = self.padding(items, path)
-        if kernel is None or stride is None or dilation is None or padding is None:
-            return None
-        if pool and "stride" not in items:
-            stride = kernel
-        for axis, size in enumerate(shape[2:]):
-            reach = dilation[axis] * (kernel[axis] - 1) + 1
-            padded = size + padding[axis] + padding[axis + 2]
-            if reach > padded:
-                self.wrong("trace.kernel", items["kernel"][1].place, f"{path}.kernel",
-                           f"reaches over {reach} of {padded} rows or columns (padding included)",
-                           "make it smaller or pad more")  # fmt: skip
-                return None
-            if max(padding[axis], padding[axis + 2]) >= reach and padding[axis]:
-                self.wrong("trace.padding", items["padding"][1].place, f"{path}.padding",
-                           f"is as large as the kernel's reach {reach}",
-                           "pad by less than the kernel's reach")  # fmt: skip
-                return None
-        return {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
-
-    def conv(self, items: dict[str, tuple[Place, Node]], path: str, name: str, kind: str,
-             sources: tuple[str, ...], output: str) -> Conv2d | None:  # fmt: skip
-        options = self.options(items, path, name)
-        filters = self.integer(items["filters"][1], f"{path}.filters", 1)
-        window = self.window(items, path, sources[0])
-        if filters is None or window is None or options.get("groups", 1) is None:
-            return None
-        batch, channels, height, width = self.shapes[sources[0]]
-        groups = options.get("groups", 1)
-        if channels % groups or filters % groups:
-            self.wrong("trace.groups", items["groups"][1].place, f"{path}.groups",
-                       f"{groups} does not divide {channels} channels and {filters} filters",
-                       "write a common divisor")  # fmt: skip
-            return None
-        op = Conv2d(name, sources[0], batch=batch, channels=channels, height=height, width=width,
-                    filters=filters, output=output, **window, **options)  # fmt: skip
-        self.parameters(op, items["input"][1].place, path)
-        return op
-
-    def vector(self, items: dict[str, tuple[Place, Node]], path: str, name: str, kind: str,
-               sources: tuple[str, ...], output: str) -> VectorOperator | None:  # fmt: skip
-        shape = self.shapes[sources[0]]
-        place = items["input"][1].place
-        if len(sources) == 2 and self.shapes[sources[1]] != shape:
-            self.wrong("trace.shapes", place, f"{path}.input",
-                       f"{sources[0]} has shape {list(shape)}, {sources[1]} "
-                       f"{list(self.shapes[sources[1]])}", "give tensors of one shape")  # fmt: skip
-            return None
-        activation = "none"
-        if "activation" in items:
-            activation = self.choice(items["activation"][1], ACTIVATIONS, f"{path}.activation")
-        if kind in ("max_pool", "average_pool"):
-            window = self.window(items, path, sources[0])
-            if window is None:
-                return None
-            del window["dilation"]
-            (kh, kw), (sh, sw), (t, le, b, r) = (window[k] for k in ("kernel", "stride", "padding"))
-            out = (*shape[:2], (shape[2] + t + b - kh) // sh + 1, (shape[3] + le + r - kw) // sw + 1)
-            return VectorOperator(name, kind, sources, output, (shape,), out, **window)
-        if kind == "global_average_pool":
-            if len(shape) != 4:
-                self.wrong("trace.rank", place, f"{path}.input", "needs four dimensions",
-                           "give a tensor of four dimensions")  # fmt: skip
-                return None
-            return VectorOperator(name, kind, sources, output, (shape,), (*shape[:2], 1, 1))
-        out = (shape[0], prod(shape[1:])) if kind == "flatten" else shape
-        return VectorOperator(name, kind, sources, output, (shape,) * len(sources), out, activation=activation)
 
     def outputs(self, node: Node | None) -> list[str]:
         """The network's outputs: given, else whatever nobody reads."""

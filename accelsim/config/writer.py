@@ -8,8 +8,10 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import yaml
 
 from accelsim.chip import Chip
+from accelsim.config.trace_vectors import PARAMETERS
 from accelsim.units.base import Quantity
 from accelsim.workload import Conv2d, Gemm, VectorOperator, Workload
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 #: unit -> (written unit, its size), largest first; the first that divides is taken
 _WRITTEN = {
@@ -85,17 +87,40 @@ def workload_yaml(workload: Workload, note: str = "") -> str:
     if workload.description:
         whole["description"] = workload.description
     whole["inputs"] = inputs
-    whole["operators"] = [_operator(op) for op in workload.operators]
+    constants = {name: list(workload.tensors[name].shape) for op in workload.operators
+                 if isinstance(op, VectorOperator) for name in op.inputs
+                 if workload.tensors[name].role == "weight"}  # fmt: skip
+    if constants:
+        whole["constants"] = constants
+    whole["operators"] = [_operator(op, workload) for op in workload.operators]
     made = {op.output for op in workload.operators}
     read = {name for op in workload.operators
-            for name in (op.inputs if isinstance(op, VectorOperator) else (op.input,))}  # fmt: skip
+            for name in (op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight))}  # fmt: skip
     outputs = [name for name, spec in workload.tensors.items() if spec.role == "output"]
     if set(outputs) != made - read:
         whole["outputs"] = outputs
     return _text(whole, note)
 
 
-def _operator(op: Any) -> dict[str, Any]:
+def _vector_keys(op: VectorOperator, workload: Workload) -> dict[str, Any]:
+    """Keys of a vector operator that its kind does not already say."""
+    found: dict[str, Any] = {}
+    if op.kind == "transpose":
+        found["order"] = list(op.order)
+    if op.kind == "concat":
+        differing = [axis for axis, size in enumerate(op.output_shape) if size != op.input_shape[axis]]
+        found["axis"] = differing[0] if differing else 0
+    if VECTOR_KINDS[op.kind].access in ("view", "move", "reduce") and not found and op.kind not in (
+        "append", "flatten", "global_average_pool"
+    ):  # fmt: skip
+        found["shape"] = list(op.output_shape)
+    usual = tuple(f"{op.name}.{suffix}" for suffix in PARAMETERS.get(op.kind, ()))
+    if op.parameters != usual:
+        found["parameters"] = {name: list(workload.tensors[name].shape) for name in op.parameters}
+    return found
+
+
+def _operator(op: Any, workload: Workload) -> dict[str, Any]:
     found: dict[str, Any] = {"name": op.name, "kind": op.kind}
     if isinstance(op, VectorOperator):
         found["input"] = list(op.inputs) if len(op.inputs) > 1 else op.inputs[0]
@@ -103,6 +128,7 @@ def _operator(op: Any) -> dict[str, Any]:
             found |= {"kernel": list(op.kernel), "stride": list(op.stride)}
             if any(op.padding):
                 found["padding"] = list(op.padding)
+        found |= _vector_keys(op, workload)
     else:
         found["input"] = op.input
         if isinstance(op, Conv2d):
@@ -113,6 +139,8 @@ def _operator(op: Any) -> dict[str, Any]:
                 found["dilation"] = list(op.dilation)
         elif isinstance(op, Gemm):
             found["n"] = op.n
+            if op.weight_transposed:
+                found["weight_transposed"] = True
         if op.groups != 1:
             found["groups"] = op.groups
         found["weight"] = op.weight

@@ -20,6 +20,7 @@ from accelsim.mapping.emit_mvm import MvmEmitter
 from accelsim.mapping.emit_vector import VectorEmitter
 from accelsim.mapping.join import Joiner
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
+from accelsim.mapping.placement import place
 from accelsim.mapping.tensors import (
     TensorTable,
     build_tensors,
@@ -141,18 +142,21 @@ def resident_bytes(chip: Chip, workload: Workload, elsewhere: tuple[str, ...] = 
         if not isinstance(op, VectorOperator) and op.name not in elsewhere
         and workload.is_stored(op.weight)
     }.values())  # fmt: skip
-    room = chip.memories[chip.array.weight].size
-    if total > room:
-        raise InputError(
-            Problem(
-                "mapping.resident",
-                f"the weights of {workload.name} take {total} bytes, {chip.array.weight} has "
-                f"{room}",
-                "write weights: cold, or make the buffer larger",
-                path="weights",
-            )
-        )
+    if total > chip.memories[chip.array.weight].size:
+        raise _no_room(chip, workload, total)
     return total
+
+
+def _no_room(chip: Chip, workload: Workload, total: int) -> InputError:
+    room = chip.memories[chip.array.weight].size
+    return InputError(
+        Problem(
+            "mapping.resident",
+            f"the weights of {workload.name} take {total} bytes, {chip.array.weight} has {room}",
+            "write weights: cold, or make the buffer larger",
+            path="weights",
+        )
+    )
 
 
 def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None,
@@ -170,7 +174,7 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     residents = _off_chip(joiner, table)
     stored: dict[str, int] = {}
     cache: dict[object, Segment] = {}
-    weight_at: dict[int, int] = {}  # weight's row in the table -> address in its buffer
+    weight_at: dict[tuple[int, int, int], int] = {}  # (weight's row, tile n, tile k) -> address
     weight_end = 0
     in_cells: set[int] = set()
     for number, op in enumerate(workload.operators):
@@ -210,13 +214,13 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
             if chip.weights == "resident":
                 parity = 1
             if chip.weights == "resident" and workload.is_stored(op.weight):
-                weight = table.index[f"{op.name}/weight"]
-                if weight not in weight_at:
-                    weight_at[weight] = weight_end
-                    size = get(triple[1]).bytes_for(op.groups * op.k * op.n)
+                layout = (table.index[f"{op.name}/weight"], mapping.n, mapping.k)
+                if layout not in weight_at:
+                    weight_at[layout] = weight_end
+                    size = place(chip, geometry_of(op), mapping, triple, 1, 0).weight_area.size
                     residents += _resident(joiner, chip, table, op, weight_end, size)
                     weight_end += size
-                where = weight_at[weight]
+                where = weight_at[layout]
             key = (geometry_of(op), triple, mapping, parity, where)
             if key not in cache:
                 cache[key] = MacEmitter(chip, joiner.machine, geometry_of(op), mapping, triple,
@@ -228,6 +232,8 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
         base = joiner.rows
         joiner.add(segment, number, local, waits)
         stored[op.output] = base + segment.last_store
+    if weight_end and weight_end > chip.memories[chip.array.weight].size:
+        raise _no_room(chip, workload, weight_end)
     return joiner.finish(tuple(op.name for op in workload.operators), residents)
 
 

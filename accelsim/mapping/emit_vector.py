@@ -28,6 +28,7 @@ from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 Ints = NDArray[np.int64]
 Box = tuple[tuple[Ints | int, Ints | int], ...]
 Shape = tuple[int, int, int, int]
+PICKED = ("gather", "slice")  # only as much of the first input is read as comes out
 PIECES = 4  # tiles to aim at, so that loads, work and stores overlap
 
 
@@ -51,6 +52,12 @@ def part(low: Ints, size: Ints, out: int, into: int) -> tuple[Ints, Ints]:
         return low, size
     first = np.minimum(low * into // max(1, out), into - 1)
     return first, np.maximum((low + size) * into // max(1, out), first + 1) - first
+
+
+def picked(low: Ints, size: Ints, into: int) -> tuple[Ints, Ints]:
+    """As much of an input axis as a part of the output: it stands for what is picked."""
+    size = np.minimum(size, into)
+    return np.minimum(low, into - size), size
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ def made_shape(op: VectorOperator) -> Shape:
 def _in_rows(op: VectorOperator, which: int, row0: Ints, rows: Ints) -> tuple[Ints, Ints]:
     """Rows of an input that output rows read: first, count."""
     height = four(op.input_shapes[which], len(op.output_shape))[2]
+    if op.kind in PICKED and which == 0:
+        return picked(row0, rows, height)
     if op.kind not in POOLS:
         return part(row0, rows, made_shape(op)[2], height)
     low = np.clip(row0 * op.stride[0] - op.padding[0], 0, height - 1)
@@ -86,14 +95,21 @@ def _in_rows(op: VectorOperator, which: int, row0: Ints, rows: Ints) -> tuple[In
     return low, np.clip(high, low + 1, height) - low
 
 
+def _axis(op: VectorOperator, which: int, low: Ints, size: Ints, out: int, into: int) -> tuple[Ints, Ints]:
+    if op.kind in PICKED and which == 0:
+        return picked(low, size, into)
+    return part(low, size, out, into)
+
+
 def in_box(op: VectorOperator, which: int, box: Box) -> Box:
     """The box of an input that an output box reads, both of four()."""
     out = made_shape(op)
     shape = four(op.input_shapes[which], len(op.output_shape))
-    axes = [part(np.asarray(low), np.asarray(size), out[axis], shape[axis])
+    axes = [_axis(op, which, np.asarray(low), np.asarray(size), out[axis], shape[axis])
             for axis, (low, size) in enumerate(box)]  # fmt: skip
     axes[2] = _in_rows(op, which, np.asarray(box[2][0]), np.asarray(box[2][1]))
-    axes[3] = (np.asarray(0), np.asarray(shape[3]))
+    wide = min(shape[3], out[3]) if op.kind in PICKED and which == 0 else shape[3]
+    axes[3] = (np.asarray(0), np.asarray(wide))
     return tuple(axes)
 
 
@@ -112,10 +128,12 @@ def tile_vector(op: VectorOperator, chip: Chip, in_bits: tuple[int, ...], out_bi
         found = []
         for which in read_inputs(op):
             shape = four(op.input_shapes[which], len(op.output_shape))
-            wide = int(part(c0, nc, channels, shape[1])[1].max())
+            one = np.ones(batch, np.int64)
+            images = int(_axis(op, which, np.arange(batch), one, batch, shape[0])[1].max())
+            deep = int(_axis(op, which, c0, nc, channels, shape[1])[1].max())
             tall = int(_in_rows(op, which, h0, nh)[1].max())
-            images = int(part(np.arange(batch), np.ones(batch, np.int64), batch, shape[0])[1].max())
-            found.append(-(-images * wide * tall * shape[3] * in_bits[which] // 8))
+            wide = min(shape[3], width) if op.kind in PICKED and which == 0 else shape[3]
+            found.append(-(-images * deep * tall * wide * in_bits[which] // 8))
         return tuple(found), -(-count * rows * width * out_bits // 8)
 
     def fits(count: int, rows: int) -> bool:
@@ -233,7 +251,7 @@ class VectorEmitter:
                    own(self.boxes[index], len(shape)), self.moved[index],
                    (memory, self.machine.write_port(name), self._in_address(index), span), shape)  # fmt: skip
         slots = self.tiling.in_slots
-        before = np.where(self.job >= slots, self.vector[self.job - slots], -1)
+        before = np.where(self.job >= slots, self.vector[np.maximum(self.job - slots, 0)], -1)
         assembler.depend(rows, before, Edge.SLOT)
         for slot in range(min(slots, len(rows))):
             start = self.in_base[index] + slot * span
@@ -295,7 +313,7 @@ class VectorEmitter:
                                self.tiling.out_bytes), self.op.output_shape)  # fmt: skip
         assembler.depend(self.store, self.vector, Edge.DATA)
         slots = self.tiling.out_slots
-        before = np.where(self.job >= slots, self.store[self.job - slots], -1)
+        before = np.where(self.job >= slots, self.store[np.maximum(self.job - slots, 0)], -1)
         assembler.depend(self.vector, before, Edge.SLOT)
         for slot in range(min(slots, len(self.job))):
             start = self.out_base + slot * self.tiling.out_bytes

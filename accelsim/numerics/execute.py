@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES
+from accelsim.mapping.emit_vector import read_inputs
 from accelsim.numerics.crossbars import CrossbarRun
 from accelsim.numerics.gemm import exact_matmul, largest
 from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
@@ -29,6 +30,8 @@ from accelsim.units.mac_array import MacArray
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Ints = NDArray[np.int64]
+#: kinds with integer arithmetic of their own; equal shapes only
+OWN = ("relu", "add", "multiply", "append", "max_pool", "average_pool", "global_average_pool")
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class _Run:
             name: np.asarray(codes, np.int64) for name, codes in inputs.items()
         }
         self.result = Execution(self.stored)
+        self.whole: dict[str, Ints] = {}  # the last operator that was computed as a whole
         self.makers = {op.output: op for op in workload.operators}
         self.lowered: dict[str, NDArray[np.generic]] = {}
         self.computed: dict[str, Ints] = {}  # second operands that are no weights, (groups, k, n)
@@ -101,6 +105,9 @@ class _Run:
                 source = self.tensor(made.inputs[0])
                 return source.transpose(made.order) if made.order else source.reshape(made.output_shape)
             self.stored[name] = np.zeros(made.output_shape, np.int64)
+            if isinstance(made, VectorOperator) and made.kind == "append":
+                cache = self.tensor(made.inputs[0])
+                self.stored[name][tuple(slice(size) for size in cache.shape)] = cache
         return self.stored[name]
 
     def finish(self) -> None:
@@ -264,23 +271,36 @@ class _Run:
 
     # -- vector operators ----------------------------------------------------------------------
 
+    def evaluated(self, op: VectorOperator) -> Ints:
+        """Codes of an operator that is computed in float between its scales, as a whole."""
+        if op.name not in self.whole:
+            acts = self.network.activations
+            real = [acts[name].decode(self.tensor(name)) for name in op.inputs]
+            self.whole = {op.name: acts[op.output].encode(self.network.evaluate(op, real))}
+        return self.whole[op.name]
+
     def vector(self, op: VectorOperator, rows: Ints) -> None:
         commands, o = self.program.commands, self.program.operands
-        quants = [self.network.activations[name] for name in op.inputs]
+        names = [op.inputs[which] for which in read_inputs(op)]
+        quants = [self.network.activations[name] for name in names]
         out = self.network.activations[op.output]
-        inputs = [_four(self.tensor(name)) for name in op.inputs]
+        inputs = [_four(self.tensor(name)) for name in names]
+        whole = None if op.kind in OWN else _four(self.evaluated(op))
         buffer = self.buffers.setdefault(op.name, np.zeros_like(_four(self.tensor(op.output))))
         target = _four(self.tensor(op.output))
         for row in rows.tolist():
             opcode = int(commands.opcode[row])
             entry = int(o.start[row])
             if opcode == Opcode.VECTOR:
-                last = entry + len(op.inputs)
-                boxes = [_box4(o.offset[entry + i], o.extent[entry + i])
-                         for i in range(len(op.inputs))]  # fmt: skip
+                last = entry + len(inputs)
+                boxes = [_box4(o.offset[entry + i], o.extent[entry + i]) for i in range(len(inputs))]
                 to = _box4(o.offset[last], o.extent[last])
                 parts = [x[box] for x, box in zip(inputs, boxes, strict=True)]
-                if op.kind in ("max_pool", "average_pool", "global_average_pool"):
+                if whole is not None:
+                    buffer[to] = whole[to]
+                elif op.kind == "append":
+                    buffer[to] = parts[0]
+                elif op.kind in ("max_pool", "average_pool", "global_average_pool"):
                     low = o.offset[entry]
                     buffer[to] = pool(op, parts[0], int(low[2]), int(low[3]),
                                       int(o.offset[last, 2]), int(o.extent[last, 2]),

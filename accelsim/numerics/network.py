@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.numerics.quantize import Quantization, Requantizer
+from accelsim.workload import VectorOperator
 
 Ints = NDArray[np.int64]
+
+
+Evaluate = Callable[[VectorOperator, list[NDArray[np.float64]]], NDArray[np.float64]]
+
+
+def no_evaluator(op: VectorOperator, inputs: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Stands where no evaluator was given: only kinds with integer arithmetic have values."""
+    raise InputError(
+        Problem("values.kind", f"{op.name} is a {op.kind}, whose values need the extra onnx",
+                "install accelsim[onnx]", path=op.name)
+    )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -20,7 +33,8 @@ class Network:
 
     activations: tensor -> Quantization (scale and zero of its codes). weights: operator ->
     (groups, k, n) codes. requantizers: operator -> one Requantizer a group.
-    weight_formats: operator -> format of its weight codes.
+    weight_formats: operator -> format of its weight codes. evaluate: real values of a vector
+    operator that has no integer arithmetic, from those of its inputs.
     """
 
     activations: Mapping[str, Quantization]
@@ -28,6 +42,7 @@ class Network:
     requantizers: Mapping[str, tuple[Requantizer, ...]]
     weight_formats: Mapping[str, str] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
+    evaluate: Evaluate = no_evaluator
 
     def weight_top(self, operator: str) -> int:
         """Largest magnitude of an operator's weight codes."""

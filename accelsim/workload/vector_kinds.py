@@ -62,8 +62,9 @@ def _kinds() -> dict[str, VectorKind]:
         "quantize": VectorKind("same", 3),  # multiply, add, clamp in one
         "dequantize": VectorKind("same", 2),  # add, multiply
         "rotary": VectorKind("same", 3, (1, 3)),  # two multiplies, one add
-        "lstm_cell": VectorKind("same", 14, (2, 2)),  # 3 sigmoids, 2 tanhs, 4 adds, 5 of c and h
-        "gru_cell": VectorKind("same", 13, (3, 3)),  # 2 sigmoids, tanh, 6 adds, 4 of h
+        "lstm_cell": VectorKind("same", 6, (2, 2)),  # c: two sigmoids, tanh, two multiplies, add
+        "lstm_output": VectorKind("same", 3, (2, 2)),  # h: sigmoid, tanh, multiply
+        "gru_cell": VectorKind("same", 11, (3, 3)),  # 2 sigmoids, tanh; 5 adds, 3 multiplies
         "softmax": VectorKind("row", 5),  # max, subtract, exp, sum, multiply
         "log_softmax": VectorKind("row", 5),  # max, subtract, exp, sum, subtract
         "layer_norm": VectorKind("row", 7),  # mean, subtract, square, sum, multiply; scale, shift

@@ -14,6 +14,7 @@ EXPLAIN = "tests/results/test_explained.py"
 PLAN = "tests/crossbars/test_one_plan.py"
 TILE = "tests/analog/test_tile.py"
 PRICE = "tests/energy/test_crossbar.py tests/crossbars/test_hermes.py"
+KINDS = "tests/workload"
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
 
 FAULTS = [
@@ -255,3 +256,22 @@ FAULTS = [
     ("writing never pays", "results/compare.py", "gain = (self.sides[0].main.joules - side.main.joules)",
      "gain = (side.main.joules - self.sides[0].main.joules)", "tests/compare"),
 ]  # fmt: skip
+
+FAULTS += [
+    # -- computed operands and vector kinds
+    ("second operand does not wait", "mapping/compile.py", "WEIGHT_MATRIX: op.weight}",
+     "WEIGHT_MATRIX: op.input}", KINDS),
+    ("transposed operand is not", "numerics/lowering.py", "op.n, op.k).transpose(0, 2, 1)",
+     "op.k, op.n)", KINDS),
+    ("whole cache moves", "mapping/emit_vector.py", "range(1, 2) if", "range(0, 2) if", KINDS),
+    ("new rows at the front of the cache", "mapping/emit_vector.py", "low + whole[axis] - new[axis]",
+     "low + 0 * new[axis]", KINDS),
+    ("broadcast axis read in full", "mapping/emit_vector.py", "np.minimum(low * into // max(1, out)",
+     "np.minimum(low * 0 // max(1, out)", KINDS),
+    ("softmax for the price of a relu", "workload/vector_kinds.py", '"softmax": VectorKind("row", 5)',
+     '"softmax": VectorKind("row", 1)', KINDS),
+    ("every transpose is free", "workload/operators.py",
+     "return self.order[-1:] == (len(self.order) - 1,)", "return True", KINDS),
+    ("unrolled steps hold their weights each", "mapping/tensors.py", "if count > 1}", "if count > 99}",
+     KINDS),
+]

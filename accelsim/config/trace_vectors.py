@@ -1,0 +1,200 @@
+"""Vector operators of a layer trace: output shapes by kind."""
+
+from __future__ import annotations
+
+from math import prod
+
+from accelsim.config.trace_macs import Items, MacReader
+from accelsim.config.yaml_source import Node
+from accelsim.workload import TensorSpec, VectorOperator
+from accelsim.workload.operators import ACTIVATIONS
+from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
+
+COMMON = ("name", "kind", "input", "output")
+#: kinds whose output shape is written, because it follows from data or from other keys of a model
+SHAPED = ("reshape", "slice", "pad", "expand", "unfold", "shuffle", "resize", "interpolate", "gather",
+          "scatter", "col2im")  # fmt: skip
+#: scales and shifts along the last axis, or along channels
+PARAMETERS = {"layer_norm": ("scale", "shift"), "rms_norm": ("scale",), "batch_norm": ("scale", "shift"),
+              "group_norm": ("scale", "shift")}  # fmt: skip
+CELLS = {"lstm_cell": 4, "lstm_output": 4}
+Shape = tuple[int, ...]
+
+
+def keys_of(kind: str) -> tuple[str, ...]:
+    """Keys that an operator of this kind may have."""
+    keys: dict[str, tuple[str, ...]] = {
+        "max_pool": ("kernel", "stride", "padding"), "average_pool": ("kernel", "stride", "padding"),
+        "add": ("activation",), "multiply": ("activation",), "transpose": ("order",),
+        "concat": ("axis",),
+    }  # fmt: skip
+    own = keys.get(kind, ("axes",) if kind.startswith("reduce_") else ())
+    return (*COMMON, *own, "parameters", *(() if kind in POOLS else ("shape",)))
+
+
+def required_of(kind: str) -> tuple[str, ...]:
+    """Keys that it must have besides name and input."""
+    if kind in POOLS:
+        return ("kernel",)
+    if kind in SHAPED:
+        return ("shape",)
+    return tuple(key for key in keys_of(kind) if key in ("order", "axis"))
+
+
+def broadcast(shapes: list[Shape]) -> Shape | None:
+    """The shape that all are broadcast to, None when there is none."""
+    rank = max(len(shape) for shape in shapes)
+    out = [1] * rank
+    for shape in shapes:
+        for axis, size in enumerate(shape, rank - len(shape)):
+            if size != 1 and out[axis] not in (1, size):
+                return None
+            out[axis] = max(out[axis], size)
+    return tuple(out)
+
+
+class VectorReader(MacReader):
+    """Reads vector operators."""
+
+    def vector(self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...],
+               output: str) -> VectorOperator | None:  # fmt: skip
+        """One vector operator, or None when something is wrong."""
+        shapes = tuple(self.shapes[source] for source in sources)
+        activation = "none"
+        if "activation" in items:
+            activation = self.choice(items["activation"][1], ACTIVATIONS, f"{path}.activation")
+        if kind in POOLS:
+            return self.pool(items, path, name, kind, sources, output)
+        out = self.output_shape(items, path, kind, sources)
+        if out is None:
+            return None
+        order: tuple[int, ...] = ()
+        if kind == "transpose":
+            order = tuple(int(item.value) for item in items["order"][1].value)
+        parameters = self.scales(items, path, name, kind, shapes[0])
+        return VectorOperator(name, kind, sources, output, shapes, out, activation=activation,
+                              parameters=parameters, order=order)  # fmt: skip
+
+    def pool(self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...],
+             output: str) -> VectorOperator | None:  # fmt: skip
+        """A max or average pool."""
+        window = self.window(items, path, sources[0])
+        if window is None:
+            return None
+        del window["dilation"]
+        shape = self.shapes[sources[0]]
+        (kh, kw), (sh, sw), (t, le, b, r) = (window[k] for k in ("kernel", "stride", "padding"))
+        out = (*shape[:2], (shape[2] + t + b - kh) // sh + 1, (shape[3] + le + r - kw) // sw + 1)
+        return VectorOperator(name, kind, sources, output, (shape,), out, **window)
+
+    def scales(self, items: Items, path: str, name: str, kind: str, shape: Shape) -> tuple[str, ...]:
+        """Register the parameters of an operator, as written or as a normalisation has them."""
+        if "parameters" in items:
+            given = self.mapping(items["parameters"][1], f"{path}.parameters") or {}
+            for parameter, (_, node) in given.items():
+                size = self.stated(node, f"{path}.parameters.{parameter}", "", ())
+                if size is not None:
+                    self.tensors[parameter] = TensorSpec(parameter, size, "bias")
+            return tuple(given)
+        axis = 1 if kind in ("batch_norm", "group_norm") else -1
+        names = tuple(f"{name}.{suffix}" for suffix in PARAMETERS.get(kind, ()))
+        for parameter in names:
+            self.tensors[parameter] = TensorSpec(parameter, (shape[axis],), "bias")
+        return names
+
+    def output_shape(self, items: Items, path: str, kind: str, sources: tuple[str, ...]) -> Shape | None:
+        """The output's shape, None (noted) when the inputs do not go together."""
+        shapes = [self.shapes[source] for source in sources]
+        shape, place = shapes[0], items["input"][1].place
+        if "shape" in items:
+            return self.stated(items["shape"][1], f"{path}.shape", kind, shape)
+        if kind == "global_average_pool":
+            if len(shape) != 4:
+                self.wrong("trace.rank", place, f"{path}.input", "needs four dimensions",
+                           "give a tensor of four dimensions")  # fmt: skip
+                return None
+            return (*shape[:2], 1, 1)
+        if kind == "flatten":
+            return (shape[0], prod(shape[1:]))
+        if kind == "transpose":
+            order = self.axes(items["order"][1], f"{path}.order", len(shape))
+            if order is not None and len(order) != len(shape):
+                self.wrong("trace.axes", items["order"][1].place, f"{path}.order",
+                           f"names {len(order)} of {len(shape)} axes", "name every axis once")  # fmt: skip
+                return None
+            return None if order is None else tuple(shape[axis] for axis in order)
+        if VECTOR_KINDS[kind].access == "reduce":
+            if "axes" not in items:
+                self.wrong("key.missing", place, f"{path}.axes", "is missing", "write axes or shape")
+                return None
+            axes = self.axes(items["axes"][1], f"{path}.axes", len(shape))
+            return None if axes is None else tuple(1 if axis in axes else size
+                                                   for axis, size in enumerate(shape))  # fmt: skip
+        found = self.joined(items, path, kind, shapes)
+        if found is None:
+            said = " and ".join(f"{source} {list(shape)}"
+                                for source, shape in zip(sources, shapes, strict=True))  # fmt: skip
+            fix = ("give tensors that differ along one axis only" if kind in ("concat", "append") else
+                   "give tensors of one shape, or with axes of 1")  # fmt: skip
+            self.wrong("trace.shapes", place, f"{path}.input", f"have the shapes {said}", fix)
+        return found
+
+    def joined(self, items: Items, path: str, kind: str, shapes: list[Shape]) -> Shape | None:
+        """The shape of several tensors together, None when they do not fit one another."""
+        first = shapes[0]
+        if kind in CELLS:
+            gates, state = shapes
+            return state if gates == (*state[:-1], CELLS[kind] * state[-1]) else None
+        if kind == "gru_cell":
+            gates, recurrent, state = shapes
+            return state if gates == recurrent == (*state[:-1], 3 * state[-1]) else None
+        if kind not in ("concat", "append"):
+            return broadcast(shapes)
+        if any(len(shape) != len(first) for shape in shapes):
+            return None
+        if kind == "append":
+            differing = [axis for axis, (a, b) in enumerate(zip(*shapes, strict=True)) if a != b]
+            axis = differing[0] if differing else max(0, len(first) - 2)
+        else:
+            chosen = self.axes(items["axis"][1], f"{path}.axis", len(first))
+            if chosen is None:
+                return first  # noted
+            axis = chosen[0]
+        if any(a != b for shape in shapes for at, (a, b) in enumerate(zip(first, shape, strict=True))
+               if at != axis):  # fmt: skip
+            return None
+        return tuple(sum(shape[axis] for shape in shapes) if at == axis else size
+                     for at, size in enumerate(first))  # fmt: skip
+
+    def axes(self, node: Node, path: str, rank: int) -> tuple[int, ...] | None:
+        """Distinct axes, from one number or a list."""
+        nodes = node.value if node.is_list else [node]
+        found = [self.integer(item, path, 0, rank - 1) for item in nodes]
+        if None in found or not found:
+            return None
+        if len(set(found)) != len(found):
+            self.wrong("trace.axes", node.place, path, "names an axis twice", "name each axis once")
+            return None
+        return tuple(axis for axis in found if axis is not None)
+
+    def stated(self, node: Node, path: str, kind: str, source: Shape) -> Shape | None:
+        """An output shape as written; -1 stands for what is left, in a reshape."""
+        if not node.is_list or not node.value:
+            self.wrong("trace.shape", node.place, path, "must be a list of dimensions", "write [4, -1]")
+            return None
+        low = -1 if kind == "reshape" else 1
+        sizes = [self.integer(item, f"{path}[{i}]", low) for i, item in enumerate(node.value)]
+        shape = [size for size in sizes if size is not None]
+        if len(shape) != len(sizes):
+            return None
+        if kind != "reshape":
+            return tuple(shape)
+        known = prod(size for size in shape if size != -1)
+        if shape.count(-1) == 1 and known and prod(source) % known == 0:
+            shape[shape.index(-1)] = prod(source) // known
+        if prod(shape) != prod(source) or min(shape) < 1:
+            self.wrong("trace.reshape", node.place, path,
+                       f"does not hold the {prod(source)} elements of {list(source)}",
+                       "write a shape of as many elements; one dimension may be -1")  # fmt: skip
+            return None
+        return tuple(shape)
