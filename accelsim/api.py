@@ -17,6 +17,7 @@ from accelsim.explore import search_plan
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.search import BUDGET
+from accelsim.program.opcodes import Opcode
 from accelsim.program.validate import validate
 from accelsim.results.result import Result, Values
 from accelsim.results.scalesim_reports import LayerReport
@@ -99,7 +100,7 @@ def run(
     values, activity = None, None
     if inputs is not None:
         values, activity = _values(program, chip, workload, inputs, labels, rounding, progress)
-    timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
+    timeline = simulate(program, chip, engine, activity=activity)  # type: ignore[arg-type]
     units = timeline.units(program)
     check_bounds(program, timeline)
     counts = counts_of(work_of(program, timeline, activity), chip)
@@ -155,8 +156,13 @@ def _values(program: Any, chip: Chip, workload: Workload,
         f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
         for name, (part, whole) in done.clipped.items() if part > CLIPS * whole
     ]
-    values = Values({name: done.tensors[name] for name in outputs}, quants, noise, scores,
-                    notes)  # fmt: skip
+    again = done.activity.get("repeated", np.zeros(0))
+    if again.any():
+        vectors = program.shapes.extents[program.commands.shape[program.rows(Opcode.MVM)], 0].sum()
+        notes.append(f"{100 * again.sum() / vectors:.3g} % of the crossbars' vectors were read again with less "
+                     "input, in time and energy too")  # fmt: skip
+    values = Values({name: done.tensors[name] for name in outputs}, quants, noise, scores, notes,
+                    {int(row): int(again[row]) for row in np.flatnonzero(again)})  # fmt: skip
     return values, dict(done.activity)
 
 

@@ -20,6 +20,10 @@ class Drive:
     one read; 2, positive inputs, then negative ones; 4, each with each cell of the pair. voltage:
     across the cell. supply: volts from which the current is drawn. mean, rms: of the inputs'
     magnitudes, as parts of the full scale, where no values are given; they also set automatic ADC ranges.
+    scale: "fixed", or "vector", the largest element of each vector takes the full scale and the result is
+    scaled back (noise management). retries: a vector that clips a converter of the crossbar is read again
+    with half the input, at most so often (bound management). repeats: such reads a vector, on average,
+    where no values are given.
     """
 
     pulse: Annotated[float, Quantity("s"), Bounds(1e-12, 1.0)] = 128e-9
@@ -30,6 +34,9 @@ class Drive:
     supply: Annotated[float, Quantity("V"), Bounds(0.001, 20.0)] = 0.8
     mean: Annotated[float, Bounds(0.0, 1.0)] = 0.15
     rms: Annotated[float, Bounds(0.0, 1.0)] = 0.25
+    scale: Literal["fixed", "vector"] = "fixed"
+    retries: Annotated[int, Bounds(0, 16)] = 0
+    repeats: Annotated[float, Bounds(0.0, 16.0)] = 0.0
 
     @property
     def steps(self) -> int:

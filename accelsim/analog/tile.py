@@ -17,8 +17,10 @@ from numpy.typing import NDArray
 
 from accelsim.analog.cells import Programmed
 from accelsim.analog.converters import Converter
+from accelsim.analog.managed import managed
 from accelsim.analog.read_noise import RowNoise, processes
 from accelsim.devices.base import Floats
+from accelsim.noise import Stream
 from accelsim.noise.quick import converter_pass, quick_normal, table
 
 Ints = NDArray[np.int64]
@@ -30,10 +32,26 @@ CALIBRATION = 1 << 40  # number of the first element of noise in calibration rea
 @dataclass(slots=True)
 class Seen:
     """What the products of one run of vectors met. clipped: conversions at a converter's end.
-    conversions: all of them."""
+    conversions: all of them. repeated: reads of vectors beside the first, of one crossbar each;
+    repeated_charge: coulombs that they drew."""
 
     clipped: int = 0
     conversions: int = 0
+    repeated: int = 0
+    repeated_charge: float = 0.0
+
+
+@dataclass(slots=True)
+class _Pick:
+    """A read of the ``chosen`` of so many vectors, and which of them clip. retry: number of the read."""
+
+    vectors: int
+    chosen: Ints
+    retry: int
+    clips: NDArray[np.bool_] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.clips = np.zeros(len(self.chosen), bool)
 
 
 @dataclass
@@ -52,12 +70,14 @@ class Block(Programmed):
         most = (1 << bits) - 1 if self.one_sided else max(1, (1 << (bits - 1)) - 1)
         return min(most, self.input_top)
 
-    def drive_codes(self, x: Ints) -> Ints:
-        """What the converters make of input codes: the codes themselves where there are enough."""
+    def drive_codes(self, x: Ints, range_: Floats | None = None) -> Ints:
+        """What the converters make of input codes: the codes themselves where there are enough. range_: of
+        every vector, the code that takes the whole range, default the largest there can be."""
         top = self.drive_top
-        if top == self.input_top:
+        if range_ is None and top == self.input_top:
             return np.clip(x, -top, top)
-        codes = np.clip(np.rint(x * (top / self.input_top)), -top, top)
+        scale = top / self.input_top if range_ is None else (top / range_)[:, None]
+        codes = np.clip(np.rint(x * scale), -top, top)
         return np.asarray(codes.astype(np.int64), np.int64)
 
     def reads(self, codes: Ints) -> list[tuple[float, Ints, int]]:
@@ -123,18 +143,29 @@ class Block(Programmed):
     def raw(self, x: Ints, first: int, count: bool = True, outputs: slice = slice(None)) -> Floats:
         """Sums in codes before compensation and rounding. x: (vectors, rows) input codes. first: number
         of the first vector."""
-        codes, adc = self.drive_codes(x), self.tile.adc
-        columns = self.codes.shape[1]
-        total = np.zeros((len(x), len(range(columns)[outputs])))
+        drive = self.tile.drive
+        if drive.scale == "fixed" and not drive.retries:
+            return self._read(self.drive_codes(x), first, count, outputs)
+
+        def read(codes: Ints, chosen: Ints, retry: int, part: slice) -> tuple[Floats, NDArray[np.bool_]]:
+            pick = _Pick(len(x), chosen, retry)
+            return self._read(codes, first, count, part, pick), pick.clips
+
+        return managed(self, x, outputs, read, count)
+
+    def _read(self, codes: Ints, first: int, count: bool, outputs: slice, pick: _Pick | None = None) -> Floats:
+        """Sums of codes as applied. pick: of a read whose clipping is looked at, vector by vector."""
+        adc, columns = self.tile.adc, self.codes.shape[1]
+        total = np.zeros((len(codes), len(range(columns)[outputs])))
         full = 1.0 if self.tile.drive.mode == "bit_serial" else float(self.drive_top)
-        perfect = not (adc.gain_error or adc.offset_error or adc.nonlinearity)
+        perfect = not (adc.gain_error or adc.offset_error or adc.nonlinearity) and pick is None
         for number, (matrices, factor) in enumerate(zip(self.weights, self.split[1], strict=True)):
             for turn, (unit, part, which) in enumerate(self.reads(codes)):
                 matrix = matrices[which]
                 driven = part.astype(np.float64)
                 sums = driven @ matrix[:, outputs]
                 if self.share.live:
-                    sums += self._followed(driven, number, which, first, count)[:, outputs]
+                    sums += self._followed(driven, number, which, first, count, pick)[:, outputs]
                 converter = self.converters[number][which]
                 sigma = self._sigma(number, which)
                 variance = NONE
@@ -152,7 +183,7 @@ class Block(Programmed):
                 else:
                     sums = sums / full
                     if sigma is not None:
-                        z = quick_normal(stream, (len(x), columns), first * columns)
+                        z = _deviates(stream, len(codes), columns, first, pick)
                         if len(variance):
                             sigma = np.sqrt(variance / (full * full) + sigma * sigma)
                         sums = sums + (sigma * z)[:, outputs]
@@ -160,7 +191,11 @@ class Block(Programmed):
                         total += sums * weight
                         continue
                     sums = self._imperfect(sums, converter.bound, (number, which), outputs)
-                    clipped = int(np.count_nonzero(converter.clipped(sums)))
+                    ends = converter.clipped(sums)
+                    clipped = int(np.count_nonzero(ends))
+                    if pick is not None:
+                        pick.clips |= ends.any(axis=1)
+                        clipped = 0  # vectors that still clip at the end are counted
                     total += (converter.codes(sums) * converter.step) * weight
                 if count:
                     self.seen.clipped += clipped
@@ -178,15 +213,18 @@ class Block(Programmed):
             square = square + heat * heat
         return np.asarray(np.sqrt(square), np.float64)
 
-    def _followed(self, driven: Floats, number: int, which: int, first: int, run: bool) -> Floats:
+    def _followed(self, driven: Floats, number: int, which: int, first: int, run: bool,
+                  pick: _Pick | None) -> Floats:  # fmt: skip
         """What the followed modes add to the sums. run: of the run's vectors; calibration has a time of
-        its own."""
+        its own. A vector's reads all see the cells alike."""
         rows, copies = driven.shape[1], processes(driven.shape[1])
         key = (number, which, run)
         if key not in self.rows:
             label = "flicker" if run else "flicker calibration"
             self.rows[key] = RowNoise(self.share, copies * rows, self.stream.of(label, number, which))
-        process = self.rows[key].at(first if run else 0, len(driven))
+        process = self.rows[key].at(first if run else 0, len(driven) if pick is None else pick.vectors)
+        if pick is not None:
+            process = process[pick.chosen]
         repeated = driven if copies == 1 else np.concatenate([driven] * copies, axis=1)
         return np.asarray((repeated * process) @ self.live[number][which], np.float64)
 
@@ -225,15 +263,31 @@ class Block(Programmed):
 
     def charge(self, x: Ints) -> float:
         """Coulombs that the vectors draw through the cells: V t sum |x| G over the rows."""
-        applied = np.abs(self.drive_codes(x)).sum(axis=0).astype(np.float64)
-        drive = self.tile.drive
-        share = applied / self.drive_top
+        range_ = None
+        if self.tile.drive.scale == "vector":
+            range_ = np.maximum(np.abs(x).max(axis=1, initial=0), 1).astype(np.float64)
+        return self.charge_of(self.drive_codes(x, range_))
+
+    def charge_of(self, codes: Ints) -> float:
+        """Coulombs that codes draw as they are applied."""
+        drive, codes = self.tile.drive, np.abs(codes)
+        share = codes.sum(axis=0).astype(np.float64) / self.drive_top
         if drive.mode == "bit_serial":
-            codes = np.abs(self.drive_codes(x))
             share = np.zeros(codes.shape[1])
             for bit in range(self.drive_top.bit_length()):
                 share += ((codes >> bit) & 1).sum(axis=0)
         return float(np.cumsum(share * self.row_conductance)[-1]) * drive.voltage * drive.pulse
+
+
+def _deviates(stream: Stream, vectors: int, columns: int, first: int, pick: _Pick | None) -> Floats:
+    """(vectors, columns) of vectors first .., or of those picked; every retry has its own."""
+    if pick is None:
+        return quick_normal(stream, (vectors, columns), first * columns)
+    stream = stream.of(pick.retry) if pick.retry else stream
+    if len(pick.chosen) == pick.vectors:
+        return quick_normal(stream, (vectors, columns), first * columns)
+    rows = [quick_normal(stream, (1, columns), (first + int(row)) * columns) for row in pick.chosen]
+    return np.concatenate(rows)
 
 
 def _column_sums(values: Floats) -> Floats:

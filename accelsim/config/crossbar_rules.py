@@ -48,6 +48,12 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     if drive.rms < drive.mean:
         yield ("drive.rms", "rms", f"{drive.rms:g} is below the mean {drive.mean:g}",
                f"write at least {drive.mean:g}")
+    if drive.repeats > drive.retries:
+        yield ("drive.repeats", "repeats", f"{drive.repeats:g} reads again on average are more than the "
+               f"{drive.retries} there may be", f"write at most {drive.retries}, or more retries")
+    if drive.retries and not adc.bits:
+        yield ("drive.retries", "retries", "an ideal converter has no end at which to read again",
+               "write 0, or adc.bits of 2 to 24")
     if adc.bits == 1:
         yield "adc.bits", "adc_bits", "1 bit is a comparator", "write 0 for an ideal converter, or 2 to 24"
     if adc.kind == "counting" and adc.shared > 1:
@@ -77,9 +83,6 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     if unit.writing.parallel > unit.columns * cells.cells:
         yield ("writing.parallel", "parallel", f"{unit.writing.parallel} cells are more than a row has",
                f"write at most {unit.columns * cells.cells}")
-    if unit.vector_interval and unit.read_noise != "flicker":
-        yield ("vector_interval", "vector_interval", "the time between vectors changes nothing but 1/f noise "
-               "that is followed", "write read_noise: flicker, or leave it out")
     spent = sum(stay.time for stay in unit.profile)
     if spent > unit.age * (1 + 1e-9):
         yield ("profile", "profile", f"the cells spent {spent:g} s in storage, their age is {unit.age:g} s",

@@ -18,6 +18,7 @@ from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.table import Program, Shapes
+from accelsim.units.base import Unit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -37,7 +38,8 @@ class Work:
     """What a Program did. Operators are rows of Program.operators plus one; row 0 is none's.
 
     runs: (operators, shapes) executions. read, written: (memories, operators) bits. charge: coulombs
-    by operator as the values drew them, if they did. zeros: products with a zero operand by action
+    by operator as the values drew them, if they did. repeats: (operators, shapes) vectors read again, if
+    the values said so. zeros: products with a zero operand by action
     and operator. seconds: the makespan.
     """
 
@@ -48,6 +50,7 @@ class Work:
     read: Floats
     written: Floats
     charge: Floats | None
+    repeats: Floats | None
     zeros: Mapping[str, Floats]
     seconds: float
 
@@ -92,10 +95,15 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     if "cell_charge" in activity:
         charge = np.asarray(np.bincount(commands.operator + 1, activity["cell_charge"], operators),
                             np.float64)  # fmt: skip
+    repeats = None
+    if "repeated" in activity:
+        key = (commands.operator + 1) * shapes + commands.shape
+        column = np.bincount(key, activity["repeated"], operators * shapes)
+        repeats = np.asarray(column, np.float64).reshape(operators, shapes)
     bits_read, bits_written = (np.asarray(8.0 * side, np.float64) for side in (read, written))
     return Work(program.shapes, program.unit_kinds, tuple(row.name for row in program.memories),
-                np.asarray(runs, np.float64), bits_read, bits_written, charge, _zeros(program, activity),
-                timeline.seconds)  # fmt: skip
+                np.asarray(runs, np.float64), bits_read, bits_written, charge, repeats,
+                _zeros(program, activity), timeline.seconds)  # fmt: skip
 
 
 def _tally(program: Program, operators: int, shapes: int, memories: int) -> tuple[Any, Any, Any]:
@@ -138,15 +146,30 @@ def counts_of(work: Work, chip: Chip) -> Counts:
             continue
         unit = chip.unit_of_kind(kind)
         mine = Shapes(*(getattr(shapes, item.name)[chosen] for item in fields(Shapes)))
-        uses = work.runs[:, chosen]
+        uses, again = work.runs[:, chosen], {}
+        if work.repeats is not None:
+            unit = unit.measured()
+            again = _again(unit, mine, work.repeats[:, chosen])
         for action, each in unit.actions(mine).items():
             totals = uses @ each
+            if action in again:
+                totals = totals + again[action]
             if action in ("cell_charge", "supply_charge") and work.charge is not None:
                 totals = work.charge
             actions.append((unit.name, action, totals))
     array = chip.mac_array
     gated = work.zeros if array is not None and array.zero_gating else {}
     return Counts(actions, _moved(work, chip), gated, work.seconds)
+
+
+def _again(unit: Unit, shapes: Shapes, repeats: Floats) -> dict[str, Floats]:
+    """Actions of vectors that are read again, by operator; they are no new useful products."""
+    if not repeats.any():
+        return {}
+    one = replace(shapes, extents=shapes.extents.copy())
+    one.extents[:, 0] = 1
+    return {action: repeats @ each for action, each in unit.actions(one).items()
+            if not action.startswith("mac_")}  # fmt: skip
 
 
 def compact(work: Work, chip: Chip) -> Work:

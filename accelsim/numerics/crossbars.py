@@ -18,7 +18,8 @@ Ints = NDArray[np.int64]
 
 
 class CrossbarRun:
-    """The programmed blocks of a run. charge: coulombs drawn, by command of the Program."""
+    """The programmed blocks of a run. charge: coulombs drawn, by command of the Program. repeated: vectors
+    read again, by command."""
 
     def __init__(self, program: Program, chip: Chip, network: Network) -> None:
         assert chip.crossbar is not None
@@ -26,6 +27,12 @@ class CrossbarRun:
         self.tile = chip.crossbar.tile()
         self.blocks: dict[tuple[str, int, int, int], Block] = {}
         self.charge = np.zeros(len(program))
+        self.repeated = np.zeros(len(program))
+
+    @property
+    def retries(self) -> bool:
+        """Whether values decide how often a vector is read, so that every command counts for itself."""
+        return self.tile.drive.retries > 0
 
     def block(self, op: MacOperator, group: int, k0: int, k: int) -> Block:
         """Rows k0 .. k0 + k of a group's weights, programmed; all outputs."""
@@ -51,8 +58,10 @@ class CrossbarRun:
         zero = self.network.activations[op.input].zero
         codes = np.asarray(x, np.int64) - zero
         share = (outputs.stop - outputs.start) / block.codes.shape[1]
-        self.charge[row] += block.charge(codes) * share
+        before = block.seen.repeated, block.seen.repeated_charge
         found = block.multiply(codes, m0, outputs)
+        self.repeated[row] += block.seen.repeated - before[0]
+        self.charge[row] += block.charge(codes) * share + block.seen.repeated_charge - before[1]
         if zero:
             found = found + zero * block.codes[:, outputs].sum(axis=0)
         return found

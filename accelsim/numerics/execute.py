@@ -37,7 +37,8 @@ OWN = ("relu", "add", "multiply", "append", "max_pool", "average_pool", "global_
 @dataclass(slots=True)
 class Execution:
     """tensors: codes of every tensor as stored off chip. macs: multiply-accumulates executed.
-    activity: per-command columns for energy ("zero_products", "cell_charge").
+    activity: per-command columns: "zero_products" and "cell_charge" for energy, "repeated" (vectors
+    that crossbars read again) for time too.
     clipped: by operator on crossbars, conversions at a converter's end, and all of them."""
 
     tensors: dict[str, Ints]
@@ -91,6 +92,8 @@ class _Run:
             self.result.activity["zero_products"] = np.zeros(len(program))
         if self.crossbars is not None:
             self.result.activity["cell_charge"] = self.crossbars.charge
+            if self.crossbars.retries:
+                self.result.activity["repeated"] = self.crossbars.repeated
 
     def tensor(self, name: str) -> Ints:
         """A stored tensor in its own shape, flattened ones resolved."""
@@ -152,7 +155,8 @@ class _Run:
         self.result.macs += boxes.macs
         matrix = self.matrices.setdefault(op.name, np.zeros((op.groups, op.m, op.n), np.int64))
         if self.program.commands.opcode[matmuls[0]] == Opcode.MVM:
-            self.analog(op, merged(boxes), a, others, matrix)
+            assert self.crossbars is not None
+            self.analog(op, boxes if self.crossbars.retries else merged(boxes), a, others, matrix)
             return
         if "zero_products" in self.result.activity:
             self.count_zeros(boxes, a, b)

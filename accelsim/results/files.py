@@ -87,6 +87,9 @@ def to_dict(result: Result) -> dict[str, Any]:
         noise = {name: round(value, 4) if np.isfinite(value) else "exact"
                  for name, value in result.values.signal_to_noise_db.items()}  # fmt: skip
         whole["values"] = {"scores": result.values.scores, "signal_to_noise_db": noise}
+        if result.values.repeated:
+            whole["values"]["vectors_read_again_by_command"] = {
+                str(row): count for row, count in result.values.repeated.items()}  # fmt: skip
     return whole
 
 

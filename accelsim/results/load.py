@@ -7,6 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from accelsim import __version__
 from accelsim.energy import EnergyReport, EnergyRow
 from accelsim.errors import InputError, Problem
@@ -17,6 +20,8 @@ from accelsim.results.inputs import load
 from accelsim.results.result import Result
 from accelsim.results.summary import summarise
 from accelsim.timing import simulate
+
+MOST = 1e15  # vectors of a command
 
 
 def load_run(folder: str | Path) -> Result:
@@ -31,6 +36,8 @@ def load_run(folder: str | Path) -> Result:
         chip, workload, mappings = load(inputs)
         rows = _energy(path / "energy.csv", [op.name for op in workload.operators])
         spread = {str(k): float(v) for k, v in whole["energy_by_family_joules"].items()}
+        again = whole.get("values", {}).get("vectors_read_again_by_command", {})
+        repeated = {int(k): float(v) for k, v in again.items()}
         digest, maker = str(whole["program"]["digest"]), str(whole["accelsim"])
         scores = {str(k): float(v) for k, v in whole.get("values", {}).get("scores", {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -42,11 +49,23 @@ def load_run(folder: str | Path) -> Result:
             Problem("run.version", f"was made by version {maker}, whose plan differs from "
                     f"{__version__}'s", "run it again", file=str(path))
         )  # fmt: skip
-    timeline = simulate(program, chip)
+    timeline = simulate(program, chip, activity=_activity(repeated, len(program), path))
     energy = EnergyReport(rows)
     operators = summarise(program, chip, workload, timeline, energy, mappings)
     return Result(chip, workload, program, chosen, timeline, timeline.units(program), energy,
                   operators, None, spread, folder=str(path), scores=scores)  # fmt: skip
+
+
+def _activity(repeated: dict[int, float], commands: int, path: Path) -> dict[str, NDArray[np.float64]]:
+    """The stored vectors read again, as the column that timing takes."""
+    if not repeated:
+        return {}
+    column = np.zeros(commands)
+    for row, count in repeated.items():
+        if not 0 <= row < commands or not 0 <= count < MOST:
+            raise _damaged(path, f"command {row} cannot read {count} vectors again")
+        column[row] = count
+    return {"repeated": column}
 
 
 def _json(folder: Path, name: str) -> Any:

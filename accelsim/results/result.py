@@ -43,13 +43,15 @@ class OperatorRow:
 @dataclass(slots=True)
 class Values:
     """outputs: codes. quantization: their scales. signal_to_noise_db: by tensor, against the
-    float reference. scores: top1, top1_float. assumptions: how values became codes."""
+    float reference. scores: top1, top1_float. assumptions: how values became codes. repeated: vectors
+    that crossbars read again, by command; part of the run's time."""
 
     outputs: dict[str, NDArray[np.int64]]
     quantization: dict[str, Quantization]
     signal_to_noise_db: dict[str, float]
     scores: dict[str, float]
     assumptions: list[str] = field(default_factory=list)
+    repeated: dict[int, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -136,7 +138,11 @@ class Result:
         drawn = "drawn by the values" if self.values is not None else (
             f"from a mean conductance of {crossbar.mean_conductance:g} of the span and a mean input of "
             f"{crossbar.drive.mean:g}")  # fmt: skip
+        notes = []
+        if crossbar.drive.retries and self.values is None:
+            notes = [f"{crossbar.drive.repeats:g} reads again a vector, as stated in the chip file"]
         return [
+            *notes,
             f"cells: {crossbar.device}, {crossbar.age:g} s after programming, {crossbar.temperature:g} K, "
             f"compensation {crossbar.compensation}",
             f"cell current at {crossbar.drive.supply:g} V supply, {drawn}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -27,8 +28,11 @@ def shape_rows(shapes: Shapes, chosen: NDArray[np.bool_]) -> Shapes:
     return Shapes(*(getattr(shapes, item.name)[chosen] for item in fields(Shapes)))
 
 
-def command_times(program: Program, chip: Chip) -> Times:
-    """Ask every unit for the times of its unique shapes and spread them over the commands."""
+def command_times(program: Program, chip: Chip,
+                  activity: Mapping[str, NDArray[np.float64]] | None = None) -> Times:  # fmt: skip
+    """Ask every unit for the times of its unique shapes and spread them over the commands. activity:
+    per-command columns from the values; "repeated": vectors read again, a whole number more of m."""
+    repeated = (activity or {}).get("repeated")
     shapes = program.shapes
     rows = len(shapes.kind)
     columns = [np.zeros(rows, np.int64) for _ in range(3)]
@@ -36,9 +40,30 @@ def command_times(program: Program, chip: Chip) -> Times:
         chosen = shapes.kind == number
         if not chosen.any():
             continue
-        cost = chip.unit_of_kind(kind).cost(shape_rows(shapes, chosen))
+        unit = chip.unit_of_kind(kind)
+        cost = (unit if repeated is None else unit.measured()).cost(shape_rows(shapes, chosen))
         period = program.tick_hz // chip.clock_of_kind(kind)
         for column, values in zip(columns, (cost.interval, cost.first, cost.last), strict=True):
             column[chosen] = values * period
     shape = program.commands.shape
-    return Times(*(column[shape] for column in columns))
+    times = Times(*(column[shape] for column in columns))
+    if repeated is not None:
+        _lengthen(program, chip, times, repeated)
+    return times
+
+
+def _lengthen(program: Program, chip: Chip, times: Times, repeated: NDArray[np.float64]) -> None:
+    """Times of the commands that read vectors again: those of as many vectors more."""
+    shape = program.commands.shape
+    rows = np.flatnonzero(repeated)
+    for number, kind in enumerate(program.unit_kinds):
+        mine = rows[program.shapes.kind[shape[rows]] == number]
+        if not len(mine):
+            continue
+        more = Shapes(*(getattr(program.shapes, item.name)[shape[mine]].copy() for item in fields(Shapes)))
+        more.extents[:, 0] += repeated[mine].astype(np.int64)
+        cost = chip.unit_of_kind(kind).measured().cost(more)
+        period = program.tick_hz // chip.clock_of_kind(kind)
+        for column, values in zip((times.interval, times.first, times.last),
+                                  (cost.interval, cost.first, cost.last), strict=True):  # fmt: skip
+            column[mine] = values * period

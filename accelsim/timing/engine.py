@@ -6,6 +6,7 @@ pass; otherwise the event engine runs. Both are one plain source, compiled above
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -29,13 +30,14 @@ COMPILE_ABOVE = 20_000  # commands: below it a plain run ends before a cached ke
 SLICE = 1_000_000  # commands or events a kernel call, so that an interrupt is served in a second
 
 
-def simulate(program: Program, chip: Chip, engine: Engine = "auto",
-             fold: bool = False) -> Timeline:  # fmt: skip
+def simulate(program: Program, chip: Chip, engine: Engine = "auto", fold: bool = False,
+             activity: Mapping[str, NDArray[np.float64]] | None = None) -> Timeline:  # fmt: skip
     """The Timeline of a Program on a chip; bit-equal for every engine, folded or not.
 
-    fold: skip repetitions of the engine's own state (folding.py), for very long Programs.
+    activity: columns from the values that lengthen commands (costs.py). fold: skip repetitions of the
+    engine's own state (folding.py), for very long Programs.
     """
-    return run(program, command_times(program, chip), engine, fold=fold)
+    return run(program, command_times(program, chip, activity), engine, fold=fold)
 
 
 def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | None = None,

@@ -55,6 +55,10 @@ class Unit(ABC):
         depend on: two units with the same one give the same Program and Timeline."""
         return self
 
+    def measured(self) -> Unit:
+        """The unit without the statistics that a run's values replace."""
+        return self
+
     @abstractmethod
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
         """Action name -> count of that action in one execution of each shape row, float64 >= 0.

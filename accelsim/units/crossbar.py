@@ -24,8 +24,9 @@ from accelsim.units.base import Cost, Counts, Unit
 
 Ints = NDArray[np.int64]
 #: what neither a crossbar's times nor its place in a Program depend on
-VALUE_FIELDS = ("wires", "output_noise", "johnson", "read_noise", "stuck_low", "stuck_high", "age",
-                "temperature", "profile", "seed", "mean_conductance", "static", "overhead")  # fmt: skip
+VALUE_FIELDS = ("wires", "output_noise", "johnson", "read_noise", "vector_interval", "stuck_low",
+                "stuck_high", "age", "temperature", "profile", "seed", "mean_conductance", "static",
+                "overhead")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,10 @@ class Crossbar(Unit):
             self.read_noise, self.profile, self.vector_interval or self.interval_seconds,
         )  # fmt: skip
 
+    def measured(self) -> Crossbar:
+        """The same without the stated repeats, for a run whose values say which vectors are read again."""
+        return replace(self, drive=replace(self.drive, repeats=0.0)) if self.drive.repeats else self
+
     # -- time ----------------------------------------------------------------------------------
 
     @property
@@ -178,6 +183,7 @@ class Crossbar(Unit):
         """MVM: interval II m, last result after latency + II (m - 1). PROGRAM: cells one after
         another, ``writing.parallel`` of a row at once, then the calibration's vectors."""
         m, n, k = (shapes.extents[:, axis] for axis in range(3))
+        m = m + np.ceil(m * self.drive.repeats).astype(np.int64)
         program = shapes.opcode == Opcode.PROGRAM
         period = max(1, self.cycles(self.interval_seconds))
         latency = max(period, self.cycles(self.latency_seconds))
@@ -193,7 +199,10 @@ class Crossbar(Unit):
 
     def timed(self) -> Crossbar:
         """Without what only joules and values depend on: cells, noise, ages, voltages, and the bits of
-        converters that take as long for any of them."""
+        converters that take as long for any of them. Where vectors are read again, values decide times, and
+        everything counts."""
+        if self.drive.retries:
+            return self
         drive: tuple[str, ...] = ("voltage", "supply", "mean", "rms", "bits")
         adc: tuple[str, ...] = ("range", "gain_error", "offset_error", "nonlinearity", "bits")
         if self.drive.mode == "bit_serial":
@@ -210,18 +219,21 @@ class Crossbar(Unit):
     # -- actions -------------------------------------------------------------------------------
 
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
-        """Counts of one execution.
+        """Counts of one execution; all but mac_cells grow with vectors that are read again.
 
         mac_cells: useful multiply-accumulates. cell_charge: coulombs through the cells, by the stated
         mean conductance and input (execute() replaces it by what was really drawn); supply_charge: the
         same coulombs, on their way from the supply to the cell's voltage. driven_seconds:
         row lines times the time they are driven. conversions: of the converters, all outputs and
-        slices, reference columns too. shift_add: digital adds of those. vectors: reads of the array,
+        slices, reference columns too. shift_add: digital adds of those, and a comparison
+        an input where vectors are scaled to their largest. vectors: reads of the array,
         phases and steps counted. pulses, verify_reads: of programming, with the calibration that follows
         it.
         """
         m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
         mvm = shapes.opcode == Opcode.MVM
+        useful = m * n * k
+        m = m * (1.0 + self.drive.repeats)
         lines = n * self.cells.slices
         blocks = 1.0 if self.cells.sign == "differential" else (lines + 1) / lines
         cells = n * k * self.cells.cells * blocks
@@ -234,12 +246,12 @@ class Crossbar(Unit):
         calibration = self.calibration_reads if self.compensation != "none" else 0
         verified = written + calibration * lines * blocks * self.reads
         return {
-            "mac_cells": np.where(mvm, m * n * k, 0.0),
+            "mac_cells": np.where(mvm, useful, 0.0),
             "cell_charge": np.where(mvm, coulombs, 0.0),
             "supply_charge": np.where(mvm, coulombs, 0.0),
             "driven_seconds": np.where(mvm, m * k * self.drive.pulse * self.reads, 0.0),
             "conversions": np.where(mvm, converted, 0.0),
-            "shift_add": np.where(mvm, converted, 0.0),
+            "shift_add": np.where(mvm, converted + (m * k if self.drive.scale == "vector" else 0.0), 0.0),
             "vectors": np.where(mvm, m * self.reads, 0.0),
             "pulses": np.where(mvm, 0.0, written),
             "verify_reads": np.where(mvm, 0.0, verified),

@@ -170,3 +170,62 @@ def test_noise_in_time_has_the_declared_interval_and_no_timeline() -> None:
     for name, codes in one.values.outputs.items():
         assert (codes == two.values.outputs[name]).all()
         assert (codes != other.values.outputs[name]).any()
+
+
+AGAIN = [*SMALL, "units.tiles.adc.range=0.4", "units.tiles.drive.retries=3", "units.tiles.output_noise=0"]
+
+
+def test_vectors_read_again_take_time_and_joules() -> None:
+    """Every command is as long as the vectors it read, in every engine; nothing else changes."""
+    from accelsim.timing.costs import command_times
+
+    work = load_workload("digits_mlp", batch=20)
+    inputs = digits(work)
+    chip, plain = load_chip(BASE, AGAIN), load_chip(BASE, [*AGAIN, "units.tiles.drive.retries=0"])
+    found, once = run(chip, work, inputs), run(plain, work, inputs)
+    assert found.values is not None and once.values is not None
+    again = found.values.repeated
+    assert again and not once.values.repeated and found.cycles > once.cycles
+    assert found.values.signal_to_noise_db["fc2"] > once.values.signal_to_noise_db["fc2"]
+    unit = chip.crossbar
+    assert unit is not None
+    column = np.zeros(len(found.program))
+    column[list(again)] = list(again.values())
+    longer = command_times(found.program, chip, {"repeated": column})
+    usual = command_times(once.program, plain)
+    period = unit.cycles(unit.interval_seconds) * found.program.tick_hz // chip.clocks["core"]
+    for part in ("interval", "last"):
+        assert (getattr(longer, part) - getattr(usual, part) == column.astype(np.int64) * period).all()
+    assert (longer.first == usual.first).all()
+    for engine in ("plain", "compiled", "simpy"):
+        timeline = simulate(found.program, chip, engine, activity={"repeated": column})  # type: ignore[arg-type]
+        assert (timeline.end == found.timeline.end).all()
+
+    def counted(result: object, action: str) -> float:
+        return sum(r.count for r in result.energy.rows if r.action == action)  # type: ignore[attr-defined]
+
+    for action in ("conversions", "vectors", "driven_seconds"):
+        assert counted(found, action) > counted(once, action)
+    assert counted(found, "vectors") - counted(once, "vectors") == column.sum() * unit.reads
+    assert counted(found, "mac_cells") == counted(once, "mac_cells") == work.macs
+    assert counted(found, "cell_charge") > counted(once, "cell_charge")
+
+
+def test_stated_repeats_stand_in_for_values() -> None:
+    work = load_workload("digits_mlp", batch=20)
+    once = run(load_chip(BASE, AGAIN), work)
+    twice = run(load_chip(BASE, [*AGAIN, "units.tiles.drive.repeats=1"]), work)
+    assert twice.cycles > once.cycles
+    assert any("1 reads again" in note for note in twice.assumptions)
+    vectors = [sum(r.count for r in result.energy.rows if r.action == "vectors") for result in (once, twice)]
+    assert vectors[1] == 2 * vectors[0]
+
+
+def test_a_saved_run_keeps_what_was_read_again(tmp_path: Path) -> None:
+    from accelsim.results.files import save
+    from accelsim.results.load import load_run
+
+    work = load_workload("digits_mlp", batch=20)
+    found = run(load_chip(BASE, AGAIN), work, digits(work))
+    save(found, tmp_path / "run")
+    assert load_run(tmp_path / "run").cycles == found.cycles

@@ -235,6 +235,13 @@ FAULTS = [
      "tests/analog/test_read_noise.py"),
     ("followed noise of one sign", "analog/read_noise.py", "1.0 - 2.0 * bits.astype(np.float64)",
      "1.0 + 0.0 * bits.astype(np.float64)", "tests/analog/test_read_noise.py"),
+    ("vectors read again in no time", "timing/costs.py",
+     "more.extents[:, 0] += repeated[mine].astype(np.int64)", "more.extents[:, 0] += 0", PLAN),
+    ("vectors read again for nothing", "energy/counts.py", "totals = totals + again[action]", "pass", PLAN),
+    ("half inputs not scaled back", "analog/managed.py", "sums * (applied / block.input_top)[:, None]", "sums",
+     "tests/analog/test_managed.py"),
+    ("charge of repeats forgotten", "analog/managed.py", "block.charge_of(codes) * share", "0.0",
+     "tests/analog/test_managed.py"),
     ("Johnson noise of one cell", "analog/cells.py", "np.sqrt(scale * g)", "np.sqrt(scale * g / 64)", TILE),
     ("row blocks not added", "numerics/execute.py", "for i in range(entry, "
                                                     "last):", "for i in range(entry, entry):",
