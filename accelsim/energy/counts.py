@@ -38,9 +38,8 @@ class Work:
     """What a Program did. Operators are rows of Program.operators plus one; row 0 is none's.
 
     runs: (operators, shapes) executions. read, written: (memories, operators) bits. charge: coulombs
-    by operator as the values drew them, if they did. repeats: (operators, shapes) vectors read again, if
-    the values said so. zeros: products with a zero operand by action
-    and operator. seconds: the makespan.
+    by operator as the values drew them, if they did. zeros: products with a zero operand by action
+    and operator. seconds: the makespan. repeats: (operators, shapes) vectors read again, where values said.
     """
 
     shapes: Shapes
@@ -50,9 +49,9 @@ class Work:
     read: Floats
     written: Floats
     charge: Floats | None
-    repeats: Floats | None
     zeros: Mapping[str, Floats]
     seconds: float
+    repeats: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +101,8 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
         repeats = np.asarray(column, np.float64).reshape(operators, shapes)
     bits_read, bits_written = (np.asarray(8.0 * side, np.float64) for side in (read, written))
     return Work(program.shapes, program.unit_kinds, tuple(row.name for row in program.memories),
-                np.asarray(runs, np.float64), bits_read, bits_written, charge, repeats,
-                _zeros(program, activity), timeline.seconds)  # fmt: skip
+                np.asarray(runs, np.float64), bits_read, bits_written, charge, _zeros(program, activity),
+                timeline.seconds, repeats)  # fmt: skip
 
 
 def _tally(program: Program, operators: int, shapes: int, memories: int) -> tuple[Any, Any, Any]:
