@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_chip", "load_workload", "run"]
+_PARTS = ("formats", "numerics")  # whose own functions a user calls: accelsim.formats.get(...)
 
 if TYPE_CHECKING:
     from accelsim.api import load_chip, load_workload, run
@@ -23,4 +24,8 @@ def __getattr__(name: str) -> Any:
         from accelsim import api
 
         return getattr(api, name)
+    if name in _PARTS:
+        from importlib import import_module
+
+        return import_module(f"accelsim.{name}")
     raise AttributeError(f"module 'accelsim' has no attribute {name!r}")

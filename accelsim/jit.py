@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 Kernel = Callable[..., Any]
 #: what a kernel calls: plain functions, or (function, its own helpers)
 Helpers = tuple[Any, ...]
@@ -67,7 +69,23 @@ def _numba() -> tuple[Any, bool]:
 
     if folder is not None:
         numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    numba.extending.overload(choose)(_choose_scalar)
     return numba, folder is not None
+
+
+def choose(condition: Any, yes: Any, no: Any) -> Any:
+    """yes where the condition holds, else no: of arrays, and in compiled kernels of numbers. Both
+    are computed, so that a loop over it becomes vector code."""
+    return np.where(condition, yes, no)
+
+
+def _choose_scalar(condition: Any, yes: Any, no: Any) -> Any:
+    del condition, yes, no
+
+    def chosen(condition: Any, yes: Any, no: Any) -> Any:
+        return yes if condition else no
+
+    return chosen
 
 
 def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
@@ -88,7 +106,7 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
             twin.__doc__ = function.__doc__
         else:
             twin = function  # type: ignore[assignment]
-        _COMPILED[key] = numba.njit(cache=caching, fastmath=False)(twin)
+        _COMPILED[key] = numba.njit(cache=caching, fastmath=False, nogil=True)(twin)
     return _COMPILED[key]
 
 

@@ -8,8 +8,8 @@ import click
 def _formats() -> list[str]:
     from accelsim.formats import FORMATS
 
-    return [f"{f.name}: {f.bits} bits, {f.minimum}..{f.maximum}" if f.kind == "integer"
-            else f"{f.name}: {f.bits} bits, float" for f in FORMATS.values()]  # fmt: skip
+    return [f"{f.name}: {f.kind}, {f.bits} bits, {f.lowest:.6g}..{f.largest:.6g}, smallest {f.smallest:.4g}"
+            for f in FORMATS.values()]  # fmt: skip
 
 
 def _shipped(kind: str) -> list[str]:

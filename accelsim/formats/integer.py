@@ -1,63 +1,82 @@
-"""Number formats as records. Arithmetic knows the integers; of the floats only the width is used."""
+"""Integers: two's complement or plain binary; the codes are the values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import ClassVar
 
-from accelsim.errors import InputError, Problem
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.formats.base import Codes, Format, quantize_to_grid
+from accelsim.formats.rounding import Floats, Grid
+
+EXACT = 53  # bits of an integer that float64 holds
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A number format.
+@dataclass(frozen=True)
+class Integer(Format):
+    """An integer of ``bits`` bits. Codes are int64, equal to the values.
 
-    bits: storage width in bits (sub-byte formats take sub-byte space).
-    signed: two's complement when true, plain binary when false.
-    kind: "integer" or "float".
+    Of more than 53 bits (int64), quantize gives what float64 holds of them.
     """
 
-    name: str
-    bits: int
-    signed: bool = True
-    kind: str = "integer"
+    two_complement: bool = True
+    kind: ClassVar[str] = "integer"
+
+    @property
+    def overflows(self) -> tuple[str, ...]:
+        return ("saturate", "wrap")
+
+    @property
+    def has_nan(self) -> bool:
+        return False
+
+    @property
+    def signed(self) -> bool:
+        return self.two_complement
 
     @property
     def minimum(self) -> int:
-        """Smallest code of an integer format."""
+        """Smallest code."""
         return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def maximum(self) -> int:
-        """Largest code of an integer format."""
+        """Largest code."""
         return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
 
-    def bytes_for(self, elements: int) -> int:
-        """Bytes that hold so many elements, packed, rounded up to whole bytes."""
-        return (elements * self.bits + 7) // 8
+    @property
+    def largest(self) -> float:
+        top = self.maximum
+        return float(top - top % (1 << max(0, self.bits - 1 - EXACT)))
 
+    @property
+    def lowest(self) -> float:
+        return float(self.minimum)
 
-_RECORDS = (
-    [Format(f"int{bits}", bits) for bits in (2, 3, 4, 5, 6, 8, 12, 16, 20, 24, 32, 48, 64)]
-    + [Format(f"uint{bits}", bits, signed=False) for bits in (1, 2, 4, 8, 16, 32)]
-    + [Format(name, 16, kind="float") for name in ("fp16", "bf16", "fp16_169")]
-    + [Format("fp32", 32, kind="float"), Format("fp8_152", 8, kind="float")]
-)
-FORMATS = MappingProxyType({record.name: record for record in _RECORDS})
-#: index of a format in the Program's columns
-FORMAT_NAMES: tuple[str, ...] = tuple(FORMATS)
-FORMAT_INDEX = MappingProxyType({name: index for index, name in enumerate(FORMAT_NAMES)})
+    @property
+    def smallest(self) -> float:
+        return 1.0
 
+    @property
+    def grid(self) -> Grid:
+        width = self.bits - 1 if self.signed else self.bits
+        if width > EXACT:
+            return Grid(EXACT, EXACT - 1, self.largest, float(-self.minimum))
+        return Grid(width, width - 1, self.largest, float(-self.minimum))
 
-def get(name: str) -> Format:
-    """The record of a format; InputError with the choices when there is none of that name."""
-    try:
-        return FORMATS[name]
-    except KeyError:
-        raise InputError(
-            Problem(
-                "format.unknown",
-                f"no number format is called {name!r}",
-                "write one of " + ", ".join(FORMATS),
-            )
-        ) from None
+    def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
+                   random_bits: int, first: int) -> Floats:  # fmt: skip
+        found = quantize_to_grid(self.grid, x, rounding, overflow, seed, random_bits, first)
+        return found + 0.0  # integers have one zero
+
+    def code_of(self, values: Floats) -> Codes:
+        return np.asarray(values, np.float64).astype(np.int64)
+
+    def decode(self, codes: Codes) -> Floats:
+        """Values of codes; bit patterns above the largest code are read as two's complement."""
+        whole = np.asarray(codes).astype(np.int64)
+        if self.signed and self.bits < 64:
+            whole = np.where(whole > self.maximum, whole - (1 << self.bits), whole)
+        return whole.astype(np.float64)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
-from accelsim.formats import get
+from accelsim.formats import get, integer
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.numerics.lowering import weight_matrix
 from accelsim.numerics.network import Network
@@ -60,7 +60,7 @@ def weight_clips(weight: NDArray[np.float64], format_name: str) -> NDArray[np.fl
     """(channels,) clip of each column of (k, channels): its largest magnitude, and for narrow
     formats the fraction of it with the least squared error."""
     peak = np.abs(weight).max(axis=0)
-    record = get(format_name)
+    record = integer(format_name)
     if record.bits > NARROW:
         return np.asarray(peak, np.float64)
     best, clips = np.full(peak.shape, np.inf), peak.copy()
@@ -134,7 +134,7 @@ class _Builder:
             bias = np.asarray(self.values[op.bias], np.float64).reshape(groups, n)
         sums_bias = np.rint(bias / wide).astype(np.int64) - source.zero * codes.sum(axis=1)
         relu = op.activation == "relu"
-        record = get(self.formats[op.output])
+        record = integer(self.formats[op.output])
         if self.workload.tensors[op.output].role == "output" and record.bits >= 20:
             shape = (groups * n, 1, 1) if isinstance(op, Conv2d) else (groups, 1, n)
             scale = wide.reshape(shape if groups > 1 or isinstance(op, Conv2d) else (n,))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
-from accelsim.formats import get
+from accelsim.formats import integer
 from accelsim.numerics.quantize import Quantization, Requantizer
 from accelsim.workload import VectorOperator
 
@@ -46,4 +46,4 @@ class Network:
 
     def weight_top(self, operator: str) -> int:
         """Largest magnitude of an operator's weight codes."""
-        return get(self.weight_formats[operator]).maximum
+        return integer(self.weight_formats[operator]).maximum

@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats import Format, get
+from accelsim.formats import Integer, integer
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -31,8 +31,8 @@ class Quantization:
     zero: int = 0
 
     @property
-    def record(self) -> Format:
-        return get(self.format)
+    def record(self) -> Integer:
+        return integer(self.format)
 
     def encode(self, values: NDArray[np.floating]) -> Ints:
         """Codes of real values, nearest with ties to even, saturating. A scale per channel
@@ -49,12 +49,12 @@ class Quantization:
 def symmetric(high: Floats | float, format_name: str) -> Quantization:
     """Zero at code 0, ``high`` (>= 0, one or one a channel) at the largest code."""
     peak = np.maximum(np.asarray(high, np.float64), 1e-30)
-    return Quantization(format_name, peak / get(format_name).maximum)
+    return Quantization(format_name, peak / integer(format_name).maximum)
 
 
 def affine(low: float, high: float, format_name: str) -> Quantization:
     """The whole range of codes over [low, high], which is widened to hold 0."""
-    record = get(format_name)
+    record = integer(format_name)
     low, high = min(float(low), 0.0), max(float(high), 0.0)
     scale = max(high - low, 1e-30) / (record.maximum - record.minimum)
     zero = int(np.clip(np.rint(record.minimum - low / scale), record.minimum, record.maximum))
