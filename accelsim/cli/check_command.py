@@ -52,6 +52,12 @@ def _describe(name: str, gemm: bool) -> str:
         work = load_workload(name)
         return (f"workload {work.name}: {len(work.operators)} operators, {work.macs:,} "
                 f"multiply-accumulates, {work.parameters:,} parameters")  # fmt: skip
+    if keys & {"bases", "vary", "workloads"}:
+        from accelsim.sweep.validate import checked_sweep
+
+        spec, checked = checked_sweep(name)
+        return (f"sweep {spec.name}: {checked.points:,} points of {checked.designs:,} chips, "
+                f"{checked.built:,} of them built without a problem")  # fmt: skip
     from accelsim.config.chip_file import read_chip
 
     chip = read_chip(root, name)

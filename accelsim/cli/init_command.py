@@ -14,6 +14,7 @@ TEMPLATES = {
     "chip-int4": ("chip", "int4_edge"),
     "chip-multi": ("chip", "mixed_quad"),
     "chip-pcm": ("chip", "pcm_8level"),
+    "sweep": ("sweep", "array_size"),
     "workload": ("workload", "small_cnn"),
     "workload-gemm": ("workload", "small_gemm"),
 }
@@ -25,13 +26,14 @@ TEMPLATES = {
               help="What to start from.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def command(name: str, template: str, force: bool) -> None:
-    """Write NAME.yaml, a commented chip or workload file that runs, to be changed.
+    """Write NAME.yaml, a commented chip, workload or sweep file that runs, to be changed.
 
     A JSON Schema is written beside it, for completion in editors.
     """
     from accelsim import shipped
     from accelsim.cli.new_file import write_new
     from accelsim.config.schema import chip_schema, workload_schema
+    from accelsim.config.sweep_schema import sweep_schema
     from accelsim.errors import InputError, Problem
 
     path = Path(name if name.endswith(".yaml") else f"{name}.yaml")
@@ -44,6 +46,6 @@ def command(name: str, template: str, force: bool) -> None:
     schema = path.with_name(f"accelsim-{kind}.schema.json")
     line = f"# yaml-language-server: $schema={schema.name}\n"
     write_new(path, line + text, force)
-    whole = chip_schema() if kind == "chip" else workload_schema()
-    write_new(schema, json.dumps(whole, indent=1) + "\n", True)
+    whole = {"chip": chip_schema, "workload": workload_schema, "sweep": sweep_schema}[kind]
+    write_new(schema, json.dumps(whole(), indent=1) + "\n", True)
     click.echo(f"{path}: a {kind} to change; check it with: accelsim check {path}")

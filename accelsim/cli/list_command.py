@@ -55,6 +55,7 @@ def _claims() -> list[str]:
 KINDS = {
     "chips": lambda: _shipped("chip"),
     "workloads": lambda: _shipped("workload"),
+    "sweeps": lambda: _shipped("sweep"),
     "formats": _formats,
     "dataflows": _dataflows,
     "energy-families": _families,

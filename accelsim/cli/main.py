@@ -10,14 +10,14 @@ import click
 #: command -> its one line of help; the code is in the file of that name
 COMMANDS = {
     "run": "Simulate a workload on a chip: cycles, joules, outputs.",
-    "check": "Check chip, workload and value files and say what they are.",
+    "check": "Check chip, workload, sweep and value files and say what they are.",
     "explain": "Say where the cycles and joules of a run went, and what to change.",
     "compare": "Compare chips, digital or PCM, on one workload, with accuracy over age.",
     "device": "Fit a device file to measured conductances.",
     "reproduce": "Compute a published claim: figures, assumptions, limits, picture.",
     "diff": "Say what changed between two runs, in terms that add up exactly.",
     "report": "Make one HTML page with pictures of runs; a trace for Perfetto.",
-    "init": "Write a commented chip or workload file to start from.",
+    "init": "Write a commented chip, workload or sweep file to start from.",
     "convert": "Convert SCALE-Sim's files into chip files and layer traces.",
     "list": "List formats, chips, workloads, dataflows, energy families and more.",
 }

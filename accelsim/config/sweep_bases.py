@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any
 
 from accelsim import shipped
 from accelsim.chip import Chip
@@ -16,6 +15,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.store.spec import Base, Plain
 
 MOST_BASES = 1000
+DEEPEST = 32  # bases that one rests on, one on the other
 
 
 class BaseReader(Reader):
@@ -27,6 +27,7 @@ class BaseReader(Reader):
         self.chips: dict[str, Chip] = {}
         self.bases: dict[str, Base] = {}
         self.sets: dict[str, list[tuple[str, Node]]] = {}
+        self.broken: set[str] = set()  # rest on what is no chip
         self.files: dict[str, tuple[str, str]] = {}
 
     @property
@@ -58,35 +59,42 @@ class BaseReader(Reader):
             else:
                 entries[name] = inner
         for name in entries:
-            self.base(name, entries, ())
+            self.chain(name, entries)
         self.bases = {name: self.bases[name] for name in items if name in self.bases}
         self.chips = {name: self.chips[name] for name in self.bases}
 
-    def base(self, name: str, entries: dict[str, Any], above: tuple[str, ...]) -> bool:
-        """One base and what it rests on; False (noted) when it cannot be made."""
-        if name in self.files:
-            return name in self.bases or bool(above)
-        if name not in entries:
+    def chain(self, name: str, entries: dict[str, dict[str, tuple[Place, Node]]]) -> None:
+        """A base after all that it rests on."""
+        above = [name]
+        while "base" in entries[above[-1]]:
+            _, under = entries[above[-1]]["base"]
+            path = f"bases.{above[-1]}.base"
+            if under.value in above:
+                said = " -> ".join([*above[above.index(under.value) :], under.value])
+                self.wrong("sweep.cycle", under.place, path, f"{under.value} rests on itself: {said[:100]}",
+                           "name a chip")  # fmt: skip
+            elif len(above) > DEEPEST:
+                self.wrong("sweep.cycle", under.place, path, f"rests on more than {DEEPEST} others",
+                           "name a chip")  # fmt: skip
+            elif under.value in entries and under.value not in self.broken:
+                above.append(under.value)
+                continue
+            self.broken.update(above)
+            return
+        for number, one in enumerate(reversed(above)):
+            if one not in self.files and not self.base(one, entries[one], above[len(above) - number :][:1]):
+                return
+            if one not in self.bases:
+                return
+
+    def base(self, name: str, inner: dict[str, tuple[Place, Node]], under: list[str]) -> bool:
+        """One base, what it rests on is there; False (noted) when it cannot be made."""
+        path = f"bases.{name}"
+        file = self.files[under[0]] if under else self.chip_file(inner["chip"][1], f"{path}.chip")
+        if file is None:
             return False
-        inner, path = entries[name], f"bases.{name}"
-        if "base" in inner:
-            _, under = inner["base"]
-            if under.value in (*above, name):
-                if under.value == name or name not in self.files:
-                    self.wrong("sweep.cycle", under.place, f"{path}.base", f"{name} rests on itself: "
-                               + " -> ".join((*above, name, under.value)), "name a chip")  # fmt: skip
-                entries.pop(name)
-                return False
-            if not self.base(under.value, entries, (*above, name)) or under.value not in self.files:
-                return False
-            self.files[name] = self.files[under.value]
-            merged = list(self.sets[under.value])
-        else:
-            file = self.chip_file(inner["chip"][1], f"{path}.chip")
-            if file is None:
-                return False
-            self.files[name] = file
-            merged = []
+        self.files[name] = file
+        merged = list(self.sets[under[0]]) if under else []
         given = self.mapping(inner["set"][1], f"{path}.set") if "set" in inner else None
         for key, (_, node) in (given or {}).items():
             if key in (BATCH, SEARCH, "name"):

@@ -17,7 +17,7 @@ from accelsim.config.reader import MISSING
 from accelsim.store.spec import Axis, Base, Plain, SweepSpec
 
 MOST_POINTS = 4_000_000
-MOST_STATES = 200_000  # merged combinations while counting more than MOST_POINTS
+MOST_STATES = 50_000  # merged combinations while counting more than MOST_POINTS
 SEARCH = "search"  # the run's own key
 
 Pairs = tuple[tuple[str, Plain], ...]

@@ -75,12 +75,12 @@ class SweepReader(Reader):
         values["works"] = works.works(node) if (node := part("workloads")) is not None else ()
         values["exclude"] = self.exclude(part("exclude"), axes)
         if self.problems:
-            raise InputError(_few(self.problems))
+            raise InputError(few(self.problems))
         values |= {"bases": tuple(self.bases.bases.values()), "axes": tuple(axes.axes), **settings.found}
         spec = SweepSpec(**values)
         self.combine(spec, axes)
         if self.problems:
-            raise InputError(_few(self.problems))
+            raise InputError(few(self.problems))
         return spec
 
     def settings(self, items: dict[str, tuple[Place, Node]]) -> SettingsReader:
@@ -127,19 +127,24 @@ class SweepReader(Reader):
         return not self.bases.chips
 
     def combine(self, spec: SweepSpec, axes: AxisReader) -> None:
-        """Axes that never vary and exclusions that hit nothing."""
+        """Axes that never vary, exclusions that hit nothing or everything."""
         varied: set[int] = set()
         hit: set[int] = set()
         named = any(key == "workload" for rule in spec.exclude for key, _ in rule)
+        total = 0
         try:
             for base in spec.bases:
                 for work in spec.works if named else spec.works[:1]:
                     found = combinations(spec, base, work.name)
-                    found.count()
+                    total += found.count()
                     varied |= found.varied
                     hit |= found.hit
         except TooMany:
             return  # sweep/space.py refuses it
+        if total == 0:
+            self.wrong("sweep.empty", self.exclude_places[0], "exclude", "leaves no point to run",
+                       "exclude less")  # fmt: skip
+            return
         for number, node in enumerate(axes.nodes):
             if number not in varied:
                 self.wrong("sweep.never", node.place, f"vary[{number}]", f"{spec.axes[number].name} varies "
@@ -150,7 +155,7 @@ class SweepReader(Reader):
                            "compare its values with those that vary, or leave it out")  # fmt: skip
 
 
-def _few(problems: list[Problem]) -> list[Problem]:
+def few(problems: list[Problem]) -> list[Problem]:
     """Each problem once, twenty at most."""
     once = list(dict.fromkeys(problems))
     if len(once) > 20:
@@ -158,4 +163,4 @@ def _few(problems: list[Problem]) -> list[Problem]:
     return once
 
 
-__all__ = ["SweepReader", "load_sweep"]
+__all__ = ["SweepReader", "few", "load_sweep"]

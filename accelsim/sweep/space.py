@@ -7,6 +7,7 @@ order in place of the axes.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import chain, product
 
 import numpy as np
@@ -51,12 +52,13 @@ def _refused(spec: SweepSpec, message: str) -> InputError:
 
 
 def _count(spec: SweepSpec) -> int:
+    drawn = spec.points * len(spec.works) * sum(len(seeds_of(spec, base)) for base in spec.bases)
+    if drawn > MOST_POINTS:
+        return drawn
     total = 0
     for base in spec.bases:
         seeds = len(seeds_of(spec, base))
         if spec.sampling != "grid":
-            if spec.points * len(spec.works) * seeds > MOST_POINTS:
-                return spec.points * len(spec.works) * seeds
             total += seeds * sum(len(list(_samples(spec, base, work))) for work in spec.works)
             continue
         by_work = _by_work(spec)
@@ -116,7 +118,11 @@ def _grid(spec: SweepSpec, base: Base, work: Work) -> Iterator[tuple[Sets, ...]]
 def _samples(spec: SweepSpec, base: Base, work: Work) -> Iterator[tuple[Sets, ...]]:
     """The samples' steps on one base, each combination once. Every base and workload sees the same
     samples, so that they differ in nothing else."""
-    found = combinations(spec, base, work.name)
+    return samples(spec, combinations(spec, base, work.name))
+
+
+def samples(spec: SweepSpec, found: Combinations) -> Iterator[tuple[Sets, ...]]:
+    """The samples' steps that a base's combinations allow, each once."""
     steps = _steps(spec, found)
     if steps.shape[1]:
         _, first = np.unique(steps, axis=0, return_index=True)
@@ -136,22 +142,23 @@ def _samples(spec: SweepSpec, base: Base, work: Work) -> Iterator[tuple[Sets, ..
 
 def _steps(spec: SweepSpec, found: Combinations) -> NDArray[np.int64]:
     """(samples, axes of the base): which step of each axis a sample takes."""
-    unit = _unit_cube(spec)[:, [axis.number for axis in found.axes]]
+    cube = _unit_cube(spec.sampling, spec.points, max(1, len(spec.axes)), spec.sample_seed, spec.source)
+    unit = cube[:, [axis.number for axis in found.axes]]
     sizes = np.array([len(axis.pairs) for axis in found.axes], np.int64)
     return np.minimum((unit * sizes).astype(np.int64), sizes - 1)
 
 
-def _unit_cube(spec: SweepSpec) -> NDArray[np.float64]:
-    """(samples, axes of the sweep) numbers in [0, 1), a function of the sampling's seed alone."""
-    shape = (spec.points, max(1, len(spec.axes)))
-    if spec.sampling == "random":
-        return Stream(spec.sample_seed, ("sweep",)).uniform(shape)
+@lru_cache(maxsize=2)
+def _unit_cube(sampling: str, number: int, axes: int, seed: int, source: str) -> NDArray[np.float64]:
+    """(number, axes) numbers in [0, 1), a function of the sampling's seed alone."""
+    if sampling == "random":
+        return Stream(seed, ("sweep",)).uniform((number, axes))
     try:
         from scipy.stats import qmc
     except ImportError:
         raise InputError(Problem("sweep.scipy", "Sobol samples need scipy",
                                  "pip install 'accelsim[sampling]', or sample: {random: 100}", "sample",
-                                 spec.source)) from None  # fmt: skip
-    power = max(0, (spec.points - 1).bit_length())
-    cube = qmc.Sobol(shape[1], scramble=True, seed=spec.sample_seed).random_base2(power)
-    return np.asarray(cube[: spec.points], np.float64)
+                                 source)) from None  # fmt: skip
+    power = max(0, (number - 1).bit_length())
+    cube = qmc.Sobol(axes, scramble=True, seed=seed).random_base2(power)
+    return np.asarray(cube[:number], np.float64)

@@ -14,9 +14,11 @@ from accelsim import api, shipped
 from accelsim.cli.init_command import TEMPLATES
 from accelsim.cli.main import cli
 from accelsim.config.schema import chip_schema, workload_schema
+from accelsim.config.sweep_schema import sweep_schema
 from accelsim.config.writer import chip_yaml, workload_yaml, written
 from accelsim.errors import InputError
 
+SWEEP = Path(__file__).parent / "sweep.yaml"
 CFG = """[general]
 run_name = little
 [architecture_presets]
@@ -55,6 +57,9 @@ def test_a_template_is_commented_fits_its_schema_and_runs(tmp_path: Path, templa
     jsonschema.validate(yaml.safe_load(text), schema)
     assert "# " in text.split("\n", 1)[1] or template == "workload-gemm"
     assert "name: mine" in text
+    if template == "sweep":
+        assert "points of" in run_cli("check", str(name) + ".yaml")
+        return
     chip = template.startswith("chip")
     pair = (str(name) + ".yaml", "small_gemm") if chip else ("int8_edge", str(name) + ".yaml")
     assert "cycles at" in run_cli("run", *pair)
@@ -66,6 +71,16 @@ def test_a_name_that_is_no_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="plain name"):
         run_cli("init", str(tmp_path / "no name!"), "--template", "chip")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("path", [*shipped.folder("sweep").glob("*.yaml"), SWEEP], ids=lambda path: path.stem)
+def test_sweeps_fit_their_schema(path: Path) -> None:
+    whole = yaml.safe_load(path.read_text())
+    jsonschema.validate(whole, sweep_schema())
+    for key, wrong in (("bases", {}), ("vary", []), ("vary", [{"values": [1]}]), ("sample", {"sobol": 0}),
+                       ("seed", -1), ("mesures", ["energy"]), ("measures", ["enery"])):  # fmt: skip
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({**whole, key: wrong}, sweep_schema())
 
 
 @pytest.mark.parametrize("name", shipped.names("chip"))
