@@ -10,15 +10,16 @@ from accelsim.chip import Chip
 from accelsim.config.chip_keys import UnknownKey, comparable, conflict, rule_of
 from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import FieldRule, Reader
-from accelsim.config.sweep_combinations import SEARCH, any_of
+from accelsim.config.sweep_combinations import BATCH, SEARCH, any_of
 from accelsim.config.sweep_ranges import MOST_STEPS, Span
 from accelsim.config.yaml_source import Node, Place
 from accelsim.store.spec import Axis, Plain
 
-BATCH = "batch"  # varies the workloads
 SEARCHES = ("none", "cycles", "energy", "edp")
 AXIS_KEYS = ("key", "keys", "values", "range", "log", "tie", "bases", "when")
-_SEARCH_RULE = FieldRule(SEARCH, str, SEARCHES, "", None, None, False, False)
+#: the run's own keys
+OWN = {SEARCH: FieldRule(SEARCH, str, SEARCHES, "", None, None, False, False),
+       BATCH: FieldRule(BATCH, int, (), "", 1, 1 << 20, False, True)}  # fmt: skip
 
 Items = Mapping[str, tuple[Place, Node]]
 
@@ -31,7 +32,7 @@ class Rules:
 
     def of(self, key: str, name: str) -> FieldRule | None:
         """Of a chip's key or the run's own; UnknownKey."""
-        return _SEARCH_RULE if key == SEARCH else rule_of(self.chips[name], key)
+        return OWN[key] if key in OWN else rule_of(self.chips[name], key)
 
 
 class AxisReader(Reader):
@@ -42,7 +43,6 @@ class AxisReader(Reader):
         self.rules, self.samples = rules, samples
         self.axes: list[Axis] = []
         self.nodes: list[Node] = []
-        self.batches: tuple[int, ...] = ()
 
     def read(self, node: Node) -> None:
         """All axes of the list."""
@@ -68,9 +68,6 @@ class AxisReader(Reader):
         before = len(self.problems)
         keys = self.named(items, path, node)
         bases = self.bases(items, path)
-        if BATCH in keys:
-            self.batch(items, path, keys)
-            return None
         when = self.when(items, path, bases)
         rules = {key: self.rule(key, bases, place, path) for key, place in keys.items()}
         if len(self.problems) > before:
@@ -155,19 +152,6 @@ class AxisReader(Reader):
                     self.value(item, rule, f"{path}.when.{key}")
             found.append((key, node.plain()))
         return tuple(found)
-
-    def batch(self, items: Items, path: str, keys: dict[str, Place]) -> None:
-        """Batch sizes: they multiply the workloads."""
-        for name in ("bases", "when", "tie", "keys", "range", "log"):
-            if name in items:
-                self.wrong("sweep.batch", items[name][0], f"{path}.{name}", "does not go with batch",
-                           "write {key: batch, values: [1, 16]}")  # fmt: skip
-        if "values" not in items or not items["values"][1].is_list or not items["values"][1].value:
-            self.wrong("sweep.values", keys[BATCH], path, "lists no batch sizes", "write values: [1, 16]")
-            return
-        rule = FieldRule(BATCH, int, (), "", 1, 1 << 20, False, True)
-        sizes = [self.value(item, rule, f"{path}.values") for item in items["values"][1].value]
-        self.batches = tuple(sorted({size for size in sizes if size is not None}))
 
     def clash(self, axis: Axis, path: str, node: Node) -> None:
         """Two axes may set one key only on different bases or under conditions that exclude each other."""
@@ -257,4 +241,4 @@ def _number(value: Plain, rule: FieldRule | None) -> float | None:
     return None
 
 
-__all__ = ["BATCH", "SEARCH", "SEARCHES", "AxisReader", "Rules"]
+__all__ = ["BATCH", "OWN", "SEARCH", "SEARCHES", "AxisReader", "Rules"]

@@ -9,7 +9,7 @@ from accelsim import shipped
 from accelsim.chip import Chip
 from accelsim.config.chip_variants import Variants
 from accelsim.config.reader import Reader
-from accelsim.config.sweep_axes import BATCH, SEARCH, Rules
+from accelsim.config.sweep_axes import OWN, Rules
 from accelsim.config.yaml_source import Node, Place, read_text
 from accelsim.errors import InputError, Problem
 from accelsim.store.spec import Base, Plain
@@ -97,7 +97,7 @@ class BaseReader(Reader):
         merged = list(self.sets[under[0]]) if under else []
         given = self.mapping(inner["set"][1], f"{path}.set") if "set" in inner else None
         for key, (_, node) in (given or {}).items():
-            if key in (BATCH, SEARCH, "name"):
+            if key in OWN or key == "name":
                 self.wrong("sweep.set", node.place, f"{path}.set.{key}", "is no key of a chip",
                            "write it beside bases")  # fmt: skip
                 continue

@@ -18,7 +18,7 @@ from accelsim.store.spec import Axis, Base, Plain, SweepSpec
 
 MOST_POINTS = 4_000_000
 MOST_STATES = 50_000  # merged combinations while counting more than MOST_POINTS
-SEARCH = "search"  # the run's own key
+SEARCH, BATCH = "search", "batch"  # the run's own keys: of the Point, and of its sets
 
 Pairs = tuple[tuple[str, Plain], ...]
 Wanted = tuple[tuple[str, frozenset[Any]], ...]  # key -> values, any of them

@@ -9,10 +9,11 @@ from accelsim.config.chip_keys import UnknownKey
 from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.sweep_axes import SEARCHES, AxisReader
 from accelsim.config.sweep_bases import BaseReader
-from accelsim.config.sweep_combinations import TooMany, combinations
+from accelsim.config.sweep_combinations import BATCH, TooMany, combinations
 from accelsim.config.sweep_settings import LARGEST_SEED, MOST_REPEATS, SettingsReader
 from accelsim.config.sweep_works import WorkReader
 from accelsim.config.yaml_source import Node, Place, parse_yaml, read_text
+from accelsim.devices import device_named
 from accelsim.errors import InputError, Problem
 from accelsim.store.spec import Plain, SweepSpec
 
@@ -71,7 +72,8 @@ class SweepReader(Reader):
             axes.read(node)
         elif settings.found.get("sampling", "grid") != "grid":
             self.wrong("sweep.sample", items["sample"][0], "sample", "there is nothing to sample", "add vary:")
-        works = WorkReader(self.folder, axes.batches, settings.found.get("values"), self.problems)
+        varies = any(BATCH in axis.keys for axis in axes.axes)
+        works = WorkReader(self.folder, varies, settings.found.get("values"), self.problems)
         values["works"] = works.works(node) if (node := part("workloads")) is not None else ()
         values["exclude"] = self.exclude(part("exclude"), axes)
         if self.problems:
@@ -92,9 +94,25 @@ class SweepReader(Reader):
             reader.values_of(items["values"][1])
         if "execution" in items:
             reader.execution(items["execution"][1])
+        self.temperatures(items, reader)
         nodes = [items[key][1] if key in items else None for key in ("measures", "constraints", "objectives")]
         reader.measures(*nodes)
         return reader
+
+    def temperatures(self, items: dict[str, tuple[Place, Node]], reader: SettingsReader) -> None:
+        """Note temperatures that a base's cells have no model for."""
+        values = reader.found.get("values")
+        if values is None:
+            return
+        for name, chip in self.bases.chips.items():
+            if (crossbar := chip.crossbar) is None:
+                continue
+            low, high = device_named(crossbar.device).temperatures
+            for kelvin in values.temperatures:
+                if not low <= kelvin <= high:
+                    self.wrong("sweep.temperature", items["values"][0], "values.temperatures",
+                               f"{kelvin:g} K is outside what {crossbar.device} of {name} holds for",
+                               f"write {low:g} K to {high:g} K")  # fmt: skip
 
     # -- exclusions and combinations -------------------------------------------------------------
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from accelsim import shipped
-from accelsim.config.inputs_file import inputs_of, load_arrays
-from accelsim.config.reader import FieldRule, Reader
-from accelsim.config.sweep_axes import BATCH
+from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
+from accelsim.config.reader import Reader
+from accelsim.config.sweep_axes import BATCH, OWN
 from accelsim.config.sweep_bases import moved
 from accelsim.config.workload_file import load_workload
 from accelsim.config.yaml_source import Node, Place
@@ -21,17 +20,17 @@ from accelsim.store.spec import ValuesSpec, Work
 from accelsim.workload import Workload
 
 MOST_WORKS = 1000
-_BATCH = FieldRule(BATCH, int, (), "", 1, 1 << 20, False, True)
 
 
 class WorkReader(Reader):
-    """Reads the workloads. folder: of the sweep file. batches: sizes that every workload runs at, if
-    they vary. values: what they must be able to compute."""
+    """Reads the workloads. folder: of the sweep file. varies: whether the batch is an axis. values: what
+    they must be able to compute."""
 
-    def __init__(self, folder: Path, batches: Sequence[int], values: ValuesSpec | None,
+    def __init__(self, folder: Path, varies: bool, values: ValuesSpec | None,
                  problems: list[Problem]) -> None:  # fmt: skip
         super().__init__()
-        self.folder, self.batches, self.values, self.problems = folder, batches, values, problems
+        self.folder, self.varies, self.values, self.problems = folder, varies, values, problems
+        self.arrays = {} if values is None else load_arrays(values.input)
 
     def works(self, node: Node) -> tuple[Work, ...]:
         """Each once, in the file's order."""
@@ -47,13 +46,13 @@ class WorkReader(Reader):
             if items is None:
                 continue
             self.keys(items, ("workload", "batch"), path, ("workload",), item.place)
-            sizes: list[int | None] = list(self.batches) or [None]
+            sizes: list[int | None] = [None]
             if "batch" in items:
-                if self.batches:
+                if self.varies:
                     self.wrong("sweep.batch", items["batch"][0], f"{path}.batch", "batch varies already",
                                "keep one")  # fmt: skip
                 given = items["batch"][1]
-                sizes = [self.value(one, _BATCH, f"{path}.batch") for one in
+                sizes = [self.value(one, OWN[BATCH], f"{path}.batch") for one in
                          (given.value if given.is_list else [given])]  # fmt: skip
             if "workload" not in items or (name := self.text(items["workload"][1], path)) is None:
                 continue
@@ -79,17 +78,17 @@ class WorkReader(Reader):
             else:
                 loaded = load_workload(file, batch)
             digest = work_digest(loaded)
+            self.computes(loaded, place, path, batch)
         except InputError as error:
             if all(problem.line for problem in error.problems):
                 self.problems += [problem for problem in error.problems if problem not in self.problems]
             else:
                 moved(self, error, place, path, name)
             return None
-        self.computes(loaded, place, path)
         shown = loaded.name if batch is None else f"{loaded.name} batch {batch}"
         return Work(shown, str(file), batch, digest)
 
-    def computes(self, work: Workload, place: Place, path: str) -> None:
+    def computes(self, work: Workload, place: Place, path: str, batch: int | None) -> None:
         """Note a workload that cannot compute the values that are asked for."""
         if self.values is None:
             return
@@ -97,7 +96,11 @@ class WorkReader(Reader):
             self.wrong("sweep.values", place, path, f"{work.name} holds no values to compute with",
                        "leave out values:, or take a workload like digits_mlp")  # fmt: skip
             return
-        inputs, _ = inputs_of(load_arrays(self.values.input), work)
+        images = min(self.values.images or 1 << 30, batch_of(self.arrays) or 0)
+        if self.varies or batch not in (None, images):
+            self.wrong("sweep.batch", place, path, f"the {images} images of values are one batch",
+                       f"leave batch out, or values: {{images: {batch or 1}}}")  # fmt: skip
+        inputs, _ = inputs_of(dict(self.arrays), work)
         for name, spec in work.tensors.items():
             wanted = spec.elements // spec.shape[0]
             if spec.role == "input" and (name not in inputs or inputs[name][0].size != wanted):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from accelsim.config.chip_variants import Variants
 from accelsim.config.overrides import node_of
-from accelsim.config.sweep_combinations import SEARCH, Combinations, Pairs, combinations
+from accelsim.config.sweep_combinations import BATCH, SEARCH, Combinations, Pairs, combinations
 from accelsim.config.sweep_file import few, load_sweep
 from accelsim.config.yaml_source import Node, Place
 from accelsim.errors import InputError, Problem
@@ -107,7 +107,8 @@ def _problems(spec: SweepSpec, base: Base, found: Combinations, chosen: list[Cho
     nodes: dict[int, list[tuple[str, Node]]] = {id(()): []}
     for axis in found.axes:
         for pairs, where in zip(axis.pairs, spec.axes[axis.number].places, strict=True):
-            nodes[id(pairs)] = [(key, node_of(value, Place(*where))) for key, value in pairs if key != SEARCH]
+            nodes[id(pairs)] = [(key, node_of(value, Place(*where))) for key, value in pairs
+                               if key not in (BATCH, SEARCH)]  # fmt: skip
     once: dict[tuple[str, str, int, int], Problem] = {}
     for steps in chosen:
         sets = sorted((pair for pairs in steps for pair in nodes[id(pairs)]), key=lambda pair: pair[0])
