@@ -26,8 +26,8 @@ def transistors(name: str) -> int:
     module, values = parameters(name)
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "stat"
-        script = FLOW.format(source=SOURCES / f"{module}.v", module=module, out=out,
-                             values=" ".join(f"-set {key} {value}" for key, value in values.items()))  # fmt: skip
+        given = " ".join(f"-set {key} {value}" for key, value in values.items())
+        script = FLOW.format(source=SOURCES / f"{module}.v", module=module, out=out, values=given)
         subprocess.run(["yosys", "-q", "-p", script], check=True, capture_output=True)
         found = re.search(r"number of transistors:\s+(\d+)(\+?)", out.read_text())
     if found is None or found[2]:
@@ -44,7 +44,8 @@ def main() -> None:
         print(f"{name:10} {count:7,} transistors, {count / counts['int8']:6.3f} of int8")
     if "--check" in sys.argv:
         known = json.loads(TABLE.read_text())["transistors"]
-        moved = [name for name in UNITS if abs(counts[name] / counts["int8"] * known["int8"] / known[name] - 1) > 0.2]
+        change = {name: counts[name] / counts["int8"] * known["int8"] / known[name] for name in UNITS}
+        moved = [name for name in UNITS if abs(change[name] - 1) > 0.2]
         sys.exit(f"ratios moved by over 20 %: {', '.join(moved)}" if moved else 0)
     version = subprocess.run(["yosys", "-V"], check=True, capture_output=True, text=True).stdout.split(" (")[0]
     whole = {"source": "scripts/make_area.py on accelsim/rtl/verilog/{integer,float}_mac.v", "tool": version,

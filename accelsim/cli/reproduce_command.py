@@ -15,7 +15,7 @@ import click
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(claim: str, seed: int, out: str | None, force: bool, as_json: bool) -> None:
-    """Compute a published CLAIM: levels, multiplication, energy33 or digits-three.
+    """Compute a published CLAIM: levels, multiplication, energy33, digits-three or area.
 
     Prints the claim, what came out, assumptions, tolerance and what it does not show.
     """

@@ -13,6 +13,7 @@ CLAIMS = {
     "multiplication": "in-memory multiplication at 8-bit precision, over age and temperature",
     "energy33": "33 times less energy than a digital multiplication of similar precision",
     "digits_three": "thirty projected devices tell the digits 0, 1 and 4 apart",
+    "area": "16-bit engines four times smaller than 32-bit ones, by synthesis",
 }
 
 

@@ -61,8 +61,8 @@ def run(name: str, steps: Sequence[tuple[int, int, int]], folder: Path) -> list[
     module, values = parameters(name)
     operand, total = UNITS[name]
     bits, wide = get(operand).bits, total if isinstance(total, int) else get(total).bits
-    bench = _BENCH.format(bits=bits, wide=wide, module=module, folder=folder,
-                          parameters=", ".join(f".{key}({value})" for key, value in values.items()))  # fmt: skip
+    given = ", ".join(f".{key}({value})" for key, value in values.items())
+    bench = _BENCH.format(bits=bits, wide=wide, module=module, folder=folder, parameters=given)
     (folder / "bench.v").write_text(bench)
     (folder / "stimulus").write_text("".join(f"{first} {a:x} {b:x}\n" for first, a, b in steps))
     for command in (["iverilog", "-g2012", "-s", "bench", "-o", str(folder / "unit.vvp"),
