@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from accelsim.analog.ir_drop import Wires, transfer_matrix
 from accelsim.analog.parts import Tile
 from accelsim.analog.read_noise import Shares, shares, signed
+from accelsim.analog.reuse import REFERENCE_AGE, VECTORS, attenuation, sampled_error
 from accelsim.analog.scheme import device_targets, split_codes, targets
 from accelsim.devices.base import BOLTZMANN, Cells, Device, Floats
 from accelsim.noise import Stream
@@ -121,8 +122,8 @@ class Programmed:
         tile, device = self.tile, self.tile.device
         span = device.g_max - device.g_min
         whole = []
-        for sides in self.conductances:
-            through = [self._wired(g) for g in sides]
+        for number, sides in enumerate(self.conductances):
+            through = [self._wired(g, number, side) for side, g in enumerate(sides)]
             if tile.scheme.sign != "differential":
                 through = [2.0 * (through[0][:, :-1] - through[0][:, -1:])]
             elif tile.drive.phases < 4:
@@ -130,15 +131,39 @@ class Programmed:
             whole.append([self._on_grid(g / span) for g in through])
         return whole
 
-    def _wired(self, g: Floats) -> Floats:
+    def _wired(self, g: Floats, number: int, side: int) -> Floats:
         """Conductances as the wires let them act, crossbar by crossbar along the outputs."""
         lines, step = self.tile.lines, self.tile.columns
         if lines is None:
             return g
         wires = Wires(lines.word, lines.bit, lines.source, lines.sink)
-        parts = [transfer_matrix(g[:, low : low + step], wires).T
-                 for low in range(0, g.shape[1], step)]  # fmt: skip
+        reference = self._reference(number, side) if self.tile.ir_drop == "reuse" else None
+        parts = []
+        for low in range(0, g.shape[1], step):
+            part = slice(low, low + step)
+            if reference is None:
+                parts.append(transfer_matrix(g[:, part], wires).T)
+                continue
+            known = attenuation(reference[:, part], wires)
+            parts.append(known.matrix(reference[:, part], g[:, part]))
         return np.concatenate(parts, axis=1)
+
+    def _reference(self, number: int, side: int) -> Floats:
+        """Conductances of a slice's side at the age that IR drop is reused from, without read noise."""
+        total = np.zeros(1)
+        for i, cells in enumerate(self.cells[number][side]):
+            g = self.reader.drifted(cells, REFERENCE_AGE)
+            total = total + self._faulty(g, number, side, i)
+        return np.asarray(total / len(self.cells[number][side]), np.float64)
+
+    def reuse_error(self) -> float:
+        """Relative error of the sums of one crossbar by reused IR drop, sampled with random inputs."""
+        lines, part = self.tile.lines, slice(0, self.tile.columns)
+        assert lines is not None
+        wires = Wires(lines.word, lines.bit, lines.source, lines.sink)
+        g, reference = self.conductances[0][0][:, part], self._reference(0, 0)[:, part]
+        inputs = self.stream.of("wires").uniform((VECTORS, len(g)))
+        return sampled_error(g, attenuation(reference, wires).matrix(reference, g), wires, inputs)
 
     def _on_grid(self, values: Floats, power: int = 1, more: int = 0) -> Floats:
         """Values rounded so that sums with input codes (to that power, ``more`` bits beside) are exact."""

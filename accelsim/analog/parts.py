@@ -92,7 +92,8 @@ class Tile:
     smallest or largest conductance whatever is written. columns: outputs of one crossbar. read_noise:
     "frozen" for a run, as 1/f noise slower than it is; drawn "fresh" for every vector, as noise faster than
     one is (through its exact variance); or "flicker", correlated in time from vector to vector.
-    interval: seconds between vectors, for the latter. profile: where the cells spent their age; without
+    interval: seconds between vectors, for the latter. ir_drop: of lines, "exact", or "reuse" of what one age
+    showed (reuse.py). profile: where the cells spent their age; without
     one, all of it at the temperature of the read."""
 
     device: Device
@@ -114,3 +115,4 @@ class Tile:
     read_noise: Literal["frozen", "fresh", "flicker"] = "frozen"
     profile: tuple[Storage, ...] = ()
     interval: float = 1e-6
+    ir_drop: Literal["exact", "reuse"] = "exact"

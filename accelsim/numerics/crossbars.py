@@ -70,3 +70,10 @@ class CrossbarRun:
         """(operator, clipped conversions, conversions) of every block."""
         for (name, _, _, _), block in self.blocks.items():
             yield name, block.seen.clipped, block.seen.conversions
+
+    def reuse_error(self) -> float | None:
+        """The largest sampled error of reused IR drop, one crossbar an operator; None without any."""
+        if self.tile.lines is None or self.tile.ir_drop != "reuse":
+            return None
+        first = {name: block for (name, *_), block in reversed(self.blocks.items())}
+        return max((block.reuse_error() for block in first.values()), default=0.0)

@@ -24,9 +24,9 @@ from accelsim.units.base import Cost, Counts, Unit
 
 Ints = NDArray[np.int64]
 #: what neither a crossbar's times nor its place in a Program depend on
-VALUE_FIELDS = ("wires", "output_noise", "johnson", "read_noise", "vector_interval", "stuck_low",
-                "stuck_high", "age", "temperature", "profile", "seed", "mean_conductance", "static",
-                "overhead")  # fmt: skip
+VALUE_FIELDS = ("wires", "ir_drop", "output_noise", "johnson", "read_noise", "vector_interval",
+                "stuck_low", "stuck_high", "age", "temperature", "profile", "seed", "mean_conductance",
+                "static", "overhead")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,12 @@ class Crossbar(Unit):
     A cross-point holds one slice of a weight (both cells of a pair, all devices of a cell); ``cells``
     says how weights stand in them. A vector is a product of the rows' inputs with every column.
     settle: seconds from the pulse's end (or its start, for amplitudes) to a valid sample. hold: a
-    sample-and-hold lets the next read overlap this one's conversion and what follows. fixed: seconds a
-    vector needs beside its reads, before its result is out; it does not repeat with the phases. unmapped: what
-    becomes of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run,
-    or "digital", the chip's MAC array. replicate: spare crossbars take copies of the slowest
-    operators. age: seconds since programming; temperature: of the reads; profile: times and
+    sample-and-hold lets the next read overlap this one's conversion and what follows. ir_drop: of the
+    wires, "exact" at every age, or "reuse" of the drop at one reference age. fixed: seconds a vector needs
+    beside its reads, before its result is out; it does not repeat with the phases. unmapped: what becomes
+    of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run, or "digital",
+    the chip's MAC array. replicate: spare crossbars take copies of the slowest operators. age: seconds
+    since programming; temperature: of the reads; profile: times and
     temperatures of storage before, for devices that heat changes; read_noise: of the cells, "frozen"
     for the run, "fresh" for every vector, or "flicker", correlated from vector to vector; vector_interval:
     seconds between them for the latter, 0 for the crossbar's own interval. static: watts of one crossbar
@@ -86,6 +87,7 @@ class Crossbar(Unit):
     drive: Drive = Drive()
     adc: Adc = Adc()
     wires: Lines | None = None
+    ir_drop: Literal["exact", "reuse"] = "exact"
     settle: Annotated[float, Quantity("s"), Bounds(0.0, 1.0)] = 0.0
     hold: bool = True
     fixed: Annotated[float, Quantity("s"), Bounds(0.0, 1.0)] = 0.0
@@ -129,6 +131,7 @@ class Crossbar(Unit):
             self.outputs, self.age, self.temperature, self.compensation, self.calibration_reads,
             self.output_noise, self.johnson, self.stuck_low, self.stuck_high, self.seed,
             self.read_noise, self.profile, self.vector_interval or self.interval_seconds,
+            self.ir_drop,
         )  # fmt: skip
 
     def measured(self) -> Crossbar:

@@ -127,6 +127,7 @@ PCM = [
     ("retries beyond all", "phases: 1,", "phases: 1, retries: 99,", "retries: 99"),
     ("more repeats than retries", "phases: 1,", "phases: 1, retries: 1, repeats: 2,", "repeats: 2"),
     ("repeats without retries", "phases: 1,", "phases: 1, repeats: 0.5,", "repeats: 0.5"),
+    ("unknown ir drop", "    age: 1 h", "    age: 1 h\n    ir_drop: reused", "ir_drop: reused"),
     ("unknown read noise", "    age: 1 h", "    age: 1 h\n    read_noise: flickr", "flickr"),
     ("time between vectors negative", "    age: 1 h",
      "    age: 1 h\n    read_noise: flicker\n    vector_interval: -1 us", "vector_interval: -1"),

@@ -229,3 +229,16 @@ def test_a_saved_run_keeps_what_was_read_again(tmp_path: Path) -> None:
     found = run(load_chip(BASE, AGAIN), work, digits(work))
     save(found, tmp_path / "run")
     assert load_run(tmp_path / "run").cycles == found.cycles
+
+
+def test_reused_ir_drop_says_its_error() -> None:
+    wires = [*SMALL, "units.tiles.wires={word: 2 ohm, bit: 2 ohm, source: 50 ohm, sink: 50 ohm}"]
+    work = load_workload("digits_mlp", batch=20)
+    exact, reused, plain = (run(load_chip(BASE, keys), work, digits(work)) for keys in
+                            (wires, [*wires, "units.tiles.ir_drop=reuse"], SMALL))  # fmt: skip
+    notes = [note for note in reused.assumptions if "IR drop reused from an age of 3600 s" in note]
+    assert len(notes) == 1 and float(notes[0].split("error ")[1].split(" %")[0]) < 0.3
+    assert not any("IR drop" in note for note in exact.assumptions)
+    assert exact.values is not None and reused.values is not None and plain.values is not None
+    one, two, three = (v.values.outputs["fc2"].astype(float) for v in (exact, reused, plain))  # type: ignore[union-attr]
+    assert np.abs(two - one).mean() < 0.3 * np.abs(three - one).mean()

@@ -240,6 +240,10 @@ FAULTS = [
      "tests/analog/test_managed.py"),
     ("charge of repeats forgotten", "analog/managed.py", "block.charge_of(codes) * share", "0.0",
      "tests/analog/test_managed.py"),
+    ("reused drop of the old load", "analog/reuse.py", "1.0 + c * self.rho", "1.0 + self.rho",
+     "tests/analog/test_reuse.py"),
+    ("sampled error of nothing", "analog/reuse.py", "off = inputs @ matrix - exact", "off = 0.0 * exact",
+     "tests/analog/test_reuse.py"),
     ("Johnson noise of one cell", "analog/cells.py", "np.sqrt(scale * g)", "np.sqrt(scale * g / 64)", TILE),
     ("row blocks not added", "numerics/execute.py", "for i in range(entry, "
                                                     "last):", "for i in range(entry, entry):",

@@ -26,7 +26,7 @@ FREE = {
                    "units.tiles.stuck_low=0.01", "units.tiles.stuck_high=0.01",
                    "units.tiles.age=1 day", "units.tiles.temperature=300 K", "units.tiles.seed=3",
                    "units.tiles.mean_conductance=0.3", "units.tiles.static=1 mW", "units.tiles.overhead=1 pJ",
-                   "units.tiles.wires={word: 1 ohm, bit: 1 ohm}",
+                   "units.tiles.wires={word: 1 ohm, bit: 1 ohm}", "units.tiles.ir_drop=reuse",
                    "units.tiles.profile=[{time: 1 h, temperature: 300 K}]"],
 }  # fmt: skip
 BOUND = {
