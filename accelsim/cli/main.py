@@ -15,6 +15,7 @@ COMMANDS = {
     "compare": "Compare chips, digital or PCM, on one workload, with accuracy over age.",
     "device": "Fit a device file to measured conductances.",
     "reproduce": "Compute a published claim: figures, assumptions, limits, picture.",
+    "sweep": "Run many chips on workloads, kept in a store that can be resumed.",
     "diff": "Say what changed between two runs, in terms that add up exactly.",
     "report": "Make one HTML page with pictures of runs; a trace for Perfetto.",
     "init": "Write a commented chip, workload or sweep file to start from.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.sweep_axes import SEARCHES, AxisReader
 from accelsim.config.sweep_bases import BaseReader
 from accelsim.config.sweep_combinations import BATCH, TooMany, combinations
+from accelsim.config.sweep_overrides import override_sweep
 from accelsim.config.sweep_settings import LARGEST_SEED, MOST_REPEATS, SettingsReader
 from accelsim.config.sweep_works import WorkReader
 from accelsim.config.yaml_source import Node, Place, parse_yaml, read_text
@@ -22,11 +24,13 @@ KEYS = ("name", "question", "answer", "bases", "workloads", "vary", "exclude", "
 REQUIRED = ("name", "bases", "workloads")
 
 
-def load_sweep(path: str | Path) -> SweepSpec:
-    """The SweepSpec of a YAML file. Raises InputError with every problem, each with file, line and
-    column. Chips of single steps and of combinations are built by sweep/validate.py."""
-    text = read_text(path)
-    return SweepReader(text, str(path)).read()
+def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
+    """The SweepSpec of a YAML file, with KEY=VALUE of the sweep's own keys replaced. Raises InputError
+    with every problem, each with file, line and column. Chips of single steps and of combinations are
+    built by sweep/validate.py."""
+    reader = SweepReader(read_text(path), str(path))
+    reader.root = override_sweep(reader.root, overrides)
+    return reader.read()
 
 
 class SweepReader(Reader):
