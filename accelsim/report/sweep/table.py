@@ -1,0 +1,180 @@
+"""The points of a sweep as columns: what every plot reads.
+
+A Table holds points as they are in the store, or designs: points that are the same but for the seed, as
+means with the half width of a 95 % confidence interval (statistics.py). Missing numbers are NaN, in every
+column of floats; nothing here is changed once it is made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.config.quantities import QuantityError, quantity
+from accelsim.store import Point, Record
+from accelsim.store.spec import Plain
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+UNITS = ("B", "bit", "Hz", "s", "J", "W", "V", "m", "B/s", "K", "S", "ohm")
+
+
+@lru_cache(maxsize=4096)
+def number_of(value: Plain) -> float:
+    """The SI number of a value in the chip file's syntax; NaN for words."""
+    if isinstance(value, bool) or value is None or isinstance(value, list):
+        return float("nan")
+    if isinstance(value, int | float):
+        return float(value)
+    for unit in UNITS:
+        try:
+            return float(quantity(value, unit))
+        except QuantityError:
+            continue
+    return float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A column of few different values. codes: (rows,) into values, -1 where there is none. values: in the
+    chip file's syntax, in rising order of their numbers where all are numbers. numbers: SI, NaN for
+    words."""
+
+    codes: NDArray[np.int32]
+    values: tuple[Plain, ...]
+    numbers: Floats
+
+    @classmethod
+    def of(cls, column: Sequence[Plain | None]) -> Words:
+        """From a value a row, None where there is none."""
+        places: dict[str, int] = {}
+        values: list[Plain] = []
+        codes = np.empty(len(column), np.int32)
+        for row, value in enumerate(column):
+            if value is None:
+                codes[row] = -1
+                continue
+            name = repr(value)
+            if name not in places:
+                places[name] = len(values)
+                values.append(value)
+            codes[row] = places[name]
+        return cls.sorted(codes, values)
+
+    @classmethod
+    def sorted(cls, codes: NDArray[np.int32], values: Sequence[Plain]) -> Words:
+        """The same column with values in rising order, where all are numbers."""
+        numbers = np.array([number_of(str(v) if isinstance(v, list) else v) for v in values], np.float64)
+        if len(values) and np.isfinite(numbers).all():
+            order = np.argsort(numbers, kind="stable")
+            place = np.append(np.argsort(order, kind="stable"), -1).astype(np.int32)
+            return cls(place[codes], tuple(values[i] for i in order), numbers[order])
+        return cls(codes, tuple(values), numbers)
+
+    def take(self, rows: Ints) -> Words:
+        """The column of some rows."""
+        return Words(self.codes[rows], self.values, self.numbers)
+
+    def at(self, row: int) -> Plain | None:
+        """The value of a row, None where there is none."""
+        code = int(self.codes[row])
+        return None if code < 0 else self.values[code]
+
+    def where(self, value: Plain) -> Bools:
+        """Rows that have the value."""
+        place = [i for i, known in enumerate(self.values) if repr(known) == repr(value)]
+        return self.codes == (place[0] if place else -2)
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """Values over age, several a row. row: (n,) into the Table. age: s, NaN for digital chips. kelvin.
+    measures: "top1", "signal_to_noise_db"; spread: half widths of their confidence intervals."""
+
+    row: Ints
+    age: Floats
+    kelvin: Floats
+    measures: dict[str, Floats]
+    spread: dict[str, Floats]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """base, work, search, failure, message: words. analog: computes in memory. sets: keys that are set over the
+    base's own. seed: of points; the smallest of a design's. repeats: points of each row. ok: has measures.
+    fits: False where the design is impossible. measures, spread, parts: SI by name, (rows,); spread only of
+    designs."""
+
+    base: Words
+    work: Words
+    analog: Bools
+    sets: dict[str, Words]
+    search: Words
+    seed: Ints
+    ok: Bools
+    fits: Bools
+    measures: dict[str, Floats]
+    parts: dict[str, Floats]
+    aged: Aged
+    failure: Words
+    message: Words
+    repeats: Ints
+    spread: dict[str, Floats] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.seed)
+
+    def point(self, row: int) -> Point:
+        """The point of a row, to run it again."""
+        sets = tuple((key, value) for key, column in sorted(self.sets.items())
+                     if (value := column.at(row)) is not None)  # fmt: skip
+        search = self.search.at(row)
+        return Point(str(self.base.at(row)), str(self.work.at(row)), sets,
+                     None if search is None else str(search), int(self.seed[row]))  # fmt: skip
+
+    def measure(self, name: str) -> Floats:
+        """A measure; all NaN for one that no point has."""
+        found = self.measures.get(name)
+        return np.full(len(self), np.nan) if found is None else found
+
+    def factors(self) -> list[Words]:
+        """What tells designs apart."""
+        return [self.base, self.work, self.search, *self.sets.values()]
+
+
+def table_of(records: Iterable[Record], analog: dict[str, bool]) -> Table:
+    """The points of records as they come. analog: whether each base computes in memory."""
+    held = list(records)
+    keys = dict.fromkeys(key for record in held for key, _ in record.point.sets)
+    sets = [dict(record.point.sets) for record in held]
+    rows = [(n, item) for n, record in enumerate(held) for item in record.aged]
+    values = {name: _floats([item.get(name) for _, item in rows]) for name in ("top1", "signal_to_noise_db")}
+    aged = Aged(np.array([n for n, _ in rows], np.int64), _floats([item.get("age_s") for _, item in rows]),
+                _floats([item.get("temperature_K") for _, item in rows]), values, {})  # fmt: skip
+    failures = [record.failure for record in held]
+    return Table(
+        Words.of([r.point.base for r in held]), Words.of([r.point.work for r in held]),
+        np.array([analog.get(r.point.base, False) for r in held], bool),
+        {key: Words.of([one.get(key) for one in sets]) for key in keys},
+        Words.of([r.point.search for r in held]), np.array([r.point.seed for r in held], np.int64),
+        np.array([r.ok for r in held], bool),
+        np.array([f is None or f.fits for f in failures], bool),
+        _columns([r.measures for r in held], np.nan), _columns([r.parts for r in held], 0.0), aged,
+        Words.of([None if f is None else f.code for f in failures]),
+        Words.of([None if f is None else f.message for f in failures]),
+        np.ones(len(held), np.int64))  # fmt: skip
+
+
+def _columns(rows: Sequence[dict[str, float]], missing: float) -> dict[str, Floats]:
+    names = dict.fromkeys(name for row in rows for name in row)
+    return {name: np.array([row.get(name, missing) for row in rows], np.float64) for name in names}
+
+
+def _floats(values: Sequence[Any]) -> Floats:
+    return np.array([np.nan if value is None else value for value in values], np.float64)
