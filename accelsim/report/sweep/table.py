@@ -9,35 +9,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.config.quantities import QuantityError, quantity
+from accelsim.config.quantities import any_quantity
 from accelsim.store import Point, Record
 from accelsim.store.spec import Plain
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
-UNITS = ("B", "bit", "Hz", "s", "J", "W", "V", "m", "B/s", "K", "S", "ohm")
 
 
-@lru_cache(maxsize=4096)
 def number_of(value: Plain) -> float:
     """The SI number of a value in the chip file's syntax; NaN for words."""
     if isinstance(value, bool) or value is None or isinstance(value, list):
         return float("nan")
     if isinstance(value, int | float):
         return float(value)
-    for unit in UNITS:
-        try:
-            return float(quantity(value, unit))
-        except QuantityError:
-            continue
-    return float("nan")
+    found = any_quantity(value)
+    return float("nan") if found is None else found[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,132 @@
+"""What a plot is given and what it gives back. docs/adding_a_plot.md is the guide."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from accelsim.report.sweep.context import Context, better_when_larger
+from accelsim.report.sweep.statistics import designs_of, groups_of
+from accelsim.report.sweep.table import Bools, Floats, Ints, Table
+from accelsim.results.result import Result
+from accelsim.store import Point
+
+Rerun = Callable[[Point], Result]
+
+
+class NotDrawn(Exception):
+    """A store cannot answer a plot's question; the text says why, in one line."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A sweep as plots see it. points: as stored. context: the question. rerun: runs a point again for
+    plots that need its Timeline; None where that is not possible. All of it is read only."""
+
+    points: Table
+    context: Context
+    rerun: Rerun | None = None
+
+    @cached_property
+    def designs(self) -> Table:
+        """Points that differ in the seed alone as one row, with confidence intervals."""
+        return designs_of(self.points)
+
+    @cached_property
+    def cut(self) -> Bools:
+        """(designs,) which break a constraint. One whose measure is not known breaks it."""
+        found = np.zeros(len(self.designs), bool)
+        for name, sign, bound in self.context.constraints:
+            if name == "fits":
+                found |= ~self.designs.fits
+                continue
+            value = self.designs.measure(name)
+            with np.errstate(invalid="ignore"):
+                found |= ~(value <= bound if sign == "<=" else value >= bound)
+        return found
+
+    @cached_property
+    def good(self) -> Bools:
+        """(designs,) that have measures and break no constraint."""
+        return self.designs.ok & ~self.cut
+
+    def varied(self, rows: Bools | None = None) -> list[str]:
+        """Keys with two values or more among rows (default: all designs), in the sweep's order. Of keys that
+        always change together only the first."""
+        designs = self.designs
+        chosen = np.arange(len(designs)) if rows is None else np.flatnonzero(rows)
+        named = [key for axis in self.context.axes for key in axis if key in designs.sets]
+        order = list(dict.fromkeys([*named, *sorted(designs.sets)]))
+        kept: list[str] = []
+        groups: list[tuple[Ints, int]] = []
+        for key in order:
+            group = groups_of([designs.sets[key].take(chosen)], len(chosen))
+            count = int(group.max(initial=-1)) + 1
+            if count < 2:
+                continue
+            if any(count == other and len(np.unique(group * count + held)) == count
+                   for held, other in groups):  # fmt: skip
+                continue
+            kept.append(key)
+            groups.append((group, count))
+        return kept
+
+    def cost(self, objective: str) -> Floats:
+        """(designs,) the objective, smaller being better."""
+        value = self.designs.measure(objective.lstrip("-"))
+        return -value if better_when_larger(objective) else value
+
+    def best(self, objective: str, rows: Bools) -> int | None:
+        """The first of rows that is best in an objective; None where none has it."""
+        cost = np.where(rows, self.cost(objective), np.nan)
+        return int(np.nanargmin(cost)) if np.isfinite(cost).any() else None
+
+
+@dataclass(slots=True)
+class Drawn:
+    """A picture with its points.
+
+    figure: a matplotlib Figure, None for a table only. head, rows: the points that are seen, units in
+    the head; no NaN (leave the cell empty, ""). answer: what the picture shows, one sentence computed
+    from the points. boundary: "device", "core", "chip" or several, "" without joules. notes: what a reader
+    must know (what is left out, how it was computed). chips: names of bases in the picture, works:
+    of workloads; empty: all.
+    """
+
+    figure: Any
+    head: Sequence[str]
+    rows: Sequence[Sequence[str | int | float]]
+    answer: str
+    boundary: str = ""
+    notes: Sequence[str] = ()
+    chips: Sequence[str] = ()
+    works: Sequence[str] = ()
+    extra: dict[str, str] = field(default_factory=dict)
+
+
+class Plot(ABC):
+    """One kind of picture of a sweep; the class has no state.
+
+    name: what --plot takes, a-z and _. title: of the picture. question: what it answers, one sentence.
+    options: what may follow the name after a colon, for messages; "" where nothing may.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    question: ClassVar[str]
+    options: ClassVar[str] = ""
+
+    @abstractmethod
+    def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
+        """The picture of a sweep.
+
+        view: read only. options: words after the name ("heatmap:KEY,KEY,MEASURE"), stripped; a wrong one is
+        an InputError. NotDrawn with a one-line reason where the store cannot answer. The same view gives the
+        same bytes. Text is 8 pt or larger, the figure as wide as style.COLUMN_INCHES; technologies differ
+        in shape or hatch as well as colour; axes carry units. The caption is added by the caller.
+        """

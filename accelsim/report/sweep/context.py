@@ -1,0 +1,58 @@
+"""What a sweep asked and of whom: what captions and the page say beside the points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from accelsim.store.measures import MEASURES
+
+
+@dataclass(frozen=True, slots=True)
+class BaseNote:
+    """What is known of a base chip. technology: "22 nm, 0.8 V"; "" where unknown. weights: "cold" or
+    "resident", "" where unknown. assumptions: what its figures take for granted. sources: (constant,
+    source) of its energy."""
+
+    name: str
+    analog: bool
+    source: str = ""
+    digest: str = ""
+    technology: str = ""
+    weights: str = ""
+    description: str = ""
+    assumptions: tuple[str, ...] = ()
+    sources: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The question of a sweep. objectives: measures, "-" before one that is better when larger.
+    constraints: (measure, "<=" or ">=", SI number), ("fits", "", 0). axes: keys of each axis in the
+    sweep's order. works: name to a note ("batch 1"). folder: of the store, for the command."""
+
+    name: str
+    question: str = ""
+    answer: str = ""
+    source: str = ""
+    model: str = ""
+    sampling: str = "grid"
+    objectives: tuple[str, ...] = ("energy_chip_joules", "latency_seconds")
+    constraints: tuple[tuple[str, str, float], ...] = ()
+    axes: tuple[tuple[str, ...], ...] = ()
+    bases: dict[str, BaseNote] = field(default_factory=dict)
+    works: dict[str, str] = field(default_factory=dict)
+    folder: str = ""
+
+    @property
+    def command(self) -> str:
+        """The one command that makes the points again, and the one that draws them."""
+        store = self.folder or "STORE"
+        return f"accelsim sweep {store}/sweep.yaml --store AGAIN && accelsim report AGAIN --out PAGE"
+
+
+def better_when_larger(objective: str) -> bool:
+    """Whether more of an objective is better: "-" before it, or the measure's own sense."""
+    if objective.startswith("-"):
+        return True
+    known = MEASURES.get(objective)
+    return known is not None and known.larger

@@ -1,0 +1,121 @@
+"""How bases look in every picture of a sweep, and how panels are laid out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from accelsim.report.style import COLUMN_INCHES, settings
+from accelsim.report.sweep.base import View
+from accelsim.report.sweep.scale import age_text
+from accelsim.report.sweep.table import Bools
+
+#: colours dark against light between technologies, round or square against pointed markers, so that a grey
+#: print and a colour-blind reader tell them apart
+DIGITAL = (("#0072B2", "o", "-", ""), ("#56B4E9", "s", "--", "//"), ("#00334D", "h", ":", ".."),
+           ("#4C72B0", "8", "-.", "--"))  # fmt: skip
+PCM = (("#E69F00", "D", "-", "oo"), ("#D55E00", "^", "--", "xx"), ("#F6C75E", "v", ":", "||"),
+       ("#8C4A00", "*", "-.", "++"))  # fmt: skip
+MOST_PANELS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Of a base: its label says the technology too."""
+
+    colour: str
+    marker: str
+    line: str
+    hatch: str
+    label: str
+
+
+def bases_of(view: View) -> list[str]:
+    """Names of the bases in the sweep's order."""
+    seen = [str(name) for name in view.designs.base.values]
+    return [name for name in view.context.bases if name in seen] + [
+        name for name in seen if name not in view.context.bases]  # fmt: skip
+
+
+def works_of(view: View, rows: Bools | None = None) -> list[str]:
+    """Names of the workloads that have rows, in the sweep's order."""
+    seen = [str(name) for name in view.designs.work.values
+            if rows is None or (rows & view.designs.work.where(name)).any()]  # fmt: skip
+    return [name for name in view.context.works if name in seen] + [
+        name for name in seen if name not in view.context.works]  # fmt: skip
+
+
+def looks_of(view: View) -> dict[str, Look]:
+    """A look for every base."""
+    found, counts = {}, {False: 0, True: 0}
+    for name in bases_of(view):
+        rows = view.designs.base.where(name)
+        analog = bool(view.designs.analog[rows].any())
+        table = PCM if analog else DIGITAL
+        found[name] = Look(*table[counts[analog] % len(table)], f"{name} ({'PCM' if analog else 'digital'})")
+        counts[analog] += 1
+    return found
+
+
+def panels(count: int, height: float, across: int = 2, **more: Any) -> tuple[Any, list[Any]]:
+    """(figure, axes of each panel) of column width; at most ``across`` beside each other."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    settings()
+    wide = min(count, across)
+    deep = -(-count // wide)
+    made = Figure(figsize=(COLUMN_INCHES, height * deep + 0.5), layout="constrained")
+    FigureCanvasAgg(made)
+    axes = list(made.subplots(deep, wide, squeeze=False, **more).ravel())
+    for spare in axes[count:]:
+        spare.remove()
+    return made, axes[:count]
+
+
+def legend_above(figure: Any, axes: Sequence[Any], columns: int = 4) -> None:
+    """One legend for all panels, each label once, above them."""
+    found: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    if found:
+        figure.legend(list(found.values()), list(found), loc="outside upper left",
+                      ncols=min(columns, len(found)))  # fmt: skip
+
+
+def left_out(kind: str, names: Sequence[str]) -> list[str]:
+    """The note about panels that had no room."""
+    return [f"{kind} left out for room: {', '.join(names)}"] if names else []
+
+
+def log_axis(axes: Any, axis: str) -> None:
+    """A logarithmic axis with plain numbers, or powers of ten beyond 100,000 or below 0.001; labels at 1, 2 and 5
+    where it spans little more than two decades."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    getattr(axes, f"set_{axis}scale")("log")
+    own = getattr(axes, f"{axis}axis")
+    low, high = getattr(axes, f"get_{axis}lim")()
+    decades = math.log10(high / low) if low > 0 else 1.0
+    steps = (1.0, 2.0, 5.0) if decades < 1.5 else (1.0, 3.0) if decades < 2.4 else (1.0,)
+    own.set_major_locator(LogLocator(subs=steps))
+    plain = low >= 1e-3 and high < 1e5
+    own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}" if plain else
+                                          f"$10^{{{math.log10(value):.3g}}}$"))  # fmt: skip
+    own.set_minor_formatter(NullFormatter())
+
+
+def age_axis(axes: Any, ages: Sequence[float]) -> None:
+    """A logarithmic axis of ages in s, with the ages' names where they have room."""
+    from matplotlib.ticker import NullLocator
+
+    axes.set_xscale("log")
+    kept: list[float] = []
+    for age in sorted({max(1.0, age) for age in ages}):
+        if not kept or math.log10(age / kept[-1]) > 0.9:
+            kept.append(age)
+    axes.set_xticks(kept, [age_text(age) for age in kept])
+    axes.xaxis.set_minor_locator(NullLocator())

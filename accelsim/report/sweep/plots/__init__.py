@@ -1,0 +1,1 @@
+"""One plot a file; report/sweep/library.py finds them here."""

@@ -1,0 +1,242 @@
+"""Digital or PCM: who takes less energy, at each boundary and as weights are written more often."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from accelsim.report.style import COLUMN_INCHES, settings
+from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
+from accelsim.report.sweep.choices import key_named
+from accelsim.report.sweep.crossing import BOUNDARIES, Crossing, crossing, side
+from accelsim.report.sweep.looks import bases_of, left_out, works_of
+from accelsim.report.sweep.named import require_points
+from accelsim.report.sweep.plots.sensitivity import shares
+from accelsim.report.sweep.scale import figure_of, said, short_keys
+from accelsim.report.sweep.table import Bools, Floats
+
+MOST_ROWS = 4
+WRITES = np.geomspace(1e-6, 1.0, 241)  # writes of all weights an inference
+MAP = "cividis"
+SPAN = 8.0  # colours from 1/SPAN to SPAN
+TITLES = {"device": "device", "core": "core", "chip": "chip, weights in place"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Panels beside each other. match: values of keys that both technologies vary."""
+
+    base: str
+    work: str
+    match: tuple[tuple[str, int], ...]
+    text: str
+
+
+class Crossover(Plot):
+    """A row of panels a digital base and workload: three boundaries over two PCM keys, then writes an
+    inference."""
+
+    name = "crossover"
+    title = "Digital or PCM: ratio of energies"
+    question = "Where does PCM take less energy than a digital chip, and until how many writes?"
+    options = "KEY,KEY of PCM (default: ADC bits up and rows across, else the two that matter most)"
+
+    def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
+        require_points(view)
+        d = view.designs
+        if not (view.good & d.analog).any() or not (view.good & ~d.analog).any():
+            raise NotDrawn("needs designs of both technologies that keep the constraints")
+        up, across = _axes(view, options)
+        rows = _rows(view, up, across)
+        if not rows:
+            raise NotDrawn("no digital and PCM design share a workload")
+        shown = rows[:MOST_ROWS]
+        made, grid = _panels(len(shown))
+        points: list[list[str | int | float]] = []
+        answers = []
+        picture = None
+        for row, axes in zip(shown, grid, strict=True):
+            found = _crossing(view, row, up, across)
+            picture = _draw(view, axes, row, found, (up, across), row is shown[0])
+            points += _points(view, row, found, (up, across))
+            answers.append(_answer(view, row, found, up))
+        for place in grid[:-1].ravel():
+            place.set_xlabel("")
+        bar = made.colorbar(picture, ax=list(grid.ravel()), location="right", shrink=0.8, pad=0.02, aspect=30,
+                            extend="both", label="energy of digital over PCM")  # fmt: skip
+        bar.set_ticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], labels=["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+        bar.minorticks_off()
+        names = short_keys(view.varied())
+        notes = [f"Bright: PCM takes less, dark: digital; thick line: equal. Each cell compares the best PCM design of "
+                 f"its {names[up]} and {names[across]} with the best digital one, an inference each; right: energy = in "
+                 "place + writing x writes, best PCM design of each row"]  # fmt: skip
+        notes += left_out("rows", [row.text for row in rows[MOST_ROWS:]])
+        head = ["workload", "digital base", "matched", "boundary", up, across, "writes an inference",
+                "digital over PCM"]  # fmt: skip
+        return Drawn(made, head, points, " ".join(answers), "device, core, chip", notes)
+
+
+def _axes(view: View, options: Sequence[str]) -> tuple[str, str]:
+    """The PCM keys up and across."""
+    d = view.designs
+    mine = view.good & d.analog
+    keys = [key for key in view.varied(mine) if 2 <= len(np.unique(d.sets[key].codes[mine])) <= 16
+            and (d.sets[key].codes[mine] >= 0).all()]  # fmt: skip
+    if options:
+        keys = [key_named(view, word) for word in options]
+    if len(keys) < 2:
+        raise NotDrawn("PCM designs vary fewer than two keys")
+    if not options:
+        weight: dict[str, float] = {}
+        for _, key, _, total in shares(view, "energy_chip_joules"):
+            weight[key] = max(weight.get(key, 0.0), total)
+        keys.sort(key=lambda key: (not key.endswith("adc.bits"), not key.endswith(".rows"), -weight.get(key, 0.0)))
+    return keys[0], keys[1]
+
+
+def _shared(view: View, up: str, across: str) -> list[str]:
+    """Keys that vary in both technologies."""
+    d = view.designs
+    both = set(view.varied(view.good & d.analog)) & set(view.varied(view.good & ~d.analog))
+    return sorted(both - {up, across, "weights"})
+
+
+def _rows(view: View, up: str, across: str) -> list[_Row]:
+    d = view.designs
+    shared, names = _shared(view, up, across), short_keys(view.varied())
+    rows = []
+    for work in works_of(view, view.good):
+        here = view.good & d.work.where(work)
+        if not (here & d.analog).any():
+            continue
+        for base in bases_of(view):
+            mine = here & d.base.where(base) & ~d.analog
+            found = {tuple(int(d.sets[key].codes[n]) for key in shared) for n in np.flatnonzero(mine)}
+            for codes in sorted(found):
+                match = tuple(zip(shared, codes, strict=True))
+                if not (_matched(view, match) & here & d.analog).any():
+                    continue
+                values = [f"{names[key]} {said(d.sets[key].values[code] if code >= 0 else None)}" for key, code in match]
+                rows.append(_Row(base, work, match, ", ".join([f"{work}, {base}", *values])))
+    return rows
+
+
+def _matched(view: View, match: Sequence[tuple[str, int]]) -> Bools:
+    found = np.ones(len(view.designs), bool)
+    for key, code in match:
+        found &= view.designs.sets[key].codes == code
+    return found
+
+
+def _crossing(view: View, row: _Row, up: str, across: str) -> Crossing:
+    d = view.designs
+    here = view.good & d.work.where(row.work) & _matched(view, row.match)
+    placed = (d.sets[up].codes >= 0) & (d.sets[across].codes >= 0)
+    return crossing(view, side(view, here & d.base.where(row.base)), side(view, here & d.analog & placed),
+                    d.sets[across], d.sets[up], WRITES)  # fmt: skip
+
+
+def _panels(count: int) -> tuple[Any, Any]:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    settings()
+    made = Figure(figsize=(COLUMN_INCHES, 1.75 * count + 0.6), layout="constrained")
+    FigureCanvasAgg(made)
+    return made, made.subplots(count, 4, squeeze=False, sharey=True, width_ratios=[1, 1, 1, 1.35])
+
+
+def _draw(view: View, axes: Any, row: _Row, found: Crossing, keys: tuple[str, str], first: bool) -> Any:
+    from matplotlib.colors import LogNorm
+
+    d = view.designs
+    norm, names = LogNorm(1 / SPAN, SPAN), short_keys(view.varied())
+    up, across = (d.sets[key] for key in keys)
+    seen = np.isfinite(found.ratio["chip"])
+    deep, wide = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
+    picture = None
+    for place, name in zip(axes, BOUNDARIES, strict=False):
+        table = found.ratio[name][np.ix_(deep, wide)]
+        place.set_facecolor("#EEEEEE")
+        picture = place.imshow(table, cmap=MAP, norm=norm, origin="lower", aspect="auto")
+        _edges(place, table)
+        if len(wide) <= 4:
+            _figures(place, table, norm)
+        place.set_xticks(range(len(wide)), [said(across.values[n]) for n in wide],
+                         rotation=40 if len(wide) > 4 else 0)  # fmt: skip
+        place.set_xlabel(names[keys[1]])
+        if first:
+            place.set_title(TITLES[name], fontsize=8)
+    axes[0].set_yticks(range(len(deep)), [said(up.values[n]) for n in deep])
+    axes[0].set_ylabel(f"{row.text}\n{names[keys[0]]}")
+    last = axes[3]
+    edges = np.append(found.writes, found.writes[-1])
+    last.pcolormesh(edges, np.arange(len(deep) + 1) - 0.5, found.over_writes[deep], cmap=MAP, norm=norm,
+                    rasterized=True)  # fmt: skip
+    last.set_xscale("log")
+    last.set_xticks([1e-6, 1e-4, 1e-2, 1.0])
+    last.minorticks_off()
+    even = np.clip(found.break_even[deep], found.writes[0], found.writes[-1])
+    last.plot(np.repeat(even, 2), np.repeat(np.arange(len(deep) + 1) - 0.5, 2)[1:-1], color="white", linewidth=3.2)
+    last.plot(np.repeat(even, 2), np.repeat(np.arange(len(deep) + 1) - 0.5, 2)[1:-1], color="black", linewidth=1.6)
+    last.set_xlabel("writes an inference")
+    if first:
+        last.set_title("chip, with writing", fontsize=8)
+    return picture
+
+
+def _edges(place: Any, table: Floats) -> None:
+    """A thick line between cells on both sides of 1."""
+    with np.errstate(invalid="ignore"):
+        wins = np.where(np.isfinite(table), np.where(table > 1, 1, 0), -1)
+    lines = []
+    for i, j in np.ndindex(*table.shape):
+        if j + 1 < table.shape[1] and {wins[i, j], wins[i, j + 1]} == {0, 1}:
+            lines.append(([j + 0.5] * 2, [i - 0.5, i + 0.5]))
+        if i + 1 < table.shape[0] and {wins[i, j], wins[i + 1, j]} == {0, 1}:
+            lines.append(([j - 0.5, j + 0.5], [i + 0.5] * 2))
+    for colour, width in (("white", 3.2), ("black", 1.6)):
+        for xs, ys in lines:
+            place.plot(xs, ys, color=colour, linewidth=width, solid_capstyle="projecting")
+
+
+def _figures(place: Any, table: Floats, norm: Any) -> None:
+    for (i, j), value in np.ndenumerate(table):
+        if np.isfinite(value):
+            place.text(j, i, figure_of(float(value), 2), ha="center", va="center",
+                       color="white" if norm(value) < 0.5 else "black")  # fmt: skip
+
+
+def _points(view: View, row: _Row, found: Crossing, keys: tuple[str, str]) -> list[list[str | int | float]]:
+    d = view.designs
+    up, across = (d.sets[key] for key in keys)
+    start = [row.work, row.base, ", ".join(row.text.split(", ")[2:])]
+    rows: list[list[str | int | float]] = []
+    for name in BOUNDARIES:
+        for (i, j), value in np.ndenumerate(found.ratio[name]):
+            if np.isfinite(value):
+                rows.append([*start, name, said(up.values[i]), said(across.values[j]), 0.0, float(value)])
+    for i in range(len(up.values)):
+        if np.isfinite(found.over_writes[i]).all():
+            even = float(found.break_even[i])
+            rows += [[*start, "chip", said(up.values[i]), "best", float(found.writes[n]),
+                      float(found.over_writes[i, n])] for n in range(0, len(found.writes), 40)]  # fmt: skip
+            if 0 < even < np.inf:
+                rows.append([*start, "chip", said(up.values[i]), "best", even, 1.0])
+    return rows
+
+
+def _answer(view: View, row: _Row, found: Crossing, up: str) -> str:
+    words = []
+    for name in BOUNDARIES:
+        known = found.ratio[name][np.isfinite(found.ratio[name])]
+        words.append(f"{name} {figure_of(float(known.max()), 2)}" if len(known) else f"{name} unknown")
+    even = found.break_even[np.isfinite(found.over_writes).all(axis=1)]
+    best = float(even.max(initial=0.0))
+    until = ("PCM never wins at the chip boundary" if best == 0 else
+             "PCM wins at the chip boundary at any number of writes" if np.isinf(best) else
+             f"PCM wins at the chip boundary below {figure_of(best, 2)} writes an inference")  # fmt: skip
+    return f"{row.text}: best ratio {', '.join(words)}; {until}."

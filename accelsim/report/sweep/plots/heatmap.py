@@ -1,0 +1,147 @@
+"""One measure over two keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
+from accelsim.report.sweep.choices import key_named, measure_named
+from accelsim.report.sweep.context import better_when_larger
+from accelsim.report.sweep.looks import bases_of, left_out, log_axis, panels, works_of
+from accelsim.report.sweep.named import require_points
+from accelsim.report.sweep.plots.sensitivity import shares
+from accelsim.report.sweep.scale import (
+    SHORT,
+    boundary_of,
+    figure_of,
+    label_of,
+    said,
+    scale_of,
+    short_keys,
+    spread_log,
+)
+from accelsim.report.sweep.table import Floats
+
+MOST_MAPS = 6
+MOST_STEPS = 16  # values of a key
+MAP = "cividis"  # its lightness rises evenly: the same order in grey and for colour-blind readers
+
+
+class Heatmap(Plot):
+    """A panel a base and workload; each cell is the best over all other keys."""
+
+    name = "heatmap"
+    title = "Heat map of two keys"
+    question = "How does a measure depend on two keys together?"
+    options = "KEY,KEY,MEASURE (default: the two keys that matter most, the first objective)"
+
+    def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
+        require_points(view)
+        objective = measure_named(view, options[2]) if len(options) > 2 else view.context.objectives[0]
+        given = [key_named(view, word) for word in options[:2]]
+        d, measure = view.designs, objective.lstrip("-")
+        pairs = {base: pair for base in bases_of(view) if (pair := _pair(view, base, measure, given))}
+        places = [(base, work, pair) for work in works_of(view, view.good) for base, pair in pairs.items()
+                  if (view.good & d.base.where(base) & d.work.where(work)).any()]  # fmt: skip
+        if not places:
+            raise NotDrawn("no base has two keys that vary with two values each" if not given else
+                           f"no base varies both {' and '.join(given)}")  # fmt: skip
+        shown = places[:MOST_MAPS]
+        made, axes = panels(len(shown), 2.6)
+        rows: list[list[str | int | float]] = []
+        answers = []
+        for (base, work, pair), place in zip(shown, axes, strict=True):
+            table = cells(view, base, work, pair, objective)
+            rows += _draw(view, made, place, (base, work), pair, table, objective)
+            answers.append(_answer(view, base, work, pair, table, objective))
+        best = "largest" if better_when_larger(objective) else "smallest"
+        notes = [f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; boxed: the best cell; "
+                 "crossed out: no design that keeps the constraints"]  # fmt: skip
+        notes += left_out("panels", [f"{work} on {base}" for base, work, _ in places[MOST_MAPS:]])
+        return Drawn(made, ["base", "workload", "key", "value", "other key", "other value", measure], rows,
+                     " ".join(answers), boundary_of(measure), notes,
+                     list(dict.fromkeys(base for base, _, _ in shown)))  # fmt: skip
+
+
+def _pair(view: View, base: str, measure: str, given: Sequence[str]) -> tuple[str, str] | None:
+    """The two keys of a base's panel: given ones, else those with the largest total effect."""
+    d = view.designs
+    keys = [key for key in view.varied(view.good & d.base.where(base))
+            if 2 <= _steps(view, base, key) <= MOST_STEPS]  # fmt: skip
+    if given:
+        chosen = list(given) + [key for key in keys if key not in given]
+        return (chosen[0], chosen[1]) if len(chosen) > 1 and set(given) <= set(keys) else None
+    weight = {key: total for name, key, _, total in shares(view, measure) if name == base}
+    keys.sort(key=lambda key: -weight.get(key, 0.0))
+    return (keys[0], keys[1]) if len(keys) > 1 else None
+
+
+def _steps(view: View, base: str, key: str) -> int:
+    codes = view.designs.sets[key].codes[view.good & view.designs.base.where(base)]
+    return len(np.unique(codes[codes >= 0]))
+
+
+def cells(view: View, base: str, work: str, pair: tuple[str, str], objective: str) -> Floats:
+    """(values of the second key, values of the first) the best of the objective in each cell, NaN without one;
+    over all values of both keys."""
+    d = view.designs
+    x, y = (d.sets[key] for key in pair)
+    cost = view.cost(objective)
+    rows = np.flatnonzero(view.good & d.base.where(base) & d.work.where(work) & np.isfinite(cost)
+                          & (x.codes >= 0) & (y.codes >= 0))  # fmt: skip
+    table = np.full((len(y.values), len(x.values)), np.inf)
+    np.minimum.at(table, (y.codes[rows], x.codes[rows]), cost[rows])
+    table[np.isinf(table)] = np.nan
+    return -table if better_when_larger(objective) else table
+
+
+def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple[str, str], table: Floats,
+          objective: str) -> list[list[str | int | float]]:  # fmt: skip
+    from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.patches import Rectangle
+
+    d, measure = view.designs, objective.lstrip("-")
+    labels = [[said(value) for value in d.sets[key].values] for key in pair]
+    wide, deep = (np.flatnonzero(np.isfinite(table).any(axis=axis)) for axis in (0, 1))
+    seen = table[np.ix_(deep, wide)]
+    factor, unit = scale_of(measure, seen)
+    known = seen[np.isfinite(seen)] * factor
+    norm: Any = (LogNorm if spread_log(known, 4.0) else Normalize)(known.min(), known.max() or 1.0)
+    picture = place.imshow(seen * factor, cmap=MAP, norm=norm, origin="lower", aspect="auto")
+    for i, row in enumerate(seen * factor):
+        for j, value in enumerate(row):
+            if not np.isfinite(value):
+                place.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor="#EEEEEE", hatch="xx",
+                                          edgecolor="#888888", linewidth=0))  # fmt: skip
+            elif len(wide) <= 6:
+                place.text(j, i, figure_of(value), ha="center", va="center",
+                           color="white" if norm(value) < 0.5 else "black")  # fmt: skip
+    cost = -seen if better_when_larger(objective) else seen
+    i, j = np.unravel_index(int(np.nanargmin(cost)), seen.shape)
+    for colour, width in (("white", 3.2), ("black", 1.4)):
+        place.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=width, zorder=4,
+                                  clip_on=False))  # fmt: skip
+    names = short_keys(view.varied())
+    turn = 40 if len(wide) > 6 or max(len(labels[0][n]) for n in wide) * len(wide) > 40 else 0
+    place.set_xticks(range(len(wide)), [labels[0][n] for n in wide], rotation=turn)
+    place.set_yticks(range(len(deep)), [labels[1][n] for n in deep])
+    place.set_xlabel(names.get(pair[0], pair[0]))
+    place.set_ylabel(names.get(pair[1], pair[1]))
+    place.set_title(f"{where[1]} on {where[0]}", loc="left")
+    bar = made.colorbar(picture, ax=place, label=label_of(measure, unit), pad=0.02)
+    if isinstance(norm, LogNorm):
+        log_axis(bar.ax, "y")
+    return [[where[0], where[1], pair[0], labels[0][a], pair[1], labels[1][b],
+             float(table[b, a]) if np.isfinite(table[b, a]) else ""] for b in deep for a in wide]  # fmt: skip
+
+
+def _answer(view: View, base: str, work: str, pair: tuple[str, str], table: Floats, objective: str) -> str:
+    cost = -table if better_when_larger(objective) else table
+    i, j = np.unravel_index(int(np.nanargmin(cost)), table.shape)
+    factor, unit = scale_of(objective.lstrip("-"), table)
+    names = short_keys(view.varied())
+    at = [f"{names.get(key, key)} {said(view.designs.sets[key].values[n])}" for key, n in zip(pair, (j, i), strict=True)]
+    return f"{work} on {base}: best {figure_of(float(table[i, j]) * factor)} {unit} at {', '.join(at)}."

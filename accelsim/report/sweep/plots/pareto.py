@@ -1,0 +1,181 @@
+"""Two objectives against each other: which designs no other one beats."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
+from accelsim.report.sweep.choices import measure_named
+from accelsim.report.sweep.looks import MOST_PANELS, left_out, legend_above, log_axis, looks_of, panels, works_of
+from accelsim.report.sweep.named import design_text, named, require_points
+from accelsim.report.sweep.scale import SHORT, boundary_of, figure_of, label_of, scale_of, said, spread_log
+from accelsim.report.sweep.statistics import front_of
+from accelsim.report.sweep.table import Bools, Floats, Ints
+
+MOST_DRAWN = 6_000  # dominated points of a panel, beyond which one stays in each cell of the grid
+GRID = (420, 260)
+
+
+class Pareto(Plot):
+    """A panel a workload; a step line for the front of each technology, filled marks for the common front."""
+
+    name = "pareto"
+    title = "Pareto front"
+    question = "Which designs does no other one beat in both objectives?"
+    options = "MEASURE,MEASURE (default: the sweep's first two objectives)"
+
+    def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
+        require_points(view)
+        objectives = [measure_named(view, word) for word in options] or list(view.context.objectives)
+        if len(objectives) < 2:
+            raise NotDrawn("the sweep has one objective; name two: --plot pareto:energy,area")
+        pair = (objectives[0], objectives[1])
+        works = works_of(view, view.designs.ok)
+        made, axes = panels(min(len(works), MOST_PANELS), 2.9)
+        rows: list[list[str | int | float]] = []
+        answers, notes = [], ["Filled: no design is better in both; faint: dominated; lines: front of each technology"]
+        if (view.cut & view.designs.ok).any():
+            notes.append("Hollow: breaks a constraint")
+        for work, place in zip(works, axes, strict=False):
+            panel = _Panel(view, work, pair)
+            notes += panel.draw(place)
+            rows += panel.rows()
+            answers.append(panel.answer())
+            place.set_title(work, loc="left")
+        legend_above(made, axes)
+        keys = view.varied()
+        head = ["workload", "base", "technology", *keys, *(p.lstrip("-") for p in pair),
+                *(f"{p.lstrip('-')} 95 %" for p in pair), "standing", "letter"]  # fmt: skip
+        notes += left_out("workloads", works[MOST_PANELS:])
+        boundary = next((b for p in pair if (b := boundary_of(p.lstrip("-")))), "")
+        return Drawn(made, head, rows, " ".join(answers), boundary, list(dict.fromkeys(notes)))
+
+
+class _Panel:
+    """One workload. mine: its designs with measures."""
+
+    def __init__(self, view: View, work: str, pair: tuple[str, str]) -> None:
+        self.view, self.work, self.pair = view, work, pair
+        d = view.designs
+        self.raw = [d.measure(name.lstrip("-")) for name in pair]
+        known = np.isfinite(self.raw[0]) & np.isfinite(self.raw[1])
+        self.mine: Bools = d.ok & d.work.where(work) & known
+        self.cost = [np.where(self.mine & ~view.cut, view.cost(name), np.nan) for name in pair]
+        self.front: Bools = front_of(*self.cost)
+        self.fronts = {analog: front_of(*(np.where(d.analog == analog, c, np.nan) for c in self.cost))
+                       for analog in (False, True)}  # fmt: skip
+        self.shown: Ints = np.zeros(0, np.int64)
+        self.letters = {one.row: one for one in named(view)
+                        if one.work == work and self.fronts[one.analog][one.row]}  # fmt: skip
+
+    def draw(self, place: Any) -> list[str]:
+        """Returns notes."""
+        d, notes = self.view.designs, []
+        if not self.mine.any():
+            place.text(0.5, 0.5, "no design has both", ha="center", transform=place.transAxes)
+            return []
+        scales = [scale_of(p.lstrip("-"), raw[self.mine]) for p, raw in zip(self.pair, self.raw, strict=True)]
+        x, y = (raw * factor for raw, (factor, _) in zip(self.raw, scales, strict=True))
+        logs = [spread_log(v[self.mine]) for v in (x, y)]
+        either = self.fronts[False] | self.fronts[True]
+        faint = np.flatnonzero(self.mine & ~either)
+        if len(faint) > MOST_DRAWN:
+            kept = thinned(x[faint], y[faint], d.analog[faint], self.view.cut[faint], logs)
+            notes.append(f"{self.work}: of {len(faint):,} dominated designs one is drawn a grid cell and technology "
+                         f"({len(kept):,})")  # fmt: skip
+            faint = faint[kept]
+        self.shown = np.concatenate([np.flatnonzero(either), faint])
+        for base, look in looks_of(self.view).items():
+            mine = faint[d.base.where(base)[faint]]
+            for rows, hollow in ((mine[~self.view.cut[mine]], False), (mine[self.view.cut[mine]], True)):
+                place.scatter(x[rows], y[rows], 13, marker=look.marker, linewidth=0.5, rasterized=True,
+                              facecolor="none" if hollow else look.colour,
+                              edgecolor=look.colour if hollow else "none",
+                              alpha=0.6 if hollow else 0.35)  # fmt: skip
+            chosen = np.flatnonzero(either & d.base.where(base))
+            _bars(place, d, self.pair, chosen, x, y, [factor for factor, _ in scales], look.colour)
+            whole = chosen[self.front[chosen]]
+            part = chosen[~self.front[chosen]]
+            place.scatter(x[part], y[part], 22, marker=look.marker, facecolor=look.colour, alpha=0.75,
+                          edgecolor="none", zorder=3)  # fmt: skip
+            place.scatter(x[whole], y[whole], 34, marker=look.marker, facecolor=look.colour,
+                          edgecolor="black", linewidth=0.8, zorder=4, label=look.label)  # fmt: skip
+        for analog, colour, line in ((False, "#0072B2", "-"), (True, "#B36B00", "--")):
+            rows = np.flatnonzero(self.fronts[analog])
+            rows = rows[np.argsort(self.cost[0][rows], kind="stable")]
+            if len(rows) > 1:
+                place.step(x[rows], y[rows], where="post", color=colour, linestyle=line, linewidth=1.0, zorder=2)
+        for row, one in self.letters.items():
+            place.annotate(one.letter, (x[row], y[row]), (4, 4), textcoords="offset points", weight="bold",
+                           zorder=6)  # fmt: skip
+        for axis, log, (_, unit), name in zip("xy", logs, scales, self.pair, strict=True):
+            _axis(place, axis, log, label_of(name.lstrip("-"), unit))
+        notes += [f"{one.letter}: {design_text(self.view, row)}" for row, one in list(self.letters.items())[:8]]
+        return notes
+
+    def rows(self) -> list[list[str | int | float]]:
+        """Points of the CSV: what is drawn, front first."""
+        d = self.view.designs
+        keys = self.view.varied()
+        found = []
+        for row in self.shown.tolist():
+            standing = "front" if self.front[row] else "cut" if self.view.cut[row] else "dominated"
+            halves = [d.spread.get(p.lstrip("-")) for p in self.pair]
+            found.append([self.work, str(d.base.at(row)), "PCM" if d.analog[row] else "digital",
+                          *(said(d.sets[key].at(row)) for key in keys),
+                          *(float(raw[row]) for raw in self.raw),
+                          *(0.0 if half is None else float(np.nan_to_num(half[row])) for half in halves),
+                          standing, self.letters[row].letter if row in self.letters else ""])  # fmt: skip
+        return found
+
+    def answer(self) -> str:
+        """Which technology has the best of each objective and how much of the front."""
+        d = self.view.designs
+        if not self.front.any():
+            return f"{self.work}: no design keeps all constraints."
+        pcm = int((self.front & d.analog).sum())
+        words = [f"{self.work}: {pcm} of {int(self.front.sum())} designs on the front are PCM"]
+        if d.analog.any() and not d.analog.all():
+            for name, cost, raw in zip(self.pair, self.cost, self.raw, strict=True):
+                pair = [np.where(d.analog == analog, cost, np.nan) for analog in (False, True)]
+                if all(np.isfinite(c).any() for c in pair):
+                    digital, analog = (float(raw[np.nanargmin(c)]) for c in pair)
+                    words.append(_compared(SHORT.get(name.lstrip("-"), name), digital, analog))
+        return "; ".join(words) + "."
+
+
+def _compared(name: str, digital: float, pcm: float) -> str:
+    if digital > 0 and pcm > 0:
+        return f"best {name} of PCM {figure_of(pcm / digital)} times that of digital"
+    return f"best {name}: PCM {figure_of(pcm)}, digital {figure_of(digital)}"
+
+
+def _bars(place: Any, d: Any, pair: tuple[str, str], rows: Ints, x: Floats, y: Floats,
+          factors: list[float], colour: str) -> None:  # fmt: skip
+    halves = [np.nan_to_num(d.spread[p.lstrip("-")][rows]) * f if p.lstrip("-") in d.spread else None
+              for p, f in zip(pair, factors, strict=True)]  # fmt: skip
+    if any(half is not None and half.any() for half in halves):
+        place.errorbar(x[rows], y[rows], halves[1], halves[0], linestyle="none", color=colour,
+                       elinewidth=0.8, capsize=2)  # fmt: skip
+
+
+def _axis(place: Any, axis: str, log: bool, label: str) -> None:
+    getattr(place, f"set_{axis}label")(label)
+    if log:
+        log_axis(place, axis)
+    place.grid(True, linewidth=0.3, alpha=0.5)
+
+
+def thinned(x: Floats, y: Floats, analog: Bools, cut: Bools, logs: Sequence[bool]) -> Ints:
+    """Of points in one cell of a fine grid and of one technology and standing the first."""
+    code = np.zeros(len(x), np.int64)
+    for values, log, size in zip((x, y), logs, GRID, strict=True):
+        seen = np.log(values) if log else values
+        low, high = float(seen.min()), float(seen.max())
+        cell = np.minimum((seen - low) / ((high - low) or 1.0) * size, size - 1).astype(np.int64)
+        code = code * size + cell
+    _, first = np.unique((code * 2 + analog) * 2 + cut, return_index=True)
+    return np.sort(first)
