@@ -57,7 +57,7 @@ def _title(results: list[Result]) -> str:
     return "; ".join(f"{r.workload.name} on {r.chip.name}" for r in results)
 
 
-def _table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (0,)) -> str:
+def html_table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (0,)) -> str:
     def cells(line: list[str]) -> str:
         return "".join(f'<td{" class=text" if i in text else ""}>{escape(cell)}</td>'
                        for i, cell in enumerate(line))  # fmt: skip
@@ -84,7 +84,7 @@ def _overview(results: list[Result]) -> str:
              f"{energy.total / max(1, result.workload.macs) * 1e12:.3g}",
              f"{100 * score:.2f}" if score is not None else "-"]
         )  # fmt: skip
-    return _table(head, rows)
+    return html_table(head, rows)
 
 
 def _picture(path: Path, title: str) -> str:
@@ -105,14 +105,14 @@ def _section(result: Result, folder: Path) -> str:
          f"{row.joules * 1e6:,.3f}", row.mapping]
         for row in result.operators if row.cycles
     ]  # fmt: skip
-    parts.append("<h3>Operators</h3>" + _table(
+    parts.append("<h3>Operators</h3>" + html_table(
         ["operator", "MMAC", "cycles", "utilisation %", "off-chip KiB", "uJ", "mapping"], rows, (0, 6)))
     shares = [share for share in joule_shares(result) if share.joules]
     percent = percentages([share.joules for share in shares])
     rows = [[f"{s.unit} {s.action}", f"{s.count:,.4g}", f"{s.price * 1e12:,.4g}",
              f"{s.joules * 1e6:,.4g}", f"{p:.1f}", f"{100 * s.band:.0f}", s.boundary, s.formula]
             for s, p in zip(shares, percent, strict=True)]  # fmt: skip
-    parts.append("<h3>Joules and their constants</h3>" + _table(
+    parts.append("<h3>Joules and their constants</h3>" + html_table(
         ["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"], rows, (0, 6, 7)))
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.assumptions)
     parts.append(f'<h3>Assumptions</h3><ul class="note">{notes}</ul>')

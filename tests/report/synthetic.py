@@ -12,7 +12,7 @@ from accelsim.report.sweep.table import table_of
 from accelsim.store import Failure, Point, Record
 
 WORKS = {"resnet18": 1.8e9, "speech_dnn": 21e6}
-AGES = (20.0, 3600.0, 86400.0, 3.15e7)
+AGES = (20.0, 3600.0, 86400.0, 31536000.0)
 ANALOG = {"int8": False, "int4": False, "pcm": True}
 SOURCES = (("mac_8", "Horowitz, ISSCC 2014"), ("adc", "Murmann ADC survey 2024"))
 BASES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -31,6 +31,15 @@ class View:
     points: Table
     context: Context
     rerun: Rerun | None = None
+
+    def run(self, row: int) -> Result:
+        """A design run again, each once. NotDrawn where that is not possible."""
+        held: dict[int, Result] = self.__dict__.setdefault("_held", {})
+        if row not in held:
+            if self.rerun is None:
+                raise NotDrawn("needs its designs run again, and the sweep's files are not at hand")
+            held[row] = self.rerun(self.designs.point(row))
+        return held[row]
 
     @cached_property
     def designs(self) -> Table:
@@ -95,7 +104,7 @@ class Drawn:
     the head; no NaN (leave the cell empty, ""). answer: what the picture shows, one sentence computed
     from the points. boundary: "device", "core", "chip" or several, "" without joules. notes: what a reader
     must know (what is left out, how it was computed). chips: names of bases in the picture, works:
-    of workloads; empty: all.
+    of workloads; empty: all. table: head and lines for the page, of a plot without a picture.
     """
 
     figure: Any
@@ -106,7 +115,7 @@ class Drawn:
     notes: Sequence[str] = ()
     chips: Sequence[str] = ()
     works: Sequence[str] = ()
-    extra: dict[str, str] = field(default_factory=dict)
+    table: tuple[Sequence[str], Sequence[Sequence[str]]] | None = None
 
 
 class Plot(ABC):

@@ -1,0 +1,81 @@
+"""What the best designs reach against their peaks and off-chip bandwidths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from accelsim.report.roofline import roofline_points, roofs
+from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
+from accelsim.report.sweep.looks import MOST_PANELS, left_out, legend_above, log_axis, looks_of, panels, works_of
+from accelsim.report.sweep.named import best_of_bases, design_text, require_points
+from accelsim.report.sweep.scale import figure_of
+from accelsim.results.result import Result
+
+MOST_DESIGNS = 4  # of a panel
+
+
+class Roofline(Plot):
+    """A panel a workload: each base's best design whole (large) and by operator (small)."""
+
+    name = "roofline"
+    title = "Roofline of the best designs"
+    question = "Are the best designs bound by their arrays or by off-chip memory?"
+
+    def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
+        require_points(view)
+        if view.rerun is None:
+            raise NotDrawn("needs its designs run again, and the sweep's files are not at hand")
+        works = works_of(view, view.good)
+        shown = works[:MOST_PANELS]
+        made, axes = panels(len(shown), 2.9)
+        looks = looks_of(view)
+        rows: list[list[str | int | float]] = []
+        notes, words = ["Large: the whole network; small: its operators; lines: peak and off-chip bandwidth"], []
+        for work, place in zip(shown, axes, strict=True):
+            mine = [one for one in best_of_bases(view) if one.work == work]
+            notes += left_out("designs", [one.letter for one in mine[MOST_DESIGNS:]])
+            seen: list[float] = []
+            for one in mine[:MOST_DESIGNS]:
+                look, result = looks[one.base], view.run(one.row)
+                peak, bandwidth = roofs(result)
+                points = roofline_points(result)
+                seen += [p.intensity for p in points]
+                place.plot([p.intensity for p in points], [p.speed for p in points], look.marker, markersize=3,
+                           color=look.colour, alpha=0.45, markeredgecolor="none")  # fmt: skip
+                x, y = whole(result)
+                if x > 0:
+                    seen.append(x)
+                    place.plot([x], [y], look.marker, markersize=8, color=look.colour, markeredgecolor="black",
+                               label=look.label, linestyle="none", zorder=4)  # fmt: skip
+                rows += [[work, one.letter, one.base, p.name, p.intensity, p.speed, peak, bandwidth] for p in points]
+                rows.append([work, one.letter, one.base, "(whole)", x, y, peak, bandwidth])
+                words.append(f"{work}, {one.base}: {figure_of(100 * y / min(peak, bandwidth * x or peak))} % of its roof, "
+                             f"{'memory' if x and bandwidth * x < peak else 'compute'} bound")  # fmt: skip
+                notes.append(f"{one.letter}: {design_text(view, one.row)}")
+            low, high = (min(seen) / 2, max(seen) * 2) if seen else (1.0, 100.0)
+            span = np.geomspace(low, high, 100)
+            for one in mine[:MOST_DESIGNS]:
+                peak, bandwidth = roofs(view.run(one.row))
+                place.plot(span, np.minimum(peak, bandwidth * span), looks[one.base].line,
+                           color=looks[one.base].colour, linewidth=1.0, zorder=1)  # fmt: skip
+            for axis in "xy":
+                log_axis(place, axis)
+            place.set_title(work, loc="left")
+            place.set_xlabel("multiply-accumulates an off-chip byte")
+            place.set_ylabel("G multiply-accumulates a second")
+            place.grid(True, linewidth=0.3, alpha=0.5)
+        legend_above(made, axes)
+        notes += left_out("workloads", works[MOST_PANELS:])
+        return Drawn(made, ["workload", "letter", "base", "operator", "macs_per_byte", "gmacs_per_second",
+                            "peak_gmacs_per_second", "off_chip_gbytes_per_second"], rows,
+                     "; ".join(words) + ".", "", notes)  # fmt: skip
+
+
+def whole(result: Result) -> tuple[float, float]:
+    """(multiply-accumulates an off-chip byte, G multiply-accumulates a second) of a run; 0 without
+    traffic."""
+    moved = sum(row.dram_read_bytes + row.dram_written_bytes for row in result.operators)
+    macs = result.workload.macs
+    return (macs / moved if moved else 0.0), macs / result.seconds / 1e9 if result.seconds else 0.0
