@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 
+from accelsim import api
 from accelsim.report.sweep.base import View
 from accelsim.report.sweep.context import BaseNote, Context
 from accelsim.report.sweep.table import table_of
+from accelsim.results.result import Result
 from accelsim.store import Failure, Point, Record
 
 WORKS = {"resnet18": 1.8e9, "speech_dnn": 21e6}
@@ -27,12 +30,20 @@ BASES = {
 
 def context(**more: object) -> Context:
     whole: dict[str, object] = {
-        "name": "made_up", "question": "From which converter on does PCM take less energy?",
-        "objectives": ("energy_chip_joules", "latency_seconds", "-top1"), "bases": BASES,
+        "name": "made_up",
+        "question": "From which converter on does PCM take less energy?",
+        "objectives": ("energy_chip_joules", "latency_seconds", "-top1"),
+        "bases": BASES,
         "works": {"resnet18": "batch 1", "speech_dnn": "batch 1"},
-        "axes": (("units.tiles.adc.bits",), ("units.tiles.rows", "units.tiles.columns"),
-                 ("units.array.rows", "units.array.columns"), ("units.array.rate",)),
-        "constraints": (("area_square_metres", "<=", 40e-6), ("fits", "", 0.0)), "model": "0.1.0+abc"}
+        "axes": (
+            ("units.tiles.adc.bits",),
+            ("units.tiles.rows", "units.tiles.columns"),
+            ("units.array.rows", "units.array.columns"),
+            ("units.array.rate",),
+        ),
+        "constraints": (("area_square_metres", "<=", 40e-6), ("fits", "", 0.0)),
+        "model": "0.1.0+abc",
+    }
     return Context(**{**whole, **more})  # type: ignore[arg-type]
 
 
@@ -76,7 +87,8 @@ def record(point: Point, parts: dict[str, float], seconds: float, used: float, m
     total = sum(parts.values())
     device = parts.get("mac", 0.0) + parts.get("cells", 0.0)
     core = device + sum(parts.get(name, 0.0) for name in ("register", "converters", "drivers", "sram"))
-    measures = {"cycles": round(seconds * 8e8), "latency_seconds": seconds, "throughput_per_second": 1 / seconds,
+    measures = {"cycles": round(seconds * 8e8), "latency_seconds": seconds, 
+                "throughput_per_second": 1 / seconds,
                 "energy_device_joules": device, "energy_core_joules": core, "energy_chip_joules": total,
                 "energy_per_inference_joules": total, "watts": total / seconds, "area_square_metres": area,
                 "utilisation": used, "macs": macs, "writing_joules": writing, "energy_band_joules": total / 4,
@@ -100,3 +112,15 @@ def records() -> Iterator[Record]:
 
 def view(**more: object) -> View:
     return View(table_of(records(), ANALOG), context(**more))
+
+
+@lru_cache(maxsize=2)
+def result(analog: bool) -> Result:
+    chip = "pcm_8level" if analog else "int8_edge"
+    overrides = ["units.tiles.count=16"] if analog else []
+    return api.run(api.load_chip(chip, overrides), api.load_workload("digits_mlp"))
+
+
+def runnable() -> View:
+    """A view whose designs can be run again: each as a small network on a shipped chip."""
+    return View(table_of(records(), ANALOG), context(), lambda point: result(ANALOG[point.base]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from accelsim.report.sweep.base import Drawn, View
@@ -11,20 +12,23 @@ from accelsim.report.sweep.table import Floats
 
 LETTERS = 112  # of 8 pt on a line of COLUMN_INCHES
 MOST_ASSUMPTIONS = 3
+TIE = "\N{NO-BREAK SPACE}"  # between a number and its unit
 
 
 def caption(view: View, drawn: Drawn) -> str:
     """The caption as lines."""
     context = view.context
-    works = [f"{name} ({note})" if (note := context.works.get(name, "")) else name
+    works = [f"{name} ({more})" if (more := context.works.get(name, "")) else name
              for name in (drawn.works or works_of(view))]  # fmt: skip
     chips = []
     for name in drawn.chips or bases_of(view):
         rows = view.designs.base.where(name)
         note = context.bases.get(name)
         about = ["PCM" if view.designs.analog[rows].any() else "digital"]
-        about += [text for text in (note.technology, f"weights {note.weights}" if note.weights else "")
-                  if text] if note else []  # fmt: skip
+        if note is not None and note.technology:
+            about.append(note.technology.replace(" ", TIE))
+        if note is not None and note.weights:
+            about.append(f"weights {note.weights}")
         chips.append(f"{name}: {', '.join(about)}")
     parts = [f"{'; '.join(works)} on {'; '.join(chips)}"]
     parts.append(f"Boundary: {drawn.boundary}" if drawn.boundary else "No energy is shown")
@@ -36,7 +40,8 @@ def caption(view: View, drawn: Drawn) -> str:
     if assumed:
         parts.append(f"Assumed: {'; '.join(assumed)}; the page lists all")
     text = ". ".join(part.rstrip(".") for part in parts) + "."
-    return "\n".join(textwrap.wrap(text, LETTERS))
+    joined = re.sub(r"(?<=\d) (?=(?:nm|V|uJ|nJ|mJ|mm2|%)\b)|(?<=[a-z]\.[a-z]{4}) (?=\d)", TIE, text)
+    return "\n".join(textwrap.wrap(joined, LETTERS))
 
 
 def _counts(view: View) -> str:

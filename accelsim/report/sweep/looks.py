@@ -54,7 +54,9 @@ def looks_of(view: View) -> dict[str, Look]:
         rows = view.designs.base.where(name)
         analog = bool(view.designs.analog[rows].any())
         table = PCM if analog else DIGITAL
-        found[name] = Look(*table[counts[analog] % len(table)], f"{name} ({'PCM' if analog else 'digital'})")
+        found[name] = Look(
+            *table[counts[analog] % len(table)], f"{name} ({'PCM' if analog else 'digital'})"
+        )
         counts[analog] += 1
     return found
 
@@ -92,8 +94,8 @@ def left_out(kind: str, names: Sequence[str]) -> list[str]:
 
 
 def log_axis(axes: Any, axis: str) -> None:
-    """A logarithmic axis with plain numbers, or powers of ten beyond 100,000 or below 0.001; labels at 1, 2 and 5
-    where it spans little more than two decades."""
+    """A logarithmic axis with plain numbers, or powers of ten beyond 100,000 or below 0.001; labels
+    also between decades where it spans few of them."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     getattr(axes, f"set_{axis}scale")("log")

@@ -62,11 +62,23 @@ def require_points(view: View) -> None:
     if not view.designs.ok.any():
         raise NotDrawn(f"none of the {len(view.designs):,} designs has measures: all failed or do not fit")
     if not view.good.any():
-        raise NotDrawn(f"every one of the {int(view.designs.ok.sum()):,} designs with measures breaks a constraint")
+        raise NotDrawn(
+            f"every one of the {int(view.designs.ok.sum()):,} designs with measures breaks a constraint"
+        )
+
+
+def require_best(view: View, objective: str | None = None) -> list[Named]:
+    """The best of each base; NotDrawn where no design has the objective."""
+    require_points(view)
+    found = best_of_bases(view, objective)
+    if not found:
+        name = (objective or view.context.objectives[0]).lstrip("-")
+        raise NotDrawn(f"no design has the sweep's first objective, {SHORT.get(name, name)}")
+    return found
 
 
 def design_text(view: View, row: int, keys: list[str] | None = None) -> str:
-    """"pcm, adc.bits 6, tiles.rows 256": the base and the keys that vary in it."""
+    """ "pcm, adc.bits 6, tiles.rows 256": the base and the keys that vary in it."""
     designs = view.designs
     base = str(designs.base.at(row))
     if keys is None:

@@ -13,8 +13,8 @@ from accelsim.results.result import Result
 
 
 def with_notes(view: View) -> View:
-    """The view with technology, assumptions and constants' sources of each base, from its best design run again;
-    as it is where that is not possible."""
+    """The view with technology, assumptions and constants' sources of each base, from its best design run
+    again; as it is where that is not possible."""
     best = {one.base: one.row for one in reversed(best_of_bases(view))} if len(view.designs) else {}
     bases = dict(view.context.bases)
     for name in bases_of(view):

@@ -24,7 +24,8 @@ def page(view: View, outcomes: Sequence[Outcome], broken: dict[str, str]) -> str
     title = context.name or "sweep"
     parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
              '<meta name="viewport" content="width=device-width, initial-scale=1">',
-             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>", f"<h1>{escape(title)}</h1>"]  # fmt: skip
+             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
+             f"<h1>{escape(title)}</h1>"]  # fmt: skip
     if context.question:
         parts.append(f"<p><b>Question.</b> {escape(context.question)}</p>")
     if context.answer:
@@ -95,9 +96,9 @@ def _failures(view: View) -> str:
     if cut:
         rows.append(["breaks a constraint", f"{cut:,}", "", "designs; drawn hollow, never named"])
     if not rows:
-        return "<h2>Points without measures</h2><p>None: every point has measures and keeps the constraints.</p>"
-    return "<h2>Points without measures or cut</h2>" + html_table(["what", "points", "code", "for example"], rows,
-                                                                  (0, 2, 3))  # fmt: skip
+        return "<h2>Points without measures or cut</h2><p>None.</p>"
+    table = html_table(["what", "points", "code", "for example"], rows, (0, 2, 3))
+    return "<h2>Points without measures or cut</h2>" + table
 
 
 def _not_drawn(outcomes: Sequence[Outcome], broken: dict[str, str]) -> str:

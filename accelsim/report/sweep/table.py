@@ -29,7 +29,7 @@ def number_of(value: Plain) -> float:
         return float("nan")
     if isinstance(value, int | float):
         return float(value)
-    found = any_quantity(value)
+    found = any_quantity(str(value))
     return float("nan") if found is None else found[0]
 
 
@@ -82,7 +82,7 @@ class Words:
     def where(self, value: Plain) -> Bools:
         """Rows that have the value."""
         place = [i for i, known in enumerate(self.values) if repr(known) == repr(value)]
-        return self.codes == (place[0] if place else -2)
+        return np.equal(self.codes, place[0] if place else -2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """How much of a measure's variance each varied key explains.
 
 On a grid: main effect = variance of the means over everything else; total = what is left within groups that
-share every other key. Of a sample (random, Sobol), whose designs share no key: keys of more than BINS values are
-cut into BINS bins of equal count; the main effect is the variance of the bins' means less what chance gives
-(k - 1 times the variance within, over n), the total adds the same of pairs: interactions up to second order.
+share every other key. Of a sample (random, Sobol), whose designs share no key: keys of more than BINS values
+are cut into BINS bins of equal count; the main effect is the variance of the bins' means less what chance
+gives (k - 1 times the variance within, over n), the total adds the same of pairs: interactions up to second
+order.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class Effect:
     total: float
 
 
-def effects(table: Table, rows: Ints, keys: list[str], values: Floats, grid: bool) -> tuple[dict[str, Effect], float]:
+def effects(
+    table: Table, rows: Ints, keys: list[str], values: Floats, grid: bool
+) -> tuple[dict[str, Effect], float]:
     """(effects by key, sum of squares of all) of values, (rows,), finite."""
     whole = float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0
     columns = {key: table.sets[key].take(rows) for key in keys}

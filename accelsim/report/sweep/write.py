@@ -31,7 +31,7 @@ class Outcome:
 
 
 def formats_named(text: str) -> tuple[str, ...]:
-    """"html,png" as names; InputError for others."""
+    """ "html,png" as names; InputError for others."""
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     wrong = [name for name in found if name not in FORMATS]
     if wrong or not found:
@@ -41,7 +41,8 @@ def formats_named(text: str) -> tuple[str, ...]:
 
 
 def draw_all(view: View, wanted: Sequence[tuple[Plot, tuple[str, ...]]], folder: Path,
-             formats: Sequence[str] = ("png",), own: Sequence[str] = (), dpi: int = DPI) -> list[Outcome]:  # fmt: skip
+             formats: Sequence[str] = ("png",), own: Sequence[str] = (),
+             dpi: int = DPI) -> list[Outcome]:  # fmt: skip
     """Draw plots into a folder, one after the other. own: names of plots whose bugs are ours; any other plot's
     exception is its reason for not being drawn."""
     found: list[Outcome] = []
@@ -79,8 +80,8 @@ def _written(view: View, plot: Plot, stem: str, drawn: Drawn, folder: Path, form
         if "png" in formats:
             (folder / f"{stem}.png").write_bytes(png)
         if "pdf" in formats:
-            drawn.figure.savefig(folder / f"{stem}.pdf", dpi=dpi, metadata={"CreationDate": None, "Producer": None,
-                                                                            "Creator": None})  # fmt: skip
+            nothing = {"CreationDate": None, "Producer": None, "Creator": None}
+            drawn.figure.savefig(folder / f"{stem}.pdf", dpi=dpi, metadata=nothing)
         if "svg" in formats:
             drawn.figure.savefig(folder / f"{stem}.svg", dpi=dpi, metadata={"Date": None})
         files += [f"{stem}.{name}" for name in formats if name != "html"]
@@ -93,5 +94,7 @@ def points_csv(drawn: Drawn) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(drawn.head)
-    writer.writerows([repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in drawn.rows)
+    writer.writerows(
+        [repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in drawn.rows
+    )
     return text.getvalue()

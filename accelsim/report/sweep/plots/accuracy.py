@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
-from accelsim.report.sweep.looks import age_axis, left_out, legend_above, log_axis, looks_of, panels, works_of
+from accelsim.report.sweep.looks import (
+    age_axis,
+    left_out,
+    legend_above,
+    log_axis,
+    looks_of,
+    panels,
+    works_of,
+)
 from accelsim.report.sweep.named import Named, best_of_bases, design_text, require_points
 from accelsim.report.sweep.scale import figure_of, label_of, scale_of, spread_log
 from accelsim.report.sweep.table import Bools
@@ -28,10 +36,13 @@ class Accuracy(Plot):
 
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
         require_points(view)
-        measure = next((name for name in ("top1", "signal_to_noise_db")
-                        if np.isfinite(view.designs.aged.measures.get(name, np.zeros(0))).any()), None)  # fmt: skip
+        aged = view.designs.aged.measures
+        known = [name for name in aged if np.isfinite(aged[name]).any()]
+        measure = min(known, key=("top1", "signal_to_noise_db").index) if known else None
         if measure is None:
-            raise NotDrawn("no point has values over age; add values: {input: ..., ages: [...]} to the sweep")
+            raise NotDrawn(
+                "no point has values over age; add values: {input: ..., ages: [...]} to the sweep"
+            )
         d = view.designs
         has = np.zeros(len(d), bool)
         has[d.aged.row] = True
@@ -44,8 +55,8 @@ class Accuracy(Plot):
             drawing.against_energy(axes[2 * number + 1], work)
             axes[2 * number].set_title(work, loc="left")
         legend_above(made, axes, 3)
-        notes = ["Left: best design of each base, error bars 95 % over seeds; right: all designs, joined from the "
-                 "first to the last age (outlined)", *drawing.notes]  # fmt: skip
+        notes = ["Left: best design of each base, error bars 95 % over seeds; right: all designs, joined from "
+                 "the first to the last age (outlined)", *drawing.notes]  # fmt: skip
         notes += left_out("workloads", works[MOST_WORKS:])
         return Drawn(made, ["workload", "base", "technology", "design", "panel", "age: s", "temperature: K",
                             "energy: J", measure, f"{measure} 95 %"], drawing.rows,
@@ -93,13 +104,17 @@ class _Drawing:
             look = self.looks[one.base]
             self.note((one.row, work), "over age", (age, value, half))
             if not np.isfinite(age).any():
-                place.axhline(value[0], color=look.colour, linestyle=look.line, linewidth=1.2, label=look.label)
+                place.axhline(
+                    value[0], color=look.colour, linestyle=look.line, linewidth=1.2, label=look.label
+                )
                 words.append(f"{one.base} {figure_of(value[0])}")
                 continue
             ages += age.tolist()
             place.errorbar(np.maximum(age, 1.0), value, half, marker=look.marker, linestyle=look.line,
                            color=look.colour, markerfacecolor="white", capsize=2, label=look.label)  # fmt: skip
-            words.append(f"{one.base} {figure_of(value[0])} at first, {figure_of(value[-1])} at the last age")
+            words.append(
+                f"{one.base} {figure_of(value[0])} at first, {figure_of(value[-1])} at the last age"
+            )
             self.notes.append(f"{work}: {one.letter} is {design_text(self.view, one.row)}")
         place.set_xlabel("age of the programmed cells")
         place.set_ylabel(self.label)
@@ -119,7 +134,9 @@ class _Drawing:
         rows = np.flatnonzero(self.view.good & d.work.where(work) & np.isfinite(joules))
         factor, unit = scale_of(ENERGY, joules[rows])
         if len(rows) > 400:
-            self.notes.append(f"{work}: 400 of {len(rows):,} designs drawn against energy, evenly spaced in energy")
+            self.notes.append(
+                f"{work}: 400 of {len(rows):,} designs drawn against energy, evenly spaced in energy"
+            )
             rows = rows[np.argsort(joules[rows])][np.linspace(0, len(rows) - 1, 400).astype(int)]
         for row in rows.tolist():
             age, value, half = self.series(row)

@@ -47,8 +47,9 @@ class Crossover(Plot):
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
         require_points(view)
         d = view.designs
-        if not (view.good & d.analog).any() or not (view.good & ~d.analog).any():
-            raise NotDrawn("needs designs of both technologies that keep the constraints")
+        known = view.good & np.isfinite(d.measure("energy_chip_joules"))
+        if not (known & d.analog).any() or not (known & ~d.analog).any():
+            raise NotDrawn("needs energies of both technologies' designs that keep the constraints")
         up, across = _axes(view, options)
         rows = _rows(view, up, across)
         if not rows:
@@ -70,9 +71,9 @@ class Crossover(Plot):
         bar.set_ticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], labels=["1/8", "1/4", "1/2", "1", "2", "4", "8"])
         bar.minorticks_off()
         names = short_keys(view.varied())
-        notes = [f"Bright: PCM takes less, dark: digital; thick line: equal. Each cell compares the best PCM design of "
-                 f"its {names[up]} and {names[across]} with the best digital one, an inference each; right: energy = in "
-                 "place + writing x writes, best PCM design of each row"]  # fmt: skip
+        notes = ["Bright: PCM takes less, dark: digital; thick line: equal. Each cell compares the best PCM "
+                 f"design of its {names[up]} and {names[across]} with the best digital one, an inference each; "
+                 "right: energy = in place + writing x writes, best PCM design of each row"]  # fmt: skip
         notes += left_out("rows", [row.text for row in rows[MOST_ROWS:]])
         head = ["workload", "digital base", "matched", "boundary", up, across, "writes an inference",
                 "digital over PCM"]  # fmt: skip
@@ -93,7 +94,9 @@ def _axes(view: View, options: Sequence[str]) -> tuple[str, str]:
         weight: dict[str, float] = {}
         for _, key, _, total in shares(view, "energy_chip_joules"):
             weight[key] = max(weight.get(key, 0.0), total)
-        keys.sort(key=lambda key: (not key.endswith("adc.bits"), not key.endswith(".rows"), -weight.get(key, 0.0)))
+        keys.sort(
+            key=lambda key: (not key.endswith("adc.bits"), not key.endswith(".rows"), -weight.get(key, 0.0))
+        )
     return keys[0], keys[1]
 
 
@@ -119,7 +122,10 @@ def _rows(view: View, up: str, across: str) -> list[_Row]:
                 match = tuple(zip(shared, codes, strict=True))
                 if not (_matched(view, match) & here & d.analog).any():
                     continue
-                values = [f"{names[key]} {said(d.sets[key].values[code] if code >= 0 else None)}" for key, code in match]
+                values = [
+                    f"{names[key]} {said(d.sets[key].values[code] if code >= 0 else None)}"
+                    for key, code in match
+                ]
                 rows.append(_Row(base, work, match, ", ".join([f"{work}, {base}", *values])))
     return rows
 
@@ -172,20 +178,29 @@ def _draw(view: View, axes: Any, row: _Row, found: Crossing, keys: tuple[str, st
             place.set_title(TITLES[name], fontsize=8)
     axes[0].set_yticks(range(len(deep)), [said(up.values[n]) for n in deep])
     axes[0].set_ylabel(f"{row.text}\n{names[keys[0]]}")
-    last = axes[3]
-    edges = np.append(found.writes, found.writes[-1])
-    last.pcolormesh(edges, np.arange(len(deep) + 1) - 0.5, found.over_writes[deep], cmap=MAP, norm=norm,
-                    rasterized=True)  # fmt: skip
-    last.set_xscale("log")
-    last.set_xticks([1e-6, 1e-4, 1e-2, 1.0])
-    last.minorticks_off()
-    even = np.clip(found.break_even[deep], found.writes[0], found.writes[-1])
-    last.plot(np.repeat(even, 2), np.repeat(np.arange(len(deep) + 1) - 0.5, 2)[1:-1], color="white", linewidth=3.2)
-    last.plot(np.repeat(even, 2), np.repeat(np.arange(len(deep) + 1) - 0.5, 2)[1:-1], color="black", linewidth=1.6)
-    last.set_xlabel("writes an inference")
+    _over_writes(axes[3], found, deep, norm)
     if first:
-        last.set_title("chip, with writing", fontsize=8)
+        axes[3].set_title("chip, with writing", fontsize=8)
     return picture
+
+
+def _over_writes(place: Any, found: Crossing, deep: Any, norm: Any) -> None:
+    """The ratio at the chip boundary over writes an inference, and where it is 1."""
+    place.set_xscale("log")
+    place.set_xlim(found.writes[0], found.writes[-1])
+    place.set_xticks([1e-6, 1e-4, 1e-2, 1.0])
+    place.minorticks_off()
+    place.set_xlabel("writes an inference")
+    if np.isnan(found.break_even[deep]).any():
+        place.text(0.5, 0.5, "writing not measured:\nadd it to measures", ha="center", va="center",
+                   transform=place.transAxes)  # fmt: skip
+        return
+    steps = np.arange(len(deep) + 1) - 0.5
+    edges = np.append(found.writes, found.writes[-1])
+    place.pcolormesh(edges, steps, found.over_writes[deep], cmap=MAP, norm=norm, rasterized=True)
+    even = np.repeat(np.clip(found.break_even[deep], found.writes[0], found.writes[-1]), 2)
+    for colour, width in (("white", 3.2), ("black", 1.6)):
+        place.plot(even, np.repeat(steps, 2)[1:-1], color=colour, linewidth=width)
 
 
 def _edges(place: Any, table: Floats) -> None:
@@ -234,9 +249,10 @@ def _answer(view: View, row: _Row, found: Crossing, up: str) -> str:
     for name in BOUNDARIES:
         known = found.ratio[name][np.isfinite(found.ratio[name])]
         words.append(f"{name} {figure_of(float(known.max()), 2)}" if len(known) else f"{name} unknown")
-    even = found.break_even[np.isfinite(found.over_writes).all(axis=1)]
+    even = found.break_even[np.isfinite(found.ratio["chip"]).any(axis=1)]
     best = float(even.max(initial=0.0))
-    until = ("PCM never wins at the chip boundary" if best == 0 else
+    until = ("writing is not measured" if np.isnan(best) else
+             "PCM never wins at the chip boundary" if best == 0 else
              "PCM wins at the chip boundary at any number of writes" if np.isinf(best) else
              f"PCM wins at the chip boundary below {figure_of(best, 2)} writes an inference")  # fmt: skip
     return f"{row.text}: best ratio {', '.join(words)}; {until}."

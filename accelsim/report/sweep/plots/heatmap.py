@@ -42,13 +42,14 @@ class Heatmap(Plot):
         require_points(view)
         objective = measure_named(view, options[2]) if len(options) > 2 else view.context.objectives[0]
         given = [key_named(view, word) for word in options[:2]]
-        d, measure = view.designs, objective.lstrip("-")
+        d, measure, cost = view.designs, objective.lstrip("-"), view.cost(objective)
         pairs = {base: pair for base in bases_of(view) if (pair := _pair(view, base, measure, given))}
-        places = [(base, work, pair) for work in works_of(view, view.good) for base, pair in pairs.items()
-                  if (view.good & d.base.where(base) & d.work.where(work)).any()]  # fmt: skip
+        known = view.good & np.isfinite(cost)
+        places = [(base, work, pair) for work in works_of(view, known) for base, pair in pairs.items()
+                  if (known & d.base.where(base) & d.work.where(work)).any()]  # fmt: skip
         if not places:
-            raise NotDrawn("no base has two keys that vary with two values each" if not given else
-                           f"no base varies both {' and '.join(given)}")  # fmt: skip
+            raise NotDrawn(f"no base varies {' and '.join(given)}" if given else
+                           f"no base with {SHORT.get(measure, measure)} varies two keys")  # fmt: skip
         shown = places[:MOST_MAPS]
         made, axes = panels(len(shown), 2.6)
         rows: list[list[str | int | float]] = []
@@ -58,8 +59,8 @@ class Heatmap(Plot):
             rows += _draw(view, made, place, (base, work), pair, table, objective)
             answers.append(_answer(view, base, work, pair, table, objective))
         best = "largest" if better_when_larger(objective) else "smallest"
-        notes = [f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; boxed: the best cell; "
-                 "crossed out: no design that keeps the constraints"]  # fmt: skip
+        notes = [f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; boxed: the best "
+                 "cell; crossed out: no design that keeps the constraints"]  # fmt: skip
         notes += left_out("panels", [f"{work} on {base}" for base, work, _ in places[MOST_MAPS:]])
         return Drawn(made, ["base", "workload", "key", "value", "other key", "other value", measure], rows,
                      " ".join(answers), boundary_of(measure), notes,
@@ -120,10 +121,10 @@ def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple
                 place.text(j, i, figure_of(value), ha="center", va="center",
                            color="white" if norm(value) < 0.5 else "black")  # fmt: skip
     cost = -seen if better_when_larger(objective) else seen
-    i, j = np.unravel_index(int(np.nanargmin(cost)), seen.shape)
+    down, right = divmod(int(np.nanargmin(cost)), seen.shape[1])
     for colour, width in (("white", 3.2), ("black", 1.4)):
-        place.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor=colour, linewidth=width, zorder=4,
-                                  clip_on=False))  # fmt: skip
+        place.add_patch(Rectangle((right - 0.5, down - 0.5), 1, 1, fill=False, edgecolor=colour,
+                                  linewidth=width, zorder=4, clip_on=False))  # fmt: skip
     names = short_keys(view.varied())
     turn = 40 if len(wide) > 6 or max(len(labels[0][n]) for n in wide) * len(wide) > 40 else 0
     place.set_xticks(range(len(wide)), [labels[0][n] for n in wide], rotation=turn)
@@ -140,8 +141,11 @@ def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple
 
 def _answer(view: View, base: str, work: str, pair: tuple[str, str], table: Floats, objective: str) -> str:
     cost = -table if better_when_larger(objective) else table
-    i, j = np.unravel_index(int(np.nanargmin(cost)), table.shape)
+    i, j = divmod(int(np.nanargmin(cost)), table.shape[1])
     factor, unit = scale_of(objective.lstrip("-"), table)
     names = short_keys(view.varied())
-    at = [f"{names.get(key, key)} {said(view.designs.sets[key].values[n])}" for key, n in zip(pair, (j, i), strict=True)]
+    at = [
+        f"{names.get(key, key)} {said(view.designs.sets[key].values[n])}"
+        for key, n in zip(pair, (j, i), strict=True)
+    ]
     return f"{work} on {base}: best {figure_of(float(table[i, j]) * factor)} {unit} at {', '.join(at)}."

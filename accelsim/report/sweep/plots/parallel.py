@@ -10,8 +10,16 @@ import numpy as np
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.context import better_when_larger
 from accelsim.report.sweep.looks import left_out, legend_above, looks_of, panels, works_of
-from accelsim.report.sweep.named import best_of_bases, require_points
-from accelsim.report.sweep.scale import boundary_of, figure_of, label_of, said, scale_of, short_keys, spread_log
+from accelsim.report.sweep.named import best_of_bases, require_best
+from accelsim.report.sweep.scale import (
+    boundary_of,
+    figure_of,
+    label_of,
+    said,
+    scale_of,
+    short_keys,
+    spread_log,
+)
 from accelsim.report.sweep.table import Floats
 
 MOST_KEYS = 6
@@ -27,7 +35,7 @@ class Parallel(Plot):
     question = "What do good designs have in common?"
 
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
-        require_points(view)
+        require_best(view)
         d = view.designs
         keys = view.varied(view.good)[:MOST_KEYS]
         if not keys:
@@ -37,8 +45,8 @@ class Parallel(Plot):
         works = works_of(view, view.good)
         made, axes = panels(len(works[:MOST_WORKS]), 2.4, across=1)
         rows: list[list[str | int | float]] = []
-        notes = ["Thick: best design of each base; an objective is better further up; a line leaves a key that its base "
-                 "does not vary below"]  # fmt: skip
+        notes = ["Thick: best design of each base; an objective is better further up; a line passes below a "
+                 "key that its base does not vary"]  # fmt: skip
         for work, place in zip(works, axes, strict=False):
             mine = np.flatnonzero(view.good & d.work.where(work))
             best = {one.row for one in best_of_bases(view) if one.work == work}
@@ -58,7 +66,9 @@ class Parallel(Plot):
                      ", ".join(bounds), notes)  # fmt: skip
 
 
-def _lines(view: View, place: Any, mine: Any, best: set[int], keys: Sequence[str], measures: Sequence[str]) -> None:
+def _lines(
+    view: View, place: Any, mine: Any, best: set[int], keys: Sequence[str], measures: Sequence[str]
+) -> None:
     d, names = view.designs, short_keys(keys)
     heights: list[Floats] = []
     labels = []
@@ -69,9 +79,7 @@ def _lines(view: View, place: Any, mine: Any, best: set[int], keys: Sequence[str
         rank[seen] = np.linspace(0, 1, len(seen)) if len(seen) > 1 else 0.5
         heights.append(rank[column.codes[mine]])
         for n in seen if len(seen) <= 7 else seen[[0, -1]]:
-            place.annotate(said(column.values[n]), (at, rank[n]), (4, 0), textcoords="offset points", va="center",
-                           zorder=6, bbox={"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none",
-                                           "alpha": 0.7})  # fmt: skip
+            _mark(place, said(column.values[n]), at, rank[n])
         labels.append(names[key])
     for name in measures:
         values = d.measures[name][mine]
@@ -84,23 +92,31 @@ def _lines(view: View, place: Any, mine: Any, best: set[int], keys: Sequence[str
         if not better_when_larger(name):
             place01 = 1 - place01
         heights.append(np.nan_to_num(place01, nan=-0.14))
-        for value, height in ((known.min(), 1.0 - better_when_larger(name)), (known.max(), float(better_when_larger(name)))):
-            place.annotate(figure_of(float(value) * factor), (len(labels), height), (4, 0), textcoords="offset points",
-                           va="center", zorder=6)  # fmt: skip
+        for value, height in (
+            (known.min(), 1.0 - better_when_larger(name)),
+            (known.max(), float(better_when_larger(name))),
+        ):
+            _mark(place, figure_of(float(value) * factor), len(labels), height)
         labels.append(label_of(name, unit))
     whole = np.stack(heights, axis=1)
     looks = looks_of(view)
     for at, row in enumerate(mine.tolist()):
         look, top = looks[str(d.base.at(row))], row in best
-        place.plot(range(len(labels)), whole[at], linestyle=look.line, color=look.colour, linewidth=2.2 if top else 0.6,
-                   alpha=1.0 if top else 0.35, zorder=4 if top else 2, label=look.label if top else None,
-                   marker=look.marker if top else None, markersize=5, markeredgecolor="black")  # fmt: skip
+        place.plot(range(len(labels)), whole[at], linestyle=look.line, color=look.colour,
+                   linewidth=2.2 if top else 0.6, alpha=1.0 if top else 0.35, zorder=4 if top else 2,
+                   label=look.label if top else None, marker=look.marker if top else None, markersize=5,
+                   markeredgecolor="black")  # fmt: skip
     place.set_xticks(range(len(labels)), ["\n(".join(label.split(" (")) for label in labels])
     place.set_xlim(-0.1, len(labels) - 0.6)
     place.set_ylim(-0.2, 1.06)
     place.set_yticks([])
     place.spines["left"].set_visible(False)
     place.grid(True, axis="x", linewidth=0.8)
+
+
+def _mark(place: Any, text: str, at: float, height: float) -> None:
+    behind = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
+    place.annotate(text, (at, height), (4, 0), textcoords="offset points", va="center", zorder=6, bbox=behind)
 
 
 def _answer(view: View, keys: Sequence[str]) -> str:

@@ -9,9 +9,25 @@ import numpy as np
 
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.choices import measure_named
-from accelsim.report.sweep.looks import MOST_PANELS, left_out, legend_above, log_axis, looks_of, panels, works_of
+from accelsim.report.sweep.looks import (
+    MOST_PANELS,
+    left_out,
+    legend_above,
+    log_axis,
+    looks_of,
+    panels,
+    works_of,
+)
 from accelsim.report.sweep.named import design_text, named, require_points
-from accelsim.report.sweep.scale import SHORT, boundary_of, figure_of, label_of, scale_of, said, spread_log
+from accelsim.report.sweep.scale import (
+    SHORT,
+    boundary_of,
+    figure_of,
+    label_of,
+    said,
+    scale_of,
+    spread_log,
+)
 from accelsim.report.sweep.statistics import front_of
 from accelsim.report.sweep.table import Bools, Floats, Ints
 
@@ -36,7 +52,10 @@ class Pareto(Plot):
         works = works_of(view, view.designs.ok)
         made, axes = panels(min(len(works), MOST_PANELS), 2.9)
         rows: list[list[str | int | float]] = []
-        answers, notes = [], ["Filled: no design is better in both; faint: dominated; lines: front of each technology"]
+        answers, notes = (
+            [],
+            ["Filled: no design is better in both; faint: dominated; lines: front of each technology"],
+        )
         if (view.cut & view.designs.ok).any():
             notes.append("Hollow: breaks a constraint")
         for work, place in zip(works, axes, strict=False):
@@ -77,15 +96,17 @@ class _Panel:
         if not self.mine.any():
             place.text(0.5, 0.5, "no design has both", ha="center", transform=place.transAxes)
             return []
-        scales = [scale_of(p.lstrip("-"), raw[self.mine]) for p, raw in zip(self.pair, self.raw, strict=True)]
+        scales = [
+            scale_of(p.lstrip("-"), raw[self.mine]) for p, raw in zip(self.pair, self.raw, strict=True)
+        ]
         x, y = (raw * factor for raw, (factor, _) in zip(self.raw, scales, strict=True))
         logs = [spread_log(v[self.mine]) for v in (x, y)]
         either = self.fronts[False] | self.fronts[True]
         faint = np.flatnonzero(self.mine & ~either)
         if len(faint) > MOST_DRAWN:
             kept = thinned(x[faint], y[faint], d.analog[faint], self.view.cut[faint], logs)
-            notes.append(f"{self.work}: of {len(faint):,} dominated designs one is drawn a grid cell and technology "
-                         f"({len(kept):,})")  # fmt: skip
+            notes.append(f"{self.work}: of {len(faint):,} dominated designs one is drawn a grid cell and "
+                         f"technology ({len(kept):,})")  # fmt: skip
             faint = faint[kept]
         self.shown = np.concatenate([np.flatnonzero(either), faint])
         for base, look in looks_of(self.view).items():
@@ -107,13 +128,17 @@ class _Panel:
             rows = np.flatnonzero(self.fronts[analog])
             rows = rows[np.argsort(self.cost[0][rows], kind="stable")]
             if len(rows) > 1:
-                place.step(x[rows], y[rows], where="post", color=colour, linestyle=line, linewidth=1.0, zorder=2)
+                place.step(
+                    x[rows], y[rows], where="post", color=colour, linestyle=line, linewidth=1.0, zorder=2
+                )
         for row, one in self.letters.items():
             place.annotate(one.letter, (x[row], y[row]), (4, 4), textcoords="offset points", weight="bold",
                            zorder=6)  # fmt: skip
         for axis, log, (_, unit), name in zip("xy", logs, scales, self.pair, strict=True):
             _axis(place, axis, log, label_of(name.lstrip("-"), unit))
-        notes += [f"{one.letter}: {design_text(self.view, row)}" for row, one in list(self.letters.items())[:8]]
+        notes += [
+            f"{one.letter}: {design_text(self.view, row)}" for row, one in list(self.letters.items())[:8]
+        ]
         return notes
 
     def rows(self) -> list[list[str | int | float]]:

@@ -8,8 +8,16 @@ import numpy as np
 
 from accelsim.report.roofline import roofline_points, roofs
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
-from accelsim.report.sweep.looks import MOST_PANELS, left_out, legend_above, log_axis, looks_of, panels, works_of
-from accelsim.report.sweep.named import best_of_bases, design_text, require_points
+from accelsim.report.sweep.looks import (
+    MOST_PANELS,
+    left_out,
+    legend_above,
+    log_axis,
+    looks_of,
+    panels,
+    works_of,
+)
+from accelsim.report.sweep.named import design_text, require_best
 from accelsim.report.sweep.scale import figure_of
 from accelsim.results.result import Result
 
@@ -24,7 +32,7 @@ class Roofline(Plot):
     question = "Are the best designs bound by their arrays or by off-chip memory?"
 
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
-        require_points(view)
+        best = require_best(view)
         if view.rerun is None:
             raise NotDrawn("needs its designs run again, and the sweep's files are not at hand")
         works = works_of(view, view.good)
@@ -32,9 +40,12 @@ class Roofline(Plot):
         made, axes = panels(len(shown), 2.9)
         looks = looks_of(view)
         rows: list[list[str | int | float]] = []
-        notes, words = ["Large: the whole network; small: its operators; lines: peak and off-chip bandwidth"], []
+        notes, words = (
+            ["Large: the whole network; small: its operators; lines: peak and off-chip bandwidth"],
+            [],
+        )
         for work, place in zip(shown, axes, strict=True):
-            mine = [one for one in best_of_bases(view) if one.work == work]
+            mine = [one for one in best if one.work == work]
             notes += left_out("designs", [one.letter for one in mine[MOST_DESIGNS:]])
             seen: list[float] = []
             for one in mine[:MOST_DESIGNS]:
@@ -49,10 +60,14 @@ class Roofline(Plot):
                     seen.append(x)
                     place.plot([x], [y], look.marker, markersize=8, color=look.colour, markeredgecolor="black",
                                label=look.label, linestyle="none", zorder=4)  # fmt: skip
-                rows += [[work, one.letter, one.base, p.name, p.intensity, p.speed, peak, bandwidth] for p in points]
+                rows += [
+                    [work, one.letter, one.base, p.name, p.intensity, p.speed, peak, bandwidth]
+                    for p in points
+                ]
                 rows.append([work, one.letter, one.base, "(whole)", x, y, peak, bandwidth])
-                words.append(f"{work}, {one.base}: {figure_of(100 * y / min(peak, bandwidth * x or peak))} % of its roof, "
-                             f"{'memory' if x and bandwidth * x < peak else 'compute'} bound")  # fmt: skip
+                roof = min(peak, bandwidth * x or peak)
+                words.append(f"{work}, {one.base}: {figure_of(100 * y / roof)} % of its roof, "
+                             f"{'memory' if roof < peak else 'compute'} bound")  # fmt: skip
                 notes.append(f"{one.letter}: {design_text(view, one.row)}")
             low, high = (min(seen) / 2, max(seen) * 2) if seen else (1.0, 100.0)
             span = np.geomspace(low, high, 100)

@@ -12,7 +12,7 @@ from accelsim.report.sweep.choices import measure_named
 from accelsim.report.sweep.looks import Look, bases_of, legend_above, looks_of, panels, works_of
 from accelsim.report.sweep.named import require_points
 from accelsim.report.sweep.scale import SHARES, SHORT, boundary_of, short_keys
-from accelsim.report.sweep.variance import effects
+from accelsim.report.sweep.variance import BINS, effects
 
 MOST_MEASURES = 3
 FEWEST = 4  # designs of a base, below which shares say nothing
@@ -20,7 +20,8 @@ Row = tuple[str, str, float, float]  # base, key, main, total: shares
 
 
 class Sensitivity(Plot):
-    """A panel a measure, a bar for each key that varies in a base; workloads are pooled, each about its own mean."""
+    """A panel a measure, a bar for each key that varies in a base; workloads are pooled, each about its
+    own mean."""
 
     name = "sensitivity"
     title = "Sensitivity to each varied key"
@@ -48,17 +49,17 @@ class Sensitivity(Plot):
         axes[0].invert_yaxis()
         legend_above(made, axes)
         grid = view.context.sampling == "grid"
-        notes = ["Filled: alone (main effect); outline: with all interactions"
-                 if grid else "Filled: alone, of 8 bins a key, less what chance gives; outline: with interactions of "
-                 "pairs", "Variance of the logarithm, of shares and dB of the value itself; within each base and "
+        notes = ["Filled: alone (main effect); outline: with all interactions" if grid else
+                 f"Filled: alone, of {BINS} bins a key, less what chance gives; outline: with pairs",
+                 "Variance of the logarithm, of shares and dB of the value itself; within each base and "
                  "workload, designs that break constraints included"]  # fmt: skip
         if grid and (gaps := _gaps(view)):
             notes.append(f"The grid has gaps on {', '.join(gaps)}, so that effects of keys overlap there")
         if len(found) > MOST_MEASURES:
             notes.append(f"Measures left out for room: {', '.join(list(found)[MOST_MEASURES:])}")
-        rows = [[name, base, key, main, total] for name in found for base, key, main, total in found[name]]
+        points = [(name, *row) for name in found for row in found[name]]
         bounds = list(dict.fromkeys(b for name in measures if (b := boundary_of(name))))
-        return Drawn(made, ["measure", "base", "key", "main effect", "total effect"], rows,
+        return Drawn(made, ["measure", "base", "key", "main effect", "total effect"], points,
                      " ".join(_answer(name, found[name], names) for name in measures), ", ".join(bounds),
                      notes)  # fmt: skip
 
@@ -107,7 +108,9 @@ def _gaps(view: View) -> list[str]:
     return found
 
 
-def _panel(place: Any, rows: Sequence[Row], lines: Sequence[tuple[str, str]], looks: dict[str, Look]) -> None:
+def _panel(
+    place: Any, rows: Sequence[Row], lines: Sequence[tuple[str, str]], looks: dict[str, Look]
+) -> None:
     for base, key, main, total in rows:
         at, look = lines.index((base, key)), looks[base]
         place.barh(at, 100 * total, 0.72, facecolor="none", edgecolor="black", linewidth=0.8)

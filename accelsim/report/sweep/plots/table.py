@@ -31,13 +31,18 @@ class BestTable(Plot):
                  if name in d.measures and name not in HIDDEN
                  and any(np.isfinite(d.measures[name][one.row]) for one in chosen)]  # fmt: skip
         keys = view.varied()
-        units = {name: scale_of(name, np.array([d.measures[name][one.row] for one in chosen])) for name in names}
+        units = {
+            name: scale_of(name, np.array([d.measures[name][one.row] for one in chosen])) for name in names
+        }
         rows: list[list[str | int | float]] = []
         lines: list[list[str]] = []
         for one in chosen:
             values = [float(d.measures[name][one.row]) for name in names]
-            halves = [float(np.nan_to_num(d.spread[name][one.row])) if name in d.spread else 0.0 for name in names]
-            rows.append([one.letter, one.work, one.base, "PCM" if one.analog else "digital", "; ".join(one.best_in),
+            halves = [
+                float(np.nan_to_num(d.spread[name][one.row])) if name in d.spread else 0.0 for name in names
+            ]
+            rows.append([one.letter, one.work, one.base, "PCM" if one.analog else "digital",
+                         "; ".join(one.best_in),
                          *(said(d.sets[key].at(one.row)) for key in keys), int(d.repeats[one.row]),
                          *(x for pair in zip((v if np.isfinite(v) else "" for v in values), halves, strict=True)
                            for x in pair)])  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.looks import panels
-from accelsim.report.sweep.named import best_of_bases, design_text, require_points
+from accelsim.report.sweep.named import design_text, require_best
 from accelsim.report.sweep.scale import figure_of, scale_of
 from accelsim.report.timeline import COLOURS, HATCHES, Span, spans
 from accelsim.results.result import Result
@@ -23,10 +23,9 @@ class Timeline(Plot):
     question = "When does each unit of the best designs work, and on what?"
 
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
-        require_points(view)
+        best = require_best(view)
         if view.rerun is None:
             raise NotDrawn("needs its designs run again, and the sweep's files are not at hand")
-        best = best_of_bases(view)
         objective = view.context.objectives[0]
         chosen = []
         for analog in (False, True):
@@ -41,15 +40,17 @@ class Timeline(Plot):
         for one, result, place in zip(chosen, results, axes, strict=True):
             found = spans(result)
             notes += _draw(place, result, found)
-            place.set_title(f"{one.letter}: {one.work} on {one.base} ({'PCM' if one.analog else 'digital'})", loc="left",
-                            pad=22)  # fmt: skip
+            place.set_title(f"{one.letter}: {one.work} on {one.base} "
+                            f"({'PCM' if one.analog else 'digital'})", loc="left", pad=22)  # fmt: skip
             notes.append(f"{one.letter}: {design_text(view, one.row)}")
             hertz = result.timeline.tick_hz
-            rows += [[one.letter, one.base, s.unit, s.operator, s.start / hertz, s.end / hertz] for s in found]
+            rows += [
+                [one.letter, one.base, s.unit, s.operator, s.start / hertz, s.end / hertz] for s in found
+            ]
             factor, unit = scale_of("latency_seconds", view.designs.measure("latency_seconds")[[one.row]])
             words.append(f"{one.letter} takes {figure_of(result.seconds * factor)} {unit}")
         return Drawn(made, ["letter", "base", "unit", "operator", "start: s", "end: s"], rows,
-                     "; ".join(words) + ".", "", [*dict.fromkeys(notes), "Colours and hatches: operators in turn"],
+                     "; ".join(words) + ".", "", [*dict.fromkeys(notes), "Colours and hatches: operators"],
                      [one.base for one in chosen], [chosen[0].work])  # fmt: skip
 
 
@@ -60,11 +61,17 @@ def _units(result: Result, found: Sequence[Span]) -> list[str]:
 
 def _draw(place: Any, result: Result, found: Sequence[Span]) -> list[str]:
     units, notes = _units(result, found), []
-    core = [row.name for row in result.program.units if result.program.unit_kinds[row.kind] == result.chip.core.name]
+    core = [
+        row.name
+        for row in result.program.units
+        if result.program.unit_kinds[row.kind] == result.chip.core.name
+    ]
     if len(units) > MOST_UNITS:
         others = [name for name in units if name not in core]
         kept = [name for name in units if name in core][: max(1, MOST_UNITS - len(others))]
-        notes.append(f"{len(units) - len(kept) - len(others)} of {len(core)} {result.chip.core.name} left out for room")
+        notes.append(
+            f"{len(units) - len(kept) - len(others)} of {len(core)} {result.chip.core.name} left out for room"
+        )
         units = [*kept, *others[: MOST_UNITS - len(kept)]]
     names = list(dict.fromkeys(span.operator for span in sorted(found, key=lambda span: span.start)))
     whole = result.timeline.makespan / result.timeline.tick_hz
@@ -73,7 +80,11 @@ def _draw(place: Any, result: Result, found: Sequence[Span]) -> list[str]:
     for i, name in enumerate(names):
         colour, hatch = COLOURS[i % len(COLOURS)], HATCHES[i // len(COLOURS) % len(HATCHES)]
         for row, unit in enumerate(units):
-            pieces = [(s.start * scale, (s.end - s.start) * scale) for s in found if s.operator == name and s.unit == unit]
+            pieces = [
+                (s.start * scale, (s.end - s.start) * scale)
+                for s in found
+                if s.operator == name and s.unit == unit
+            ]
             if pieces:
                 place.broken_barh(pieces, (row - 0.36, 0.72), color=colour, hatch=hatch, edgecolor="black",
                                   linewidth=0.15, rasterized=len(pieces) > 200)  # fmt: skip
@@ -91,6 +102,6 @@ def _name(place: Any, found: Sequence[Span], shown: Sequence[str], whole: float,
     for span in sorted((s for s in found if s.unit in shown), key=lambda span: span.start):
         middle = (span.start + span.end) / 2 * scale
         if (span.end - span.start) * scale > whole / 60 and middle > free:
-            place.annotate(span.operator, (middle, -0.55), (0, 1), textcoords="offset points", rotation=30, ha="left",
-                           va="bottom", annotation_clip=False)  # fmt: skip
+            place.annotate(span.operator, (middle, -0.55), (0, 1), textcoords="offset points", rotation=30,
+                           ha="left", va="bottom", annotation_clip=False)  # fmt: skip
             free = middle + whole / 22

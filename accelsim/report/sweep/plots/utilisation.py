@@ -9,7 +9,7 @@ import numpy as np
 from accelsim.report.style import CAUSES
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.looks import left_out, legend_above, panels
-from accelsim.report.sweep.named import best_of_bases, design_text, require_points
+from accelsim.report.sweep.named import design_text, require_best
 from accelsim.report.sweep.scale import figure_of
 from accelsim.report.sweep.table import Floats
 from accelsim.results.result import Result
@@ -26,9 +26,9 @@ class Utilisation(Plot):
     question = "How busy are the arrays of the best designs, and what do they wait for?"
 
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
-        require_points(view)
+        best = require_best(view)
         value = view.designs.measure("utilisation")
-        chosen = [one for one in best_of_bases(view) if np.isfinite(value[one.row])]
+        chosen = [one for one in best if np.isfinite(value[one.row])]
         if not chosen:
             raise NotDrawn("no point has a utilisation; add latency to the sweep's measures")
         shown = chosen[:MOST_BARS]
@@ -63,10 +63,10 @@ class Utilisation(Plot):
         rows = [[one.letter, one.work, one.base, "PCM" if one.analog else "digital", float(value[one.row]),
                  *(float(parts[one.row].get(name, 0.0)) if parts else "" for name in names)]
                 for one in shown]  # fmt: skip
-        best = max(shown, key=lambda one: float(value[one.row]))
+        top = max(shown, key=lambda one: float(value[one.row]))
         return Drawn(made, ["letter", "workload", "base", "technology", "utilisation", *names], rows,
-                     f"Best used: {best.letter} ({best.work} on {best.base}), "
-                     f"{figure_of(100 * float(value[best.row]))} %.", "", notes)  # fmt: skip
+                     f"Best used: {top.letter} ({top.work} on {top.base}), "
+                     f"{figure_of(100 * float(value[top.row]))} %.", "", notes)  # fmt: skip
 
 
 def shares(result: Result) -> dict[str, float]:

@@ -1,0 +1,13 @@
+"""Every plot of accelsim holds the contract."""
+
+from __future__ import annotations
+
+from accelsim.report.sweep.library import ORDER, own_plots
+from tests.report.plot_contract import PlotContract
+
+for _name, _plot in own_plots().items():
+    globals()[f"Test{_name.capitalize()}"] = type(f"Test{_name.capitalize()}", (PlotContract,), {"plot": _plot})
+
+
+def test_what_there_is() -> None:
+    assert set(own_plots()) == set(ORDER)
