@@ -3,9 +3,9 @@
 from accelsim.analog.converters import Converter
 from accelsim.analog.ir_drop import Wires, transfer_matrix
 from accelsim.analog.matrix import AnalogMatrix, Periphery
-from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile
+from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile, Use
 from accelsim.analog.scheme import Scheme
 from accelsim.analog.tile import Block
 
 __all__ = ["Adc", "AnalogMatrix", "Block", "Converter", "Drive", "Lines", "Periphery", "Scheme", "Storage",
-           "Tile", "Wires", "transfer_matrix"]  # fmt: skip
+           "Tile", "Use", "Wires", "transfer_matrix"]  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from accelsim.analog.parts import Adc, Tile
+from accelsim.analog.parts import Adc, Tile, Use
 from accelsim.analog.tile import Block
 from accelsim.devices.base import Device, Floats
 from accelsim.noise import Stream
@@ -31,7 +31,7 @@ def error_budget(tile: Tile) -> list[tuple[str, float]]:
     ideal = (x @ codes).astype(np.float64)
     exact = replace(
         tile, device=device.with_effects(False, False, False), adc=Adc(bits=0), lines=None, johnson=False,
-        output_noise=0.0, stuck_low=0.0, stuck_high=0.0, compensation="none",
+        output_noise=0.0, stuck_low=0.0, stuck_high=0.0, compensation="none", wear=Use(),
         drive=replace(tile.drive, bits=16),
     )  # fmt: skip
 
@@ -50,6 +50,7 @@ def error_budget(tile: Tile) -> list[tuple[str, float]]:
         ("read noise", replace(exact, device=cells(False, False, True))),
         ("wires", replace(exact, lines=tile.lines)),
         ("stuck cells", replace(exact, stuck_low=tile.stuck_low, stuck_high=tile.stuck_high)),
+        ("worn cells", replace(exact, wear=tile.wear)),
         ("input converter", replace(exact, drive=tile.drive)),
         ("output converter", replace(exact, adc=tile.adc, drive=replace(tile.drive, bits=16))),
         ("saturation", replace(exact, adc=replace(tile.adc, bits=24 if tile.adc.bits else 0))),

@@ -14,6 +14,7 @@ from accelsim.analog.read_noise import Shares, shares, signed
 from accelsim.analog.reuse import REFERENCE_AGE, VECTORS, attenuation, sampled_error
 from accelsim.analog.scheme import device_targets, split_codes, targets
 from accelsim.devices.base import BOLTZMANN, Cells, Device, Floats
+from accelsim.devices.wear import wear_named
 from accelsim.noise import Stream
 
 Ints = NDArray[np.int64]
@@ -108,12 +109,16 @@ class Programmed:
         return g
 
     def _faulty(self, g: Floats, *what: int) -> Floats:
-        tile = self.tile
-        if not tile.stuck_low and not tile.stuck_high:
-            return g
-        draw = self.stream.of("stuck", *what).uniform(g.shape)
-        g = np.where(draw < tile.stuck_low, tile.device.g_min, g)
-        return np.where(draw > 1.0 - tile.stuck_high, tile.device.g_max, g)
+        """Conductances with stuck and worn cells."""
+        tile, low, high = self.tile, self.tile.device.g_min, self.tile.device.g_max
+        if tile.stuck_low or tile.stuck_high:
+            draw = self.stream.of("stuck", *what).uniform(g.shape)
+            g = np.where(draw < tile.stuck_low, low, g)
+            g = np.where(draw > 1.0 - tile.stuck_high, high, g)
+        if tile.wear.cycles:
+            wear = wear_named(tile.wear.model)
+            g = wear.stuck(g, low, high, tile.wear.cycles, self.stream.of("wear", *what))
+        return g
 
     @cached_property
     def weights(self) -> list[list[Floats]]:

@@ -85,6 +85,15 @@ class Storage:
 
 
 @dataclass(frozen=True, slots=True)
+class Use:
+    """How often the cells have been programmed. cycles: programmings so far, every cell alike. model: of
+    wear, a record of devices/tables/wear.json."""
+
+    cycles: Annotated[float, Bounds(0.0, 1e15)] = 0.0
+    model: str = "mainstream"
+
+
+@dataclass(frozen=True, slots=True)
 class Tile:
     """Everything that decides a crossbar's values. age: seconds since programming. reads: of a
     calibration. output_noise: standard deviation at the converters, in full columns. johnson: thermal
@@ -93,7 +102,7 @@ class Tile:
     "frozen" for a run, as 1/f noise slower than it is; drawn "fresh" for every vector, as noise faster than
     one is (through its exact variance); or "flicker", correlated in time from vector to vector.
     interval: seconds between vectors, for the latter. ir_drop: of lines, "exact", or "reuse" of what one age
-    showed (reuse.py). profile: where the cells spent their age; without
+    showed (reuse.py). wear: of the cells. profile: where the cells spent their age; without
     one, all of it at the temperature of the read."""
 
     device: Device
@@ -116,3 +125,4 @@ class Tile:
     profile: tuple[Storage, ...] = ()
     interval: float = 1e-6
     ir_drop: Literal["exact", "reuse"] = "exact"
+    wear: Use = Use()

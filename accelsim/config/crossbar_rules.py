@@ -10,6 +10,7 @@ from accelsim.chip import Precision
 from accelsim.config.yaml_source import Place
 from accelsim.devices import device_named, device_names
 from accelsim.devices.base import Device
+from accelsim.devices.wear import wear_named, wear_names
 from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS
 from accelsim.units.crossbar import Crossbar
@@ -17,6 +18,7 @@ from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 
 Placed = Callable[..., Place]
+WORN = 0.5  # of the cells: nothing computes with more failed ones
 APART = 1.0  # levels are held apart when their distance is so many sums of their deviations
 
 
@@ -83,6 +85,13 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     if unit.writing.parallel > unit.columns * cells.cells:
         yield ("writing.parallel", "parallel", f"{unit.writing.parallel} cells are more than a row has",
                f"write at most {unit.columns * cells.cells}")
+    if unit.wear.model not in wear_names():
+        yield ("wear.model", "wear", f"there is no wear model {unit.wear.model!r}",
+               "write one of: " + ", ".join(wear_names()))
+    elif unit.worn > WORN:
+        yield ("wear.cycles", "worn", f"{100 * unit.worn:.3g} % of the cells have failed after "
+               f"{unit.wear.cycles:g} cycles", "write fewer cycles, at most "
+               f"{wear_named(unit.wear.model).cycles_until(WORN):.3g}")  # fmt: skip
     spent = sum(stay.time for stay in unit.profile)
     if spent > unit.age * (1 + 1e-9):
         yield ("profile", "profile", f"the cells spent {spent:g} s in storage, their age is {unit.age:g} s",

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.devices.base import Cells, Device, Floats
+from accelsim.devices.wear import Wear
 from accelsim.noise import Stream
 
 Ints = NDArray[np.int64]
@@ -73,17 +74,24 @@ def staircase(model: Pulses, count: int, cells: int, stream: Stream) -> Floats:
 
 
 def program_and_verify(model: Pulses, device: Device, target: Floats, stream: Stream,
-                       read_step: float = 0.0, read_noise: bool = True) -> Written:  # fmt: skip
+                       read_step: float = 0.0, read_noise: bool = True, wear: Wear | None = None,
+                       cycles: float = 0.0) -> Written:  # fmt: skip
     """Cells brought into the window around their targets (siemens), or as near as the pulses allow.
 
     Each starts from RESET; a verify read has the device's own noise, and a converter of ``read_step``
-    siemens a code (0: ideal). A cell above its window is RESET where only SET pulses are to be had.
+    siemens a code (0: ideal). A cell above its window is RESET where only SET pulses are to be had. wear:
+    cells that have failed after ``cycles`` programmings do not move, take all pulses and count as failed.
     """
     goal = np.asarray(target, np.float64)
     wanted, count = goal.ravel(), goal.size
     every = np.arange(count)
     g = np.clip(_reset(model, count, every, stream, 0), 0.0, device.g_max * 1.5)
     slope = np.maximum(1.0 + model.slope * stream.of("slope").normal(count), 0.1)
+    held = np.full(count, np.nan)
+    if wear is not None:
+        held = wear.stuck(held, device.g_min, device.g_max, cycles, stream.of("wear"))
+    worn = np.isfinite(held)
+    g[worn] = held[worn]
     pulses, resets, reads = (np.full(count, start, np.int64) for start in (0, 1, 0))
     open_ = every
     for number in range(1, model.iterations + 2):
@@ -102,7 +110,7 @@ def program_and_verify(model: Pulses, device: Device, target: Floats, stream: St
             moved[over] = _reset(model, count, open_[over], stream, number)
         resets[open_] += over
         pulses[open_] += ~over
-        g[open_] = np.clip(moved, 0.0, device.g_max * 1.5)
+        g[open_] = np.where(worn[open_], g[open_], np.clip(moved, 0.0, device.g_max * 1.5))
     failed = np.zeros(count, bool)
     failed[open_] = True
     total, again = int(pulses.sum()), int(resets.sum())

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
+from accelsim.devices.wear import wear_named
 from accelsim.energy import AreaRow, EnergyReport, area
 from accelsim.explore import SearchReport
 from accelsim.mapping import Plan
@@ -141,6 +142,8 @@ class Result:
         notes = []
         if crossbar.drive.retries and self.values is None:
             notes = [f"{crossbar.drive.repeats:g} reads again a vector, as stated in the chip file"]
+        if crossbar.wear.cycles:
+            notes.append(_worn(crossbar))
         return [
             *notes,
             f"cells: {crossbar.device}, {crossbar.age:g} s after programming, {crossbar.temperature:g} K, "
@@ -150,6 +153,17 @@ class Result:
             f"and {crossbar.writing.pulse * 1e9:g} ns a cell, as stated in the chip file",
             f"calibration: {crossbar.calibration_reads} vectors a crossbar, charged where it is written",
         ]  # fmt: skip
+
+
+def _worn(crossbar: Crossbar) -> str:
+    """What wear has done, and when it will matter."""
+    model = wear_named(crossbar.wear.model)
+    text = (f"wear: {100 * crossbar.worn:.3g} % of the cells have failed after {crossbar.wear.cycles:g} "
+            f"cycles, one in a thousand will have after {model.cycles_until(1e-3):.2g} (low confidence; "
+            f"{model.source})")  # fmt: skip
+    if crossbar.unmapped == "reprogram":
+        text += "; reprogrammed operators wear their crossbars by one cycle a run and block"
+    return text
 
 
 def peak_macs_per_cycle(chip: Chip) -> int:

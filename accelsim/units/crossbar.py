@@ -14,9 +14,10 @@ from typing import Annotated, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile
+from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile, Use
 from accelsim.analog.scheme import Scheme
 from accelsim.devices import device_named
+from accelsim.devices.wear import wear_named
 from accelsim.fields import Bounds, Quantity, with_defaults
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
@@ -42,10 +43,11 @@ class Writing:
 
     iterations: pulses of program-and-verify a cell, each followed by a read. pulse: seconds of a pulse
     with its read. energy: joules of a pulse at the supply. parallel: cells of a row that are written
-    at once.
+    at once. limit: most pulses of a cell; cells that have failed take them all.
     """
 
     iterations: Annotated[float, Bounds(1.0, 1e4)] = 10.0
+    limit: Annotated[float, Bounds(1.0, 1e4)] = 30.0
     pulse: Annotated[float, Quantity("s"), Bounds(1e-12, 1.0)] = 1e-6
     energy: Annotated[float, Quantity("J"), Bounds(0.0, 1e-3)] = 100e-12
     parallel: Annotated[int, Bounds(1, 65536)] = 1
@@ -63,12 +65,12 @@ class Crossbar(Unit):
     beside its reads, before its result is out; it does not repeat with the phases. unmapped: what becomes
     of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run, or "digital",
     the chip's MAC array. replicate: spare crossbars take copies of the slowest operators. age: seconds
-    since programming; temperature: of the reads; profile: times and
-    temperatures of storage before, for devices that heat changes; read_noise: of the cells, "frozen"
-    for the run, "fresh" for every vector, or "flicker", correlated from vector to vector; vector_interval:
-    seconds between them for the latter, 0 for the crossbar's own interval. static: watts of one crossbar
-    with its converters, always on. overhead: joules of a vector's read beside cells, drivers, converters
-    and shift-add, in each phase and step.
+    since programming; temperature: of the reads; profile: times and temperatures of storage before, for
+    devices that heat changes; wear: programmings so far; read_noise: of the cells, "frozen" for the run,
+    "fresh" for every vector, or "flicker", correlated from vector to vector; vector_interval: seconds
+    between them for the latter, 0 for the crossbar's own interval. static: watts of one crossbar with its
+    converters, always on. overhead: joules of a vector's read beside cells, drivers, converters and
+    shift-add, in each phase and step.
 
     Shape extents: MVM (m vectors, n outputs, k rows); PROGRAM (0, n, k).
     """
@@ -103,6 +105,7 @@ class Crossbar(Unit):
     age: Annotated[float, Quantity("s"), Bounds(0.0, 1e10)] = 0.0
     temperature: Annotated[float, Quantity("K"), Bounds(200.0, 500.0)] = 298.15
     profile: tuple[Storage, ...] = ()
+    wear: Use = Use()
     seed: Annotated[int, Bounds(0, 1 << 31)] = 0
     mean_conductance: Annotated[float, Bounds(0.0, 1.0)] = 0.15
     writing: Writing = Writing()
@@ -131,12 +134,23 @@ class Crossbar(Unit):
             self.outputs, self.age, self.temperature, self.compensation, self.calibration_reads,
             self.output_noise, self.johnson, self.stuck_low, self.stuck_high, self.seed,
             self.read_noise, self.profile, self.vector_interval or self.interval_seconds,
-            self.ir_drop,
+            self.ir_drop, self.wear,
         )  # fmt: skip
 
     def measured(self) -> Crossbar:
         """The same without the stated repeats, for a run whose values say which vectors are read again."""
         return replace(self, drive=replace(self.drive, repeats=0.0)) if self.drive.repeats else self
+
+    @property
+    def worn(self) -> float:
+        """Part of the cells that have failed by wear."""
+        return wear_named(self.wear.model).failed_share(self.wear.cycles) if self.wear.cycles else 0.0
+
+    @property
+    def pulses(self) -> float:
+        """Pulses of programming a cell, on average; those that have failed take all that there may be."""
+        usual = self.writing.iterations
+        return usual + self.worn * (max(self.writing.limit, usual) - usual)
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -191,7 +205,7 @@ class Crossbar(Unit):
         period = max(1, self.cycles(self.interval_seconds))
         latency = max(period, self.cycles(self.latency_seconds))
         groups = -(-n * self.cells.cells // self.writing.parallel)
-        turn = self.cycles(self.writing.iterations * self.writing.pulse)
+        turn = self.cycles(self.pulses * self.writing.pulse)
         calibration = self.calibration_reads if self.compensation != "none" else 0
         write = k * groups * turn + calibration * period
         return Cost(
@@ -245,7 +259,7 @@ class Crossbar(Unit):
         applied = self.drive.mean if self.drive.mode != "bit_serial" else 0.5 * self.drive.steps
         coulombs = m * cells * g * self.drive.voltage * self.drive.pulse * applied
         converted = m * lines * blocks * self.reads
-        written = n * k * self.cells.cells * blocks * self.writing.iterations
+        written = n * k * self.cells.cells * blocks * self.pulses
         calibration = self.calibration_reads if self.compensation != "none" else 0
         verified = written + calibration * lines * blocks * self.reads
         return {

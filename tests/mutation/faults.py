@@ -244,6 +244,12 @@ FAULTS = [
      "tests/analog/test_reuse.py"),
     ("sampled error of nothing", "analog/reuse.py", "off = inputs @ matrix - exact", "off = 0.0 * exact",
      "tests/analog/test_reuse.py"),
+    ("worn cells move", "devices/pulses.py", "np.where(worn[open_], g[open_], ", "np.where(False, g[open_], ",
+     "tests/devices/test_wear.py"),
+    ("wear without spread", "devices/wear.py", "self.sigma * stream.of(\"life\").normal(shape)",
+     "0.0 * stream.of(\"life\").normal(shape)", "tests/devices/test_wear.py"),
+    ("worn cells cost nothing", "units/crossbar.py", "usual + self.worn *", "usual + 0.0 *",
+     "tests/devices/test_wear.py"),
     ("Johnson noise of one cell", "analog/cells.py", "np.sqrt(scale * g)", "np.sqrt(scale * g / 64)", TILE),
     ("row blocks not added", "numerics/execute.py", "for i in range(entry, "
                                                     "last):", "for i in range(entry, entry):",
