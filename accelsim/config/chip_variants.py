@@ -9,7 +9,8 @@ from accelsim.config.chip_file import ChipReader
 from accelsim.config.overrides import node_of, replaced
 from accelsim.config.yaml_source import Node, Place, parse_yaml
 from accelsim.errors import InputError, Problem
-from accelsim.store.spec import Plain
+from accelsim.store.record import canonical
+from accelsim.store.spec import Base, Plain
 
 Sets = Iterable[tuple[str, Plain | Node]]
 
@@ -33,6 +34,19 @@ class Variants:
         """The Chip with more keys replaced, in order: the one that config.load_chip gives for the same
         file and --set, with the same problems as InputError. Sections that no key touches are shared."""
         return ChipReader(_with(self.root, sets), self.source, self._kept).chip()
+
+
+_KEPT: dict[tuple[str, str, str], Variants] = {}
+
+
+def variants_of(base: Base) -> Variants:
+    """The Variants of a sweep's base; those of the last 64 are kept."""
+    key = (base.source, base.text, canonical(base.sets))
+    if key not in _KEPT:
+        if len(_KEPT) >= 64:
+            _KEPT.clear()
+        _KEPT[key] = Variants(base.text, base.source, base.sets)
+    return _KEPT[key]
 
 
 def _with(root: Node, sets: Sets) -> Node:

@@ -54,7 +54,7 @@ class BaseReader(Reader):
             self.keys(inner, ("chip", "base", "set"), path, (), place)
             if ("chip" in inner) == ("base" in inner):
                 self.wrong("sweep.base", place, path, "must have one of chip and base", "write chip: int8_edge")
-            elif "base" in inner and inner["base"][1].value not in items:
+            elif "base" in inner and inner["base"][1].value not in list(items):
                 self.choice(inner["base"][1], list(items), f"{path}.base")
             else:
                 entries[name] = inner

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accelsim.config.chip_keys import comparable, own_value
-from accelsim.config.chip_variants import Variants
+from accelsim.config.chip_variants import variants_of
 from accelsim.config.reader import MISSING
 from accelsim.store.spec import Axis, Base, Plain, SweepSpec
 
@@ -198,7 +198,7 @@ def combinations(spec: SweepSpec, base: Base, work: str, own: Mapping[str, Any] 
 
 def own_values(spec: SweepSpec, base: Base) -> dict[str, Any]:
     """A base's own values of what conditions and exclusions ask for, in comparable form."""
-    chip = Variants(base.text, base.source, base.sets).base
+    chip = variants_of(base).base
     found = {key: own_value(chip, key) for key in asked_keys(spec)}
     if SEARCH in found:
         found[SEARCH] = "none" if spec.search is None else spec.search

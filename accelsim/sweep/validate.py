@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations as pairs_of
 from pathlib import Path
 
-from accelsim.config.chip_variants import Variants
+from accelsim.config.chip_variants import variants_of
 from accelsim.config.overrides import node_of
 from accelsim.config.sweep_combinations import BATCH, SEARCH, Combinations, Pairs, combinations
 from accelsim.config.sweep_file import few, load_sweep
@@ -103,7 +103,7 @@ def _with(found: Combinations, fixed: dict[int, int]) -> Iterator[Chosen]:
 
 
 def _problems(spec: SweepSpec, base: Base, found: Combinations, chosen: list[Chosen]) -> list[Problem]:
-    variants = Variants(base.text, base.source, base.sets)
+    variants = variants_of(base)
     nodes: dict[int, list[tuple[str, Node]]] = {id(()): []}
     for axis in found.axes:
         for pairs, where in zip(axis.pairs, spec.axes[axis.number].places, strict=True):

@@ -15,6 +15,7 @@ import accelsim
 from accelsim.config.mapping_file import load_mappings
 from accelsim.config.values_file import load_npz
 from accelsim.errors import InputError
+from accelsim.sweep.validate import checked_sweep
 
 ROOT = Path(__file__).parents[2]
 MEMORY = 6 << 30  # bytes of address space that a loader may take
@@ -29,6 +30,7 @@ SOURCES = {
     "values": [ROOT / "workloads/digits_mlp.npz"],
     "cfg": [ROOT / "tests/scalesim/small.cfg"],
     "csv": [ROOT / "tests/scalesim/small.csv"],
+    "sweep": [ROOT / "tests/config/sweep.yaml", ROOT / "configs/sweeps/array_size.yaml"],
 }
 
 
@@ -69,7 +71,7 @@ def main(kind: str, first: int, count: int, folder: Path) -> int:
     load: dict[str, Callable[[Path], object]] = {
         "chip": accelsim.load_chip, "trace": accelsim.load_workload,
         "mapping": lambda path: load_mappings(path, chip, workload), "values": load_npz,
-        "cfg": accelsim.load_chip, "csv": accelsim.load_workload,
+        "cfg": accelsim.load_chip, "csv": accelsim.load_workload, "sweep": checked_sweep,
     }  # fmt: skip
     ending = {"values": "npz", "cfg": "cfg", "csv": "csv"}.get(kind, "yaml")
     path = folder / f"fuzzed.{ending}"
