@@ -91,8 +91,10 @@ def comparable(value: Any) -> Any:
     """A value in a form in which equal ones are equal: "0.1 GHz", "100 MHz" and 1e8; 8 and 8.0."""
     if isinstance(value, bool) or value is None:
         return repr(value)
-    if isinstance(value, int | float):
+    if isinstance(value, int):
         return float(value)
+    if isinstance(value, float):
+        return float(f"{value:.12g}")
     if isinstance(value, str):
         found = any_quantity(value)
         return value if found is None else float(f"{found[0]:.12g}")

@@ -204,6 +204,9 @@ class AxisReader(Reader):
                 self.wrong("sweep.values", item.place, f"{here}[{number}]",
                            f"stands already in line {seen[same].line}", "keep one of them")  # fmt: skip
             seen[same] = item.place
+            if any(isinstance(value, str) and value.endswith(".json") for value in values):
+                self.wrong("sweep.device", item.place, f"{here}[{number}]", "a device file cannot vary",
+                           "make a base with set: {units.tiles.device: ...} for each")  # fmt: skip
             found.append((values, item.place, item))
         return found[:MOST_STEPS]
 

@@ -97,6 +97,8 @@ SWEEP = [
      "varies already"),
     ("key twice through a tie", "{key: weights, values: [cold, resident]}",
      "{key: units.array.columns, values: [8], bases: [int8]}", "units.array.columns, values", "varies already"),
+    ("device files that vary", "  - {key: weights", "  - {key: units.tiles.device, values: [cells.json, pcm_like], bases: [pcm]}\n  - {key: weights",
+     "[cells.json", "a device file cannot vary"),
     # -- ranges
     ("range without step", STEP, "range: {from: 4, to: 8}", "from: 4, to: 8}", "step: is missing"),
     ("range of a list", STEP, "range: [4, 8]", "range: [4, 8]", "must hold keys"),
