@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations as pairs_of
 from pathlib import Path
 
+from accelsim import shipped
 from accelsim.config.chip_variants import variants_of
 from accelsim.config.overrides import node_of
 from accelsim.config.sweep_combinations import BATCH, SEARCH, Combinations, Pairs, combinations
@@ -38,8 +39,8 @@ class Checked:
 
 
 def checked_sweep(path: str | Path) -> tuple[SweepSpec, Checked]:
-    """A sweep file, read, counted and checked. InputError with every problem."""
-    spec = load_sweep(path)
+    """A sweep file (or a shipped name), read, counted and checked. InputError with every problem."""
+    spec = load_sweep(shipped.find("sweep", path))
     return spec, check(spec)
 
 

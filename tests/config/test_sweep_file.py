@@ -178,6 +178,18 @@ def test_a_device_file_stands_beside_the_sweep(tmp_path: Path) -> None:
     assert sweep(tmp_path, **more).bases[0].digest != base.digest
 
 
+def test_the_example_of_the_docs_loads_and_has_every_key(tmp_path: Path) -> None:
+    from accelsim.config.sweep_file import KEYS
+    from accelsim.sweep.validate import checked_sweep
+
+    text = (Path(__file__).parents[2] / "docs/sweeps.md").read_text().split("```yaml\n")[1].split("```")[0]
+    path = tmp_path / "sweep.yaml"
+    path.write_text(text)
+    spec, checked = checked_sweep(path)
+    assert checked.points == (6 + 12) * 2 + (2 * 6 - 1) * 2 * 2 * 3
+    assert all(f"\n{key}:" in f"\n{text}" for key in KEYS) and len(spec.works) == 2
+
+
 def test_settings(tmp_path: Path) -> None:
     spec = load_sweep(GOOD)
     assert spec.constraints == (("area_square_metres", "<=", 4e-5), ("top1", ">=", 0.9), ("fits", "", 0.0))

@@ -15,6 +15,9 @@ PLAN = "tests/crossbars/test_one_plan.py"
 TILE = "tests/analog/test_tile.py"
 PRICE = "tests/energy/test_crossbar.py tests/crossbars/test_hermes.py"
 KINDS = "tests/workload"
+VARIANTS = "tests/config/test_chip_variants.py"
+SPACE = "tests/sweep/test_space.py"
+FILE = "tests/config/test_sweep_file.py"
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
 
 FAULTS = [
@@ -288,4 +291,38 @@ FAULTS += [
      "return self.order[-1:] == (len(self.order) - 1,)", "return True", KINDS),
     ("unrolled steps hold their weights each", "mapping/tensors.py", "if count > 1}", "if count > 99}",
      KINDS),
+]
+
+FAULTS += [
+    # -- sweep files and their points
+    ("sections kept though a key changed", "config/chip_file.py", "if id(node) in self.kept:",
+     "if self.kept:", VARIANTS),
+    ("base document changed in place", "config/overrides.py",
+     "return Node({**here.value, step: (node.place, node)}, here.place)",
+     "here.value[step] = (node.place, node)\n        return here", VARIANTS),
+    ("constant replaced beside its old value", "config/overrides.py",
+     "entry, fresh = Node({**entry.value, **given}, entry.place), False", "fresh = True", VARIANTS),
+    ("conditions never asked", "config/sweep_combinations.py", "if found not in values:", "if False:", SPACE),
+    ("conditions forget the base's own value", "config/sweep_combinations.py",
+     "self.own.get(key, MISSING)", "MISSING", SPACE),
+    ("exclusions of the last axis forgotten", "config/sweep_combinations.py",
+     "checked = place in self.excluded",
+     "checked = place in self.excluded and place + 1 < len(self.axes)", SPACE),
+    ("states merged too early", "config/sweep_combinations.py", "if after > place",
+     "if after > place + 1", SPACE),
+    ("seeds of everything", "sweep/space.py", "(spec.repeats if random else 1)", "spec.repeats", SPACE),
+    ("sets in the order of the axes", "sweep/space.py", "sorted(chain.from_iterable(pairs), key=_key)",
+     "list(chain.from_iterable(pairs))", SPACE),
+    ("own samples for every base", "sweep/space.py", "cube[:, [axis.number for axis in found.axes]]",
+     "cube[:, : len(found.axes)]", SPACE),
+    ("pairs thinned to steps", "sweep/validate.py", "for (one, size), (other, more) in pairs_of(",
+     "for (one, size), (other, more) in () and pairs_of(", "tests/sweep/test_validate.py"),
+    ("problems stay in the chip file", "sweep/validate.py", "if problem.file != spec.source and sets:",
+     "if False:", "tests/sweep/test_validate.py"),
+    ("log ranges are even", "config/sweep_ranges.py", "float(low) * ratio ** (i / (count - 1))",
+     "float(low) * (1 + (ratio - 1) * i / (count - 1))", FILE),
+    ("nested base forgets", "config/sweep_bases.py", "merged = list(self.sets[under[0]]) if under else []",
+     "merged: list[tuple[str, Node]] = []", FILE),
+    ("values' content not in the digest", "config/sweep_works.py",
+     "total.update(Path(work.values).read_bytes())", "pass", FILE),
 ]
