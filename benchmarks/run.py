@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import bench_crossbar
 import bench_engine
+import bench_formats
 import bench_gemm
 import bench_program
 import bench_scalesim
@@ -24,7 +25,7 @@ import bench_startup
 
 BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
            "startup": bench_startup, "search": bench_search, "scalesim": bench_scalesim,
-           "crossbar": bench_crossbar}  # fmt: skip
+           "crossbar": bench_crossbar, "formats": bench_formats}  # fmt: skip
 
 
 def shown(name: str, value: float) -> str:

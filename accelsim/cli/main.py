@@ -13,6 +13,7 @@ COMMANDS = {
     "check": "Check chip, workload, sweep and value files and say what they are.",
     "explain": "Say where the cycles and joules of a run went, and what to change.",
     "compare": "Compare chips, digital or PCM, on one workload, with accuracy over age.",
+    "format": "Show a number format: range, precision, special values, number line.",
     "device": "Fit a device file to measured conductances.",
     "reproduce": "Compute a published claim: figures, assumptions, limits, picture.",
     "sweep": "Run many chips on workloads, kept in a store that can be resumed.",

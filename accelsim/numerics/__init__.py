@@ -3,8 +3,11 @@
 from accelsim.numerics.accuracy import float_forward, signal_to_noise, top1
 from accelsim.numerics.calibrate import build_network
 from accelsim.numerics.execute import Execution, execute
+from accelsim.numerics.matmul import matmul
 from accelsim.numerics.network import Network
+from accelsim.units.accumulation import Accumulation
 
 __all__ = [
-    "Execution", "Network", "build_network", "execute", "float_forward", "signal_to_noise", "top1",
+    "Accumulation", "Execution", "Network", "build_network", "execute", "float_forward", "matmul",
+    "signal_to_noise", "top1",
 ]  # fmt: skip
