@@ -191,6 +191,10 @@ class AxisReader(Reader):
         if not inner.is_list or not inner.value:
             self.wrong("sweep.values", inner.place, here, "must be a list of values", "write [16, 32]")
             return []
+        if len(inner.value) > MOST_STEPS:
+            self.wrong("sweep.values", inner.place, here, f"lists {len(inner.value):,} values",
+                       f"write at most {MOST_STEPS:,}")  # fmt: skip
+            return []
         found: list[tuple[tuple[Plain, ...], Place, Node]] = []
         seen: dict[Any, Place] = {}
         for number, item in enumerate(inner.value):
@@ -208,7 +212,7 @@ class AxisReader(Reader):
                 self.wrong("sweep.device", item.place, f"{here}[{number}]", "a device file cannot vary",
                            "make a base with set: {units.tiles.device: ...} for each")  # fmt: skip
             found.append((values, item.place, item))
-        return found[:MOST_STEPS]
+        return found
 
     def suit(self, steps: list[tuple[tuple[Plain, ...], Place, Node]], keys: list[str],
              bases: tuple[str, ...], path: str) -> None:  # fmt: skip

@@ -217,6 +217,15 @@ def test_no_base_or_too_many(tmp_path: Path) -> None:
             sweep(tmp_path, bases=bases)
 
 
+def test_a_list_of_too_many_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from accelsim.config import sweep_axes
+
+    monkeypatch.setattr(sweep_axes, "MOST_STEPS", 3)
+    assert len(steps(tmp_path, "units.array.rows", values=[1, 2, 3])[0]) == 3
+    with pytest.raises(InputError, match="lists 4 values; write at most 3"):
+        steps(tmp_path, "units.array.rows", values=[1, 2, 3, 4])
+
+
 def test_a_topology_is_a_workload(tmp_path: Path) -> None:
     shutil.copy(Path(__file__).parents[1] / "scalesim/small.csv", tmp_path / "net.csv")
     assert sweep(tmp_path, workloads=["net.csv"]).works[0].batch is None

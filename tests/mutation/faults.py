@@ -318,7 +318,7 @@ FAULTS += [
     ("pairs thinned to steps", "sweep/validate.py", "for (one, size), (other, more) in pairs_of(",
      "for (one, size), (other, more) in () and pairs_of(", "tests/sweep/test_validate.py"),
     ("problems stay in the chip file", "sweep/validate.py", "if problem.file != spec.source and sets:",
-     "if False:", "tests/sweep/test_validate.py"),
+     "if False:", "tests/config/test_bad_sweeps.py"),
     ("log ranges are even", "config/sweep_ranges.py", "float(low) * ratio ** (i / (count - 1))",
      "float(low) * (1 + (ratio - 1) * i / (count - 1))", FILE),
     ("nested base forgets", "config/sweep_bases.py", "merged = list(self.sets[under[0]]) if under else []",
