@@ -46,11 +46,20 @@ def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
     return config.load_chip(shipped.find("chip", path), overrides)
 
 
-def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False) -> Workload:
-    """A Workload from a YAML layer trace, a SCALE-Sim topology .csv or a shipped name. batch:
-    replaces the first dimension (YAML only). gemm: the .csv has M, N, K lines."""
+def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False,
+                  dims: Mapping[str, int] | None = None) -> Workload:  # fmt: skip
+    """A Workload from a YAML layer trace, an ONNX model, a SCALE-Sim topology .csv or a shipped name.
+    batch: replaces the first dimension of every input (not of a .csv). gemm: the .csv has M, N, K
+    lines. dims: symbolic dimensions of an ONNX model by name."""
     from accelsim import config, shipped
 
+    if str(path).endswith(".onnx"):
+        from accelsim.importers.onnx_model import load_onnx
+
+        return load_onnx(path, dims, batch)
+    if dims:
+        raise InputError(Problem("onnx.dimension", "binds dimensions of ONNX models only", "leave it out",
+                                 next(iter(dims)), "--dim"))  # fmt: skip
     if str(path).endswith(".csv"):
         from accelsim.config.scalesim_topology import load_topology
 

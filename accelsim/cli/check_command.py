@@ -10,21 +10,32 @@ import click
 @click.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--gemm", is_flag=True, help="Topology .csv files have M, N, K lines.")
-def command(files: tuple[str, ...], gemm: bool) -> None:
-    """Say what each FILE is, or everything that is wrong with it (exit status 2)."""
+@click.option("--dim", "dims", multiple=True, metavar="NAME=N",
+              help="Value of a symbolic dimension of an ONNX model, like batch=1.")  # fmt: skip
+def command(files: tuple[str, ...], gemm: bool, dims: tuple[str, ...]) -> None:
+    """Say what each FILE is, or everything that is wrong with it (exit status 2).
+
+    For an ONNX model, also what of it runs where.
+    """
+    from accelsim.cli.dimensions import dims_of
     from accelsim.errors import InputError, Problem
 
     problems: list[Problem] = []
     for name in files:
         try:
-            click.echo(f"{name}: {_describe(name, gemm)}")
+            click.echo(f"{name}: {_describe(name, gemm, dims_of(dims))}")
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(problems)
 
 
-def _describe(name: str, gemm: bool) -> str:
+def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
+    if name.endswith(".onnx"):
+        from accelsim.cli.placed import placed
+        from accelsim.importers.onnx_model import load_onnx
+
+        return placed(load_onnx(name, dims))
     if Path(name).suffix == ".npz":
         from accelsim.config.values_file import load_npz
 

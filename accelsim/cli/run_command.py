@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from accelsim.cli.dimensions import dims_of
+
 
 @click.command("run")
 @click.argument("chip")
@@ -18,6 +20,8 @@ import click
 @click.option("--out", metavar="DIR", help="Write results and pictures to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
+@click.option("--dim", "dims", multiple=True, metavar="NAME=N",
+              help="Value of a symbolic dimension of an ONNX model, like batch=1.")  # fmt: skip
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Replace a value of the chip file, like units.array.rows=64.")  # fmt: skip
 @click.option("--engine", default="auto", type=click.Choice(["auto", "plain", "compiled", "simpy"]),
@@ -38,13 +42,13 @@ import click
 @click.option("--throughput", is_flag=True, help="Also measure runs back to back.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(chip: str, workload: str, input_file: str | None, out: str | None, force: bool,
-            batch: int | None, overrides: tuple[str, ...], engine: str, point: str | None,
-            weights: str | None, mapping_file: str | None, search: str | None,
+            batch: int | None, dims: tuple[str, ...], overrides: tuple[str, ...], engine: str,
+            point: str | None, weights: str | None, mapping_file: str | None, search: str | None,
             budget: int, rounding: str, gemm: bool,
             reports: str | None, throughput: bool, as_json: bool) -> None:  # fmt: skip
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
-    SCALE-Sim's .cfg and topology .csv files are read as they are.
+    SCALE-Sim's .cfg and topology .csv files and .onnx models are read as they are.
     An input file holds one array for each input tensor, or "images" for a single one, and
     optionally "labels"; its first dimension sets the batch when --batch does not.
     """
@@ -65,7 +69,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
     made_chip = api.load_chip(chip, overrides)
     if point is not None:
         made_chip = _point(made_chip, point)
-    made_workload = api.load_workload(workload, batch, gemm)
+    made_workload = api.load_workload(workload, batch, gemm, dims_of(dims))
     mappings = None
     if mapping_file is not None:
         from accelsim.config.mapping_file import load_mappings

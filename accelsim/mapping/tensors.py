@@ -103,8 +103,9 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
 
 
 def read_constants(workload: Workload) -> set[str]:
-    """Stored tensors (tables, masks) that the vector unit reads as operands."""
-    return {name for op in workload.operators if isinstance(op, VectorOperator) for name in op.inputs
+    """Stored tensors that are read as inputs: tables, masks, states at the start."""
+    return {name for op in workload.operators
+            for name in (op.inputs if isinstance(op, VectorOperator) else (op.input,))
             if workload.tensors[name].role in ("weight", "bias")}  # fmt: skip
 
 

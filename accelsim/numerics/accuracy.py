@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.mapping.tensors import read_constants
 from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
+from accelsim.numerics.network import Evaluate, has_arithmetic, no_evaluator
 from accelsim.numerics.quantize import Quantization
 from accelsim.workload import VectorOperator, Workload
 
@@ -28,22 +30,28 @@ def signal_to_noise(reference: Floats, codes: NDArray[np.integer], quant: Quanti
 
 
 def float_forward(workload: Workload, inputs: Mapping[str, Floats],
-                  values: Mapping[str, NDArray[np.generic]]) -> dict[str, Floats]:  # fmt: skip
-    """Every tensor in float64: the reference that quantised outputs are measured against."""
+                  values: Mapping[str, NDArray[np.generic]],
+                  evaluate: Evaluate = no_evaluator) -> dict[str, Floats]:  # fmt: skip
+    """Every tensor in float64: the reference that quantised outputs are measured against. evaluate:
+    values of vector operators without integer arithmetic."""
     tensors: dict[str, Floats] = {k: np.asarray(v, np.float64) for k, v in inputs.items()}
+    constants = {name: np.asarray(values[name], np.float64) for name in read_constants(workload)}
+    tensors |= constants
     for op in workload.operators:
         if isinstance(op, VectorOperator):
-            tensors[op.output] = _vector(op, [tensors[name] for name in op.inputs])
+            made = [tensors[name] for name in op.inputs]
+            tensors[op.output] = _vector(op, made) if has_arithmetic(op) else evaluate(op, made)
             continue
-        a = lower_input(op, tensors[op.input])
-        b = weight_matrix(op, np.asarray(values[op.weight], np.float64))
+        a = lower_input(op, tensors[op.input].reshape(op.input_shape))
+        second = values[op.weight] if workload.is_stored(op.weight) else tensors[op.weight]
+        b = weight_matrix(op, np.asarray(second, np.float64))
         wide = np.matmul(a, b)
         if op.bias is not None:
             wide = wide + np.asarray(values[op.bias], np.float64).reshape(op.groups, 1, op.n)
         if op.activation == "relu":
             wide = np.maximum(wide, 0.0)
         tensors[op.output] = np.asarray(raise_output(op, wide), np.float64)
-    return tensors
+    return {name: value for name, value in tensors.items() if name not in constants}
 
 
 def _vector(op: VectorOperator, inputs: list[Floats]) -> Floats:
@@ -52,8 +60,11 @@ def _vector(op: VectorOperator, inputs: list[Floats]) -> Floats:
         x = inputs[0] + inputs[1]
     elif op.kind == "multiply":
         x = inputs[0] * inputs[1]
-    elif op.kind == "flatten":
-        return x.reshape(op.output_shape)
+    elif op.is_view:
+        return (x.transpose(op.order) if op.order else x).reshape(op.output_shape)
+    elif op.kind == "append":
+        return np.concatenate(inputs, next(
+            axis for axis, size in enumerate(op.output_shape) if size != x.shape[axis]))  # fmt: skip
     elif op.kind == "global_average_pool":
         return np.asarray(x.mean(axis=(2, 3), keepdims=True), np.float64)
     elif op.kind in ("max_pool", "average_pool"):

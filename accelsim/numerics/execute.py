@@ -20,7 +20,7 @@ from accelsim.mapping.emit_vector import read_inputs
 from accelsim.numerics.crossbars import CrossbarRun
 from accelsim.numerics.gemm import exact_matmul, largest
 from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
-from accelsim.numerics.network import Network
+from accelsim.numerics.network import Network, has_arithmetic
 from accelsim.numerics.tiles import Boxes, boxes_of, merged
 from accelsim.numerics.vector import elementwise, pool
 from accelsim.program.opcodes import Flag, Opcode
@@ -30,8 +30,6 @@ from accelsim.units.mac_array import MacArray
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Ints = NDArray[np.int64]
-#: kinds with integer arithmetic of their own; equal shapes only
-OWN = ("relu", "add", "multiply", "append", "max_pool", "average_pool", "global_average_pool")
 
 
 @dataclass(slots=True)
@@ -293,7 +291,7 @@ class _Run:
         quants = [self.network.activations[name] for name in names]
         out = self.network.activations[op.output]
         inputs = [_four(self.tensor(name)) for name in names]
-        whole = None if op.kind in OWN else _four(self.evaluated(op))
+        whole = None if has_arithmetic(op) else _four(self.evaluated(op))
         buffer = self.buffers.setdefault(op.name, np.zeros_like(_four(self.tensor(op.output))))
         target = _four(self.tensor(op.output))
         for row in rows.tolist():

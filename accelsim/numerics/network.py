@@ -27,6 +27,19 @@ def no_evaluator(op: VectorOperator, inputs: list[NDArray[np.float64]]) -> NDArr
     )  # fmt: skip
 
 
+#: kinds with integer arithmetic of their own, of inputs of one shape
+OWN = ("relu", "add", "multiply", "append", "max_pool", "average_pool", "global_average_pool")
+
+
+def has_arithmetic(op: VectorOperator) -> bool:
+    """Whether an operator is computed on codes here; others are evaluated between their scales."""
+    if op.is_view:
+        return True
+    if op.kind in ("max_pool", "average_pool") and op.node:
+        return False  # padding that counts, other roundings of the output's size
+    return op.kind in OWN and (op.kind == "append" or len(set(op.input_shapes)) == 1)
+
+
 @dataclass(slots=True)
 class Network:
     """What execute() needs besides the Program.

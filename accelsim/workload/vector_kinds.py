@@ -65,6 +65,8 @@ def _kinds() -> dict[str, VectorKind]:
         "lstm_cell": VectorKind("same", 6, (2, 2)),  # c: two sigmoids, tanh, two multiplies, add
         "lstm_output": VectorKind("same", 3, (2, 2)),  # h: sigmoid, tanh, multiply
         "gru_cell": VectorKind("same", 11, (3, 3)),  # 2 sigmoids, tanh; 5 adds, 3 multiplies
+        "gru_reset": VectorKind("same", 3, (3, 3)),  # add, sigmoid, multiply
+        "gru_update": VectorKind("same", 7, (4, 4)),  # 2 adds, sigmoid, tanh; subtract, multiply, add
         "softmax": VectorKind("row", 5),  # max, subtract, exp, sum, multiply
         "log_softmax": VectorKind("row", 5),  # max, subtract, exp, sum, subtract
         "layer_norm": VectorKind("row", 7),  # mean, subtract, square, sum, multiply; scale, shift

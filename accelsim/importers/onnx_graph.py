@@ -1,0 +1,299 @@
+"""A model's tensors: shapes of all, which of them are constant, and values of the small constants.
+
+Shapes follow node by node, as onnx infers them; whatever computes shapes (Shape, Gather, Concat, ...)
+is evaluated on the way, so that a reshape to a computed shape is known. Large constants keep no
+values here: onnx_values.py computes them when values are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.errors import InputError, Problem
+from accelsim.importers.onnx_file import import_onnx, open_model, version_of
+
+SMALL = 1 << 16  # elements of a constant that is kept
+LARGEST_TENSOR = 1 << 40  # elements
+LARGEST_DIMENSION = 1 << 31
+
+Shape = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Graph:
+    """A model with every shape known.
+
+    shapes, types: by tensor (types: ONNX's element type). constants: tensors that depend on no input.
+    small: values of the constants that are small. nodes: what remains to be computed, in order.
+    folded: how many nodes computed shapes and constants only. consumers: nodes that read a tensor.
+    """
+
+    path: str
+    model: Any
+    version: int
+    shapes: dict[str, Shape] = field(default_factory=dict)
+    types: dict[str, int] = field(default_factory=dict)
+    constants: set[str] = field(default_factory=set)
+    small: dict[str, NDArray[Any]] = field(default_factory=dict)
+    nodes: list[Any] = field(default_factory=list)
+    folded: int = 0
+    inputs: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
+    consumers: dict[str, list[Any]] = field(default_factory=dict)
+
+    def numpy_type(self, name: str) -> Any:
+        """NumPy's type of a tensor of the model."""
+        return import_onnx().helper.tensor_dtype_to_np_dtype(self.types[name])
+
+    def wrong(self, code: str, message: str, fix: str = "", node: str = "") -> InputError:
+        """A problem of this model, to be raised."""
+        return InputError(Problem(f"onnx.{code}", message, fix, node, self.path))
+
+
+def read_graph(path: str | Path, dims: Mapping[str, int] | None = None,
+               batch: int | None = None) -> Graph:  # fmt: skip
+    """The Graph of a model.
+
+    dims: values of symbolic dimensions by name; a nameless one is "<input>.<axis>". batch: replaces
+    the first dimension of every input. InputError when a dimension has no value, a shape stays
+    unknown, or an operator refuses its inputs.
+    """
+    model = open_model(path)
+    graph = Graph(str(path), model, version_of(model))
+    _stored(graph)
+    _inputs(graph, dict(dims or {}), batch)
+    walker = _Walker(graph)
+    for node in model.graph.node:
+        walker.visit(node)
+    graph.outputs = [item.name for item in model.graph.output]
+    for node in graph.nodes:
+        for name in node.input:
+            graph.consumers.setdefault(name, []).append(node)
+    return graph
+
+
+def _stored(graph: Graph) -> None:
+    """Initializers: shapes of all, values of the small ones that are in the file."""
+    onnx = import_onnx()
+    for tensor in graph.model.graph.initializer:
+        shape = tuple(int(size) for size in tensor.dims)
+        if any(size < 0 or size > LARGEST_DIMENSION for size in shape):
+            raise graph.wrong("shape", f"has the shape {list(shape)}", "export it again", tensor.name)
+        _note(graph, tensor.name, shape, int(tensor.data_type))
+        graph.constants.add(tensor.name)
+        if _count(shape) <= SMALL and tensor.data_location != 1:
+            try:
+                graph.small[tensor.name] = onnx.numpy_helper.to_array(tensor)
+            except Exception:  # fewer bytes than the shape says, unknown types
+                raise graph.wrong("weights", f"holds no {list(shape)} values",
+                                  "export the model with its weights", tensor.name) from None  # fmt: skip
+    if graph.model.graph.sparse_initializer:
+        raise graph.wrong("sparse", "holds sparse weights", "export dense ones")
+
+
+def _inputs(graph: Graph, dims: dict[str, int], batch: int | None) -> None:
+    problems, used = [], set()
+    for item in graph.model.graph.input:
+        if item.name in graph.constants:
+            continue
+        if not item.type.HasField("tensor_type") or not item.type.tensor_type.HasField("shape"):
+            problems.append(Problem("onnx.input", "is no tensor of a stated rank", "export it again",
+                                    item.name, graph.path))  # fmt: skip
+            continue
+        sizes: list[int] = []
+        for axis, dim in enumerate(item.type.tensor_type.shape.dim):
+            name = dim.dim_param or f"{item.name}.{axis}"
+            if axis == 0 and batch is not None:
+                sizes.append(batch)
+            elif dim.HasField("dim_value"):
+                sizes.append(int(dim.dim_value))
+            elif name in dims:
+                sizes.append(dims[name])
+                used.add(name)
+            else:
+                problems.append(Problem("onnx.dimension", f"dimension {axis} has no value",
+                                        f"write --dim {name}=1", item.name, graph.path))  # fmt: skip
+        if any(not 0 < size <= LARGEST_DIMENSION for size in sizes):
+            problems.append(Problem("onnx.shape", f"has the shape {sizes}", "give dimensions above 0",
+                                    item.name, graph.path))  # fmt: skip
+        graph.inputs.append(item.name)
+        if not problems:
+            _note(graph, item.name, tuple(sizes), int(item.type.tensor_type.elem_type))
+    known = {dim.dim_param or f"{item.name}.{axis}" for item in graph.model.graph.input
+             for axis, dim in enumerate(item.type.tensor_type.shape.dim)
+             if not dim.HasField("dim_value")}  # fmt: skip
+    problems += [Problem("onnx.dimension", f"no input has a dimension {name!r}",
+                         "write one of " + (", ".join(sorted(known)) or "none: all are given"),
+                         file="--dim") for name in dims if name not in known]  # fmt: skip
+    if problems:
+        raise InputError(problems)
+
+
+def _note(graph: Graph, name: str, shape: Shape, kind: int) -> None:
+    if _count(shape) > LARGEST_TENSOR:
+        raise graph.wrong("size", f"has {_count(shape)} elements", "use smaller dimensions", name)
+    graph.shapes[name], graph.types[name] = shape, kind
+
+
+def _count(shape: Shape) -> int:
+    count = 1
+    for size in shape:
+        count *= size
+    return count
+
+
+class _Walker:
+    """Visits nodes in order: folds what is constant, infers shapes of the rest."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.onnx = import_onnx()
+        self.functions = {(f.domain, f.name): f for f in graph.model.functions}
+        self.read = {name for part in graph.model.graph.node for name in part.input}
+        self.read |= {item.name for item in graph.model.graph.output}
+        for function in graph.model.functions:
+            self.read |= {name for part in function.node for name in part.input}
+        self.depth = 0
+
+    def visit(self, node: Any) -> None:
+        """Fold, infer, or take apart one node."""
+        graph = self.graph
+        if (node.domain, node.op_type) in self.functions:
+            self.inline(node, self.functions[node.domain, node.op_type])
+            return
+        read = [name for name in node.input if name]
+        if node.op_type == "Shape" and read[0] in graph.shapes:
+            self.shape_of(node)
+            return
+        if any(attribute.HasField("g") for attribute in node.attribute):
+            raise graph.wrong("branch", f"{node.op_type} holds a graph of its own",
+                              "export the model without control flow", node.name)  # fmt: skip
+        self.infer(node)
+        if all(name in graph.constants for name in read):
+            graph.constants.update(name for name in node.output if name)
+            graph.folded += 1
+            known = all(name in graph.small for name in read)
+            if known and all(_count(graph.shapes[name]) <= SMALL for name in node.output
+                             if name in graph.shapes):  # fmt: skip
+                self.evaluate(node)
+            return
+        graph.nodes.append(node)
+
+    def shape_of(self, node: Any) -> None:
+        graph = self.graph
+        options = {a.name: a.i for a in node.attribute}
+        shape = graph.shapes[node.input[0]]
+        part = shape[slice(options.get("start", 0), options.get("end", len(shape)))]
+        graph.small[node.output[0]] = np.array(part, np.int64)
+        graph.constants.add(node.output[0])
+        graph.folded += 1
+        _note(graph, node.output[0], (len(part),), self.onnx.TensorProto.INT64)
+
+    def infer(self, node: Any) -> None:
+        """Shapes of a node's outputs; InputError when they stay unknown."""
+        graph, onnx = self.graph, self.onnx
+        domain = "" if node.domain == "ai.onnx" else node.domain
+        if domain == "com.microsoft":
+            from accelsim.importers.onnx_foreign import foreign_shapes
+
+            for name, shape, kind in foreign_shapes(graph, node):
+                _note(graph, name, shape, kind)
+            return
+        try:
+            schema = onnx.defs.get_schema(node.op_type, graph.version, domain)
+            types = {name: onnx.helper.make_tensor_type_proto(graph.types[name], graph.shapes[name])
+                     for name in node.input if name}  # fmt: skip
+            data = {name: onnx.numpy_helper.from_array(graph.small[name], name)
+                    for name in node.input if name in graph.small}  # fmt: skip
+            opsets = [onnx.helper.make_opsetid("", graph.version)]
+            found = onnx.shape_inference.infer_node_outputs(schema, node, types, data, None, opsets)
+        except Exception as error:
+            text = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            raise graph.wrong("inference", f"{node.op_type} does not fit its inputs: {text[:160]}",
+                              "export the model again", node.name) from None  # fmt: skip
+        for name in node.output:
+            if not name or (name != node.output[0] and name not in self.read):
+                continue  # a mask or statistics that nobody reads
+            made = found[name].tensor_type if name in found else None
+            sizes = None
+            if made is not None and made.HasField("shape"):
+                sizes = [int(dim.dim_value) if dim.HasField("dim_value") else -1
+                         for dim in made.shape.dim]  # fmt: skip
+            if made is None or sizes is None or -1 in sizes:
+                raise graph.wrong("shape", f"{node.op_type} gives {name!r} a shape that depends on values",
+                                  "export the model with fixed shapes", node.name)  # fmt: skip
+            _note(graph, name, tuple(sizes), int(made.elem_type))
+
+    def evaluate(self, node: Any) -> None:
+        """Values of a node of small constants."""
+        graph = self.graph
+        try:
+            made = run_node(graph, node, [graph.small[name] if name else None for name in node.input])
+        except Exception as error:
+            raise graph.wrong("constant", f"{node.op_type} of constants fails: {str(error)[:160]}",
+                              "export the model again", node.name) from None  # fmt: skip
+        for name, value in zip(node.output, made, strict=False):
+            if name:
+                graph.small[name] = np.asarray(value)
+
+    def inline(self, node: Any, function: Any) -> None:
+        """The nodes of a function of the model, with its tensors renamed."""
+        self.depth += 1
+        if self.depth > 50:
+            raise self.graph.wrong("function", "functions call one another without end",
+                                   "export the model again", node.name)  # fmt: skip
+        parts = renamed(self.onnx, function, node)
+        self.read |= {name for part in parts for name in part.input}
+        for part in parts:
+            self.visit(part)
+        self.depth -= 1
+
+
+def renamed(onnx: Any, function: Any, node: Any) -> list[Any]:
+    """A function's nodes with the caller's names, its own made unique, attributes filled in."""
+    names = dict(zip(function.input, [*node.input, *[""] * len(function.input)], strict=False))
+    names |= dict(zip(function.output, node.output, strict=False))
+    given = {a.name: a for a in node.attribute} | {}
+    defaults = {a.name: a for a in function.attribute_proto}
+    parts = []
+    for number, inner in enumerate(function.node):
+        part = onnx.NodeProto()
+        part.CopyFrom(inner)
+        for attribute in list(part.attribute):
+            if attribute.ref_attr_name:
+                value = given.get(attribute.ref_attr_name, defaults.get(attribute.ref_attr_name))
+                name = attribute.name
+                part.attribute.remove(attribute)
+                if value is not None:
+                    copy = part.attribute.add()
+                    copy.CopyFrom(value)
+                    copy.name = name
+        for side in (part.input, part.output):
+            for i, name in enumerate(side):
+                if name:
+                    side[i] = names.setdefault(name, f"{node.name}/{name}")
+        part.name = f"{node.name}/{inner.name or inner.op_type.lower()}_{number}"
+        parts.append(part)
+    return parts
+
+
+def run_node(graph: Graph, node: Any, inputs: list[Any]) -> list[Any]:
+    """A node's outputs for given inputs (None: left out), by onnx's reference implementation."""
+    onnx = import_onnx()
+    from onnx.reference import ReferenceEvaluator
+
+    helper = onnx.helper
+    feeds = {name: np.asarray(value) for name, value in zip(node.input, inputs, strict=True) if name}
+    described = [helper.make_tensor_value_info(
+        name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+        for name, value in feeds.items()]  # fmt: skip
+    results = [onnx.ValueInfoProto(name=name) for name in node.output if name]
+    made = helper.make_model(helper.make_graph([node], "one", described, results),
+                             opset_imports=[helper.make_opsetid("", graph.version)])  # fmt: skip
+    return list(ReferenceEvaluator(made).run(None, feeds))

@@ -1,0 +1,98 @@
+"""Values of an imported model: stored tensors by their recipes, vector operators by onnx's reference.
+
+Large constants that the model computes (ConstantOfShape and what follows) are evaluated here, when
+values are asked for, and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.errors import InputError
+from accelsim.importers.onnx_file import external_place, import_onnx
+from accelsim.importers.onnx_graph import run_node
+from accelsim.importers.onnx_model import Imported
+from accelsim.importers.vector_values import by_kind
+from accelsim.workload import VectorOperator
+
+Array = NDArray[Any]
+
+
+class ModelValues:
+    """look(name): a constant of the model. replaced: values to use instead of the file's."""
+
+    def __init__(self, imported: Imported, replaced: Mapping[str, Array] | None = None) -> None:
+        self.imported = imported
+        self.graph = imported.graph
+        self.known: dict[str, Array] = dict(replaced or {})
+        self.initializers = {item.name: item for item in self.graph.model.graph.initializer}
+        self.makers = {output: node for node in self.graph.model.graph.node for output in node.output}
+        self.parameters: dict[str, Array] = {}
+
+    def look(self, name: str) -> Array:
+        """A constant of the model; InputError when the file lacks its numbers."""
+        if name not in self.known:
+            if name in self.graph.small and name not in self.initializers:
+                self.known[name] = self.graph.small[name]
+            elif name in self.initializers:
+                self.known[name] = self._initializer(name)
+            elif name in self.makers:
+                node = self.makers[name]
+                made = run_node(self.graph, node, [self.look(x) if x else None for x in node.input])
+                self.known |= {x: np.asarray(v) for x, v in zip(node.output, made, strict=False) if x}
+            else:
+                raise self.graph.wrong("weights", "has no values in the file", "export the weights", name)
+        return self.known[name]
+
+    def _initializer(self, name: str) -> Array:
+        onnx = import_onnx()
+        tensor, folder = self.initializers[name], Path(self.graph.path).resolve().parent
+        shape = self.graph.shapes[name]
+        place = external_place(tensor, folder)
+        if place is not None:
+            path, offset, length = place
+            size = path.stat().st_size if path.is_file() else -1
+            need = int(np.prod(shape)) * np.dtype(self.graph.numpy_type(name)).itemsize
+            if size < offset + max(need, length):
+                raise self.graph.wrong("external", f"needs {need} bytes of {path.name}, which has "
+                                       f"{max(0, size - offset)} there", "give all of it", name)  # fmt: skip
+            return np.fromfile(path, self.graph.numpy_type(name), int(np.prod(shape)), offset=offset
+                               ).reshape(shape)  # fmt: skip
+        try:
+            return np.asarray(onnx.numpy_helper.to_array(tensor))
+        except Exception:
+            raise self.graph.wrong("weights", f"holds no {list(shape)} values",
+                                   "export the model with its weights", name) from None  # fmt: skip
+
+    def stored(self) -> dict[str, Array]:
+        """Every stored tensor of the workload; InputError for missing, NaN and infinite ones."""
+        builder, found = self.imported.builder, {}
+        for name, spec in self.imported.workload.tensors.items():
+            if spec.role not in ("weight", "bias"):
+                continue
+            recipe = builder.recipes.get(name)
+            value = np.asarray(recipe(self.look) if recipe else self.look(name))
+            if value.dtype.kind == "f" and not np.isfinite(value).all():
+                raise self.graph.wrong("finite", "holds NaN or infinity", "export finite weights", name)
+            found[name] = value.reshape(spec.shape)
+        self.parameters = found
+        return found
+
+    def evaluate(self, op: VectorOperator, inputs: Sequence[Array]) -> NDArray[np.float64]:
+        """Real values of a vector operator."""
+        compute = self.imported.builder.computes.get(op.name) if op.node else None
+        if compute is None:
+            return by_kind(op, inputs, self.parameters)
+        try:
+            made = np.asarray(compute(inputs, self.look), np.float64)
+        except InputError:
+            raise
+        except Exception as error:
+            raise self.graph.wrong("values", f"cannot be computed: {str(error)[:160]}",
+                                   "export the model again", op.name) from None  # fmt: skip
+        return made.reshape(op.output_shape)
