@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
 from accelsim.importers.onnx_file import import_onnx, open_model, version_of
+from accelsim.importers.onnx_run import run_node
 
 SMALL = 1 << 16  # elements of a constant that is kept
 LARGEST_TENSOR = 1 << 40  # elements
@@ -281,19 +282,3 @@ def renamed(onnx: Any, function: Any, node: Any) -> list[Any]:
         part.name = f"{node.name}/{inner.name or inner.op_type.lower()}_{number}"
         parts.append(part)
     return parts
-
-
-def run_node(graph: Graph, node: Any, inputs: list[Any]) -> list[Any]:
-    """A node's outputs for given inputs (None: left out), by onnx's reference implementation."""
-    onnx = import_onnx()
-    from onnx.reference import ReferenceEvaluator
-
-    helper = onnx.helper
-    feeds = {name: np.asarray(value) for name, value in zip(node.input, inputs, strict=True) if name}
-    described = [helper.make_tensor_value_info(
-        name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
-        for name, value in feeds.items()]  # fmt: skip
-    results = [onnx.ValueInfoProto(name=name) for name in node.output if name]
-    made = helper.make_model(helper.make_graph([node], "one", described, results),
-                             opset_imports=[helper.make_opsetid("", graph.version)])  # fmt: skip
-    return list(ReferenceEvaluator(made).run(None, feeds))

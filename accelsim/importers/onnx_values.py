@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from accelsim.errors import InputError
 from accelsim.importers.onnx_file import external_place, import_onnx
-from accelsim.importers.onnx_graph import run_node
 from accelsim.importers.onnx_model import Imported
+from accelsim.importers.onnx_run import run_node
 from accelsim.importers.vector_values import by_kind
 from accelsim.workload import VectorOperator
 

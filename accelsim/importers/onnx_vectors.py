@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -23,7 +23,7 @@ UNARY = {
     "Atanh": "log", "Not": "not", "BitwiseNot": "not", "Cast": "cast", "Mish": "mish", "Swish": "silu",
     "ThresholdedRelu": "clip", "Shrink": "clip", "IsNaN": "not", "IsInf": "not", "Softmax": "softmax",
     "LogSoftmax": "log_softmax", "Hardmax": "softmax", "LpNormalization": "lp_norm",
-    "MeanVarianceNormalization": "layer_norm", "LRN": "local_response_norm", "CumSum": "cumulative_sum",
+    "MeanVarianceNormalization": "layer_norm", "CumSum": "cumulative_sum",
     "GlobalAveragePool": "reduce_mean", "GlobalMaxPool": "reduce_max", "GlobalLpPool": "reduce_square",
     "ReduceSum": "reduce_sum", "ReduceMean": "reduce_mean", "ReduceMax": "reduce_max",
     "ReduceMin": "reduce_min", "ReduceProd": "reduce_product", "ReduceL1": "reduce_sum",
@@ -78,6 +78,25 @@ def relu(b: Builder, node: Any) -> None:
         b.rename(source, node.output[0])
         return
     b.node("relu", node, [source])
+
+
+def response_norm(b: Builder, node: Any) -> None:
+    """LRN. Its values are written here: onnx 1.23's reference sums over as many channels as there are
+    images."""
+    options = attributes(node)
+    size, alpha = int(options["size"]), float(options.get("alpha", 1e-4))
+    beta, bias = float(options.get("beta", 0.75)), float(options.get("bias", 1.0))
+
+    def compute(inputs: Sequence[Any], look: Lookup) -> Any:
+        x = np.asarray(inputs[0], np.float64)
+        before = (size - 1) // 2
+        reach = ((0, 0), (before, size - 1 - before), *((0, 0),) * (x.ndim - 2))
+        padded = np.pad(x * x, reach)
+        total = sum(padded[:, i : i + x.shape[1]] for i in range(size))
+        return x / (bias + alpha / size * total) ** beta
+
+    b.vector("local_response_norm", node.name, [node.input[0]], node.output[0],
+             b.graph.shapes[node.output[0]], compute)  # fmt: skip
 
 
 def rectified(inner: Compute) -> Compute:
@@ -182,7 +201,10 @@ def batch_norm(b: Builder, node: Any) -> None:
     found = b.before(x)
     if found is not None and isinstance(found[1], Conv2d) and b.affine(node, x, factor, offset):
         return
-    b.node("batch_norm", node, [x], parameters=_parameters(b, scale, shift))
+    along = (-1, *(1,) * (len(b.shape(x)) - 2))
+    b.vector("batch_norm", node.name, [x], node.output[0], b.graph.shapes[node.output[0]],
+             lambda inputs, look: inputs[0] * factor(look).reshape(along) + offset(look).reshape(along),
+             parameters=_parameters(b, scale, shift))  # fmt: skip
 
 
 def normalisation(b: Builder, node: Any) -> None:
@@ -321,6 +343,7 @@ HANDLERS: dict[str, Handler] = {
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), pool),
     **dict.fromkeys(("LayerNormalization", "RMSNormalization", "InstanceNormalization",
                      "GroupNormalization", "SimplifiedLayerNormalization"), normalisation),
-    "Relu": relu, "Clip": clip, "Where": select, "BatchNormalization": batch_norm, "Transpose": turn,
+    "Relu": relu, "Clip": clip, "LRN": response_norm, "Where": select,
+    "BatchNormalization": batch_norm, "Transpose": turn,
     "Concat": concat, "Split": split, "Resize": resize, "Upsample": resize, "TopK": top,
 }  # fmt: skip

@@ -129,6 +129,7 @@ class Result:
                                                                     tech.constants))  # fmt: skip
         if "assumed" in self.chip.notes:
             notes.append(str(self.chip.notes["assumed"]))
+        notes += [str(note) for note in self.workload.notes.get("assumed", ())]
         if self.values is not None:
             notes += self.values.assumptions
         return notes
