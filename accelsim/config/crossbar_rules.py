@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from math import inf
 from typing import Any
 
-from accelsim.analog.scheme import placed_levels
+from accelsim.analog.scheme import Scheme, placed_levels
 from accelsim.chip import Precision
 from accelsim.config.yaml_source import Place
 from accelsim.devices import device_named, device_names
@@ -108,15 +109,28 @@ def _device_rules(unit: Crossbar, device: Device) -> Iterator[tuple[str, str, st
                f"{high:g} K", f"write a value in {low:g}..{high:g} K")
     if unit.cells.levels < 2:
         return
-    levels = placed_levels(device, unit.cells)
-    if levels is None:
-        return
-    sigma = device.write_sigma(levels)
-    gap = (levels[1:] - levels[:-1]) / (sigma[1:] + sigma[:-1] + 1e-30)
-    if gap.min() < APART:
+    gap = _smallest_gap(device, unit.cells)
+    if gap < APART:
         yield ("cells.levels", "apart", f"{unit.cells.levels} levels cannot be held apart: neighbours of "
-               f"{unit.device} lie {gap.min():.2g} sums of their deviations from each other",
+               f"{unit.device} lie {gap:.2g} sums of their deviations from each other",
                "write fewer levels, or 0 for any conductance")
+
+
+_GAPS: dict[tuple[int, Scheme], tuple[Device, float]] = {}  # by id of the Device, which is kept
+
+
+def _smallest_gap(device: Device, cells: Scheme) -> float:
+    """Distance of the nearest levels in sums of their deviations; infinite where there are none."""
+    key = (id(device), cells)
+    if key not in _GAPS:
+        if len(_GAPS) >= 256:
+            _GAPS.clear()
+        levels, least = placed_levels(device, cells), inf
+        if levels is not None:
+            sigma = device.write_sigma(levels)
+            least = float(((levels[1:] - levels[:-1]) / (sigma[1:] + sigma[:-1] + 1e-30)).min())
+        _GAPS[key] = (device, least)
+    return _GAPS[key][1]
 
 
 def _chip_rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:

@@ -28,6 +28,7 @@ def example(unit: str) -> str:
     return _EXAMPLES.get(unit, f"1 {unit}")
 
 
+@lru_cache(maxsize=64)
 def _factors(unit: str) -> dict[str, float]:
     stem, _, tail = unit.partition("/")
     after = f"/{tail}" if tail else ""

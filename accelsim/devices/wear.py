@@ -71,6 +71,7 @@ def wear_named(name: str) -> Wear:
     return Wear(name, row["median"], row["sigma"], row["stuck_high"], row["source"])
 
 
+@lru_cache(maxsize=1)
 def wear_names() -> tuple[str, ...]:
     """Names of the records."""
     return tuple(json.loads(TABLE.read_text("utf-8"))["models"])
