@@ -40,10 +40,9 @@ class Roofline(Plot):
         made, axes = panels(len(shown), 2.9)
         looks = looks_of(view)
         rows: list[list[str | int | float]] = []
-        notes, words = (
-            ["Large: the whole network; small: its operators; lines: peak and off-chip bandwidth"],
-            [],
-        )
+        words: list[str] = []
+        notes = ["MAC: multiply-accumulates. Large: the whole network; small: its operators; lines: peak and "
+                 "off-chip bandwidth"]  # fmt: skip
         for work, place in zip(shown, axes, strict=True):
             mine = [one for one in best if one.work == work]
             notes += left_out("designs", [one.letter for one in mine[MOST_DESIGNS:]])
@@ -78,8 +77,8 @@ class Roofline(Plot):
             for axis in "xy":
                 log_axis(place, axis)
             place.set_title(work, loc="left")
-            place.set_xlabel("multiply-accumulates an off-chip byte")
-            place.set_ylabel("G multiply-accumulates a second")
+            place.set_xlabel("MAC an off-chip byte")
+            place.set_ylabel("GMAC/s")
             place.grid(True, linewidth=0.3, alpha=0.5)
         legend_above(made, axes)
         notes += left_out("workloads", works[MOST_PANELS:])

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.looks import panels
 from accelsim.report.sweep.named import design_text, require_best
@@ -47,7 +49,7 @@ class Timeline(Plot):
             rows += [
                 [one.letter, one.base, s.unit, s.operator, s.start / hertz, s.end / hertz] for s in found
             ]
-            factor, unit = scale_of("latency_seconds", view.designs.measure("latency_seconds")[[one.row]])
+            factor, unit = scale_of("latency_seconds", np.array([result.seconds]))
             words.append(f"{one.letter} takes {figure_of(result.seconds * factor)} {unit}")
         return Drawn(made, ["letter", "base", "unit", "operator", "start: s", "end: s"], rows,
                      "; ".join(words) + ".", "", [*dict.fromkeys(notes), "Colours and hatches: operators"],
@@ -97,11 +99,14 @@ def _draw(place: Any, result: Result, found: Sequence[Span]) -> list[str]:
 
 
 def _name(place: Any, found: Sequence[Span], shown: Sequence[str], whole: float, scale: float) -> None:
-    """Operators' names above, where they have room."""
+    """Operators' names above what the arrays did for them, where there is room."""
     free = -1.0
-    for span in sorted((s for s in found if s.unit in shown), key=lambda span: span.start):
-        middle = (span.start + span.end) / 2 * scale
-        if (span.end - span.start) * scale > whole / 60 and middle > free:
-            place.annotate(span.operator, (middle, -0.55), (0, 1), textcoords="offset points", rotation=30,
-                           ha="left", va="bottom", annotation_clip=False)  # fmt: skip
+    mine = [span for span in found if span.unit in shown]
+    for name in dict.fromkeys(span.operator for span in sorted(mine, key=lambda span: span.start)):
+        start = min(span.start for span in mine if span.operator == name) * scale
+        end = max(span.end for span in mine if span.operator == name) * scale
+        middle = (start + end) / 2
+        if end - start > whole / 60 and middle > free:
+            place.annotate(name, (middle, -0.55), (0, 1), textcoords="offset points", rotation=30, ha="left",
+                           va="bottom", annotation_clip=False)  # fmt: skip
             free = middle + whole / 22
