@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -28,29 +29,35 @@ PICTURES = {"energy": "Energy by operator and component", "utilisation": "Array 
             "timeline": "Timeline of the units", "roofline": "Roofline"}  # fmt: skip
 
 
-def pictures(result: Result, folder: Path) -> None:
+def pictures(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
     """Every picture of one run with its points."""
-    draw(result, folder)
-    draw_roofline([result], folder)
-    draw_timeline(result, folder)
+    draw(result, folder, formats)
+    draw_roofline([result], folder, formats)
+    draw_timeline(result, folder, formats)
 
 
-def write_report(results: list[Result], folder: Path) -> None:
+def write_report(results: list[Result], folder: Path,
+                 formats: Sequence[str] = ("html", "png", "svg")) -> None:  # fmt: skip
     """report.html, and each run's pictures: in the folder, or in run1/, run2/, ... of several."""
+    drawn = tuple(dict.fromkeys(["png", *(name for name in formats if name != "html")]))
     parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
              '<meta name="viewport" content="width=device-width, initial-scale=1">',
              f"<title>{escape(_title(results))}</title><style>{STYLE}</style></head><body>",
              f"<h1>{escape(_title(results))}</h1>", _overview(results)]  # fmt: skip
     if len(results) > 1:
-        draw_roofline(results, folder)
+        draw_roofline(results, folder, drawn)
         parts.append(_picture(folder / "roofline.png", "Rooflines of all runs"))
     for number, result in enumerate(results, 1):
         place = folder if len(results) == 1 else folder / f"run{number}"
         place.mkdir(exist_ok=True)
-        pictures(result, place)
+        pictures(result, place, drawn)
         parts.append(_section(result, place))
     parts.append("</body></html>\n")
-    (folder / "report.html").write_text("\n".join(parts), encoding="utf-8")
+    if "html" in formats:
+        (folder / "report.html").write_text("\n".join(parts), encoding="utf-8")
+    if "png" not in formats:
+        for path in folder.rglob("*.png"):
+            path.unlink()
 
 
 def _title(results: list[Result]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.energy.components import component_of
-from accelsim.report.style import CAUSES, COMPONENTS, figure
+from accelsim.report.style import CAUSES, COMPONENTS, figure, save
 from accelsim.results.result import Result
 
 MOST_BARS = 40
@@ -59,20 +60,20 @@ def caption(result: Result, boundary: str) -> str:
     return "\n".join(textwrap.wrap(text + ".", 128))
 
 
-def draw(result: Result, folder: Path) -> None:
+def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
     """Write energy.png, energy.svg, energy_points.csv and the same of utilisation."""
     names, points = energy_points(result)
     _stacked(folder, "energy", names, points, COMPONENTS, "energy (uJ)",
-             caption(result, "chip"), None)  # fmt: skip
+             caption(result, "chip"), None, formats)  # fmt: skip
     names, points = time_points(result)
     rows = [row.utilisation for row in result.operators if row.macs]
     _stacked(folder, "utilisation", names, points, CAUSES, "array time (1,000 cycles)",
-             caption(result, "chip"), np.array(rows) * 100)  # fmt: skip
+             caption(result, "chip"), np.array(rows) * 100, formats)  # fmt: skip
 
 
 def _stacked(folder: Path, stem: str, names: list[str], points: dict[str, NDArray[np.float64]],
              looks: dict[str, tuple[str, str, str]], label: str, text: str,
-             line: NDArray[np.float64] | None) -> None:  # fmt: skip
+             line: NDArray[np.float64] | None, formats: Sequence[str]) -> None:  # fmt: skip
     with (folder / f"{stem}_points.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         extra = [] if line is None else ["utilisation_percent"]
@@ -101,8 +102,7 @@ def _stacked(folder: Path, stem: str, names: list[str], points: dict[str, NDArra
         _line(axes, place, line, handles, labels)
     axes.legend(handles, labels, ncols=4, loc="lower left", bbox_to_anchor=(0, 1.01))
     made.supxlabel(text, fontsize=7, x=0.01, ha="left")
-    made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
-    made.savefig(folder / f"{stem}.svg", metadata={"Date": None})
+    save(made, folder, stem, formats)
 
 
 def _line(axes: Any, place: NDArray[np.intp], line: NDArray[np.float64], handles: list[Any],

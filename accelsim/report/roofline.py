@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from accelsim.report.pictures import caption
-from accelsim.report.style import figure
+from accelsim.report.style import figure, save
 from accelsim.results.result import Result, peak_macs_per_cycle
 
 #: (colour, marker) of each run; told apart without colour too
@@ -48,7 +49,7 @@ def roofs(result: Result) -> tuple[float, float]:
     return peak, chip.dram.bandwidth * chip.dram.efficiency / 1e9
 
 
-def draw_roofline(results: list[Result], folder: Path) -> None:
+def draw_roofline(results: list[Result], folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
     """roofline.png, .svg and roofline_points.csv of one or several runs."""
     made, axes, _ = figure(3.8)
     lines = []
@@ -85,8 +86,7 @@ def draw_roofline(results: list[Result], folder: Path) -> None:
     text = (caption(results[0], "none (times only)") if len(results) == 1 else
             "Lines: each chip's peak and off-chip bandwidth.")  # fmt: skip
     made.supxlabel(text + ABOVE, fontsize=7, x=0.01, ha="left")
-    made.savefig(folder / "roofline.png", dpi=200, metadata={"Software": None})
-    made.savefig(folder / "roofline.svg", metadata={"Date": None})
+    save(made, folder, "roofline", formats)
     with (folder / "roofline_points.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["workload", "chip", "operator", "macs_per_byte", "gmacs_per_second",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 COLUMN_INCHES = 7.0
@@ -49,3 +51,11 @@ def figure(height: float) -> tuple[Any, Any, Any]:
     made = Figure(figsize=(COLUMN_INCHES, height), layout="constrained")
     FigureCanvasAgg(made)
     return made, made.add_subplot(), FigureCanvasAgg
+
+
+def save(made: Any, folder: Path, stem: str, formats: Sequence[str] = ("png", "svg")) -> None:
+    """Write a figure as png, svg or pdf, the same bytes each time."""
+    for name in formats:
+        nothing = {"png": {"Software": None}, "svg": {"Date": None},
+                   "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}[name]  # fmt: skip
+        made.savefig(folder / f"{stem}.{name}", dpi=200, metadata=nothing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from accelsim.program.opcodes import Opcode, Why
 from accelsim.report.pictures import caption
-from accelsim.report.style import figure
+from accelsim.report.style import figure, save
 from accelsim.results.result import Result
 
 FINEST = 1 / 1500  # of the makespan: shorter gaps are not drawn
@@ -49,7 +50,7 @@ def spans(result: Result) -> list[Span]:
             for a, b in zip(first, last, strict=True)]  # fmt: skip
 
 
-def draw_timeline(result: Result, folder: Path) -> None:
+def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
     """timeline.png, .svg and timeline_points.csv."""
     found = spans(result)
     scale = 1e3 / result.timeline.tick_hz
@@ -76,8 +77,7 @@ def draw_timeline(result: Result, folder: Path) -> None:
     axes.set_xlim(0, whole)
     axes.set_ylim(-0.6, len(units) + 0.5)
     made.supxlabel(caption(result, "none (times only)"), fontsize=7, x=0.01, ha="left")
-    made.savefig(folder / "timeline.png", dpi=200, metadata={"Software": None})
-    made.savefig(folder / "timeline.svg", metadata={"Date": None})
+    save(made, folder, "timeline", formats)
     with (folder / "timeline_points.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["unit", "operator", "start_ms", "end_ms"])

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from accelsim.errors import InputError
 from accelsim.report.sweep.context import Context, better_when_larger
 from accelsim.report.sweep.statistics import designs_of, groups_of
 from accelsim.report.sweep.table import Bools, Floats, Ints, Table
@@ -26,19 +27,29 @@ class NotDrawn(Exception):
 @dataclass(frozen=True)
 class View:
     """A sweep as plots see it. points: as stored. context: the question. rerun: runs a point again for
-    plots that need its Timeline; None where that is not possible. All of it is read only."""
+    plots that need its Timeline; None where that is not possible,
+    for the reason why_no_rerun. All of it is read only."""
 
     points: Table
     context: Context
     rerun: Rerun | None = None
+    why_no_rerun: str = "the sweep's files are not at hand"
+
+    @property
+    def without_rerun(self) -> str:
+        """The reason of plots that need a rerun."""
+        return f"needs its designs run again, and {self.why_no_rerun}"
 
     def run(self, row: int) -> Result:
         """A design run again, each once. NotDrawn where that is not possible."""
         held: dict[int, Result] = self.__dict__.setdefault("_held", {})
         if row not in held:
             if self.rerun is None:
-                raise NotDrawn("needs its designs run again, and the sweep's files are not at hand")
-            held[row] = self.rerun(self.designs.point(row))
+                raise NotDrawn(self.without_rerun)
+            try:
+                held[row] = self.rerun(self.designs.point(row))
+            except InputError as error:
+                raise NotDrawn(f"a design cannot be run again: {error.problems[0]}") from None
         return held[row]
 
     @cached_property

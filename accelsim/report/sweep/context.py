@@ -28,7 +28,8 @@ class BaseNote:
 class Context:
     """The question of a sweep. objectives: measures, "-" before one that is better when larger.
     constraints: (measure, "<=" or ">=", SI number), ("fits", "", 0). axes: keys of each axis in the
-    sweep's order. works: name to a note ("batch 1"). folder: of the store, for the command."""
+    sweep's order. works: name to a note ("batch 1"). folder: of the store. command: makes the points and
+    the page again."""
 
     name: str
     question: str = ""
@@ -42,12 +43,7 @@ class Context:
     bases: dict[str, BaseNote] = field(default_factory=dict)
     works: dict[str, str] = field(default_factory=dict)
     folder: str = ""
-
-    @property
-    def command(self) -> str:
-        """The one command that makes the points again, and the one that draws them."""
-        store = self.folder or "STORE"
-        return f"accelsim sweep {store}/sweep.yaml --store AGAIN && accelsim report AGAIN --out PAGE"
+    command: str = "accelsim sweep STORE/sweep.yaml --store AGAIN && accelsim report AGAIN --out PAGE"
 
 
 def better_when_larger(objective: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 from accelsim.report.style import COLUMN_INCHES, settings
 from accelsim.report.sweep.base import View
-from accelsim.report.sweep.scale import age_text
+from accelsim.report.sweep.scale import SHARES, age_text
 from accelsim.report.sweep.table import Bools
 
 #: colours dark against light between technologies, round or square against pointed markers, so that a grey
@@ -108,6 +108,13 @@ def log_axis(axes: Any, axis: str) -> None:
     own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}" if plain else
                                           f"$10^{{{math.log10(value):.3g}}}$"))  # fmt: skip
     own.set_minor_formatter(NullFormatter())
+
+
+def share_axis(axes: Any, axis: str, measure: str) -> None:
+    """Keep the axis of a share within 0 and 100 %, where intervals of few repeats reach beyond."""
+    if measure in SHARES:
+        low, high = getattr(axes, f"get_{axis}lim")()
+        getattr(axes, f"set_{axis}lim")(max(low, 0.0), min(high, 101.0))
 
 
 def age_axis(axes: Any, ages: Sequence[float]) -> None:

@@ -30,15 +30,20 @@ class Effect:
 def effects(
     table: Table, rows: Ints, keys: list[str], values: Floats, grid: bool
 ) -> tuple[dict[str, Effect], float]:
-    """(effects by key, sum of squares of all) of values, (rows,), finite."""
+    """(effects by key, sum of squares of all) of values, (rows,), finite. On a grid a key that varies under a
+    condition counts where it is set."""
     whole = float(((values - values.mean()) ** 2).sum()) if len(values) else 0.0
     columns = {key: table.sets[key].take(rows) for key in keys}
     if grid:
         found = {}
         for key in keys:
-            others = [columns[other] for other in keys if other != key]
-            rest = whole - between(values, groups_of(others, len(rows))) if others else whole
-            found[key] = Effect(between(values, groups_of([columns[key]], len(rows))), rest)
+            here = np.flatnonzero(columns[key].codes >= 0)
+            seen, own = values[here], columns[key].take(here)
+            others = [columns[other].take(here) for other in keys if other != key]
+            rest = float(((seen - seen.mean()) ** 2).sum())
+            if others:
+                rest -= between(seen, groups_of(others, len(here)))
+            found[key] = Effect(between(seen, groups_of([own], len(here))), rest)
         return found, whole
     binned = {key: _binned(column) for key, column in columns.items()}
     mains = {key: _corrected(values, group, whole) for key, group in binned.items()}

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from accelsim.errors import InputError, Problem
+from accelsim.report.style import save
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.caption import caption
 
 FORMATS = ("html", "png", "pdf", "svg")
 DPI = 200
+LINE = 0.135  # inches of a caption's line
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ def _written(view: View, plot: Plot, stem: str, drawn: Drawn, folder: Path, form
     (folder / files[0]).write_text(points_csv(drawn), encoding="utf-8")
     png = b""
     if drawn.figure is not None:
+        wide, deep = drawn.figure.get_size_inches()
+        drawn.figure.set_size_inches(wide, deep + LINE * (text.count("\n") + 1))
         drawn.figure.supxlabel(text, fontsize=8, x=0.01, ha="left")
         if {"png", "html"} & set(formats):
             out = io.BytesIO()
@@ -79,11 +83,7 @@ def _written(view: View, plot: Plot, stem: str, drawn: Drawn, folder: Path, form
             png = out.getvalue()
         if "png" in formats:
             (folder / f"{stem}.png").write_bytes(png)
-        if "pdf" in formats:
-            nothing = {"CreationDate": None, "Producer": None, "Creator": None}
-            drawn.figure.savefig(folder / f"{stem}.pdf", dpi=dpi, metadata=nothing)
-        if "svg" in formats:
-            drawn.figure.savefig(folder / f"{stem}.svg", dpi=dpi, metadata={"Date": None})
+        save(drawn.figure, folder, stem, [name for name in formats if name in ("pdf", "svg")])
         files += [f"{stem}.{name}" for name in formats if name != "html"]
         drawn.figure = None  # a page of many pictures keeps none of them in memory
     return Outcome(stem, plot, drawn, "", text, png, tuple(files))

@@ -15,6 +15,7 @@ from accelsim.report.sweep.looks import (
     log_axis,
     looks_of,
     panels,
+    share_axis,
     works_of,
 )
 from accelsim.report.sweep.named import Named, best_of_bases, design_text, require_points
@@ -47,7 +48,7 @@ class Accuracy(Plot):
         has = np.zeros(len(d), bool)
         has[d.aged.row] = True
         works = works_of(view, has)
-        made, axes = panels(2 * len(works[:MOST_WORKS]), 2.7)
+        made, axes = panels(2 * len(works[:MOST_WORKS]), 2.3)
         drawing = _Drawing(view, measure)
         answers = []
         for number, work in enumerate(works[:MOST_WORKS]):
@@ -118,6 +119,7 @@ class _Drawing:
             self.notes.append(f"{work}: {one.letter} is {design_text(self.view, one.row)}")
         place.set_xlabel("age of the programmed cells")
         place.set_ylabel(self.label)
+        share_axis(place, "y", self.measure)
         if ages:
             age_axis(place, ages)
         else:
@@ -152,5 +154,6 @@ class _Drawing:
                        markeredgewidth=0.5)  # fmt: skip
         place.set_xlabel(label_of(ENERGY, unit))
         place.set_ylabel(self.label)
+        share_axis(place, "y", self.measure)
         if spread_log(joules[rows], 5.0):
             log_axis(place, "x")

@@ -16,7 +16,7 @@ from accelsim.report.sweep.looks import bases_of, left_out, works_of
 from accelsim.report.sweep.named import require_points
 from accelsim.report.sweep.plots.sensitivity import shares
 from accelsim.report.sweep.scale import figure_of, said, short_keys
-from accelsim.report.sweep.table import Bools, Floats
+from accelsim.report.sweep.table import Bools, Floats, Words
 
 MOST_ROWS = 4
 WRITES = np.geomspace(1e-6, 1.0, 241)  # writes of all weights an inference
@@ -70,13 +70,13 @@ class Crossover(Plot):
                             extend="both", label="energy of digital over PCM")  # fmt: skip
         bar.set_ticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], labels=["1/8", "1/4", "1/2", "1", "2", "4", "8"])
         bar.minorticks_off()
-        names = short_keys(view.varied())
+        names = {"": "other keys", **short_keys(view.varied())}
         notes = ["Bright: PCM takes less, dark: digital; thick line: equal. Each cell compares the best PCM "
-                 f"design of its {names[up]} and {names[across]} with the best digital one, an inference each; "
-                 "right: energy = in place + writing x writes, best PCM design of each row"]  # fmt: skip
+                 f"design of its {names[up]} and {names[across]} with the best digital one, an inference "
+                 "each; right: energy = in place + writing x writes, best PCM design of each row"]  # fmt: skip
         notes += left_out("rows", [row.text for row in rows[MOST_ROWS:]])
-        head = ["workload", "digital base", "matched", "boundary", up, across, "writes an inference",
-                "digital over PCM"]  # fmt: skip
+        head = ["workload", "digital base", "matched", "boundary", up, across or "other keys",
+                "writes an inference", "digital over PCM"]  # fmt: skip
         return Drawn(made, head, points, " ".join(answers), "device, core, chip", notes)
 
 
@@ -88,8 +88,8 @@ def _axes(view: View, options: Sequence[str]) -> tuple[str, str]:
             and (d.sets[key].codes[mine] >= 0).all()]  # fmt: skip
     if options:
         keys = [key_named(view, word) for word in options]
-    if len(keys) < 2:
-        raise NotDrawn("PCM designs vary fewer than two keys")
+    if not keys:
+        raise NotDrawn("PCM designs vary no key that all of them have")
     if not options:
         weight: dict[str, float] = {}
         for _, key, _, total in shares(view, "energy_chip_joules"):
@@ -97,7 +97,14 @@ def _axes(view: View, options: Sequence[str]) -> tuple[str, str]:
         keys.sort(
             key=lambda key: (not key.endswith("adc.bits"), not key.endswith(".rows"), -weight.get(key, 0.0))
         )
-    return keys[0], keys[1]
+    return keys[0], keys[1] if len(keys) > 1 else ""
+
+
+def _column(view: View, key: str) -> Words:
+    """A key's column; of none one value for all."""
+    if key:
+        return view.designs.sets[key]
+    return Words(np.zeros(len(view.designs), np.int32), ("all",), np.zeros(1))
 
 
 def _shared(view: View, up: str, across: str) -> list[str]:
@@ -140,9 +147,10 @@ def _matched(view: View, match: Sequence[tuple[str, int]]) -> Bools:
 def _crossing(view: View, row: _Row, up: str, across: str) -> Crossing:
     d = view.designs
     here = view.good & d.work.where(row.work) & _matched(view, row.match)
-    placed = (d.sets[up].codes >= 0) & (d.sets[across].codes >= 0)
+    columns = [_column(view, key) for key in (across, up)]
+    placed = (columns[0].codes >= 0) & (columns[1].codes >= 0)
     return crossing(view, side(view, here & d.base.where(row.base)), side(view, here & d.analog & placed),
-                    d.sets[across], d.sets[up], WRITES)  # fmt: skip
+                    columns[0], columns[1], WRITES)  # fmt: skip
 
 
 def _panels(count: int) -> tuple[Any, Any]:
@@ -150,7 +158,7 @@ def _panels(count: int) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     settings()
-    made = Figure(figsize=(COLUMN_INCHES, 1.75 * count + 0.6), layout="constrained")
+    made = Figure(figsize=(COLUMN_INCHES, 1.5 * count + 0.5), layout="constrained")
     FigureCanvasAgg(made)
     return made, made.subplots(count, 4, squeeze=False, sharey=True, width_ratios=[1, 1, 1, 1.35])
 
@@ -158,9 +166,8 @@ def _panels(count: int) -> tuple[Any, Any]:
 def _draw(view: View, axes: Any, row: _Row, found: Crossing, keys: tuple[str, str], first: bool) -> Any:
     from matplotlib.colors import LogNorm
 
-    d = view.designs
     norm, names = LogNorm(1 / SPAN, SPAN), short_keys(view.varied())
-    up, across = (d.sets[key] for key in keys)
+    up, across = (_column(view, key) for key in keys)
     seen = np.isfinite(found.ratio["chip"])
     deep, wide = np.flatnonzero(seen.any(axis=1)), np.flatnonzero(seen.any(axis=0))
     picture = None
@@ -173,7 +180,7 @@ def _draw(view: View, axes: Any, row: _Row, found: Crossing, keys: tuple[str, st
             _figures(place, table, norm)
         place.set_xticks(range(len(wide)), [said(across.values[n]) for n in wide],
                          rotation=40 if len(wide) > 4 else 0)  # fmt: skip
-        place.set_xlabel(names[keys[1]])
+        place.set_xlabel(names.get(keys[1], ""))
         if first:
             place.set_title(TITLES[name], fontsize=8)
     axes[0].set_yticks(range(len(deep)), [said(up.values[n]) for n in deep])
@@ -226,8 +233,7 @@ def _figures(place: Any, table: Floats, norm: Any) -> None:
 
 
 def _points(view: View, row: _Row, found: Crossing, keys: tuple[str, str]) -> list[list[str | int | float]]:
-    d = view.designs
-    up, across = (d.sets[key] for key in keys)
+    up, across = (_column(view, key) for key in keys)
     start = [row.work, row.base, ", ".join(row.text.split(", ")[2:])]
     rows: list[list[str | int | float]] = []
     for name in BOUNDARIES:

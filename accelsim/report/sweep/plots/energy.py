@@ -36,7 +36,7 @@ class Energy(Plot):
         works = works_of(view, view.good)
         shown = works[:MOST_PANELS]
         bars = max(sum(one.work == work for one in chosen) for work in shown)
-        made, axes = panels(len(shown), 2.7, across=2 if bars <= 5 else 1)
+        made, axes = panels(len(shown), 2.2, across=2 if bars <= 5 else 1)
         notes, rows, answers = [], [], []
         names = [n for n in (*ORDER, *sorted(set(view.designs.parts) - set(ORDER))) if n in view.designs.parts]
         for work, place in zip(shown, axes, strict=True):
@@ -80,7 +80,7 @@ def _bars(view: View, place: Any, mine: Sequence[Named], names: Sequence[str]) -
     ticks = [f"{one.letter}\n" + "\n".join(textwrap.wrap(one.base, 12)[:2]) +
              f"\n{'PCM' if one.analog else 'digital'}" for one in mine]  # fmt: skip
     place.set_xticks(at, ticks)
-    place.set_xlim(-0.6, max(len(mine) - 0.4, 1.4))
+    place.set_xlim(-0.6, max(len(mine) - 0.4, 2.4))
     place.set_ylim(0, float(base.max()) * 1.14 or 1.0)
     place.set_ylabel(label_of(ENERGY, unit))
     return [[one.work, one.letter, one.base, "PCM" if one.analog else "digital", "; ".join(one.best_in),

@@ -49,9 +49,9 @@ class Heatmap(Plot):
                   if (known & d.base.where(base) & d.work.where(work)).any()]  # fmt: skip
         if not places:
             raise NotDrawn(f"no base varies {' and '.join(given)}" if given else
-                           f"no base with {SHORT.get(measure, measure)} varies two keys")  # fmt: skip
+                           f"no base with {SHORT.get(measure, measure)} varies two keys together")  # fmt: skip
         shown = places[:MOST_MAPS]
-        made, axes = panels(len(shown), 2.6)
+        made, axes = panels(len(shown), 2.2)
         rows: list[list[str | int | float]] = []
         answers = []
         for (base, work, pair), place in zip(shown, axes, strict=True):
@@ -68,21 +68,27 @@ class Heatmap(Plot):
 
 
 def _pair(view: View, base: str, measure: str, given: Sequence[str]) -> tuple[str, str] | None:
-    """The two keys of a base's panel: given ones, else those with the largest total effect."""
-    d = view.designs
-    keys = [key for key in view.varied(view.good & d.base.where(base))
-            if 2 <= _steps(view, base, key) <= MOST_STEPS]  # fmt: skip
-    if given:
-        chosen = list(given) + [key for key in keys if key not in given]
-        return (chosen[0], chosen[1]) if len(chosen) > 1 and set(given) <= set(keys) else None
+    """The two keys of a base's panel: given ones, else those with the largest total effects that vary
+    together."""
     weight = {key: total for name, key, _, total in shares(view, measure) if name == base}
-    keys.sort(key=lambda key: -weight.get(key, 0.0))
-    return (keys[0], keys[1]) if len(keys) > 1 else None
+    keys = sorted(view.varied(view.good & view.designs.base.where(base)), key=lambda key: -weight.get(key, 0.0))
+    if not set(given) <= set(keys):
+        return None
+    order = [*given, *(key for key in keys if key not in given)]
+    firsts = order[:1] if given else order
+    for n, first in enumerate(firsts):
+        for second in order[1:2] if len(given) > 1 else order[n + 1 :]:
+            if first != second and _together(view, base, first, second):
+                return first, second
+    return None
 
 
-def _steps(view: View, base: str, key: str) -> int:
-    codes = view.designs.sets[key].codes[view.good & view.designs.base.where(base)]
-    return len(np.unique(codes[codes >= 0]))
+def _together(view: View, base: str, first: str, second: str) -> bool:
+    """Whether both keys vary where both are set, in few enough steps."""
+    d = view.designs
+    x, y = d.sets[first].codes, d.sets[second].codes
+    both = view.good & d.base.where(base) & (x >= 0) & (y >= 0)
+    return all(2 <= len(np.unique(codes[both])) <= MOST_STEPS for codes in (x, y))
 
 
 def cells(view: View, base: str, work: str, pair: tuple[str, str], objective: str) -> Floats:

@@ -43,7 +43,7 @@ class Parallel(Plot):
         measures = [name.lstrip("-") for name in view.context.objectives
                     if np.isfinite(view.cost(name)[view.good]).any()]  # fmt: skip
         works = works_of(view, view.good)
-        made, axes = panels(len(works[:MOST_WORKS]), 2.4, across=1)
+        made, axes = panels(len(works[:MOST_WORKS]), 2.1, across=1)
         rows: list[list[str | int | float]] = []
         notes = ["Thick: best design of each base; an objective is better further up; a line passes below a "
                  "key that its base does not vary"]  # fmt: skip

@@ -16,6 +16,7 @@ from accelsim.report.sweep.looks import (
     log_axis,
     looks_of,
     panels,
+    share_axis,
     works_of,
 )
 from accelsim.report.sweep.named import design_text, named, require_points
@@ -50,7 +51,7 @@ class Pareto(Plot):
             raise NotDrawn("the sweep has one objective; name two: --plot pareto:energy,area")
         pair = (objectives[0], objectives[1])
         works = works_of(view, view.designs.ok)
-        made, axes = panels(min(len(works), MOST_PANELS), 2.9)
+        made, axes = panels(min(len(works), MOST_PANELS), 2.45)
         rows: list[list[str | int | float]] = []
         answers, notes = (
             [],
@@ -136,6 +137,7 @@ class _Panel:
                            zorder=6)  # fmt: skip
         for axis, log, (_, unit), name in zip("xy", logs, scales, self.pair, strict=True):
             _axis(place, axis, log, label_of(name.lstrip("-"), unit))
+            share_axis(place, axis, name.lstrip("-"))
         notes += [
             f"{one.letter}: {design_text(self.view, row)}" for row, one in list(self.letters.items())[:8]
         ]
@@ -161,14 +163,16 @@ class _Panel:
         d = self.view.designs
         if not self.front.any():
             return f"{self.work}: no design keeps all constraints."
+        best = int(self.front.sum())
+        if d.analog.all() or not d.analog.any():
+            return f"{self.work}: {best} of {int(self.mine.sum()):,} designs are on the front."
         pcm = int((self.front & d.analog).sum())
-        words = [f"{self.work}: {pcm} of {int(self.front.sum())} designs on the front are PCM"]
-        if d.analog.any() and not d.analog.all():
-            for name, cost, raw in zip(self.pair, self.cost, self.raw, strict=True):
-                pair = [np.where(d.analog == analog, cost, np.nan) for analog in (False, True)]
-                if all(np.isfinite(c).any() for c in pair):
-                    digital, analog = (float(raw[np.nanargmin(c)]) for c in pair)
-                    words.append(_compared(SHORT.get(name.lstrip("-"), name), digital, analog))
+        words = [f"{self.work}: {pcm} of {best} designs on the front are PCM"]
+        for name, cost, raw in zip(self.pair, self.cost, self.raw, strict=True):
+            pair = [np.where(d.analog == analog, cost, np.nan) for analog in (False, True)]
+            if all(np.isfinite(c).any() for c in pair):
+                digital, analog = (float(raw[np.nanargmin(c)]) for c in pair)
+                words.append(_compared(SHORT.get(name.lstrip("-"), name), digital, analog))
         return "; ".join(words) + "."
 
 

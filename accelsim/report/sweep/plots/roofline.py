@@ -34,10 +34,10 @@ class Roofline(Plot):
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
         best = require_best(view)
         if view.rerun is None:
-            raise NotDrawn("needs its designs run again, and the sweep's files are not at hand")
+            raise NotDrawn(view.without_rerun)
         works = works_of(view, view.good)
         shown = works[:MOST_PANELS]
-        made, axes = panels(len(shown), 2.9)
+        made, axes = panels(len(shown), 2.4)
         looks = looks_of(view)
         rows: list[list[str | int | float]] = []
         words: list[str] = []

@@ -38,7 +38,7 @@ class Sensitivity(Plot):
         measures = list(found)[:MOST_MEASURES]
         lines = list(dict.fromkeys((base, key) for name in measures for base, key, _, _ in found[name]))
         names = short_keys([key for _, key in lines])
-        height = 0.8 + 0.27 * len(lines)
+        height = 0.6 + 0.2 * len(lines)
         made, axes = panels(len(measures), height, across=3, sharey=True)
         looks = looks_of(view)
         for name, place in zip(measures, axes, strict=True):

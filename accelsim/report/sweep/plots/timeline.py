@@ -27,7 +27,7 @@ class Timeline(Plot):
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
         best = require_best(view)
         if view.rerun is None:
-            raise NotDrawn("needs its designs run again, and the sweep's files are not at hand")
+            raise NotDrawn(view.without_rerun)
         objective = view.context.objectives[0]
         chosen = []
         for analog in (False, True):
@@ -36,7 +36,7 @@ class Timeline(Plot):
                 chosen.append(min(mine, key=lambda one: float(view.cost(objective)[one.row])))
         results = [view.run(one.row) for one in chosen]
         deep = max(len(_units(result, spans(result))) for result in results)
-        made, axes = panels(len(chosen), 1.3 + 0.24 * min(deep, MOST_UNITS + 1), across=1)
+        made, axes = panels(len(chosen), 0.75 + 0.19 * min(deep, MOST_UNITS + 1), across=1)
         rows: list[list[str | int | float]] = []
         notes, words = [], []
         for one, result, place in zip(chosen, results, axes, strict=True):

@@ -33,7 +33,7 @@ class Utilisation(Plot):
             raise NotDrawn("no point has a utilisation; add latency to the sweep's measures")
         shown = chosen[:MOST_BARS]
         parts = {one.row: shares(view.run(one.row)) for one in shown} if view.rerun is not None else {}
-        made, (axes,) = panels(1, 0.9 + 0.36 * len(shown))
+        made, (axes,) = panels(1, 0.55 + 0.27 * len(shown))
         at, left = np.arange(len(shown)), np.zeros(len(shown))
         looks = {**CAUSES, "idle": REST}
         for name, (title, colour, hatch) in looks.items():
@@ -58,7 +58,7 @@ class Utilisation(Plot):
         notes = [f"{one.letter}: {design_text(view, one.row)}" for one in shown][:6]
         notes += left_out("designs", [one.letter for one in chosen[MOST_BARS:]])
         if not parts:
-            notes.append("No shares by cause: the sweep's files are not at hand to run the designs again")
+            notes.append(f"No shares by cause: {view.why_no_rerun}")
         names = list(looks)
         rows = [[one.letter, one.work, one.base, "PCM" if one.analog else "digital", float(value[one.row]),
                  *(float(parts[one.row].get(name, 0.0)) if parts else "" for name in names)]
