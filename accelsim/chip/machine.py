@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, lcm
 
 from accelsim.chip.chip import Chip
@@ -64,6 +65,7 @@ class Machine:
         )
 
 
+@lru_cache(maxsize=256)
 def instance_names(name: str, count: int) -> tuple[str, ...]:
     """"array" for one, "array.0", "array.1", ... for several."""
     return (name,) if count == 1 else tuple(f"{name}.{i}" for i in range(count))

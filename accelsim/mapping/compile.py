@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.chip import Chip
+from accelsim import jit
+from accelsim.chip import Chip, Machine, machine
 from accelsim.chip.machine import instance_names
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
@@ -19,6 +22,7 @@ from accelsim.mapping.emit_mac import INPUT, WEIGHT_MATRIX, MacEmitter
 from accelsim.mapping.emit_mvm import MvmEmitter
 from accelsim.mapping.emit_vector import VectorEmitter
 from accelsim.mapping.join import Joiner
+from accelsim.mapping.mac_record import WalkedMac, walked
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
 from accelsim.mapping.placement import place
 from accelsim.mapping.tensors import (
@@ -28,6 +32,7 @@ from accelsim.mapping.tensors import (
     tensor_formats,
     vector_formats,
 )
+from accelsim.mapping.writer import Bounds, Writer, Written, bounds_of
 from accelsim.program.table import Program, ResidentRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
@@ -167,74 +172,166 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     before (saves the search). InputError when something does not fit.
     """
     chosen = chosen or plan(chip, workload, mappings)
-    formats = chosen.formats
     sums = _summands(chip, workload, chosen.mappings)
-    table = build_tensors(workload, chip, formats, sums)
+    table = build_tensors(workload, chip, chosen.formats, sums)
+    parts = _Parts(chip, workload, chosen, table, sums)
+    names = tuple(op.name for op in workload.operators)
+    writer = _written(chip, table, parts) if parts.walks else None
+    if writer is not None:
+        return writer.finish(names, parts.residents)
     joiner = Joiner(chip, table)
-    residents = _off_chip(joiner, table)
     stored: dict[str, int] = {}
-    cache: dict[object, Segment] = {}
-    weight_at: dict[tuple[int, int, int], int] = {}  # (weight's row, tile n, tile k) -> address
-    weight_end = 0
-    in_cells: set[int] = set()
-    for number, op in enumerate(workload.operators):
-        parity = number % 2
-        if isinstance(op, VectorOperator):
-            if op.is_view:
-                if op.inputs[0] in stored:
-                    stored[op.output] = stored[op.inputs[0]]
-                continue
-            kinds = vector_formats(op, formats)
-            key: object = (op.kind, op.input_shapes, op.output_shape, op.kernel, op.stride,
-                           op.padding, kinds, parity)  # fmt: skip
-            if key not in cache:
-                cache[key] = VectorEmitter(chip, joiner.machine, op, kinds, parity).emit()
-            sources = dict(enumerate(op.inputs))
-            local = [table.index[name] for name in (*op.inputs, op.output)]
-        else:
-            triple = (*operator_formats(op, chip), formats[op.output])
-            mapping = chosen.mappings[op.name]
-            if isinstance(mapping, CrossbarMapping):
-                cold = chip.weights == "cold"
-                emitter = MvmEmitter(chip, joiner.machine, geometry_of(op), mapping, triple, parity,
-                                     cold)  # fmt: skip
-                segment = emitter.emit()
-                weight = table.index[f"{op.name}/weight"]
-                if not emitter.cold and weight not in in_cells:
-                    residents += _in_cells(joiner, chip, table, op, mapping, triple[1])
-                    in_cells.add(weight)
-                waits = [(segment.reads[0], stored[op.input])] if op.input in stored else []
-                waits += [(row, stored[op.weight]) for row in emitter.programs.tolist()
-                          if op.weight in stored]  # fmt: skip
-                base = joiner.rows
-                joiner.add(segment, number, _locals(table, op, sums[op.name]), waits)
-                stored[op.output] = base + segment.last_store
-                continue
-            where = None
-            if chip.weights == "resident":
-                parity = 1
-            if chip.weights == "resident" and workload.is_stored(op.weight):
-                layout = (table.index[f"{op.name}/weight"], mapping.n, mapping.k)
-                if layout not in weight_at:
-                    weight_at[layout] = weight_end
-                    size = place(chip, geometry_of(op), mapping, triple, 1, 0).weight_area.size
-                    residents += _resident(joiner, chip, table, op, weight_end, size)
-                    weight_end += size
-                where = weight_at[layout]
-            key = (geometry_of(op), triple, mapping, parity, where)
-            if key not in cache:
-                cache[key] = MacEmitter(chip, joiner.machine, geometry_of(op), mapping, triple,
-                                        parity, where).emit()  # fmt: skip
-            sources, local = {INPUT: op.input, WEIGHT_MATRIX: op.weight}, _locals(table, op, sums[op.name])
-        segment = cache[key]
-        waits = [(segment.reads[i], stored[name]) for i, name in sources.items()
-                 if name in stored and i in segment.reads]  # fmt: skip
+    for part in parts.list:
+        if part.same_as is not None:
+            if part.same_as in stored:
+                stored[part.output] = stored[part.same_as]
+            continue
+        segment = parts.made(part, walks=False)
+        assert isinstance(segment, Segment)
         base = joiner.rows
-        joiner.add(segment, number, local, waits)
-        stored[op.output] = base + segment.last_store
-    if weight_end and weight_end > chip.memories[chip.array.weight].size:
-        raise _no_room(chip, workload, weight_end)
-    return joiner.finish(tuple(op.name for op in workload.operators), residents)
+        joiner.add(segment, part.number, part.tensors, _waits(part, segment.reads, stored))
+        stored[part.output] = base + segment.last_store
+    return joiner.finish(names, parts.residents)
+
+
+def _waits(part: _Part, reads: Dict[int, int], stored: Dict[str, int]) -> list[tuple[int, int]]:
+    """(row, row of the Program) of the first loads of tensors that earlier operators stored."""
+    waits = [(reads[i], stored[name]) for i, name in part.sources.items()
+             if name in stored and i in reads]  # fmt: skip
+    return waits + [(row, stored[name]) for row, name in part.others if name in stored]
+
+
+def _written(chip: Chip, table: TensorTable, parts: _Parts) -> Writer | None:
+    """All operators written by walks and laid in; None when one has too many shapes."""
+    room, seen = Bounds(), set()
+    for part in parts.list:
+        if part.same_as is None:
+            made = parts.made(part, walks=True)
+            need = made.bounds() if isinstance(made, WalkedMac) else bounds_of(made)
+            room.add(need, part.key in seen)
+            seen.add(part.key)
+    writer = Writer(chip, table, room)
+    stored: dict[str, int] = {}
+    done: dict[object, Written] = {}
+    for part in parts.list:
+        if part.same_as is not None:
+            if part.same_as in stored:
+                stored[part.output] = stored[part.same_as]
+            continue
+        if part.key in done:
+            writer.again(done[part.key], part.tensors)
+        else:
+            made = parts.made(part, walks=True)
+            written = (made.write(writer, part.tensors) if isinstance(made, WalkedMac)
+                       else writer.lay(made, part.tensors))  # fmt: skip
+            if written is None:
+                return None
+            done[part.key] = written
+        written, base = done[part.key], writer.rows
+        writer.join(written, part.number, _waits(part, written.reads, stored))
+        stored[part.output] = base + written.last_store
+    return writer
+
+
+@dataclass(slots=True)
+class _Part:
+    """One operator: what makes its rows, by a key that equal ones share; the tensors it reads, by local
+    number, and its tensors' rows. others: further rows that wait for a tensor. same_as: its output is
+    another name of that tensor, and there are no rows."""
+
+    number: int
+    output: str
+    key: object = None
+    make: Callable[[bool], Segment | WalkedMac] | None = None
+    sources: Dict[int, str] = field(default_factory=dict)
+    tensors: list[int] = field(default_factory=list)
+    others: list[tuple[int, str]] = field(default_factory=list)
+    same_as: str | None = None
+
+
+class _Parts:
+    """The operators of a workload in order, and what stays resident. walks: whether walks write them."""
+
+    def __init__(self, chip: Chip, workload: Workload, chosen: Plan, table: TensorTable,
+                 sums: Dict[str, int]) -> None:  # fmt: skip
+        self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
+        self.machine = machine(chip)
+        self.walks = jit.hot() and walked(chip)
+        self.residents = _off_chip(self.machine, chip, table)
+        self.workload = workload
+        self.weight_at: dict[tuple[int, int, int], int] = {}  # (weight's row, tile n, tile k) -> address
+        self.weight_end = 0
+        self.in_cells: set[int] = set()
+        self._made: dict[object, Segment | WalkedMac] = {}
+        self.list = [self._part(number, op) for number, op in enumerate(workload.operators)]
+        if self.weight_end and self.weight_end > chip.memories[chip.array.weight].size:
+            raise _no_room(chip, workload, self.weight_end)
+
+    def made(self, part: _Part, walks: bool) -> Segment | WalkedMac:
+        """What makes the rows of a part, once a key."""
+        key = (part.key, walks)
+        if key not in self._made:
+            assert part.make is not None
+            self._made[key] = part.make(walks)
+        return self._made[key]
+
+    def _part(self, number: int, op: MacOperator | VectorOperator) -> _Part:
+        if isinstance(op, VectorOperator):
+            return self._vector(number, op)
+        chip, formats = self.chip, self.chosen.formats
+        triple = (*operator_formats(op, chip), formats[op.output])
+        mapping, geometry = self.chosen.mappings[op.name], geometry_of(op)
+        tensors = _locals(self.table, op, self.sums[op.name])
+        parity = number % 2
+        if isinstance(mapping, CrossbarMapping):
+            return self._on_crossbars(number, op, mapping, triple, tensors)
+        where = None
+        if chip.weights == "resident":
+            parity = 1
+            if self.workload.is_stored(op.weight):
+                where = self._kept(op, mapping, triple)
+
+        def make(walks: bool) -> Segment | WalkedMac:
+            if walks:
+                return WalkedMac(chip, self.machine, geometry, mapping, triple, parity, where)
+            return MacEmitter(chip, self.machine, geometry, mapping, triple, parity, where).emit()
+
+        key = (geometry, triple, mapping, parity, where)
+        return _Part(number, op.output, key, make, {INPUT: op.input, WEIGHT_MATRIX: op.weight}, tensors)
+
+    def _kept(self, op: MacOperator, mapping: Mapping, triple: tuple[str, str, str]) -> int:
+        """Address of weights that stay in their buffer; operators that share them share it."""
+        layout = (self.table.index[f"{op.name}/weight"], mapping.n, mapping.k)
+        if layout not in self.weight_at:
+            self.weight_at[layout] = self.weight_end
+            size = place(self.chip, geometry_of(op), mapping, triple, 1, 0).weight_area.size
+            self.residents += _resident(self.machine, self.chip, self.table, op, self.weight_end, size)
+            self.weight_end += size
+        return self.weight_at[layout]
+
+    def _on_crossbars(self, number: int, op: MacOperator, mapping: CrossbarMapping,
+                      triple: tuple[str, str, str], tensors: list[int]) -> _Part:  # fmt: skip
+        emitter = MvmEmitter(self.chip, self.machine, geometry_of(op), mapping, triple, number % 2,
+                             self.chip.weights == "cold")  # fmt: skip
+        weight = self.table.index[f"{op.name}/weight"]
+        if not emitter.cold and weight not in self.in_cells:
+            self.residents += _in_cells(self.machine, self.chip, self.table, op, mapping, triple[1])
+            self.in_cells.add(weight)
+        others = [(row, op.weight) for row in emitter.programs.tolist()]
+        return _Part(number, op.output, op.name, lambda _: emitter.emit(), {INPUT: op.input}, tensors,
+                     others)  # fmt: skip
+
+    def _vector(self, number: int, op: VectorOperator) -> _Part:
+        if op.is_view:
+            return _Part(number, op.output, same_as=op.inputs[0])
+        kinds, parity = vector_formats(op, self.chosen.formats), number % 2
+        alike = tuple(op.inputs.index(name) for name in op.inputs)
+        key = (op.kind, op.input_shapes, op.output_shape, op.kernel, op.stride, op.padding, alike, kinds,
+               parity)  # fmt: skip
+        tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
+        reads = dict(enumerate(op.inputs))
+        return _Part(number, op.output, key, lambda _: VectorEmitter(
+            self.chip, self.machine, op, kinds, parity).emit(), reads, tensors)  # fmt: skip
 
 
 def _summands(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> dict[
@@ -253,19 +350,20 @@ def _summands(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | Cros
     return found
 
 
-def _in_cells(joiner: Joiner, chip: Chip, table: TensorTable, op: MacOperator,
+def _in_cells(machine: Machine, chip: Chip, table: TensorTable, op: MacOperator,
               mapping: CrossbarMapping, weight: str) -> tuple[ResidentRow, ...]:  # fmt: skip
     """Every block of an operator's weights, in the cells of its crossbar."""
     crossbar, geometry = chip.crossbar, geometry_of(op)
     assert crossbar is not None
-    tensor, names = table.index[f"{op.name}/weight"], joiner.machine.memory_index
+    tensor, names = table.index[f"{op.name}/weight"], machine.memory_index
     rows, columns = blocks_of(crossbar, geometry)
+    instances = instance_names(crossbar.name, crossbar.count)
     found = []
     for number in range(mapping.replicas * geometry.groups * rows * columns):
         r, c = number // columns % rows, number % columns
         k = min(crossbar.rows, geometry.k - r * crossbar.rows)
         n = min(crossbar.outputs, geometry.n - c * crossbar.outputs)
-        instance = instance_names(crossbar.name, crossbar.count)[mapping.first + number]
+        instance = instances[mapping.first + number]
         size = get(weight).bytes_for(k * n)
         found.append(ResidentRow(tensor, names[f"{instance}.cells"], 0, size, True, True))
     return tuple(found)
@@ -278,28 +376,28 @@ def _locals(table: TensorTable, op: MacOperator, summands: int) -> list[int]:
     return [table.index[key] for key in keys]
 
 
-def _off_chip(joiner: Joiner, table: TensorTable) -> tuple[ResidentRow, ...]:
+def _off_chip(machine: Machine, chip: Chip, table: TensorTable) -> tuple[ResidentRow, ...]:
     """What lies in the off-chip memory before and after: inputs, weights, outputs."""
-    rows = []
+    rows, dram = [], machine.memory_index[chip.dma.memory]
     caches = {row.view_of for row in table.rows if row.view == "cache" and row.role == "input"}
     for number, row in enumerate(table.rows):
         grown = number in caches
         if row.view_of >= 0 or (row.role not in ("input", "weight", "output") and not grown):
             continue
-        elements = int(np.prod(row.shape))
+        elements = prod(row.shape)
         span = get(row.format).bytes_for(elements)
-        rows.append(ResidentRow(number, joiner.dram, table.home[number], span,
+        rows.append(ResidentRow(number, dram, table.home[number], span,
                                 row.role != "output" or grown, True))  # fmt: skip
     return tuple(rows)
 
 
-def _resident(joiner: Joiner, chip: Chip, table: TensorTable, op: MacOperator, address: int,
+def _resident(machine: Machine, chip: Chip, table: TensorTable, op: MacOperator, address: int,
               size: int) -> tuple[ResidentRow, ...]:  # fmt: skip
     tensor = table.index[f"{op.name}/weight"]
     name = chip.array.weight
-    names = [n for n in joiner.machine.memory_index if n == name or n.startswith(f"{name}.")]
+    names = [n for n in machine.memory_index if n == name or n.startswith(f"{name}.")]
     return tuple(
-        ResidentRow(tensor, joiner.machine.memory_index[n], address, size, True, True)
+        ResidentRow(tensor, machine.memory_index[n], address, size, True, True)
         for n in names
     )
 

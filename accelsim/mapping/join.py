@@ -17,6 +17,8 @@ from accelsim.mapping.assemble import (
     EDGE_COLUMNS,
     OPERAND_COLUMNS,
     RANK,
+    Entry,
+    Exit,
     Segment,
 )
 from accelsim.mapping.shapes import SHAPE_COLUMNS
@@ -70,34 +72,11 @@ class Joiner:
         self._edges.append(segment.edges)
         self._edge_bases.append(base)
         extra = [(row, before - base, int(Edge.DATA), 0) for row, before in waits]
-        extra += self._take_over(segment)
+        extra += take_over(self._occupied, base, segment.entries, segment.exits)
         if extra:
             self._edges.append(np.array(sorted(set(extra)), np.int64).T)
             self._edge_bases.append(base)
         self.rows += segment.rows
-
-    def _take_over(self, segment: Segment) -> list[tuple[int, int, int, int]]:
-        """SLOT edges on whoever used the bytes that the segment touches first."""
-        base, slot, edges = self.rows, int(Edge.SLOT), []
-        for entry in segment.entries:
-            held = self._occupied.get(entry.memory, [])
-            low, high = _overlapping(held, entry.start, entry.end)
-            for _, _, rows in held[low:high]:
-                edges += [(entry.row, row - base, slot, 0) for row in rows]
-        for leaving in segment.exits:
-            if leaving.start >= leaving.end:
-                continue
-            held = self._occupied.setdefault(leaving.memory, [])
-            low, high = _overlapping(held, leaving.start, leaving.end)
-            fresh = [(leaving.start, leaving.end, tuple(row + base for row in leaving.rows))]
-            if low < high:  # what sticks out on either side stays whose it was
-                start, end = held[low][0], held[high - 1][1]
-                if start < leaving.start:
-                    fresh.insert(0, (start, leaving.start, held[low][2]))
-                if end > leaving.end:
-                    fresh.append((leaving.end, end, held[high - 1][2]))
-            held[low:high] = fresh
-        return edges
 
     def finish(self, operators: tuple[str, ...], residents: tuple[ResidentRow, ...]) -> Program:
         """The Program of everything appended. The segments are used up."""
@@ -165,6 +144,32 @@ class Joiner:
         start = _cumulative([segment.demand_count for segment in self._segments])
         port, size = _side_by_side([s.demands for s in self._segments], 2)
         return _merged(start, port, size, len(self.machine.ports))
+
+
+def take_over(occupied: dict[int, list[tuple[int, int, tuple[int, ...]]]], base: int,
+              entries: list[Entry], exits: list[Exit]) -> list[tuple[int, int, int, int]]:  # fmt: skip
+    """SLOT edges (row, predecessor, kind, lag; from row ``base`` on) on whoever used the bytes that a
+    segment touches first. occupied: by memory, bytes with the rows that used them last; kept up."""
+    slot, edges = int(Edge.SLOT), []
+    for entry in entries:
+        held = occupied.get(entry.memory, [])
+        low, high = _overlapping(held, entry.start, entry.end)
+        for _, _, rows in held[low:high]:
+            edges += [(entry.row, row - base, slot, 0) for row in rows]
+    for leaving in exits:
+        if leaving.start >= leaving.end:
+            continue
+        held = occupied.setdefault(leaving.memory, [])
+        low, high = _overlapping(held, leaving.start, leaving.end)
+        fresh = [(leaving.start, leaving.end, tuple(row + base for row in leaving.rows))]
+        if low < high:  # what sticks out on either side stays whose it was
+            start, end = held[low][0], held[high - 1][1]
+            if start < leaving.start:
+                fresh.insert(0, (start, leaving.start, held[low][2]))
+            if end > leaving.end:
+                fresh.append((leaving.end, end, held[high - 1][2]))
+        held[low:high] = fresh
+    return edges
 
 
 def _overlapping(held: list[tuple[int, int, tuple[int, ...]]], start: int, end: int) -> tuple[int, int]:

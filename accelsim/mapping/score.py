@@ -24,7 +24,7 @@ from accelsim.mapping.mapping import (
 )
 from accelsim.mapping.placement import fused
 from accelsim.mapping.tiles import box_bytes, k_tiles, m_tiles
-from accelsim.units.mac_array import Dataflow
+from accelsim.units.mac_array import Dataflow, MacArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,7 +61,7 @@ class MCut:
     sizes: Ints
 
 
-def m_cuts(geometry: Geometry, held: int) -> list[MCut]:
+def m_shapes(geometry: Geometry, held: int) -> list[tuple[int, int, int]]:
     """Cuts of m: images, then rows, then parts of a row. held: outputs a column can keep."""
     shapes: list[tuple[int, int, int]] = []
     if geometry.batch > 1:
@@ -73,16 +73,45 @@ def m_cuts(geometry: Geometry, held: int) -> list[MCut]:
         heights.append(fitting)
     shapes += [(1, h, geometry.out_width) for h in sorted(set(heights), reverse=True)]
     shapes += [(1, 1, w) for w in cuts(geometry.out_width, 1, 1)[1:]]
+    return [shape for shape in shapes
+            if geometry.batch * -(-geometry.out_height // shape[1]) <= 1 << 16]  # fmt: skip
+
+
+def m_cuts(geometry: Geometry, held: int) -> list[MCut]:
+    """m_shapes() with the sums that the scores need."""
     found = []
     one = np.ones(1, np.int64)
-    for batch, height, width in shapes:
-        if geometry.batch * -(-geometry.out_height // height) > 1 << 16:
-            continue
+    for batch, height, width in m_shapes(geometry, held):
         tiles = m_tiles(geometry, batch, height, width)
         planes = box_bytes(tiles, one, 8)[:, 0]
         found.append(MCut(batch, height, width, len(tiles.first), int(tiles.size.max()),
                           int(planes.max()), int(planes.sum()), tiles.size))  # fmt: skip
     return found
+
+
+def sizes_n(g: Geometry, array: MacArray, limits: tuple[int, int, int], along: str,
+            more: bool = False) -> list[int]:  # fmt: skip
+    """Tile sizes along n. along: the dimension dealt to several arrays. more: finer ones, too."""
+    step = limits[1] or 1
+    shares = array.count if along == "n" else 1
+    sizes = set(cuts(-(-g.n // shares), step, step))
+    if more:
+        sizes |= {min(g.n, step * 3 * (1 << i)) for i in range(8)}
+        sizes |= set(cuts(g.n, step, step))
+    return sorted({min(g.n, size) for size in sizes}, reverse=True)
+
+
+def sizes_k(g: Geometry, array: MacArray, limits: tuple[int, int, int], along: str,
+            more: bool = False) -> list[int]:  # fmt: skip
+    """Tile sizes along k, as sizes_n."""
+    sizes = {min(g.k, c * g.kernel) for c in cuts(g.channels, 1, 1)}
+    if along == "k" and array.count > 1:
+        sizes = {k for k in sizes if k * array.count <= g.k + k} or sizes
+    if limits[2]:
+        sizes.add(min(g.k, limits[2]))
+        if more:
+            sizes |= {min(g.k, limits[2] * (1 << i)) for i in range(12)}
+    return sorted(sizes, reverse=True)
 
 
 @dataclass(slots=True)
@@ -136,28 +165,8 @@ class Tilings:
         self.bytes_per_cycle = chip.dram.bandwidth * chip.dram.efficiency / clock
         held = array.accumulator.depth if self.buffers.sums == "column" else 1 << 62
         self.cuts = m_cuts(geometry, held)
-        self.n_sizes, self.k_sizes = self._sizes_n(more), self._sizes_k(more)
-
-    def _sizes_n(self, more: bool) -> list[int]:
-        g, array = self.geometry, self.array
-        step = self.limits[1] or 1
-        shares = array.count if self.along == "n" else 1
-        sizes = set(cuts(-(-g.n // shares), step, step))
-        if more:
-            sizes |= {min(g.n, step * 3 * (1 << i)) for i in range(8)}
-            sizes |= set(cuts(g.n, step, step))
-        return sorted({min(g.n, size) for size in sizes}, reverse=True)
-
-    def _sizes_k(self, more: bool) -> list[int]:
-        g, array = self.geometry, self.array
-        sizes = {min(g.k, c * g.kernel) for c in cuts(g.channels, 1, 1)}
-        if self.along == "k" and array.count > 1:
-            sizes = {k for k in sizes if k * array.count <= g.k + k} or sizes
-        if self.limits[2]:
-            sizes.add(min(g.k, self.limits[2]))
-            if more:
-                sizes |= {min(g.k, self.limits[2] * (1 << i)) for i in range(12)}
-        return sorted(sizes, reverse=True)
+        self.n_sizes = sizes_n(geometry, array, self.limits, self.along, more)
+        self.k_sizes = sizes_k(geometry, array, self.limits, self.along, more)
 
     # -- arrays over (cut, n, k) -----------------------------------------------------------------
 
