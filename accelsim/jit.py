@@ -26,6 +26,8 @@ _COMPILED: dict[tuple[Kernel, Helpers], Kernel] = {}
 #: they are in the cache and when they must be compiled first
 LOAD_AFTER, COMPILE_AFTER = 300_000, 10_000_000
 STAMP = "warm"  # file of the cache folder: all kernels are in it
+COMPILE_ABOVE = 2_000_000  # elements of one kind of work; plain code needs less than a compilation for fewer
+_WORK: dict[str, int] = {}
 
 
 class _Heat:
@@ -33,6 +35,13 @@ class _Heat:
 
     hot = False
     done = 0
+
+
+def worth_compiling(kind: str, size: int) -> bool:
+    """Whether ``size`` elements more of a kind of work are many enough, with those before, to compile
+    for. Plain and compiled code give the same bits, so it does not matter where the change falls."""
+    _WORK[kind] = _WORK.get(kind, 0) + size
+    return _WORK[kind] > COMPILE_ABOVE and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
 @lru_cache(maxsize=1)
@@ -96,18 +105,39 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
     """
     key = (function, helpers)
     if key not in _COMPILED:
-        numba, caching = _numba()
-        if helpers:
-            parts = [item if isinstance(item, tuple) else (item, ()) for item in helpers]
-            scope = {**function.__globals__}
-            scope.update({part.__name__: compiled(part, inner) for part, inner in parts})
-            twin = types.FunctionType(function.__code__, scope, function.__name__)
-            twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
-            twin.__doc__ = function.__doc__
-        else:
-            twin = function  # type: ignore[assignment]
-        _COMPILED[key] = numba.njit(cache=caching, fastmath=False, nogil=True)(twin)
+        parts = [item if isinstance(item, tuple) else (item, ()) for item in helpers]
+        scope = {part.__name__: compiled(part, inner) for part, inner in parts}
+        _COMPILED[key] = _machine_code(_twin(function, scope) if helpers else function)
     return _COMPILED[key]
+
+
+def compiled_with(function: Kernel, name: str, emit: Callable[..., Any]) -> Kernel:
+    """The machine-code twin of a function that calls ``name``, which is an instruction sequence of its
+    own: emit(typing context, types...) gives its signature and what writes it, as Numba's intrinsics."""
+    key = (function, (emit,))
+    if key not in _COMPILED:
+        numba, _ = _numba()
+        _COMPILED[key] = _machine_code(_twin(function, {name: numba.extending.intrinsic(emit)}))
+    return _COMPILED[key]
+
+
+def procedure(*arguments: Any) -> Any:
+    """The signature of what takes such arguments and gives nothing back."""
+    return _numba()[0].types.void(*arguments)
+
+
+def _twin(function: Kernel, more: dict[str, Any]) -> Kernel:
+    """The function with other meanings for some of the names that it uses."""
+    twin = types.FunctionType(function.__code__, {**function.__globals__, **more}, function.__name__)
+    twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+    twin.__doc__ = function.__doc__
+    return twin
+
+
+def _machine_code(function: Kernel) -> Kernel:
+    numba, caching = _numba()
+    found: Kernel = numba.njit(cache=caching, fastmath=False, nogil=True)(function)
+    return found
 
 
 def hot(commands: int = 0) -> bool:

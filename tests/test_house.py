@@ -15,6 +15,7 @@ LAYERS = {
     "analog": 4, "units": 5, "chip": 6, "rtl": 7, "mapping": 7, "timing": 8, "energy": 8, "numerics": 8,
     "explore": 9, "shipped": 9, "store": 9, "config": 10, "results": 10, "importers": 11, "report": 11,
     "reproduce": 12, "api": 12, "sweep": 13, "cli": 14,
+    "jit_dot": 1,
 }  # fmt: skip
 READERS = {"timing", "energy", "numerics"}
 LONGEST = 420

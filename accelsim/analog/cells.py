@@ -8,17 +8,27 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.analog.converters import Converter
 from accelsim.analog.ir_drop import Wires, transfer_matrix
 from accelsim.analog.parts import Tile
 from accelsim.analog.read_noise import Shares, shares, signed
 from accelsim.analog.reuse import REFERENCE_AGE, VECTORS, attenuation, sampled_error
 from accelsim.analog.scheme import device_targets, split_codes, targets
+from accelsim.analog.sums import (
+    COARSE,
+    Shorts,
+    on_coarse_grid,
+    on_fine_grid,
+    short,
+    squares,
+    variance_on_grid,
+)
 from accelsim.devices.base import BOLTZMANN, Cells, Device, Floats
 from accelsim.devices.wear import wear_named
 from accelsim.noise import Stream
 
 Ints = NDArray[np.int64]
-MANTISSA = 53  # bits that a float64 sum keeps
+WIDE = 6.0  # deviations: neighbouring inputs are alike, so sums are wider than of independent ones
 
 
 @dataclass
@@ -123,7 +133,7 @@ class Programmed:
     @cached_property
     def weights(self) -> list[list[Floats]]:
         """Matrices that the input codes meet, one set a slice: one a read of a phase's cells (both
-        cells of a pair together, or each), in parts of the conductances' span, on the exact grid."""
+        cells of a pair together, or each), in parts of the conductances' span, on an exact grid."""
         tile, device = self.tile, self.tile.device
         span = device.g_max - device.g_min
         whole = []
@@ -170,11 +180,20 @@ class Programmed:
         inputs = self.stream.of("wires").uniform((VECTORS, len(g)))
         return sampled_error(g, attenuation(reference, wires).matrix(reference, g), wires, inputs)
 
-    def _on_grid(self, values: Floats, power: int = 1, more: int = 0) -> Floats:
-        """Values rounded so that sums with input codes (to that power, ``more`` bits beside) are exact."""
-        spare = MANTISSA - power * self.tile.drive.bits - more - int(np.ceil(np.log2(values.shape[0] + 1))) - 4
-        grid = 2.0**-spare
-        return np.asarray(np.rint(values / grid) * grid, np.float64)
+    def _on_grid(self, values: Floats) -> Floats:
+        """Values rounded so that sums with input codes are exact."""
+        fine = on_fine_grid(values, self.tile.drive.bits)
+        bits = self.tile.adc.bits
+        if not bits:
+            return fine
+        step = Converter(max(bits, 2), self.full_scale(fine)).step
+        coarse = on_coarse_grid(fine, self.applied_top, step)
+        return fine if coarse is None else coarse
+
+    @cached_property
+    def shorts(self) -> list[list[Shorts | None]]:
+        """``weights`` as 16-bit integers where they lie on the coarse grid."""
+        return [[short(matrix, self.applied_top, COARSE) for matrix in matrices] for matrices in self.weights]
 
     @cached_property
     def row_conductance(self) -> Floats:
@@ -208,14 +227,23 @@ class Programmed:
         for number, matrices in enumerate(self.variance_of_reads):
             made = [signed(np.sqrt(self.share.live * part), self.stream.of("flicker sign", number, which))
                     for which, part in enumerate(matrices)]  # fmt: skip
-            found.append([self._on_grid(part, 1, self.share.process_bits) for part in made])
+            found.append([on_fine_grid(part, self.tile.drive.bits + self.share.process_bits) for part in made])
         return found
 
     @cached_property
-    def read_variance(self) -> list[list[Floats]]:
-        """Variance of the fresh part of the read noise, as ``weights`` is laid out, on the exact grid."""
-        return [[self._on_grid(self.share.fresh * part, 2) for part in matrices]
-                for matrices in self.variance_of_reads]  # fmt: skip
+    def read_variance(self) -> list[list[tuple[Floats, Shorts | None, int]]]:
+        """Variance of the fresh part of the read noise, as ``weights`` is laid out, on an exact grid: as
+        numbers and, beside coarse weights, as 16-bit integers in 2^-bits too."""
+        return [[self._variance(self.share.fresh * part, shorts is not None)
+                 for part, shorts in zip(parts, coarse, strict=True)]
+                for parts, coarse in zip(self.variance_of_reads, self.shorts, strict=True)]  # fmt: skip
+
+    def _variance(self, values: Floats, coarse: bool) -> tuple[Floats, Shorts | None, int]:
+        top = int(squares(np.array([self.applied_top]), self.applied_top)[0][0])
+        grid = variance_on_grid(values, top) if coarse else None
+        if grid is None:
+            return on_fine_grid(values, 2 * self.tile.drive.bits), None, 0
+        return grid[0], short(grid[0], top, grid[1]), grid[1]
 
     @cached_property
     def variance_of_reads(self) -> list[list[Floats]]:
@@ -237,3 +265,37 @@ class Programmed:
                 seen = [seen[0] + seen[1]]
             found.append(seen)
         return found
+
+    # -- ranges ----------------------------------------------------------------------------------
+
+    @property
+    def drive_top(self) -> int:
+        """Largest code that the input converters give."""
+        bits = self.tile.drive.bits
+        most = (1 << bits) - 1 if self.one_sided else max(1, (1 << (bits - 1)) - 1)
+        return min(most, self.input_top)
+
+    @property
+    def applied_top(self) -> int:
+        """Largest code of one read."""
+        return 1 if self.tile.drive.mode == "bit_serial" else self.drive_top
+
+    def full_scale(self, matrix: Floats) -> float:
+        """The converters' range in full columns: the chip's own, or six deviations beyond the mean of
+        the widest column under inputs of the stated mean and rms, and never more than any input gives."""
+        adc, drive = self.tile.adc, self.tile.drive
+        if adc.range:
+            return adc.range
+        mean, square = drive.mean, drive.rms**2
+        if not self.one_sided:  # both signs at once, or half of the inputs at a time
+            mean, square = (0.0, square) if drive.phases == 1 else (0.5 * mean, 0.5 * square)
+        spread = max(square - mean**2, 0.0)
+        if drive.mode == "bit_serial":
+            mean, spread = 0.5 if mean else 0.0, 0.25
+        sums = np.cumsum(matrix, axis=0)[-1]
+        centre = np.abs(sums) * mean
+        wide = np.sqrt(np.cumsum(matrix * matrix, axis=0)[-1] * spread)
+        whole = np.cumsum(np.abs(matrix), axis=0)[-1]  # no input can give more than this
+        both = self.tile.drive.phases == 1 and not self.one_sided
+        most = whole if both else 0.5 * (whole + np.abs(sums))
+        return max(float(np.minimum(centre + WIDE * wide, most).max()), 1e-6)

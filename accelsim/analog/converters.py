@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from accelsim import jit
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -42,3 +45,52 @@ class Converter:
     def clipped(self, values: Floats) -> NDArray[np.bool_]:
         """Which values lie beyond the last code."""
         return np.asarray(np.abs(np.rint(values / self.step)) > self.top)
+
+
+def convert(sums: Any, scale: float, deviates: Any, spread: Any, variance: Any, share: float, top: float,
+            weight: Any, total: Any) -> int:  # fmt: skip
+    """total += converted(sums * scale + noise) * weight, element by element; how many clip.
+
+    sums, total: (rows, columns); scale: to converter steps. deviates: like sums, empty for no noise;
+    spread: their standard deviation by column, in steps; variance: of each element, times share, added
+    to the spread's; (0, 0) for none. top: the converter's last code. weight: by column.
+    """
+    rows, columns = sums.shape
+    clipped = 0
+    values = np.empty(columns)
+    for i in range(rows):
+        if deviates.shape[0] == 0:
+            for j in range(columns):
+                values[j] = sums[i, j] * scale
+        elif variance.shape[0] == 0:
+            for j in range(columns):
+                values[j] = sums[i, j] * scale + spread[j] * deviates[i, j]
+        else:
+            for j in range(columns):
+                s = np.sqrt(variance[i, j] * share + spread[j] * spread[j])
+                values[j] = sums[i, j] * scale + s * deviates[i, j]
+        for j in range(columns):
+            y = np.rint(values[j])
+            clipped += 1 if abs(y) > top else 0
+            y = top if y > top else y
+            y = -top if y < -top else y
+            total[i, j] += y * weight[j]
+    return clipped
+
+
+def convert_plain(sums: Any, scale: float, deviates: Any, spread: Floats, variance: Any, share: float,
+                  top: float, weight: Floats, total: Floats) -> int:  # fmt: skip
+    """The same in NumPy."""
+    values = sums * scale
+    if len(deviates):
+        s = np.sqrt(variance * share + spread * spread) if len(variance) else spread
+        values += s * deviates
+    y = np.rint(values)
+    clipped = int(np.count_nonzero(np.abs(y) > top))
+    total += np.clip(y, -top, top) * weight
+    return clipped
+
+
+def converter_pass(size: int) -> Any:
+    """The kernel for so many conversions, plain or compiled."""
+    return jit.compiled(convert) if jit.worth_compiling("conversions", size) else convert_plain

@@ -2,30 +2,31 @@
 
 Input codes drive the rows, conductances weigh them, converters count the sums, digital logic scales
 and adds: the result stands in units of (input code x weight code), so that ideal cells and wide
-converters give the integers of a digital array bit for bit. Input codes are integers and conductances
-lie on a binary grid, so sums are exact and depend neither on the machine nor on batching; noise is a
-function of the element's place alone.
+converters give the integers of a digital array bit for bit. Sums are exact (sums.py) and depend neither
+on the machine nor on batching; noise is a function of the element's place alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.analog.cells import Programmed
-from accelsim.analog.converters import Converter
+from accelsim.analog.converters import Converter, converter_pass
 from accelsim.analog.managed import managed
 from accelsim.analog.read_noise import RowNoise, processes
+from accelsim.analog.sums import COARSE, Driven, squares
 from accelsim.devices.base import Floats
 from accelsim.noise import Stream
-from accelsim.noise.quick import converter_pass, quick_normal, table
+from accelsim.noise.quick import Singles, quick_normal
 
 Ints = NDArray[np.int64]
 NONE = np.zeros((0, 0))  # no variance of its own for any element
-WIDE = 6.0  # deviations: neighbouring inputs are alike, so sums are wider than of independent ones
+QUIET = np.zeros((0, 0), np.float32)  # no deviates
 CALIBRATION = 1 << 40  # number of the first element of noise in calibration reads
 
 
@@ -63,19 +64,13 @@ class Block(Programmed):
 
     # -- inputs --------------------------------------------------------------------------------
 
-    @property
-    def drive_top(self) -> int:
-        """Largest code that the input converters give."""
-        bits = self.tile.drive.bits
-        most = (1 << bits) - 1 if self.one_sided else max(1, (1 << (bits - 1)) - 1)
-        return min(most, self.input_top)
-
     def drive_codes(self, x: Ints, range_: Floats | None = None) -> Ints:
         """What the converters make of input codes: the codes themselves where there are enough. range_: of
         every vector, the code that takes the whole range, default the largest there can be."""
         top = self.drive_top
         if range_ is None and top == self.input_top:
-            return np.clip(x, -top, top)
+            inside = not x.size or (x.min() >= -top and x.max() <= top)
+            return x if inside else np.clip(x, -top, top)
         scale = top / self.input_top if range_ is None else (top / range_)[:, None]
         codes = np.clip(np.rint(x * scale), -top, top)
         return np.asarray(codes.astype(np.int64), np.int64)
@@ -98,26 +93,6 @@ class Block(Programmed):
                 for sign, part, which in found for bit in range(self.drive_top.bit_length())]  # fmt: skip
 
     # -- outputs -------------------------------------------------------------------------------
-
-    def full_scale(self, matrix: Floats) -> float:
-        """The converters' range in full columns: the chip's own, or six deviations beyond the mean of
-        the widest column under inputs of the stated mean and rms, and never more than any input gives."""
-        adc, drive = self.tile.adc, self.tile.drive
-        if adc.range:
-            return adc.range
-        mean, square = drive.mean, drive.rms**2
-        if not self.one_sided:  # both signs at once, or half of the inputs at a time
-            mean, square = (0.0, square) if drive.phases == 1 else (0.5 * mean, 0.5 * square)
-        spread = max(square - mean**2, 0.0)
-        if drive.mode == "bit_serial":
-            mean, spread = 0.5 if mean else 0.0, 0.25
-        sums = np.cumsum(matrix, axis=0)[-1]
-        centre = np.abs(sums) * mean
-        wide = np.sqrt(np.cumsum(matrix * matrix, axis=0)[-1] * spread)
-        whole = np.cumsum(np.abs(matrix), axis=0)[-1]  # no input can give more than this
-        both = self.tile.drive.phases == 1 and not self.one_sided
-        most = whole if both else 0.5 * (whole + np.abs(sums))
-        return max(float(np.minimum(centre + WIDE * wide, most).max()), 1e-6)
 
     @cached_property
     def converters(self) -> list[list[Converter | None]]:
@@ -159,34 +134,33 @@ class Block(Programmed):
         total = np.zeros((len(codes), len(range(columns)[outputs])))
         full = 1.0 if self.tile.drive.mode == "bit_serial" else float(self.drive_top)
         perfect = not (adc.gain_error or adc.offset_error or adc.nonlinearity) and pick is None
-        for number, (matrices, factor) in enumerate(zip(self.weights, self.split[1], strict=True)):
-            for turn, (unit, part, which) in enumerate(self.reads(codes)):
-                matrix = matrices[which]
-                driven = part.astype(np.float64)
-                sums = driven @ matrix[:, outputs]
+        reads = [(unit, Driven(part), which) for unit, part, which in self.reads(codes)]
+        for number, factor in enumerate(self.split[1]):
+            for turn, (unit, driven, which) in enumerate(reads):
+                matrix, converter = self.weights[number][which], self.converters[number][which]
+                sums, one = driven.sums(matrix, self.shorts[number][which], COARSE, outputs)
                 if self.share.live:
-                    sums += self._followed(driven, number, which, first, count, pick)[:, outputs]
-                converter = self.converters[number][which]
-                sigma = self._sigma(number, which)
-                variance = NONE
-                if self.share.fresh:
-                    variance = (driven * driven) @ self.read_variance[number][which]
+                    followed = self._followed(driven.floats, number, which, first, count, pick)
+                    sums, one = sums * one + followed[:, outputs], 1.0
+                sigma, variance, square = self._noise(driven, number, which, outputs)
+                deviates = QUIET
+                if sigma is not None:
+                    stream = self.stream.of("output", number, turn)
+                    z = _deviates(stream, len(codes), columns, first, pick)
+                    deviates = np.ascontiguousarray(z[:, outputs])
                 weight = unit * factor[outputs]
-                stream = self.stream.of("output", number, turn)
-                if (converter is not None and sigma is not None and perfect
-                        and total.shape[1] == columns):  # fmt: skip
-                    start = first * columns
-                    words = stream.raw((start % 2 + total.size + 1) // 2, start // 2)
+                if converter is not None and perfect:
+                    step = converter.step
+                    spread = np.zeros(total.shape[1]) if sigma is None else sigma / step
                     clipped = converter_pass(total.size)(
-                        sums, words, start % 2, sigma, variance, table(), full, converter.step,
-                        float(converter.top), weight, total)  # fmt: skip
+                        sums, one / (full * step), deviates, spread, variance,
+                        square / (full * step) ** 2, float(converter.top), step * weight, total)  # fmt: skip
                 else:
-                    sums = sums / full
+                    sums = sums * (one / full)
                     if sigma is not None:
-                        z = _deviates(stream, len(codes), columns, first, pick)
                         if len(variance):
-                            sigma = np.sqrt(variance / (full * full) + sigma * sigma)
-                        sums = sums + (sigma * z)[:, outputs]
+                            sigma = np.sqrt(variance * (square / full**2) + sigma * sigma)
+                        sums = sums + sigma * deviates
                     if converter is None:
                         total += sums * weight
                         continue
@@ -201,6 +175,20 @@ class Block(Programmed):
                     self.seen.clipped += clipped
                     self.seen.conversions += total.size
         return total
+
+    def _noise(self, driven: Driven, number: int, which: int,
+               outputs: slice) -> tuple[Floats | None, Any, float]:  # fmt: skip
+        """(deviation by column in full columns, None for no noise; variance of every sum beside, none
+        where reads are frozen; what one of it stands for in squared codes)."""
+        sigma = self._sigma(number, which)
+        if sigma is None or not self.share.fresh:
+            return None if sigma is None else sigma[outputs], NONE, 1.0
+        values, shorts, bits = self.read_variance[number][which]
+        powers, shift = driven.codes**2, 0
+        if shorts is not None:
+            powers, shift = squares(driven.codes, self.applied_top)
+        variance, one = Driven(powers).sums(values, shorts, bits, outputs)
+        return sigma[outputs], variance, one * 2.0**shift
 
     def _sigma(self, number: int, which: int) -> Floats | None:
         """Deviation of each column's noise at the converters, in full columns; None for none at all."""
@@ -279,7 +267,7 @@ class Block(Programmed):
         return float(np.cumsum(share * self.row_conductance)[-1]) * drive.voltage * drive.pulse
 
 
-def _deviates(stream: Stream, vectors: int, columns: int, first: int, pick: _Pick | None) -> Floats:
+def _deviates(stream: Stream, vectors: int, columns: int, first: int, pick: _Pick | None) -> Singles:
     """(vectors, columns) of vectors first .., or of those picked; every retry has its own."""
     if pick is None:
         return quick_normal(stream, (vectors, columns), first * columns)

@@ -14,12 +14,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from accelsim import jit
 from accelsim.devices.base import ROOM, Cells, Device, Floats
-from accelsim.noise import Stream, log, power
+from accelsim.devices.statistical_kernels import PROGRAM, READ, encoded, program_cells, read_cells
+from accelsim.noise import Stream, exp, log, power
+from accelsim.noise.quick import Singles, quick_normal
 
 TABLE = Path(__file__).parent / "tables" / "statistical.json"
-PART = 1 << 13  # cells at a time
+PART = 1 << 15  # cells at a time
 LN2 = 0.6931471805599453
+NONE = np.zeros(0, np.float32)  # deviates of an effect that is off
 SMALLEST = 1e-9  # of g_max: below it ln x and x**-0.65 take their limits
 
 
@@ -79,33 +83,47 @@ class Statistical(Device):
     def program(self, target: Floats, stream: Stream) -> Cells:
         """g_p = max(g_T + sigma(x) xi, 0); each cell's drift exponent |mean(x) + sd(x) xi| too."""
         goal = self._checked(target)
-        found, exponent = goal, np.zeros(goal.shape)  # in C order, whatever the targets' is
-        if self.programming_error:
-            found = np.empty(goal.shape)
-            deviates = stream.of("programming").normal(goal.shape)
-            for part in _parts(goal.size):
-                one = goal.ravel()[part]
-                made = one + self.write_sigma(one) * deviates.ravel()[part]
-                found.reshape(-1)[part] = np.maximum(made, 0.0)
-        if self.drift:
-            deviates = stream.of("exponent").normal(goal.shape)
-            for part in _parts(goal.size):
-                x = goal.ravel()[part] / self.g_max
-                spread = self.drift_sd(x) * deviates.ravel()[part]
-                exponent.reshape(-1)[part] = np.abs(self.drift_mean(x) + spread)
+        found = np.empty(goal.shape) if self.programming_error else goal  # in C order, whatever the targets' is
+        exponent = np.empty(goal.shape) if self.drift else np.zeros(goal.shape)
+        errors, own = stream.of("programming"), stream.of("exponent")
+        curves = [encoded(c.record) for c in (self.programming, self.drift_mean, self.drift_sd)]
+        fast = all(c is not None for c in curves) and jit.worth_compiling("programming", goal.size)
+        for part in _parts(goal.size):
+            one, g, nu = goal.ravel()[part], found.reshape(-1)[part], exponent.reshape(-1)[part]
+            error = quick_normal(errors, one.size, part.start) if self.programming_error else NONE
+            spread = quick_normal(own, one.size, part.start) if self.drift else NONE
+            if fast:
+                jit.compiled(program_cells, PROGRAM)(one, self.g_max, SMALLEST, *curves, error, spread, g, nu)
+            else:
+                self._program_plain(one, error, spread, g, nu)
         return Cells(goal, found, {"exponent": exponent})
+
+    def _program_plain(self, goal: Floats, error: Singles, own: Singles, found: Floats,
+                       exponent: Floats) -> None:  # fmt: skip
+        if len(error):
+            found[:] = np.maximum(goal + self.write_sigma(goal) * error, 0.0)
+        if len(own):
+            x = goal / self.g_max
+            exponent[:] = np.abs(self.drift_mean(x) + self.drift_sd(x) * own)
 
     def read(self, cells: Cells, age: float, stream: Stream, temperature: float = ROOM) -> Floats:
         """Conductances as one read sees them, in parts that stay in the cache."""
+        _check_age(age)
         shape = cells.conductance.shape
         g, exponent = cells.conductance.ravel(), cells.state["exponent"].ravel()
-        deviates = stream.normal(shape).ravel() if self.noise else np.zeros(0)
-        found = np.empty(g.size)
+        found, curve = np.empty(g.size), encoded(self.read_noise.record)
+        span, factor = self._log_age(age), self._noise_factor(age)
+        fast = curve is not None and jit.worth_compiling("reading", g.size)
         for part in _parts(g.size):
+            deviates = quick_normal(stream, g[part].size, part.start) if self.noise else NONE
+            if fast:
+                jit.compiled(read_cells, READ)(g[part], exponent[part], self.g_max, SMALLEST, curve, span,
+                                               factor, deviates, found[part])  # fmt: skip
+                continue
             one = Cells(g[part], g[part], {"exponent": exponent[part]})
             now = self.drifted(one, age, temperature)
             if self.noise:
-                now = now + self._sigma(one, now, age) * deviates[part]
+                now = now + self._sigma(one, now, age) * deviates
             found[part] = np.maximum(now, 0.0)
         return found.reshape(shape)
 
@@ -116,7 +134,10 @@ class Statistical(Device):
     def noisier(self, factor: float) -> Statistical:
         """The model with programming error and read noise that many times as large."""
         def times(curve: Curve) -> Curve:
-            return Curve({"times": factor, "of": curve.record})
+            record, factors = curve.record, factor
+            if "times" in record:
+                record, factors = record["of"], factor * record["times"]
+            return Curve({"times": factors, "of": record})
 
         return replace(self, programming=times(self.programming), read_noise=times(self.read_noise))
 
@@ -150,8 +171,16 @@ class Statistical(Device):
         _check_age(age)
         if not self.drift:
             return cells.conductance
-        ratio = np.array([(age + self.reference_time) / self.reference_time])
-        return cells.conductance * power(ratio, -cells.state["exponent"])
+        return cells.conductance * exp(-cells.state["exponent"] * self._log_age(age))
+
+    def _log_age(self, age: float) -> float:
+        """ln of (age + t0) / t0; 0 without drift."""
+        ratio = (age + self.reference_time) / self.reference_time
+        return float(log(np.array([ratio]))[0]) if self.drift else 0.0
+
+    def _noise_factor(self, age: float) -> float:
+        span = (age + self.reference_time + self.read_time) / (2.0 * self.read_time)
+        return float(np.sqrt(log(np.array([span])))[0])
 
     def noise_span(self, age: float) -> float:
         """Counted from the reference time, as the drift is."""
@@ -164,9 +193,8 @@ class Statistical(Device):
         return self._sigma(cells, self.drifted(cells, age, temperature), age)
 
     def _sigma(self, cells: Cells, now: Floats, age: float) -> Floats:
-        span = (age + self.reference_time + self.read_time) / (2.0 * self.read_time)
-        factor = np.sqrt(log(np.array([span])))
-        return np.asarray(now * self.read_noise(cells.conductance / self.g_max) * factor, np.float64)
+        relative = self.read_noise(cells.conductance / self.g_max)
+        return np.asarray(now * relative * self._noise_factor(age), np.float64)
 
 
 def _parts(count: int) -> list[slice]:

@@ -43,6 +43,11 @@ class Stream:
                                   counter=np.array([first // WORDS, 0, 0, 0], np.uint64))  # fmt: skip
         return np.asarray(source.random_raw(count + skip)[skip:], np.uint64)
 
+    @property
+    def key(self) -> tuple[int, int]:
+        """128 bits that stand for (seed, what)."""
+        return self._key
+
     def uniform(self, shape: int | tuple[int, ...], first: int = 0) -> NDArray[np.float64]:
         """Numbers in (0, 1), 52 bits, never 0 or 1; elements in C order."""
         words = self.raw(int(np.prod(shape)), first) >> np.uint64(12)

@@ -16,9 +16,9 @@ BLOCK = 1 << 13  # elements at a time, so that the steps stay in the cache
 
 LN2_HIGH = 0.6931471803691238  # 33 bits, so that n * LN2_HIGH is exact
 LN2_LOW = 1.9082149292705877e-10
-_EXP = tuple(1.0 / f for f in (
+EXP_SERIES = tuple(1.0 / f for f in (
     1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362880, 3628800, 39916800, 479001600, 6227020800))  # fmt: skip
-_LOG = tuple(2.0 / k for k in range(1, 24, 2))
+LOG_SERIES = tuple(2.0 / k for k in range(1, 24, 2))
 #: Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988): numerator, denominator
 _CENTRE = (
     (3.3871328727963666080e0, 1.3314166789178437745e2, 1.9715909503065514427e3,
@@ -61,7 +61,7 @@ def exp(x: Floats) -> Floats:
     whole = np.rint(bounded * 1.4426950408889634)
     rest = (bounded - whole * LN2_HIGH) - whole * LN2_LOW
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        return np.asarray(np.ldexp(_horner(_EXP, rest), whole.astype(np.int32)))
+        return np.asarray(np.ldexp(_horner(EXP_SERIES, rest), whole.astype(np.int32)))
 
 
 def log(x: Floats) -> Floats:
@@ -72,7 +72,7 @@ def log(x: Floats) -> Floats:
     part = np.where(low, part + part, part)
     n = power_of_two - low
     s = (part - 1.0) / (part + 1.0)
-    total = s * _horner(_LOG, s * s)
+    total = s * _horner(LOG_SERIES, s * s)
     result = n * LN2_HIGH + (total + n * LN2_LOW)
     return np.where(values == 0.0, -np.inf, result)
 

@@ -13,6 +13,7 @@ SEARCH = "tests/mapping/test_search.py"
 EXPLAIN = "tests/results/test_explained.py"
 PLAN = "tests/crossbars/test_one_plan.py"
 TILE = "tests/analog/test_tile.py"
+SUMS = "tests/analog/test_sums.py"
 PRICE = "tests/energy/test_crossbar.py tests/crossbars/test_hermes.py"
 KINDS = "tests/workload"
 VARIANTS = "tests/config/test_chip_variants.py"
@@ -229,7 +230,19 @@ FAULTS = [
      TILE),
     ("slices weigh alike", "analog/scheme.py", "factors.append(unit * float(base**number * (base - 1)))",
      "factors.append(unit * float(base - 1))", TILE),
-    ("noise by batch", "analog/tile.py", "start = first * columns", "start = 0", TILE),
+    ("noise by batch", "analog/tile.py",
+     "    if pick is None:\n        return quick_normal(stream, (vectors, columns), first * columns)",
+     "    if pick is None:\n        return quick_normal(stream, (vectors, columns), 0)", TILE),
+    ("grid that converters see", "analog/sums.py", "moved <= TELL * step and", "True and", SUMS),
+    ("sums beyond 32 bits", "analog/sums.py", "if top * size.sum(axis=0).max(initial=0.0) <= LONG else None",
+     "if True else None", SUMS),
+    ("every second product", "jit_dot.py", "for first in (0, 1)]", "for first in (0, 0)]", SUMS),
+    ("columns shifted in a slice", "analog/sums.py", "low - first : high - first", "0 : high - low", SUMS),
+    ("compiled codes not clipped", "analog/converters.py", "            y = top if y > top else y\n", "", SUMS),
+    ("no exponent of its own", "devices/statistical_kernels.py", "abs(one[i] + two[i] * own[first + i])",
+     "abs(one[i])", "tests/devices/test_statistical.py"),
+    ("second piece of a curve lost", "devices/statistical_kernels.py",
+     "found[i] if x[i] < curve[1] else spare[i]", "found[i]", "tests/devices/test_statistical.py"),
     ("no clipping seen", "analog/tile.py", "self.seen.clipped += clipped", "self.seen.clipped += 0", TILE),
     ("1/f noise of the first vectors for all", "analog/tile.py", ".at(first if run else 0, ", ".at(0, ", TILE),
     ("1/f noise new in every vector", "analog/read_noise.py", "state = keep * state + step", "state = step",
@@ -268,7 +281,10 @@ FAULTS = [
      "joules = total * model.pulse_j", "tests/devices/test_pulses.py"),
     ("estimation error kept", "devices/fit.py", " - (values[1] ** 2).mean(), 0.0", ", 0.0",
      "tests/devices/test_fit.py"),
-    ("tails cut", "noise/quick.py", "        z[tail] = _tail(r[tail], points)\n", "        z[tail] = 3.0\n",
+    ("tails cut", "noise/quick.py", "np.float32(np.int32(31) - power)", "np.float32(np.int32(30) - power)",
+     "tests/noise/test_quick.py"),
+    ("Philox with nine rounds", "noise/quick.py", "ROUNDS = 10", "ROUNDS = 9", "tests/noise/test_quick.py"),
+    ("one quarter of the circle", "noise/quick.py", "radius * (-y if turn & 2 else y)", "radius * y",
      "tests/noise/test_quick.py"),
     ("writing never pays", "results/compare.py", "gain = (self.sides[0].main.joules - side.main.joules)",
      "gain = (side.main.joules - self.sides[0].main.joules)", "tests/compare"),
