@@ -102,3 +102,7 @@ def test_a_first_small_run_compiles_nothing() -> None:
     code = "import accelsim\nchip = accelsim.load_chip('int8_edge')\n" \
            "accelsim.run(chip, accelsim.load_workload('small_gemm'))"
     assert not {"numba", "matplotlib", "simpy"} & loaded_by(code)
+    code = "import accelsim, numpy\nwork = accelsim.load_workload('digits_mlp')\n" \
+           "x = numpy.full(work.tensors['x'].shape, 0.5)\n" \
+           "accelsim.run(accelsim.load_chip('pcm_8level'), work, {'x': x})"
+    assert not {"numba", "matplotlib", "simpy"} & loaded_by(code)

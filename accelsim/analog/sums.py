@@ -67,6 +67,8 @@ def short(values: Floats, top: int, bits: int) -> Shorts | None:
 def squares(codes: Ints, top: int) -> tuple[Ints, int]:
     """(squares of codes up to ``top`` in 2^shift, shift), so that the largest fits 15 bits."""
     shift = max(0, (top * top).bit_length() - 15)
+    if not shift:
+        return codes * codes, 0
     return (codes * codes + ((1 << shift) >> 1)) >> shift, shift
 
 

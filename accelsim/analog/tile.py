@@ -184,9 +184,8 @@ class Block(Programmed):
         if sigma is None or not self.share.fresh:
             return None if sigma is None else sigma[outputs], NONE, 1.0
         values, shorts, bits = self.read_variance[number][which]
-        powers, shift = driven.codes**2, 0
-        if shorts is not None:
-            powers, shift = squares(driven.codes, self.applied_top)
+        powers, shift = (driven.codes * driven.codes, 0) if shorts is None \
+            else squares(driven.codes, self.applied_top)
         variance, one = Driven(powers).sums(values, shorts, bits, outputs)
         return sigma[outputs], variance, one * 2.0**shift
 

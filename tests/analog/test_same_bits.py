@@ -18,7 +18,7 @@ from accelsim.devices import device_named
 from accelsim.noise import Stream
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = "e9b96835bb5bd979d564739bc6353f48868afa995101569fceb4902558899bd6"
+GOLDEN = "1a20db5eb43f41a5339387733bd78e1a98e5e7d6ce36829edc311bcf6b5a3387"
 
 
 def digest() -> str:
