@@ -140,11 +140,23 @@ def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list
 def _values(program: Any, chip: Chip, workload: Workload,
             inputs: Mapping[str, NDArray[np.generic]], labels: NDArray[np.integer] | None,
             rounding: str, progress: Progress | None) -> tuple[Values, dict[str, Any]]:  # fmt: skip
-    from accelsim.numerics import build_network, execute, float_forward, signal_to_noise, top1
+    from accelsim.numerics import (
+        Network,
+        build_network,
+        execute,
+        float_forward,
+        signal_to_noise,
+        top1,
+    )
+    from accelsim.numerics.float_network import build_float_network, runs_floats
 
     stored = load_values(workload)
     _check_inputs(workload, inputs)
-    network = build_network(workload, chip, stored, rounding)  # type: ignore[arg-type]
+    network: Network
+    if runs_floats(workload, chip):
+        network = build_float_network(workload, chip, stored)
+    else:
+        network = build_network(workload, chip, stored, rounding)  # type: ignore[arg-type]
     codes = {name: network.activations[name].encode(np.asarray(inputs[name], np.float64))
              for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
     done = execute(program, workload, chip, codes, network,

@@ -9,6 +9,7 @@ from typing import Any
 
 from accelsim.chip import Chip, OperatingPoint, Precision, Technology
 from accelsim.chip.machine import tick_rate
+from accelsim.config.array_formats import check_formats, with_precision
 from accelsim.config.crossbar_rules import check_crossbar
 from accelsim.config.overrides import apply_overrides
 from accelsim.config.quantities import QuantityError, quantity
@@ -16,7 +17,6 @@ from accelsim.config.reader import Reader
 from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.energy.rows import families
 from accelsim.errors import InputError, Problem
-from accelsim.formats import FORMATS
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
 from accelsim.units.dram import Dram
@@ -106,6 +106,9 @@ class ChipReader(Reader):
         self.cross(values, items)
         if self.problems:
             return None, self.problems
+        values["units"] = {name: with_precision(unit, values.get("precision", Precision()))
+                           if isinstance(unit, MacArray) else unit
+                           for name, unit in values["units"].items()}  # fmt: skip
         chip = Chip(**values)
         self.priced(chip, items)
         return (None if self.problems else chip), self.problems
@@ -279,19 +282,12 @@ class ChipReader(Reader):
                        "write one of: " + ", ".join(fitting))  # fmt: skip
 
     def formats(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
-        integers = [name for name, record in FORMATS.items() if record.kind == "integer"]
         array = next((u for u in values["units"].values() if isinstance(u, MacArray)), None)
         if array is None:
             return
         node = items["units"][1].value[array.name][1]
-        rates = node.value["rates"][1]
-        for number, rate in enumerate(array.rates):
-            for key in ("input", "weight"):
-                name = getattr(rate, key)
-                if name not in integers:
-                    place = rates.value[number].value[key][1].place
-                    self.unknown("chip.format", place, f"units.{array.name}.rates[{number}].{key}",
-                                 name, "integer format", integers)  # fmt: skip
+        self.problems += check_formats(
+            array, node, lambda *path: self.place_of(items, "units", array.name, *path))
         precision = values.get("precision", Precision())
         pairs = [(rate.input, rate.weight) for rate in array.rates]
         if precision is not None and (precision.input, precision.weight) not in pairs:

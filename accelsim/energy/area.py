@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from accelsim.chip import Chip
 from accelsim.energy.converter import SOURCE, converter_area, outside
 from accelsim.energy.crossbar import conversion_rate
+from accelsim.energy.float_mac import is_float, ratio
 from accelsim.energy.rows import components, half_width
 from accelsim.energy.scaling import scale_area
 from accelsim.energy.sram import sram_cost
@@ -48,7 +49,8 @@ def _row(chip: Chip, key: str) -> tuple[float, float] | None:
 
 def _array_rows(chip: Chip) -> list[AreaRow]:
     """One multiplier as wide as the widest rate needs, an adder of the accumulator's width, and
-    the registers of operand, partial sum and stationary values, in each lane."""
+    the registers of operand, partial sum and stationary values, in each lane. Floats take so many INT8
+    multipliers and 32-bit adders as energy/float_mac.py says; integers of the chip share them."""
     array, family = chip.mac_array, chip.technology.family
     if array is None:
         return []
@@ -57,9 +59,11 @@ def _array_rows(chip: Chip) -> list[AreaRow]:
                  for rate in array.rates)  # fmt: skip
     operand = max(get(rate.input).bits * rate.factor for rate in array.rates)
     bits = lanes * (operand + array.accumulator.bits) + array.count * 8 * array.register_bytes
+    floats = max((rate.factor * ratio(rate.input, rate.weight, rate.accumulator or array.accumulator)[0]
+                  for rate in array.rates if is_float(rate.input, rate.weight)), default=0.0)  # fmt: skip
     parts = (
-        ("multipliers", f"{family}/int8/multiply/area", lanes * widest / 64),
-        ("adders", f"{family}/int32/add/area", lanes * array.accumulator.bits / 32),
+        ("multipliers", f"{family}/int8/multiply/area", lanes * max(widest / 64, floats)),
+        ("adders", f"{family}/int32/add/area", lanes * max(array.accumulator.bits / 32, floats)),
         ("registers", "aladdin_40nm/register/area", bits),
     )
     rows = []

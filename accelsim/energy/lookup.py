@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from accelsim.chip import Chip
 from accelsim.energy.crossbar import crossbar_prices, static_prices
+from accelsim.energy.float_mac import float_multiply_accumulate, is_float
 from accelsim.energy.price import CHIP, CORE, DEVICE, Price
 from accelsim.energy.price import own_value as _own
 from accelsim.energy.price import row_value as _row
@@ -46,8 +47,12 @@ def unknown_constants(chip: Chip, known: set[str]) -> list[Problem]:
 
 def multiply_accumulate(chip: Chip, input_format: str, weight_format: str) -> Price:
     """One multiply-accumulate: the family's 8-bit multiply times the product of widths over 64,
-    plus its 32-bit add times the accumulator's width over 32 (array and carry-chain area rules)."""
-    family = chip.technology.family
+    plus its 32-bit add times the accumulator's width over 32 (array and carry-chain area rules).
+    Floats: energy/float_mac.py."""
+    family, array = chip.technology.family, chip.array
+    if is_float(input_format, weight_format):
+        held = array.rate(input_format, weight_format).accumulator or array.accumulator
+        return float_multiply_accumulate(chip, input_format, weight_format, held)
     a, b, width = get(input_format).bits, get(weight_format).bits, chip.array.accumulator.bits
     multiply, band_m = _row(chip, f"{family}/int8/multiply")
     add, band_a = _row(chip, f"{family}/int32/add")

@@ -150,7 +150,10 @@ def slots_of(chip: Chip, memory: str) -> int:
 
 
 def sum_format(array: MacArray | Crossbar) -> str:
-    """The storage format of partial sums: the narrowest that holds the accumulator."""
+    """The storage format of partial sums: the accumulator's, or the narrowest integer that holds it."""
+    named: str = getattr(array.accumulator, "format", "")
+    if named:
+        return named
     bits = next(b for b in (4, 5, 6, 8, 12, 16, 20, 24, 32, 48, 64) if b >= array.accumulator.bits)
     return f"int{bits}"
 

@@ -54,6 +54,39 @@ def float_forward(workload: Workload, inputs: Mapping[str, Floats],
     return {name: value for name, value in tensors.items() if name not in constants}
 
 
+def real_vector(op: VectorOperator, inputs: list[Floats]) -> Floats | None:
+    """An operator's values in float64, sums in ascending order; None for kinds that are evaluated
+    elsewhere."""
+    if op.kind == "add":
+        x = inputs[0] + inputs[1]
+    elif op.kind == "multiply":
+        x = inputs[0] * inputs[1]
+    elif op.kind == "relu":
+        x = inputs[0]
+    elif op.kind == "global_average_pool":
+        flat = inputs[0].reshape(*inputs[0].shape[:2], -1)
+        x = (np.cumsum(flat, axis=2)[..., -1] / flat.shape[2]).reshape(op.output_shape)
+    elif op.kind == "max_pool":
+        return _vector(op, inputs)
+    elif op.kind == "average_pool":
+        windows = _windows(op, inputs[0], 0.0)
+        held = _windows(op, np.ones_like(inputs[0]), 0.0)
+        x = np.cumsum(windows, axis=-1)[..., -1] / held.sum(axis=-1)
+    else:
+        return None
+    return np.maximum(x, 0.0) if op.kind == "relu" or op.activation == "relu" else x
+
+
+def _windows(op: VectorOperator, x: Floats, empty: float) -> Floats:
+    """(batch, channels, rows, columns, kernel) of a pool's input, padding filled."""
+    top, left, bottom, right = op.padding
+    pad = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=empty)
+    view = np.lib.stride_tricks.sliding_window_view(pad, op.kernel, (2, 3))
+    height, width = op.output_shape[2:]
+    view = view[:, :, :: op.stride[0], :: op.stride[1]][:, :, :height, :width]
+    return np.asarray(view.reshape(*view.shape[:4], -1), np.float64)
+
+
 def _vector(op: VectorOperator, inputs: list[Floats]) -> Floats:
     x = inputs[0]
     if op.kind == "add":

@@ -18,6 +18,7 @@ from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES
 from accelsim.mapping.emit_vector import read_inputs
 from accelsim.numerics.crossbars import CrossbarRun
+from accelsim.numerics.float_network import FloatNetwork
 from accelsim.numerics.gemm import exact_matmul, largest
 from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
 from accelsim.numerics.network import Network, has_arithmetic
@@ -54,7 +55,12 @@ def execute(program: Program, workload: Workload, chip: Chip, inputs: Mapping[st
     default where the chip's array gates zeros. progress(done, all) counts operators."""
     array = chip.mac_array
     gates = array is not None and array.zero_gating
-    run = _Run(program, workload, chip, inputs, network, gates if activity is None else activity)
+    made: type[_Run] = _Run
+    if isinstance(network, FloatNetwork):
+        from accelsim.numerics.execute_floats import FloatRun
+
+        made = FloatRun
+    run = made(program, workload, chip, inputs, network, gates if activity is None else activity)
     operator = program.commands.operator
     edges = np.flatnonzero(np.diff(operator)) + 1
     starts = np.concatenate([[0], edges, [len(operator)]])
@@ -68,6 +74,8 @@ def execute(program: Program, workload: Workload, chip: Chip, inputs: Mapping[st
 
 
 class _Run:
+    number: type = np.int64  # of codes; values are float64
+
     def __init__(self, program: Program, workload: Workload, chip: Chip,
                  inputs: Mapping[str, Ints], network: Network, activity: bool) -> None:  # fmt: skip
         self.program, self.workload, self.network = program, workload, network
@@ -77,7 +85,7 @@ class _Run:
         self.bits = accumulator.bits
         self.overflow = getattr(accumulator, "overflow", "saturate")
         self.stored: dict[str, Ints] = {
-            name: np.asarray(codes, np.int64) for name, codes in inputs.items()
+            name: np.asarray(codes, self.number) for name, codes in inputs.items()
         }
         self.result = Execution(self.stored)
         self.whole: dict[str, Ints] = {}  # the last operator that was computed as a whole
@@ -100,14 +108,14 @@ class _Run:
         if name in self.off_chip:
             op, matrix = self.off_chip[name]
             if name not in self.stored:
-                self.stored[name] = np.asarray(raise_output(op, matrix), np.int64)
+                self.stored[name] = np.asarray(raise_output(op, matrix), self.number)
             return self.stored[name]
         if name not in self.stored:
             made = self.makers[name]
             if isinstance(made, VectorOperator) and made.is_view:
                 source = self.tensor(made.inputs[0])
                 return source.transpose(made.order) if made.order else source.reshape(made.output_shape)
-            self.stored[name] = np.zeros(made.output_shape, np.int64)
+            self.stored[name] = np.zeros(made.output_shape, self.number)
             if isinstance(made, VectorOperator) and made.kind == "append":
                 cache = self.tensor(made.inputs[0])
                 self.stored[name][tuple(slice(size) for size in cache.shape)] = cache
@@ -155,7 +163,7 @@ class _Run:
         a, b = self.operands(op)
         boxes = boxes_of(self.program, matmuls)
         self.result.macs += boxes.macs
-        matrix = self.matrices.setdefault(op.name, np.zeros((op.groups, op.m, op.n), np.int64))
+        matrix = self.matrices.setdefault(op.name, np.zeros((op.groups, op.m, op.n), self.number))
         if self.program.commands.opcode[matmuls[0]] == Opcode.MVM:
             assert self.crossbars is not None
             self.analog(op, boxes if self.crossbars.retries else merged(boxes), a, others, matrix)
@@ -258,7 +266,7 @@ class _Run:
     def stored_matrix(self, op: MacOperator) -> Ints:
         """The output off chip in its matrix view; tensor() gives it its own shape when read."""
         if op.output not in self.off_chip:
-            self.off_chip[op.output] = (op, np.zeros((op.groups, op.m, op.n), np.int64))
+            self.off_chip[op.output] = (op, np.zeros((op.groups, op.m, op.n), self.number))
         self.stored.pop(op.output, None)
         return self.off_chip[op.output][1]
 
@@ -277,6 +285,10 @@ class _Run:
 
     # -- vector operators ----------------------------------------------------------------------
 
+    def arithmetic(self, op: VectorOperator) -> bool:
+        """Whether an operator is computed region by region."""
+        return has_arithmetic(op)
+
     def evaluated(self, op: VectorOperator) -> Ints:
         """Codes of an operator that is computed in float between its scales, as a whole."""
         if op.name not in self.whole:
@@ -291,7 +303,7 @@ class _Run:
         quants = [self.network.activations[name] for name in names]
         out = self.network.activations[op.output]
         inputs = [_four(self.tensor(name)) for name in names]
-        whole = None if has_arithmetic(op) else _four(self.evaluated(op))
+        whole = None if self.arithmetic(op) else _four(self.evaluated(op))
         buffer = self.buffers.setdefault(op.name, np.zeros_like(_four(self.tensor(op.output))))
         target = _four(self.tensor(op.output))
         for row in rows.tolist():

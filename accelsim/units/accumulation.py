@@ -25,6 +25,7 @@ from accelsim.formats import Block, Fixed, Format, Grid, Integer, Minifloat, get
 from accelsim.formats.random_bits import key_of, mixed, word_at
 from accelsim.formats.rounding import mode_of, packed, rounded, rounding_named
 from accelsim.units.accumulation_loops import (
+    LOW_WORD,
     any_loop,
     any_row,
     any_step,
@@ -220,6 +221,18 @@ def _summed(a: NDArray[Any], b: NDArray[Any], unit: Adder, total: Floats, place:
         for piece in pieces:
             part(piece)
     return total
+
+
+def closed(unit: Adder, total: Floats, chunk: Floats, at: int, index: int, columns: int) -> Floats:
+    """round(total + chunk) for a box of outputs (m, n), a chunk that ends before product ``at``."""
+    mode, place, grid = unit.constants()
+    key = key_of(unit.how.seed)
+    words = word_at(key, index + np.arange(len(total))[:, None] * columns + np.arange(total.shape[1]))
+    low, high = (words & LOW_WORD).astype(np.uint32), (words >> np.uint64(32)).astype(np.uint32)
+    with np.errstate(all="ignore"):
+        word = random_word(low, ~high, np.uint32(at))
+        found: Any = any_step(total, chunk, word, np.int64(place), mode[0], mode[1], mode[2], mode[3], grid)
+    return np.asarray(found, np.float64) + 0.0
 
 
 def _wrapped(a: NDArray[Any], b: NDArray[Any], unit: Adder, total: Floats) -> Floats:

@@ -3,6 +3,8 @@
 Vectors run along n, never along k, so that no order of additions changes. Four rows at a time
 keep independent additions in flight; behind the last row it is repeated, with the same results.
 Totals are updated in place. carry: the chunk that was begun before goes on (one chunk in all).
+Product k of an output draws half k % 2 of its word k // 2; a chunk that ends before product k draws
+from word k under the inverted key.
 """
 
 from __future__ import annotations
@@ -109,14 +111,11 @@ def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, par
             c[:w] = total[i, j0 : j0 + w]
             for k0 in range(0, depth, chunk):
                 end = min(k0 + chunk, depth)
-                number = 0 if carry else (first + k0) // chunk
-                base = number * ((chunk + 1) // 2)
-                offset = first if carry else 0  # of the chunk's first product in its chunk
                 s[:w] = c[:w] if carry else np.zeros(w, np.float32)
                 k = k0
                 while k < end:
-                    at = offset + k - k0
-                    step, row = U32(base + at // 2), b[k, j0 : j0 + w]
+                    at = first + k
+                    step, row = U32(at // 2), b[k, j0 : j0 + w]
                     if at % 2 == 0 and k + 1 < end:
                         cut_pair(s, low, high, step, a[i, k], a[i, k + 1], row,
                                  b[k + 1, j0 : j0 + w], part, mask, w)  # fmt: skip
@@ -125,7 +124,7 @@ def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, par
                         cut_one(s, low, high, step, at % 2 == 1, a[i, k], row, part, mask, w)
                         k += 1
                 for j in range(w):
-                    word = random_word(low[j], U32(~high[j]), U32(number))
+                    word = random_word(low[j], U32(~high[j]), U32(first + end))
                     c[j] = s[j] if carry else cut_step(c[j], s[j], U32(word & part), mask)
             total[i, j0 : j0 + w] = c[:w]
 
@@ -186,19 +185,17 @@ def any_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, pro
                 opposite[:w] = ~high[:w]
             c[:w] = total[i, j0 : j0 + w]
             for k0 in range(0, depth, chunk):
-                number = 0 if carry else (first + k0) // chunk
-                base = number * ((chunk + 1) // 2)
-                offset = first if carry else 0
+                end = min(k0 + chunk, depth)
                 s[:w] = c[:w] if carry else np.zeros(w, np.float64)
-                for k in range(k0, min(k0 + chunk, depth)):
-                    at = offset + k - k0
+                for k in range(k0, end):
+                    at = first + k
                     products(term, a[i, k], b[k, j0 : j0 + w], product, product_grid, w)
-                    any_row(s, term, low, high, U32(base + at // 2), place + 16 * (at % 2), mode,
-                            grid, w)  # fmt: skip
+                    any_row(s, term, low, high, U32(at // 2), place + 16 * (at % 2), mode, grid,
+                            w)  # fmt: skip
                 if carry:
                     c[:w] = s[:w]
                 else:
-                    any_row(c, s, low, opposite, U32(number), place, mode, grid, w)
+                    any_row(c, s, low, opposite, U32(first + end), place, mode, grid, w)
             total[i, j0 : j0 + w] = c[:w]
 
 
@@ -216,15 +213,14 @@ def plain_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, p
         low, high = (words & LOW_WORD).astype(np.uint32), (words >> U64(32)).astype(np.uint32)
     with np.errstate(all="ignore"):
         for k0 in range(0, depth, int(chunk)):
-            number = 0 if carry else (int(first) + k0) // int(chunk)
-            base, offset = number * ((int(chunk) + 1) // 2), int(first) if carry else 0
+            end = min(k0 + int(chunk), depth)
             s = total.copy() if carry else np.zeros_like(total)
-            for k in range(k0, min(k0 + int(chunk), depth)):
-                at = offset + k - k0
+            for k in range(k0, end):
+                at = int(first) + k
                 term = a[:, k, None] * b[k]
                 if product:
                     term = rounded(term, zero, NEAREST, zero, zero, zero, product_grid)
-                word = random_word(low, high, U32(base + at // 2))
+                word = random_word(low, high, U32(at // 2))
                 s = any_step(s, term, word, place + 16 * (at % 2), kind, positive, negative, bits, grid)
-            word = random_word(low, ~high, U32(number))
+            word = random_word(low, ~high, U32(int(first) + end))
             total[:] = s if carry else any_step(total, s, word, place, kind, positive, negative, bits, grid)

@@ -130,7 +130,8 @@ def odd_total(terms: list[Floats]) -> Floats:
 def grouped_loop(left: Operand, right: Operand, group: int, total: Floats, first: int, chunk: int, carry: bool,
                  mode: NDArray[np.int64], place: int, grid: NDArray[np.int64], key: Any, index: int,
                  columns: int) -> None:  # fmt: skip
-    """total += products in groups and chunks, as accumulation_loops.any_loop, one step a group."""
+    """total += products in groups and chunks, as accumulation_loops.any_loop. A group draws as its
+    first product."""
     depth = left.values.shape[1]
     parts = group_parts(left, right, group)
     kind, positive, negative, bits = mode
@@ -147,13 +148,10 @@ def grouped_loop(left: Operand, right: Operand, group: int, total: Floats, first
 
     with np.errstate(all="ignore"):
         for k0 in range(0, depth, chunk):
-            number = 0 if carry else (first + k0) // chunk
-            steps = -(-chunk // group)
-            base, offset = number * ((steps + 1) // 2), first // group if carry else 0
+            end = min(k0 + chunk, depth)
             s = total.copy() if carry else np.zeros_like(total)
-            for g0 in range(k0, min(k0 + chunk, depth), group):
-                at = offset + (g0 - k0) // group
-                k = slice(g0, min(g0 + group, k0 + chunk, depth))
+            for g0 in range(k0, end, group):
+                k, at = slice(g0, min(g0 + group, end)), first + g0
                 terms = [a[:, k] @ b[k] for a, b in parts]
                 power = np.zeros(total.shape, np.int32)
                 if left.scales is not None:
@@ -161,5 +159,5 @@ def grouped_loop(left: Operand, right: Operand, group: int, total: Floats, first
                 if right.scales is not None:
                     power = power + right.scales[g0 // group].astype(np.int32)
                 scaled = [np.ldexp(term, power) for term in terms]
-                s = step(s, scaled, high, base + at // 2, place + 16 * (at % 2))
-            total[:] = s if carry else step(total, [s], ~high, number, place)
+                s = step(s, scaled, high, at // 2, place + 16 * (at % 2))
+            total[:] = s if carry else step(total, [s], ~high, first + end, place)

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
-from accelsim.formats import FORMAT_NAMES, get
+from accelsim.formats import FORMAT_NAMES, FORMATS, Integer, get
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
+from accelsim.units.accumulation import Accumulation, Adder, adder
 from accelsim.units.base import Bounds, Cost, Counts, Unit
 from accelsim.units.mac_arithmetic import fit, ordered_sums
 from accelsim.units.mac_counts import counts
@@ -36,26 +37,50 @@ DATAFLOW_NAMES = tuple(flow.name.lower() for flow in Dataflow)
 
 
 @dataclass(frozen=True, slots=True)
+class Accumulator:
+    """bits: width. overflow: what happens at every add. location: where sums over several passes
+    live (in the element, in a register file under each column, in the output memory).
+    depth: entries a column, for location "column".
+
+    format: of the sums, instead of an integer of ``bits`` (which follow from it); chunk, rounding,
+    product, random_bits and seed as units.accumulation has them. A float takes its own overflow
+    where "wrap" stands.
+    """
+
+    bits: Annotated[int, Bounds(4, 64)] = 32
+    overflow: Literal["wrap", "saturate", "infinity", "nan"] = "wrap"
+    location: Literal["element", "column", "sram"] = "sram"
+    depth: Annotated[int, Bounds(1, 1 << 20)] = 1024
+    format: str = ""
+    chunk: Annotated[int, Bounds(0, 1 << 30)] = 0
+    rounding: str = "nearest_even"
+    product: str = "exact"
+    random_bits: Annotated[int, Bounds(1, 16)] = 12
+    seed: Annotated[int, Bounds(0, 1 << 62)] = 0
+
+    def __post_init__(self) -> None:
+        if self.format in FORMATS:
+            object.__setattr__(self, "bits", FORMATS[self.format].bits)
+
+    @property
+    def accumulation(self) -> Accumulation:
+        """The same as units.accumulation takes it."""
+        over = "" if self.overflow == "wrap" and not isinstance(get(self.format), Integer) else self.overflow
+        return Accumulation(self.format, self.chunk, self.rounding, self.product, over,
+                            self.random_bits, self.seed)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
 class Rate:
     """A pair of operand formats that the array runs, and how many times faster than one
-    element per cycle: ``factor`` more products an element and cycle along ``along`` (k or n)."""
+    element per cycle: ``factor`` more products an element and cycle along ``along`` (k or n).
+    accumulator: of this pair, where it is not the array's; a chip whose precision is the pair has it."""
 
     input: str
     weight: str
     factor: Annotated[int, Bounds(1, 64)] = 1
     along: Literal["k", "n"] = "k"
-
-
-@dataclass(frozen=True, slots=True)
-class Accumulator:
-    """bits: width. overflow: what happens at every add. location: where sums over several passes
-    live (in the element, in a register file under each column, in the output memory).
-    depth: entries a column, for location "column"."""
-
-    bits: Annotated[int, Bounds(4, 64)] = 32
-    overflow: Literal["wrap", "saturate"] = "wrap"
-    location: Literal["element", "column", "sram"] = "sram"
-    depth: Annotated[int, Bounds(1, 1 << 20)] = 1024
+    accumulator: Accumulator | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +139,19 @@ class MacArray(Unit):
                 f"write one of: {pairs}",
             )
         )
+
+    def adder(self, rate: Rate) -> tuple[Adder, int] | None:
+        """(adder, products it takes as one exact sum) of a pair of formats; None where sums are plain
+        integers of ``accumulator.bits``. InputError where operands and accumulator do not fit."""
+        held = self.accumulator
+        plain = isinstance(get(rate.input), Integer) and isinstance(get(rate.weight), Integer)
+        if not held.format or (plain and isinstance(get(held.format), Integer)):
+            return None
+        return adder(held.accumulation, rate.input, rate.weight), self.group(rate)
+
+    def group(self, rate: Rate) -> int:
+        """Products along k that an element adds at once."""
+        return self.dot * (rate.factor if rate.along == "k" else 1)
 
     def pass_limits(self, dataflow: int, rate: Rate) -> tuple[int, int, int]:
         """Largest (m, n, k) tile of one pass; 0 for the dimension that streams."""

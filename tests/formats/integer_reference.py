@@ -61,15 +61,14 @@ def run(a, b, total, first, chunk, acc, prod, rounded_product, key, index, colum
             size = chunk if chunk > 0 else first + depth
             k = 0
             while k < depth:
-                number = (first + k) // size
                 offset = (first + k) % size
                 s = t if chunk == 0 else np.int64(0)
                 while k < depth and offset < size:
                     p = a[i, k] * b[k, j]
                     if rounded_product:
                         p = round_whole(p, prod[0], prod[1], prod[2], prod[3], prod[4], 0, 0, 1)
-                    word = random_word(low, high, np.uint32(number * ((size + 1) // 2) + offset // 2))
-                    half = (np.int64(word) >> (16 * (offset % 2))) & 0xFFFF
+                    word = random_word(low, high, np.uint32((first + k) // 2))
+                    half = (np.int64(word) >> (16 * ((first + k) % 2))) & 0xFFFF
                     draw = (half >> place) & ((1 << acc[6]) - 1)
                     s = round_whole(s + p, acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], draw, acc[6])
                     k += 1
@@ -77,7 +76,7 @@ def run(a, b, total, first, chunk, acc, prod, rounded_product, key, index, colum
                 if chunk == 0:
                     t = s
                 else:
-                    word = random_word(low, np.uint32(~high), np.uint32(number))
+                    word = random_word(low, np.uint32(~high), np.uint32(first + k))
                     draw = ((np.int64(word) & 0xFFFF) >> place) & ((1 << acc[6]) - 1)
                     t = round_whole(t + s, acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], draw, acc[6])
             total[i, j] = t

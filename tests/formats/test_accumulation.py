@@ -136,9 +136,9 @@ def test_overflow_and_tiny_sums_against_rational_numbers(name: str, total: str, 
                 s: Any = Fraction(0)
                 for o in range(8):
                     k = 8 * c + o
-                    step = random_word(np.array([keys[0]]), np.array([keys[1]]), np.uint32(c * 4 + o // 2))[0]
-                    s = add(s, Fraction(a[i, k]) * Fraction(b[k, j]), drawn(step, 16 * (o % 2)))
-                step = random_word(np.array([keys[0]]), ~np.array([keys[1]]), np.uint32(c))[0]
+                    step = random_word(np.array([keys[0]]), np.array([keys[1]]), np.uint32(k // 2))[0]
+                    s = add(s, Fraction(a[i, k]) * Fraction(b[k, j]), drawn(step, 16 * (k % 2)))
+                step = random_word(np.array([keys[0]]), ~np.array([keys[1]]), np.uint32(8 * c + 8))[0]
                 whole = add(whole, s, drawn(step, 0))
             assert same(got[i, j], whole), (i, j, got[i, j], whole)
 
