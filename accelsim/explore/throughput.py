@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
+from accelsim.explore.pipeline import period_seconds, pipelines
 from accelsim.mapping import Mapping, Plan, compile_program
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.timing import simulate
@@ -18,12 +19,15 @@ COPIES = 3  # the last period is taken; the first two fill the pipeline
 def steady_seconds(chip: Chip, workload: Workload, chosen: Plan) -> float:
     """Seconds between the results of one run and the next, back to back on one chip.
 
-    Every run fetches its weights again, as one run does. InputError for weights that are resident:
-    copies of them do not fit, and a single run's time is then the bound.
+    Every run fetches its weights again, as one run does; where all of them stay in crossbars, runs are
+    pipelined over the layers (pipeline.py). InputError for weights that are resident in buffers: copies of
+    them do not fit, and a single run's time is then the bound.
     """
+    if pipelines(chip, workload, chosen):
+        return period_seconds(chip, workload)
     if chip.weights == "resident":
         raise InputError(
-            Problem("throughput.resident", "is not measured with resident weights",
+            Problem("throughput.resident", "is not measured with weights resident in a buffer",
                     "run with --weights cold", file="--throughput")
         )  # fmt: skip
     ends = []

@@ -15,6 +15,7 @@ from accelsim.chip import Chip, Machine, machine
 from accelsim.chip.machine import instance_names
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
+from accelsim.mapping.areas import Areas
 from accelsim.mapping.assemble import Segment
 from accelsim.mapping.choose import choose_mapping, fits
 from accelsim.mapping.crossbars import CrossbarMapping, assign, blocks_of
@@ -165,18 +166,19 @@ def _no_room(chip: Chip, workload: Workload, total: int) -> InputError:
 
 
 def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None,
-                    chosen: Plan | None = None) -> Program:  # fmt: skip
+                    chosen: Plan | None = None, areas: Areas | None = None) -> Program:  # fmt: skip
     """The Program of a workload on a chip.
 
     mappings: explicit mappings by operator; the others get the default. chosen: a Plan made
-    before (saves the search). InputError when something does not fit.
+    before (saves the search). areas: of operators on crossbars that run at the same time, planned
+    with its chip. InputError when something does not fit.
     """
     chosen = chosen or plan(chip, workload, mappings)
     sums = _summands(chip, workload, chosen.mappings)
     table = build_tensors(workload, chip, chosen.formats, sums)
-    parts = _Parts(chip, workload, chosen, table, sums)
+    parts = _Parts(chip, workload, chosen, table, sums, areas)
     names = tuple(op.name for op in workload.operators)
-    writer = _written(chip, table, parts) if parts.walks else None
+    writer = _written(chip, table, parts) if parts.walks and areas is None else None
     if writer is not None:
         return writer.finish(names, parts.residents)
     joiner = Joiner(chip, table)
@@ -188,6 +190,8 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
             continue
         segment = parts.made(part, walks=False)
         assert isinstance(segment, Segment)
+        if areas is not None:
+            segment = areas.placed(segment, names[part.number], parts.machine.memory_index)
         base = joiner.rows
         joiner.add(segment, part.number, part.tensors, _waits(part, segment.reads, stored))
         stored[part.output] = base + segment.last_store
@@ -253,7 +257,8 @@ class _Parts:
     """The operators of a workload in order, and what stays resident. walks: whether walks write them."""
 
     def __init__(self, chip: Chip, workload: Workload, chosen: Plan, table: TensorTable,
-                 sums: Dict[str, int]) -> None:  # fmt: skip
+                 sums: Dict[str, int], areas: Areas | None) -> None:  # fmt: skip
+        self.areas, self.planned = areas, chip if areas is None else areas.chip
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
         self.walks = jit.hot() and walked(chip)
@@ -311,8 +316,8 @@ class _Parts:
 
     def _on_crossbars(self, number: int, op: MacOperator, mapping: CrossbarMapping,
                       triple: tuple[str, str, str], tensors: list[int]) -> _Part:  # fmt: skip
-        emitter = MvmEmitter(self.chip, self.machine, geometry_of(op), mapping, triple, number % 2,
-                             self.chip.weights == "cold")  # fmt: skip
+        emitter = MvmEmitter(self.planned, self.machine, geometry_of(op), mapping, triple,
+                             number % 2 if self.areas is None else 0, self.chip.weights == "cold")  # fmt: skip
         weight = self.table.index[f"{op.name}/weight"]
         if not emitter.cold and weight not in self.in_cells:
             self.residents += _in_cells(self.machine, self.chip, self.table, op, mapping, triple[1])
@@ -324,14 +329,15 @@ class _Parts:
     def _vector(self, number: int, op: VectorOperator) -> _Part:
         if op.is_view:
             return _Part(number, op.output, same_as=op.inputs[0])
-        kinds, parity = vector_formats(op, self.chosen.formats), number % 2
+        kinds = vector_formats(op, self.chosen.formats)
+        parity = number % 2 if self.areas is None else 0
         alike = tuple(op.inputs.index(name) for name in op.inputs)
         key = (op.kind, op.input_shapes, op.output_shape, op.kernel, op.stride, op.padding, alike, kinds,
                parity)  # fmt: skip
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
         reads = dict(enumerate(op.inputs))
         return _Part(number, op.output, key, lambda _: VectorEmitter(
-            self.chip, self.machine, op, kinds, parity).emit(), reads, tensors)  # fmt: skip
+            self.planned, self.machine, op, kinds, parity).emit(), reads, tensors)  # fmt: skip
 
 
 def _summands(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> dict[

@@ -266,6 +266,10 @@ FAULTS = [
      "0.0 * stream.of(\"life\").normal(shape)", "tests/devices/test_wear.py"),
     ("worn cells cost nothing", "units/crossbar.py", "usual + self.worn *", "usual + 0.0 *",
      "tests/devices/test_wear.py"),
+    ("images in one part of a buffer", "explore/pipeline.py", "parts * number + image % parts for", "0 for",
+     "tests/explore/test_pipeline.py"),
+    ("images one after another", "explore/pipeline.py", "listed(program, times.interval, times.last)",
+     "np.arange(len(program))", "tests/explore/test_pipeline.py"),
     ("Johnson noise of one cell", "analog/cells.py", "np.sqrt(scale * g)", "np.sqrt(scale * g / 64)", TILE),
     ("row blocks not added", "numerics/execute.py", "for i in range(entry, "
                                                     "last):", "for i in range(entry, entry):",

@@ -1,0 +1,91 @@
+"""Another order of a Program's commands: queues are in order, so the order decides what overlaps.
+
+``listed`` lets every unit take the oldest of its commands whose predecessors are done, with the units' own
+times and without contention for ports; ``reordered`` writes the Program down in that order. Commands of one
+operator on one unit keep their order, on which their dependencies rest. What the new order takes is
+for the engine to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.program.opcodes import Edge
+from accelsim.program.table import Commands, Demands, Dependencies, Operands, Program
+
+Ints = NDArray[np.int64]
+FREE, READY = 0, 1
+
+
+def listed(program: Program, interval: Ints, last: Ints) -> Ints:
+    """Rows in the order in which they start. interval, last: ticks of every command."""
+    commands, edges = program.commands, program.dependencies
+    count, unit = len(program), commands.unit.tolist()
+    after: list[list[tuple[int, int, int]]] = [[] for _ in range(count)]
+    missing = np.diff(edges.start).tolist()
+    owner = np.repeat(np.arange(count), np.diff(edges.start)).tolist()
+    for row, before, kind, lag in zip(owner, edges.predecessor.tolist(), edges.kind.tolist(),
+                                      edges.lag.tolist(), strict=True):  # fmt: skip
+        after[before].append((row, kind, lag))
+    latest: dict[tuple[int, int], int] = {}
+    for row, key in enumerate(zip(commands.operator.tolist(), unit, strict=True)):
+        if key in latest:
+            after[latest[key]].append((row, int(Edge.START), 0))
+            missing[row] += 1
+        latest[key] = row
+    held, ends = interval.tolist(), last.tolist()
+    ready_at, start = [0] * count, [0] * count
+    waiting: list[list[int]] = [[] for _ in program.units]
+    free = [0] * len(program.units)
+    events = [(0, READY, row) for row in range(count) if not missing[row]]
+    order = []
+    while events:
+        now, kind, item = heappop(events)
+        where = item
+        if kind == READY:
+            where = unit[item]
+            heappush(waiting[where], item)
+        if free[where] > now or not waiting[where]:
+            continue
+        row = heappop(waiting[where])
+        start[row], free[where] = now, now + held[row]
+        order.append(row)
+        heappush(events, (free[where], FREE, where))
+        for follower, edge, lag in after[row]:
+            event = now + lag
+            if edge != Edge.START:
+                event += ends[row]
+            ready_at[follower] = max(ready_at[follower], event)
+            missing[follower] -= 1
+            if not missing[follower]:
+                heappush(events, (ready_at[follower], READY, follower))
+    return np.array(order, np.int64)
+
+
+def reordered(program: Program, order: Ints) -> Program:
+    """The same Program with its rows in another order. ValueError where one would stand before what it
+    waits for."""
+    place = np.empty(len(order), np.int64)
+    place[order] = np.arange(len(order))
+    c, o, e, d = program.commands, program.operands, program.dependencies, program.demands
+    commands = Commands(**{item.name: getattr(c, item.name)[order] for item in fields(Commands)})
+    edges = Dependencies(**_picked(e, e.start, order))
+    edges.predecessor = place[edges.predecessor]
+    if (edges.predecessor >= np.repeat(np.arange(len(order)), np.diff(edges.start))).any():
+        raise ValueError("a command would stand before what it waits for")
+    return replace(program, commands=commands, operands=Operands(**_picked(o, o.start, order)),
+                   dependencies=edges, demands=Demands(**_picked(d, d.start, order)), blocks=())  # fmt: skip
+
+
+def _picked(table: Any, start: Ints, order: Ints) -> dict[str, Ints]:
+    """Columns of a table in compressed-row form for rows in another order."""
+    size = np.diff(start)[order]
+    begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
+    entries = np.repeat(start[order] - begin[:-1], size) + np.arange(begin[-1])
+    columns = {item.name: getattr(table, item.name)[entries] for item in fields(table) if item.name != "start"}
+    return {"start": begin, **columns}
