@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from accelsim.chip import Chip
@@ -25,8 +25,9 @@ class TensorTable:
     index: dict[object, int] = field(default_factory=dict)
     end: int = 0
 
-    def add(self, row: TensorRow, key: str) -> int:
-        """Append a row with its own off-chip space, or the space of what it is a view of."""
+    def add(self, row: TensorRow, key: str, on_chip: bool = False) -> int:
+        """Append a row with its own off-chip space, or the space of what it is a view of. on_chip: it
+        never leaves the chip and needs none."""
         number = len(self.rows)
         if row.view_of >= 0:
             self.home.append(self.home[row.view_of])
@@ -35,6 +36,10 @@ class TensorTable:
             for size in row.shape:
                 elements *= size
             self.home.append(self.end)
+            if on_chip:
+                self.rows.append(row)
+                self.index[key] = number
+                return number
             record = get(row.format)  # partial sums are spilled in whole bytes
             whole = row.view == "sums"
             size = elements * -(-record.bits // 8) if whole else record.bytes_for(elements)
@@ -121,12 +126,13 @@ def shared_weights(workload: Workload) -> set[str]:
 
 
 def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
-                  summands: Mapping[str, int] | None = None) -> TensorTable:  # fmt: skip
+                  summands: Mapping[str, int] | None = None,
+                  kept: Collection[str] = ()) -> TensorTable:  # fmt: skip
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
     ... for further partial sums that are kept apart). summands: how many there are, by operator,
-    default 1.
+    default 1. kept: operators whose partial sums are never spilled.
     """
     table = TensorTable()
     _activations(table, workload, formats)
@@ -157,7 +163,7 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
         for i in range((summands or {}).get(op.name, 1)):
             suffix = "sums" if i == 0 else f"sums.{i}"
             add(TensorRow(f"{op.output}.{suffix}", (groups, m, n), wide, 0, -1, "sums", number,
-                          "intermediate"), f"{op.name}/{suffix}")  # fmt: skip
+                          "intermediate"), f"{op.name}/{suffix}", op.name in kept)  # fmt: skip
     return table
 
 

@@ -94,7 +94,10 @@ def test_shipped_chips_fit_the_schema_and_survive_writing(tmp_path: Path, name: 
     assert (again.name, again.description) == (chip.name, chip.description)
 
 
-@pytest.mark.parametrize("name", shipped.names("workload"))
+@pytest.mark.parametrize("name", [
+    pytest.param(name, marks=pytest.mark.full)  # a schema tries every kind on every operator
+    if shipped.find("workload", name).stat().st_size > 20_000 else name
+    for name in shipped.names("workload")])  # fmt: skip
 def test_shipped_workloads_fit_the_schema_and_survive_writing(tmp_path: Path, name: str) -> None:
     path = shipped.find("workload", name)
     jsonschema.validate(yaml.safe_load(path.read_text()), workload_schema())
