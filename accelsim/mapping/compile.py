@@ -29,6 +29,8 @@ from accelsim.mapping.placement import place
 from accelsim.mapping.tensors import (
     TensorTable,
     build_tensors,
+    check_room,
+    never_spilled,
     operator_formats,
     tensor_formats,
     vector_formats,
@@ -175,11 +177,8 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     """
     chosen = chosen or plan(chip, workload, mappings)
     sums = _summands(chip, workload, chosen.mappings)
-    table = build_tensors(workload, chip, chosen.formats, sums, _never_spilled(workload, chosen.mappings))
-    if table.end > chip.dram.size:
-        raise InputError(Problem("mapping.dram", f"the tensors of {workload.name} take {table.end} bytes, "
-                                 f"{chip.dma.memory} has {chip.dram.size}", "make the memory larger",
-                                 path=f"memories.{chip.dma.memory}.size"))  # fmt: skip
+    table = build_tensors(workload, chip, chosen.formats, sums, never_spilled(workload, chosen.mappings))
+    check_room(table, chip, workload)
     parts = _Parts(chip, workload, chosen, table, sums, areas)
     names = tuple(op.name for op in workload.operators)
     writer = _written(chip, table, parts) if parts.walks and areas is None else None
@@ -342,17 +341,6 @@ class _Parts:
         reads = dict(enumerate(op.inputs))
         return _Part(number, op.output, key, lambda _: VectorEmitter(
             self.planned, self.machine, op, kinds, parity).emit(), reads, tensors)  # fmt: skip
-
-
-def _never_spilled(workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> set[str]:
-    """Operators whose partial sums stay on chip."""
-    found = set()
-    for op in workload.operators:
-        if not isinstance(op, VectorOperator):
-            mapping = mappings[op.name]
-            if isinstance(mapping, CrossbarMapping) or mapping.order[2] == "k" or mapping.k >= op.k:
-                found.add(op.name)
-    return found
 
 
 def _summands(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> dict[

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
+from accelsim.mapping.crossbars import CrossbarMapping
+from accelsim.mapping.mapping import Mapping as Tiles
 from accelsim.mapping.mapping import sum_format
 from accelsim.program.table import TensorRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
@@ -191,3 +193,23 @@ def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, s
             of = table.index[source] if source else -1
             table.add(TensorRow(name, spec.shape, formats[name], 0, of, view, -1, spec.role), name)
         pending = later
+
+
+def check_room(table: TensorTable, chip: Chip, workload: Workload) -> None:
+    """InputError when the tensors need more than the off-chip memory has."""
+    name = chip.dma.memory
+    if table.end > chip.dram.size:
+        raise InputError(Problem("mapping.dram", f"the tensors of {workload.name} take {table.end} bytes, "
+                                 f"{name} has {chip.dram.size}", "make the memory larger",
+                                 path=f"memories.{name}.size"))  # fmt: skip
+
+
+def never_spilled(workload: Workload, mappings: Mapping[str, Tiles | CrossbarMapping]) -> set[str]:
+    """Operators whose partial sums stay on chip."""
+    found = set()
+    for op in workload.operators:
+        if not isinstance(op, VectorOperator):
+            mapping = mappings[op.name]
+            if isinstance(mapping, CrossbarMapping) or mapping.order[2] == "k" or mapping.k >= op.k:
+                found.add(op.name)
+    return found
