@@ -41,7 +41,12 @@ def worth_compiling(kind: str, size: int) -> bool:
     """Whether ``size`` elements more of a kind of work are many enough, with those before, to compile
     for. Plain and compiled code give the same bits, so it does not matter where the change falls."""
     _WORK[kind] = _WORK.get(kind, 0) + size
-    return _WORK[kind] > COMPILE_ABOVE and os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
+    return _WORK[kind] > COMPILE_ABOVE and enabled()
+
+
+def enabled() -> bool:
+    """Whether anything is compiled at all."""
+    return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
 @lru_cache(maxsize=1)
@@ -113,7 +118,10 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
 
 def compiled_with(function: Kernel, name: str, emit: Callable[..., Any]) -> Kernel:
     """The machine-code twin of a function that calls ``name``, which is an instruction sequence of its
-    own: emit(typing context, types...) gives its signature and what writes it, as Numba's intrinsics."""
+    own: emit(typing context, types...) gives its signature and what writes it, as Numba's intrinsics. With
+    NUMBA_DISABLE_JIT=1 the plain functions run."""
+    if not enabled():
+        return function
     key = (function, (emit,))
     if key not in _COMPILED:
         numba, _ = _numba()

@@ -27,7 +27,7 @@ def padded(values: NDArray[Any]) -> NDArray[np.int16]:
 
 
 def product(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.int32]:
-    """a @ b.T of padded rows; ArithmeticError if compilation is off."""
+    """a @ b.T of padded rows, both of the same length."""
     found = np.empty((a.shape[0], b.shape[0]), np.int32)
     jit.compiled_with(tiles, "tile_of_sums", _emit)(a, b, found)
     return found

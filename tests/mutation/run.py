@@ -20,6 +20,9 @@ sys.path.insert(0, str(ROOT))
 from tests.mutation.faults import FAULTS  # noqa: E402
 
 WORKERS = 2
+#: faults in these are looked for in machine code; elsewhere plain functions are quicker to try
+KERNELS = {"jit_dot.py", "analog/sums.py", "analog/converters.py", "noise/quick.py",
+           "devices/statistical_kernels.py"}  # fmt: skip
 
 
 def survives(fault: tuple[str, str, str, str, str]) -> bool:
@@ -34,8 +37,8 @@ def survives(fault: tuple[str, str, str, str, str]) -> bool:
             (folder / part).symlink_to(ROOT / part)
         target = folder / "accelsim" / file
         target.write_text(target.read_text().replace(text, wrong, 1))
-        environment = {**os.environ, "PYTHONPATH": str(folder), "NUMBA_DISABLE_JIT": "1",
-                       "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+        mode = {"ACCELSIM_CACHE_DIR": name} if file in KERNELS else {"NUMBA_DISABLE_JIT": "1"}
+        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **mode}
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not full",
              *tests.split()], cwd=folder, env=environment, capture_output=True, text=True, check=False,
