@@ -18,13 +18,14 @@ import bench_crossbar
 import bench_engine
 import bench_formats
 import bench_gemm
+import bench_points
 import bench_program
 import bench_scalesim
 import bench_search
 import bench_startup
 
 BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
-           "startup": bench_startup, "search": bench_search, "scalesim": bench_scalesim,
+           "startup": bench_startup, "search": bench_search, "points": bench_points, "scalesim": bench_scalesim,
            "crossbar": bench_crossbar, "formats": bench_formats}  # fmt: skip
 
 

@@ -35,11 +35,13 @@ from accelsim.mapping.tensors import (
     tensor_formats,
     vector_formats,
 )
+from accelsim.mapping.walk_vector import WalkedVector, walked_vector
 from accelsim.mapping.writer import Bounds, Writer, Written, bounds_of
 from accelsim.program.table import Program, ResidentRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Ints = NDArray[np.int64]
+Made = Segment | WalkedMac | WalkedVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +216,7 @@ def _written(chip: Chip, table: TensorTable, parts: _Parts) -> Writer | None:
     for part in parts.list:
         if part.same_as is None:
             made = parts.made(part, walks=True)
-            need = made.bounds() if isinstance(made, WalkedMac) else bounds_of(made)
+            need = made.bounds() if isinstance(made, WalkedMac | WalkedVector) else bounds_of(made)
             room.add(need, part.key in seen)
             seen.add(part.key)
     writer = Writer(chip, table, room)
@@ -229,7 +231,7 @@ def _written(chip: Chip, table: TensorTable, parts: _Parts) -> Writer | None:
             writer.again(done[part.key], part.tensors)
         else:
             made = parts.made(part, walks=True)
-            written = (made.write(writer, part.tensors) if isinstance(made, WalkedMac)
+            written = (made.write(writer, part.tensors) if isinstance(made, WalkedMac | WalkedVector)
                        else writer.lay(made, part.tensors))  # fmt: skip
             if written is None:
                 return None
@@ -249,7 +251,7 @@ class _Part:
     number: int
     output: str
     key: object = None
-    make: Callable[[bool], Segment | WalkedMac] | None = None
+    make: Callable[[bool], Made] | None = None
     sources: Dict[int, str] = field(default_factory=dict)
     tensors: list[int] = field(default_factory=list)
     others: list[tuple[int, str]] = field(default_factory=list)
@@ -270,12 +272,12 @@ class _Parts:
         self.weight_at: dict[tuple[int, int, int], int] = {}  # (weight's row, tile n, tile k) -> address
         self.weight_end = 0
         self.in_cells: set[int] = set()
-        self._made: dict[object, Segment | WalkedMac] = {}
+        self._made: dict[object, Made] = {}
         self.list = [self._part(number, op) for number, op in enumerate(workload.operators)]
         if self.weight_end and self.weight_end > chip.memories[chip.array.weight].size:
             raise _no_room(chip, workload, self.weight_end)
 
-    def made(self, part: _Part, walks: bool) -> Segment | WalkedMac:
+    def made(self, part: _Part, walks: bool) -> Made:
         """What makes the rows of a part, once a key."""
         key = (part.key, walks)
         if key not in self._made:
@@ -299,7 +301,7 @@ class _Parts:
             if self.workload.is_stored(op.weight):
                 where = self._kept(op, mapping, triple)
 
-        def make(walks: bool) -> Segment | WalkedMac:
+        def make(walks: bool) -> Made:
             if walks:
                 return WalkedMac(chip, self.machine, geometry, mapping, triple, parity, where)
             return MacEmitter(chip, self.machine, geometry, mapping, triple, parity, where).emit()
@@ -339,8 +341,12 @@ class _Parts:
                parity)  # fmt: skip
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
         reads = dict(enumerate(op.inputs))
-        return _Part(number, op.output, key, lambda _: VectorEmitter(
-            self.planned, self.machine, op, kinds, parity).emit(), reads, tensors)  # fmt: skip
+
+        def make(walks: bool) -> Made:
+            walk = walked_vector(self.planned, self.machine, op, kinds, parity) if walks else None
+            return walk or VectorEmitter(self.planned, self.machine, op, kinds, parity).emit()
+
+        return _Part(number, op.output, key, make, reads, tensors)
 
 
 def _summands(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> dict[

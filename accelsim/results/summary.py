@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
+from typing import Any
 
 import numpy as np
 
+from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.energy import EnergyReport
 from accelsim.mapping.crossbars import CrossbarMapping
@@ -16,6 +18,13 @@ from accelsim.results.result import OperatorRow, peak_macs_per_cycle
 from accelsim.timing import Timeline
 from accelsim.workload import VectorOperator, Workload
 
+GAPS = (Why.DATA, Why.SLOT, Why.START, Why.QUEUE)
+FIRST_GAP, LAST_GAP = int(GAPS[0]), int(GAPS[-1])
+MATMUL, MVM = int(Opcode.MATMUL), int(Opcode.MVM)
+READ, WRITE = int(Access.READ), int(Access.WRITE)
+ROWS = 6 + len(GAPS)
+NEVER = np.iinfo(np.int64).max
+
 
 def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeline,
               energy: EnergyReport,
@@ -25,15 +34,21 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
     commands = program.commands
     count = len(workload.operators)
     tick = program.tick_hz // chip.clocks[chip.core.clock]
-    begin = np.full(count, np.iinfo(np.int64).max)
-    end = np.zeros(count, np.int64)
-    np.minimum.at(begin, commands.operator, timeline.issue)
-    np.maximum.at(end, commands.operator, timeline.end)
-    macs = (commands.opcode == Opcode.MATMUL) | (commands.opcode == Opcode.MVM)
-    busy = np.zeros(count, np.int64)
-    np.add.at(busy, commands.operator[macs], timeline.interval[macs])
-    stalls = _stalls(program, timeline, macs, count)
-    read, written = _off_chip(program, chip, count)
+    found = _ticks(program, chip, timeline, count) if jit.hot() else None
+    if found is None:
+        begin = np.full(count, NEVER)
+        end = np.zeros(count, np.int64)
+        np.minimum.at(begin, commands.operator, timeline.issue)
+        np.maximum.at(end, commands.operator, timeline.end)
+        macs = (commands.opcode == Opcode.MATMUL) | (commands.opcode == Opcode.MVM)
+        busy = np.zeros(count, np.int64)
+        np.add.at(busy, commands.operator[macs], timeline.interval[macs])
+        stalls = _stalls(program, timeline, macs, count)
+        read, written = _off_chip(program, chip, count)
+    else:
+        begin, end, busy, read, written, port, *gaps = found
+        stalls = {cause.name.lower(): ticks for cause, ticks in zip(GAPS, gaps, strict=True)}
+        stalls["port"] = port
     joules = energy.by("operator")
     rows = []
     for number, op in enumerate(workload.operators):
@@ -53,6 +68,48 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
             )
         )  # fmt: skip
     return rows
+
+
+def _ticks(program: Program, chip: Chip, timeline: Timeline, count: int) -> np.ndarray | None:
+    """Rows by operator: first issue, last end, busy, bytes read and written off chip, port, gaps by
+    cause; None where program order is not the order of issues."""
+    dram = [memory.name for memory in program.memories].index(chip.dma.memory)
+    table = np.zeros((ROWS, count), np.int64)
+    table[0] = NEVER
+    c, o = program.commands, program.operands
+    before = np.zeros((2, len(program.units)), np.int64)
+    columns = (c.opcode, c.unit, c.operator, timeline.issue, timeline.release, timeline.end,
+               timeline.interval, timeline.why, o.start, o.memory, o.access, o.bytes)  # fmt: skip
+    if (c.operator < 0).any() or not jit.compiled(operator_ticks)(
+            *(np.ascontiguousarray(column) for column in columns), dram, before, table):  # fmt: skip
+        return None
+    return table
+
+
+def operator_ticks(opcode: Any, unit: Any, operator: Any, issue: Any, release: Any, end: Any,
+                   interval: Any, why: Any, start: Any, memory: Any, access: Any, bytes: Any, dram: int,
+                   before: Any, table: Any) -> bool:  # fmt: skip
+    """Add up _ticks in one pass. before: issue and release of the last pass on each unit, zeros."""
+    for i in range(len(opcode)):
+        own, u = operator[i], unit[i]
+        table[0, own] = min(table[0, own], issue[i])
+        table[1, own] = max(table[1, own], end[i])
+        for j in range(start[i], start[i + 1]):
+            if memory[j] == dram:
+                if access[j] == READ:
+                    table[3, own] += bytes[j]
+                elif access[j] == WRITE:
+                    table[4, own] += bytes[j]
+        if opcode[i] != MATMUL and opcode[i] != MVM:
+            continue
+        if issue[i] < before[0, u] or release[i] < before[1, u]:
+            return False
+        table[2, own] += interval[i]
+        table[5, own] += release[i] - issue[i] - interval[i]
+        if FIRST_GAP <= why[i] <= LAST_GAP:
+            table[6 + why[i] - FIRST_GAP, own] += issue[i] - before[1, u]
+        before[0, u], before[1, u] = issue[i], release[i]
+    return True
 
 
 def describe(mapping: Mapping | CrossbarMapping | None) -> str:
@@ -80,7 +137,7 @@ def _stalls(program: Program, timeline: Timeline, macs: np.ndarray, count: int) 
     before[1:] = np.where(unit[1:] == unit[:-1], timeline.release[order][:-1], 0)
     gap = timeline.issue[order] - before
     found: dict[str, np.ndarray] = {}
-    for cause in (Why.DATA, Why.SLOT, Why.START, Why.QUEUE):
+    for cause in GAPS:
         ticks = np.zeros(count, np.int64)
         mine = timeline.why[order] == cause
         np.add.at(ticks, commands.operator[order][mine], gap[mine])

@@ -7,7 +7,7 @@ pass; otherwise the event engine runs. Both are one plain source, compiled above
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.program.opcodes import Served
+from accelsim.program.screen import plain_int64
 from accelsim.program.table import Program
 from accelsim.timing.costs import Times, command_times
 from accelsim.timing.event_state import blank, columns_for, demand_beats, initial_state
@@ -52,16 +53,21 @@ def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | N
     if len(program) == 0:
         empty = np.zeros(0, np.int64)
         return Timeline(*(empty,) * 7, program.tick_hz, 0, np.zeros(len(program.ports), np.int64))
-    ticks = demand_ticks(program)
     if fold:
         columns = run_folded(program, times, fast, state).columns
-    elif uncontended(program):
-        columns = _in_order(program, times, ticks, fast)
+    elif uncontended(program, fast):
+        columns = _in_order(program, times, demand_ticks(program), fast)
     else:
         columns = _events(program, times, fast, state)
     issue, first, release, end, why, ref, interval = columns
     busy = np.zeros(len(program.ports), np.int64)
-    np.add.at(busy, program.demands.port, ticks)
+    if fast:
+        width, beat = (np.array([getattr(port, name) for port in program.ports] or [1], np.int64)
+                       for name in ("width", "beat"))  # fmt: skip
+        jit.compiled(port_ticks)(*plain_int64(program.demands.port, program.demands.bytes), width, beat,
+                                 busy)  # fmt: skip
+    else:
+        np.add.at(busy, program.demands.port, demand_ticks(program))
     return Timeline(issue, first, release, end, why, ref, interval, program.tick_hz,
                     int(end.max()), busy, "compiled" if fast else "plain")  # fmt: skip
 
@@ -72,10 +78,37 @@ def demand_ticks(program: Program) -> Ints:
     return demand_beats(program) * beat[program.demands.port]
 
 
-def uncontended(program: Program) -> bool:
+def port_ticks(port: Any, size: Any, width: Any, beat: Any, busy: Any) -> None:
+    """Add up how long each port is busy."""
+    for j in range(len(port)):
+        busy[port[j]] += -(-size[j] // width[port[j]]) * beat[port[j]]
+
+
+def no_contention(unit: Any, queue: Any, served: Any, start: Any, port: Any, size: Any, feeder: Any,
+                  user: Any) -> bool:  # fmt: skip
+    """uncontended() up to the first row that says no. feeder, user: -1 by unit and port."""
+    for i in range(len(unit)):
+        u = unit[i]
+        if served[i] != 0 or (feeder[u] >= 0 and feeder[u] != queue[i]):
+            return False
+        feeder[u] = queue[i]
+        for j in range(start[i], start[i + 1]):
+            if size[j] > 0:
+                if user[port[j]] >= 0 and user[port[j]] != u:
+                    return False
+                user[port[j]] = u
+    return True
+
+
+def uncontended(program: Program, compiled: bool = False) -> bool:
     """Whether program order alone resolves all times: every port has one unit, every unit one
-    queue, nothing is stateful."""
+    queue, nothing is stateful. compiled: kernels are at hand."""
     commands, demands = program.commands, program.demands
+    if compiled:
+        none = [np.full(max(1, many), -1, np.int64) for many in (len(program.units), len(program.ports))]
+        return bool(jit.compiled(no_contention)(*plain_int64(
+            commands.unit, commands.queue, commands.served, demands.start, demands.port, demands.bytes),
+            *none))  # fmt: skip
     if (commands.served == Served.STATEFUL).any():
         return False
     units = len(program.units)
@@ -109,7 +142,7 @@ def _in_order(program: Program, times: Times, ticks: Ints, fast: bool) -> list[I
 
 
 def _events(program: Program, times: Times, fast: bool, words: Ints | None) -> list[Ints]:
-    state = initial_state(program, times, fast, words)
+    state = initial_state(program, times, fast, words, fast)
     kernel = jit.compiled(run_events, HELPERS) if fast else run_events
     arguments = state.arguments()
     while state.misc[HEAP_SIZE] > 0:

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim import jit
 from accelsim.program.opcodes import Access
+from accelsim.program.screen import plain_int64
 from accelsim.program.table import Program
 from accelsim.timing.costs import Times
 from accelsim.timing.events import HEAP_SIZE, MARK, PHASE
@@ -80,6 +82,8 @@ class EventState:
     u_wait: Any
     u_priority: Any
     u_server: Any
+    uq_start: Any
+    uq_queue: Any
     state: Any
     p_arbiter: Any
     p_quantum: Any
@@ -92,6 +96,7 @@ class EventState:
     p_last: Any
     p_left: Any
     p_arrival: Any
+    p_asking: Any
     issue: Any
     first_at: Any
     release: Any
@@ -116,9 +121,10 @@ def demand_beats(program: Program) -> Ints:
     return -(-program.demands.bytes // width[program.demands.port])
 
 
-def initial_state(program: Program, times: Times, arrays: bool,
-                  words: Ints | None = None) -> EventState:  # fmt: skip
-    """The state before anything has happened. words: initial words of the stateful units."""
+def initial_state(program: Program, times: Times, arrays: bool, words: Ints | None = None,
+                  compiled: bool = False) -> EventState:  # fmt: skip
+    """The state before anything has happened. words: initial words of the stateful units. compiled:
+    kernels are at hand."""
     commands = program.commands
     count, units = len(program), len(program.units)
     queues, ports = len(program.queues), max(1, len(program.ports))
@@ -138,11 +144,11 @@ def initial_state(program: Program, times: Times, arrays: bool,
     columns = columns_for(
         arrays, commands.unit, commands.queue, times.interval.copy(), times.last - times.interval,
         times.first.copy(), commands.served, commands.address, size, writes,
-        *_reverse_edges(program), pending,
+        *_reverse_edges(program, compiled), pending,
     )  # fmt: skip
     dep = [blank(arrays, count), blank(arrays, count), blank(arrays, count, -1),
            blank(arrays, count)]  # fmt: skip
-    demands = columns_for(arrays, *_moving_demands(program))
+    demands = columns_for(arrays, *_moving_demands(program, compiled))
     priority = np.array([row.priority for row in program.queues], np.int64)
     queue = [*columns_for(arrays, order, head, stop), blank(arrays, queues),
              blank(arrays, queues, -1), blank(arrays, queues), blank(arrays, queues),
@@ -152,21 +158,68 @@ def initial_state(program: Program, times: Times, arrays: bool,
     memory = np.zeros(units * STATE_WORDS, np.int64) if words is None else words.astype(np.int64)
     unit = [blank(arrays, units), blank(arrays, units), blank(arrays, units),
             blank(arrays, units, -1), blank(arrays, units), blank(arrays, units),
-            *columns_for(arrays, rank, server, memory)]  # fmt: skip
+            *columns_for(arrays, rank, server, *_feeding_queues(program), memory)]  # fmt: skip
     rows = program.ports
     static = [np.array([getattr(row, name) for row in rows] or [1], np.int64)
               for name in ("arbiter", "quantum", "beat")]  # fmt: skip
     port = [*columns_for(arrays, *static), blank(arrays, ports), blank(arrays, ports, -1),
             blank(arrays, ports), blank(arrays, ports), blank(arrays, ports),
-            blank(arrays, ports, -1), blank(arrays, ports * units),
-            blank(arrays, ports * units)]  # fmt: skip
+            blank(arrays, ports, -1), *(blank(arrays, ports * units) for _ in range(3))]  # fmt: skip
     out = [blank(arrays, count, -1) for _ in range(6)]
     return EventState(misc, *heap, *columns, *dep, *demands, *queue, *unit, *port, *out)
 
 
-def _reverse_edges(program: Program) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+def _feeding_queues(program: Program) -> tuple[Ints, Ints]:
+    """The queues that feed each unit, in order: start by unit, queue."""
+    pairs = np.zeros((len(program.units), max(1, len(program.queues))), bool)
+    pairs[program.commands.unit, program.commands.queue] = True
+    start = np.zeros(len(program.units) + 1, np.int64)
+    np.cumsum(pairs.sum(axis=1), out=start[1:])
+    return start, pairs.nonzero()[1].astype(np.int64)
+
+
+def reverse_edges(start: Any, predecessor: Any, kind: Any, lag: Any, out_start: Any, out_successor: Any,
+                  out_kind: Any, out_lag: Any, out_edge: Any) -> None:  # fmt: skip
+    """_reverse_edges() in two passes. out_start: zeros."""
+    rows = len(start) - 1
+    for j in range(len(predecessor)):
+        out_start[predecessor[j] + 1] += 1
+    for i in range(rows):
+        out_start[i + 1] += out_start[i]
+    for i in range(rows):
+        for j in range(start[i], start[i + 1]):
+            p = predecessor[j]
+            at = out_start[p]
+            out_start[p] += 1
+            out_successor[at], out_kind[at], out_lag[at], out_edge[at] = i, kind[j], lag[j], j
+    for i in range(rows, 0, -1):
+        out_start[i] = out_start[i - 1]
+    out_start[0] = 0
+
+
+def moving_demands(start: Any, port: Any, size: Any, width: Any, out_start: Any, out_port: Any,
+                   out_beats: Any) -> int:  # fmt: skip
+    """_moving_demands() in one pass; how many there are."""
+    at = 0
+    for i in range(len(start) - 1):
+        for j in range(start[i], start[i + 1]):
+            if size[j] > 0:
+                out_port[at] = port[j]
+                out_beats[at] = -(-size[j] // width[port[j]])
+                at += 1
+        out_start[i + 1] = at
+    return at
+
+
+def _reverse_edges(program: Program, compiled: bool) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """Dependencies by predecessor: start, successor, kind, lag, and the original entry."""
     edges = program.dependencies
+    if compiled:
+        entries, empty = len(edges.kind), np.empty
+        out = (np.zeros(len(program) + 1, np.int64), *(empty(entries, np.int64) for _ in range(4)))
+        columns = plain_int64(edges.start, edges.predecessor, edges.kind, edges.lag)
+        jit.compiled(reverse_edges)(*columns, *out)
+        return out  # type: ignore[return-value]
     successor = np.repeat(np.arange(len(program)), np.diff(edges.start))
     order = np.argsort(edges.predecessor, kind="stable")
     start = np.zeros(len(program) + 1, np.int64)
@@ -187,8 +240,16 @@ def _first_operands(program: Program) -> tuple[Ints, Ints]:
     return size, writes
 
 
-def _moving_demands(program: Program) -> tuple[Ints, Ints, Ints]:
+def _moving_demands(program: Program, compiled: bool) -> tuple[Ints, Ints, Ints]:
     """Demands that move something: start, port, beats."""
+    if compiled:
+        d = program.demands
+        first = np.zeros(len(program) + 1, np.int64)
+        ports, moved = np.empty(len(d.port), np.int64), np.empty(len(d.port), np.int64)
+        width = np.array([port.width for port in program.ports] or [1], np.int64)
+        count = jit.compiled(moving_demands)(*plain_int64(d.start, d.port, d.bytes), width, first, ports,
+                                             moved)  # fmt: skip
+        return first, ports[:count], moved[:count]
     beats = demand_beats(program)
     keep = beats > 0
     rows = np.repeat(np.arange(len(program)), np.diff(program.demands.start))[keep]

@@ -19,29 +19,22 @@ WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
 HEAP_SIZE, ISSUED, MARK = 0, 1, 2
 
 
-def choose_requester(arbiter: int, base: int, units: int, last: int, left: Any, arrival: Any,
-                     priority: Any) -> int:  # fmt: skip
-    """The unit that a port serves next; left[base + u] > 0 marks a requester."""
-    best = -1
-    if arbiter == ROUND_ROBIN:
-        for step in range(1, units + 1):
-            u = (last + step) % units
-            if left[base + u] > 0:
-                return u
-        return best
-    for u in range(units):
-        if left[base + u] <= 0:
-            continue
-        if best < 0:
-            best = u
-        elif arbiter == FIRST_COME:
-            if arrival[base + u] < arrival[base + best] or (
-                arrival[base + u] == arrival[base + best] and priority[u] < priority[best]
-            ):
+def choose_requester(arbiter: int, base: int, count: int, units: int, last: int, asking: Any,
+                     arrival: Any, priority: Any) -> int:  # fmt: skip
+    """The unit that a port serves next, of the ``count`` in asking[base:]."""
+    best = asking[base]
+    for x in range(1, count):
+        u = asking[base + x]
+        if arbiter == ROUND_ROBIN:
+            if (u - last - 1) % units < (best - last - 1) % units:
                 best = u
-        elif priority[u] < priority[best]:
+            continue
+        if arbiter == FIRST_COME and arrival[base + u] != arrival[base + best]:
+            if arrival[base + u] < arrival[base + best]:
+                best = u
+        elif priority[u] < priority[best] or (priority[u] == priority[best] and u < best):
             best = u
-    return best
+    return int(best)
 
 
 def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
@@ -53,9 +46,10 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
                q_items: Any, q_head: Any, q_stop: Any, q_issue: Any, q_last: Any, q_wait: Any,
                q_ready: Any, q_priority: Any,
                u_free: Any, u_busy: Any, u_end: Any, u_last: Any, u_left: Any, u_wait: Any,
-               u_priority: Any, u_server: Any, state: Any,
+               u_priority: Any, u_server: Any, uq_start: Any, uq_queue: Any, state: Any,
                p_arbiter: Any, p_quantum: Any, p_beat: Any, p_active: Any, p_holder: Any,
                p_from: Any, p_granted: Any, p_stamp: Any, p_last: Any, p_left: Any, p_arrival: Any,
+               p_asking: Any,
                issue: Any, first_at: Any, release: Any, end: Any, why: Any, ref: Any) -> int:  # fmt: skip
     """Handle at most ``budget`` events, or until command misc[MARK] has issued; returns how many
     commands have issued so far.
@@ -64,7 +58,6 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
     in them, so that the caller can stop between calls.
     """
     units = len(u_free)
-    queues = len(q_head)
     heap = misc[HEAP_SIZE]
     mark = misc[MARK]
     issued = -1
@@ -89,6 +82,10 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
             p_last[who] = u
             if p_left[slot] == 0:
                 p_active[who] -= 1
+                x = who * units
+                while p_asking[x] != u:
+                    x += 1
+                p_asking[x] = p_asking[who * units + p_active[who]]
                 u_left[u] -= 1
                 if u_left[u] == 0:
                     final = u_last[u]
@@ -107,7 +104,8 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
             if u_busy[who] == 1 or u_free[who] > now or u_wait[who] == 0:
                 continue
             best = -1
-            for q in range(queues):
+            for x in range(uq_start[who], uq_start[who + 1]):
+                q = uq_queue[x]
                 if q_wait[q] == 0 or unit[q_items[q_head[q]]] != who:
                     continue
                 if best < 0 or q_priority[q] < q_priority[best] or (
@@ -119,8 +117,8 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
             if p_holder[who] >= 0 or p_active[who] == 0:
                 continue
             base = who * units
-            u = choose_requester(p_arbiter[who], base, units, p_last[who], p_left, p_arrival,
-                                 u_priority)  # fmt: skip
+            u = choose_requester(p_arbiter[who], base, p_active[who], units, p_last[who], p_asking,
+                                 p_arrival, u_priority)  # fmt: skip
             beats = p_left[base + u]
             if p_active[who] > 1 and p_arbiter[who] != FIRST_COME and beats > p_quantum[who]:
                 beats = p_quantum[who]
@@ -180,6 +178,7 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
                     p = dem_port[d]
                     p_left[p * units + u] = dem_beats[d]
                     p_arrival[p * units + u] = now
+                    p_asking[p * units + p_active[p]] = u
                     p_active[p] += 1
                     if p_holder[p] < 0:
                         heap = push(h_time, h_key, h_stamp, heap, now, 3 * PHASE + p, 0)

@@ -116,3 +116,32 @@ def test_an_operator_on_one_tensor_twice_is_not_taken_for_another(heat: Any) -> 
     chip = accelsim.load_chip("int8_edge")
     heat(False)
     same(heat, chip, work, plan(chip, work))
+
+
+def test_every_plain_vector_operator(heat: Any) -> None:
+    """Pools, reductions, broadcasts and fewer axes, in separate and in shared buffers."""
+    from accelsim.workload import TensorSpec, VectorOperator
+
+    full = (2, 6, 9, 7)
+    cases = (
+        ("relu", (full,), full, {}), ("add", (full, full), full, {}),
+        ("multiply", (full, (1, 6, 1, 1)), full, {}), ("add", (full, (7,)), full, {}),
+        ("max_pool", ((2, 6, 19, 15),), full, {"kernel": (3, 3), "stride": (2, 2)}),
+        ("average_pool", (full,), full, {"kernel": (3, 3), "padding": (1, 1, 1, 1)}),
+        ("global_average_pool", (full,), (2, 6, 1, 1), {}), ("relu", ((40, 24),), (40, 24), {}),
+        ("add", ((5, 40, 24), (24,)), (5, 40, 24), {}), ("softmax", ((3, 50),), (3, 50), {}),
+        ("transpose", ((6, 8, 10),), (10, 6, 8), {"order": (2, 0, 1)}),
+    )  # fmt: skip
+    ops, tensors = [], {}
+    for i, (kind, shapes, made, more) in enumerate(cases):
+        names = tuple(f"x{i}_{j}" for j in range(len(shapes)))
+        ops.append(VectorOperator(f"op{i}", kind, names, f"y{i}", shapes, made, **more))  # type: ignore[arg-type]
+        tensors |= {name: TensorSpec(name, shape, "input") for name, shape in
+                    zip(names, shapes, strict=True)}  # fmt: skip
+        tensors[f"y{i}"] = TensorSpec(f"y{i}", made, "output")
+    work = Workload("vectors", tuple(ops), tensors)
+    for case in (CHIPS[0], CHIPS[8], ("int8_edge", ["units.array.output=input_buffer",
+                                                    "units.vector.output=input_buffer"])):  # fmt: skip
+        chip = accelsim.load_chip(*case)
+        heat(False)
+        same(heat, chip, work, plan(chip, work))

@@ -1,0 +1,80 @@
+"""Points of a sweep: ResNet-18 timed, charged, validated and checked, on arrays of 16 to 256 square."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable
+from math import exp, log
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+import accelsim
+from accelsim import jit
+from accelsim.chip import Chip
+from accelsim.energy import charge, counts_of, spread, work_of
+
+BARS = {"points_per_s": 200.0, "mapper_points_per_s": 2.0, "priced_points_per_s": 1000.0}
+SIZES = (16, 32, 64, 128, 256)
+EXTRA = ("pcm_8level", "pcm_projected")
+
+
+def square(size: int) -> Chip:
+    """A new int8_edge of another array; new, so that nothing is remembered from the last point."""
+    return accelsim.load_chip("int8_edge", [f"units.array.rows={size}", f"units.array.columns={size}"])
+
+
+def least(action: Callable[[], object], repeats: int) -> float:
+    """Seconds of CPU, the smallest of several."""
+    best = float("inf")
+    for _ in range(repeats):
+        begin = time.process_time()
+        action()
+        best = min(best, time.process_time() - begin)
+    return best
+
+
+def mean(values: list[float]) -> float:
+    """Geometric mean."""
+    return exp(sum(map(log, values)) / len(values))
+
+
+def measure(scale: float = 1.0) -> dict[str, float]:
+    """Points a second of CPU (geometric means over the arrays) and milliseconds by array."""
+    repeats = max(2, int(5 * scale))
+    work = accelsim.load_workload("resnet18")
+    jit.warm()
+    figures: dict[str, float] = {}
+    seconds, priced = [], []
+    for name in (*map(str, SIZES), *EXTRA):
+        def chip(name: str = name) -> Chip:
+            return square(int(name)) if name.isdigit() else accelsim.load_chip(name)
+
+        accelsim.run(chip(), work)
+        ready = [chip() for _ in range(repeats)]
+        took = least(lambda r=ready: accelsim.run(r.pop(), work), repeats)  # type: ignore[misc]
+        figures[f"point_{name}_ms"] = took * 1e3
+        if not name.isdigit():
+            continue
+        seconds.append(took)
+        result = accelsim.run(chip(), work)
+        counts = counts_of(work_of(result.program, result.timeline), result.chip)
+        volts = result.chip.technology.voltage
+
+        def reprice(r: accelsim.Result = result, c: object = counts, v: float = volts) -> object:
+            tech = dataclasses.replace(r.chip.technology, voltage=v * 1.01)
+            other = dataclasses.replace(r.chip, technology=tech)
+            report = charge(c, other)  # type: ignore[arg-type]
+            report.check(r.workload.macs)
+            return report.total, spread(c, other)  # type: ignore[arg-type]
+
+        priced.append(least(reprice, 4 * repeats))
+        figures[f"priced_{name}_ms"] = priced[-1] * 1e3
+    searched = [least(lambda s=size: accelsim.run(square(s), work, search="cycles"), 2)  # type: ignore[misc]
+                for size in SIZES]  # fmt: skip
+    for size, took in zip(SIZES, searched, strict=True):
+        figures[f"search_{size}_ms"] = took * 1e3
+    return figures | {"points_per_s": 1 / mean(seconds), "mapper_points_per_s": 1 / mean(searched),
+                      "priced_points_per_s": 1 / mean(priced)}  # fmt: skip
