@@ -86,6 +86,16 @@ def test_against_whole_numbers(number: int) -> None:
     run_combination(number, (9, 300, 30), number)
 
 
+@pytest.mark.parametrize("rounding", ["nearest_even", "nearest_away", "toward_zero", "stochastic", "up"])
+def test_each_loop_alone(rounding: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few steps through the loops that are compiled (and are plain Python with NUMBA_DISABLE_JIT=1)."""
+    monkeypatch.setattr(accumulation, "SMALL", 0)
+    a, b = data(("fp8_152", "fp8_152"), 6, (5, 23, 6), 4)
+    for chunk in (0, 5):
+        unit = adder(Accumulation("fp16_169", chunk, rounding, random_bits=11, seed=6), "fp8_152", "fp8_152")
+        assert np.array_equal(accumulate(a, b, unit), reference(a, b, unit))
+
+
 @pytest.mark.full
 def test_a_hundred_million_steps() -> None:
     steps = 0
