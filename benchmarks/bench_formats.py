@@ -2,10 +2,12 @@
 
 Sides alternate in one process and the least CPU time of each counts. threads2_over_1 is the rate
 of two threads over one with the CPU time that both really got: 2 if no work is added.
+nearest_over_qpytorch takes QPyTorch's rate over BLAS from qpytorch_loop.json, which qpytorch_loop.py wrote.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +21,7 @@ from accelsim.formats import get
 from accelsim.units.accumulation import Accumulation, accumulate, adder
 
 BARS = {"nearest_over_blas": 0.25, "stochastic_over_blas": 0.10, "threads2_over_1": 1.8,
-        "quantize_values": 200e6}  # fmt: skip
+        "quantize_values": 200e6, "nearest_over_qpytorch": 100.0}  # fmt: skip
 M, K, N = 256, 1024, 512
 
 
@@ -50,6 +52,8 @@ def measure(scale: float = 1.0) -> dict[str, float]:
             ours = min(ours, least(lambda u=unit: accumulate(left, right, u), 1))  # type: ignore[misc]
         figures[f"{name}_over_blas"] = blas / ours
         figures[f"{name}_macs"] = M * K * N / ours
+    peer = json.loads((Path(__file__).parent / "qpytorch_loop.json").read_text())
+    figures["nearest_over_qpytorch"] = figures["nearest_over_blas"] / peer["over_blas"]
     unit = adder(Accumulation("fp16_169", 64), "fp8_152", "fp8_152")
     many = np.tile(left, (4, 1))
     one = least(lambda: accumulate(many, right, unit), repeats)

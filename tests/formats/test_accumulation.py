@@ -90,7 +90,7 @@ def test_against_whole_numbers(number: int) -> None:
 def test_each_loop_alone(rounding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few steps through the loops that are compiled (and are plain Python with NUMBA_DISABLE_JIT=1)."""
     monkeypatch.setattr(accumulation, "SMALL", 0)
-    a, b = data(("fp8_152", "fp8_152"), 6, (5, 23, 6), 4)
+    a, b = data(("fp8_152", "fp8_152"), 9, (5, 47, 6), 4)
     for chunk in (0, 5):
         unit = adder(Accumulation("fp16_169", chunk, rounding, random_bits=11, seed=6), "fp8_152", "fp8_152")
         assert np.array_equal(accumulate(a, b, unit), reference(a, b, unit))

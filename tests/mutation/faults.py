@@ -337,5 +337,6 @@ FAULTS = [
      "if False:",
      CHIPS + "test_energy_and_area_follow_the_synthesised_units"),
     ("a pair's accumulator ignored", "config/array_formats.py",
-     "return replace(array, accumulator=rate.accumulator)", "return array", CHIPS + "test_the_ibm_like_chip_in_three_precisions_at_two_points"),
+     "return replace(array, accumulator=rate.accumulator)", "return array",
+     CHIPS + "test_the_ibm_like_chip_in_three_precisions_at_two_points"),
 ]  # fmt: skip
