@@ -48,7 +48,8 @@ def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
 
 def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False,
                   dims: Mapping[str, int] | None = None) -> Workload:  # fmt: skip
-    """A Workload from a YAML layer trace, an ONNX model, a SCALE-Sim topology .csv or a shipped name.
+    """A Workload from a YAML layer trace, an ONNX model, a SCALE-Sim topology .csv, ZigZag's YAML,
+    ONNXim's .json, a table of M, N, K (.txt, .mnk, .tsv) or a shipped name.
     batch: replaces the first dimension of every input (not of a .csv). gemm: the .csv has M, N, K
     lines. dims: symbolic dimensions of an ONNX model by name."""
     from accelsim import config, shipped
@@ -57,6 +58,10 @@ def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False
         from accelsim.importers.onnx_model import load_onnx
 
         return load_onnx(path, dims, batch)
+    if str(path).endswith(".json"):
+        from accelsim.importers.onnxim import load_onnxim
+
+        return load_onnxim(path, dims)
     if dims:
         raise InputError(Problem("onnx.dimension", "binds dimensions of ONNX models only", "leave it out",
                                  next(iter(dims)), "--dim"))  # fmt: skip
@@ -67,6 +72,15 @@ def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False
             raise InputError(Problem("batch.csv", "a topology has its own batch size",
                                      "leave it out", file="--batch"))  # fmt: skip
         return load_topology(path, gemm)
+    if str(path).endswith((".txt", ".mnk", ".tsv")):
+        from accelsim.importers.mnk_table import load_table
+
+        return load_table(path)
+    if str(path).endswith((".yaml", ".yml")):
+        from accelsim.importers.zigzag import is_zigzag, load_zigzag
+
+        if is_zigzag(path):
+            return load_zigzag(path)
     return config.load_workload(shipped.find("workload", path), batch)
 
 

@@ -31,11 +31,14 @@ def command(files: tuple[str, ...], gemm: bool, dims: tuple[str, ...]) -> None:
 
 
 def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
-    if name.endswith(".onnx"):
-        from accelsim.cli.placed import placed
-        from accelsim.importers.onnx_model import load_onnx
+    from accelsim.importers.zigzag import is_zigzag
 
-        return placed(load_onnx(name, dims))
+    foreign = name.endswith((".onnx", ".json", ".txt", ".mnk", ".tsv"))
+    if foreign or (name.endswith((".yaml", ".yml")) and is_zigzag(name)):
+        from accelsim import api
+        from accelsim.cli.placed import placed
+
+        return placed(api.load_workload(name, None, False, dims))
     if Path(name).suffix == ".npz":
         from accelsim.config.values_file import load_npz
 

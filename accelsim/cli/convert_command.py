@@ -11,9 +11,16 @@ import click
 @click.argument("source", metavar="FILE")
 @click.argument("out", metavar="OUT.yaml")
 @click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
+@click.option("--dim", "dims", multiple=True, metavar="NAME=N",
+              help="Value of a dimension of an ONNX or ONNXim model, like batch=1.")  # fmt: skip
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def command(source: str, out: str, gemm: bool, force: bool) -> None:
-    """Convert SCALE-Sim's .cfg or topology .csv FILE into a chip file or a layer trace."""
+def command(source: str, out: str, gemm: bool, dims: tuple[str, ...], force: bool) -> None:
+    """Convert another program's FILE into a chip file or a layer trace.
+
+    SCALE-Sim's .cfg and topology .csv, ONNX models, ZigZag's workload YAML, ONNXim's .json, and plain
+    tables of M, N, K (.txt, .mnk, .tsv). Prints what was assumed and what was dropped.
+    """
+    from accelsim.cli.dimensions import dims_of
     from accelsim.cli.new_file import write_new
     from accelsim.config.writer import chip_yaml, workload_yaml
     from accelsim.errors import InputError, Problem
@@ -24,15 +31,26 @@ def command(source: str, out: str, gemm: bool, force: bool) -> None:
 
         chip = chip_of(load_cfg(source), compatible=False)
         text, unused = chip_yaml(chip, f"{note}\nAssumed: {ASSUMED}."), chip.notes["unused"]
-    elif source.endswith(".csv"):
-        from accelsim.config.scalesim_topology import load_topology
+    elif source.endswith((".csv", ".onnx", ".json", ".txt", ".mnk", ".tsv")) or _is_foreign(source):
+        from accelsim.api import load_workload
 
-        work = load_topology(source, gemm)
-        text, unused = workload_yaml(work, note), work.notes["unused"]
+        work = load_workload(source, None, gemm, dims_of(dims))
+        assumed = [f"assumed: {text}" for text in work.notes.get("assumed", ())]
+        dropped = ["values: a trace names no model"] if source.endswith(".onnx") else []
+        text, unused = workload_yaml(work, "\n".join([note, *assumed])), work.notes.get("unused", dropped)
+        for line in assumed:
+            click.echo(f"  {line}")
     else:
-        raise InputError(Problem("convert.kind", "is neither a .cfg nor a .csv file",
-                                 "give SCALE-Sim's .cfg or topology .csv", file=source))  # fmt: skip
+        raise InputError(Problem("convert.kind", "is neither a .cfg nor a .csv file, nor another known one",
+                                 "give a SCALE-Sim, ONNX, ZigZag, ONNXim or M, N, K file",
+                                 file=source))  # fmt: skip
     write_new(Path(out), text, force)
     for line in unused:
         click.echo(f"  not used: {line}")
     click.echo(f"written to {out}")
+
+
+def _is_foreign(source: str) -> bool:
+    from accelsim.importers.zigzag import is_zigzag
+
+    return source.endswith((".yaml", ".yml")) and is_zigzag(source)

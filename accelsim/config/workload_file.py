@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from accelsim.config.overrides import apply_overrides
@@ -39,6 +40,15 @@ def load_workload(path: str | Path, batch: int | None = None,
     if reader.problems or workload is None:
         raise InputError(reader.problems)
     return workload
+
+
+def read_trace(root: Node, source: str, notes: dict[str, object]) -> Workload:
+    """The Workload of a parsed trace, as importers write one; notes: what they assumed and left out."""
+    reader = _TraceReader(root, source, None)
+    workload = reader.read()
+    if reader.problems or workload is None:
+        raise InputError(reader.problems)
+    return replace(workload, notes=notes)
 
 
 class _TraceReader(VectorReader):

@@ -148,6 +148,9 @@ class Builder:
         """The tensor under another shape; itself when nothing changes and no output is named."""
         if self.shape(source) == shape and not output:
             return source
+        if prod(self.shape(source)) != prod(shape):
+            raise self.graph.wrong("shape", f"{prod(self.shape(source))} elements do not make {list(shape)}",
+                                   "export the model again", name or source)  # fmt: skip
         output = output or f"{source}:{'x'.join(map(str, shape))}"
         if output in self.tensors:
             return output

@@ -57,6 +57,9 @@ def convolution(b: Builder, node: Any, names: tuple[str, str, str] | None = None
     if any(pad < 0 for pad in pads):
         raise b.wrong(node, "has negative padding", "slice the input instead")
     groups = int(options.get("group", 1))
+    if len(weight) != rank + 2 or groups < 1 or weight[1] * groups != shape[1] or weight[0] % groups:
+        raise b.wrong(node, f"weights of {list(weight)} in {groups} groups do not fit {list(shape)}",
+                      "export the model again")  # fmt: skip
     if rank == 3:
         source = _unfolded(b, node, x, (kernel[0], stride[0], dilation[0], pads[0], pads[3]))
         shape = b.shape(source)

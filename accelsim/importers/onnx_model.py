@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from accelsim.errors import InputError, Problem
 from accelsim.importers import onnx_foreign, onnx_macs, onnx_recurrent, onnx_vectors
 from accelsim.importers.onnx_build import Builder
 from accelsim.importers.onnx_file import import_onnx
@@ -46,6 +47,17 @@ def load_onnx(path: str | Path, dims: Mapping[str, int] | None = None,
 def import_model(path: str | Path, dims: Mapping[str, int] | None = None,
                  batch: int | None = None) -> Imported:  # fmt: skip
     """The same with the recipes of stored tensors."""
+    try:
+        return _import(path, dims, batch)
+    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
+            UnicodeError, ValueError) as error:  # fmt: skip
+        # a file may hold anything: names that are no text, attributes of another kind, missing inputs
+        said = f"{type(error).__name__}: {str(error)[:120]}"
+        raise InputError(Problem("onnx.unsound", f"is no sound model ({said})", "export it again",
+                                 file=str(path))) from None  # fmt: skip
+
+
+def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None) -> Imported:
     graph = read_graph(path, dims, batch)
     b = Builder(graph)
     for name in graph.inputs:

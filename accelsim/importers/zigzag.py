@@ -1,0 +1,253 @@
+"""ZigZag's workload YAML: a list of layers as loop nests with an equation.
+
+The letters of the equation say what a layer is: in W and O only, a filter; in I and O only, a row; in
+all three, a group; in W and I only, a reduction. Layers with FX and FY are convolutions or pools.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from accelsim.config.yaml_source import Node, load_yaml
+from accelsim.errors import InputError, Problem
+from accelsim.workload import Conv2d, Gemm, MacOperator, TensorSpec, VectorOperator, Workload
+
+KNOWN = ("id", "name", "operator_type", "equation", "loop_dims", "loop_sizes", "dimension_relations",
+         "operand_source", "operand_precision")  # fmt: skip
+LARGEST = 1 << 24
+MOST_LAYERS = 20_000
+MOST_MACS = 1 << 50
+RELATION = re.compile(r"\s*i([xy])\s*=\s*(?:(\d+)\s*\*)?\s*o\1\s*\+\s*(?:(\d+)\s*\*)?\s*f\1\s*$")
+
+
+def load_zigzag(path: str | Path) -> Workload:
+    """The Workload of a file. InputError with line and column for everything wrong."""
+    root = load_yaml(path)
+    reader = _Reader(str(path))
+    if not root.is_list or not root.value:
+        reader.wrong("kind", root, "", "is no list of layers", "give ZigZag's workload file")
+        raise InputError(reader.problems)
+    if len(root.value) > MOST_LAYERS:
+        reader.wrong("size", root, "", f"has {len(root.value)} layers", "split it")
+        raise InputError(reader.problems)
+    for node in root.value:
+        reader.layer(node)
+    if reader.problems:
+        raise InputError(reader.problems[:20])
+    made = reader.workload(Path(path).stem)
+    if made.macs > MOST_MACS:
+        reader.wrong("size", root, "", f"asks for {made.macs} multiply-accumulates", "use smaller layers")
+        raise InputError(reader.problems)
+    return made
+
+
+def is_zigzag(path: str | Path) -> bool:
+    """Whether a YAML file begins with a list, as ZigZag's do; traces and chips begin with a key."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            head = file.read(1 << 16)
+    except OSError:
+        return False
+    lines = (line.strip() for line in head.splitlines())
+    first = next((line for line in lines if line and not line.startswith(("#", "---", "%"))), "")
+    return first.startswith(("- ", "[")) or first == "-"
+
+
+class _Reader:
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.problems: list[Problem] = []
+        self.operators: list[MacOperator | VectorOperator] = []
+        self.tensors: dict[str, TensorSpec] = {}
+        self.made: dict[Any, str] = {}  # id -> its output tensor
+        self.assumed: list[str] = []
+        self.unused: list[str] = []
+        self.read: set[str] = set()
+
+    def wrong(self, code: str, node: Node, key: str, message: str, fix: str) -> None:
+        self.problems.append(Problem(f"zigzag.{code}", message, fix, key, self.source, node.place.line,
+                                     node.place.column))  # fmt: skip
+
+    def note(self, text: str) -> None:
+        if text not in self.assumed:
+            self.assumed.append(text)
+
+    def layer(self, node: Node) -> None:
+        """One entry of the list."""
+        plain = node.plain()
+        if not isinstance(plain, dict) or not {"id", "equation", "loop_dims", "loop_sizes"} <= set(plain):
+            self.wrong("layer", node, "", "is no layer", "write id, equation, loop_dims and loop_sizes")
+            return
+        number = plain["id"]
+        if number in self.made or not isinstance(number, int):
+            self.wrong("id", node, "id", f"is {number!r}", "give every layer a number of its own")
+            return
+        self.unused += [f"layer {number}: {key}" for key in plain if key not in KNOWN]
+        if "operand_precision" in plain and "operand_precision: the chip's formats are used" not in self.unused:
+            self.unused.append("operand_precision: the chip's formats are used")
+        sizes = self.sizes(node, plain)
+        if sizes is None:
+            return
+        sources = plain.get("operand_source") or {}
+        if not isinstance(sources, dict):
+            self.wrong("source", node, "operand_source", "is no mapping", "write I: 0 and W: 0")
+            return
+        for value in sources.values():
+            if value != number and value not in self.made:
+                self.wrong("source", node, "operand_source", f"names {value!r}, no layer before this one",
+                           "order the layers")  # fmt: skip
+                return
+        kind = str(plain.get("operator_type", "")).lower()
+        name = f"layer{number}"
+        before = len(self.problems)
+        if "pool" in kind:
+            self.pool(node, name, number, sizes, plain, sources)
+        elif "add" in kind or "+=" not in str(plain["equation"]):
+            self.add(node, name, number, sizes, sources)
+        elif "FX" in sizes or "FY" in sizes or "OX" in sizes:
+            self.convolution(node, name, number, sizes, plain, sources)
+        else:
+            self.product(node, name, number, sizes, plain, sources)
+        if len(self.problems) == before:
+            self.made[number] = self.operators[-1].output
+
+    def sizes(self, node: Node, plain: dict[str, Any]) -> dict[str, int] | None:
+        dims, sizes = plain["loop_dims"], plain["loop_sizes"]
+        sound = isinstance(dims, list) and isinstance(sizes, list) and len(dims) == len(sizes)
+        if not sound or not all(isinstance(n, int) and not isinstance(n, bool) and 0 < n <= LARGEST
+                                for n in sizes):  # fmt: skip
+            self.wrong("sizes", node, "loop_sizes", "are no whole numbers, one a loop",
+                       "write as many sizes above 0 as loop_dims")  # fmt: skip
+            return None
+        return {str(dim).upper(): size for dim, size in zip(dims, sizes, strict=True)}
+
+    def relations(self, node: Node, plain: dict[str, Any]) -> dict[str, tuple[int, int]]:
+        """(stride, dilation) by axis x, y."""
+        found = {"x": (1, 1), "y": (1, 1)}
+        for text in plain.get("dimension_relations") or []:
+            match = RELATION.match(str(text))
+            if match is None:
+                self.wrong("relation", node, "dimension_relations", f"{text!r} is not understood",
+                           "write ix=2*ox+1*fx")  # fmt: skip
+                continue
+            found[match[1]] = (int(match[2] or 1), int(match[3] or 1))
+        return found
+
+    def operand(self, number: int, sources: dict[str, Any], key: str, shape: tuple[int, ...]) -> str:
+        """The tensor an operand comes from, as it is: an input of its own where nothing made it, or where
+        what made it does not have that many elements."""
+        origin = self.made.get(sources.get(key, number))
+        if origin is not None and self.tensors[origin].elements == TensorSpec("", shape).elements:
+            self.read.add(origin)
+            if self.tensors[origin].shape == shape:
+                return origin
+            view = f"{origin}:{'x'.join(map(str, shape))}"
+            if view not in self.tensors:
+                self.put(VectorOperator(view, "reshape", (origin,), view, (self.tensors[origin].shape,), shape))
+            self.read.add(view)
+            return view
+        if origin is not None:
+            self.note(f"layer {number} reads {list(shape)}, {origin} is {list(self.tensors[origin].shape)}: "
+                      "it gets an input of its own")  # fmt: skip
+        name = f"input{number}" if key == "I" else f"input{number}_{key}"
+        self.tensors[name] = TensorSpec(name, shape, "input")
+        return name
+
+    def put(self, op: MacOperator | VectorOperator) -> None:
+        self.operators.append(op)
+        self.tensors[op.output] = TensorSpec(op.output, op.output_shape)
+
+    def plane(self, number: int, sizes: dict[str, int], relations: dict[str, tuple[int, int]],
+              sources: dict[str, Any], channels: int) -> tuple[int, int, tuple[int, int, int, int]]:
+        """Height and width of the input, and the padding that the output's size needs."""
+        origin = self.made.get(sources.get("I", number))
+        shape = self.tensors[origin].shape if origin is not None else ()
+        found, pads = [], []
+        for position, axis in ((2, "Y"), (3, "X")):
+            stride, dilation = relations[axis.lower()]
+            need = (sizes.get(f"O{axis}", 1) - 1) * stride + dilation * (sizes.get(f"F{axis}", 1) - 1) + 1
+            have = shape[position] if len(shape) == 4 and shape[1] == channels else need
+            lack = need - have
+            if lack <= 0:  # the last rows may stay unread: less than a stride of them
+                have = have if -lack < stride else need
+            found.append(have)
+            pads.append(max(0, lack))
+        if any(pads):
+            self.note("padding is what the output's size needs beyond the input, half before it")
+        top, left = pads[0] // 2, pads[1] // 2
+        return found[0], found[1], (top, left, pads[0] - top, pads[1] - left)
+
+    def convolution(self, node: Node, name: str, number: int, sizes: dict[str, int], plain: dict[str, Any],
+                    sources: dict[str, Any]) -> None:  # fmt: skip
+        relations = self.relations(node, plain)
+        groups = sizes.get("G", 1)
+        channels, filters = groups * sizes.get("C", 1), groups * sizes.get("K", 1)
+        height, width, padding = self.plane(number, sizes, relations, sources, channels)
+        shape = (sizes.get("B", 1), channels, height, width)
+        op = Conv2d(name, self.operand(number, sources, "I", shape), f"{name}.weight", name, *shape, filters,
+                    (sizes.get("FY", 1), sizes.get("FX", 1)), (relations["y"][0], relations["x"][0]), padding,
+                    (relations["y"][1], relations["x"][1]), groups)  # fmt: skip
+        if (op.out_height, op.out_width) != (sizes.get("OY", 1), sizes.get("OX", 1)):
+            self.wrong("shape", node, "loop_sizes", f"give {op.out_height} x {op.out_width} outputs, not "
+                       f"{sizes.get('OY', 1)} x {sizes.get('OX', 1)}", "mend the sizes")  # fmt: skip
+            return
+        self.tensors[op.weight] = TensorSpec(op.weight, op.weight_shape, "weight")
+        self.put(op)
+
+    def pool(self, node: Node, name: str, number: int, sizes: dict[str, int], plain: dict[str, Any],
+             sources: dict[str, Any]) -> None:  # fmt: skip
+        relations = self.relations(node, plain)
+        channels = sizes.get("G", sizes.get("K", 1))
+        height, width, padding = self.plane(number, sizes, relations, sources, channels)
+        shape = (sizes.get("B", 1), channels, height, width)
+        out = (*shape[:2], sizes.get("OY", 1), sizes.get("OX", 1))
+        self.note("pooling layers are max pools")
+        self.put(VectorOperator(name, "max_pool", (self.operand(number, sources, "I", shape),), name, (shape,),
+                                out, (sizes.get("FY", 1), sizes.get("FX", 1)),
+                                (relations["y"][0], relations["x"][0]), padding))  # fmt: skip
+
+    def add(self, node: Node, name: str, number: int, sizes: dict[str, int],
+            sources: dict[str, Any]) -> None:  # fmt: skip
+        shape = tuple(sizes.values())
+        read = tuple(self.operand(number, sources, key, shape) for key in ("I", "W"))
+        self.put(VectorOperator(name, "add", read, name, (shape, shape), shape))
+
+    def product(self, node: Node, name: str, number: int, sizes: dict[str, int], plain: dict[str, Any],
+                sources: dict[str, Any]) -> None:  # fmt: skip
+        letters = {}
+        for operand in ("O", "W", "I"):
+            match = re.search(rf"\b{operand}((?:\[\w+\])+)", str(plain["equation"]))
+            letters[operand] = re.findall(r"\w+", match[1].upper()) if match else []
+        o, w, i = letters["O"], letters["W"], letters["I"]
+        if not o or not w or not i or set(o + w + i) - set(sizes):
+            self.wrong("equation", node, "equation", f"{plain['equation']!r} is not understood",
+                       "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims")  # fmt: skip
+            return
+
+        def extent(names: list[str]) -> int:
+            total = 1
+            for letter in names:
+                total *= sizes[letter]
+            return total
+
+        groups = extent([x for x in o if x in w and x in i])
+        m, n = extent([x for x in o if x in i and x not in w]), extent([x for x in o if x in w and x not in i])
+        k = extent([x for x in w if x in i and x not in o])
+        lead = (groups,) if groups > 1 else ()
+        computed = sources.get("W", number) != number
+        weight = self.operand(number, sources, "W", (*lead, k, n)) if computed else f"{name}.weight"
+        self.put(Gemm(name, self.operand(number, sources, "I", (*lead, m, k)), weight, name, m, k, n, groups))
+        if not computed:
+            self.tensors[weight] = TensorSpec(weight, (*lead, k, n), "weight")
+
+    def workload(self, name: str) -> Workload:
+        """Everything read."""
+        tensors = dict(self.tensors)
+        for op in self.operators:
+            if op.output not in self.read:
+                tensors[op.output] = TensorSpec(op.output, op.output_shape, "output")
+        notes = {"format": "zigzag", "assumed": self.assumed, "unused": self.unused}
+        return Workload(name, tuple(self.operators), tensors, f"from {Path(self.source).name}", None,
+                        self.source, notes)  # fmt: skip
