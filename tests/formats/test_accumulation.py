@@ -153,6 +153,19 @@ def test_overflow_and_tiny_sums_against_rational_numbers(name: str, total: str, 
             assert same(got[i, j], whole), (i, j, got[i, j], whole)
 
 
+def test_what_lies_beyond_53_bits_still_counts() -> None:
+    """2^30 and 2^-32 in one sum: float64 drops the small one, the directed roundings do not."""
+    a = np.array([[2.0**15, 2.0**-16]])
+    for sign in (1.0, -1.0):
+        b = np.array([[2.0**15], [sign * 2.0**-16]])
+        found = {name: matmul(a, b, {"format": "fp16_169", "rounding": name})[0, 0]
+                 for name in ("up", "down", "toward_zero", "nearest_even")}  # fmt: skip
+        above, below = 2.0**30 * (1 + 2.0**-9), 2.0**30 * (1 - 2.0**-10)
+        assert found["nearest_even"] == 2.0**30
+        assert found["up"] == (above if sign > 0 else 2.0**30)
+        assert found["down"] == found["toward_zero"] == (2.0**30 if sign > 0 else below)
+
+
 def test_stall_points() -> None:
     """Ones stop at 1,024 and numbers of mean and deviation 1 at exactly 4,096 in 1-6-9; chunks of 64
     stay within one spacing (0.2 %) at 65,536; chunks of CL stop near 2,048 CL."""
