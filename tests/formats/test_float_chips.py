@@ -201,8 +201,7 @@ def test_resnet50_in_one_run(tmp_path: Path) -> None:
         a = lower_input(op, np.asarray(done.tensors[op.input], float))[0]
         rows, columns = rng.choice(op.m, 8), rng.choice(op.n, 16)
         b = network.real_weights[op.name][0][:, columns]
-        sums = reference(np.clip(a[rows], -64, 64), b, unit)
-        assert np.array_equal(np.clip(a[rows], -64, 64), a[rows])
+        sums = reference(a[rows], b, unit)
         if op.bias is not None:
             sums = sums + network.biases[op.name][0][columns]
         wanted = get("fp8_152").quantize(np.maximum(sums, 0.0))
