@@ -11,7 +11,6 @@ threads, and pieces of K that end where chunks end cannot change a bit.
 from __future__ import annotations
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -215,6 +214,8 @@ def _summed(a: NDArray[Any], b: NDArray[Any], unit: Adder, total: Floats, place:
     step = max(1, min(-(-m // max(1, threads)), CALL // max(1, n * depth)))
     pieces = [slice(low, min(low + step, m)) for low in range(0, m, step)]
     if threads > 1 and len(pieces) > 1 and not small:
+        from concurrent.futures import ThreadPoolExecutor
+
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(part, pieces))
     else:
