@@ -154,6 +154,7 @@ def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list
 def _values(program: Any, chip: Chip, workload: Workload,
             inputs: Mapping[str, NDArray[np.generic]], labels: NDArray[np.integer] | None,
             rounding: str, progress: Progress | None) -> tuple[Values, dict[str, Any]]:  # fmt: skip
+    from accelsim.mapping.tensors import read_constants
     from accelsim.numerics import (
         Network,
         build_network,
@@ -162,23 +163,38 @@ def _values(program: Any, chip: Chip, workload: Workload,
         signal_to_noise,
         top1,
     )
+    from accelsim.numerics.calibrate import ranges_of
     from accelsim.numerics.float_network import build_float_network, runs_floats
+    from accelsim.numerics.network import Evaluate, no_evaluator
 
-    stored = load_values(workload)
+    evaluate: Evaluate = no_evaluator
+    if str(workload.values).endswith(".onnx"):
+        from accelsim.importers.onnx_values import values_of_workload
+
+        stored, evaluate = values_of_workload(workload)
+    else:
+        stored = load_values(workload)
     _check_inputs(workload, inputs)
+    reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()
+                                         if k in workload.tensors}, stored, evaluate)  # fmt: skip
+    notes = []
+    if str(workload.values).endswith(".onnx"):
+        stored = {**ranges_of(workload, reference), **stored}
+        notes = ["ranges of activations: the largest magnitudes on these inputs"]
     network: Network
     if runs_floats(workload, chip):
         network = build_float_network(workload, chip, stored)
     else:
         network = build_network(workload, chip, stored, rounding)  # type: ignore[arg-type]
+    network.evaluate = evaluate
     codes = {name: network.activations[name].encode(np.asarray(inputs[name], np.float64))
              for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
+    codes |= {name: network.activations[name].encode(np.asarray(stored[name], np.float64))
+              for name in read_constants(workload)}  # fmt: skip
     done = execute(program, workload, chip, codes, network,
                    (lambda i, n: progress("values", i, n)) if progress else None)  # fmt: skip
     if done.macs != workload.macs:
         raise ConservationError(f"executed {done.macs} multiply-accumulates of {workload.macs}")
-    reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()},
-                              stored)  # fmt: skip
     noise = {name: signal_to_noise(reference[name], done.tensors[name], network.activations[name])
              for name in done.tensors if name in reference}  # fmt: skip
     outputs = [name for name, spec in workload.tensors.items() if spec.role == "output"]
@@ -188,7 +204,7 @@ def _values(program: Any, chip: Chip, workload: Workload,
         real = network.activations[outputs[-1]].decode(done.tensors[outputs[-1]])
         scores = {"top1": top1(real, labels), "top1_float": top1(reference[outputs[-1]], labels)}
     quants = {name: network.activations[name] for name in outputs}
-    notes = network.assumptions + [
+    notes += network.assumptions + [
         f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
         for name, (part, whole) in done.clipped.items() if part > CLIPS * whole
     ]

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from accelsim.errors import InputError
 from accelsim.importers.onnx_file import external_place, import_onnx
-from accelsim.importers.onnx_model import Imported
+from accelsim.importers.onnx_model import Imported, import_model
 from accelsim.importers.onnx_run import run_node
 from accelsim.importers.vector_values import by_kind
-from accelsim.workload import VectorOperator
+from accelsim.numerics.network import Evaluate
+from accelsim.workload import VectorOperator, Workload
 
 Array = NDArray[Any]
 
@@ -96,3 +97,12 @@ class ModelValues:
             raise self.graph.wrong("values", f"cannot be computed: {str(error)[:160]}",
                                    "export the model again", op.name) from None  # fmt: skip
         return made.reshape(op.output_shape)
+
+
+def values_of_workload(workload: Workload) -> tuple[dict[str, Array], Evaluate]:
+    """Stored tensors of a Workload that came from an .onnx file, and what computes its vector
+    operators; the file is read again, with the same dimensions."""
+    notes = workload.notes
+    imported = import_model(str(workload.values), notes.get("dims"), notes.get("batch"))
+    values = ModelValues(imported)
+    return values.stored(), values.evaluate

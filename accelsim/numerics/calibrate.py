@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get, integer
-from accelsim.mapping.tensors import operator_formats, tensor_formats
+from accelsim.mapping.tensors import operator_formats, read_constants, tensor_formats
 from accelsim.numerics.lowering import weight_matrix
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import (
@@ -74,11 +74,32 @@ def weight_clips(weight: NDArray[np.float64], format_name: str) -> NDArray[np.fl
     return np.asarray(clips, np.float64)
 
 
+def multiplied(workload: Workload) -> set[str]:
+    """Tensors that are an operand of a product of two computed tensors, and what they are views of."""
+    found = {name for op in workload.operators if not isinstance(op, VectorOperator)
+             and not workload.is_stored(op.weight) for name in (op.input, op.weight)}  # fmt: skip
+    for op in reversed(workload.operators):
+        if isinstance(op, VectorOperator) and op.output in found and (op.is_view or op.kind == "append"):
+            found.add(op.inputs[0])
+    return found
+
+
+def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]]) -> dict[
+        str, NDArray[np.float64]]:  # fmt: skip
+    """"<tensor>.range" of every tensor from its real values on given inputs: least and largest."""
+    found = {f"{name}.range": np.array([value.min(), value.max()]) for name, value in tensors.items()}
+    for op in workload.operators:
+        if isinstance(op, VectorOperator) and op.kind == "append":  # one scale for old and new rows
+            found[f"{op.inputs[0]}.range"] = found[f"{op.output}.range"]
+    return found
+
+
 class _Builder:
     def __init__(self, workload: Workload, chip: Chip, values: Values,
                  formats: Mapping[str, str], rounding: Rounding) -> None:  # fmt: skip
         self.workload, self.chip, self.values = workload, chip, values
         self.formats, self.rounding = formats, rounding
+        self.symmetric = multiplied(workload)
         self.activations: dict[str, Quantization] = {}
         self.weights: dict[str, NDArray[np.int64]] = {}
         self.weight_formats: dict[str, str] = {}
@@ -90,10 +111,15 @@ class _Builder:
         for name, spec in self.workload.tensors.items():
             if spec.role == "input":
                 self.activations[name] = self.ranged(name)
+        for name in sorted(read_constants(self.workload)):
+            value = np.asarray(self.values[name], np.float64)
+            self.activations[name] = self.between(name, float(value.min()), float(value.max()))
         for op in self.workload.operators:
             if not isinstance(op, VectorOperator):
                 self.mac(op)
-            elif op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]:
+            elif op.is_view or op.kind == "append" or (
+                op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]
+            ):
                 self.activations[op.output] = self.activations[op.inputs[0]]
             else:
                 self.activations[op.output] = self.ranged(op.output)
@@ -112,21 +138,33 @@ class _Builder:
                         f"add {name}.range = [low, high]", file=self.workload.values or "")
             )  # fmt: skip
         low, high = (float(v) for v in np.asarray(self.values[key], np.float64).ravel()[:2])
-        if self.chip.crossbar is not None and low < 0 and not relu:
+        return self.between(name, 0.0 if relu else low, high, relu)
+
+    def between(self, name: str, low: float, high: float, relu: bool = False) -> Quantization:
+        """The quantisation of a tensor whose values lie in low..high. Operands of products of two
+        tensors have their zero at code 0, so that no correction depends on the other operand."""
+        if low == high == 0:  # a state of zeros: any scale holds it
+            high = 1.0
+        analog = self.chip.crossbar is not None and low < 0 and not relu
+        if analog or name in self.symmetric:
             return symmetric(max(-low, high), self.formats[name])
-        return affine(0.0 if relu else low, high, self.formats[name])
+        return affine(low, high, self.formats[name])
 
     def mac(self, op: MacOperator) -> None:
         source = self.activations[op.input]
         name = operator_formats(op, self.chip)[1]
-        matrix = np.asarray(weight_matrix(op, np.asarray(self.values[op.weight])), np.float64)
-        groups, _, n = matrix.shape
-        codes = np.empty(matrix.shape, np.int64)
+        groups, n = op.groups, op.n
+        codes = np.zeros((groups, 1, n), np.int64)
         scales = np.empty((groups, n))
-        for g in range(groups):
-            quant = symmetric(weight_clips(matrix[g], name), name)
-            codes[g], scales[g] = quant.encode(matrix[g]), quant.scale
-        self.weights[op.name] = codes
+        if self.workload.is_stored(op.weight):
+            matrix = np.asarray(weight_matrix(op, np.asarray(self.values[op.weight])), np.float64)
+            codes = np.empty(matrix.shape, np.int64)
+            for g in range(groups):
+                quant = symmetric(weight_clips(matrix[g], name), name)
+                codes[g], scales[g] = quant.encode(matrix[g]), quant.scale
+            self.weights[op.name] = codes
+        else:
+            scales[:] = self.activations[op.weight].scale
         self.weight_formats[op.name] = name
         wide = np.asarray(source.scale, np.float64) * scales
         bias = np.zeros((groups, n))

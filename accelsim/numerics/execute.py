@@ -317,7 +317,8 @@ class _Run:
                 if whole is not None:
                     buffer[to] = whole[to]
                 elif op.kind == "append":
-                    buffer[to] = parts[0]
+                    same = quants[0] is out
+                    buffer[to] = parts[0] if same else out.encode(quants[0].decode(parts[0]))
                 elif op.kind in ("max_pool", "average_pool", "global_average_pool"):
                     low = o.offset[entry]
                     buffer[to] = pool(op, parts[0], int(low[2]), int(low[3]),
