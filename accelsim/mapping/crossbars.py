@@ -9,7 +9,7 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.mapping import Geometry, geometry_of, sum_format
-from accelsim.mapping.tiles import box_bytes, k_tiles, m_tiles
+from accelsim.mapping.tiles import MTiles, box_bytes, k_tiles, m_tiles
 from accelsim.units.crossbar import Crossbar
 from accelsim.workload import MacOperator
 
@@ -166,11 +166,12 @@ def _replicate(wants: list[_Want], at: int, free: int) -> None:
 
 
 def needs(chip: Chip, geometry: Geometry, formats: tuple[str, str, str],
-          mapping: CrossbarMapping) -> dict[str, tuple[str, int, int]]:  # fmt: skip
-    """(memory, bytes of a slot, slots) of "input", "sums" and "out"."""
+          mapping: CrossbarMapping, tiles: MTiles | None = None) -> dict[
+              str, tuple[str, int, int]]:  # fmt: skip
+    """(memory, bytes of a slot, slots) of "input", "sums" and "out". tiles: the mapping's, if known."""
     crossbar = chip.crossbar
     assert crossbar is not None
-    tiles = m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
+    tiles = tiles or m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
     box = box_bytes(tiles, k_tiles(geometry, geometry.k).channels, get(formats[0]).bits)
     held = int(tiles.size.max()) * geometry.n
     rows = blocks_of(crossbar, geometry)[0]
@@ -188,16 +189,19 @@ def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str,
     best, least = None, 0.0
     for batch, height, width in _runs(geometry):
         mapping = CrossbarMapping(batch, height, width, want.first, want.replicas, want.reprogrammed, 2)
+        tiles = m_tiles(geometry, batch, height, width)
+        sizes = [(memory, size) for memory, size, _ in needs(chip, geometry, formats, mapping,
+                                                             tiles).values()]  # fmt: skip
         for slots in (2 * want.replicas, want.replicas + 1, 2, 1):
             mapping = replace(mapping, slots=slots)
             used: dict[str, int] = {}
-            for memory, size, count in needs(chip, geometry, formats, mapping).values():
-                used[memory] = used.get(memory, 0) + size * count
+            for memory, size in sizes:
+                used[memory] = used.get(memory, 0) + size * slots
             if all(size <= chip.memories[memory].size for memory, size in used.items()):
                 break
         else:
             continue
-        cost = _estimate(chip, crossbar, geometry, formats, mapping)
+        cost = _estimate(chip, crossbar, geometry, formats, mapping, tiles)
         if best is None or cost < least:
             best, least = mapping, cost
     if best is None:
@@ -213,9 +217,8 @@ def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str,
 
 
 def _estimate(chip: Chip, crossbar: Crossbar, geometry: Geometry, formats: tuple[str, str, str],
-              mapping: CrossbarMapping) -> float:  # fmt: skip
+              mapping: CrossbarMapping, tiles: MTiles) -> float:  # fmt: skip
     """Seconds times bytes off chip of an operator; it only ranks, the engine says what it takes."""
-    tiles = m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
     channels = k_tiles(geometry, geometry.k).channels
     loaded = geometry.groups * int(box_bytes(tiles, channels, get(formats[0]).bits).sum())
     stored = get(formats[2]).bytes_for(geometry.groups * geometry.m * geometry.n)

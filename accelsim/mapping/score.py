@@ -142,12 +142,13 @@ class Tilings:
 
     formats: input, weight, output. reserve: bytes of the weight buffer that other operators'
     weights hold. cold: weights are fetched. more: finer sizes for a search, which contain the
-    coarse ones.
+    coarse ones. shapes: cuts of m, if known.
     """
 
     def __init__(self, chip: Chip, geometry: Geometry, formats: tuple[str, str, str],
                  dataflow: int, reserve: int, cold: bool, slots: tuple[int, int, int] | None = None,
-                 split: str = "", more: bool = False) -> None:  # fmt: skip
+                 split: str = "", more: bool = False,
+                 shapes: list[MCut] | None = None) -> None:  # fmt: skip
         self.chip, self.geometry, self.formats, self.cold = chip, geometry, formats, cold
         self.dataflow, self.split = dataflow, split
         array = self.array = chip.array
@@ -164,7 +165,7 @@ class Tilings:
         self.latency = chip.dma.setup + chip.dram.latency * clock
         self.bytes_per_cycle = chip.dram.bandwidth * chip.dram.efficiency / clock
         held = array.accumulator.depth if self.buffers.sums == "column" else 1 << 62
-        self.cuts = m_cuts(geometry, held)
+        self.cuts = shapes or m_cuts(geometry, held)
         self.n_sizes = sizes_n(geometry, array, self.limits, self.along, more)
         self.k_sizes = sizes_k(geometry, array, self.limits, self.along, more)
 

@@ -8,7 +8,7 @@ a larger buffer only adds candidates. Nothing is random.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Literal
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip
 from accelsim.mapping.choose import choose_mapping, fits
 from accelsim.mapping.mapping import Geometry, Mapping, slots_of
-from accelsim.mapping.score import Scores, Tilings
+from accelsim.mapping.score import MCut, Scores, Tilings
 from accelsim.units.mac_array import DATAFLOW_NAMES
 
 Objective = Literal["cycles", "energy", "edp"]
@@ -77,8 +77,13 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
     start = measure(default)
     best, best_pair = default, start
     tried = {default}
-    sets = [Tilings(chip, geometry, formats, flow, reserve, cold, slots, split, more=True).scores()
-            for flow, slots, split in _variants(chip)]  # fmt: skip
+    shapes: list[MCut] = []  # the same for every variant
+    sets = []
+    for flow, slots, split in _variants(chip):
+        tilings = Tilings(chip, geometry, formats, flow, reserve, cold, slots, split, more=True,
+                          shapes=shapes)  # fmt: skip
+        shapes = tilings.cuts
+        sets.append(tilings.scores())
     guess = np.concatenate([_estimates(s, rates, objective) for s in sets])
     bound = np.concatenate([_bounds(s, rates, objective) for s in sets])
     floor_cycles = min((float(s.bound.min()) for s in sets if len(s.bound)), default=0.0)
@@ -118,15 +123,17 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
     return Found(best, *best_pair, *start, floor_cycles, len(guess), len(tried), complete)
 
 
-def _order(guess: NDArray[np.float64], passes: NDArray[np.float64]) -> list[int]:
+def _order(guess: NDArray[np.float64], passes: NDArray[np.float64]) -> Iterator[int]:
     """All candidates: two by their estimate, then one by fewest passes, and so on. What the estimate
     does not see, latencies between passes, grows with their number."""
-    first = np.lexsort((np.arange(len(guess)), guess)).tolist()
-    second = np.lexsort((guess, passes)).tolist()
-    mixed: list[int] = []
-    for turn, index in enumerate(second):
-        mixed += [*first[2 * turn : 2 * turn + 2], index]
-    return list(dict.fromkeys(mixed))
+    first = np.lexsort((np.arange(len(guess)), guess))
+    second = np.lexsort((guess, passes))
+    seen = np.zeros(len(guess), bool)
+    for turn in range(len(guess)):
+        for index in (*first[2 * turn : 2 * turn + 2].tolist(), int(second[turn])):
+            if not seen[index]:
+                seen[index] = True
+                yield index
 
 
 def _variants(chip: Chip) -> list[tuple[int, tuple[int, int, int], str]]:
