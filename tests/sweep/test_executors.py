@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import dask
+import distributed
 import pytest
 
 from accelsim.errors import InputError
 from accelsim.sweep.executors import Executor, classes, executor_named
+from accelsim.sweep.executors.dask import DaskExecutor
 from accelsim.sweep.executors.local import LocalExecutor
 from accelsim.sweep.executors.serial import SerialExecutor
 from tests.sweep.executor_contract import ExecutorContract, run, undisturbed
@@ -24,6 +29,23 @@ class TestSerial(ExecutorContract):
 class TestLocal(ExecutorContract):
     def make(self, workers: int = 2) -> Executor:
         return LocalExecutor(workers)
+
+
+class TestDask(ExecutorContract):
+    """A real cluster with worker processes for the whole class."""
+
+    cluster: Any = None
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def processes(cls) -> Iterator[None]:
+        with dask.config.set({"distributed.scheduler.allowed-failures": 1}), distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made:  # fmt: skip
+            cls.cluster = made
+            yield
+
+    def make(self, workers: int = 2) -> Executor:
+        return DaskExecutor(None, {"address": self.cluster.scheduler_address})
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
