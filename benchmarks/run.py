@@ -23,16 +23,20 @@ import bench_program
 import bench_scalesim
 import bench_search
 import bench_startup
+import bench_sweep
 
 BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
            "startup": bench_startup, "search": bench_search, "points": bench_points, "scalesim": bench_scalesim,
-           "crossbar": bench_crossbar, "formats": bench_formats}  # fmt: skip
+           "crossbar": bench_crossbar, "formats": bench_formats,
+           "sweep": bench_sweep}  # fmt: skip
 
 
 def shown(name: str, value: float) -> str:
     """A figure with its unit."""
     if name.endswith("_ms"):
         return f"{value:,.1f} ms"
+    if name.endswith("_us"):
+        return f"{value:,.1f} us"
     if name.endswith("_mib"):
         return f"{value:,.0f} MiB"
     if "over" in name:
@@ -44,7 +48,7 @@ def verdict(name: str, value: float, bar: float | None) -> str:
     """The bar and how far the figure is from it."""
     if bar is None:
         return ""
-    small = name.endswith(("_ms", "_mib"))  # the smaller the better
+    small = name.endswith(("_ms", "_us", "_mib", "_over_one", "_over_work"))  # the smaller the better
     met = value <= bar if small else value >= bar
     far = bar / value if small else value / bar
     return f"bar {shown(name, bar)}: {'met' if met else 'MISSED'}, {far:.2f} of it"

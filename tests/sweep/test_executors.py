@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import dask
 import distributed
 import pytest
 
+from accelsim.config.sweep_settings import EXECUTORS
 from accelsim.errors import InputError
 from accelsim.sweep.executors import Executor, classes, executor_named
 from accelsim.sweep.executors.dask import DaskExecutor
@@ -60,8 +64,12 @@ def test_workers_that_end_at_once_end_the_sweep(tmp_path: Path) -> None:
         run(tmp_path / "s", LocalExecutor(2), evaluator="tests.sweep.fakes:Dead")
 
 
-def test_executors_are_found_by_place() -> None:
-    assert {"serial", "local"} <= set(classes())
+def test_executors_are_found_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(EXECUTORS) == set(classes())
+    mine = EntryPoint("mine", "accelsim.sweep.executors.serial:SerialExecutor", "accelsim.executors")
+    monkeypatch.setattr("accelsim.sweep.executors.entry_points", lambda group: [mine])
+    assert isinstance(executor_named("mine"), SerialExecutor)
+    monkeypatch.undo()
     assert isinstance(executor_named("serial"), SerialExecutor)
     with pytest.raises(InputError, match=r"no executor 'lokal'.*serial"):
         executor_named("lokal")
@@ -70,3 +78,44 @@ def test_executors_are_found_by_place() -> None:
 def test_local_has_no_settings(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="the local executor has no queue"):
         run(tmp_path / "s", LocalExecutor(1, {"queue": "long"}))
+
+
+def test_dask_makes_its_own_cluster(tmp_path: Path) -> None:
+    wanted = undisturbed(tmp_path / "serial", 60, fail=7, misfit=8)
+    run(tmp_path / "dask", executor_named("dask", 2), 60, fail=7, misfit=8)
+    assert view(tmp_path / "dask") == wanted
+
+
+@pytest.mark.parametrize(("name", "module", "kind"), [
+    ("slurm", "dask_jobqueue", "SLURMCluster"),
+    pytest.param("lsf", "dask_jobqueue", "LSFCluster", marks=pytest.mark.full),
+    pytest.param("pbs", "dask_jobqueue", "PBSCluster", marks=pytest.mark.full),
+    pytest.param("kubernetes", "dask_kubernetes.operator", "KubeCluster", marks=pytest.mark.full),
+])  # fmt: skip
+def test_queues_get_the_settings_of_the_file(name: str, module: str, kind: str, tmp_path: Path,
+                                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """With a cluster class that notes what it is asked for and gives a real cluster."""
+    asked: list[Any] = []
+
+    def cluster(**settings: Any) -> Any:
+        asked.append(settings)
+        return distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None,
+                                        silence_logs=50)  # fmt: skip
+
+    monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{kind: cluster}))
+    run(tmp_path / "s", executor_named(name, 2, {"queue": "long", "cores": 1}), 30)
+    assert asked == [{"queue": "long", "cores": 1}]
+    assert len(view(tmp_path / "s").splitlines()) == 30
+
+
+def test_what_dask_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match=r"tcp://127\.0\.0\.1:9: no worker can be reached"):
+        run(tmp_path / "s", DaskExecutor(None, {"address": "tcp://127.0.0.1:9"}))
+    with pytest.raises(InputError, match="LocalCluster does not start"):
+        run(tmp_path / "s", DaskExecutor(1, {"colour": "red"}))
+    for name, extra in (("slurm", "jobqueue"), ("kubernetes", "kubernetes")):
+        with pytest.raises(InputError, match=rf"pip install 'accelsim\[{extra}\]'"):
+            run(tmp_path / "s", executor_named(name, 1))
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(InputError, match=r"pip install 'accelsim\[dask\]'"):
+        run(tmp_path / "s", DaskExecutor(1))

@@ -19,7 +19,8 @@ from accelsim.sweep.executors.process import STOP
 #: one thread of linear algebra a worker: workers are as many as cores
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
            "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")  # fmt: skip
-STARTS = 3  # workers of a slot that may end before their first chunk
+STARTS = 3  # workers of a slot that may end by themselves before their first chunk
+KILLS = 30  # that may be killed before it
 MOST = 4096  # workers
 
 
@@ -112,7 +113,7 @@ class LocalExecutor(Executor):
         status = self._end(place)
         chunk, shard = place.chunk, place.shard
         if not shard:
-            if place.starts >= STARTS:
+            if place.starts >= (KILLS if status.startswith("signal") else STARTS):
                 raise InputError(Problem("sweep.workers", f"worker processes end at once ({status})",
                                          "try --executor serial to see why", "execution"))  # fmt: skip
             self._spawn(place)
