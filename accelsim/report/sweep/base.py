@@ -12,8 +12,8 @@ import numpy as np
 
 from accelsim.errors import InputError
 from accelsim.report.sweep.context import Context, better_when_larger
-from accelsim.report.sweep.statistics import designs_of, groups_of
-from accelsim.report.sweep.table import Bools, Floats, Ints, Table
+from accelsim.report.sweep.statistics import designs_of
+from accelsim.report.sweep.table import JOIN, Bools, Floats, Ints, Table, joined
 from accelsim.results.result import Result
 from accelsim.store import Point
 
@@ -54,8 +54,9 @@ class View:
 
     @cached_property
     def designs(self) -> Table:
-        """Points that differ in the seed alone as one row, with confidence intervals."""
-        return designs_of(self.points)
+        """Points that differ in the seed alone as one row, with confidence intervals. Axes of keys that do
+        not determine each other are a column of their own, "KEY+KEY"."""
+        return joined(designs_of(self.points), self.context.axes)
 
     @cached_property
     def cut(self) -> Bools:
@@ -78,23 +79,32 @@ class View:
     def varied(self, rows: Bools | None = None) -> list[str]:
         """Keys with two values or more among rows (default: all designs), in the sweep's order. Of keys that
         always change together only the first."""
+        if rows is None:
+            return list(self._varied)
         designs = self.designs
-        chosen = np.arange(len(designs)) if rows is None else np.flatnonzero(rows)
-        named = [key for axis in self.context.axes for key in axis if key in designs.sets]
-        order = list(dict.fromkeys([*named, *sorted(designs.sets)]))
+        axes = {JOIN.join(axis): axis for axis in self.context.axes}
+        named = [key for name, axis in axes.items() for key in ([name] if name in designs.sets else axis)]
+        inner = {key for name, axis in axes.items() if name in designs.sets for key in axis if name != key}
+        order = [key for key in dict.fromkeys([*named, *sorted(designs.sets)])
+                 if key in designs.sets and key not in inner]  # fmt: skip
         kept: list[str] = []
         groups: list[tuple[Ints, int]] = []
         for key in order:
-            group = groups_of([designs.sets[key].take(chosen)], len(chosen))
-            count = int(group.max(initial=-1)) + 1
+            codes = designs.sets[key].codes[rows].astype(np.int64) + 1
+            size = len(designs.sets[key].values) + 1
+            count = _different(codes, size)
             if count < 2:
                 continue
-            if any(count == other and len(np.unique(group * count + held)) == count
+            if any(_different(held * size + codes, other * size) == count == _different(held, other)
                    for held, other in groups):  # fmt: skip
                 continue
             kept.append(key)
-            groups.append((group, count))
+            groups.append((codes, size))
         return kept
+
+    @cached_property
+    def _varied(self) -> list[str]:
+        return self.varied(np.ones(len(self.designs), bool))
 
     def cost(self, objective: str) -> Floats:
         """(designs,) the objective, smaller being better."""
@@ -102,9 +112,19 @@ class View:
         return -value if better_when_larger(objective) else value
 
     def best(self, objective: str, rows: Bools) -> int | None:
-        """The first of rows that is best in an objective; None where none has it."""
+        """The one of rows that is best in an objective, of equals the best in the sweep's first objective, then
+        the first; None where none has it."""
         cost = np.where(rows, self.cost(objective), np.nan)
-        return int(np.nanargmin(cost)) if np.isfinite(cost).any() else None
+        if not np.isfinite(cost).any():
+            return None
+        equal = np.flatnonzero(cost == np.nanmin(cost))
+        other = self.cost(self.context.objectives[0])[equal]
+        return int(equal[np.nanargmin(other)] if np.isfinite(other).any() else equal[0])
+
+
+def _different(codes: Ints, size: int) -> int:
+    """How many different numbers below size there are."""
+    return int(np.count_nonzero(np.bincount(codes))) if size < 1 << 20 else len(np.unique(codes))
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from accelsim.errors import InputError, Problem
 from accelsim.report.sweep.base import View
 from accelsim.report.sweep.scale import short_keys
+from accelsim.report.sweep.table import JOIN
 from accelsim.store.measures import members
 
 
@@ -31,7 +32,7 @@ def key_named(view: View, word: str) -> str:
     keys = view.varied()
     short = short_keys(keys)
     for key in keys:
-        if word in (key, short[key]):
+        if word in (key, short[key], *key.split(JOIN), *short[key].split(JOIN)):
             return key
     raise InputError(Problem("plot.key", f"no key {word!r} varies",
                              "write one of " + ", ".join(keys) if keys else "vary two keys",

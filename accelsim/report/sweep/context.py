@@ -9,9 +9,9 @@ from accelsim.store.measures import MEASURES
 
 @dataclass(frozen=True, slots=True)
 class BaseNote:
-    """What is known of a base chip. technology: "22 nm, 0.8 V"; "" where unknown. weights: "cold" or
-    "resident", "" where unknown. assumptions: what its figures take for granted. sources: (constant,
-    source) of its energy."""
+    """What is known of a base chip, "" or nothing where unknown. technology: "22 nm, 0.8 V". weights: "cold" or
+    "resident". precision: formats of inputs and weights, "" also where a key varies them. assumptions: what
+    its figures take for granted. sources: (constant, source) of its energy."""
 
     name: str
     analog: bool
@@ -19,6 +19,7 @@ class BaseNote:
     digest: str = ""
     technology: str = ""
     weights: str = ""
+    precision: str = ""
     description: str = ""
     assumptions: tuple[str, ...] = ()
     sources: tuple[tuple[str, str], ...] = ()

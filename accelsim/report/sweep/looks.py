@@ -83,14 +83,15 @@ def legend_above(figure: Any, axes: Sequence[Any], columns: int = 4) -> None:
     for one in axes:
         for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
             found.setdefault(label, handle)
+    names = sorted(found, key=lambda label: (label.endswith("(PCM)"), 0))  # digital first
     if found:
-        figure.legend(list(found.values()), list(found), loc="outside upper left",
+        figure.legend([found[name] for name in names], names, loc="outside upper left",
                       ncols=min(columns, len(found)))  # fmt: skip
 
 
 def left_out(kind: str, names: Sequence[str]) -> list[str]:
     """The note about panels that had no room."""
-    return [f"{kind} left out for room: {', '.join(names)}"] if names else []
+    return [f"{kind.capitalize()} left out for room: {', '.join(names)}"] if names else []
 
 
 def log_axis(axes: Any, axis: str) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from accelsim.chip import Chip
 from accelsim.report.sweep.base import NotDrawn, View
 from accelsim.report.sweep.context import BaseNote
 from accelsim.report.sweep.looks import bases_of
 from accelsim.report.sweep.named import best_of_bases
+from accelsim.report.sweep.table import JOIN
 from accelsim.results.breakdown import joule_shares
 from accelsim.results.result import Result
 
@@ -32,6 +34,13 @@ def with_notes(view: View) -> View:
     return made
 
 
+def _precision(chip: Chip, varied: list[str]) -> str:
+    """Formats of inputs and weights; "" where a key changes them."""
+    if any(key.startswith("precision") for key in varied):
+        return ""
+    return f"{chip.precision.input} x {chip.precision.weight}"
+
+
 def _note(known: BaseNote | None, name: str, view: View, result: Result) -> BaseNote:
     chip = result.chip
     start = known or BaseNote(name, chip.crossbar is not None)
@@ -41,5 +50,6 @@ def _note(known: BaseNote | None, name: str, view: View, result: Result) -> Base
     areas = dict.fromkeys((f"{row.unit} {row.part}, area", row.source) for row in result.area)
     technology = f"{chip.technology.node * 1e9:g} nm, {chip.technology.voltage:g} V"
     return dataclasses.replace(start, technology=technology, description=chip.description,
-                               weights="" if "weights" in varied else chip.weights,
+                               precision=_precision(chip, varied),
+                               weights="" if "weights" in JOIN.join(varied).split(JOIN) else chip.weights,
                                assumptions=tuple(result.assumptions), sources=(*sources, *areas))  # fmt: skip

@@ -7,10 +7,10 @@ from math import floor, log10
 
 import numpy as np
 
-from accelsim.report.sweep.table import Floats
+from accelsim.report.sweep.table import JOIN, Floats, said
 from accelsim.store.measures import MEASURES
-from accelsim.store.spec import Plain
 
+__all__ = ["age_text", "boundary_of", "figure_of", "label_of", "said", "scale_of", "short_keys", "spread_log"]
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 SHORT = {
     "cycles": "cycles", "latency_seconds": "latency", "throughput_per_second": "throughput",
@@ -58,23 +58,17 @@ def short_keys(keys: Sequence[str]) -> dict[str, str]:
     it says too little ("bits")."""
     found: dict[str, str] = {}
     for key in keys:
-        parts = key.split(".")
-        if parts[0] in ("units", "memories") and len(parts) > 2:
-            parts = parts[1:]
-        found[key] = ".".join(parts[-2:])
+        words = []
+        for one in key.split(JOIN):
+            parts = one.split(".")
+            if parts[0] in ("units", "memories") and len(parts) > 2:
+                parts = parts[1:]
+            words.append(".".join(parts[-2:]))
+        found[key] = JOIN.join(words)
     for key, name in list(found.items()):
         if list(found.values()).count(name) > 1:
             found[key] = key
     return found
-
-
-def said(value: Plain | None) -> str:
-    """A value of a key."""
-    if value is None:
-        return "base's own"
-    if isinstance(value, list):
-        return "+".join(str(item) for item in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def figure_of(value: float, digits: int = 3) -> str:

@@ -33,7 +33,8 @@ def context_of(asked: dict[str, Any], folder: str = "") -> Context:
     """From the content of context.json."""
     bases = {one["name"]: BaseNote(one["name"], bool(one["analog"]), str(one["source"]), str(one["digest"]))
              for one in asked["bases"]}  # fmt: skip
-    works = {work["name"]: f"batch {work['batch']}" if work["batch"] else "" for work in asked["works"]}
+    works = {work["name"]: f"batch {work['batch']}" if work["batch"] and "batch" not in work["name"] else ""
+             for work in asked["works"]}  # fmt: skip
     words = ["accelsim", "sweep", str(asked["source"]),
              *(part for text in asked.get("set", ()) for part in ("--set", text))]  # fmt: skip
     return Context(

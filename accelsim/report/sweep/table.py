@@ -7,6 +7,7 @@ column of floats; nothing here is changed once it is made.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,7 @@ from accelsim.store.spec import Plain
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+JOIN = "+"  # between keys of one axis that do not determine each other
 
 
 def number_of(value: Plain) -> float:
@@ -31,6 +33,15 @@ def number_of(value: Plain) -> float:
         return float(value)
     found = any_quantity(str(value))
     return float("nan") if found is None else found[0]
+
+
+def said(value: Plain | None) -> str:
+    """A value of a key for a person."""
+    if value is None:
+        return "base's own"
+    if isinstance(value, list):
+        return "+".join(str(item) for item in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +90,11 @@ class Words:
         code = int(self.codes[row])
         return None if code < 0 else self.values[code]
 
+    def texts(self) -> list[str]:
+        """Every row's value as text, "base's own" where there is none."""
+        named = [*(said(value) for value in self.values), said(None)]
+        return [named[code] for code in self.codes.tolist()]
+
     def where(self, value: Plain) -> Bools:
         """Rows that have the value."""
         place = [i for i, known in enumerate(self.values) if repr(known) == repr(value)]
@@ -126,7 +142,7 @@ class Table:
     def point(self, row: int) -> Point:
         """The point of a row, to run it again."""
         sets = tuple((key, value) for key, column in sorted(self.sets.items())
-                     if (value := column.at(row)) is not None)  # fmt: skip
+                     if JOIN not in key and (value := column.at(row)) is not None)  # fmt: skip
         search = self.search.at(row)
         return Point(str(self.base.at(row)), str(self.work.at(row)), sets,
                      None if search is None else str(search), int(self.seed[row]))  # fmt: skip
@@ -139,6 +155,29 @@ class Table:
     def factors(self) -> list[Words]:
         """What tells designs apart."""
         return [self.base, self.work, self.search, *self.sets.values()]
+
+
+def joined(table: Table, axes: Sequence[Sequence[str]]) -> Table:
+    """The table with a column for each axis whose first key does not say what its other keys are: "a+b", its
+    values like "16 MiB, cold" in the order of the keys' values."""
+    made = dict(table.sets)
+    for axis in axes:
+        columns = [table.sets[key] for key in axis if key in table.sets]
+        if len(columns) < 2:
+            continue
+        code = np.zeros(len(table), np.int64)
+        for column in columns:
+            code = code * (len(column.values) + 1) + column.codes + 1
+        steps, place = np.unique(code, return_inverse=True)
+        if len(steps) == len(np.unique(columns[0].codes)):
+            continue
+        values: list[Plain] = []
+        for row in np.unique(place, return_index=True)[1].tolist():
+            values.append(", ".join(said(column.at(row)) for column in columns))
+        unset = columns[0].codes < 0
+        codes = np.where(unset, -1, place).astype(np.int32)
+        made[JOIN.join(axis)] = Words(codes, tuple(values), np.full(len(values), np.nan))
+    return table if len(made) == len(table.sets) else dataclasses.replace(table, sets=made)
 
 
 def table_of(records: Iterable[Record], analog: dict[str, bool]) -> Table:

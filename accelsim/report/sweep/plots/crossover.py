@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,9 @@ from accelsim.report.sweep.looks import bases_of, left_out, works_of
 from accelsim.report.sweep.named import require_points
 from accelsim.report.sweep.plots.sensitivity import shares
 from accelsim.report.sweep.scale import figure_of, said, short_keys
-from accelsim.report.sweep.table import Bools, Floats, Words
+from accelsim.report.sweep.table import JOIN, Bools, Floats, Words
 
-MOST_ROWS = 4
+MOST_ROWS = 6
 WRITES = np.geomspace(1e-6, 1.0, 241)  # writes of all weights an inference
 MAP = "cividis"
 SPAN = 8.0  # colours from 1/SPAN to SPAN
@@ -27,17 +28,18 @@ TITLES = {"device": "device", "core": "core", "chip": "chip, weights in place"}
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """Panels beside each other. match: values of keys that both technologies vary."""
+    """Panels beside each other: a digital and a PCM base. match: values of keys that both vary."""
 
     base: str
+    pcm: str
     work: str
     match: tuple[tuple[str, int], ...]
     text: str
 
 
 class Crossover(Plot):
-    """A row of panels a digital base and workload: three boundaries over two PCM keys, then writes an
-    inference."""
+    """A row of panels a workload and pair of bases of equal precision: three boundaries over two PCM keys,
+    then writes an inference."""
 
     name = "crossover"
     title = "Digital or PCM: ratio of energies"
@@ -72,10 +74,11 @@ class Crossover(Plot):
         bar.minorticks_off()
         names = {"": "other keys", **short_keys(view.varied())}
         notes = ["Bright: PCM takes less, dark: digital; thick line: equal. Each cell compares the best PCM "
-                 f"design of its {names[up]} and {names[across]} with the best digital one, an inference "
-                 "each; right: energy = in place + writing x writes, best PCM design of each row"]  # fmt: skip
+                 f"design of its {names[up]} and {names[across]} with the best digital one of the "
+                 "same precision, an inference each; right: energy = in place + writing x writes, best PCM "
+                 "design of each row"]  # fmt: skip
         notes += left_out("rows", [row.text for row in rows[MOST_ROWS:]])
-        head = ["workload", "digital base", "matched", "boundary", up, across or "other keys",
+        head = ["workload", "digital base", "PCM base", "matched", "boundary", up, across or "other keys",
                 "writes an inference", "digital over PCM"]  # fmt: skip
         return Drawn(made, head, points, " ".join(answers), "device, core, chip", notes)
 
@@ -111,30 +114,36 @@ def _shared(view: View, up: str, across: str) -> list[str]:
     """Keys that vary in both technologies."""
     d = view.designs
     both = set(view.varied(view.good & d.analog)) & set(view.varied(view.good & ~d.analog))
-    return sorted(both - {up, across, "weights"})
+    return sorted(key for key in both - {up, across} if "weights" not in key.split(JOIN))
 
 
 def _rows(view: View, up: str, across: str) -> list[_Row]:
     d = view.designs
     shared, names = _shared(view, up, across), short_keys(view.varied())
     rows = []
-    for work in works_of(view, view.good):
-        here = view.good & d.work.where(work)
-        if not (here & d.analog).any():
-            continue
-        for base in bases_of(view):
+    for work, base, pcm in product(works_of(view, view.good), bases_of(view), bases_of(view)):
+        if _comparable(view, base, pcm):
+            here = view.good & d.work.where(work)
+            other = here & d.base.where(pcm) & d.analog
             mine = here & d.base.where(base) & ~d.analog
             found = {tuple(int(d.sets[key].codes[n]) for key in shared) for n in np.flatnonzero(mine)}
             for codes in sorted(found):
                 match = tuple(zip(shared, codes, strict=True))
-                if not (_matched(view, match) & here & d.analog).any():
+                if not (_matched(view, match) & other).any():
                     continue
                 values = [
                     f"{names[key]} {said(d.sets[key].values[code] if code >= 0 else None)}"
                     for key, code in match
                 ]
-                rows.append(_Row(base, work, match, ", ".join([f"{work}, {base}", *values])))
+                text = ", ".join([f"{work}, {base} to {pcm}", *values])
+                rows.append(_Row(base, pcm, work, match, text))
     return rows
+
+
+def _comparable(view: View, digital: str, pcm: str) -> bool:
+    """Bases of equal precision; one whose precision is not known goes with all."""
+    known = [note.precision for name in (digital, pcm) if (note := view.context.bases.get(name))]
+    return len({text for text in known if text}) < 2
 
 
 def _matched(view: View, match: Sequence[tuple[str, int]]) -> Bools:
@@ -149,8 +158,8 @@ def _crossing(view: View, row: _Row, up: str, across: str) -> Crossing:
     here = view.good & d.work.where(row.work) & _matched(view, row.match)
     columns = [_column(view, key) for key in (across, up)]
     placed = (columns[0].codes >= 0) & (columns[1].codes >= 0)
-    return crossing(view, side(view, here & d.base.where(row.base)), side(view, here & d.analog & placed),
-                    columns[0], columns[1], WRITES)  # fmt: skip
+    digital, pcm = here & d.base.where(row.base), here & d.base.where(row.pcm) & placed
+    return crossing(view, side(view, digital), side(view, pcm), columns[0], columns[1], WRITES)
 
 
 def _panels(count: int) -> tuple[Any, Any]:
@@ -184,7 +193,8 @@ def _draw(view: View, axes: Any, row: _Row, found: Crossing, keys: tuple[str, st
         if first:
             place.set_title(TITLES[name], fontsize=8)
     axes[0].set_yticks(range(len(deep)), [said(up.values[n]) for n in deep])
-    axes[0].set_ylabel(f"{row.text}\n{names[keys[0]]}")
+    label = row.text.replace(" to ", "\nto ").split(", ")
+    axes[0].set_ylabel("\n".join([*label, names[keys[0]]]))
     _over_writes(axes[3], found, deep, norm)
     if first:
         axes[3].set_title("chip, with writing", fontsize=8)
@@ -234,7 +244,7 @@ def _figures(place: Any, table: Floats, norm: Any) -> None:
 
 def _points(view: View, row: _Row, found: Crossing, keys: tuple[str, str]) -> list[list[str | int | float]]:
     up, across = (_column(view, key) for key in keys)
-    start = [row.work, row.base, ", ".join(row.text.split(", ")[2:])]
+    start = [row.work, row.base, row.pcm, ", ".join(row.text.split(", ")[2:])]
     rows: list[list[str | int | float]] = []
     for name in BOUNDARIES:
         for (i, j), value in np.ndenumerate(found.ratio[name]):

@@ -54,9 +54,10 @@ class Heatmap(Plot):
         made, axes = panels(len(shown), 2.2)
         rows: list[list[str | int | float]] = []
         answers = []
-        for (base, work, pair), place in zip(shown, axes, strict=True):
-            table = cells(view, base, work, pair, objective)
-            rows += _draw(view, made, place, (base, work), pair, table, objective)
+        tables = [cells(view, base, work, pair, objective) for base, work, pair in shown]
+        scale = scale_of(measure, np.concatenate([table.ravel() for table in tables]))
+        for (base, work, pair), place, table in zip(shown, axes, tables, strict=True):
+            rows += _draw(view, made, place, (base, work), pair, table, objective, scale)
             answers.append(_answer(view, base, work, pair, table, objective))
         best = "largest" if better_when_larger(objective) else "smallest"
         notes = [f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; boxed: the best "
@@ -106,15 +107,15 @@ def cells(view: View, base: str, work: str, pair: tuple[str, str], objective: st
 
 
 def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple[str, str], table: Floats,
-          objective: str) -> list[list[str | int | float]]:  # fmt: skip
+          objective: str, scale: tuple[float, str]) -> list[list[str | int | float]]:  # fmt: skip
     from matplotlib.colors import LogNorm, Normalize
     from matplotlib.patches import Rectangle
 
     d, measure = view.designs, objective.lstrip("-")
-    labels = [[said(value) for value in d.sets[key].values] for key in pair]
+    labels = [[said(value).replace(", ", ",\n") for value in d.sets[key].values] for key in pair]
     wide, deep = (np.flatnonzero(np.isfinite(table).any(axis=axis)) for axis in (0, 1))
     seen = table[np.ix_(deep, wide)]
-    factor, unit = scale_of(measure, seen)
+    factor, unit = scale
     known = seen[np.isfinite(seen)] * factor
     norm: Any = (LogNorm if spread_log(known, 4.0) else Normalize)(known.min(), known.max() or 1.0)
     picture = place.imshow(seen * factor, cmap=MAP, norm=norm, origin="lower", aspect="auto")
@@ -132,7 +133,8 @@ def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple
         place.add_patch(Rectangle((right - 0.5, down - 0.5), 1, 1, fill=False, edgecolor=colour,
                                   linewidth=width, zorder=4, clip_on=False))  # fmt: skip
     names = short_keys(view.varied())
-    turn = 40 if len(wide) > 6 or max(len(labels[0][n]) for n in wide) * len(wide) > 40 else 0
+    longest = max(len(line) for n in wide for line in labels[0][n].split("\n"))
+    turn = 40 if len(wide) > 6 or longest * len(wide) > 40 else 0
     place.set_xticks(range(len(wide)), [labels[0][n] for n in wide], rotation=turn)
     place.set_yticks(range(len(deep)), [labels[1][n] for n in deep])
     place.set_xlabel(names.get(pair[0], pair[0]))
@@ -141,7 +143,8 @@ def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple
     bar = made.colorbar(picture, ax=place, label=label_of(measure, unit), pad=0.02)
     if isinstance(norm, LogNorm):
         log_axis(bar.ax, "y")
-    return [[where[0], where[1], pair[0], labels[0][a], pair[1], labels[1][b],
+    x, y = (d.sets[key].values for key in pair)
+    return [[where[0], where[1], pair[0], said(x[a]), pair[1], said(y[b]),
              float(table[b, a]) if np.isfinite(table[b, a]) else ""] for b in deep for a in wide]  # fmt: skip
 
 

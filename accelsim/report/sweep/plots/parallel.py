@@ -20,7 +20,7 @@ from accelsim.report.sweep.scale import (
     short_keys,
     spread_log,
 )
-from accelsim.report.sweep.table import Floats
+from accelsim.report.sweep.table import JOIN, Floats
 
 MOST_KEYS = 6
 MOST_LINES = 300
@@ -80,7 +80,7 @@ def _lines(
         heights.append(rank[column.codes[mine]])
         for n in seen if len(seen) <= 7 else seen[[0, -1]]:
             _mark(place, said(column.values[n]), at, rank[n])
-        labels.append(names[key])
+        labels.append(names[key].replace(".", ".\n").replace(JOIN, "\n+"))
     for name in measures:
         values = d.measures[name][mine]
         factor, unit = scale_of(name, values)
@@ -106,7 +106,7 @@ def _lines(
                    linewidth=2.2 if top else 0.6, alpha=1.0 if top else 0.35, zorder=4 if top else 2,
                    label=look.label if top else None, marker=look.marker if top else None, markersize=5,
                    markeredgecolor="black")  # fmt: skip
-    place.set_xticks(range(len(labels)), ["\n(".join(label.split(" (")) for label in labels])
+    place.set_xticks(range(len(labels)), [label.replace(" (", "\n(") for label in labels])
     place.set_xlim(-0.1, len(labels) - 0.6)
     place.set_ylim(-0.2, 1.06)
     place.set_yticks([])

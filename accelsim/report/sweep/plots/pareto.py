@@ -25,7 +25,6 @@ from accelsim.report.sweep.scale import (
     boundary_of,
     figure_of,
     label_of,
-    said,
     scale_of,
     spread_log,
 )
@@ -33,7 +32,7 @@ from accelsim.report.sweep.statistics import front_of
 from accelsim.report.sweep.table import Bools, Floats, Ints
 
 MOST_DRAWN = 6_000  # dominated points of a panel, beyond which one stays in each cell of the grid
-GRID = (420, 260)
+GRID = (170, 110)
 
 
 class Pareto(Plot):
@@ -84,9 +83,11 @@ class _Panel:
         known = np.isfinite(self.raw[0]) & np.isfinite(self.raw[1])
         self.mine: Bools = d.ok & d.work.where(work) & known
         self.cost = [np.where(self.mine & ~view.cut, view.cost(name), np.nan) for name in pair]
-        self.front: Bools = front_of(*self.cost)
         self.fronts = {analog: front_of(*(np.where(d.analog == analog, c, np.nan) for c in self.cost))
                        for analog in (False, True)}  # fmt: skip
+        either = np.flatnonzero(self.fronts[False] | self.fronts[True])
+        self.front: Bools = np.zeros(len(d), bool)  # what none of either front beats
+        self.front[either] = front_of(*(c[either] for c in self.cost))
         self.shown: Ints = np.zeros(0, np.int64)
         self.letters = {one.row: one for one in named(view)
                         if one.work == work and self.fronts[one.analog][one.row]}  # fmt: skip
@@ -106,14 +107,15 @@ class _Panel:
         faint = np.flatnonzero(self.mine & ~either)
         if len(faint) > MOST_DRAWN:
             kept = thinned(x[faint], y[faint], d.analog[faint], self.view.cut[faint], logs)
-            notes.append(f"{self.work}: of {len(faint):,} dominated designs one is drawn a grid cell and "
-                         f"technology ({len(kept):,})")  # fmt: skip
+            notes.append(f"{self.work}: of {len(faint):,} dominated designs one is drawn a grid cell "
+                         f"({len(kept):,})")  # fmt: skip
             faint = faint[kept]
         self.shown = np.concatenate([np.flatnonzero(either), faint])
         for base, look in looks_of(self.view).items():
             mine = faint[d.base.where(base)[faint]]
             for rows, hollow in ((mine[~self.view.cut[mine]], False), (mine[self.view.cut[mine]], True)):
-                place.scatter(x[rows], y[rows], 13, marker=look.marker, linewidth=0.5, rasterized=True,
+                place.scatter(x[rows], y[rows], 13 if len(faint) < 1500 else 4, marker=look.marker,
+                              linewidth=0.5, rasterized=True,
                               facecolor="none" if hollow else look.colour,
                               edgecolor=look.colour if hollow else "none",
                               alpha=0.6 if hollow else 0.35)  # fmt: skip
@@ -132,9 +134,15 @@ class _Panel:
                 place.step(
                     x[rows], y[rows], where="post", color=colour, linestyle=line, linewidth=1.0, zorder=2
                 )
+        spots = [np.log(v) if log else v for v, log in zip((x, y), logs, strict=True)]
+        spans = [float(np.ptp(v[self.mine])) or 1.0 for v in spots]
+        put: list[tuple[float, float]] = []
         for row, one in self.letters.items():
-            place.annotate(one.letter, (x[row], y[row]), (4, 4), textcoords="offset points", weight="bold",
-                           zorder=6)  # fmt: skip
+            spot = (float(spots[0][row]) / spans[0], float(spots[1][row]) / spans[1])
+            near = sum(abs(spot[0] - a) < 0.05 and abs(spot[1] - b) < 0.1 for a, b in put)
+            put.append(spot)
+            place.annotate(one.letter, (x[row], y[row]), ((4, 4), (4, -11), (-11, 4), (-11, -11))[near % 4],
+                           textcoords="offset points", weight="bold", zorder=6)  # fmt: skip
         for axis, log, (_, unit), name in zip("xy", logs, scales, self.pair, strict=True):
             _axis(place, axis, log, label_of(name.lstrip("-"), unit))
             share_axis(place, axis, name.lstrip("-"))
@@ -145,17 +153,20 @@ class _Panel:
 
     def rows(self) -> list[list[str | int | float]]:
         """Points of the CSV: what is drawn, front first."""
-        d = self.view.designs
+        d, shown = self.view.designs, self.shown
         keys = self.view.varied()
-        found = []
-        for row in self.shown.tolist():
+        words = [d.base, *(d.sets[key] for key in keys)]
+        columns: list[list[Any]] = [column.take(shown).texts() for column in words]
+        columns += [raw[shown].tolist() for raw in self.raw]
+        for name in self.pair:
+            half = d.spread.get(name.lstrip("-"))
+            columns.append([0.0] * len(shown) if half is None else np.nan_to_num(half[shown]).tolist())
+        found: list[list[str | int | float]] = []
+        for row, cells in zip(shown.tolist(), zip(*columns, strict=True), strict=True):
             standing = "front" if self.front[row] else "cut" if self.view.cut[row] else "dominated"
-            halves = [d.spread.get(p.lstrip("-")) for p in self.pair]
-            found.append([self.work, str(d.base.at(row)), "PCM" if d.analog[row] else "digital",
-                          *(said(d.sets[key].at(row)) for key in keys),
-                          *(float(raw[row]) for raw in self.raw),
-                          *(0.0 if half is None else float(np.nan_to_num(half[row])) for half in halves),
-                          standing, self.letters[row].letter if row in self.letters else ""])  # fmt: skip
+            technology = "PCM" if d.analog[row] else "digital"
+            letter = self.letters[row].letter if row in self.letters else ""
+            found.append([self.work, cells[0], technology, *cells[1:], standing, letter])
         return found
 
     def answer(self) -> str:
@@ -199,12 +210,14 @@ def _axis(place: Any, axis: str, log: bool, label: str) -> None:
 
 
 def thinned(x: Floats, y: Floats, analog: Bools, cut: Bools, logs: Sequence[bool]) -> Ints:
-    """Of points in one cell of a fine grid and of one technology and standing the first."""
-    code = np.zeros(len(x), np.int64)
+    """Of points in one cell of a fine grid and of one standing the first, in every other cell of the other
+    technology where both have one."""
+    code, checker = np.zeros(len(x), np.int64), np.zeros(len(x), np.int64)
     for values, log, size in zip((x, y), logs, GRID, strict=True):
         seen = np.log(values) if log else values
         low, high = float(seen.min()), float(seen.max())
         cell = np.minimum((seen - low) / ((high - low) or 1.0) * size, size - 1).astype(np.int64)
-        code = code * size + cell
-    _, first = np.unique((code * 2 + analog) * 2 + cut, return_index=True)
-    return np.sort(first)
+        code, checker = code * size + cell, checker + cell
+    order = np.argsort(((code * 2 + cut) * 2 + (analog == (checker % 2 == 0))), kind="stable")
+    _, first = np.unique((code * 2 + cut)[order], return_index=True)
+    return np.sort(order[first])

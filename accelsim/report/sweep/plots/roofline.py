@@ -21,7 +21,7 @@ from accelsim.report.sweep.named import design_text, require_best
 from accelsim.report.sweep.scale import figure_of
 from accelsim.results.result import Result
 
-MOST_DESIGNS = 4  # of a panel
+MOST_DESIGNS = 6  # of a panel
 
 
 class Roofline(Plot):

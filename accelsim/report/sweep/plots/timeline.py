@@ -36,14 +36,15 @@ class Timeline(Plot):
                 chosen.append(min(mine, key=lambda one: float(view.cost(objective)[one.row])))
         results = [view.run(one.row) for one in chosen]
         deep = max(len(_units(result, spans(result))) for result in results)
-        made, axes = panels(len(chosen), 0.75 + 0.19 * min(deep, MOST_UNITS + 1), across=1)
+        made, axes = panels(len(chosen), 0.95 + 0.19 * min(deep, MOST_UNITS + 1), across=1)
         rows: list[list[str | int | float]] = []
         notes, words = [], []
         for one, result, place in zip(chosen, results, axes, strict=True):
             found = spans(result)
             notes += _draw(place, result, found)
+            pad = 8 + 2.3 * max((len(s.operator) for s in found), default=0)  # pt: above the names
             place.set_title(f"{one.letter}: {one.work} on {one.base} "
-                            f"({'PCM' if one.analog else 'digital'})", loc="left", pad=22)  # fmt: skip
+                            f"({'PCM' if one.analog else 'digital'})", loc="left", pad=pad)  # fmt: skip
             notes.append(f"{one.letter}: {design_text(view, one.row)}")
             hertz = result.timeline.tick_hz
             rows += [
