@@ -25,6 +25,7 @@ CHIPS = "tests/formats/test_float_chips.py::"
 LOOPS = "tests/formats/test_accumulation.py::test_each_loop_alone"
 TINY = "tests/formats/test_accumulation.py::test_overflow_and_tiny_sums_against_rational_numbers"
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
+STORE = "tests/store"
 
 FAULTS = [
     # -- timing: the array's closed forms
@@ -352,4 +353,21 @@ FAULTS = [
     ("a pair's accumulator ignored", "config/array_formats.py",
      "return replace(array, accumulator=rate.accumulator)", "return array",
      CHIPS + "test_the_ibm_like_chip_in_three_precisions_at_two_points"),
+    # -- store and sweeps
+    ("half line kept", "store/shards.py", "os.ftruncate(handle, os.fstat(handle).st_size - half)", "pass",
+     STORE),
+    ("half record left by a full disk", "store/shards.py",
+     "os.ftruncate(self.handle, self.size)\n            raise",
+     "raise", "tests/sweep/test_faults.py::test_a_disk_that_is_full"),
+    ("failed before measured", "store/view.py", "return MEASURED", "return WRONG", STORE),
+    ("last writer stands", "store/view.py", "return new < old", "return True", STORE),
+    ("stale columns", "store/columns.py", "found is not None and found.sizes == here", "found is not None",
+     STORE),
+    ("front with beaten points", "store/front.py", "stands[1:] = second[1:] < best[:-1]",
+     "stands[1:] = second[1:] <= best[:-1]", STORE),
+    ("other sweep taken", "store/folder.py", "if found.get(name) != wanted[name]:", "if False:", STORE),
+    ("stretch handed out twice", "sweep/schedule.py", "self.stretches[slot] = [middle, end]",
+     "self.stretches[slot] = [begin, end]", "tests/sweep/test_schedule.py"),
+    ("dead point never tried again", "sweep/drive.py", "if self.deaths[first] < DEATHS:", "if False:",
+     "tests/sweep/test_executors.py::TestLocal"),
 ]  # fmt: skip

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from accelsim.errors import InputError
@@ -162,7 +162,9 @@ def test_the_view_does_not_depend_on_the_order_of_shards(tmp_path: Path) -> None
         assert list(dump(folder)) == [lasting(good)]
         (folder / "points-z.jsonl").write_text(failed[1].line() + "\n")
         assert list(dump(folder)) == [lasting(good)] and index(folder).conflicts == []
-        (folder / "points-y.jsonl").write_text(Record("0" * 32, "m", point, {"cycles": 0.5}).line() + "\n")
+        for shard, cycles in (("x", 0.7), ("y", 0.5), ("zz", 0.6)):
+            other = Record("0" * 32, "m", point, {"cycles": cycles})
+            (folder / f"points-{shard}.jsonl").write_text(other.line() + "\n")
         assert '"cycles":0.5' in next(iter(dump(folder))) and index(folder).conflicts == ["0" * 32]
     rest = tmp_path / "rest"
     rest.mkdir()
@@ -210,6 +212,8 @@ def test_columns_are_made_anew_when_shards_grow(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=60)
 @given(st.integers(1, 4), st.lists(
     st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, np.nan]), min_size=4, max_size=4), max_size=30))  # fmt: skip
+@example(2, [[0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 2.0, 0.0]])
+@example(3, [[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 2.0, 0.0], [1.0, 0.0, 2.0, 3.0]])
 def test_the_front_is_what_no_other_beats(objectives: int, rows: list[list[float]]) -> None:
     values = np.array(rows, np.float64).reshape(-1, 4)[:, :objectives]
     wanted = [
