@@ -123,7 +123,8 @@ def test_interrupt_ends_within_two_seconds(wait: float, tmp_path: Path) -> None:
     begin = time.monotonic()
     _, said = process.communicate(timeout=60)
     late = time.monotonic() - begin
-    assert process.returncode in (130, -signal.SIGINT), said
+    starting = (1,) if wait < 0.3 else ()  # Python's own status before it runs a line of ours
+    assert process.returncode in (130, -signal.SIGINT, *starting), said
     assert late < 10, "far more than the two seconds promised"
     assert not out.exists()
     if wait > 0.3:

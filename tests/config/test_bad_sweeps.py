@@ -25,7 +25,7 @@ def test_wrong_sweeps(name: str, old: str, new: str, marker: str, words: str, tm
     path = tmp_path / "wrong.yaml"
     path.write_text(wrong)
     with pytest.raises(InputError) as refused:
-        _describe(str(path), False)
+        _describe(str(path), False, {})
     lines = str(refused.value).splitlines()
     assert len(lines) <= 6, lines  # one cause, no flood
     assert any(words in line for line in lines), lines
@@ -44,7 +44,7 @@ def test_every_problem_at_once(tmp_path: Path) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as refused:
-        _describe(str(path), False)
+        _describe(str(path), False, {})
     said = str(refused.value)
     for word in ("-1 is outside", "cicles", "shipped chip", "'warm'", "images"):
         assert word in said, said
@@ -78,7 +78,7 @@ def test_hostile_sweeps_are_refused_within_a_second(name: str, tmp_path: Path) -
     path.write_text(HOSTILE[name])
     begin = time.process_time()
     with pytest.raises(InputError) as refused:
-        _describe(str(path), False)
+        _describe(str(path), False, {})
     assert time.process_time() - begin < 1.0
     lines = str(refused.value).splitlines()
     assert len(lines) <= 21 and all(line.startswith(str(path)) and len(line) < 600 for line in lines)
