@@ -126,11 +126,10 @@ def _run(spec: SweepSpec, points: list[Point], folder: str, executor: Executor, 
     from accelsim import jit
     from accelsim.sweep.drive import run_sweep
     from accelsim.sweep.executors.base import EVALUATOR
-    from accelsim.sweep.warm import cold
 
     kept = jit.cache_folder()
     cache = None if kept is None else str(kept.parent / "parts")
-    prepare = evaluator == EVALUATOR and len(points) > 50 and cold()
+    prepare = evaluator == EVALUATOR and len(points) > 50
     return run_sweep(spec, points, folder, executor, fresh_store=fresh, fail_fast=fail_fast, sets=overrides,
                      evaluator=evaluator, cache_folder=cache, prepare_kernels=prepare)  # fmt: skip
 

@@ -18,8 +18,8 @@ class Job:
     """What every worker must know; can be pickled.
 
     evaluator: "module:callable" that takes (spec, cache_folder) and gives an object whose evaluate(point) gives
-    the Record of a point. store: folder where workers that see it write their shards. prepare: True when
-    kernels are to be compiled before workers start.
+    the Record of a point. store: folder where workers that see it write their shards. prepare: kernels are
+    worth loading: they are compiled before workers start, and serve each from its first point.
     """
 
     spec: SweepSpec

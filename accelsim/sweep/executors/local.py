@@ -15,6 +15,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.store.shards import lines, parse
 from accelsim.sweep.executors.base import Chunk, Done, Executor, Job, outcome_of
 from accelsim.sweep.executors.process import STOP
+from accelsim.sweep.warm import cold
 
 #: one thread of linear algebra a worker: workers are as many as cores
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -53,7 +54,7 @@ class LocalExecutor(Executor):
         self.job = job
         self.slots = min(MOST, self.workers or cores())
         self.places = [_Slot() for _ in range(self.slots)]
-        if job.prepare:
+        if job.prepare and cold():
             _prepare()
         for place in self.places:
             self._spawn(place)

@@ -12,10 +12,12 @@ import traceback
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from accelsim import jit
 from accelsim.errors import InputError
 from accelsim.store.shards import ShardWriter
 from accelsim.sweep.executors.base import Chunk, Job
 from accelsim.sweep.executors.work import Worker
+from accelsim.sweep.warm import cold
 
 STOP = "stop"
 LOOK = 0.02  # seconds between two looks whether the driver wants something
@@ -41,6 +43,8 @@ def main() -> None:
     wire = Connection(int(sys.argv[1]))
     try:
         job: Job = wire.recv()
+        if job.prepare and not cold():
+            jit.warm()
         try:
             worker = Worker(job)
         except InputError as error:
