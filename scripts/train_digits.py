@@ -1,4 +1,5 @@
-"""Train the digits networks and write workloads/digits*.npz. Needs scikit-learn for the images.
+"""Train the digits networks and write workloads/digits*.npz: images for training and test, weights.
+Needs scikit-learn for the images.
 
     python scripts/train_digits.py
 
@@ -177,6 +178,9 @@ def main() -> None:
     train_x, train_y, test_x, test_y = load()
     np.savez_compressed(
         OUT / "digits.npz", images=test_x.astype(np.uint8), labels=test_y.astype(np.uint8)
+    )
+    np.savez_compressed(
+        OUT / "digits_train.npz", images=train_x.astype(np.uint8), labels=train_y.astype(np.uint8)
     )
     for name, layers, shape, epochs in (
         ("digits_mlp", MLP, (-1, 64), 60), ("digits_cnn", CNN, (-1, 1, 8, 8), 40),

@@ -15,7 +15,12 @@ import click
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 def command(claim: str, seed: int, out: str | None, force: bool, as_json: bool) -> None:
-    """Compute a published CLAIM: levels, multiplication, energy33, digits-three or area.
+    """Compute a published CLAIM.
+
+    \b
+    PCM:      levels, multiplication, energy33, digits-three
+    numbers:  swamping, chunked-inference, stochastic-update, limited-precision
+    chips:    area, int4-inference, memory
 
     Prints the claim, what came out, assumptions, tolerance and what it does not show.
     """

@@ -14,6 +14,12 @@ CLAIMS = {
     "energy33": "33 times less energy than a digital multiplication of similar precision",
     "digits_three": "thirty projected devices tell the digits 0, 1 and 4 apart",
     "area": "16-bit engines four times smaller than 32-bit ones, by synthesis",
+    "swamping": "where sums in 1-6-9 stop growing, and how chunks and stochastic rounding keep them going",
+    "chunked_inference": "a classifier with sums of 4,096 terms, without chunks and with them",
+    "stochastic_update": "weights of 5 mantissa bits: updates rounded to nearest or stochastically",
+    "limited_precision": "training in 16-bit fixed point, rounded to nearest or stochastically",
+    "int4_inference": "INT4 against INT8, HFP8 and FP16 on simulated chips",
+    "memory": "bytes of a network in FP8 training against FP32",
 }
 
 

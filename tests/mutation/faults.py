@@ -22,6 +22,7 @@ FILE = "tests/config/test_sweep_file.py"
 ROUNDING = "tests/formats/test_rounding.py::test_against_rational_numbers"
 CONTRACT = "tests/formats/test_contract.py"
 CHIPS = "tests/formats/test_float_chips.py::"
+CLAIMS = "tests/reproduce/test_numbers.py::"
 LOOPS = "tests/formats/test_accumulation.py::test_each_loop_alone"
 TINY = "tests/formats/test_accumulation.py::test_overflow_and_tiny_sums_against_rational_numbers"
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
@@ -370,4 +371,13 @@ FAULTS = [
      "self.stretches[slot] = [begin, end]", "tests/sweep/test_schedule.py"),
     ("dead point never tried again", "sweep/drive.py", "if self.deaths[first] < DEATHS:", "if False:",
      "tests/sweep/test_executors.py::TestLocal"),
+    ("updates always to nearest", "reproduce/perceptron.py", "self.how.weight_rounding)\n            moved",
+     "\"nearest_even\")\n            moved", CLAIMS + "test_small_updates"),
+    ("errors of dead units kept", "reproduce/perceptron.py", "np.where(hidden[:, :-1] > 0.0, back, 0.0)",
+     "np.where(hidden[:, :-1] > -1.0, back, 0.0)", CLAIMS + "test_a_fixed_point_step_by_hand"),
+    ("chunk of the claim ignored", "reproduce/chunked_inference.py",
+     "chunk=0 if name == \"none\" else int(name)", "chunk=0",
+     CLAIMS + "test_adders_of_the_classifier"),
+    ("master weights not counted", "reproduce/memory.py", "\"master weights\": copies,",
+     "\"master weights\": 0,", CLAIMS + "test_memory"),
 ]  # fmt: skip
