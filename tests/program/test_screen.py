@@ -3,6 +3,7 @@ on Programs with one thing wrong."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import fields
@@ -16,6 +17,8 @@ from accelsim.errors import ProgramError
 from accelsim.mapping.compile import compile_program
 from accelsim.program import hazards
 from accelsim.program import validate as rules
+from accelsim.program.builder import Part, ProgramBuilder
+from accelsim.program.opcodes import Opcode
 from accelsim.program.screen import covers, screen
 from accelsim.program.table import Program
 from accelsim.program.validate import validate
@@ -169,3 +172,48 @@ def test_every_spoilt_column_is_one_of_the_program() -> None:
     program, _ = planned(CASES[1])
     for table, name in SPOTS:
         assert name in {item.name for item in fields(getattr(program, table))}
+
+
+@pytest.mark.parametrize("hot", [False, True])
+def test_halves_of_a_slot_have_readers_of_their_own(hot: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The upper half may be written again once its last reader is done, whoever reads the lower."""
+    monkeypatch.setattr(jit._Heat, "hot", hot)
+
+    def overwritten(after: int) -> list[str]:
+        b = ProgramBuilder()
+        fill, drain = b.unit("fill", (Opcode.LOAD,)), b.unit("drain", (Opcode.STORE,))
+        dram, near = b.memory("dram", 256), b.memory("near", 64)
+        b.port("dram.port", 4, 10)
+        x, z = b.tensor("x", (1, 2, 4), role="input"), b.tensor("z", (1, 1, 4), role="input")
+        b.resident(Part(x, dram))
+        b.resident(Part(z, dram, 32))
+        loaded = b.command(fill, Opcode.LOAD, reads=[Part(x, dram)], writes=[Part(x, near)])
+        readers = [b.command(drain, Opcode.STORE, reads=[Part(x, near, 0, box)],
+                             writes=[Part(x, dram, 0, box)], after=[loaded])
+                   for box in (((0, 1), (0, 2), (0, 4)), ((0, 1), (0, 1), (0, 4)))]  # fmt: skip
+        b.command(fill, Opcode.LOAD, reads=[Part(z, dram, 32)], writes=[Part(z, near, 4)],
+                  after=[readers[after]])  # fmt: skip
+        return problems(b.build(), None)
+
+    assert overwritten(0) == overwritten(1) == []
+
+
+@pytest.mark.usefixtures("kernels")
+def test_one_tile_twice_and_another_never() -> None:
+    """As many MACs as asked for, but not the same ones."""
+    program, workload = planned(CASES[0])
+    passes = np.flatnonzero(program.commands.opcode == Opcode.MATMUL)
+    starts, extents = program.operands.start, program.shapes.extents[program.commands.shape]
+    moved = 0
+    for row, other in itertools.pairwise(passes):
+        same_operator = program.commands.operator[row] == program.commands.operator[other]
+        if not same_operator or (extents[row] != extents[other]).any():
+            continue
+        if program.commands.flags[row] != program.commands.flags[other]:
+            continue
+        wrong = deepcopy(program)
+        wrong.operands.offset[starts[other] : starts[other] + 3] = (
+            wrong.operands.offset[starts[row] : starts[row] + 3])  # fmt: skip
+        assert not covers(wrong, workload)
+        moved += 1
+    assert moved > 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import sys
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint
@@ -16,6 +17,7 @@ import pytest
 from accelsim.config.sweep_settings import EXECUTORS
 from accelsim.errors import InputError
 from accelsim.sweep.executors import Executor, classes, executor_named
+from accelsim.sweep.executors.base import Chunk
 from accelsim.sweep.executors.dask import DaskExecutor
 from accelsim.sweep.executors.local import LocalExecutor
 from accelsim.sweep.executors.serial import SerialExecutor
@@ -119,3 +121,26 @@ def test_what_dask_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'accelsim\[dask\]'"):
         run(tmp_path / "s", DaskExecutor(1))
+
+
+def test_a_result_that_died_with_its_worker_is_asked_for_again() -> None:
+    """Dask says "lost" of a future that was done when its worker ended before the result came."""
+    class Future:
+        def __init__(self, status: str) -> None:
+            self.status = status
+
+        def add_done_callback(self, call: Any) -> None:
+            call(self)
+
+        def result(self) -> Any:
+            return ["outcome"], ["line"], 0.5, False, ()
+
+    given = iter([Future("lost"), Future("finished")])
+    executor = DaskExecutor(1)
+    executor.client = SimpleNamespace(submit=lambda *work, pure: next(given))
+    executor.job, executor.number, executor.running, executor.stopping = b"", "", {}, False
+    executor.ended = queue.SimpleQueue()
+    executor.submit(0, chunk := Chunk((), ()))
+    assert executor.wait(1.0) == []
+    (done,) = executor.wait(1.0)
+    assert done.chunk is chunk and done.lines == ["line"] and not done.died

@@ -88,7 +88,10 @@ class DaskExecutor(Executor):
         for slot, future in waiting:
             if slot in self.running and self.running[slot][1] is future:
                 chunk, _ = self.running.pop(slot)
-                found.append(self._done(slot, chunk, future))
+                if future.status == "lost" and not self.stopping:  # done, but its worker died with the result
+                    self.submit(slot, chunk)
+                else:
+                    found.append(self._done(slot, chunk, future))
         return found
 
     def _done(self, slot: int, chunk: Chunk, future: Any) -> Done:
