@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from accelsim.mapping import compile_program, plan
 from accelsim.mapping.search import BUDGET
 from accelsim.program.opcodes import Opcode
 from accelsim.program.validate import validate
-from accelsim.results.result import Result, Values
+from accelsim.results.result import Kept, Result, Values
 from accelsim.results.scalesim_reports import LayerReport
 from accelsim.results.summary import summarise
 from accelsim.timing import simulate
@@ -29,6 +30,18 @@ from accelsim.workload import Workload
 
 CLIPS = 1e-3  # of the conversions: more is worth a warning
 Progress = Callable[[str, int, int], None]
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What values are computed from. network: a Network. codes: of the inputs and of constants that are
+    read. reference: real values that outputs are measured against. stored: real values of stored tensors."""
+
+    network: Any
+    codes: dict[str, NDArray[Any]]
+    reference: dict[str, NDArray[np.float64]]
+    stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
 
 def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
@@ -97,6 +110,8 @@ def run(
     search: str | None = None,
     budget: int = BUDGET,
     progress: Progress | None = None,
+    prepared: Prepared | None = None,
+    keep: bool = False,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -105,7 +120,8 @@ def run(
     auto, plain, compiled or simpy, all with the same result. weights: "cold" or "resident",
     default the chip's. mappings: explicit mappings by operator. search: "cycles", "energy" or "edp"
     looks for mappings that make it small, with ``budget`` engine runs an operator, instead of
-    taking the default ones.
+    taking the default ones. prepared: a network and codes of its inputs, in the place of inputs and the
+    workload's values. keep: the Result keeps every tensor's codes, for traces.save_trace.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
@@ -122,8 +138,10 @@ def run(
     program = compile_program(chip, workload, chosen=chosen)
     validate(program, workload)
     values, activity = None, None
-    if inputs is not None:
-        values, activity = _values(program, chip, workload, inputs, labels, rounding, progress)
+    if prepared is None and inputs is not None:
+        prepared = prepare(chip, workload, inputs, rounding)
+    if prepared is not None:
+        values, activity = _values(program, chip, workload, prepared, labels, progress, keep)
     timeline = simulate(program, chip, engine, activity=activity)  # type: ignore[arg-type]
     units = timeline.units(program)
     check_bounds(program, timeline)
@@ -151,18 +169,12 @@ def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list
     return rows
 
 
-def _values(program: Any, chip: Chip, workload: Workload,
-            inputs: Mapping[str, NDArray[np.generic]], labels: NDArray[np.integer] | None,
-            rounding: str, progress: Progress | None) -> tuple[Values, dict[str, Any]]:  # fmt: skip
+def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.generic]],
+            rounding: str = "single") -> Prepared:  # fmt: skip
+    """The network of a workload's values on a chip, and the codes of inputs; InputError where values
+    are missing or do not fit."""
     from accelsim.mapping.tensors import read_constants
-    from accelsim.numerics import (
-        Network,
-        build_network,
-        execute,
-        float_forward,
-        signal_to_noise,
-        top1,
-    )
+    from accelsim.numerics import Network, build_network, float_forward
     from accelsim.numerics.calibrate import ranges_of
     from accelsim.numerics.float_network import build_float_network, runs_floats
     from accelsim.numerics.network import Evaluate, no_evaluator
@@ -191,6 +203,15 @@ def _values(program: Any, chip: Chip, workload: Workload,
              for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
     codes |= {name: network.activations[name].encode(np.asarray(stored[name], np.float64))
               for name in read_constants(workload)}  # fmt: skip
+    return Prepared(network, codes, reference, stored, notes)
+
+
+def _values(program: Any, chip: Chip, workload: Workload, prepared: Prepared,
+            labels: NDArray[np.integer] | None, progress: Progress | None,
+            keep: bool = False) -> tuple[Values, dict[str, Any]]:  # fmt: skip
+    from accelsim.numerics import execute, signal_to_noise, top1
+
+    network, reference, codes = prepared.network, prepared.reference, prepared.codes
     done = execute(program, workload, chip, codes, network,
                    (lambda i, n: progress("values", i, n)) if progress else None)  # fmt: skip
     if done.macs != workload.macs:
@@ -204,7 +225,7 @@ def _values(program: Any, chip: Chip, workload: Workload,
         real = network.activations[outputs[-1]].decode(done.tensors[outputs[-1]])
         scores = {"top1": top1(real, labels), "top1_float": top1(reference[outputs[-1]], labels)}
     quants = {name: network.activations[name] for name in outputs}
-    notes += network.assumptions + [
+    notes = prepared.notes + network.assumptions + [
         f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
         for name, (part, whole) in done.clipped.items() if part > CLIPS * whole
     ]
@@ -218,13 +239,16 @@ def _values(program: Any, chip: Chip, workload: Workload,
                      "input, in time and energy too")  # fmt: skip
     values = Values({name: done.tensors[name] for name in outputs}, quants, noise, scores, notes,
                     {int(row): int(again[row]) for row in np.flatnonzero(again)})  # fmt: skip
+    if keep:
+        values.kept = Kept(done.tensors, network, prepared.stored)
     return values, dict(done.activity)
 
 
 def values_of(result: Result, chip: Chip, inputs: Mapping[str, NDArray[np.generic]],
               labels: NDArray[np.integer] | None = None) -> Values:  # fmt: skip
     """The values of a run's Program again, on crossbars of another age, temperature or seed."""
-    return _values(result.program, chip, result.workload, inputs, labels, "single", None)[0]
+    prepared = prepare(chip, result.workload, inputs)
+    return _values(result.program, chip, result.workload, prepared, labels, None)[0]
 
 
 def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:

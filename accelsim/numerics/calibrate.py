@@ -52,7 +52,7 @@ def build_network(workload: Workload, chip: Chip, values: Values,
     if problems:
         raise InputError(problems)
     formats = tensor_formats(workload, chip)
-    builder = _Builder(workload, chip, values, formats, rounding)
+    builder = NetworkBuilder(workload, chip, values, formats, rounding)
     return builder.build()
 
 
@@ -94,7 +94,9 @@ def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]]) ->
     return found
 
 
-class _Builder:
+class NetworkBuilder:
+    """Plans scales operator by operator; replays of recorded layers put recorded ones in their place."""
+
     def __init__(self, workload: Workload, chip: Chip, values: Values,
                  formats: Mapping[str, str], rounding: Rounding) -> None:  # fmt: skip
         self.workload, self.chip, self.values = workload, chip, values
@@ -103,6 +105,7 @@ class _Builder:
         self.activations: dict[str, Quantization] = {}
         self.weights: dict[str, NDArray[np.int64]] = {}
         self.weight_formats: dict[str, str] = {}
+        self.weight_scales: dict[str, NDArray[np.float64]] = {}
         self.requantizers: dict[str, tuple[Requantizer, ...]] = {}
         kind = "symmetric where negative, else affine" if chip.crossbar is not None else "affine"
         self.notes = ["weights: symmetric, per output channel", f"activations: {kind}, per tensor"]
@@ -124,7 +127,7 @@ class _Builder:
             else:
                 self.activations[op.output] = self.ranged(op.output)
         return Network(self.activations, self.weights, self.requantizers, self.weight_formats,
-                       self.notes)
+                       self.notes, weight_scales=self.weight_scales)
 
     def ranged(self, name: str, relu: bool = False) -> Quantization:
         """The affine quantisation of a tensor's stated range."""
@@ -150,6 +153,11 @@ class _Builder:
             return symmetric(max(-low, high), self.formats[name])
         return affine(low, high, self.formats[name])
 
+    def weight_quantization(self, op: MacOperator, group: int, matrix: NDArray[np.float64],
+                            name: str) -> Quantization:  # fmt: skip
+        """Scales of a group's weights (k, n) in a format."""
+        return symmetric(weight_clips(matrix, name), name)
+
     def mac(self, op: MacOperator) -> None:
         source = self.activations[op.input]
         name = operator_formats(op, self.chip)[1]
@@ -160,12 +168,12 @@ class _Builder:
             matrix = np.asarray(weight_matrix(op, np.asarray(self.values[op.weight])), np.float64)
             codes = np.empty(matrix.shape, np.int64)
             for g in range(groups):
-                quant = symmetric(weight_clips(matrix[g], name), name)
+                quant = self.weight_quantization(op, g, matrix[g], name)
                 codes[g], scales[g] = quant.encode(matrix[g]), quant.scale
             self.weights[op.name] = codes
         else:
             scales[:] = self.activations[op.weight].scale
-        self.weight_formats[op.name] = name
+        self.weight_formats[op.name], self.weight_scales[op.name] = name, scales
         wide = np.asarray(source.scale, np.float64) * scales
         bias = np.zeros((groups, n))
         if op.bias is not None:

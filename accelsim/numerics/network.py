@@ -46,7 +46,8 @@ class Network:
 
     activations: tensor -> Quantization (scale and zero of its codes). weights: operator ->
     (groups, k, n) codes. requantizers: operator -> one Requantizer a group.
-    weight_formats: operator -> format of its weight codes. evaluate: real values of a vector
+    weight_formats: operator -> format of its weight codes. weight_scales: operator -> (groups, n) scales
+    of its weight codes. evaluate: real values of a vector
     operator that has no integer arithmetic, from those of its inputs.
     """
 
@@ -56,6 +57,7 @@ class Network:
     weight_formats: Mapping[str, str] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
     evaluate: Evaluate = no_evaluator
+    weight_scales: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def weight_top(self, operator: str) -> int:
         """Largest magnitude of an operator's weight codes."""

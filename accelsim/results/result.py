@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +13,7 @@ from accelsim.devices.wear import wear_named
 from accelsim.energy import AreaRow, EnergyReport, area
 from accelsim.explore import SearchReport
 from accelsim.mapping import Plan
+from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization
 from accelsim.program.digest import program_digest
 from accelsim.program.table import Program
@@ -42,10 +44,20 @@ class OperatorRow:
 
 
 @dataclass(slots=True)
+class Kept:
+    """What a trace of values is written from. tensors: codes of every tensor. stored: real values of
+    stored tensors, as far as they are known."""
+
+    tensors: Mapping[str, NDArray[np.int64]]
+    network: Network
+    stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Values:
     """outputs: codes. quantization: their scales. signal_to_noise_db: by tensor, against the
     float reference. scores: top1, top1_float. assumptions: how values became codes. repeated: vectors
-    that crossbars read again, by command; part of the run's time."""
+    that crossbars read again, by command; part of the run's time. kept: where it was asked for."""
 
     outputs: dict[str, NDArray[np.int64]]
     quantization: dict[str, Quantization]
@@ -53,6 +65,7 @@ class Values:
     scores: dict[str, float]
     assumptions: list[str] = field(default_factory=list)
     repeated: dict[int, int] = field(default_factory=dict)
+    kept: Kept | None = None
 
 
 @dataclass(slots=True)
