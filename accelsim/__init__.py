@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "load_chip", "load_workload", "run"]
-_PARTS = ("formats", "numerics")  # whose own functions a user calls: accelsim.formats.get(...)
+_PARTS = ("formats", "numerics", "traces")  # whose own functions a user calls: accelsim.formats.get(...)
 
 if TYPE_CHECKING:
     from accelsim.api import load_chip, load_workload, run

@@ -67,6 +67,8 @@ def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False
     lines. dims: symbolic dimensions of an ONNX model by name."""
     from accelsim import config, shipped
 
+    if (Path(path) / "trace.yaml").is_file():  # a trace of values, read as a layer trace
+        path = Path(path) / "trace.yaml"
     if str(path).endswith(".onnx"):
         from accelsim.importers.onnx_model import load_onnx
 

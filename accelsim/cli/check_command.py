@@ -33,6 +33,8 @@ def command(files: tuple[str, ...], gemm: bool, dims: tuple[str, ...]) -> None:
 def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
     from accelsim.importers.zigzag import is_zigzag
 
+    if (Path(name) / "trace.yaml").is_file():
+        return _recorded(name)
     foreign = name.endswith((".onnx", ".json", ".txt", ".mnk", ".tsv"))
     if foreign or (name.endswith((".yaml", ".yml")) and is_zigzag(name)):
         from accelsim import api
@@ -60,6 +62,8 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
 
     root = load_yaml(name)
     keys = set(root.value) if root.is_map else set()
+    if "recorded" in keys:
+        return _recorded(name)
     if "operators" in keys or "inputs" in keys:
         from accelsim.config.workload_file import load_workload
 
@@ -87,3 +91,16 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
     peaks = ", ".join(found)
     return (f"chip {chip.name}: peaks in operations a second (a multiply-accumulate is two) {peaks}; "
             f"digest {chip.digest[:12]}")  # fmt: skip
+
+
+def _recorded(name: str) -> str:
+    """A trace of values, every array of it checked."""
+    from accelsim.traces import check_arrays, load_trace
+
+    trace = load_trace(name)
+    check_arrays(trace, trace.workload.operators)
+    headers = trace.archive.headers.values()
+    made = trace.recorded.chip.get("name")
+    return (f"trace of {trace.workload.name}{f' recorded on {made}' if made else ''}: "
+            f"{len(trace.workload.operators)} operators, {len(headers)} arrays, "
+            f"{sum(header.bytes for header in headers):,} bytes")  # fmt: skip

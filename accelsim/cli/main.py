@@ -10,6 +10,7 @@ import click
 #: command -> its one line of help; the code is in the file of that name
 COMMANDS = {
     "run": "Simulate a workload on a chip: cycles, joules, outputs.",
+    "replay": "Run the layers of a recorded trace on any chip, each from its own inputs.",
     "check": "Check chip, workload, sweep and value files and say what they are.",
     "explain": "Say where the cycles and joules of a run went, and what to change.",
     "compare": "Compare chips, digital or PCM, on one workload, with accuracy over age.",

@@ -40,12 +40,17 @@ from accelsim.cli.dimensions import dims_of
 @click.option("--reports", type=click.Choice(["scalesim"]),
               help="Write SCALE-Sim's three reports, in its own timing, instead of ours.")  # fmt: skip
 @click.option("--throughput", is_flag=True, help="Also measure runs back to back.")
+@click.option("--save-trace", "trace_folder", metavar="DIR",
+              help="Save the codes of every tensor to this folder, for replay.")  # fmt: skip
+@click.option("--reference", metavar="TRACE",
+              help="Say which operator's outputs first differ from this trace of values.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def command(chip: str, workload: str, input_file: str | None, out: str | None, force: bool,
             batch: int | None, dims: tuple[str, ...], overrides: tuple[str, ...], engine: str,
             point: str | None, weights: str | None, mapping_file: str | None, search: str | None,
             budget: int, rounding: str, gemm: bool,
-            reports: str | None, throughput: bool, as_json: bool) -> None:  # fmt: skip
+            reports: str | None, throughput: bool, trace_folder: str | None, reference: str | None,
+            as_json: bool) -> None:  # fmt: skip
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
     SCALE-Sim's .cfg and topology .csv files and .onnx models are read as they are.
@@ -58,6 +63,10 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
 
     if out is not None:
         files.refuse_occupied(Path(out), force)
+    if trace_folder is not None or reference is not None:
+        from accelsim.cli.traced import refuse_without_values
+
+        refuse_without_values(trace_folder, reference, input_file, reports, force)
     if reports is not None:
         from accelsim.cli.scalesim import run_reports
 
@@ -68,7 +77,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
         batch = batch_of(arrays)
     made_chip = api.load_chip(chip, overrides)
     if point is not None:
-        made_chip = _point(made_chip, point)
+        made_chip = at_point(made_chip, point)
     made_workload = api.load_workload(workload, batch, gemm, dims_of(dims))
     mappings = None
     if mapping_file is not None:
@@ -78,26 +87,40 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
     inputs, labels = inputs_of(arrays, made_workload) if arrays else (None, None)
     result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
                      weights=weights, mappings=mappings, rounding=rounding, search=search, budget=budget,
-                     progress=_progress())  # fmt: skip
+                     progress=progress(),
+                     keep=trace_folder is not None or reference is not None)  # fmt: skip
     if throughput:
         from accelsim.explore.throughput import steady_seconds
 
         result.steady_seconds = steady_seconds(result.chip, made_workload, result.plan)
+    compared = None
+    if reference is not None:
+        from accelsim.cli.traced import compared_with
+
+        compared = compared_with(result, reference)
     if out is not None:
         from accelsim.report import draw
 
         files.save(result, out, force, draw)
+    if trace_folder is not None:
+        from accelsim.traces import save_trace
+
+        save_trace(result, trace_folder, force)
     if as_json:
-        click.echo(json.dumps(files.to_dict(result), indent=1))
+        whole = files.to_dict(result)
+        click.echo(json.dumps(whole if compared is None else {**whole, "reference": compared[1]}, indent=1))
     else:
         from accelsim.cli.tables import show
 
         show(result)
-        if out is not None:
-            click.echo(f"written to {out}")
+        if compared is not None:
+            click.echo(compared[0])
+        for folder in (out, trace_folder):
+            if folder is not None:
+                click.echo(f"written to {folder}")
 
 
-def _point(chip: Any, name: str) -> Any:
+def at_point(chip: Any, name: str) -> Any:
     from accelsim.errors import InputError, Problem
 
     names = [item.name for item in chip.operating_points]
@@ -110,7 +133,7 @@ def _point(chip: Any, name: str) -> Any:
     return chip.at(name)
 
 
-def _progress() -> Any:
+def progress() -> Any:
     """Progress on a terminal's standard error; silent elsewhere."""
     if not sys.stderr.isatty():
         return None

@@ -13,7 +13,8 @@ from accelsim.errors import InputError
 from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
-KEYS = ("name", "description", "source", "values", "inputs", "constants", "outputs", "operators")
+KEYS = ("name", "description", "source", "values", "inputs", "constants", "outputs", "operators",
+        "recorded")  # fmt: skip
 MAC_KEYS = ("weight", "bias", "activation", "input_format", "weight_format", "groups")
 KIND_KEYS: dict[str, tuple[str, ...]] = {
     "gemm": (*COMMON, *MAC_KEYS, "n", "weight_transposed"),
@@ -117,8 +118,8 @@ class _TraceReader(VectorReader):
             self.wrong("trace.inputs", node.place, "inputs", "names no tensor", "write x: [1, 64]")
 
     def dimensions(self, node: Node, path: str) -> tuple[int, ...] | None:
-        if not node.is_list or not 1 <= len(node.value) <= 4:
-            self.wrong("trace.shape", node.place, path, "must be a list of 1 to 4 dimensions",
+        if not node.is_list or not 1 <= len(node.value) <= 6:
+            self.wrong("trace.shape", node.place, path, "must be a list of 1 to 6 dimensions",
                        "write [batch, channels, height, width] or [batch, features]")  # fmt: skip
             return None
         sizes = [self.integer(item, f"{path}[{i}]", 1) for i, item in enumerate(node.value)]

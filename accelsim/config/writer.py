@@ -9,6 +9,7 @@ import yaml
 
 from accelsim.chip import Chip
 from accelsim.config.trace_vectors import PARAMETERS
+from accelsim.mapping.tensors import read_constants
 from accelsim.units.base import Quantity
 from accelsim.workload import Conv2d, Gemm, VectorOperator, Workload
 from accelsim.workload.vector_kinds import VECTOR_KINDS
@@ -79,27 +80,26 @@ def chip_yaml(chip: Chip, note: str = "") -> str:
     return _text(whole, note)
 
 
-def workload_yaml(workload: Workload, note: str = "") -> str:
-    """The layer trace of a Workload."""
+def workload_yaml(workload: Workload, note: str = "", more: dict[str, Any] | None = None) -> str:
+    """The layer trace of a Workload. more: further keys."""
     inputs = {name: list(spec.shape) for name, spec in workload.tensors.items()
               if spec.role == "input"}  # fmt: skip
     whole: dict[str, Any] = {"name": workload.name}
     if workload.description:
         whole["description"] = workload.description
     whole["inputs"] = inputs
-    constants = {name: list(workload.tensors[name].shape) for op in workload.operators
-                 if isinstance(op, VectorOperator) for name in op.inputs
-                 if workload.tensors[name].role == "weight"}  # fmt: skip
+    read = read_constants(workload)
+    constants = {name: list(spec.shape) for name, spec in workload.tensors.items() if name in read}
     if constants:
         whole["constants"] = constants
     whole["operators"] = [_operator(op, workload) for op in workload.operators]
     made = {op.output for op in workload.operators}
-    read = {name for op in workload.operators
+    used = {name for op in workload.operators
             for name in (op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight))}  # fmt: skip
     outputs = [name for name, spec in workload.tensors.items() if spec.role == "output"]
-    if set(outputs) != made - read:
+    if set(outputs) != made - used:
         whole["outputs"] = outputs
-    return _text(whole, note)
+    return _text({**whole, **(more or {})}, note)
 
 
 def _vector_keys(op: VectorOperator, workload: Workload) -> dict[str, Any]:

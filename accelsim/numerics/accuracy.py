@@ -23,10 +23,12 @@ def top1(scores: NDArray[np.generic], labels: NDArray[np.integer]) -> float:
 
 
 def signal_to_noise(reference: Floats, codes: NDArray[np.integer], quant: Quantization) -> float:
-    """10 log10 of signal power over error power, in dB."""
+    """10 log10 of signal power over error power, in dB; inf without an error, -inf without a signal."""
     error = reference - quant.decode(codes)
-    power = float((error * error).sum())
-    return float("inf") if power == 0 else float(10 * np.log10((reference**2).sum() / power))
+    power, signal = float((error * error).sum()), float((reference * reference).sum())
+    if power == 0 or signal == 0:
+        return float("inf") if power == 0 else float("-inf")
+    return float(10 * np.log10(signal / power))
 
 
 def float_forward(workload: Workload, inputs: Mapping[str, Floats],

@@ -46,6 +46,13 @@ def weight_matrix(op: MacOperator, weight: Codes) -> Codes:
     return np.ascontiguousarray(weight.reshape(op.groups, op.n, op.k).transpose(0, 2, 1))
 
 
+def weight_tensor(op: MacOperator, matrix: Codes) -> Codes:
+    """The inverse of weight_matrix: weights (groups, k, n) in the operator's own shape."""
+    if isinstance(op, Conv2d) or op.weight_transposed:
+        matrix = matrix.transpose(0, 2, 1)
+    return np.ascontiguousarray(matrix).reshape(op.weight_shape)
+
+
 def raise_output(op: MacOperator, matrix: Codes) -> Codes:
     """The output tensor in its own shape from (groups, m, n)."""
     if not isinstance(op, Conv2d):

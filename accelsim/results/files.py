@@ -84,7 +84,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         }  # fmt: skip
     if result.values is not None:
         # the float reference's last bits differ between machines; ours do not
-        noise = {name: round(value, 4) if np.isfinite(value) else "exact"
+        noise = {name: round(value, 4) if np.isfinite(value) else "exact" if value > 0 else "no signal"
                  for name, value in result.values.signal_to_noise_db.items()}  # fmt: skip
         whole["values"] = {"scores": result.values.scores, "signal_to_noise_db": noise}
         if result.values.repeated:
@@ -173,14 +173,14 @@ def contents(result: Result) -> dict[str, bytes]:
     return files
 
 
-def refuse_occupied(folder: Path, force: bool) -> None:
-    """InputError unless the folder can become the run's: absent, empty, or forced."""
+def refuse_occupied(folder: Path, force: bool, option: str = "--out") -> None:
+    """InputError unless the folder can become the run's: absent, empty, or forced. option: that named it."""
     where = str(folder)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise InputError(Problem("out.file", "is not a folder", "give another --out", file=where))
+        raise InputError(Problem("out.file", "is not a folder", f"give another {option}", file=where))
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise InputError(
-            Problem("out.occupied", "is not empty", "give another --out, or --force", file=where)
+            Problem("out.occupied", "is not empty", f"give another {option}, or --force", file=where)
         )
 
 
@@ -195,15 +195,16 @@ def save(result: Result, folder: str | Path, force: bool = False,
 
 
 def write_folder(files: Mapping[str, bytes], folder: str | Path, force: bool = False,
-                 more: Callable[[Path], None] | None = None) -> None:  # fmt: skip
-    """Write files into a folder, all or nothing; more: adds others to the draft of the folder."""
+                 more: Callable[[Path], None] | None = None, option: str = "--out") -> None:  # fmt: skip
+    """Write files into a folder, all or nothing; more: adds others to the draft of the folder. option: of
+    the command line that named it."""
     target = Path(folder)
-    refuse_occupied(target, force)
+    refuse_occupied(target, force, option)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
-        raise _unwritable(target, error) from None
+        raise _unwritable(target, error, option) from None
     try:
         for name, data in files.items():
             (draft / name).write_bytes(data)
@@ -214,7 +215,7 @@ def write_folder(files: Mapping[str, bytes], folder: str | Path, force: bool = F
         draft.chmod(0o755)
         _replace(draft, target)
     except OSError as error:
-        raise _unwritable(target, error) from None
+        raise _unwritable(target, error, option) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -235,9 +236,9 @@ def _replace(draft: Path, target: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _unwritable(target: Path, error: OSError) -> InputError:
+def _unwritable(target: Path, error: OSError, option: str) -> InputError:
     reason = error.strerror or str(error)
     return InputError(
-        Problem("out.unwritable", f"cannot be written: {reason}", "give another --out",
+        Problem("out.unwritable", f"cannot be written: {reason}", f"give another {option}",
                 file=str(target))
     )  # fmt: skip

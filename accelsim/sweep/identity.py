@@ -11,7 +11,8 @@ from accelsim import __version__
 from accelsim.store import Point, SweepSpec, canonical
 
 #: parts of the package that no result depends on
-BYSTANDERS = ("cli", "report", "rtl", "store", "reproduce", "config", "shipped.py", "jit.py", "api.py")
+BYSTANDERS = ("cli", "report", "rtl", "store", "reproduce", "config", "shipped.py", "jit.py", "api.py",
+              "traces")  # fmt: skip
 #: parts of sweep/ that results do depend on
 EVALUATION = ("evaluate.py", "measures.py", "timed.py", "aged.py")
 
