@@ -24,11 +24,15 @@ def top1(scores: NDArray[np.generic], labels: NDArray[np.integer]) -> float:
 
 def signal_to_noise(reference: Floats, codes: NDArray[np.integer], quant: Quantization) -> float:
     """10 log10 of signal power over error power, in dB; inf without an error, -inf without a signal."""
-    error = reference - quant.decode(codes)
-    power, signal = float((error * error).sum()), float((reference * reference).sum())
-    if power == 0 or signal == 0:
+    return decibels(reference, reference - quant.decode(codes))
+
+
+def decibels(signal: Floats, error: Floats) -> float:
+    """The same of a signal and its error."""
+    power, whole = float((error * error).sum()), float((signal * signal).sum())
+    if power == 0 or whole == 0:
         return float("inf") if power == 0 else float("-inf")
-    return float(10 * np.log10(signal / power))
+    return float(10 * np.log10(whole / power))
 
 
 def float_forward(workload: Workload, inputs: Mapping[str, Floats],

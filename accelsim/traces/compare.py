@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
-from accelsim.numerics.accuracy import signal_to_noise
-from accelsim.numerics.float_network import RealValues, real
+from accelsim.numerics.accuracy import decibels
+from accelsim.numerics.float_network import RealValues
 from accelsim.numerics.quantize import Quantization
 from accelsim.results.result import Result
 from accelsim.traces.recorded import workload_digest
 from accelsim.traces.trace import Tensor, Trace
 from accelsim.workload import VectorOperator
 
-_REAL = real("fp32")  # for numbers that are decoded already
 NOTHING = 2.0**-40  # of the largest magnitude: less is float64's rounding of code times scale
 
 
@@ -59,20 +58,18 @@ def difference(operator: str, kind: str, recorded: Tensor, codes: NDArray[Any],
     if not isinstance(quantization, RealValues):
         if recorded.quantization is None:
             steps = np.abs(quantization.encode(wanted) - codes)
-        elif recorded.whole and _same(recorded.quantization, quantization):
-            steps = np.abs(np.asarray(recorded.codes, np.int64) - codes)
+        elif recorded.whole and np.array_equal(np.ravel(recorded.quantization.scale),
+                                               np.ravel(quantization.scale)):  # fmt: skip
+            shift = quantization.zero - recorded.quantization.zero
+            steps = np.abs(np.asarray(recorded.codes, np.int64) + shift - codes)
             error = np.where(steps == 0, 0.0, error)
     if steps is None:  # codes of other scales stand for the same number only within rounding
         error = np.where(error <= NOTHING * np.abs(wanted).max(initial=0.0), 0.0, error)
     apart = error if steps is None else steps
-    noise = signal_to_noise(wanted, wanted - error, _REAL)
+    noise = decibels(wanted, error)
     return Difference(operator, kind, error.size, int(np.count_nonzero(apart)),
                       float(error.max(initial=0.0)),
                       None if steps is None else int(steps.max(initial=0)), noise)  # fmt: skip
-
-
-def _same(one: Quantization, other: Quantization) -> bool:
-    return one.zero == other.zero and np.array_equal(np.ravel(one.scale), np.ravel(other.scale))
 
 
 def compare_run(result: Result, trace: Trace) -> list[Difference]:

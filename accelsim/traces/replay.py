@@ -122,12 +122,24 @@ def _looks(trace: Trace, op: Operator) -> list[Callable[[], object]]:
 def replay_layer(chip: Chip, trace: Trace, op: Operator, *, weights: str | None = None,
                  engine: str = "auto", evaluate: Evaluate | None = None) -> tuple[Result, str]:  # fmt: skip
     """One layer's Result on a chip, and why it has no values, if it has none."""
-    formats = tensor_formats(trace.workload, chip)
+    formats = formats_of(trace, chip, op)
     if op.name in trace.recorded.model and isinstance(op, VectorOperator):
         op = replace(op, node=op.name)
     work = alone(trace.workload, op, formats)
     prepared, note = _prepared(chip, trace, op, work, formats, evaluate)
     return run(chip, work, prepared=prepared, weights=weights, engine=engine), note
+
+
+def formats_of(trace: Trace, chip: Chip, op: Operator) -> dict[str, str]:
+    """Formats of tensors on a chip as the whole network has them there; a network's output that was
+    recorded in integers keeps its format on a chip of integers, also where that would keep the sums."""
+    formats = dict(tensor_formats(trace.workload, chip))
+    found = trace.quantization(op.output)
+    if found is not None and trace.workload.tensors[op.output].role == "output" and all(
+        isinstance(get(name), Integer) for name in (found.format, formats[op.output])
+    ):  # fmt: skip
+        formats[op.output] = found.format
+    return formats
 
 
 def alone(workload: Workload, op: Operator, formats: Mapping[str, str]) -> Workload:
@@ -208,9 +220,11 @@ class _RecordedBuilder(NetworkBuilder):
         found = self.trace.quantization(name)
         if found is None or isinstance(found, RealValues) or np.size(found.scale) > 1:
             return own
+        shift = own.record.minimum - found.record.minimum  # uint8 is int8 with other codes
+        same = Quantization(own.format, found.scale, found.zero + shift)
         crossed = self.chip.crossbar is not None and low < 0 and not relu
         centred = crossed or name in self.symmetric  # code 0 must stand for 0.0
-        return found if found.format == own.format and not (centred and found.zero) else own
+        return same if found.record.bits == own.record.bits and not (centred and same.zero) else own
 
     def weight_quantization(self, op: MacOperator, group: int, matrix: Floats, name: str) -> Quantization:
         """The recorded scales of a group's weights, or new ones."""
