@@ -58,8 +58,7 @@ def difference(operator: str, kind: str, recorded: Tensor, codes: NDArray[Any],
     if not isinstance(quantization, RealValues):
         if recorded.quantization is None:
             steps = np.abs(quantization.encode(wanted) - codes)
-        elif recorded.whole and np.array_equal(np.ravel(recorded.quantization.scale),
-                                               np.ravel(quantization.scale)):  # fmt: skip
+        elif recorded.whole and _same_scale(recorded.quantization, quantization):
             shift = quantization.zero - recorded.quantization.zero
             steps = np.abs(np.asarray(recorded.codes, np.int64) + shift - codes)
             error = np.where(steps == 0, 0.0, error)
@@ -70,6 +69,13 @@ def difference(operator: str, kind: str, recorded: Tensor, codes: NDArray[Any],
     return Difference(operator, kind, error.size, int(np.count_nonzero(apart)),
                       float(error.max(initial=0.0)),
                       None if steps is None else int(steps.max(initial=0)), noise)  # fmt: skip
+
+
+def _same_scale(one: Quantization, other: Quantization) -> bool:
+    """One scale, or one a channel, each equal."""
+    first, second = np.ravel(one.scale), np.ravel(other.scale)
+    fits = first.size == second.size or 1 in (first.size, second.size)
+    return fits and bool((first == second).all())
 
 
 def compare_run(result: Result, trace: Trace) -> list[Difference]:

@@ -15,7 +15,8 @@ FULL = [pytest.param(block, marks=pytest.mark.full) for block in range(2, 40)]
 
 
 @pytest.mark.parametrize("block", [0, 1, *FULL])
-@pytest.mark.parametrize("kind", ["chip", "trace", "mapping", "values", "cfg", "csv", "sweep"])
+@pytest.mark.parametrize("kind", ["chip", "trace", "mapping", "values", "cfg", "csv", "sweep", "recorded",
+                                  "arrays"])  # fmt: skip
 def test_damaged_files(kind: str, block: int, tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(

@@ -16,6 +16,8 @@ from accelsim.config.mapping_file import load_mappings
 from accelsim.config.values_file import load_npz
 from accelsim.errors import InputError
 from accelsim.sweep.validate import checked_sweep
+from accelsim.traces import check_arrays, load_trace, replay
+from tests.traces import hand_made
 
 ROOT = Path(__file__).parents[2]
 MEMORY = 6 << 30  # bytes of address space that a loader may take
@@ -31,6 +33,7 @@ SOURCES = {
     "cfg": [ROOT / "tests/scalesim/small.cfg"],
     "csv": [ROOT / "tests/scalesim/small.csv"],
     "sweep": [ROOT / "tests/config/sweep.yaml", ROOT / "configs/sweeps/array_size.yaml"],
+    "recorded": [], "arrays": [],  # hand-made, see prepared()
 }
 
 
@@ -65,6 +68,24 @@ def damaged(data: bytes, rng: random.Random, text: bool) -> bytes:
     return data
 
 
+def prepared(kind: str, folder: Path) -> bytes:
+    """The text or the arrays of the hand-made trace, with the other beside the file to be damaged."""
+    name = "fuzzed.npz" if kind == "arrays" else "values.npz"
+    hand_made.write(folder, text=hand_made.TEXT.replace("values.npz", name))
+    return (folder / ("trace.yaml" if kind == "recorded" else "values.npz")).read_bytes()
+
+
+def checked_trace(path: Path) -> None:
+    """A trace with all its arrays; what is accepted can be replayed too."""
+    trace = load_trace(path)
+    check_arrays(trace, trace.workload.operators)
+    if sum(spec.elements for spec in trace.workload.tensors.values()) < 1 << 12:
+        try:
+            replay(accelsim.load_chip("int8_edge"), trace)
+        except InputError as error:  # a chip that cannot run it: not of the file
+            assert error.problems
+
+
 def main(kind: str, first: int, count: int, folder: Path) -> int:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     chip, workload = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_gemm")
@@ -72,14 +93,15 @@ def main(kind: str, first: int, count: int, folder: Path) -> int:
         "chip": accelsim.load_chip, "trace": accelsim.load_workload,
         "mapping": lambda path: load_mappings(path, chip, workload), "values": load_npz,
         "cfg": accelsim.load_chip, "csv": accelsim.load_workload, "sweep": checked_sweep,
+        "recorded": checked_trace, "arrays": lambda path: checked_trace(path.parent / "trace.yaml"),
     }  # fmt: skip
-    ending = {"values": "npz", "cfg": "cfg", "csv": "csv"}.get(kind, "yaml")
+    ending = {"values": "npz", "arrays": "npz", "cfg": "cfg", "csv": "csv"}.get(kind, "yaml")
     path = folder / f"fuzzed.{ending}"
-    sources = [source.read_bytes() for source in SOURCES[kind]]
+    sources = [source.read_bytes() for source in SOURCES[kind]] or [prepared(kind, folder)]
     refused = 0
     for seed in range(first, first + count):
         rng = random.Random(f"{kind} {seed}")
-        path.write_bytes(damaged(rng.choice(sources), rng, kind != "values"))
+        path.write_bytes(damaged(rng.choice(sources), rng, kind not in ("values", "arrays")))
         try:
             load[kind](path)
         except InputError as error:
