@@ -98,8 +98,14 @@ def workload_schema() -> dict[str, Any]:
              "required": ["name", "kind", "input", *workload_file.REQUIRED.get(kind, ())],
              "additionalProperties": False}
         )  # fmt: skip
-    shape = {"type": "array", "items": whole, "minItems": 1, "maxItems": 4}
-    sections = {"name": text, "description": text, "source": text, "values": text,
+    shape = {"type": "array", "items": whole, "minItems": 1, "maxItems": 6}
+    recorded = {"type": "object", "required": ["version"], "additionalProperties": False, "properties": {
+        "version": {"const": 1}, **{key: text for key in ("file", "workload", "made_by")},
+        "rounding": {"enum": ["single", "gemmlowp"]}, "model": {"type": "array", "items": text},
+        "formats": {"type": "object", "additionalProperties": text},
+        "chip": {"type": "object", "properties": {"name": text, "digest": text},
+                 "additionalProperties": False}}}  # fmt: skip
+    sections = {"name": text, "description": text, "source": text, "values": text, "recorded": recorded,
                 "inputs": {"type": "object", "additionalProperties": shape},
                 "constants": {"type": "object", "additionalProperties": shape},
                 "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
