@@ -27,6 +27,8 @@ LOOPS = "tests/formats/test_accumulation.py::test_each_loop_alone"
 TINY = "tests/formats/test_accumulation.py::test_overflow_and_tiny_sums_against_rational_numbers"
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
 STORE = "tests/store"
+REPLAY = "tests/traces/test_replay.py::"
+BAD_TRACES = "tests/traces/test_bad_traces.py"
 
 FAULTS = [
     # -- timing: the array's closed forms
@@ -380,4 +382,21 @@ FAULTS = [
      CLAIMS + "test_adders_of_the_classifier"),
     ("master weights not counted", "reproduce/memory.py", "\"master weights\": copies,",
      "\"master weights\": 0,", CLAIMS + "test_memory"),
+    # -- traces of values
+    ("bias without its zero point", "traces/save.py", "folded = folded + zeros * codes.sum(axis=1)", "pass",
+     REPLAY + "test_round_trip"),
+    ("recorded scales forgotten", "traces/replay.py", "return same if found.record.bits == own.record.bits",
+     "return own if found.record.bits == own.record.bits", REPLAY + "test_round_trip"),
+    ("unsigned codes not shifted", "traces/replay.py", "found.scale, found.zero + shift)",
+     "found.scale, found.zero)", REPLAY + "test_traces_by_others"),
+    ("recorded weight scales forgotten", "traces/replay.py", "if second is None or second.format != name",
+     "if True or second.format != name", REPLAY + "test_traces_by_others"),
+    ("first difference the last", "traces/compare.py", "for row in rows if not row.equal)",
+     "for row in rows[::-1] if not row.equal)", REPLAY + "test_first_operator_that_differs_from_a_reference"),
+    ("codes outside the format taken", "traces/trace.py",
+     "if low < record.minimum or high > record.maximum:", "if False:", BAD_TRACES),
+    ("bombs unpacked", "traces/archive.py", "total > LARGEST_TENSORS or total", "total < 0 or total - total",
+     BAD_TRACES),
+    ("links followed", "traces/recorded.py", "target = (folder / name).resolve()", "target = (folder / name)",
+     BAD_TRACES),
 ]  # fmt: skip
