@@ -95,6 +95,7 @@ class _Run:
         self.matrices: dict[str, Ints] = {}  # output codes on chip, (groups, m, n)
         self.off_chip: dict[str, tuple[MacOperator, Ints]] = {}  # output -> (groups, m, n)
         self.sums: dict[int, Ints] = {}  # by tensor row
+        self.fits = False
         self.buffers: dict[str, Ints] = {}  # vector results on chip
         if activity:
             self.result.activity["zero_products"] = np.zeros(len(program))
@@ -172,7 +173,8 @@ class _Run:
             self.count_zeros(boxes, a, b)
         bits = self.array.accumulator.bits
         bound = largest(a) * int(np.abs(b).sum(axis=1).max(initial=0))
-        free = self.array.accumulator.overflow == "wrap" or bound < 1 << (bits - 1)
+        self.fits = bound < 1 << (bits - 1)  # so that no sum, in any order, leaves the accumulator
+        free = self.array.accumulator.overflow == "wrap" or self.fits
         if free:
             boxes = merged(boxes)
         wide = _float_operands(a, b)
@@ -219,7 +221,8 @@ class _Run:
             total = exact_matmul(left[g, rows, depth], right[g, depth, columns], bound)
             if not first and sums is not None:
                 total += sums[g, rows, columns]
-            total = fit(total, bits, overflow)
+            if not self.fits:
+                total = fit(total, bits, overflow)
         else:
             before = None if first or sums is None else sums[g, rows, columns]
             dataflow = int(self.program.shapes.extents[

@@ -69,23 +69,25 @@ def pool(op: VectorOperator, x: Ints, row0: int, column0: int, out_row0: int, ro
     lowest = np.iinfo(np.int64).min
     best = np.full((*x.shape[:2], rows, width), lowest if op.kind == "max_pool" else 0, np.int64)
     count = np.zeros((rows, width), np.int64)
-    out_r = np.arange(rows)
-    out_c = np.arange(width)
     for i in range(kh):
+        r, to_r = _reached(out_row0 * sh - top + i - row0, sh, rows, x.shape[2])
         for j in range(kw):
-            r = (out_row0 + out_r) * sh - top + i - row0
-            c = out_c * sw - left + j - column0
-            good_r, good_c = (r >= 0) & (r < x.shape[2]), (c >= 0) & (c < x.shape[3])
-            if not good_r.any() or not good_c.any():
-                continue
-            where = np.ix_(np.arange(x.shape[0]), np.arange(x.shape[1]), out_r[good_r],
-                           out_c[good_c])  # fmt: skip
-            values = x[:, :, r[good_r]][:, :, :, c[good_c]]
+            c, to_c = _reached(j - left - column0, sw, width, x.shape[3])
+            values, place = x[:, :, r, c], best[:, :, to_r, to_c]
             if op.kind == "max_pool":
-                best[where] = np.maximum(best[where], values)
+                np.maximum(place, values, out=place)
             else:
-                best[where] += values - zero
-            count[np.ix_(out_r[good_r], out_c[good_c])] += 1
+                place += values - zero
+            count[to_r, to_c] += 1
     if op.kind == "max_pool":
         return best
     return divided(best, np.maximum(count, 1)) + zero
+
+
+def _reached(first: int, stride: int, outputs: int, size: int) -> tuple[slice, slice]:
+    """Of positions first, first + stride, ...: those in 0..size - 1, and the outputs that they belong to."""
+    low = max(0, -(first // stride)) if first < 0 else 0
+    high = min(outputs, -((first - size) // stride)) if first < size else 0
+    high = max(low, high)
+    begin = first + low * stride
+    return slice(begin, begin + (high - low) * stride, stride), slice(low, high)
