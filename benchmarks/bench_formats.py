@@ -43,8 +43,9 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     left, right = a.astype(np.float32), b.astype(np.float32)
     repeats = max(3, int(12 * scale))
     figures: dict[str, float] = {}
-    for name, rounding in (("nearest", "nearest_even"), ("stochastic", "stochastic")):
-        unit = adder(Accumulation("fp16_169", 64, rounding), "fp8_152", "fp8_152")
+    for name, rounding, bits in (("nearest", "nearest_even", 12), ("stochastic", "stochastic", 8),
+                                 ("stochastic_12_bits", "stochastic", 12)):  # fmt: skip
+        unit = adder(Accumulation("fp16_169", 64, rounding, random_bits=bits), "fp8_152", "fp8_152")
         accumulate(left, right, unit)  # compiles
         blas = ours = float("inf")
         for _ in range(repeats):

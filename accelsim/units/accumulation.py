@@ -28,6 +28,7 @@ from accelsim.units.accumulation_loops import (
     any_loop,
     any_row,
     any_step,
+    cut_four,
     cut_loop,
     cut_one,
     cut_pair,
@@ -36,20 +37,20 @@ from accelsim.units.accumulation_loops import (
     plain_loop,
     products,
 )
-from accelsim.units.accumulation_steps import cut_step, nearest_step, odd_sum, random_word
+from accelsim.units.accumulation_steps import cut_step, nearest_step, odd_sum, random_word, steps_a_word
 from accelsim.units.mac_arithmetic import exact_sums, fit
 
 Floats = NDArray[np.float64]
 _KEYS = (key_words, ((word_at, (mixed,)),))
+_CUT = (random_word, cut_step)
 _STEP = (any_step, (rounded, odd_sum))
 #: what each loop calls, for the compiler
 HELPERS: dict[Any, tuple[Any, ...]] = {
     nearest_loop: (nearest_step,),
-    cut_loop: (_KEYS, (cut_pair, (random_word, cut_step)), (cut_one, (random_word, cut_step)), random_word,
-               cut_step),
-    any_loop: (_KEYS, (any_row, (random_word, _STEP)), (products, (rounded,))),
+    cut_loop: (_KEYS, (cut_pair, _CUT), (cut_four, _CUT), (cut_one, _CUT), *_CUT),
+    any_loop: (_KEYS, (any_row, (random_word, _STEP)), (products, (rounded,)), steps_a_word),
 }  # fmt: skip
-MOST_RANDOM_BITS = 16  # half a random word a step
+MOST_RANDOM_BITS = 16  # half a random word a step; up to 8, a quarter
 FLOAT32, FLOAT64 = 24, 53  # bits of their significands
 CALL = 1 << 28  # products of one call of a compiled loop: well below a second
 SMALL = 60_000  # products below which nothing is compiled
@@ -99,7 +100,7 @@ class Adder:
         return self.operands[0].quantum * self.operands[1].quantum
 
     def constants(self) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
-        """(mode, place of the random bits in half a word, packed grid) of the general loops."""
+        """(mode, place of the random bits in a turned word, packed grid) of the general loops."""
         mode = np.array([*mode_of(self.rounding), self.how.random_bits], np.int64)
         place = min(FLOAT32 - self.grid.precision, MOST_RANDOM_BITS) - self.how.random_bits
         return mode, max(place, 0), packed(self.grid, self.overflow, self.rounding)
@@ -208,8 +209,9 @@ def _summed(a: NDArray[Any], b: NDArray[Any], unit: Adder, total: Floats, place:
     def part(rows: slice) -> None:
         ahead = () if loop is nearest_loop else (np.int64(first),)
         seeded = (key, np.int64(index + rows.start * columns), np.int64(columns))
-        kernel(left[rows], right, total[rows], *ahead, size, carry, *constants,
-               *(() if loop is nearest_loop else seeded))  # fmt: skip
+        with np.errstate(all="ignore"):  # plain code wraps and passes NaN on as compiled code does
+            kernel(left[rows], right, total[rows], *ahead, size, carry, *constants,
+                   *(() if loop is nearest_loop else seeded))  # fmt: skip
 
     step = max(1, min(-(-m // max(1, threads)), CALL // max(1, n * depth)))
     pieces = [slice(low, min(low + step, m)) for low in range(0, m, step)]
@@ -264,7 +266,8 @@ def _loop(unit: Adder, a: NDArray[Any], b: NDArray[Any], total: Floats, small: b
             return (nearest_loop, *operands, constants)
         bits = unit.how.random_bits if unit.rounding == "stochastic" else 0
         part = np.uint32(((1 << bits) - 1) << (drop - bits))
-        return (cut_loop, *operands, (part, mask))
+        share = steps_a_word(max(bits, 1))
+        return (cut_loop, *operands, (np.int64(share), part, mask))
     product = unit.product is not None
     product_grid = np.zeros(9, np.int64)
     if unit.product is not None and unit.product.grid is not None:

@@ -3,8 +3,8 @@
 Vectors run along n, never along k, so that no order of additions changes. Four rows at a time
 keep independent additions in flight; behind the last row it is repeated, with the same results.
 Totals are updated in place. carry: the chunk that was begun before goes on (one chunk in all).
-Product k of an output draws half k % 2 of its word k // 2; a chunk that ends before product k draws
-from word k under the inverted key.
+Product k of an output draws from its word k // p, turned to the right by 32 / p bits k % p times, p
+products a word (steps_a_word); a chunk that ends before product k from word k under the inverted key.
 """
 
 from __future__ import annotations
@@ -20,11 +20,13 @@ from accelsim.units.accumulation_steps import (
     nearest_step,
     odd_sum,
     random_word,
+    steps_a_word,
 )
 
 WIDTH = 512  # outputs of one row that are worked on together
 LOW_WORD = np.uint64(0xFFFFFFFF)
 U32, U64 = np.uint32, np.uint64
+TURN = np.uint64(32)
 
 
 def nearest_loop(a: Any, b: Any, total: Any, chunk: Any, carry: Any, even_add: Any, odd_add: Any,
@@ -75,35 +77,57 @@ def key_words(key: Any, index: Any, low: Any, high: Any, width: Any) -> None:
         low[j], high[j] = U32(word & LOW_WORD), U32(word >> U64(32))
 
 
-def cut_pair(s: Any, low: Any, high: Any, number: Any, a0: Any, a1: Any, b0: Any, b1: Any,
+def cut_pair(s: Any, low: Any, high: Any, number: Any, a: Any, b0: Any, b1: Any, words: Any,
              part: Any, mask: Any, width: Any) -> None:  # fmt: skip
-    """Two steps of one row with the two halves of one random word each."""
+    """Two steps of one row with the two halves of one random word each.
+
+    Step by step over all outputs: steps of one output on end would wait for one another."""
+    a0, a1 = a[0], a[1]
     for j in range(width):
         word = random_word(low[j], high[j], number)
-        once = cut_step(s[j], a0 * b0[j], U32(word & part), mask)
-        s[j] = cut_step(once, a1 * b1[j], U32(U32(word >> U32(16)) & part), mask)
+        words[j] = word
+        s[j] = cut_step(s[j], a0 * b0[j], U32(word & part), mask)
+    for j in range(width):
+        s[j] = cut_step(s[j], a1 * b1[j], U32(U32(words[j] >> U32(16)) & part), mask)
 
 
-def cut_one(s: Any, low: Any, high: Any, number: Any, upper: Any, a0: Any, b0: Any, part: Any,
+def cut_four(s: Any, low: Any, high: Any, number: Any, a: Any, b0: Any, b1: Any, b2: Any, b3: Any,
+             words: Any, part: Any, mask: Any, width: Any) -> None:  # fmt: skip
+    """As cut_pair: four steps, the word turned by 0 to 3 bytes."""
+    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
+    for j in range(width):
+        word = random_word(low[j], high[j], number)
+        words[j] = word
+        s[j] = cut_step(s[j], a0 * b0[j], U32(word & part), mask)
+    for j in range(width):
+        s[j] = cut_step(s[j], a1 * b1[j], U32(U32(words[j] >> U32(8)) & part), mask)
+    for j in range(width):
+        s[j] = cut_step(s[j], a2 * b2[j], U32(U32(words[j] >> U32(16)) & part), mask)
+    for j in range(width):
+        word = words[j]
+        s[j] = cut_step(s[j], a3 * b3[j], U32(U32(U32(word >> U32(24)) | U32(word << U32(8))) & part), mask)
+
+
+def cut_one(s: Any, low: Any, high: Any, number: Any, turn: Any, a0: Any, b0: Any, part: Any,
             mask: Any, width: Any) -> None:  # fmt: skip
-    """One step with the lower or upper half of its random word."""
+    """One step with its random word turned to the right by ``turn`` bits."""
     for j in range(width):
-        word = random_word(low[j], high[j], number)
-        half = U32(word >> U32(16)) if upper else word
-        s[j] = cut_step(s[j], a0 * b0[j], U32(half & part), mask)
+        word = U64(random_word(low[j], high[j], number))
+        turned = U32(U64(U64(word | U64(word << TURN)) >> U64(turn)) & LOW_WORD)
+        s[j] = cut_step(s[j], a0 * b0[j], U32(turned & part), mask)
 
 
-def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, part: Any, mask: Any,
-             key: Any, index: Any, columns: Any) -> None:  # fmt: skip
+def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, share: Any, part: Any,
+             mask: Any, key: Any, index: Any, columns: Any) -> None:  # fmt: skip
     """total += a @ b in chunks, float32, every sum by cut_step.
 
-    first: k of the first product. part: where random bits stand (0: plain cutting). index: number
-    of output (0, 0), rows ``columns`` apart.
+    first: k of the first product. share: steps a random word. part: where random bits stand (0: plain
+    cutting). index: number of output (0, 0), rows ``columns`` apart.
     """
     m, depth = a.shape
     n = b.shape[1]
     s, c = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
-    low, high = np.empty(WIDTH, np.uint32), np.empty(WIDTH, np.uint32)
+    low, high, words = np.empty(WIDTH, np.uint32), np.empty(WIDTH, np.uint32), np.empty(WIDTH, np.uint32)
     for j0 in range(0, n, WIDTH):
         w = min(WIDTH, n - j0)
         for i in range(m):
@@ -115,13 +139,18 @@ def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, par
                 k = k0
                 while k < end:
                     at = first + k
-                    step, row = U32(at // 2), b[k, j0 : j0 + w]
-                    if at % 2 == 0 and k + 1 < end:
-                        cut_pair(s, low, high, step, a[i, k], a[i, k + 1], row,
-                                 b[k + 1, j0 : j0 + w], part, mask, w)  # fmt: skip
-                        k += 2
+                    step, lane = U32(at // share), at % share
+                    if lane == 0 and k + share <= end:
+                        b0, b1 = b[k, j0 : j0 + w], b[k + 1, j0 : j0 + w]
+                        if share == 2:
+                            cut_pair(s, low, high, step, a[i, k : k + 2], b0, b1, words, part, mask, w)
+                        else:
+                            cut_four(s, low, high, step, a[i, k : k + 4], b0, b1, b[k + 2, j0 : j0 + w],
+                                     b[k + 3, j0 : j0 + w], words, part, mask, w)  # fmt: skip
+                        k += share
                     else:
-                        cut_one(s, low, high, step, at % 2 == 1, a[i, k], row, part, mask, w)
+                        turn = 32 // share * lane
+                        cut_one(s, low, high, step, turn, a[i, k], b[k, j0 : j0 + w], part, mask, w)
                         k += 1
                 for j in range(w):
                     word = random_word(low[j], U32(~high[j]), U32(first + end))
@@ -131,8 +160,10 @@ def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, par
 
 def any_step(total: Any, term: Any, word: Any, shift: Any, kind: Any, positive: Any, negative: Any,
              bits: Any, grid: Any) -> Any:  # fmt: skip
-    """total + term rounded to a grid, in float64; random bits from ``shift`` of a word on."""
-    random = np.int64((np.int64(word) >> shift) & ((np.int64(1) << bits) - 1))
+    """total + term rounded to a grid, in float64; random bits from ``shift`` of a word on, which
+    goes round."""
+    twice = U64(U64(word) | U64(U64(word) << TURN))
+    random = np.int64(np.int64(U64(twice >> U64(shift))) & ((np.int64(1) << bits) - 1))
     return rounded(odd_sum(total, term), random, kind, positive, negative, bits, grid)
 
 
@@ -170,11 +201,12 @@ def any_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, pro
     """total += a @ b in chunks, float64, to any grid in any rounding, with every end watched.
 
     mode: (kind, positive, negative, random bits). place: lowest position of the random bits in
-    half a word.
+    their part of a word.
     """
     m, depth = a.shape
     n = b.shape[1]
     s, c, term = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
+    share = np.int64(steps_a_word(mode[3]))
     low, high, opposite = (np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32),
                            np.zeros(WIDTH, np.uint32))  # fmt: skip
     for j0 in range(0, n, WIDTH):
@@ -190,8 +222,8 @@ def any_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, pro
                 for k in range(k0, end):
                     at = first + k
                     products(term, a[i, k], b[k, j0 : j0 + w], product, product_grid, w)
-                    any_row(s, term, low, high, U32(at // 2), place + 16 * (at % 2), mode, grid,
-                            w)  # fmt: skip
+                    shift = place + 32 // share * (at % share)
+                    any_row(s, term, low, high, U32(at // share), shift, mode, grid, w)
                 if carry:
                     c[:w] = s[:w]
                 else:
@@ -205,7 +237,7 @@ def plain_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, p
     """any_loop on whole (m, n) arrays, for little work: nothing is compiled."""
     m, depth = a.shape
     kind, positive, negative, bits = mode
-    zero = np.int64(0)
+    zero, share = np.int64(0), steps_a_word(bits)
     low, high = np.zeros(total.shape, np.uint32), np.zeros(total.shape, np.uint32)
     if kind == STOCHASTIC:
         number = index + np.arange(m)[:, None] * columns + np.arange(b.shape[1])
@@ -220,7 +252,7 @@ def plain_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, p
                 term = a[:, k, None] * b[k]
                 if product:
                     term = rounded(term, zero, NEAREST, zero, zero, zero, product_grid)
-                word = random_word(low, high, U32(at // 2))
-                s = any_step(s, term, word, place + 16 * (at % 2), kind, positive, negative, bits, grid)
+                word, shift = random_word(low, high, U32(at // share)), place + 32 // share * (at % share)
+                s = any_step(s, term, word, shift, kind, positive, negative, bits, grid)
             word = random_word(low, ~high, U32(int(first) + end))
             total[:] = s if carry else any_step(total, s, word, place, kind, positive, negative, bits, grid)

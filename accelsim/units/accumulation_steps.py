@@ -18,18 +18,24 @@ SIGN32 = np.uint32(1 << 31)
 SIGN64 = np.int64(np.iinfo(np.int64).min)
 #: odd multipliers of a 32-bit mixing function (Wellons, "Prospecting for hash functions", 2018)
 WELLONS_1, WELLONS_2 = np.uint32(0x7FEB352D), np.uint32(0x846CA68B)
-GOLDEN32 = np.uint32(0x9E3779B9)
+GOLDEN64 = np.uint64(0x9E3779B9)
 HALF = np.uint32(16)
 
 
 def random_word(low: Any, high: Any, number: Any) -> Any:
     """32 random bits, a function of an output's two key words and of a step's number (uint32)."""
-    x = U32(low + U32(U32(number) * GOLDEN32))
+    x = U32(low + U32(U64(number) * GOLDEN64))  # the product fits 64 bits: NumPy has nothing to warn of
     x = U32(x ^ U32(x >> HALF))
     x = U32(x * WELLONS_1)
     x = U32(x ^ U32(U32(x >> U32(15)) ^ high))
     x = U32(x * WELLONS_2)
     return U32(x ^ U32(x >> HALF))
+
+
+def steps_a_word(bits: Any) -> Any:
+    """How many additions share one random word of 32 bits, each with a part of its own: 4 of 8 bits
+    where that is enough, else 2 of 16."""
+    return 4 if bits <= 8 else 2
 
 
 def nearest_step(total: Any, even_add: Any, odd_add: Any, odd: Any, mask: Any) -> Any:

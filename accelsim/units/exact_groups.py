@@ -20,8 +20,8 @@ from accelsim.formats import Grid
 from accelsim.formats.random_bits import key_of, word_at
 from accelsim.formats.rounding import INFINITY, MAGNITUDE, STOCHASTIC, rounded
 from accelsim.units.accumulation import Adder
-from accelsim.units.accumulation_loops import LOW_WORD
-from accelsim.units.accumulation_steps import SIGN64, random_word
+from accelsim.units.accumulation_loops import LOW_WORD, TURN
+from accelsim.units.accumulation_steps import SIGN64, random_word, steps_a_word
 
 Floats = NDArray[np.float64]
 EXACT = 53  # bits
@@ -135,14 +135,15 @@ def grouped_loop(left: Operand, right: Operand, group: int, total: Floats, first
     depth = left.values.shape[1]
     parts = group_parts(left, right, group)
     kind, positive, negative, bits = mode
+    share = steps_a_word(bits)
     low = high = np.zeros(total.shape, np.uint32)
     if kind == STOCHASTIC:
         words = word_at(key, index + np.arange(len(total))[:, None] * columns + np.arange(total.shape[1]))
         low, high = (words & LOW_WORD).astype(np.uint32), (words >> np.uint64(32)).astype(np.uint32)
 
     def step(before: Floats, terms: list[Floats], high_word: NDArray[np.uint32], at: int, shift: int) -> Floats:
-        word = random_word(low, high_word, np.uint32(at)).astype(np.int64)
-        random = (word >> shift) & ((1 << int(bits)) - 1)
+        word = random_word(low, high_word, np.uint32(at)).astype(np.uint64)
+        random = ((word | word << TURN) >> np.uint64(shift)).astype(np.int64) & ((1 << int(bits)) - 1)
         found = rounded(odd_total([before, *terms]), random, kind, positive, negative, bits, grid)
         return np.asarray(found, np.float64)
 
@@ -159,5 +160,5 @@ def grouped_loop(left: Operand, right: Operand, group: int, total: Floats, first
                 if right.scales is not None:
                     power = power + right.scales[g0 // group].astype(np.int32)
                 scaled = [np.ldexp(term, power) for term in terms]
-                s = step(s, scaled, high, at // 2, place + 16 * (at % 2))
+                s = step(s, scaled, high, at // share, place + 32 // share * (at % share))
             total[:] = s if carry else step(total, [s], ~high, first + end, place)

@@ -67,9 +67,12 @@ def run(a, b, total, first, chunk, acc, prod, rounded_product, key, index, colum
                     p = a[i, k] * b[k, j]
                     if rounded_product:
                         p = round_whole(p, prod[0], prod[1], prod[2], prod[3], prod[4], 0, 0, 1)
-                    word = random_word(low, high, np.uint32((first + k) // 2))
-                    half = (np.int64(word) >> (16 * ((first + k) % 2))) & 0xFFFF
-                    draw = (half >> place) & ((1 << acc[6]) - 1)
+                    share = 4 if acc[6] <= 8 else 2
+                    word = random_word(low, high, np.uint32((first + k) // share))
+                    draw = 0
+                    for bit in range(acc[6]):  # of the word's bits, counted around its end
+                        from_bit = (place + bit + (32 // share) * ((first + k) % share)) % 32
+                        draw |= ((np.int64(word) >> from_bit) & 1) << bit
                     s = round_whole(s + p, acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], draw, acc[6])
                     k += 1
                     offset += 1
@@ -102,7 +105,9 @@ def reference(a: np.ndarray, b: np.ndarray, unit: Adder, product: Format | None 
     acc = _packed(unit.grid, small, MODES.index(unit.rounding), unit.how.random_bits)
     prod = _packed(product.grid, small, 0, 1) if product is not None and product.grid is not None else acc
     kernel = jit.compiled(run, ((word_at, (mixed,)), random_word, round_whole))
-    place = max(min(24 - unit.grid.precision, 16) - unit.how.random_bits, 0)
-    kernel(*whole, total, 0, unit.how.chunk, acc, prod, product is not None, key_of(unit.how.seed), index,
-           b.shape[1], place)  # fmt: skip
+    bits = unit.how.random_bits
+    place = max(min(24 - unit.grid.precision, 16) - bits, 0)
+    with np.errstate(over="ignore"):
+        kernel(*whole, total, 0, unit.how.chunk, acc, prod, product is not None, key_of(unit.how.seed), index,
+               b.shape[1], place)  # fmt: skip
     return total * small

@@ -91,8 +91,9 @@ def test_each_loop_alone(rounding: str, monkeypatch: pytest.MonkeyPatch) -> None
     """Few steps through the loops that are compiled (and are plain Python with NUMBA_DISABLE_JIT=1)."""
     monkeypatch.setattr(accumulation, "SMALL", 0)
     a, b = data(("fp8_152", "fp8_152"), 9, (5, 47, 6), 4)
-    for chunk in (0, 5):
-        unit = adder(Accumulation("fp16_169", chunk, rounding, random_bits=11, seed=6), "fp8_152", "fp8_152")
+    for chunk, bits in ((0, 11), (5, 11), (0, 7), (6, 8)):
+        how = Accumulation("fp16_169", chunk, rounding, random_bits=bits, seed=6)
+        unit = adder(how, "fp8_152", "fp8_152")
         assert np.array_equal(accumulate(a, b, unit), reference(a, b, unit))
 
 
@@ -209,21 +210,23 @@ def tiled(a: np.ndarray, b: np.ndarray, unit: accumulation.Adder, rng: np.random
     return total
 
 
-TILED = [("fp8_152", "fp16_169", "nearest_even", 64), ("fp8_152", "fp16_169", "stochastic", 64),
-         ("fp8_152", "fp16_169", "stochastic", 0), ("fp8_152", "fp16_169", "stochastic", 5),
-         ("fp16", "fp16", "stochastic", 16), ("int8", "int16", "nearest_even", 0)]  # fmt: skip
+#: (operands, accumulator, rounding, chunk, random bits)
+TILED = [("fp8_152", "fp16_169", "nearest_even", 64, 12), ("fp8_152", "fp16_169", "stochastic", 64, 12),
+         ("fp8_152", "fp16_169", "stochastic", 0, 12), ("fp8_152", "fp16_169", "stochastic", 5, 8),
+         ("fp8_152", "fp16_169", "stochastic", 64, 8), ("fp8_152", "fp16_169", "stochastic", 0, 7),
+         ("fp16", "fp16", "stochastic", 16, 12), ("int8", "int16", "nearest_even", 0, 12)]  # fmt: skip
 
 
 def tilings(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(5)
-    for name, total, rounding, chunk in TILED:
+    for name, total, rounding, chunk, bits in TILED:
         a, b = data((name, name), 5, (21, 170, 23), 3)
-        unit = adder(Accumulation(total, chunk, rounding, seed=11), name, name)
+        unit = adder(Accumulation(total, chunk, rounding, random_bits=bits, seed=11), name, name)
         whole = digest(accumulate(a, b, unit))
         for number in range(count // len(TILED) + 1):
             if number % 3 == 0:  # small tiles, compiled all the same
                 monkeypatch.setattr(accumulation, "SMALL", 0)
-            assert digest(tiled(a, b, unit, rng)) == whole, (name, total, rounding, chunk, number)
+            assert digest(tiled(a, b, unit, rng)) == whole, (name, total, rounding, chunk, bits)
             monkeypatch.undo()
 
 
@@ -238,9 +241,11 @@ def test_a_thousand_tilings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_plain_and_compiled_and_narrow_and_wide_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     a, b = data(("fp8_152", "fp8_152"), 4, (7, 90, 33), 8)
-    for rounding in ("nearest_even", "nearest_away", "toward_zero", "stochastic"):
+    for rounding, bits in (("nearest_even", 12), ("nearest_away", 12), ("toward_zero", 12), ("stochastic", 12),
+                           ("stochastic", 8), ("stochastic", 3)):  # fmt: skip
         for chunk in (0, 64, 9):
-            unit = adder(Accumulation("fp16_169", chunk, rounding, seed=1), "fp8_152", "fp8_152")
+            how = Accumulation("fp16_169", chunk, rounding, random_bits=bits, seed=1)
+            unit = adder(how, "fp8_152", "fp8_152")
             results = []
             for small, narrow in ((10**9, True), (0, True), (0, False)):
                 monkeypatch.setattr(accumulation, "SMALL", small)
@@ -262,6 +267,11 @@ def test_random_words_are_even_and_independent() -> None:
     signs = 2.0 * flat - 1
     assert abs((signs[1:] * signs[:-1]).mean(axis=1)).max() < 0.015
     assert abs((signs[:, :-32] * signs[:, 32:]).mean(axis=1)).max() < 0.015
+    signed = 2.0 * bits - 1
+    for first in range(0, 32, 8):  # the bytes that four steps draw
+        for second in range(first + 8, 32, 8):
+            both = signed[..., first : first + 8] * signed[..., second : second + 8]
+            assert abs(both.mean(axis=(0, 1))).max() < 0.01
     halves = 2.0 * bits[..., :16] - 1, 2.0 * bits[..., 16:] - 1
     assert abs((halves[0] * halves[1]).mean(axis=(0, 1))).max() < 0.01
     assert len(np.unique(drawn)) > 0.999 * drawn.size
