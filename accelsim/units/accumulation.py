@@ -37,7 +37,13 @@ from accelsim.units.accumulation_loops import (
     plain_loop,
     products,
 )
-from accelsim.units.accumulation_steps import cut_step, nearest_step, odd_sum, random_word, steps_a_word
+from accelsim.units.accumulation_steps import (
+    cut_step,
+    nearest_step,
+    odd_sum,
+    random_word,
+    steps_a_word,
+)
 from accelsim.units.mac_arithmetic import exact_sums, fit
 
 Floats = NDArray[np.float64]

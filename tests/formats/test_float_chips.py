@@ -207,3 +207,67 @@ def test_resnet50_in_one_run(tmp_path: Path) -> None:
         wanted = get("fp8_152").quantize(np.maximum(sums, 0.0))
         got = np.asarray(done.tensors[op.output], float)[0].reshape(op.n, -1).T[np.ix_(rows, columns)]
         assert np.array_equal(got, wanted)
+
+
+def transformer_step(op: VectorOperator, inputs: list[np.ndarray]) -> np.ndarray:
+    """Values of BERT's vector operators in float64; the chip rounds each output once."""
+    x = inputs[0]
+    if op.kind == "softmax":
+        power = np.exp(x - x.max(-1, keepdims=True))
+        return np.asarray(power / power.sum(-1, keepdims=True))
+    if op.kind == "layer_norm":
+        return np.asarray((x - x.mean(-1, keepdims=True)) / (x.std(-1, keepdims=True) + 1e-6))
+    if op.kind == "gelu":
+        return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3))))
+    if op.kind == "gather":
+        return np.asarray(x[inputs[1].astype(int)])
+    if op.kind == "slice":
+        return np.asarray(x[: op.output_shape[0]])
+    return {"tanh": lambda: np.tanh(x), "add": lambda: x + inputs[1],
+            "transpose": lambda: x.transpose(op.order)}[op.kind]()  # fmt: skip
+
+
+@pytest.mark.full
+def test_bert_base_in_one_program(tmp_path: Path) -> None:
+    """128 tokens through all of BERT-base on the FP8 chip: cycles, joules and values from one Program;
+    sampled tiles of weights, scores and mixes of activations equal to the whole-number reference."""
+    from accelsim.mapping import compile_program
+    from accelsim.mapping.tensors import read_constants
+    from accelsim.numerics import execute
+    from accelsim.numerics.float_network import build_float_network
+
+    workload = random_values(accelsim.load_workload("bert_base"), tmp_path / "values.npz")
+    chip, rng = accelsim.load_chip("fp8_64"), np.random.default_rng(1)
+    timed = accelsim.run(chip, workload)
+    program = compile_program(chip, workload, chosen=plan(chip, workload))
+    assert timed.energy and timed.timeline
+    assert np.array_equal(program.commands.opcode, timed.program.commands.opcode)
+    stored = {name: rng.normal(size=workload.tensors[name].shape) for name in read_constants(workload)}
+    stored |= accelsim.api.load_values(workload)
+    network = build_float_network(workload, chip, stored)
+    network.evaluate = transformer_step
+    ids = {name: rng.integers(0, 9 if name == "tokens" else 2, spec.shape)
+           for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
+    codes = {name: network.activations[name].encode(x.astype(float)) for name, x in ids.items()}
+    codes |= {name: network.activations[name].encode(stored[name].astype(float))
+              for name in read_constants(workload)}  # fmt: skip
+    done = execute(program, workload, chip, codes, network)
+    assert done.macs == workload.macs
+    unit = adder(chip.array.accumulator.accumulation, "fp8_152", "fp8_152")
+    named = {op.name: op for op in workload.operators if isinstance(op, MacOperator)}
+    for part in ("self_q", "self_scores", "self_mix", "up", "down"):
+        op = named[f"layer0_{part}"]
+        a = lower_input(op, np.asarray(done.tensors[op.input], float))
+        b = network.real_weights.get(op.name)
+        if b is None:
+            b = weight_matrix(op, np.asarray(done.tensors[op.weight], float))
+        group = op.groups - 1
+        rows, columns = rng.choice(op.m, 8), rng.choice(op.n, 16)
+        sums = reference(a[group][rows], b[group][:, columns], unit)
+        if op.bias is not None:
+            sums = sums + network.biases[op.name][group][columns]
+        got = np.asarray(done.tensors[op.output], float).reshape(op.groups, op.m, op.n)[group]
+        wanted = get("fp8_152").quantize(sums)
+        assert np.array_equal(got[np.ix_(rows, columns)], wanted), part
+        assert len(np.unique(wanted)) > 5, part
+    print(f"BERT-base: {done.macs:,} multiply-accumulates, {timed.cycles:,} cycles")
