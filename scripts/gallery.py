@@ -77,6 +77,7 @@ def keep(name: str, store: Path) -> None:
     with (pictures / "table_points.csv").open(newline="") as file:
         best = list(csv.DictReader(file))
     records = [record for record in index(store).records() if record.ok]
+    records.sort(key=lambda record: json.dumps(record.point.plain(), sort_keys=True))  # not as they ended
     chosen = [records[n * (len(records) - 1) // max(1, SAMPLE - 1)] for n in range(min(SAMPLE, len(records)))]
     whole: dict[str, Any] = {
         "question": asked.question, "answers": {one.stem: one.drawn.answer for one in done if one.drawn},

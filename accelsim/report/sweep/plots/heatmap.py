@@ -60,8 +60,12 @@ class Heatmap(Plot):
             rows += _draw(view, made, place, (base, work), pair, table, objective, scale)
             answers.append(_answer(view, base, work, pair, table, objective))
         best = "largest" if better_when_larger(objective) else "smallest"
-        notes = [f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; boxed: the best "
-                 "cell; crossed out: no design that keeps the constraints"]  # fmt: skip
+        notes = [f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; "
+                 "boxed: the best cell"]  # fmt: skip
+        if any(holes(table) for table in tables):
+            notes[0] += "; crossed out: no design" + (
+                " that keeps the constraints" if view.context.constraints else " of the sweep"
+            )
         notes += left_out("panels", [f"{work} on {base}" for base, work, _ in places[MOST_MAPS:]])
         return Drawn(made, ["base", "workload", "key", "value", "other key", "other value", measure], rows,
                      " ".join(answers), boundary_of(measure), notes,
@@ -104,6 +108,12 @@ def cells(view: View, base: str, work: str, pair: tuple[str, str], objective: st
     np.minimum.at(table, (y.codes[rows], x.codes[rows]), cost[rows])
     table[np.isinf(table)] = np.nan
     return -table if better_when_larger(objective) else table
+
+
+def holes(table: Floats) -> bool:
+    """Whether a cell within the drawn rows and columns has no value."""
+    known = np.isfinite(table)
+    return not bool(known[np.ix_(known.any(axis=1), known.any(axis=0))].all())
 
 
 def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple[str, str], table: Floats,
