@@ -19,6 +19,7 @@ from accelsim.explore import search_plan
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.search import BUDGET
+from accelsim.numerics.ranges import Calibration
 from accelsim.program.opcodes import Opcode
 from accelsim.program.validate import validate
 from accelsim.results.result import Kept, Result, Values
@@ -114,6 +115,8 @@ def run(
     progress: Progress | None = None,
     prepared: Prepared | None = None,
     keep: bool = False,
+    calibration: Calibration | None = None,
+    samples: Mapping[str, NDArray[np.generic]] | None = None,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -124,6 +127,7 @@ def run(
     looks for mappings that make it small, with ``budget`` engine runs an operator, instead of
     taking the default ones. prepared: a network and codes of its inputs, in the place of inputs and the
     workload's values. keep: the Result keeps every tensor's codes, for traces.save_trace.
+    calibration: ranges from values, those on ``samples`` (default: the inputs), and clips of weights.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
@@ -141,7 +145,7 @@ def run(
     validate(program, workload)
     values, activity = None, None
     if prepared is None and inputs is not None:
-        prepared = prepare(chip, workload, inputs, rounding)
+        prepared = prepare(chip, workload, inputs, rounding, calibration, samples)
     if prepared is not None:
         values, activity = _values(program, chip, workload, prepared, labels, progress, keep)
     timeline = simulate(program, chip, engine, activity=activity)  # type: ignore[arg-type]
@@ -172,12 +176,13 @@ def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list
 
 
 def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.generic]],
-            rounding: str = "single") -> Prepared:  # fmt: skip
+            rounding: str = "single", calibration: Calibration | None = None,
+            samples: Mapping[str, NDArray[np.generic]] | None = None) -> Prepared:  # fmt: skip
     """The network of a workload's values on a chip, and the codes of inputs; InputError where values
-    are missing or do not fit."""
+    are missing or do not fit. calibration, samples: see run; samples hold one batch or several."""
     from accelsim.mapping.tensors import read_constants
     from accelsim.numerics import Network, build_network, float_forward
-    from accelsim.numerics.calibrate import ranges_of
+    from accelsim.numerics.calibrate import ranges_of, with_ranges
     from accelsim.numerics.float_network import build_float_network, runs_floats
     from accelsim.numerics.network import Evaluate, no_evaluator
 
@@ -192,14 +197,20 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
     reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()
                                          if k in workload.tensors}, stored, evaluate)  # fmt: skip
     notes = []
-    if str(workload.values).endswith(".onnx"):
+    if calibration is not None:
+        seen = [reference] if samples is None else [
+            float_forward(workload, part, stored, evaluate) for part in _batches(workload, samples)]
+        stored, said = with_ranges(workload, chip, stored, seen, calibration)
+        notes = [f"{said} {'these inputs' if samples is None else 'the given samples'}"]
+    elif str(workload.values).endswith(".onnx"):
         stored = {**ranges_of(workload, reference), **stored}
         notes = ["ranges of activations: the largest magnitudes on these inputs"]
     network: Network
     if runs_floats(workload, chip):
         network = build_float_network(workload, chip, stored)
     else:
-        network = build_network(workload, chip, stored, rounding)  # type: ignore[arg-type]
+        network = build_network(workload, chip, stored, rounding,  # type: ignore[arg-type]
+                                calibration.weights if calibration else "")
     network.evaluate = evaluate
     codes = {name: network.activations[name].encode(np.asarray(inputs[name], np.float64))
              for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
@@ -273,6 +284,27 @@ def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:
     if problems:
         raise InputError(problems)
     return stored
+
+
+def _batches(workload: Workload, samples: Mapping[str, NDArray[np.generic]]) -> list[dict[str, Any]]:
+    """Samples in parts of the workload's batch, what is beyond whole ones left out; InputError where there
+    is not one whole batch."""
+    specs = {name: spec for name, spec in workload.tensors.items() if spec.role == "input"}
+    parts = {name: np.asarray(samples[name], np.float64) for name in specs if name in samples}
+    counts = {value.size // specs[name].elements for name, value in parts.items()}
+    whole = all(value.size % max(1, specs[name].elements // specs[name].shape[0]) == 0
+                for name, value in parts.items())  # fmt: skip
+    if len(counts) != 1 or 0 in counts or not whole or len(parts) < len(specs):
+        wanted = ", ".join(f"{name} {list(spec.shape)}" for name, spec in specs.items())
+        raise InputError(Problem("calibrate.samples", "hold no whole batch of the inputs",
+                                 f"give one or more batches: {wanted}", file="--samples"))  # fmt: skip
+    count = counts.pop()
+    found = []
+    for number in range(count):
+        found.append({name: value.ravel()[: count * specs[name].elements].reshape(
+            count, *specs[name].shape)[number] for name, value in parts.items()})
+        _check_inputs(workload, found[-1])
+    return found
 
 
 def _check_inputs(workload: Workload, inputs: Mapping[str, NDArray[np.generic]]) -> None:

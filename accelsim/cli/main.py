@@ -13,6 +13,7 @@ COMMANDS = {
     "replay": "Run the layers of a recorded trace on any chip, each from its own inputs.",
     "check": "Check chip, workload, sweep and value files and say what they are.",
     "explain": "Say where the cycles and joules of a run went, and what to change.",
+    "sensitivity": "Say which layer costs most accuracy in few bits.",
     "compare": "Compare chips, digital or PCM, on one workload, with accuracy over age.",
     "format": "Show a number format: range, precision, special values, number line.",
     "device": "Fit a device file to measured conductances.",

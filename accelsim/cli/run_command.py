@@ -10,13 +10,16 @@ from typing import Any
 import click
 
 from accelsim.cli.dimensions import dims_of
+from accelsim.cli.quantisation import quantisation_options
 
 
 @click.command("run")
 @click.argument("chip")
 @click.argument("workload")
-@click.option("--input", "input_file", metavar="FILE.npz",
-              help="Values of the input tensors (and labels): computes outputs.")  # fmt: skip
+@click.option("--input", "input_file", metavar="FILE",
+              help="Values of the input tensors (and labels), .npz, .npy or a picture: outputs.")  # fmt: skip
+@quantisation_options
+@click.option("--snr", is_flag=True, help="Show the signal to noise of every layer's outputs.")
 @click.option("--out", metavar="DIR", help="Write results and pictures to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
@@ -34,7 +37,7 @@ from accelsim.cli.dimensions import dims_of
               help="Search mappings that make this small, instead of the default ones.")  # fmt: skip
 @click.option("--budget", default=12, show_default=True, type=click.IntRange(1, 100_000),
               help="Engine runs an operator for --search.")  # fmt: skip
-@click.option("--rounding", default="single", type=click.Choice(["single", "gemmlowp"]),
+@click.option("--rounding", default="single", type=click.Choice(["single", "gemmlowp", "float32"]),
               show_default=True, help="How sums become codes.")  # fmt: skip
 @click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
 @click.option("--reports", type=click.Choice(["scalesim"]),
@@ -50,7 +53,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
             point: str | None, weights: str | None, mapping_file: str | None, search: str | None,
             budget: int, rounding: str, gemm: bool,
             reports: str | None, throughput: bool, trace_folder: str | None, reference: str | None,
-            as_json: bool) -> None:  # fmt: skip
+            as_json: bool, snr: bool, **quantisation: Any) -> None:  # fmt: skip
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
     SCALE-Sim's .cfg and topology .csv files and .onnx models are read as they are.
@@ -58,7 +61,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
     optionally "labels"; its first dimension sets the batch when --batch does not.
     """
     from accelsim import api
-    from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
+    from accelsim.cli.quantisation import Quantisation
     from accelsim.results import files
 
     if out is not None:
@@ -72,22 +75,22 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
 
         run_reports(chip, workload, gemm, out, force)
         return
-    arrays = load_arrays(input_file)
-    if batch is None and arrays:
-        batch = batch_of(arrays)
+    asked = Quantisation(input_file, **quantisation)
+    batch = asked.batch(batch)
     made_chip = api.load_chip(chip, overrides)
     if point is not None:
         made_chip = at_point(made_chip, point)
-    made_workload = api.load_workload(workload, batch, gemm, dims_of(dims))
+    made_workload = asked.applied(api.load_workload(workload, batch, gemm, dims_of(dims)))
     mappings = None
     if mapping_file is not None:
         from accelsim.config.mapping_file import load_mappings
 
         mappings = load_mappings(mapping_file, made_chip, made_workload)
-    inputs, labels = inputs_of(arrays, made_workload) if arrays else (None, None)
+    inputs, labels = asked.inputs(made_workload)
     result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
                      weights=weights, mappings=mappings, rounding=rounding, search=search, budget=budget,
-                     progress=progress(),
+                     progress=progress(), calibration=asked.calibration,
+                     samples=asked.samples(made_workload),
                      keep=trace_folder is not None or reference is not None)  # fmt: skip
     if throughput:
         from accelsim.explore.throughput import steady_seconds
@@ -110,9 +113,11 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
         whole = files.to_dict(result)
         click.echo(json.dumps(whole if compared is None else {**whole, "reference": compared[1]}, indent=1))
     else:
-        from accelsim.cli.tables import show
+        from accelsim.cli.tables import show, show_noise
 
         show(result)
+        if snr:
+            show_noise(result)
         if compared is not None:
             click.echo(compared[0])
         for folder in (out, trace_folder):

@@ -101,6 +101,16 @@ def _totals(result: Result) -> None:
     show_unused(result.chip, result.workload)
 
 
+def show_noise(result: Result) -> None:
+    """Signal to noise of every operator's output against the float reference, in order."""
+    if result.values is None:
+        return
+    noise = result.values.signal_to_noise_db
+    rows = [[op.name, op.kind, f"{noise[op.output]:.1f}", result.workload.tensors[op.output].role]
+            for op in result.workload.operators if op.output in noise]  # fmt: skip
+    plain_table(["operator", "kind", "SNR dB", "tensor"], rows, (0, 1, 3))
+
+
 def show_unused(chip: Chip, workload: Workload) -> None:
     """What an imported file says that has no meaning here."""
     for part in (chip, workload):

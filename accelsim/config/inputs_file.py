@@ -1,11 +1,11 @@
-"""Input tensors of a run: an .npz of the user's, or a shipped set such as "digits"."""
+"""Input tensors of a run: an .npz or .npy of the user's, or a shipped set such as "digits"."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from accelsim.config.values_file import load_npz
+from accelsim.config.values_file import load_npy, load_npz
 from accelsim.errors import InputError, Problem
 from accelsim.shipped import folder
 
@@ -14,6 +14,9 @@ def load_arrays(path: str | Path | None) -> dict[str, Any]:
     """Arrays of a file or a shipped set; none for None."""
     if path is None:
         return {}
+    if str(path).endswith(".npy"):
+        array = load_npy(path)
+        return {"values": array}
     shipped = folder("workload") / f"{path}.npz"
     return load_npz(shipped if not Path(path).exists() and shipped.is_file() else path)
 

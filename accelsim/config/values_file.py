@@ -15,6 +15,28 @@ MOST_TENSORS = 100_000
 LARGEST_RATIO = 1100  # unpacked over packed bytes; deflate itself cannot exceed about 1,032
 
 
+def load_npy(path: str | Path) -> NDArray[np.generic]:
+    """The array of an .npy file; InputError as load_npz."""
+    name = str(path)
+    try:
+        with open(path, "rb") as file:  # a header may promise more than the file holds
+            array = np.load(file, allow_pickle=False)
+    except FileNotFoundError:
+        raise InputError(Problem("file.missing", "there is no such file", "check the path",
+                                 file=name)) from None  # fmt: skip
+    except IsADirectoryError:
+        raise InputError(Problem("file.folder", "is a folder", "give an .npy file",
+                                 file=name)) from None  # fmt: skip
+    except Exception:  # numpy's header parser raises a dozen kinds
+        raise InputError(Problem("values.file", "is not a readable .npy file of plain numbers",
+                                 "write it with numpy.save", file=name)) from None  # fmt: skip
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise InputError(Problem("values.type", "does not hold plain numbers", "store numbers", file=name))
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise InputError(Problem("values.finite", "holds NaN or infinity", "store finite numbers", file=name))
+    return np.asarray(array)
+
+
 def load_npz(path: str | Path) -> dict[str, NDArray[np.generic]]:
     """Every array of an .npz file; InputError for anything that is not plain finite numbers."""
     name = str(path)

@@ -7,7 +7,7 @@ bits. Every step is IEEE arithmetic in a fixed order, so the codes do not depend
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from accelsim.numerics.quantize import (
     fixed_point,
     symmetric,
 )
+from accelsim.numerics.ranges import Calibration, clip, weight_clip
 from accelsim.workload import Conv2d, MacOperator, VectorOperator, Workload
 
 Values = Mapping[str, NDArray[np.generic]]
@@ -35,10 +36,12 @@ SHARING = ("relu", "max_pool", "average_pool", "global_average_pool", "flatten")
 
 
 def build_network(workload: Workload, chip: Chip, values: Values,
-                  rounding: Rounding = "single") -> Network:  # fmt: skip
+                  rounding: Rounding = "single", weights: str = "") -> Network:  # fmt: skip
     """Quantise a workload's weights and plan its scales.
 
-    Weights: symmetric, one scale an output channel. Activations: affine over the stated range.
+    Weights: symmetric, one scale an output channel. Activations: affine over the stated range. Where
+    values state "<tensor>.scale" and "<tensor>.zero" (of an activation), or "<weight>.scale", those stand.
+    weights: how weights are clipped, of ranges.WEIGHTS; "" for the default.
     Network outputs in the partial sums' format keep the sums. InputError names missing values.
     """
     missing = [name for name, spec in workload.tensors.items()
@@ -53,6 +56,7 @@ def build_network(workload: Workload, chip: Chip, values: Values,
         raise InputError(problems)
     formats = tensor_formats(workload, chip)
     builder = NetworkBuilder(workload, chip, values, formats, rounding)
+    builder.clips = weights
     return builder.build()
 
 
@@ -84,14 +88,34 @@ def multiplied(workload: Workload) -> set[str]:
     return found
 
 
-def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]]) -> dict[
-        str, NDArray[np.float64]]:  # fmt: skip
-    """"<tensor>.range" of every tensor from its real values on given inputs: least and largest."""
-    found = {f"{name}.range": np.array([value.min(), value.max()]) for name, value in tensors.items()}
+def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]], how: Calibration | None = None,
+              formats: Mapping[str, str] | None = None) -> dict[str, NDArray[np.float64]]:  # fmt: skip
+    """"<tensor>.range" of every tensor from its real values on given inputs: least and largest, or as
+    ``how`` says for codes of its format."""
+    if how is None or formats is None:
+        found = {f"{name}.range": np.array([value.min(), value.max()]) for name, value in tensors.items()}
+    else:
+        found = {f"{name}.range": clip(np.asarray(value), formats[name], how)
+                 for name, value in tensors.items() if name in formats}  # fmt: skip
     for op in workload.operators:
         if isinstance(op, VectorOperator) and op.kind == "append":  # one scale for old and new rows
             found[f"{op.inputs[0]}.range"] = found[f"{op.output}.range"]
     return found
+
+
+def with_ranges(workload: Workload, chip: Chip, stored: Values,
+                seen: Sequence[Mapping[str, NDArray[np.float64]]], how: Calibration,
+                ) -> tuple[dict[str, NDArray[np.generic]], str]:  # fmt: skip
+    """(stored values with ranges from the real values of tensors, in the place of stated ranges; a sentence
+    that says how). seen: the tensors of every batch."""
+    formats = tensor_formats(workload, chip)
+    tensors = dict(seen[0]) if len(seen) == 1 else {
+        name: np.concatenate([np.asarray(part[name]).ravel() for part in seen]) for name in seen[0]}
+    kept = {name: value for name, value in stored.items() if not name.endswith((".range", ".range4"))}
+    made = {**kept, **ranges_of(workload, tensors, how, formats)}
+    share = f" ({how.percentile:g} %)" if how.activations == "percentile" else ""
+    return made, (f"ranges of activations: {how.activations}{share}, weights: "
+                  f"{how.weights or 'default'} clips, from")
 
 
 class NetworkBuilder:
@@ -109,6 +133,7 @@ class NetworkBuilder:
         self.requantizers: dict[str, tuple[Requantizer, ...]] = {}
         kind = "symmetric where negative, else affine" if chip.crossbar is not None else "affine"
         self.notes = ["weights: symmetric, per output channel", f"activations: {kind}, per tensor"]
+        self.clips = ""
 
     def build(self) -> Network:
         for name, spec in self.workload.tensors.items():
@@ -122,6 +147,7 @@ class NetworkBuilder:
                 self.mac(op)
             elif op.is_view or op.kind == "append" or (
                 op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]
+                and f"{op.output}.scale" not in self.values
             ):
                 self.activations[op.output] = self.activations[op.inputs[0]]
             else:
@@ -131,6 +157,8 @@ class NetworkBuilder:
 
     def ranged(self, name: str, relu: bool = False) -> Quantization:
         """The affine quantisation of a tensor's stated range."""
+        if f"{name}.scale" in self.values:
+            return self.stated(name)
         key = f"{name}.range"
         bits = get(self.formats[name]).bits
         if bits <= NARROW and f"{key}4" in self.values:
@@ -142,6 +170,18 @@ class NetworkBuilder:
             )  # fmt: skip
         low, high = (float(v) for v in np.asarray(self.values[key], np.float64).ravel()[:2])
         return self.between(name, 0.0 if relu else low, high, relu)
+
+    def stated(self, name: str) -> Quantization:
+        """The scale and zero point that the values state."""
+        zero = int(self.values[f"{name}.zero"]) if f"{name}.zero" in self.values else 0
+        if name in self.symmetric and zero:
+            raise InputError(
+                Problem("values.zero", f"has its zero at code {zero} and is multiplied with a computed tensor",
+                        "quantise both operands of that product with zero point 0", name,
+                        self.workload.values or "")
+            )  # fmt: skip
+        scale = np.asarray(self.values[f"{name}.scale"], np.float64).reshape(())
+        return Quantization(self.formats[name], scale, zero)
 
     def between(self, name: str, low: float, high: float, relu: bool = False) -> Quantization:
         """The quantisation of a tensor whose values lie in low..high. Operands of products of two
@@ -156,6 +196,11 @@ class NetworkBuilder:
     def weight_quantization(self, op: MacOperator, group: int, matrix: NDArray[np.float64],
                             name: str) -> Quantization:  # fmt: skip
         """Scales of a group's weights (k, n) in a format."""
+        if f"{op.weight}.scale" in self.values:
+            whole = np.asarray(self.values[f"{op.weight}.scale"], np.float64).reshape(-1)
+            return Quantization(name, np.broadcast_to(whole, op.groups * op.n).reshape(op.groups, op.n)[group])
+        if self.clips:
+            return symmetric(weight_clip(matrix, name, self.clips), name)
         return symmetric(weight_clips(matrix, name), name)
 
     def mac(self, op: MacOperator) -> None:
@@ -190,6 +235,9 @@ class NetworkBuilder:
             out = self.ranged(op.output, relu)
             factor = wide / out.scale
         self.activations[op.output] = out
+        if self.rounding == "float32":  # as onnxruntime multiplies: scales and their ratio in float32
+            parts = np.float32(source.scale), scales.astype(np.float32), np.float32(out.scale)
+            factor = np.asarray(parts[0] * parts[1] / parts[2] if factor.any() else factor, np.float64)
         multiplier, shift = fixed_point(factor)
         floor = max(record.minimum, out.zero) if relu else record.minimum
         self.requantizers[op.name] = tuple(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES
 from accelsim.mapping.emit_vector import read_inputs
+from accelsim.numerics.accuracy import real_vector
 from accelsim.numerics.crossbars import CrossbarRun
 from accelsim.numerics.float_network import FloatNetwork
 from accelsim.numerics.gemm import exact_matmul, largest
@@ -31,6 +32,8 @@ from accelsim.units.mac_array import MacArray
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Ints = NDArray[np.int64]
+#: kinds whose own arithmetic leaves codes on their scale
+KEEPING = ("relu", "max_pool", "average_pool", "global_average_pool")
 
 
 @dataclass(slots=True)
@@ -289,15 +292,21 @@ class _Run:
     # -- vector operators ----------------------------------------------------------------------
 
     def arithmetic(self, op: VectorOperator) -> bool:
-        """Whether an operator is computed region by region."""
-        return has_arithmetic(op)
+        """Whether an operator is computed region by region: not where it moves codes between two scales."""
+        own = has_arithmetic(op)
+        if own and op.kind in KEEPING:
+            before, after = (self.network.activations[name] for name in (op.inputs[0], op.output))
+            return (before.scale, before.zero) == (after.scale, after.zero)
+        return own
 
     def evaluated(self, op: VectorOperator) -> Ints:
         """Codes of an operator that is computed in float between its scales, as a whole."""
         if op.name not in self.whole:
             acts = self.network.activations
             real = [acts[name].decode(self.tensor(name)) for name in op.inputs]
-            self.whole = {op.name: acts[op.output].encode(self.network.evaluate(op, real))}
+            made = real_vector(op, real) if op.kind in KEEPING and has_arithmetic(op) else None
+            made = self.network.evaluate(op, real) if made is None else made
+            self.whole = {op.name: acts[op.output].encode(made)}
         return self.whole[op.name]
 
     def vector(self, op: VectorOperator, rows: Ints) -> None:

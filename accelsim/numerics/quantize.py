@@ -16,7 +16,7 @@ from accelsim.formats import Integer, integer
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Rounding = Literal["single", "gemmlowp"]
+Rounding = Literal["single", "gemmlowp", "float32"]
 BLOCK = 1 << 14  # sums requantised at a time
 
 
@@ -68,7 +68,8 @@ class Requantizer:
 
     bias: (n,) int64, zero-point corrections folded in. multiplier: (n,) int64 below 2^31. shift:
     (n,) int64, 1..62. rounding: "single" rounds once, ties to even; "gemmlowp" is a saturating
-    doubling high multiply (ties up) and then a rounding right shift (ties away from zero).
+    doubling high multiply (ties up) and then a rounding right shift (ties away from zero); "float32"
+    multiplies in float32, as onnxruntime's kernels do, and rounds to nearest, ties to even.
     floor, ceiling: the clamp, which also does a ReLU.
     """
 
@@ -86,9 +87,9 @@ class Requantizer:
         if self.rounding == "single" and sums.size >= BLOCK:
             return self._by_blocks(sums, part)
         wide = sums + self.bias[part]
-        scale = rescale if self.rounding == "single" else rescale_gemmlowp
+        scale = {"single": rescale, "gemmlowp": rescale_gemmlowp, "float32": rescale_float32}[self.rounding]
         codes = scale(wide, self.multiplier[part], self.shift[part]) + self.zero
-        return np.clip(codes, self.floor, self.ceiling)
+        return np.asarray(np.clip(codes, self.floor, self.ceiling), np.int64)
 
 
     def _by_blocks(self, sums: Ints, part: slice) -> Ints:
@@ -150,6 +151,13 @@ def _rescale_wide(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
     up = (rest > whole) | ((rest == whole) & (floor % 2 == 1))
     limits = np.iinfo(np.int64)
     return np.asarray(np.clip(floor + up, limits.min, limits.max).astype(np.int64), np.int64)
+
+
+def rescale_float32(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
+    """The product of the sum and multiplier / 2^shift, each rounded to float32, to the nearest integer, ties
+    to even."""
+    factor = np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int32)).astype(np.float32)
+    return np.asarray(np.rint(values.astype(np.float32) * factor).astype(np.int64), np.int64)
 
 
 def rescale_gemmlowp(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
