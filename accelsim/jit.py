@@ -1,7 +1,8 @@
 """The one place that compiles: plain functions to machine code, cached by the package's sources.
 
 Numba does not notice that a function's callee in another file has changed, so the cache folder
-carries the digest of all sources. Where no folder can be written, nothing is cached.
+carries the digest of all sources that kernels may come from. Where no folder can be written, nothing
+is cached.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ _COMPILED: dict[tuple[Kernel, Helpers], Kernel] = {}
 #: commands handled without kernels after which a process loads them for small Programs too, when
 #: they are in the cache and when they must be compiled first
 LOAD_AFTER, COMPILE_AFTER = 300_000, 10_000_000
+#: parts of the package that no kernel's module imports, so that an edit there compiles nothing anew
+NO_KERNELS = ("api", "cli", "config", "importers", "report", "reproduce", "store", "sweep")
 STAMP = "warm"  # file of the cache folder: all kernels are in it
 COMPILE_ABOVE = 2_000_000  # elements of one kind of work; plain code needs less than a compilation for fewer
 _WORK: dict[str, int] = {}
@@ -51,10 +54,12 @@ def enabled() -> bool:
 
 @lru_cache(maxsize=1)
 def source_digest() -> str:
-    """Digest of every .py file of the package."""
+    """Digest of every .py file of the package that a kernel's code may depend on."""
     root = Path(__file__).parent
     total = hashlib.sha256()
     for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).with_suffix("").parts[0] in NO_KERNELS:
+            continue
         total.update(str(path.relative_to(root)).encode())
         total.update(path.read_bytes())
     return total.hexdigest()[:16]

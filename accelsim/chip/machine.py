@@ -88,11 +88,15 @@ def build_machine(chip: Chip) -> Machine:
     ports: list[PortRow] = []
 
     def add_unit(name: str, kind: str, clock: str, opcodes: tuple[Opcode, ...]) -> None:
+        add_units((name,), kind, clock, opcodes)
+
+    def add_units(names: tuple[str, ...], kind: str, clock: str, opcodes: tuple[Opcode, ...]) -> None:
         if kind not in kinds:
             kinds.append(kind)
-        codes = tuple(int(code) for code in opcodes)
+        codes, number = tuple(int(code) for code in opcodes), kinds.index(kind)
         period = ticks // chip.clocks[clock]
-        units.append(UnitRow(name, kinds.index(kind), period, codes, priority=len(units)))
+        units.extend(UnitRow(name, number, period, codes, priority=priority)
+                     for priority, name in enumerate(names, len(units)))  # fmt: skip
 
     for unit in chip.units.values():
         if isinstance(unit, MacArray):
@@ -103,9 +107,9 @@ def build_machine(chip: Chip) -> Machine:
                 if unit.accumulator.location == "column":
                     memories.append(MemoryRow(f"{name}.accumulators", unit.accumulator_bytes))
         elif isinstance(unit, Crossbar):
-            for name in instance_names(unit.name, unit.count):
-                add_unit(name, unit.name, unit.clock, unit.opcodes)
-                memories.append(MemoryRow(f"{name}.cells", unit.cell_bytes))
+            names, size = instance_names(unit.name, unit.count), unit.cell_bytes
+            add_units(names, unit.name, unit.clock, unit.opcodes)
+            memories.extend(MemoryRow(f"{name}.cells", size) for name in names)
         elif unit.kind == "dma":
             for channel in ("input", "weight", "output"):
                 add_unit(f"{unit.name}.{channel}", unit.name, unit.clock, unit.opcodes)

@@ -10,7 +10,7 @@ from accelsim.energy import account, prices
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, compile_program, geometry_of, plan
 from accelsim.mapping.compile import resident_bytes
-from accelsim.mapping.search import BUDGET, Found, Measure, Rates, search_operator, value_of
+from accelsim.mapping.search import BUDGET, Found, Measure, Rates, Run, search_operator, value_of
 from accelsim.mapping.tensors import operator_formats
 from accelsim.timing import simulate
 from accelsim.workload import MacOperator, TensorSpec, VectorOperator, Workload
@@ -85,22 +85,28 @@ def measure_of(chip: Chip, op: MacOperator, formats: tuple[str, str, str],
     alone = Workload(op.name, (op,), {name: TensorSpec(name, shape, role, form)
                                       for name, shape, role, form in shapes})  # fmt: skip
 
-    def measure(mapping: OperatorMapping) -> tuple[float, float]:
+    def measure(mapping: OperatorMapping) -> Run:
         kinds = {op.input: formats[0], op.output: formats[2]}
         if not held:
             kinds[op.weight] = formats[1]
-        return whole(chip, alone, Plan({op.name: mapping}, kinds))
+        return run_of(chip, alone, Plan({op.name: mapping}, kinds))
 
     return measure
 
 
 def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
     """(cycles of the array's clock, joules at the chip boundary) of a Plan."""
+    run = run_of(chip, workload, chosen)
+    return run.cycles, run.joules
+
+
+def run_of(chip: Chip, workload: Workload, chosen: Plan) -> Run:
+    """What a Plan takes."""
     program = compile_program(chip, workload, chosen=chosen)
     engine = "compiled" if len(program) > COMPILE_ABOVE else "auto"
     timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
     cycles = timeline.makespan * chip.clocks[chip.core.clock] / timeline.tick_hz
-    return cycles, account(program, chip, timeline).total
+    return Run(cycles, lambda: account(program, chip, timeline).total)
 
 
 def rates_of(chip: Chip) -> Rates:

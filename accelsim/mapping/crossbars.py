@@ -23,7 +23,7 @@ class CrossbarMapping:
     batch, height, width: a run of vectors, as a Mapping's m tile. first: number of its first crossbar;
     blocks follow by replica, group, row block, column block. replicas: copies of the weights, which
     take runs in turn. reprogrammed: the weights are written in every run. slots: of inputs, partial
-    sums and outputs.
+    sums and outputs. size: crossbars of a copy.
     """
 
     batch: int
@@ -33,6 +33,12 @@ class CrossbarMapping:
     replicas: int
     reprogrammed: bool
     slots: int
+    size: int
+
+    @property
+    def last(self) -> int:
+        """One past the number of its last crossbar."""
+        return self.first + self.replicas * self.size
 
     @property
     def m(self) -> int:
@@ -49,6 +55,17 @@ def crossbars_of(crossbar: Crossbar, geometry: Geometry) -> int:
     """Crossbars that one copy of an operator's weights takes."""
     rows, columns = blocks_of(crossbar, geometry)
     return geometry.groups * rows * columns
+
+
+def trimmed(chip: Chip, mappings: Iterable[object]) -> Chip:
+    """The chip with no more crossbars than mappings made for it use: what a run does and when is the
+    same, without the length of tables of a thousand idle crossbars."""
+    crossbar = chip.crossbar
+    if crossbar is None:
+        return chip
+    used = max((mapping.last for mapping in mappings if isinstance(mapping, CrossbarMapping)), default=0)
+    fewer = replace(crossbar, clock_hz=0, count=max(1, min(used, crossbar.count)))
+    return replace(chip, units={**chip.units, crossbar.name: fewer})
 
 
 @dataclass(slots=True)
@@ -188,7 +205,8 @@ def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str,
     geometry = want.geometry
     best, least = None, 0.0
     for batch, height, width in _runs(geometry):
-        mapping = CrossbarMapping(batch, height, width, want.first, want.replicas, want.reprogrammed, 2)
+        mapping = CrossbarMapping(batch, height, width, want.first, want.replicas, want.reprogrammed, 2,
+                                  want.size)
         tiles = m_tiles(geometry, batch, height, width)
         sizes = [(memory, size) for memory, size, _ in needs(chip, geometry, formats, mapping,
                                                              tiles).values()]  # fmt: skip

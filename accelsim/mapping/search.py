@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
 from typing import Literal
 
@@ -27,8 +28,26 @@ OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
 BUDGET = 12  # engine runs an operator
 FULL_RUN = 250  # passes of a mapping whose run counts as a whole one; shorter ones count for less
 CHEAPEST = 0.05
-#: (cycles, joules) of one operator under a mapping, alone on the chip
-Measure = Callable[[Mapping], tuple[float, float]]
+
+
+class Run:
+    """What one operator takes under a mapping, alone on the chip. account: gives its joules, which
+    are only worked out where they are asked for."""
+
+    def __init__(self, cycles: float, account: Callable[[], float]) -> None:
+        self.cycles, self._account = cycles, account
+
+    @cached_property
+    def joules(self) -> float:
+        """Joules at the chip boundary."""
+        return self._account()
+
+    def value(self, objective: str) -> float:
+        """The number that a search makes small."""
+        return self.cycles if objective == "cycles" else value_of(objective, self.cycles, self.joules)
+
+
+Measure = Callable[[Mapping], Run]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +94,7 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
     """
     default = choose_mapping(chip, geometry, formats, name, reserve, cold)
     start = measure(default)
-    best, best_pair = default, start
+    best, best_run = default, start
     tried = {default}
     shapes: list[MCut] = []  # the same for every variant
     sets = []
@@ -97,10 +116,10 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
         return not fits(chip, geometry, mapping, formats, None if cold else 0, reserve)
 
     def consider(mapping: Mapping) -> None:
-        nonlocal best, best_pair
-        pair = measure(mapping)
-        if value_of(objective, *pair) < value_of(objective, *best_pair):
-            best, best_pair = mapping, pair
+        nonlocal best, best_run
+        run = measure(mapping)
+        if run.value(objective) < best_run.value(objective):
+            best, best_run = mapping, run
 
     for mapping in seeds:
         if mapping not in tried and legal(mapping):
@@ -109,7 +128,7 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
     passes = np.concatenate([s.passes for s in sets])
     runs, complete = 0.0, True
     for index in _order(guess, passes):
-        if bound[index] >= value_of(objective, *best_pair):
+        if bound[index] >= best_run.value(objective):
             continue
         if runs >= budget:
             complete = False
@@ -120,7 +139,8 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
         tried.add(mapping)
         runs += min(1.0, max(CHEAPEST, float(passes[index]) / FULL_RUN))
         consider(mapping)
-    return Found(best, *best_pair, *start, floor_cycles, len(guess), len(tried), complete)
+    return Found(best, best_run.cycles, best_run.joules, start.cycles, start.joules, floor_cycles,
+                 len(guess), len(tried), complete)  # fmt: skip
 
 
 def _order(guess: NDArray[np.float64], passes: NDArray[np.float64]) -> Iterator[int]:

@@ -8,15 +8,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from accelsim.analog.parts import Adc, Drive
 from accelsim.chip import Chip
 from accelsim.energy import Work, compact, work_of
 from accelsim.explore import search_plan
-from accelsim.mapping import compile_program, plan
-from accelsim.program.table import Shapes
+from accelsim.mapping import Plan, compile_program, plan
+from accelsim.mapping.crossbars import trimmed
+from accelsim.program.table import Program, Shapes
 from accelsim.program.validate import validate
 from accelsim.sweep.cache import Cache
 from accelsim.timing import simulate
@@ -24,6 +26,7 @@ from accelsim.timing.bounds import check_bounds
 from accelsim.workload import Workload
 
 HELD = 512  # readings kept as objects
+PROGRAMS = 2  # kept: with weights written and in place
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,7 @@ class Timings:
     def __init__(self, cache: Cache, model: str) -> None:
         self.cache, self.model = cache, model
         self.held: dict[object, Timed] = {}
+        self.programs = Programs()
 
     def of(self, chip: Chip, workload: Workload, work_digest: str, search: str | None) -> Timed:
         """The reading of a workload on a chip. InputError for what does not fit. A search that weighs
@@ -60,7 +64,7 @@ class Timings:
             kept = self.cache.get(place)
             found = decode(kept) if kept is not None else None
             if found is None:
-                found = timed(chip, workload, search)
+                found = timed(chip, workload, search, self.programs)
                 self.cache.put(place, encode(found))
             if len(self.held) >= HELD:
                 self.held.pop(next(iter(self.held)))
@@ -68,15 +72,44 @@ class Timings:
         return found
 
 
-def timed(chip: Chip, workload: Workload, search: str | None) -> Timed:
-    """One run without values: planned, validated, timed, its conservation laws checked."""
+def timed(chip: Chip, workload: Workload, search: str | None, programs: Programs | None = None) -> Timed:
+    """One run without values: planned, validated, timed, its conservation laws checked. programs: those
+    made before."""
     chosen = plan(chip, workload) if search is None else search_plan(chip, workload, search)[0]
-    program = compile_program(chip, workload, chosen=chosen)
-    validate(program, workload)
-    timeline = simulate(program, chip)
+    used = trimmed(chip, chosen.mappings.values())
+    program = programs.of(used, workload, chosen) if programs else compiled(used, workload, chosen)
+    timeline = simulate(program, used)
     timeline.units(program)
     check_bounds(program, timeline)
-    return Timed(compact(work_of(program, timeline), chip), timeline.makespan, timeline.tick_hz)
+    return Timed(compact(work_of(program, timeline), used), timeline.makespan, timeline.tick_hz)
+
+
+def compiled(chip: Chip, workload: Workload, chosen: Plan) -> Program:
+    """A Program, validated."""
+    program = compile_program(chip, workload, chosen=chosen)
+    validate(program, workload)
+    return program
+
+
+class Programs:
+    """The last Programs of chips with crossbars, whose converters take other times but no other commands."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[object, Workload, Plan, Program]] = []
+
+    def of(self, chip: Chip, workload: Workload, chosen: Plan) -> Program:
+        """compiled(), or the same Program made before."""
+        crossbar = chip.crossbar
+        if crossbar is None:
+            return compiled(chip, workload, chosen)
+        alike = replace(crossbar, clock_hz=0, adc=Adc(), drive=Drive(), settle=0.0, hold=True, fixed=0.0)
+        form = replace(chip, units={**chip.units, crossbar.name: alike}).timing_form
+        for key, work, made, program in self.held:
+            if key == form and work is workload and made == chosen:
+                return program
+        program = compiled(chip, workload, chosen)
+        self.held = [*self.held[1 - PROGRAMS:], (form, workload, chosen, program)]
+        return program
 
 
 def encode(item: Timed) -> bytes:

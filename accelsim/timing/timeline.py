@@ -91,11 +91,11 @@ class Timeline:
 
     def _rows(self, program: Program, table: Ints) -> list[UnitTime]:
         """A line a unit from its busy, port, last release, last end, other ticks and gaps by cause."""
-        rows = []
+        rows, causes = [], [cause.name.lower() for cause in GAPS]
         for row, (busy, port, released, ended, other, *gaps) in zip(program.units, table[:, :9].tolist(),
                                                                     strict=True):  # fmt: skip
             drain = ended - released
-            stalled = {cause.name.lower(): ticks for cause, ticks in zip(GAPS, gaps, strict=True)}
+            stalled = dict(zip(causes, gaps, strict=True))
             stalled["port"] = port
             idle, own = self.makespan - ended, busy + drain
             if own + sum(stalled.values()) + idle != self.makespan or other or idle < 0:
