@@ -17,6 +17,7 @@ from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
+from accelsim.program.repeats import operators_of, spans
 from accelsim.program.table import Program, Shapes
 from accelsim.units.base import Unit
 
@@ -65,11 +66,12 @@ class Counts:
     seconds: float
 
 
-def tally(operator: Any, shape: Any, start: Any, memory: Any, access: Any, bytes: Any, runs: Any,
-          read: Any, written: Any) -> None:  # fmt: skip
-    """Add up executions of shapes and bytes of operands, by operator; an accumulation does both."""
-    for row in range(len(operator)):
-        owner = operator[row] + 1
+def tally(first: int, stop: int, more: int, operator: Any, shape: Any, start: Any, memory: Any, access: Any,
+          bytes: Any, runs: Any, read: Any, written: Any) -> None:  # fmt: skip
+    """Add up executions of shapes and bytes of operands of rows first .. stop, by operator and so many
+    operators more; an accumulation does both."""
+    for row in range(first, stop):
+        owner = operator[row] + 1 + more
         runs[owner, shape[row]] += 1
         for entry in range(start[row], start[row + 1]):
             if access[entry] != WRITE:
@@ -81,13 +83,14 @@ def tally(operator: Any, shape: Any, start: Any, memory: Any, access: Any, bytes
 def work_of(program: Program, timeline: Clocked, activity: Activity | None = None) -> Work:
     """What a Program did; activity: per-command columns from the values, as account() takes."""
     commands, o, activity = program.commands, program.operands, activity or {}
-    operators, shapes = len(program.operators) + 1, len(program.shapes.kind)
+    operators, shapes = operators_of(program) + 1, len(program.shapes.kind)
     memories = len(program.memories)
-    if jit.hot():
+    if jit.hot() or program.repeat is not None:
         runs = np.zeros((operators, shapes), np.int64)
         read, written = (np.zeros((memories, operators), np.int64) for _ in range(2))
-        jit.compiled(tally)(commands.operator, commands.shape, o.start, o.memory, o.access, o.bytes,
-                            runs, read, written)  # fmt: skip
+        for part in spans(program):
+            jit.compiled(tally)(part.first, part.stop, part.operators, commands.operator, commands.shape,
+                                o.start, o.memory, o.access, o.bytes, runs, read, written)  # fmt: skip
     else:
         runs, read, written = _tally(program, operators, shapes, memories)
     charge = None

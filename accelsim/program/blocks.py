@@ -94,6 +94,23 @@ def _entries_repeat(start: Ints, columns: tuple[Ints, ...], low: int, high: int,
                for column in columns)  # fmt: skip
 
 
+def same_rows(program: Program, low: int, high: int, length: int) -> bool:
+    """Whether every row of low + length .. high does what the row ``length`` earlier does: unit, queue,
+    shape, demands, and dependencies as distances."""
+    c, edges, demands = program.commands, program.dependencies, program.demands
+    if low < 0 or high > len(program) or high - low < 2 * length or c.served[low:high].any():
+        return False
+    for column in (c.unit, c.queue, c.shape):
+        if not np.array_equal(column[low : high - length], column[low + length : high]):
+            return False
+    entries, moved = (slice(table.start[low], table.start[high]) for table in (edges, demands))
+    owner = np.repeat(np.arange(low, high), np.diff(edges.start[low : high + 1]))
+    lists = ((edges.start - entries.start, (owner - edges.predecessor[entries], edges.kind[entries],
+                                            edges.lag[entries])),
+             (demands.start - moved.start, (demands.port[moved], demands.bytes[moved])))  # fmt: skip
+    return all(_entries_repeat(start, columns, low, high, length) for start, columns in lists)
+
+
 def proved_blocks(program: Program) -> tuple[BlockRow, ...]:
     """The blocks noted in the Program that really repeat; the rest are left out."""
     columns = _Columns(program) if program.blocks else None

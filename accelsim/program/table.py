@@ -173,6 +173,25 @@ class BlockRow:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatRow:
+    """Rows first .. first + length are ``operators`` operators that come ``times`` times more, right
+    behind themselves, as other operators of the same dimensions. They are not listed again: whoever
+    reads rows goes through spans() (repeats.py). alike: first row, and row past the last, of the listed
+    copies around them, which repeat with that length."""
+
+    first: int
+    length: int
+    times: int
+    operators: int
+    alike: tuple[int, int]
+
+    @property
+    def stop(self) -> int:
+        """The row behind them."""
+        return self.first + self.length
+
+
+@dataclass(frozen=True, slots=True)
 class ResidentRow:
     """A tensor that is in a memory at the start and / or stays there at the end."""
 
@@ -186,7 +205,8 @@ class ResidentRow:
 
 @dataclass(slots=True)
 class Program:
-    """The one plan that timing, energy and numerics read. tick_hz: ticks a second."""
+    """The one plan that timing, energy and numerics read. tick_hz: ticks a second. repeat: rows that
+    stand for more than themselves, or None; len() counts the rows that are listed."""
 
     commands: Commands
     shapes: Shapes
@@ -204,6 +224,7 @@ class Program:
     blocks: tuple[BlockRow, ...] = ()
     residents: tuple[ResidentRow, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
+    repeat: RepeatRow | None = None
 
     def __len__(self) -> int:
         return len(self.commands.opcode)

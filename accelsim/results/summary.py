@@ -13,6 +13,7 @@ from accelsim.energy import EnergyReport
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping
 from accelsim.program.opcodes import Access, Opcode, Why
+from accelsim.program.repeats import in_full, spans
 from accelsim.program.table import Program
 from accelsim.results.result import OperatorRow, peak_macs_per_cycle
 from accelsim.timing import Timeline
@@ -31,11 +32,13 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
               mappings: Dict[str, Mapping | CrossbarMapping]) -> list[OperatorRow]:  # fmt: skip
     """Rows in the workload's order. Operators overlap, so their cycles add up to more than the
     makespan."""
-    commands = program.commands
     count = len(workload.operators)
     tick = program.tick_hz // chip.clocks[chip.core.clock]
-    found = _ticks(program, chip, timeline, count) if jit.hot() else None
+    quick = jit.hot() or program.repeat is not None
+    found = _ticks(program, chip, timeline, count) if quick else None
     if found is None:
+        program, timeline = in_full(program), timeline.in_full(program)
+        commands = program.commands
         begin = np.full(count, NEVER)
         end = np.zeros(count, np.int64)
         np.minimum.at(begin, commands.operator, timeline.issue)
@@ -78,22 +81,27 @@ def _ticks(program: Program, chip: Chip, timeline: Timeline, count: int) -> np.n
     table[0] = NEVER
     c, o = program.commands, program.operands
     before = np.zeros((2, len(program.units)), np.int64)
-    columns = (c.opcode, c.unit, c.operator, timeline.issue, timeline.release, timeline.end,
-               timeline.interval, timeline.why, o.start, o.memory, o.access, o.bytes)  # fmt: skip
-    if (c.operator < 0).any() or not jit.compiled(operator_ticks)(
-            *(np.ascontiguousarray(column) for column in columns), dram, before, table):  # fmt: skip
+    if (c.operator < 0).any():
         return None
-    return table
+    columns = [np.ascontiguousarray(column) for column in (
+        c.opcode, c.unit, c.operator, timeline.issue, timeline.release, timeline.end, timeline.interval,
+        timeline.why, o.start, o.memory, o.access, o.bytes)]  # fmt: skip
+    kernel = jit.compiled(operator_ticks)
+    sound = all(kernel(part.first, part.stop, part.operators, part.turns * timeline.period, *columns, dram,
+                       before, table) for part in spans(program))  # fmt: skip
+    return table if sound else None
 
 
-def operator_ticks(opcode: Any, unit: Any, operator: Any, issue: Any, release: Any, end: Any,
-                   interval: Any, why: Any, start: Any, memory: Any, access: Any, bytes: Any, dram: int,
-                   before: Any, table: Any) -> bool:  # fmt: skip
-    """Add up _ticks in one pass. before: issue and release of the last pass on each unit, zeros."""
-    for i in range(len(opcode)):
-        own, u = operator[i], unit[i]
-        table[0, own] = min(table[0, own], issue[i])
-        table[1, own] = max(table[1, own], end[i])
+def operator_ticks(first: int, stop: int, more: int, later: int, opcode: Any, unit: Any, operator: Any,
+                   issue: Any, release: Any, end: Any, interval: Any, why: Any, start: Any, memory: Any,
+                   access: Any, bytes: Any, dram: int, before: Any, table: Any) -> bool:  # fmt: skip
+    """Add up _ticks of rows first .. stop in one pass, so many operators more and later. before: issue and
+    release of the last pass on each unit, zeros at first."""
+    for i in range(first, stop):
+        own, u = operator[i] + more, unit[i]
+        begin, done = issue[i] + later, release[i] + later
+        table[0, own] = min(table[0, own], begin)
+        table[1, own] = max(table[1, own], end[i] + later)
         for j in range(start[i], start[i + 1]):
             if memory[j] == dram:
                 if access[j] == READ:
@@ -102,13 +110,13 @@ def operator_ticks(opcode: Any, unit: Any, operator: Any, issue: Any, release: A
                     table[4, own] += bytes[j]
         if opcode[i] != MATMUL and opcode[i] != MVM:
             continue
-        if issue[i] < before[0, u] or release[i] < before[1, u]:
+        if begin < before[0, u] or done < before[1, u]:
             return False
         table[2, own] += interval[i]
-        table[5, own] += release[i] - issue[i] - interval[i]
+        table[5, own] += done - begin - interval[i]
         if FIRST_GAP <= why[i] <= LAST_GAP:
-            table[6 + why[i] - FIRST_GAP, own] += issue[i] - before[1, u]
-        before[0, u], before[1, u] = issue[i], release[i]
+            table[6 + why[i] - FIRST_GAP, own] += begin - before[1, u]
+        before[0, u], before[1, u] = begin, done
     return True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from accelsim.errors import ConservationError
+from accelsim.program.repeats import spans
 from accelsim.program.table import Program
 from accelsim.timing.timeline import Timeline
 
@@ -12,7 +13,9 @@ from accelsim.timing.timeline import Timeline
 def lower_bounds(program: Program, timeline: Timeline) -> dict[str, int]:
     """Ticks that no schedule of these commands can beat, by the unit or port that sets them."""
     busy = np.zeros(len(program.units), np.int64)
-    np.add.at(busy, program.commands.unit, timeline.interval)
+    for part in spans(program):
+        here = slice(part.first, part.stop)
+        np.add.at(busy, program.commands.unit[here], timeline.interval[here])
     bounds = {row.name: int(ticks) for row, ticks in zip(program.units, busy, strict=True)}
     for row, ticks in zip(program.ports, timeline.port_busy.tolist(), strict=True):
         bounds[row.name] = int(ticks)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.program.opcodes import Served
+from accelsim.program.repeats import spans
 from accelsim.program.screen import plain_int64
 from accelsim.program.table import Program
 from accelsim.timing.costs import Times, command_times
@@ -22,6 +23,7 @@ from accelsim.timing.event_state import blank, columns_for, demand_beats, initia
 from accelsim.timing.events import HEAP_SIZE, HELPERS, ISSUED, run_events
 from accelsim.timing.folding import run_folded
 from accelsim.timing.in_order import run_in_order
+from accelsim.timing.repeats import run_repeated
 from accelsim.timing.timeline import Timeline
 
 Ints = NDArray[np.int64]
@@ -36,7 +38,8 @@ def simulate(program: Program, chip: Chip, engine: Engine = "auto", fold: bool =
     """The Timeline of a Program on a chip; bit-equal for every engine, folded or not.
 
     activity: columns from the values that lengthen commands (costs.py). fold: skip repetitions of the
-    engine's own state (folding.py), for very long Programs.
+    engine's own state (folding.py), for very long Programs. Unsettled (repeats.py) for a Program with a
+    repeat whose listed rows do not prove how it goes on.
     """
     return run(program, command_times(program, chip, activity), engine, fold=fold)
 
@@ -44,7 +47,7 @@ def simulate(program: Program, chip: Chip, engine: Engine = "auto", fold: bool =
 def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | None = None,
         fold: bool = False) -> Timeline:  # fmt: skip
     """The Timeline from times in ticks. state: initial words of the stateful units."""
-    if engine == "simpy":
+    if engine == "simpy" and program.repeat is None:
         from accelsim.timing.reference import run_reference
 
         return run_reference(program, times, state)
@@ -53,23 +56,37 @@ def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | N
     if len(program) == 0:
         empty = np.zeros(0, np.int64)
         return Timeline(*(empty,) * 7, program.tick_hz, 0, np.zeros(len(program.ports), np.int64))
-    if fold:
+    period = 0
+    if program.repeat is not None:
+        settled = run_repeated(program, times, fast)
+        columns, period = settled.columns, settled.period
+    elif fold:
         columns = run_folded(program, times, fast, state).columns
     elif uncontended(program, fast):
         columns = _in_order(program, times, demand_ticks(program), fast)
     else:
         columns = _events(program, times, fast, state)
     issue, first, release, end, why, ref, interval = columns
-    busy = np.zeros(len(program.ports), np.int64)
-    if fast:
-        width, beat = (np.array([getattr(port, name) for port in program.ports] or [1], np.int64)
-                       for name in ("width", "beat"))  # fmt: skip
-        jit.compiled(port_ticks)(*plain_int64(program.demands.port, program.demands.bytes), width, beat,
-                                 busy)  # fmt: skip
-    else:
-        np.add.at(busy, program.demands.port, demand_ticks(program))
-    return Timeline(issue, first, release, end, why, ref, interval, program.tick_hz,
-                    int(end.max()), busy, "compiled" if fast else "plain")  # fmt: skip
+    makespan = max(int(end[part.first : part.stop].max(initial=0)) + part.turns * period
+                   for part in spans(program))  # fmt: skip
+    return Timeline(issue, first, release, end, why, ref, interval, program.tick_hz, makespan,
+                    _port_busy(program, fast), "compiled" if fast else "plain", period)  # fmt: skip
+
+
+def _port_busy(program: Program, fast: bool) -> Ints:
+    """Ticks that each port is busy."""
+    busy, d = np.zeros(len(program.ports), np.int64), program.demands
+    width, beat = (np.array([getattr(port, name) for port in program.ports] or [1], np.int64)
+                   for name in ("width", "beat"))  # fmt: skip
+    if not fast:
+        ticks = demand_ticks(program)
+    for part in spans(program):
+        here = slice(d.start[part.first], d.start[part.stop])
+        if fast:
+            jit.compiled(port_ticks)(*plain_int64(d.port[here], d.bytes[here]), width, beat, busy)
+        else:
+            np.add.at(busy, d.port[here], ticks[here])
+    return busy
 
 
 def demand_ticks(program: Program) -> Ints:

@@ -68,7 +68,7 @@ def run_folded(program: Program, times: Times, fast: bool, words: Ints | None = 
             kernel(SLICE, *arguments)
 
     for block in proved_blocks(program) or find_blocks(program, least):
-        copied += _Fold(program, state, block).run(advance)
+        copied += BlockMarks(program, state, block).run(advance)
     advance(-1)
     if state.misc[ISSUED] != len(program):
         raise RuntimeError(f"{len(program) - int(state.misc[ISSUED])} commands never became ready")
@@ -83,8 +83,8 @@ def tried(body: int) -> bool:
     return body < RUN or body - start < RUN
 
 
-class _Fold:
-    """One block: advances body by body, and jumps once the state repeats."""
+class BlockMarks:
+    """One block in a running engine: notes of its state, and jumps once it repeats."""
 
     def __init__(self, program: Program, state: EventState, block: BlockRow) -> None:
         self.state, self.block = state, block
@@ -109,11 +109,11 @@ class _Fold:
                 seen = []
                 continue
             advance(block.first + body * block.length)
-            mark = self._mark(body)
+            mark = self.mark(body)
             same = next((old for old in reversed(seen) if old.state == mark.state), None)
             if same is not None:
                 period = (body - same.body) * block.length
-                jumps = self._room(period)
+                jumps = max(0, self.room(period))
                 if jumps:
                     self._copy(same, mark, period, jumps)
                 return jumps * period
@@ -133,11 +133,13 @@ class _Fold:
             self.floor += 1
         return self.floor, int(self._heads().max()) + self.reach + 1
 
-    def _room(self, period: int) -> int:
-        """How often the period fits before the state touches a row behind the block."""
-        return max(0, (self.end - self._window()[1]) // period)
+    def room(self, period: int) -> int:
+        """How often the period fits before the state touches a row behind the block; negative when it
+        touches one already."""
+        return (self.end - self._window()[1]) // period
 
-    def _mark(self, body: int) -> Mark:
+    def mark(self, body: int) -> Mark:
+        """The engine now that a body's first row has issued."""
         s, inside = self.state, self.share > 0
         base = self.block.first + body * self.block.length
         now = int(s.issue[base])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.errors import ConservationError
 from accelsim.program.opcodes import Why
+from accelsim.program.repeats import listed, spans
 from accelsim.program.table import Program
 
 Ints = NDArray[np.int64]
@@ -37,8 +38,9 @@ class UnitTime:
 
 @dataclass(slots=True)
 class Timeline:
-    """Ticks (int64) of every command: issue, first result, release, last result; why it waited
-    (Why) and for which command (-1: none). makespan: the last result of all."""
+    """Ticks (int64) of every listed command: issue, first result, release, last result; why it waited
+    (Why) and for which command (-1: none). makespan: the last result of all. period: ticks from one
+    turn of the Program's repeat to the next; port_busy and makespan are of all turns."""
 
     issue: Ints
     first: Ints
@@ -51,6 +53,7 @@ class Timeline:
     makespan: int
     port_busy: Ints
     engine: str = ""
+    period: int = 0
 
     @property
     def seconds(self) -> float:
@@ -63,13 +66,20 @@ class Timeline:
 
     def units(self, program: Program) -> list[UnitTime]:
         """Where each unit's time went. ConservationError when it does not add up."""
-        unit = program.commands.unit
         count = len(program.units)
-        if jit.hot():
-            table = np.zeros((count, COLUMNS), np.int64)
-            if jit.compiled(unit_ticks)(*(np.ascontiguousarray(column) for column in (
-                    unit, self.issue, self.release, self.end, self.interval, self.why)), table):  # fmt: skip
+        if jit.hot() or program.repeat is not None:
+            table, kernel = np.zeros((count, COLUMNS), np.int64), jit.compiled(unit_ticks)
+            if all(kernel(*(np.ascontiguousarray(column[part.first : part.stop]) for column in (
+                    program.commands.unit, self.issue, self.release, self.end, self.interval, self.why)),
+                    part.turns * self.period, table) for part in spans(program)):  # fmt: skip
                 return self._rows(program, table)
+        if program.repeat is not None:
+            return self.in_full(program)._units(program.commands.unit[listed(program).rows], program)
+        return self._units(program.commands.unit, program)
+
+    def _units(self, unit: Ints, program: Program) -> list[UnitTime]:
+        """units() in columns, in any order of issues. unit: of every row."""
+        count = len(program.units)
         order = np.lexsort((self.release, self.issue, unit))
         owner = unit[order]
         issue, release = self.issue[order], self.release[order]
@@ -89,6 +99,17 @@ class Timeline:
         return self._rows(program, np.stack([busy, waiting, last_release, last_end, other,
                                              *(gaps[cause] for cause in GAPS)], axis=1))  # fmt: skip
 
+    def in_full(self, program: Program) -> Timeline:
+        """The Timeline with a row for every command that the Program stands for."""
+        if program.repeat is None:
+            return self
+        whole = listed(program)
+        rows, later = whole.rows, whole.turns * self.period
+        ref = whole.shifted(program, self.ref[rows], np.arange(len(rows)))
+        return replace(self, issue=self.issue[rows] + later, first=self.first[rows] + later,
+                       release=self.release[rows] + later, end=self.end[rows] + later,
+                       why=self.why[rows], ref=ref, interval=self.interval[rows], period=0)  # fmt: skip
+
     def _rows(self, program: Program, table: Ints) -> list[UnitTime]:
         """A line a unit from its busy, port, last release, last end, other ticks and gaps by cause."""
         rows, causes = [], [cause.name.lower() for cause in GAPS]
@@ -104,27 +125,28 @@ class Timeline:
         return rows
 
 
-def unit_ticks(unit: Any, issue: Any, release: Any, end: Any, interval: Any, why: Any, table: Any) -> bool:
-    """Sums by unit (Timeline._rows) in one pass; False where program order is not the order of issues.
+def unit_ticks(unit: Any, issue: Any, release: Any, end: Any, interval: Any, why: Any, later: int,
+               table: Any) -> bool:  # fmt: skip
+    """Add up sums by unit (Timeline._rows) in one pass; False where program order is not the order of
+    issues. later: to be added to the times.
 
     The fourth column holds the last end; a unit's issue before is kept in the last column.
     """
     for i in range(len(unit)):
         row = table[unit[i]]
-        if issue[i] < row[COLUMNS - 1] or release[i] < row[2]:
+        begin, done = issue[i] + later, release[i] + later
+        if begin < row[COLUMNS - 1] or done < row[2]:
             return False
-        row[COLUMNS - 1] = issue[i]
-        gap = issue[i] - row[2]
+        row[COLUMNS - 1] = begin
+        gap = begin - row[2]
         row[0] += interval[i]
-        row[1] += release[i] - issue[i] - interval[i]
-        row[2] = release[i]
-        row[3] = max(row[3], end[i])
+        row[1] += done - begin - interval[i]
+        row[2] = done
+        row[3] = max(row[3], end[i] + later)
         if FIRST_GAP <= why[i] <= LAST_GAP:
             row[5 + why[i] - FIRST_GAP] += gap
         else:
             row[4] += gap
-    for u in range(len(table)):
-        table[u, COLUMNS - 1] = 0
     return True
 
 
