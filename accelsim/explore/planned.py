@@ -18,7 +18,7 @@ from accelsim.timing.repeats import Unsettled
 from accelsim.workload import Workload
 from accelsim.workload.repeats import Layers
 
-KEPT = (6, 12)  # layers listed, one trial after the other
+KEPT = (5, 9)  # layers listed, one trial after the other
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from accelsim.program.table import Program, RepeatRow
 from accelsim.workload import VectorOperator, Workload
 from accelsim.workload.repeats import Layers, equal_layers, shortened
 
-BODY, BEHIND = 2, 3  # copies before the one that stands for more, and behind it, at least
-FEWEST = 64  # operators; shorter workloads are planned in full
+BEHIND = 3  # listed copies behind the one that stands for more: the engine works ahead, and one ends them
+FEWEST, COPIES = 64, 8  # operators, equal layers; what has fewer is planned in full
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +32,12 @@ class Fold:
 
 
 def layers_of(chip: Chip, workload: Workload, chosen: Plan) -> Layers | None:
-    """The equal layers of a workload as planned; None when there are too few. InputError for what does
-    not fit, as compile_program says."""
+    """The equal layers of a workload as planned; None when they are fewer than COPIES. InputError for what
+    does not fit, as compile_program says."""
     if len(workload.operators) < FEWEST or _coarse(workload) is None:
         return None
-    return equal_layers(workload, [part.alike for part in parts_of(chip, workload, chosen).list])
+    found = equal_layers(workload, [part.alike for part in parts_of(chip, workload, chosen).list])
+    return found if found is not None and found.count >= COPIES else None
 
 
 def _coarse(workload: Workload) -> Layers | None:
@@ -46,7 +47,7 @@ def _coarse(workload: Workload) -> Layers | None:
         else (op.kind, op.groups, op.m, op.n, op.k) for op in workload.operators
     ]  # fmt: skip
     found = equal_layers(workload, keys)
-    return found if found is not None and found.count > BODY + 1 + BEHIND else None
+    return found if found is not None and found.count >= COPIES else None
 
 
 def fold(chip: Chip, workload: Workload, chosen: Plan, layers: Layers, kept: int) -> Fold | None:
