@@ -16,6 +16,7 @@ from accelsim.chip import Chip
 from accelsim.energy import charge, counts_of, spread, work_of
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.explore import search_plan
+from accelsim.explore.planned import Planned, run_plan
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.search import BUDGET
@@ -117,6 +118,7 @@ def run(
     keep: bool = False,
     calibration: Calibration | None = None,
     samples: Mapping[str, NDArray[np.generic]] | None = None,
+    fold: bool = True,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -128,6 +130,8 @@ def run(
     taking the default ones. prepared: a network and codes of its inputs, in the place of inputs and the
     workload's values. keep: the Result keeps every tensor's codes, for traces.save_trace.
     calibration: ranges from values, those on ``samples`` (default: the inputs), and clips of weights.
+    fold: equal layers may be planned and timed once (docs/timing_engine.md); where values are computed they
+    never are. Every figure is the same without.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
@@ -141,22 +145,25 @@ def run(
             raise InputError(Problem("search.mappings", "mappings are given and searched for",
                                      "give one of --mapping and --search", file="--search"))  # fmt: skip
         chosen, report = search_plan(chip, workload, search, budget, progress=progress)
-    program = compile_program(chip, workload, chosen=chosen)
-    validate(program, workload)
     values, activity = None, None
     if prepared is None and inputs is not None:
         prepared = prepare(chip, workload, inputs, rounding, calibration, samples)
-    if prepared is not None:
+    if prepared is None:
+        planned = run_plan(chip, workload, chosen, engine, fold)
+    else:
+        program = compile_program(chip, workload, chosen=chosen)
+        validate(program, workload)
         values, activity = _values(program, chip, workload, prepared, labels, progress, keep)
-    timeline = simulate(program, chip, engine, activity=activity)  # type: ignore[arg-type]
+        planned = Planned(program, simulate(program, chip, engine, activity=activity))  # type: ignore[arg-type]
+    program, timeline = planned.program, planned.timeline
     units = timeline.units(program)
     check_bounds(program, timeline)
     counts = counts_of(work_of(program, timeline, activity), chip)
     energy = charge(counts, chip)
     energy.check(workload.macs)
     rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
-    return Result(chip, workload, program, chosen, timeline, units, energy, rows, values,
-                  spread(counts, chip), report)  # fmt: skip
+    return Result(chip, workload, planned, chosen, units, energy, rows, values, spread(counts, chip),
+                  report)  # fmt: skip
 
 
 def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list[LayerReport]:

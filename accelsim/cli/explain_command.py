@@ -65,9 +65,9 @@ def _cycles(result: Result, number: int | None) -> None:
     others = () if number is None else ("others",)
     rows = []
     groups: dict[str, list[str]] = {}
-    for row in result.program.units:
-        kind = result.program.unit_kinds[row.kind]
-        alike = sum(other.kind == row.kind for other in result.program.units)
+    for row in result.planned.program.units:
+        kind = result.planned.program.unit_kinds[row.kind]
+        alike = sum(other.kind == row.kind for other in result.planned.program.units)
         groups.setdefault(f"{kind} (all {alike})" if alike > MANY else row.name, []).append(row.name)
     for unit, names in groups.items():
         members = set(names)
@@ -89,14 +89,14 @@ def _cycles(result: Result, number: int | None) -> None:
 
 def _waits(result: Result, shares: list[TimeShare]) -> None:
     """What the arrays wait for: the units whose commands were last to be ready."""
-    arrays = {row.name for row in result.program.units
-              if result.program.unit_kinds[row.kind] == result.chip.core.name}  # fmt: skip
+    arrays = {row.name for row in result.planned.program.units
+              if result.planned.program.unit_kinds[row.kind] == result.chip.core.name}  # fmt: skip
     sums: dict[tuple[str, str], int] = {}
     for share in shares:
         if share.unit in arrays and share.waits_for:
             key = (share.cause, share.waits_for)
             sums[key] = sums.get(key, 0) + share.ticks
-    whole = result.timeline.makespan * len(arrays)
+    whole = result.makespan * len(arrays)
     for (cause, unit), ticks in sorted(sums.items(), key=lambda item: -item[1])[:5]:
         if ticks / whole >= 0.0005:
             click.echo(f"  the arrays wait for {unit} ({cause}): {100 * ticks / whole:.1f} %")
@@ -129,11 +129,11 @@ def _operators(result: Result, shares: list[TimeShare]) -> None:
 def _bounds(result: Result) -> None:
     from accelsim.timing.bounds import lower_bounds
 
-    tick = result.program.tick_hz // result.chip.clocks[result.chip.core.clock]
+    tick = result.tick_hz // result.chip.clocks[result.chip.core.clock]
     bounds = sorted(lower_bounds(result.program, result.timeline).items(), key=lambda x: -x[1])
     click.echo("\nno schedule of this plan is faster than")
     for name, ticks in bounds[:4]:
-        share = 100 * ticks / max(1, result.timeline.makespan)
+        share = 100 * ticks / max(1, result.makespan)
         click.echo(f"  {name}: {ticks / tick:,.0f} cycles, {share:.1f} % of the makespan")
 
 

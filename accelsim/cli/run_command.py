@@ -42,6 +42,7 @@ from accelsim.cli.quantisation import quantisation_options
 @click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
 @click.option("--reports", type=click.Choice(["scalesim"]),
               help="Write SCALE-Sim's three reports, in its own timing, instead of ours.")  # fmt: skip
+@click.option("--no-fold", is_flag=True, help="Plan and time every one of equal layers; same figures.")
 @click.option("--throughput", is_flag=True, help="Also measure runs back to back.")
 @click.option("--save-trace", "trace_folder", metavar="DIR",
               help="Save the codes of every tensor to this folder, for replay.")  # fmt: skip
@@ -52,7 +53,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
             batch: int | None, dims: tuple[str, ...], overrides: tuple[str, ...], engine: str,
             point: str | None, weights: str | None, mapping_file: str | None, search: str | None,
             budget: int, rounding: str, gemm: bool,
-            reports: str | None, throughput: bool, trace_folder: str | None, reference: str | None,
+            reports: str | None, no_fold: bool, throughput: bool, trace_folder: str | None, reference: str | None,
             as_json: bool, snr: bool, **quantisation: Any) -> None:  # fmt: skip
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
@@ -89,7 +90,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
     inputs, labels = asked.inputs(made_workload)
     result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
                      weights=weights, mappings=mappings, rounding=rounding, search=search, budget=budget,
-                     progress=progress(), calibration=asked.calibration,
+                     progress=progress(), fold=not no_fold, calibration=asked.calibration,
                      samples=asked.samples(made_workload),
                      keep=trace_folder is not None or reference is not None)  # fmt: skip
     if throughput:

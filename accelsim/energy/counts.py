@@ -17,7 +17,7 @@ from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
-from accelsim.program.repeats import operators_of, spans
+from accelsim.program.repeats import by_kernels, in_full, operators_of, spans
 from accelsim.program.table import Program, Shapes
 from accelsim.units.base import Unit
 
@@ -85,14 +85,14 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     commands, o, activity = program.commands, program.operands, activity or {}
     operators, shapes = operators_of(program) + 1, len(program.shapes.kind)
     memories = len(program.memories)
-    if jit.hot() or program.repeat is not None:
+    if by_kernels(program):
         runs = np.zeros((operators, shapes), np.int64)
         read, written = (np.zeros((memories, operators), np.int64) for _ in range(2))
         for part in spans(program):
             jit.compiled(tally)(part.first, part.stop, part.operators, commands.operator, commands.shape,
                                 o.start, o.memory, o.access, o.bytes, runs, read, written)  # fmt: skip
     else:
-        runs, read, written = _tally(program, operators, shapes, memories)
+        runs, read, written = _tally(in_full(program), operators, shapes, memories)
     charge = None
     if "cell_charge" in activity:
         charge = np.asarray(np.bincount(commands.operator + 1, activity["cell_charge"], operators),

@@ -36,8 +36,10 @@ def run_plan(chip: Chip, workload: Workload, chosen: Plan, engine: str = "auto",
     """The Program of a Plan, valid, and its Timeline. folds: whether equal layers may be listed once and
     noted; the SimPy engine takes Programs in full only. InputError for what does not fit."""
     layers = layers_of(chip, workload, chosen) if folds and engine != "simpy" else None
-    for kept in KEPT if layers is not None else ():
-        made = fold(chip, workload, chosen, layers, kept) if kept < layers.count else None
+    for kept in KEPT:
+        if layers is None or kept >= layers.count:
+            break
+        made = fold(chip, workload, chosen, layers, kept)
         if made is None:
             break
         validate(made.program, made.workload)

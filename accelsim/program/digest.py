@@ -24,6 +24,8 @@ def tables_of(program: Program) -> dict[str, object]:
         name: [plain(row) for row in getattr(program, name)] for name in TABLES
     }
     tables["tick_hz"] = program.tick_hz
+    if program.repeat is not None:
+        tables["repeat"] = plain(program.repeat)
     return tables
 
 

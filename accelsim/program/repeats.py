@@ -12,9 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim import jit
 from accelsim.program.table import Commands, Demands, Dependencies, Operands, Program
 
 Ints = NDArray[np.int64]
+LOADED_ABOVE = 20_000  # commands: as timing/engine.py
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,12 @@ def spans(program: Program) -> list[Span]:
              for turn in range(1, r.times + 1)]  # fmt: skip
     return [Span(0, r.stop), *again,
             Span(r.stop, len(program), r.times, r.times * r.length, r.times * r.operators)]  # fmt: skip
+
+
+def by_kernels(program: Program) -> bool:
+    """Whether kernels add up over this Program's spans: they serve all sizes, or what is listed is so long
+    that the timing engine has loaded its own. Else its columns are expanded (in_full)."""
+    return jit.hot() or (program.repeat is not None and len(program) > LOADED_ABOVE)
 
 
 def commands_of(program: Program) -> int:

@@ -20,6 +20,7 @@ from accelsim.program.table import (
     PortRow,
     Program,
     QueueRow,
+    RepeatRow,
     ResidentRow,
     TensorRow,
     UnitRow,
@@ -91,5 +92,7 @@ def _program(tables: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Program
     rows: dict[str, Any] = {name: tuple(kind(**{key: tuple(value) if isinstance(value, list) else value
                                 for key, value in row.items()}) for row in tables[name])
             for name, kind in ROWS.items()}  # fmt: skip
-    return Program(**columns, **rows, unit_kinds=tuple(tables["unit_kinds"]),
+    again = tables.get("repeat")
+    repeat = RepeatRow(**{**again, "alike": tuple(again["alike"])}) if again else None
+    return Program(**columns, **rows, unit_kinds=tuple(tables["unit_kinds"]), repeat=repeat,
                    operators=tuple(tables["operators"]), tick_hz=int(tables["tick_hz"]))  # fmt: skip

@@ -63,6 +63,7 @@ def validate(program: Program, workload: Workload | None = None) -> None:
             _ports(findings)
         _residents(findings)
         _blocks(findings)
+        _repeat(findings)
         if not (sound and workload is not None and covers(program, workload)):
             check_coverage(findings, workload)
         check_hazards(findings)
@@ -198,6 +199,18 @@ def _ports(f: Findings) -> None:
     wrong = (balance != 0) & linked[whole[head] % ports]
     f.rows("program.ports", whole[head][wrong] // ports,
            "demands other bytes on a port than its operands move there")  # fmt: skip
+
+
+def _repeat(f: Findings) -> None:
+    """The repeat's rows lie inside the Program, among the copies around them."""
+    r, count = f.program.repeat, len(f.program)
+    if r is None:
+        return
+    low, high = r.alike
+    if not (0 <= low <= r.first and r.length >= 1 and r.stop <= high <= count and r.times >= 1
+            and 0 <= r.operators <= len(f.program.operators)) or (r.first - low) % r.length:  # fmt: skip
+        f.one("program.repeat", f"rows {r.first} to {r.stop}", "do not lie inside the copies around them",
+              "repeat one of the copies")  # fmt: skip
 
 
 def _blocks(f: Findings) -> None:

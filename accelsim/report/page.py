@@ -124,6 +124,6 @@ def _section(result: Result, folder: Path) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in result.assumptions)
     parts.append(f'<h3>Assumptions</h3><ul class="note">{notes}</ul>')
     parts.append(f'<p class="note">Program {result.program_digest[:16]}, chip '
-                 f"{result.chip.digest[:16]}, {len(result.program):,} commands.</p>")  # fmt: skip
+                 f"{result.chip.digest[:16]}, {result.commands:,} commands.</p>")  # fmt: skip
     return "\n".join(parts)
 

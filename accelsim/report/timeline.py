@@ -53,8 +53,8 @@ def spans(result: Result) -> list[Span]:
 def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
     """timeline.png, .svg and timeline_points.csv."""
     found = spans(result)
-    scale = 1e3 / result.timeline.tick_hz
-    units = list(dict.fromkeys(row.name for row in result.program.units
+    scale = 1e3 / result.tick_hz
+    units = list(dict.fromkeys(row.name for row in result.planned.program.units
                                if any(s.unit == row.name for s in found)))  # fmt: skip
     names = list(dict.fromkeys(s.operator for s in sorted(found, key=lambda s: s.start)))
     looks = {name: (COLOURS[i % len(COLOURS)], HATCHES[i // len(COLOURS) % len(HATCHES)])
@@ -65,9 +65,9 @@ def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png",
         row = len(units) - 1 - units.index(span.unit)
         axes.barh(row, (span.end - span.start) * scale, 0.7, span.start * scale, color=colour,
                   hatch=hatch, edgecolor="black", linewidth=0.15)  # fmt: skip
-    whole = result.timeline.makespan * scale
-    array = next(row.name for row in result.program.units
-                 if result.program.unit_kinds[row.kind] == result.chip.core.name)  # fmt: skip
+    whole = result.makespan * scale
+    array = next(row.name for row in result.planned.program.units
+                 if result.planned.program.unit_kinds[row.kind] == result.chip.core.name)  # fmt: skip
     for span in found:  # names above the first array's row, where they have room
         if span.unit == array and (span.end - span.start) * scale > whole / 28:
             axes.text((span.start + span.end) / 2 * scale, len(units) - 0.45, span.operator,

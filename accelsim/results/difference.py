@@ -58,7 +58,7 @@ class Constant:
 def exact_cycles(result: Result) -> Fraction:
     """Makespan in cycles of the array's clock, not rounded."""
     clock = result.chip.clocks[result.chip.core.clock]
-    return Fraction(result.timeline.makespan * clock, result.program.tick_hz)
+    return Fraction(result.makespan * clock, result.tick_hz)
 
 
 def exact_joules(result: Result) -> Fraction:

@@ -29,17 +29,23 @@ from accelsim.results.result import Result
 STALLS = ("data", "slot", "start", "queue", "port")
 
 
+def _layers(result: Result) -> dict[str, Any]:
+    """What was planned of equal layers, if there are any."""
+    layers = result.planned.layers
+    return {} if layers is None else {"equal_layers": layers.count, "planned_layers": result.planned.kept}
+
+
 def to_dict(result: Result) -> dict[str, Any]:
     """Everything but the per-command columns, with the unit in every name."""
     chip, energy = result.chip, result.energy
     clock = chip.clocks[chip.core.clock]
-    tick = result.program.tick_hz // clock
+    tick = result.tick_hz // clock
     whole: dict[str, Any] = {
         "accelsim": __version__,
         "chip": {"name": chip.name, "digest": chip.digest},
         "workload": {"name": result.workload.name, "macs": result.workload.macs,
                      "parameters": result.workload.parameters},
-        "program": {"digest": result.program_digest, "commands": len(result.program)},
+        "program": {"digest": result.program_digest, "commands": result.commands, **_layers(result)},
         "weights": chip.weights,
         "clock_hz": clock,
         "makespan_cycles": result.cycles,
@@ -136,7 +142,7 @@ def units_csv(result: Result) -> bytes:
     ]  # fmt: skip
     for unit in result.units:
         rows.append([unit.name, unit.busy, unit.drain, *(unit.stalled[name] for name in STALLS),
-                     unit.idle, result.timeline.makespan])  # fmt: skip
+                     unit.idle, result.makespan])  # fmt: skip
     return _csv(rows)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from accelsim import __version__
 from accelsim.energy import EnergyReport, EnergyRow
 from accelsim.errors import InputError, Problem
+from accelsim.explore.planned import Planned, run_plan
 from accelsim.mapping import Plan, compile_program
 from accelsim.mapping.tensors import tensor_formats
 from accelsim.program.digest import program_digest
@@ -38,28 +39,31 @@ def load_run(folder: str | Path) -> Result:
         spread = {str(k): float(v) for k, v in whole["energy_by_family_joules"].items()}
         again = whole.get("values", {}).get("vectors_read_again_by_command", {})
         repeated = {int(k): float(v) for k, v in again.items()}
+        folded = "planned_layers" in whole["program"]
         digest, maker = str(whole["program"]["digest"]), str(whole["accelsim"])
         scores = {str(k): float(v) for k, v in whole.get("values", {}).get("scores", {}).items()}
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from None
     chosen = Plan(mappings, tensor_formats(workload, chip))
-    program = compile_program(chip, workload, chosen=chosen)
-    if program_digest(program) != digest:
+    if repeated:
+        program = compile_program(chip, workload, chosen=chosen)
+        planned = Planned(program, simulate(program, chip, activity=_activity(repeated, len(program), path)))
+    else:
+        planned = run_plan(chip, workload, chosen, folds=folded)
+    if program_digest(planned.program) != digest:
         raise InputError(
             Problem("run.version", f"was made by version {maker}, whose plan differs from "
                     f"{__version__}'s", "run it again", file=str(path))
         )  # fmt: skip
-    timeline = simulate(program, chip, activity=_activity(repeated, len(program), path))
+    program, timeline = planned.program, planned.timeline
     energy = EnergyReport(rows)
     operators = summarise(program, chip, workload, timeline, energy, mappings)
-    return Result(chip, workload, program, chosen, timeline, timeline.units(program), energy,
-                  operators, None, spread, folder=str(path), scores=scores)  # fmt: skip
+    return Result(chip, workload, planned, chosen, timeline.units(program), energy, operators, None, spread,
+                  folder=str(path), scores=scores)  # fmt: skip
 
 
 def _activity(repeated: dict[int, float], commands: int, path: Path) -> dict[str, NDArray[np.float64]]:
     """The stored vectors read again, as the column that timing takes."""
-    if not repeated:
-        return {}
     column = np.zeros(commands)
     for row, count in repeated.items():
         if not 0 <= row < commands or not 0 <= count < MOST:

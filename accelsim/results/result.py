@@ -12,10 +12,12 @@ from accelsim.chip import Chip
 from accelsim.devices.wear import wear_named
 from accelsim.energy import AreaRow, EnergyReport, area
 from accelsim.explore import SearchReport
-from accelsim.mapping import Plan
+from accelsim.explore.planned import Planned
+from accelsim.mapping import Plan, compile_program
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization
 from accelsim.program.digest import program_digest
+from accelsim.program.repeats import commands_of
 from accelsim.program.table import Program
 from accelsim.timing import Timeline, UnitTime
 from accelsim.units.crossbar import Crossbar
@@ -70,13 +72,16 @@ class Values:
 
 @dataclass(slots=True)
 class Result:
-    """Timing, energy and values of one Program, with what they depend on."""
+    """Timing, energy and values of one Program, with what they depend on.
+
+    planned: the Program as it was timed, equal layers noted once; program and timeline have every command,
+    made when first asked for.
+    """
 
     chip: Chip
     workload: Workload
-    program: Program
+    planned: Planned
     plan: Plan
-    timeline: Timeline
     units: list[UnitTime]
     energy: EnergyReport
     operators: list[OperatorRow]
@@ -87,12 +92,47 @@ class Result:
     folder: str = ""  # where it was saved
     scores: dict[str, float] = field(default_factory=dict)  # of a saved run's values
     _digest: str = field(default="", init=False, repr=False)
+    _full: tuple[Program, Timeline] | None = field(default=None, init=False, repr=False)
+
+    def _in_full(self) -> tuple[Program, Timeline]:
+        if self._full is None:
+            program, timeline = self.planned.program, self.planned.timeline
+            if program.repeat is not None:
+                timeline = timeline.in_full(program)
+                program = compile_program(self.chip, self.workload, chosen=self.plan)
+            self._full = (program, timeline)
+        return self._full
+
+    @property
+    def program(self) -> Program:
+        """The Program in full."""
+        return self._in_full()[0]
+
+    @property
+    def timeline(self) -> Timeline:
+        """When every command of the Program in full ran."""
+        return self._in_full()[1]
+
+    @property
+    def commands(self) -> int:
+        """How many commands ran."""
+        return commands_of(self.planned.program)
+
+    @property
+    def tick_hz(self) -> int:
+        """Ticks a second."""
+        return self.planned.timeline.tick_hz
+
+    @property
+    def makespan(self) -> int:
+        """Ticks from the start to the last result."""
+        return self.planned.timeline.makespan
 
     @property
     def program_digest(self) -> str:
-        """SHA-256 of the Program, worked out when first asked for."""
+        """SHA-256 of the Program as it was planned, worked out when first asked for."""
         if not self._digest:
-            self._digest = program_digest(self.program)
+            self._digest = program_digest(self.planned.program)
         return self._digest
 
     @property
@@ -103,11 +143,11 @@ class Result:
     @property
     def cycles(self) -> int:
         """Makespan in cycles of the array's clock."""
-        return self.timeline.cycles(self.chip.clocks[self.chip.core.clock])
+        return self.planned.timeline.cycles(self.chip.clocks[self.chip.core.clock])
 
     @property
     def seconds(self) -> float:
-        return self.timeline.seconds
+        return self.planned.timeline.seconds
 
     @property
     def joules(self) -> float:
@@ -145,8 +185,11 @@ class Result:
         notes += [str(note) for note in self.workload.notes.get("assumed", ())]
         if self.values is not None:
             notes += self.values.assumptions
+        if (layers := self.planned.layers) is not None:
+            kept = self.planned.kept
+            notes.append(f"{layers.count} equal layers of {layers.length} operators: {kept} planned and timed, "
+                         f"the other {layers.count - kept} go as one of them, tick for tick")  # fmt: skip
         return notes
-
 
     def _analog(self, crossbar: Crossbar) -> list[str]:
         """What the figures of crossbars take for granted."""

@@ -13,7 +13,7 @@ from accelsim.energy import EnergyReport
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping
 from accelsim.program.opcodes import Access, Opcode, Why
-from accelsim.program.repeats import in_full, spans
+from accelsim.program.repeats import by_kernels, in_full, spans
 from accelsim.program.table import Program
 from accelsim.results.result import OperatorRow, peak_macs_per_cycle
 from accelsim.timing import Timeline
@@ -34,10 +34,9 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
     makespan."""
     count = len(workload.operators)
     tick = program.tick_hz // chip.clocks[chip.core.clock]
-    quick = jit.hot() or program.repeat is not None
-    found = _ticks(program, chip, timeline, count) if quick else None
+    found = _ticks(program, chip, timeline, count) if by_kernels(program) else None
     if found is None:
-        program, timeline = in_full(program), timeline.in_full(program)
+        timeline, program = timeline.in_full(program), in_full(program)
         commands = program.commands
         begin = np.full(count, NEVER)
         end = np.zeros(count, np.int64)

@@ -63,7 +63,7 @@ class Evaluator:
         workload, macs, images = self.workload(work, batch)
         if self.aging is not None and workload.values is not None:
             result, record.aged = self.aging.run(chip, workload, point.search)
-            energy, ticks = result.energy, (result.timeline.makespan, result.timeline.tick_hz)
+            energy, ticks = result.energy, (result.makespan, result.tick_hz)
             record.measures |= worst(record.aged)
         else:
             found = self.timings.of(chip, workload, _digest(work, batch), point.search)

@@ -16,6 +16,7 @@ from accelsim.analog.parts import Adc, Drive
 from accelsim.chip import Chip
 from accelsim.energy import Work, compact, work_of
 from accelsim.explore import search_plan
+from accelsim.explore.planned import run_plan
 from accelsim.mapping import Plan, compile_program, plan
 from accelsim.mapping.crossbars import trimmed
 from accelsim.program.table import Program, Shapes
@@ -77,8 +78,12 @@ def timed(chip: Chip, workload: Workload, search: str | None, programs: Programs
     made before."""
     chosen = plan(chip, workload) if search is None else search_plan(chip, workload, search)[0]
     used = trimmed(chip, chosen.mappings.values())
-    program = programs.of(used, workload, chosen) if programs else compiled(used, workload, chosen)
-    timeline = simulate(program, used)
+    if programs is not None and used.crossbar is not None:
+        program = programs.of(used, workload, chosen)
+        timeline = simulate(program, used)
+    else:
+        planned = run_plan(used, workload, chosen)
+        program, timeline = planned.program, planned.timeline
     timeline.units(program)
     check_bounds(program, timeline)
     return Timed(compact(work_of(program, timeline), used), timeline.makespan, timeline.tick_hz)

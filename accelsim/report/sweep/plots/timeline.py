@@ -46,7 +46,7 @@ class Timeline(Plot):
             place.set_title(f"{one.letter}: {one.work} on {one.base} "
                             f"({'PCM' if one.analog else 'digital'})", loc="left", pad=pad)  # fmt: skip
             notes.append(f"{one.letter}: {design_text(view, one.row)}")
-            hertz = result.timeline.tick_hz
+            hertz = result.tick_hz
             rows += [
                 [one.letter, one.base, s.unit, s.operator, s.start / hertz, s.end / hertz] for s in found
             ]
@@ -59,15 +59,15 @@ class Timeline(Plot):
 
 def _units(result: Result, found: Sequence[Span]) -> list[str]:
     seen = {span.unit for span in found}
-    return list(dict.fromkeys(row.name for row in result.program.units if row.name in seen))
+    return list(dict.fromkeys(row.name for row in result.planned.program.units if row.name in seen))
 
 
 def _draw(place: Any, result: Result, found: Sequence[Span]) -> list[str]:
     units, notes = _units(result, found), []
     core = [
         row.name
-        for row in result.program.units
-        if result.program.unit_kinds[row.kind] == result.chip.core.name
+        for row in result.planned.program.units
+        if result.planned.program.unit_kinds[row.kind] == result.chip.core.name
     ]
     if len(units) > MOST_UNITS:
         others = [name for name in units if name not in core]
@@ -77,9 +77,9 @@ def _draw(place: Any, result: Result, found: Sequence[Span]) -> list[str]:
         )
         units = [*kept, *others[: MOST_UNITS - len(kept)]]
     names = list(dict.fromkeys(span.operator for span in sorted(found, key=lambda span: span.start)))
-    whole = result.timeline.makespan / result.timeline.tick_hz
+    whole = result.makespan / result.tick_hz
     power = 1e6 if whole < 1e-3 else 1e3
-    scale = power / result.timeline.tick_hz
+    scale = power / result.tick_hz
     for i, name in enumerate(names):
         colour, hatch = COLOURS[i % len(COLOURS)], HATCHES[i // len(COLOURS) % len(HATCHES)]
         for row, unit in enumerate(units):
