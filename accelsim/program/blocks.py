@@ -100,8 +100,9 @@ def same_rows(program: Program, low: int, high: int, length: int) -> bool:
     c, edges, demands = program.commands, program.dependencies, program.demands
     if low < 0 or high > len(program) or high - low < 2 * length or c.served[low:high].any():
         return False
-    for column in (c.unit, c.queue, c.shape):
-        if not np.array_equal(column[low : high - length], column[low + length : high]):
+    shape = _distinct_shapes(program)[c.shape[low:high]]
+    for inside in (c.unit[low:high], c.queue[low:high], shape):
+        if not np.array_equal(inside[:-length], inside[length:]):
             return False
     entries, moved = (slice(table.start[low], table.start[high]) for table in (edges, demands))
     owner = np.repeat(np.arange(low, high), np.diff(edges.start[low : high + 1]))
@@ -109,6 +110,13 @@ def same_rows(program: Program, low: int, high: int, length: int) -> bool:
                                             edges.lag[entries])),
              (demands.start - moved.start, (demands.port[moved], demands.bytes[moved])))  # fmt: skip
     return all(_entries_repeat(start, columns, low, high, length) for start, columns in lists)
+
+
+def _distinct_shapes(program: Program) -> Ints:
+    """A number for every shape, the same for equal ones."""
+    s = program.shapes
+    whole = np.column_stack([s.kind, s.opcode, s.flags, s.format_a, s.format_b, s.format_out, s.extents])
+    return np.asarray(np.unique(whole, axis=0, return_inverse=True)[1], np.int64).ravel()
 
 
 def proved_blocks(program: Program) -> tuple[BlockRow, ...]:

@@ -30,7 +30,7 @@ def equal_layers(workload: Workload, keys: Sequence[object]) -> Layers | None:
 
     keys: one an operator, equal for operators of which only the names differ. Layers are equal when their
     operators' keys are, and each reads what the same operator of its own layer, or of a layer so many
-    before, gave; or the same tensor from before all layers; or tensors that no operator gave.
+    before, gave; or tensors that no operator gave.
     """
     numbers: dict[object, int] = {}
     kind = [numbers.setdefault(key, len(numbers)) for key in keys]
@@ -41,31 +41,24 @@ def equal_layers(workload: Workload, keys: Sequence[object]) -> Layers | None:
             distances[at - last[number]] += 1
         last[number] = at
     given = {op.output: at for at, op in enumerate(workload.operators)}
-    reads = [[(given.get(name, -1), name) for name in reads_of(op)] for op in workload.operators]
+    reads = [[given.get(name, -1) for name in reads_of(op)] for op in workload.operators]
     best = Layers(0, 1, 1)
     for length, _ in distances.most_common(CANDIDATES):
         first = 0
         for at in range(len(kind) - length + 1):
-            same = at + length < len(kind) and kind[at] == kind[at + length]
-            shared = _shared(reads[at], reads[at + length], length) if same else None
-            if shared is not None and shared < first:
+            if (at + length < len(kind) and kind[at] == kind[at + length]
+                    and _same(reads[at], reads[at + length], length)):  # fmt: skip
                 continue
             found = Layers(first, length, (at - first) // length + 1)
             if found.count > 1 and found.count * length > best.count * best.length:
                 best = found
-            first = at + 1 if shared is None else shared + 1
+            first = at + 1
     return best if best.count > 1 else None
 
 
-def _shared(early: list[tuple[int, str]], late: list[tuple[int, str]], length: int) -> int | None:
-    """The last operator of which both read the same output, -1 for none; None when their reads differ."""
-    last = -1
-    for (a, name), (b, other) in zip(early, late, strict=True):
-        if a == b and (a < 0 or name == other):
-            last = max(last, a)
-        elif a < 0 or b - a != length:
-            return None
-    return last
+def _same(early: list[int], late: list[int], length: int) -> bool:
+    """Whether each reads what came as far before it, or what no operator gave."""
+    return all(a == b < 0 or (a >= 0 and b - a == length) for a, b in zip(early, late, strict=True))
 
 
 def shortened(workload: Workload, layers: Layers, kept: int) -> Workload | None:
