@@ -5,6 +5,8 @@ from __future__ import annotations
 ARRAYS = "tests/arrays/test_figures.py tests/arrays/test_closed_form.py tests/arrays/test_counts.py"
 ENGINE = "tests/timing/test_engines_agree.py::test_engine_equals_simpy[0] tests/timing/test_in_ticks.py"
 FOLD = "tests/timing/test_folding.py"
+REPEATS = "tests/timing/test_repeats.py"
+PLANNED = "tests/explore/test_planned.py"
 ENERGY = "tests/energy"
 NUMBERS = "tests/numerics/test_quantize.py tests/numerics/test_products.py tests/arrays/test_arithmetic.py"
 RUNS = "tests/mapping/test_random_runs.py"
@@ -91,8 +93,24 @@ FAULTS = [
      "return -(-program.demands.bytes // width[program.demands.port])",
      "return program.demands.bytes // width[program.demands.port]", ENGINE),
     ("fold one period too many", "timing/folding.py",
-     "return max(0, (self.end - self._window()[1]) // period)",
-     "return max(0, (self.end - self._window()[1]) // period + 1)", FOLD),
+     "return (self.end - self._window()[1]) // period",
+     "return (self.end - self._window()[1]) // period + 1", FOLD),
+    ("a repeat without the proof of its state", "timing/repeats.py",
+     "if not inside or marks[0].state != marks[1].state:", "if not inside:", PLANNED),
+    ("a repeat of any dependences", "program/blocks.py", "edges.lag[entries])),", "edges.kind[entries])),",
+     REPEATS),
+    ("a repeat takes no time", "timing/engine.py", "+ part.turns * period", "+ 0 * period", REPEATS),
+    ("a unit waits for the repeat", "timing/timeline.py", "part.turns * self.period, table)", "0, table)",
+     PLANNED),
+    ("ports rest in a repeat", "timing/engine.py", "here = slice(d.start[part.first], d.start[part.stop])",
+     "here = slice(d.start[part.first], d.start[max(part.first, part.stop * (part.turns != 1))])", REPEATS),
+    ("repeated rows wait for the first copy", "program/repeats.py", "np.where(moves, self.ahead[owner], 0)",
+     "np.where(moves, 0 * self.ahead[owner], 0)", REPEATS),
+    ("energy of a repeat goes to one layer", "energy/counts.py", "owner = operator[row] + 1 + more",
+     "owner = operator[row] + 1", PLANNED),
+    ("a layer may read any other", "workload/repeats.py", "(a >= 0 and b - a == length)", "a >= 0", PLANNED),
+    ("one layer is lost", "mapping/fold.py", "layers.count - kept, layers.length,",
+     "layers.count - kept - 1, layers.length,", PLANNED),
     ("fold forgets the ports", "timing/folding.py", "        s.p_from += ticks\n", "", FOLD),
     ("blocks forget the shape", "program/blocks.py",
      "self.plain = (commands.unit, commands.queue, commands.shape)",

@@ -110,15 +110,15 @@ def test_copies_that_differ_are_refused() -> None:
     edges = short.dependencies
     row = short.repeat.first + short.repeat.length
     at = int(edges.start[row:].min()) if edges.start[row] < len(edges.lag) else 0
-    longer = replace(short, dependencies=Dependencies(edges.start, edges.predecessor, edges.kind,
-                                                      edges.lag + (np.arange(len(edges.lag)) == at)))  # fmt: skip
+    lag = edges.lag + (np.arange(len(edges.lag)) == at)
+    longer = replace(short, dependencies=Dependencies(edges.start, edges.predecessor, edges.kind, lag))
     with pytest.raises(Unsettled, match="differ"):
         run(longer, times, "compiled")
 
 
 def test_what_drifts_apart_never_settles() -> None:
     """Two units that do not wait for each other, one slower: the distance grows with every body."""
-    short, times, _, _ = short_and_whole(settled_seed())
+    short, _, _, _ = short_and_whole(settled_seed())
     none = np.zeros(len(short) + 1, np.int64)
     empty = np.zeros(0, np.int64)
     apart = np.arange(len(short)) % 2
