@@ -53,8 +53,8 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
             batch: int | None, dims: tuple[str, ...], overrides: tuple[str, ...], engine: str,
             point: str | None, weights: str | None, mapping_file: str | None, search: str | None,
             budget: int, rounding: str, gemm: bool,
-            reports: str | None, no_fold: bool, throughput: bool, trace_folder: str | None, reference: str | None,
-            as_json: bool, snr: bool, **quantisation: Any) -> None:  # fmt: skip
+            reports: str | None, no_fold: bool, throughput: bool, trace_folder: str | None,
+            reference: str | None, as_json: bool, snr: bool, **quantisation: Any) -> None:  # fmt: skip
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
     SCALE-Sim's .cfg and topology .csv files and .onnx models are read as they are.
