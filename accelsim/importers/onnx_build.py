@@ -51,6 +51,11 @@ class Builder:
     absorbed: list[tuple[str, str, str]] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    #: tensor -> (scale, zero point or "", element type of its codes); the same of stored weights, None where
+    #: something was folded into them
+    stated: dict[str, tuple[str, str, int]] = field(default_factory=dict)
+    weight_scales: dict[str, tuple[str, str, int] | None] = field(default_factory=dict)
+    requantized: set[str] = field(default_factory=set)
 
     # -- names and tensors ---------------------------------------------------------------------
 
@@ -137,6 +142,8 @@ class Builder:
                     values.append(None)
                 elif name in given:
                     kind = self.graph.numpy_type(name)
+                    if kind in (np.int8, np.uint8) and self.stated:
+                        kind = np.dtype(np.float32)  # reals of codes
                     values.append(np.asarray(given[name]).reshape(self.graph.shapes[name]).astype(kind))
                 else:
                     values.append(np.asarray(look(name)))
@@ -171,7 +178,7 @@ class Builder:
     def before(self, name: str) -> tuple[int, MacOperator] | None:
         """The MAC operator whose output this is, perhaps under another shape, if nobody else reads
         it: what follows may become part of it."""
-        if not self.only(name) or name not in self.made:
+        if not self.only(name) or name not in self.made or name in self.requantized:
             return None
         number = self.made[name]
         op = self.operators[number]
@@ -241,6 +248,7 @@ class Builder:
 
     def _scale_weight(self, op: MacOperator, scale: Recipe, channels: int) -> None:
         weight = op.weight
+        self.weight_scales[weight] = None
         before = self.recipes[weight]
         shape = self.tensors[weight].shape
         along = (channels, *(1,) * (len(shape) - 1))

@@ -179,7 +179,7 @@ class _Walker:
         if all(name in graph.constants for name in read):
             graph.constants.update(name for name in node.output if name)
             graph.folded += 1
-            known = all(name in graph.small for name in read)
+            known = node.op_type != "DequantizeLinear" and all(name in graph.small for name in read)
             if known and all(_count(graph.shapes[name]) <= SMALL for name in node.output
                              if name in graph.shapes):  # fmt: skip
                 self.evaluate(node)

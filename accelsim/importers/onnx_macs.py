@@ -42,8 +42,10 @@ def pads_of(options: dict[str, Any], size: Shape, kernel: Shape, stride: Shape,
     return tuple(options.get("pads", (0,) * (2 * len(size))))
 
 
-def convolution(b: Builder, node: Any, names: tuple[str, str, str] | None = None) -> None:
-    """Conv. names: input, weight, bias where they are not the node's first three."""
+def convolution(b: Builder, node: Any, names: tuple[str, str, str] | None = None,
+                recipes: tuple[Recipe, Recipe | None] | None = None) -> None:  # fmt: skip
+    """Conv. names: input, weight, bias where they are not the node's first three. recipes: of the weight and
+    the bias where they are not stored as reals."""
     options = attributes(node)
     x, w, bias = names or (*node.input, "", "")[:3]
     shape, weight = b.shape(x), b.shape(w)
@@ -78,10 +80,15 @@ def convolution(b: Builder, node: Any, names: tuple[str, str, str] | None = None
     stored = (filters, channels // groups, *kernel)
     final = node.output[0]
     output = final if rank == 2 else f"{final}:2d"
+    first = recipes[0] if recipes else reshaped(w, stored)
+
+    def made(look: Lookup) -> Any:
+        return np.asarray(first(look)).reshape(stored)
+
     op = Conv2d(
-        b.unique(node.name), source, b.stored(w, stored, reshaped(w, stored)), output, shape[0],
+        b.unique(node.name), source, b.stored(w, stored, made), output, shape[0],
         channels, shape[2], shape[3], filters, kernel, stride, pads, dilation, groups,  # type: ignore[arg-type]
-        _bias(b, bias, filters),
+        _bias(b, bias, filters, recipes[1] if recipes else None),
     )  # fmt: skip
     b.add(op)
     target = b.graph.shapes[final]
@@ -94,8 +101,8 @@ def convolution(b: Builder, node: Any, names: tuple[str, str, str] | None = None
         raise b.wrong(node, f"has an output of {list(target)}, not {list(op.output_shape)}")
 
 
-def _bias(b: Builder, name: str, count: int) -> str | None:
-    return b.stored(name, (count,), reshaped(name, (count,)), "bias") if name else None
+def _bias(b: Builder, name: str, count: int, recipe: Recipe | None = None) -> str | None:
+    return b.stored(name, (count,), recipe or reshaped(name, (count,)), "bias") if name else None
 
 
 def _unfolded(b: Builder, node: Any, x: str, depth: tuple[int, int, int, int, int]) -> str:
@@ -192,6 +199,8 @@ def general_product(b: Builder, node: Any) -> None:
     constant = b.is_constant(w)
     if constant:
         weight = b.stored(w, b.shape(w), lambda look: look(w) * alpha if alpha != 1 else look(w))
+        if alpha != 1:
+            b.weight_scales[weight] = None
     else:
         weight = w
     bias = None
@@ -221,8 +230,9 @@ def product(b: Builder, node: Any, names: tuple[str, str] | None = None) -> None
     multiply(b, node, a, w, node.output[0], b.graph.shapes[node.output[0]])
 
 
-def multiply(b: Builder, node: Any, a: str, w: str, output: str, target: Shape) -> None:
-    """output = a @ w as numpy's matmul does it."""
+def multiply(b: Builder, node: Any, a: str, w: str, output: str, target: Shape,
+             recipe: Recipe | None = None) -> None:  # fmt: skip
+    """output = a @ w as numpy's matmul does it. recipe: of a weight that is not stored as reals."""
     left, right = b.shape(a), b.shape(w)
     if len(left) == 1:
         a, left = b.view(a, (1, *left)), (1, *left)
@@ -244,7 +254,8 @@ def multiply(b: Builder, node: Any, a: str, w: str, output: str, target: Shape) 
             w, right = _spread(b, node, w, right, batch)
             constant, turned = False, False
     if constant:
-        weight = b.stored(w, wanted, reshaped(w, wanted))
+        first = recipe or reshaped(w, wanted)
+        weight = b.stored(w, wanted, lambda look: np.asarray(first(look)).reshape(wanted))
     elif turned:
         weight = b.view(b.turned[w], (*wanted[:-2], n, k))
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.errors import InputError, Problem
-from accelsim.importers import onnx_foreign, onnx_macs, onnx_recurrent, onnx_vectors
+from accelsim.importers import onnx_foreign, onnx_macs, onnx_recurrent, onnx_scales, onnx_vectors
 from accelsim.importers.onnx_build import Builder
 from accelsim.importers.onnx_file import import_onnx
 from accelsim.importers.onnx_graph import Graph, read_graph, renamed
@@ -20,7 +20,7 @@ MOST_OPERATORS = 100_000
 PLAIN: dict[str, Callable[[Builder, Any], None]] = {
     **onnx_vectors.HANDLERS, **onnx_macs.HANDLERS, **onnx_recurrent.HANDLERS,
     **{name: handler for name, handler in onnx_foreign.HANDLERS.items()
-       if name not in ("Gelu", "QuantizeLinear", "DequantizeLinear")},
+       if name != "Gelu"},
 }  # fmt: skip
 
 
@@ -70,12 +70,13 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
         if len(b.operators) > MOST_OPERATORS:
             raise graph.wrong("size", f"unrolls to more than {MOST_OPERATORS} operators",
                               "give shorter sequences")  # fmt: skip
+    onnx_scales.give_formats(b)
     outputs = [name for name in graph.outputs if name in b.made]
     if not outputs:
         raise graph.wrong("outputs", "computes nothing from its inputs", "export it again")
     tensors = _kept(b)
     for name in outputs:
-        tensors[name] = TensorSpec(name, tensors[name].shape, "output")
+        tensors[name] = TensorSpec(name, tensors[name].shape, "output", "int8" if name in b.stated else None)
     missing = [name for name in graph.outputs if name not in b.made]
     b.notes += [f"the output {name} is constant" for name in missing]
     if graph.folded:

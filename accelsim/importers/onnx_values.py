@@ -14,9 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError
+from accelsim.importers.onnx_build import attributes
 from accelsim.importers.onnx_file import external_place, import_onnx
 from accelsim.importers.onnx_model import Imported, import_model
 from accelsim.importers.onnx_run import run_node
+from accelsim.importers.onnx_scales import reals, stated_values
 from accelsim.importers.vector_values import by_kind
 from accelsim.numerics.network import Evaluate
 from accelsim.workload import VectorOperator, Workload
@@ -44,6 +46,11 @@ class ModelValues:
                 self.known[name] = self._initializer(name)
             elif name in self.makers:
                 node = self.makers[name]
+                if node.op_type == "DequantizeLinear" and not attributes(node).get("block_size", 0):
+                    zero = node.input[2] if len(node.input) > 2 else ""
+                    axis = int(attributes(node).get("axis", 1))
+                    self.known[name] = reals(node.input[0], node.input[1], zero, axis)(self.look)
+                    return self.known[name]
                 made = run_node(self.graph, node, [self.look(x) if x else None for x in node.input])
                 self.known |= {x: np.asarray(v) for x, v in zip(node.output, made, strict=False) if x}
             else:
@@ -82,7 +89,7 @@ class ModelValues:
                 raise self.graph.wrong("finite", "holds NaN or infinity", "export finite weights", name)
             found[name] = value.reshape(spec.shape)
         self.parameters = found
-        return found
+        return {**found, **stated_values(builder, self.look)}
 
     def evaluate(self, op: VectorOperator, inputs: Sequence[Array]) -> NDArray[np.float64]:
         """Real values of a vector operator."""

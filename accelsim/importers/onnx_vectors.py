@@ -43,8 +43,7 @@ BINARY = {
 VARIADIC = {"Sum": "add", "Max": "maximum", "Min": "minimum", "Mean": "add"}
 #: a constant operand that is one number, or one a channel, becomes a parameter
 WITH_CONSTANT = {"Add": "shift", "Sub": "shift", "Mul": "scale", "Div": "scale"}
-VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "QuantizeLinear",
-         "DequantizeLinear")  # fmt: skip
+VIEWS = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout")
 GATHERS = ("Gather", "GatherElements", "GatherND")
 
 
@@ -259,8 +258,6 @@ def views(b: Builder, node: Any) -> None:
     """Another shape, the same elements; what quantises is part of requantisation."""
     source = node.input[0]
     b.view(b.operand(source), b.graph.shapes[node.output[0]], node.output[0], node.name)
-    if node.op_type in ("QuantizeLinear", "DequantizeLinear"):
-        b.notes.append("quantisation and its inverse are part of requantisation and cost nothing more")
 
 
 def turn(b: Builder, node: Any) -> None:

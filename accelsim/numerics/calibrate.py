@@ -141,7 +141,8 @@ class NetworkBuilder:
                 self.activations[name] = self.ranged(name)
         for name in sorted(read_constants(self.workload)):
             value = np.asarray(self.values[name], np.float64)
-            self.activations[name] = self.between(name, float(value.min()), float(value.max()))
+            self.activations[name] = self.stated(name) if f"{name}.scale" in self.values else (
+                self.between(name, float(value.min()), float(value.max())))
         for op in self.workload.operators:
             if not isinstance(op, VectorOperator):
                 self.mac(op)
