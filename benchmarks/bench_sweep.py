@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
+from accelsim import shipped  # noqa: E402
 from accelsim.noise import Stream  # noqa: E402
 from accelsim.store import Point, Record  # noqa: E402
 from accelsim.store.columns import columns  # noqa: E402
@@ -25,6 +26,7 @@ from tests.sweep.fakes import sweep  # noqa: E402
 #: microseconds of CPU a point; CPU a point of two workers over one; time over that of sleeping alone;
 #: seconds and MiB of a process that opens a million points and finds the front; of a whole cached run
 BARS = {"store_point_us": 60.0, "two_workers_cpu_over_one": 1.1, "dask_time_over_work": 1.1,
+        "ten_thousand_two_workers_ms": 120_000.0,
         "million_open_ms": 5000.0, "million_open_mib": 1024.0, "cached_10000_ms": 5000.0}  # fmt: skip
 OPEN = """
 import sys, resource, time
@@ -46,6 +48,11 @@ vary:
   - {key: units.tiles.mean_conductance, range: {from: 0.1, to: 0.2, step: 0.001}}
   - {key: units.tiles.drive.voltage, range: {from: 0.1 V, to: 0.199 V, step: 1 mV}}
 measures: [latency, energy]
+"""
+#: axes that a user adds to the shipped sweep: what figures of energy hang on, and finer converters
+MORE = """
+  - {key: technology.node, values: [14 nm, 22 nm, 28 nm]}
+  - {key: technology.voltage, values: [0.7 V, 0.75 V, 0.8 V, 0.85 V, 0.9 V]}
 """
 ARRAYS = """
 name: arrays
@@ -122,6 +129,24 @@ def worker_cpu(folder: Path, workers: int, count: int) -> float:
     return whole / float(found["total"])
 
 
+def digital_or_pcm(folder: Path) -> dict[str, float]:
+    """The shipped sweep of digital against PCM with two axes more, 10,350 points, by two workers: time of
+    the whole command, and CPU."""
+    path, (begin, end) = folder / "sweep.yaml", shipped.find("sweep", "digital_or_pcm").read_text().split(
+        "measures:")  # fmt: skip
+    path.write_text(begin.rstrip() + MORE + "measures:" + end)
+    command = [sys.executable, "-m", "accelsim.cli.main", "sweep", str(path), "--store", str(folder / "s"),
+               "--workers", "2", "--json"]  # fmt: skip
+    subprocess.run([sys.executable, "-m", "accelsim.sweep.warm"], cwd=ROOT, check=True, capture_output=True)
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    passed, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = json.loads(done.stdout)
+    assert found["measured"] == found["total"] >= 10_000
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"ten_thousand_two_workers_ms": passed * 1e3, "ten_thousand_cpu_ms": cpu * 1e3}
+
+
 def dask_over_work(folder: Path, count: int) -> float:
     """Time of points of 50 ms (asleep) on a Dask cluster of two processes, start aside, over the sleep."""
     import distributed
@@ -154,12 +179,13 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     """Every figure; scale shrinks the store of a million."""
     figures = {}
     with tempfile.TemporaryDirectory() as name:
-        folders = [Path(name) / str(number) for number in range(6)]
+        folders = [Path(name) / str(number) for number in range(7)]
         for folder in folders:
             folder.mkdir()
         figures["store_point_us"] = store_point_us(folders[0], 20_000)
         one, two = (worker_cpu(folders[i], i, int(640 * scale)) for i in (1, 2))
         figures |= {"one_worker_point_ms": one * 1e3, "two_workers_cpu_over_one": two / one}
+        figures |= digital_or_pcm(folders[6])
         figures["dask_time_over_work"] = dask_over_work(folders[3], 400)
         figures |= million(folders[4], int(1_000_000 * scale))
         figures["cached_10000_ms"] = cached_ms(folders[5])

@@ -9,7 +9,7 @@ a larger buffer only adds candidates. Nothing is random.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import Literal
@@ -95,7 +95,7 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
     default = choose_mapping(chip, geometry, formats, name, reserve, cold)
     start = measure(default)
     best, best_run = default, start
-    tried = {default}
+    tried, done = {default}, {work_of(geometry, default)}
     shapes: list[MCut] = []  # the same for every variant
     sets = []
     for flow, slots, split in _variants(chip):
@@ -117,6 +117,10 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
 
     def consider(mapping: Mapping) -> None:
         nonlocal best, best_run
+        same = work_of(geometry, mapping)
+        if same in done:
+            return
+        done.add(same)
         run = measure(mapping)
         if run.value(objective) < best_run.value(objective):
             best, best_run = mapping, run
@@ -140,7 +144,15 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
         runs += min(1.0, max(CHEAPEST, float(passes[index]) / FULL_RUN))
         consider(mapping)
     return Found(best, best_run.cycles, best_run.joules, start.cycles, start.joules, floor_cycles,
-                 len(guess), len(tried), complete)  # fmt: skip
+                 len(guess), len(done), complete)  # fmt: skip
+
+
+def work_of(geometry: Geometry, mapping: Mapping) -> tuple[object, ...]:
+    """What a mapping makes of an operator: mappings that differ only in the order of loops that run once
+    have the same Program, and one run speaks for all."""
+    sizes = {"m": (mapping.m, geometry.m), "n": (mapping.n, geometry.n), "k": (mapping.k, geometry.k)}
+    loops = "".join(axis for axis in mapping.order if sizes[axis][0] < sizes[axis][1])
+    return loops, mapping.order[2] == "k", replace(mapping, order="mnk")
 
 
 def _order(guess: NDArray[np.float64], passes: NDArray[np.float64]) -> Iterator[int]:

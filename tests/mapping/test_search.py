@@ -12,12 +12,13 @@ from accelsim import api
 from accelsim.chip import Chip
 from accelsim.errors import InputError
 from accelsim.explore.plan_search import measure_of, rates_of, search_plan, whole
-from accelsim.mapping import check_mapping, geometry_of, plan
+from accelsim.mapping import check_mapping, compile_program, geometry_of, plan
 from accelsim.mapping.choose import fits
 from accelsim.mapping.mapping import ORDERS, Mapping
 from accelsim.mapping.score import Tilings
-from accelsim.mapping.search import _bounds, _variants, search_operator, value_of
+from accelsim.mapping.search import _bounds, _variants, search_operator, value_of, work_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
+from accelsim.program.digest import program_digest
 from accelsim.units.dram import Dram
 from accelsim.units.sram import Sram
 from accelsim.workload import Gemm
@@ -148,3 +149,32 @@ def test_more_buffer_or_bandwidth_is_never_slower(seed: int, grow: object) -> No
         found, report = search_plan(grown, single(op), budget=6, seeds=seeds)
         assert report.cycles <= before
         before, seeds = report.cycles, dict(found.mappings)
+
+
+def test_mappings_that_do_the_same_work_have_one_program() -> None:
+    rng = np.random.default_rng(77)
+    alike = 0
+    while alike < 25:
+        chip, op = random_chip(rng), random_operator(rng)
+        try:
+            formats = formats_of(chip, op)
+            plan(chip, single(op))
+        except InputError:
+            continue
+        geometry = geometry_of(op)
+        programs: dict[object, str] = {}
+        for flow, slots, split in _variants(chip)[:2]:
+            scores = Tilings(chip, geometry, formats, flow, 0, True, slots, split, True).scores()
+            for index in rng.permutation(len(scores.cycles))[:40].tolist():
+                mapping = scores.mapping(index)
+                if check_mapping(chip, geometry, mapping, formats, op.name):
+                    continue
+                same = work_of(geometry, mapping)
+                for order in ORDERS:
+                    other = replace(mapping, order=order)
+                    refused = check_mapping(chip, geometry, other, formats, op.name)
+                    if work_of(geometry, other) != same or refused:
+                        continue
+                    made = program_digest(compile_program(chip, single(op), {op.name: other}))
+                    alike += same in programs
+                    assert programs.setdefault(same, made) == made, (chip, op, mapping, other)

@@ -226,6 +226,8 @@ FAULTS = [
     ("search keeps the worst", "mapping/search.py",
      "if run.value(objective) < best_run.value(objective):",
      "if run.value(objective) > best_run.value(objective):", SEARCH),
+    ("loops that run more than once count for nothing", "mapping/search.py",
+     "if sizes[axis][0] < sizes[axis][1])", "if False)", SEARCH),
     ("a used crossbar trimmed", "mapping/crossbars.py", "return self.first + self.replicas * self.size",
      "return self.first + self.replicas * self.size - 1", "tests/sweep/test_timed.py"),
     ("Programs of other mappings shared", "sweep/timed.py",
