@@ -49,7 +49,8 @@ class ModelValues:
                 if node.op_type == "DequantizeLinear" and not attributes(node).get("block_size", 0):
                     zero = node.input[2] if len(node.input) > 2 else ""
                     axis = int(attributes(node).get("axis", 1))
-                    self.known[name] = reals(node.input[0], node.input[1], zero, axis)(self.look)
+                    self.known[name] = reals(node.input[0], node.input[1], zero, axis)(
+                        self.look).astype(self.graph.numpy_type(name))  # fmt: skip
                     return self.known[name]
                 made = run_node(self.graph, node, [self.look(x) if x else None for x in node.input])
                 self.known |= {x: np.asarray(v) for x, v in zip(node.output, made, strict=False) if x}

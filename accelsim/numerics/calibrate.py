@@ -159,7 +159,10 @@ class NetworkBuilder:
     def ranged(self, name: str, relu: bool = False) -> Quantization:
         """The affine quantisation of a tensor's stated range."""
         if f"{name}.scale" in self.values:
-            return self.stated(name)
+            made = self.stated(name)
+            if made.zero == 0 or name not in self.symmetric:
+                return made
+            self.notes.append(f"{name}: a scale of ours, its own has no zero at code 0 (product of tensors)")
         key = f"{name}.range"
         bits = get(self.formats[name]).bits
         if bits <= NARROW and f"{key}4" in self.values:
@@ -175,12 +178,6 @@ class NetworkBuilder:
     def stated(self, name: str) -> Quantization:
         """The scale and zero point that the values state."""
         zero = int(self.values[f"{name}.zero"]) if f"{name}.zero" in self.values else 0
-        if name in self.symmetric and zero:
-            raise InputError(
-                Problem("values.zero", f"has its zero at code {zero} and is multiplied with a computed tensor",
-                        "quantise both operands of that product with zero point 0", name,
-                        self.workload.values or "")
-            )  # fmt: skip
         scale = np.asarray(self.values[f"{name}.scale"], np.float64).reshape(())
         return Quantization(self.formats[name], scale, zero)
 

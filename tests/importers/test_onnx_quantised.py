@@ -149,3 +149,16 @@ def test_weights_that_are_not_symmetric_are_refused(tmp_path: Path) -> None:
     work = api.load_workload(path)
     with pytest.raises(InputError, match="not the middle code"):
         api.run(api.load_chip("int8_edge"), work, {"x": np.zeros((1, 3, 8, 8))})
+
+
+@pytest.mark.parametrize("form", ["QOperator", "QDQ"])
+def test_products_of_two_tensors_follow(form: str, tmp_path: Path) -> None:
+    """A softmax's zero point is its least code: that operand has a scale of ours, and the run says so."""
+    path, feeds = quantised("encoder", form, tmp_path)
+    made = api.run(api.load_chip("int8_128"), api.load_workload(path), feeds, rounding="float32")
+    assert made.values is not None
+    theirs = session(path).run(None, feeds)[0]
+    name = list(made.values.outputs)[-1]
+    mine = made.values.quantization[name].decode(made.values.outputs[name]).reshape(theirs.shape)
+    assert np.abs(mine - theirs).max() < 0.05 * np.abs(theirs).max()
+    assert any("a scale of ours" in note for note in made.assumptions)
