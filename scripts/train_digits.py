@@ -3,7 +3,8 @@ Needs scikit-learn for the images.
 
     python scripts/train_digits.py
 
-Two networks on scikit-learn's bundled 8 x 8 digits: an MLP 64-128-10 and a small CNN. NumPy only,
+Three networks on scikit-learn's bundled 8 x 8 digits: an MLP 64-128-10, a small CNN
+and a residual one. NumPy only,
 fixed seeds. After training in float, activation ranges are read off the training images: the
 whole range for wide formats and, for formats of up to five bits, the clip with the least squared
 error of a 4-bit code.
@@ -25,6 +26,13 @@ CNN: Layers = [
     ("conv2", {"filters": 32, "relu": 1}), ("pool2", {"pool": 2}), ("flat", {}),
     ("fc", {"n": 10}),
 ]  # fmt: skip
+
+RESIDUAL: Layers = [
+    ("conv1", {"filters": 16, "relu": 1}), ("conv2", {"filters": 16, "relu": 1}),
+    ("conv3", {"filters": 16}), ("sum", {"add": 1, "relu": 1}), ("pool1", {"pool": 2}),
+    ("conv4", {"filters": 24, "relu": 1}), ("pool2", {"pool": 2}), ("flat", {}), ("fc", {"n": 10}),
+]  # fmt: skip
+SKIPS = {"sum": "conv1"}  # what an addition adds
 
 
 def load() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -62,7 +70,8 @@ class Net:
                 fan = probe.shape[1]
                 self.values[f"{name}.weight"] = rng.normal(0, np.sqrt(2 / fan), (fan, spec["n"]))
                 self.values[f"{name}.bias"] = np.zeros(spec["n"])
-            probe = self.step(name, spec, probe)[0]
+            if "add" not in spec:
+                probe = self.step(name, spec, probe)[0]
 
     def step(self, name: str, spec: dict[str, int], x: np.ndarray) -> tuple[np.ndarray, object]:
         if "filters" in spec:
@@ -85,14 +94,23 @@ class Net:
     def forward(self, x: np.ndarray) -> tuple[np.ndarray, list[object], dict[str, np.ndarray]]:
         saved, seen = [], {}
         for name, spec in self.layers:
-            x, keep = self.step(name, spec, x)
+            if "add" in spec:
+                x = np.maximum(x + seen[SKIPS[name]], 0)
+                keep: object = x
+            else:
+                x, keep = self.step(name, spec, x)
             saved.append(keep)
             seen[name] = x
         return x, saved, seen
 
     def gradients(self, saved: list[object], grad: np.ndarray) -> dict[str, np.ndarray]:
-        found = {}
+        found, skipped = {}, {}
         for (name, spec), keep in zip(self.layers[::-1], saved[::-1], strict=True):
+            grad = grad + skipped.get(name, 0)
+            if "add" in spec:
+                grad = grad * (keep > 0)
+                skipped[SKIPS[name]] = grad
+                continue
             if "pool" in spec:
                 pick, shape = keep
                 b, c, h, w = shape
@@ -184,6 +202,7 @@ def main() -> None:
     )
     for name, layers, shape, epochs in (
         ("digits_mlp", MLP, (-1, 64), 60), ("digits_cnn", CNN, (-1, 1, 8, 8), 40),
+        ("digits_residual", RESIDUAL, (-1, 1, 8, 8), 8),
     ):  # fmt: skip
         net = train(layers, train_x.reshape(shape) / 16, train_y, epochs, SEED)
         scores, _, _ = net.forward(test_x.reshape(shape) / 16)

@@ -43,7 +43,7 @@ def digits(chip: str, workload: str) -> Result:
                         labels=labels)  # fmt: skip
 
 
-@pytest.mark.parametrize("workload", ["digits_mlp", "digits_cnn"])
+@pytest.mark.parametrize("workload", ["digits_mlp", "digits_cnn", "digits_residual"])
 def test_accuracy(workload: str) -> None:
     """INT8 within 0.2 points of FP32, INT4 within 3."""
     wide, narrow = digits("int8_edge", workload), digits("int4_edge", workload)

@@ -31,6 +31,7 @@ PUBLISHED = {
     "speech_lstm": (0, 0, 0, "Zhang 2019: 43 M, 165 MB"),
     "dlrm": (0, 0, 0, "Naumov 2019, section 5: 540 M"),
     "digits_mlp": (64 * 128 + 128 + 128 * 10 + 10, 64 * 128 + 128 * 10, 0, "by hand"),
+    "digits_residual": (144 + 2 * 2304 + 3456 + 960 + 82, 64 * (144 + 2 * 2304) + 16 * 3456 + 960, 0, "by hand"),
     "digits_cnn": (6_090, 84_224, 0, "by hand: 16 x 9, 32 x 144, 10 x 128 weights and 58 biases"),
 }
 #: batch norms of which the file holds the shift (as a bias) but not the scale
@@ -90,7 +91,8 @@ def test_files_are_what_the_script_writes() -> None:
         name = lines[0].split(": ")[1]
         assert (FOLDER / f"{name}.yaml").read_text() == "\n".join(lines) + "\n", name
         assert any(line.startswith("source: ") for line in lines)
-    assert {lines[0].split(": ")[1] for lines in files} | {"resnet18", "digits_mlp", "digits_cnn"} == (
+    assert {lines[0].split(": ")[1] for lines in files} | {
+        "resnet18", "digits_mlp", "digits_cnn", "digits_residual"} == (
         set(PUBLISHED))
     assert set(PUBLISHED) <= set(shipped.names("workload"))
 
