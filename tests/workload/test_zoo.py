@@ -31,7 +31,8 @@ PUBLISHED = {
     "speech_lstm": (0, 0, 0, "Zhang 2019: 43 M, 165 MB"),
     "dlrm": (0, 0, 0, "Naumov 2019, section 5: 540 M"),
     "digits_mlp": (64 * 128 + 128 + 128 * 10 + 10, 64 * 128 + 128 * 10, 0, "by hand"),
-    "digits_residual": (144 + 2 * 2304 + 3456 + 960 + 82, 64 * (144 + 2 * 2304) + 16 * 3456 + 960, 0, "by hand"),
+    "digits_residual": (144 + 2 * 2304 + 3456 + 960 + 82, 64 * (144 + 2 * 2304) + 16 * 3456 + 960,
+                        0, "by hand"),
     "digits_cnn": (6_090, 84_224, 0, "by hand: 16 x 9, 32 x 144, 10 x 128 weights and 58 biases"),
 }
 #: batch norms of which the file holds the shift (as a bias) but not the scale
