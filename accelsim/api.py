@@ -191,15 +191,18 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
     from accelsim.numerics import Network, build_network, float_forward
     from accelsim.numerics.calibrate import ranges_of, with_ranges
     from accelsim.numerics.float_network import build_float_network, runs_floats
-    from accelsim.numerics.network import Evaluate, no_evaluator
+    from accelsim.numerics.network import Evaluate
 
-    evaluate: Evaluate = no_evaluator
+    evaluate: Evaluate
     if str(workload.values).endswith(".onnx"):
         from accelsim.importers.onnx_values import values_of_workload
 
         stored, evaluate = values_of_workload(workload)
     else:
+        from accelsim.importers.vector_values import evaluator
+
         stored = load_values(workload)
+        evaluate = evaluator(stored)
     _check_inputs(workload, inputs)
     reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()
                                          if k in workload.tensors}, stored, evaluate)  # fmt: skip

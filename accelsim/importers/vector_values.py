@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
 from accelsim.importers.onnx_file import import_onnx
+from accelsim.numerics.network import Evaluate
 from accelsim.workload import VectorOperator
 
 Array = NDArray[Any]
@@ -31,6 +32,11 @@ REDUCTIONS = {"reduce_sum": "ReduceSum", "reduce_mean": "ReduceMean", "reduce_ma
               "reduce_square": "ReduceSumSquare"}  # fmt: skip
 
 
+def evaluator(parameters: Mapping[str, Array]) -> Evaluate:
+    """by_kind() with a trace's stored tensors."""
+    return lambda op, inputs: by_kind(op, inputs, parameters)
+
+
 def by_kind(op: VectorOperator, inputs: Sequence[Array],
             parameters: Mapping[str, Array]) -> NDArray[np.float64]:  # fmt: skip
     """Real values of a vector operator; InputError for kinds whose kind alone does not say them."""
@@ -40,6 +46,8 @@ def by_kind(op: VectorOperator, inputs: Sequence[Array],
         return np.concatenate(real, axis)
     if op.kind == "transpose":
         return np.asarray(real[0].transpose(op.order), np.float64)
+    if op.kind == "gather" and len(real) == 2:  # rows of a table
+        return np.asarray(real[0][real[1].astype(np.int64)], np.float64).reshape(op.output_shape)
     if op.kind == "silu":
         return np.asarray(real[0] * _run("Sigmoid", {}, real), np.float64)
     if op.kind in REDUCTIONS:

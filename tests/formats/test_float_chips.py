@@ -9,11 +9,14 @@ import numpy as np
 import pytest
 
 import accelsim
+from accelsim.api import prepare
 from accelsim.energy import area, prices
 from accelsim.energy.float_mac import float_multiply_accumulate
 from accelsim.formats import get
-from accelsim.mapping import plan
-from accelsim.numerics import matmul
+from accelsim.mapping import compile_program, plan
+from accelsim.numerics import execute, matmul
+from accelsim.numerics.execute import Execution
+from accelsim.numerics.float_network import FloatNetwork
 from accelsim.numerics.lowering import lower_input, weight_matrix
 from accelsim.results.result import Result
 from accelsim.units.accumulation import adder
@@ -172,102 +175,82 @@ def random_values(workload: Workload, path: Path) -> Workload:
     return replace(workload, values=str(path))
 
 
+def everything(workload: Workload, inputs: dict[str, np.ndarray]) -> tuple[Result, Execution, FloatNetwork]:
+    """A run on the FP8 chip, and every tensor of the same Program, executed apart."""
+    chip = accelsim.load_chip("fp8_64")
+    result = accelsim.run(chip, workload, inputs)
+    assert result.values and result.joules > 0 and result.cycles > 0
+    prepared = prepare(chip, workload, inputs)
+    program = compile_program(chip, workload, chosen=plan(chip, workload))
+    done = execute(program, workload, chip, prepared.codes, prepared.network)
+    for name, codes in result.values.outputs.items():
+        assert np.array_equal(done.tensors[name], codes) and len(np.unique(codes)) > 20
+    assert isinstance(prepared.network, FloatNetwork)
+    return result, done, prepared.network
+
+
+def check_tiles(op: MacOperator, done: Execution, network: FloatNetwork, workload: Workload, seed: int) -> None:
+    """Eight rows by sixteen columns of every group against whole-number arithmetic."""
+    rng = np.random.default_rng(seed)
+    unit = adder(accelsim.load_chip("fp8_64").array.accumulator.accumulation, "fp8_152", "fp8_152")
+    a = lower_input(op, np.asarray(done.tensors[op.input], float).reshape(op.input_shape))
+    b = network.real_weights[op.name] if workload.is_stored(op.weight) else weight_matrix(
+        op, np.asarray(done.tensors[op.weight], float))  # fmt: skip
+    found = np.asarray(done.tensors[op.output], float)
+    for group in range(op.groups):
+        rows, columns = rng.choice(op.m, 8), rng.choice(op.n, 16)
+        sums = reference(a[group][rows], b[group][:, columns], unit)
+        if op.bias is not None:
+            sums = sums + network.biases[op.name][group][columns]
+        if op.activation == "relu":
+            sums = np.maximum(sums, 0.0)
+        if isinstance(op, Conv2d):
+            got = found[0].reshape(op.n, -1).T[np.ix_(rows, columns)]
+        else:
+            got = found.reshape(op.groups, op.m, op.n)[group][np.ix_(rows, columns)]
+        assert np.array_equal(got, get("fp8_152").quantize(sums)), op.name
+
+
 @pytest.mark.full
 def test_resnet50_in_one_run(tmp_path: Path) -> None:
     """Cycles, joules and outputs of ResNet-50 on the FP8 chip from one Program; sampled tiles of three
     layers equal to the independent whole-number reference."""
     workload = random_values(accelsim.load_workload("resnet50"), tmp_path / "values.npz")
-    chip = accelsim.load_chip("fp8_64")
     rng = np.random.default_rng(1)
     inputs = {name: rng.normal(size=spec.shape) for name, spec in workload.tensors.items()
               if spec.role == "input"}  # fmt: skip
-    from accelsim.mapping import compile_program
-    from accelsim.numerics import execute
-    from accelsim.numerics.float_network import build_float_network
-
-    result = accelsim.run(chip, workload, inputs)
-    assert result.values and result.energy and result.timeline
-    stored = accelsim.api.load_values(workload)
-    network = build_float_network(workload, chip, stored)
-    program = compile_program(chip, workload, chosen=plan(chip, workload))
-    codes = {name: network.activations[name].encode(x) for name, x in inputs.items()}
-    done = execute(program, workload, chip, codes, network)
-    for name, codes in result.values.outputs.items():
-        assert np.array_equal(done.tensors[name], codes)
-    unit = adder(chip.array.accumulator.accumulation, "fp8_152", "fp8_152")
+    _, done, network = everything(workload, inputs)
     macs = [op for op in workload.operators
             if not isinstance(op, VectorOperator) and op.activation == "relu"]  # fmt: skip
-    for op in (macs[1], macs[len(macs) // 2], macs[-1]):
-        a = lower_input(op, np.asarray(done.tensors[op.input], float))[0]
-        rows, columns = rng.choice(op.m, 8), rng.choice(op.n, 16)
-        b = network.real_weights[op.name][0][:, columns]
-        sums = reference(a[rows], b, unit)
-        if op.bias is not None:
-            sums = sums + network.biases[op.name][0][columns]
-        wanted = get("fp8_152").quantize(np.maximum(sums, 0.0))
-        got = np.asarray(done.tensors[op.output], float)[0].reshape(op.n, -1).T[np.ix_(rows, columns)]
-        assert np.array_equal(got, wanted)
+    for number, op in enumerate((macs[1], macs[len(macs) // 2], macs[-1])):
+        check_tiles(op, done, network, workload, number)
 
 
-def transformer_step(op: VectorOperator, inputs: list[np.ndarray]) -> np.ndarray:
-    """Values of BERT's vector operators in float64; the chip rounds each output once."""
-    x = inputs[0]
-    if op.kind == "softmax":
-        power = np.exp(x - x.max(-1, keepdims=True))
-        return np.asarray(power / power.sum(-1, keepdims=True))
-    if op.kind == "layer_norm":
-        return np.asarray((x - x.mean(-1, keepdims=True)) / (x.std(-1, keepdims=True) + 1e-6))
-    if op.kind == "gelu":
-        return np.asarray(0.5 * x * (1 + np.tanh(0.7978845608 * (x + 0.044715 * x**3))))
-    if op.kind == "gather":
-        return np.asarray(x[inputs[1].astype(int)])
-    if op.kind == "slice":
-        return np.asarray(x[: op.output_shape[0]])
-    return {"tanh": lambda: np.tanh(x), "add": lambda: x + inputs[1],
-            "transpose": lambda: x.transpose(op.order)}[op.kind]()  # fmt: skip
+def encoder(layers: int) -> Workload:
+    """So many layers of BERT-base behind its embeddings."""
+    whole = accelsim.load_workload("bert_base")
+    names = [op.name for op in whole.operators]
+    operators = whole.operators[names.index("layer0_self_q") : names.index(f"layer{layers - 1}_norm3") + 1]
+    used: set[str] = set()
+    for op in operators:
+        reads = (*op.inputs, *op.parameters) if isinstance(op, VectorOperator) else (
+            op.input, op.weight, *([op.bias] if op.bias else []))  # fmt: skip
+        used.update((*reads, op.output))
+    tensors = {name: spec for name, spec in whole.tensors.items() if name in used}
+    for name, role in (("embedded", "input"), (operators[-1].output, "output")):
+        tensors[name] = replace(tensors[name], role=role)
+    return replace(whole, operators=operators, tensors=tensors)
 
 
-@pytest.mark.full
-def test_bert_base_in_one_program(tmp_path: Path) -> None:
-    """128 tokens through all of BERT-base on the FP8 chip: cycles, joules and values from one Program;
-    sampled tiles of weights, scores and mixes of activations equal to the whole-number reference."""
-    from accelsim.mapping import compile_program
-    from accelsim.mapping.tensors import read_constants
-    from accelsim.numerics import execute
-    from accelsim.numerics.float_network import build_float_network
-
-    workload = random_values(accelsim.load_workload("bert_base"), tmp_path / "values.npz")
-    chip, rng = accelsim.load_chip("fp8_64"), np.random.default_rng(1)
-    timed = accelsim.run(chip, workload)
-    program = compile_program(chip, workload, chosen=plan(chip, workload))
-    assert timed.energy and timed.timeline
-    assert np.array_equal(program.commands.opcode, timed.program.commands.opcode)
-    stored = {name: rng.normal(size=workload.tensors[name].shape) for name in read_constants(workload)}
-    stored |= accelsim.api.load_values(workload)
-    network = build_float_network(workload, chip, stored)
-    network.evaluate = transformer_step
-    ids = {name: rng.integers(0, 9 if name == "tokens" else 2, spec.shape)
-           for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
-    codes = {name: network.activations[name].encode(x.astype(float)) for name, x in ids.items()}
-    codes |= {name: network.activations[name].encode(stored[name].astype(float))
-              for name in read_constants(workload)}  # fmt: skip
-    done = execute(program, workload, chip, codes, network)
-    assert done.macs == workload.macs
-    unit = adder(chip.array.accumulator.accumulation, "fp8_152", "fp8_152")
-    named = {op.name: op for op in workload.operators if isinstance(op, MacOperator)}
-    for part in ("self_q", "self_scores", "self_mix", "up", "down"):
-        op = named[f"layer0_{part}"]
-        a = lower_input(op, np.asarray(done.tensors[op.input], float))
-        b = network.real_weights.get(op.name)
-        if b is None:
-            b = weight_matrix(op, np.asarray(done.tensors[op.weight], float))
-        group = op.groups - 1
-        rows, columns = rng.choice(op.m, 8), rng.choice(op.n, 16)
-        sums = reference(a[group][rows], b[group][:, columns], unit)
-        if op.bias is not None:
-            sums = sums + network.biases[op.name][group][columns]
-        got = np.asarray(done.tensors[op.output], float).reshape(op.groups, op.m, op.n)[group]
-        wanted = get("fp8_152").quantize(sums)
-        assert np.array_equal(got[np.ix_(rows, columns)], wanted), part
-        assert len(np.unique(wanted)) > 5, part
-    print(f"BERT-base: {done.macs:,} multiply-accumulates, {timed.cycles:,} cycles")
+@pytest.mark.parametrize("layers", [1, pytest.param(12, marks=pytest.mark.full)])
+def test_bert_in_one_run(layers: int, tmp_path: Path) -> None:
+    """The same of BERT-base's layers, 128 tokens: products with weights, and of two computed tensors."""
+    pytest.importorskip("onnx")
+    workload = random_values(encoder(layers), tmp_path / "values.npz")
+    x = np.random.default_rng(2).normal(size=workload.tensors["embedded"].shape)
+    _, done, network = everything(workload, {"embedded": x})
+    last = f"layer{layers - 1}_"
+    macs = {op.name.removeprefix(last): op for op in workload.operators
+            if not isinstance(op, VectorOperator) and op.name.startswith(last)}  # fmt: skip
+    for number, name in enumerate(("self_q", "self_scores", "self_mix", "self_out", "up", "down")):
+        check_tiles(macs[name], done, network, workload, number)
