@@ -72,7 +72,7 @@ def keep(name: str, store: Path) -> None:
     for old in GALLERY.glob(f"{name}_*.png"):
         old.unlink()
     for one in done:
-        if one.png:
+        if one.png and "writing is not measured" not in one.drawn.answer:  # a column would be empty
             (GALLERY / f"{name}_{one.stem}.png").write_bytes(small(one.png))
     with (pictures / "table_points.csv").open(newline="") as file:
         best = list(csv.DictReader(file))

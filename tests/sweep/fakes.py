@@ -93,3 +93,16 @@ class Dead:
 def view(folder: Path) -> str:
     """The merged view, the bytes that must not differ."""
     return "\n".join(dump(folder))
+
+
+class Rows(Fake):
+    """For sweep files over units.array.rows: a bug at 16 rows."""
+
+    def evaluate(self, point: Point) -> Record:
+        rows = int(str(dict(point.sets)["units.array.rows"]))
+        record = Record(self.identity.key(point), self.identity.model, point)
+        if rows == 16:
+            record.failure = Failure("internal", "a bug")
+        else:
+            record.measures = {"energy_chip_joules": 1.0 / rows, "latency_seconds": rows * 1e-6}
+        return record

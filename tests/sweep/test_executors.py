@@ -82,9 +82,10 @@ def test_local_has_no_settings(tmp_path: Path) -> None:
         run(tmp_path / "s", LocalExecutor(1, {"queue": "long"}))
 
 
-def test_dask_makes_its_own_cluster(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2, pytest.param(4, marks=pytest.mark.full)])
+def test_dask_makes_its_own_cluster(workers: int, tmp_path: Path) -> None:
     wanted = undisturbed(tmp_path / "serial", 60, fail=7, misfit=8)
-    run(tmp_path / "dask", executor_named("dask", 2), 60, fail=7, misfit=8)
+    run(tmp_path / "dask", executor_named("dask", workers), 60, fail=7, misfit=8)
     assert view(tmp_path / "dask") == wanted
 
 

@@ -19,7 +19,7 @@ from accelsim.report.sweep.looks import (
     works_of,
 )
 from accelsim.report.sweep.named import Named, best_of_bases, design_text, require_points
-from accelsim.report.sweep.scale import figure_of, label_of, scale_of, spread_log
+from accelsim.report.sweep.scale import SHORT, figure_of, label_of, scale_of, spread_log
 from accelsim.report.sweep.table import Bools
 
 ENERGY = "energy_chip_joules"
@@ -56,8 +56,9 @@ class Accuracy(Plot):
             drawing.against_energy(axes[2 * number + 1], work)
             axes[2 * number].set_title(work, loc="left")
         legend_above(made, axes, 3)
-        notes = ["Left: best design of each base, error bars 95 % over seeds; right: all designs, joined from "
-                 "the first to the last age (outlined)", *drawing.notes]  # fmt: skip
+        notes = [f"Left: design of each base with the best {SHORT.get(drawing.objective, drawing.objective)}, error bars 95 % over "
+                 "seeds; right: all designs, joined from the first to the last age (outlined)",
+                 *drawing.notes]  # fmt: skip
         notes += left_out("workloads", works[MOST_WORKS:])
         return Drawn(made, ["workload", "base", "technology", "design", "panel", "age: s", "temperature: K",
                             "energy: J", measure, f"{measure} 95 %"], drawing.rows,
@@ -75,6 +76,8 @@ class _Drawing:
         self.here: Bools = np.isnan(aged.kelvin) | (aged.kelvin == self.kelvin)
         self.factor, unit = scale_of(measure, aged.measures[measure])
         self.label = label_of(measure, unit)
+        wanted = [objective.lstrip("-") for objective in view.context.objectives]
+        self.objective = measure if measure in wanted else wanted[0]
 
     def series(self, row: int) -> tuple[Any, Any, Any]:
         """(ages, values, half widths) of a design, by age; ages NaN for digital ones."""
@@ -96,7 +99,8 @@ class _Drawing:
                               float(value / self.factor), float(half / self.factor)])  # fmt: skip
 
     def over_age(self, place: Any, work: str) -> str:
-        """Best designs by the first objective; digital ones as level lines. Returns the answer."""
+        """Best designs, in accuracy where that is an objective; digital ones as level lines. Returns the
+        answer."""
         words, ages = [], list[float]()
         for one in self._chosen(work):
             age, value, half = self.series(one.row)
@@ -127,7 +131,7 @@ class _Drawing:
         return f"{work}, {self.label}: " + "; ".join(words) + "."
 
     def _chosen(self, work: str) -> list[Named]:
-        return [one for one in best_of_bases(self.view) if one.work == work]
+        return [one for one in best_of_bases(self.view, self.objective) if one.work == work]
 
     def against_energy(self, place: Any, work: str) -> None:
         """Every design: energy against the value at the first and last age."""

@@ -77,8 +77,7 @@ def _bars(view: View, place: Any, mine: Sequence[Named], names: Sequence[str]) -
     for i in range(len(mine)):
         place.annotate(figure_of(base[i]), (i, base[i] + half[i]), (0, 2), ha="center",
                        textcoords="offset points")  # fmt: skip
-    ticks = [f"{one.letter}\n" + "\n".join(textwrap.wrap(one.base, 12)[:2]) +
-             f"\n{'PCM' if one.analog else 'digital'}" for one in mine]  # fmt: skip
+    ticks = ["\n".join([one.letter, *_lines(one.base), "PCM" if one.analog else "digital"]) for one in mine]
     place.set_xticks(at, ticks)
     place.set_xlim(-0.6, max(len(mine) - 0.4, 2.4))
     place.set_ylim(0, float(base.max()) * 1.14 or 1.0)
@@ -95,3 +94,8 @@ def _answer(view: View, work: str, mine: Sequence[Named], names: Sequence[str]) 
     share = parts[top] / (sum(parts.values()) or 1.0)
     return (f"{work}: least energy is {least.letter} ({design_text(view, least.row)}); its largest part is "
             f"{COMPONENTS.get(top, (top,))[0]}, {100 * share:.0f} %.")  # fmt: skip
+
+
+def _lines(name: str) -> list[str]:
+    """A base's name in two lines at most, broken behind an underscore where there is one."""
+    return [line.replace("_ ", "_") for line in textwrap.wrap(name.replace("_", "_ "), 12)[:2]]

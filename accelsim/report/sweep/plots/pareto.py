@@ -63,7 +63,7 @@ class Pareto(Plot):
             notes += panel.draw(place)
             rows += panel.rows()
             answers.append(panel.answer())
-            place.set_title(work, loc="left")
+            place.set_title(work, loc="left", pad=11)
         legend_above(made, axes)
         keys = view.varied()
         head = ["workload", "base", "technology", *keys, *(p.lstrip("-") for p in pair),
