@@ -190,7 +190,11 @@ class _Drive:
         self._write(done.lines)
         self.schedule.note(len(done.outcomes), done.seconds)
         for outcome in done.outcomes:
-            number = self.number[outcome.key]
+            number = self.number.get(outcome.key, -1)
+            if number < 0:
+                raise InputError(Problem("sweep.changed", "a worker has another accelsim, or another chip or "
+                                         "workload, than the sweep began with", "change nothing while a sweep "
+                                         "runs; the same command begins anew", file=self.spec.source))
             if self.finished[number]:
                 continue
             self.finished[number] = 1

@@ -83,12 +83,35 @@ def digital_or_pcm(kept: dict[str, Any]) -> list[str]:
     return figures
 
 
+def pcm_over_age(kept: dict[str, Any]) -> list[str]:
+    accuracy = kept["answers"]["accuracy"]
+    projected = found(r"; projected ([\d.]+) at first, ([\d.]+) at", accuracy)
+    assert set(projected) == set(found(r"int8 ([\d.]+);", accuracy))
+    share = found(r"top-1: tiles\.compensation decides (\d+) % on plain, adc\.bits decides (\d+) % on projected",
+                  kept["answers"]["sensitivity"])  # fmt: skip
+    return [projected[-1], *found(r"; plain ([\d.]+) at first, ([\d.]+) at", accuracy), *share]
+
+
+def edge_budget(kept: dict[str, Any]) -> list[str]:
+    energy = {row["base"]: float(row["energy_chip_joules"]) for row in kept["best"]
+              if "energy_chip_joules" in row["best in"]}  # fmt: skip
+    fastest = min(kept["best"], key=lambda row: float(row["latency_seconds"]))
+    assert fastest["base"] == "int4" and min(energy, key=lambda base: energy[base]) == "projected"
+    ratio, slower = found(r"chip energy of PCM ([\d.]+) times .*latency of PCM ([\d.]+) times",
+                          kept["answers"]["pareto"])  # fmt: skip
+    least = [f"{energy[base] * 1e9:.0f}" for base in ("projected", "int4")]
+    part = found(r"off-chip memory, (\d+) %", kept["answers"]["energy"])
+    return [least[0], ratio, least[1], slower, *part]
+
+
 #: the figures of a gallery that answer its question
 FIGURES = {
     "array_size": array_size,
     "memory_or_compute": memory_or_compute,
     "pcm_or_int8_digits": pcm_or_int8_digits,
     "digital_or_pcm": digital_or_pcm,
+    "pcm_over_age": pcm_over_age,
+    "edge_budget": edge_budget,
 }  # fmt: skip
 
 

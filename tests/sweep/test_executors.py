@@ -66,6 +66,11 @@ def test_workers_that_end_at_once_end_the_sweep(tmp_path: Path) -> None:
         run(tmp_path / "s", LocalExecutor(2), evaluator="tests.sweep.fakes:Dead")
 
 
+def test_files_that_change_while_a_sweep_runs_are_noticed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="another accelsim, or another chip"):
+        run(tmp_path / "s", SerialExecutor(), evaluator="tests.sweep.fakes:Changed")
+
+
 def test_executors_are_found_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(EXECUTORS) == set(classes())
     mine = EntryPoint("mine", "accelsim.sweep.executors.serial:SerialExecutor", "accelsim.executors")
