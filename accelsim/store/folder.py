@@ -104,7 +104,8 @@ def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> Non
         wrong += [f"another {word} of the name {item['name']}" for item in wanted[part]
                   if old.get(item["name"], item["digest"]) != item["digest"]]  # fmt: skip
         names = {item["name"] for item in wanted[part]}
-        wrong += [f"points of the {word} {name}, which the sweep has no more" for name in old if name not in names]
+        wrong += [f"points of the {word} {name}, which the sweep has no more"
+                  for name in old if name not in names]  # fmt: skip
     if wrong:
         raise InputError([
             Problem("store.other", f"holds {text}",

@@ -87,8 +87,8 @@ def pcm_over_age(kept: dict[str, Any]) -> list[str]:
     accuracy = kept["answers"]["accuracy"]
     projected = found(r"; projected ([\d.]+) at first, ([\d.]+) at", accuracy)
     assert set(projected) == set(found(r"int8 ([\d.]+);", accuracy))
-    share = found(r"top-1: tiles\.compensation decides (\d+) % on plain, adc\.bits decides (\d+) % on projected",
-                  kept["answers"]["sensitivity"])  # fmt: skip
+    top1 = kept["answers"]["sensitivity"].split("top-1: ")[1]
+    share = found(r"compensation decides (\d+) % on plain, adc\.bits decides (\d+) % on projected", top1)
     return [projected[-1], *found(r"; plain ([\d.]+) at first, ([\d.]+) at", accuracy), *share]
 
 

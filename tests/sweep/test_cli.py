@@ -59,7 +59,8 @@ def test_the_same_again_runs_what_failed_and_fresh_runs_everything(sweep: list[s
 def test_fail_fast_stops_and_says_where(sweep: list[str]) -> None:
     result = CliRunner().invoke(cli, [*sweep, "--fail-fast"])
     assert isinstance(result.exception, InputError)  # one line and status 2 by cli/main.py
-    assert "units.array.rows=16: a bug (internal); without --fail-fast the others go on" in str(result.exception)
+    text = str(result.exception)
+    assert "units.array.rows=16: a bug (internal); without --fail-fast the others go on" in text
     after = summary(sweep)
     assert after["total"] == 5 and after["failed"] == 1 and after["measured"] == 4
 

@@ -56,8 +56,9 @@ class Accuracy(Plot):
             drawing.against_energy(axes[2 * number + 1], work)
             axes[2 * number].set_title(work, loc="left")
         legend_above(made, axes, 3)
-        notes = [f"Left: design of each base with the best {SHORT.get(drawing.objective, drawing.objective)}, error bars 95 % over "
-                 "seeds; right: all designs, joined from the first to the last age (outlined)",
+        best = SHORT.get(drawing.objective, drawing.objective)
+        notes = [f"Left: design of each base with the best {best}, error bars 95 % over seeds; right: all designs, joined "
+                 "from the first to the last age (outlined)",
                  *drawing.notes]  # fmt: skip
         notes += left_out("workloads", works[MOST_WORKS:])
         return Drawn(made, ["workload", "base", "technology", "design", "panel", "age: s", "temperature: K",
