@@ -57,9 +57,8 @@ class Accuracy(Plot):
             axes[2 * number].set_title(work, loc="left")
         legend_above(made, axes, 3)
         best = SHORT.get(drawing.objective, drawing.objective)
-        notes = [f"Left: design of each base with the best {best}, error bars 95 % over seeds; right: all designs, joined "
-                 "from the first to the last age (outlined)",
-                 *drawing.notes]  # fmt: skip
+        notes = [f"Left: design of each base with the best {best}, error bars 95 % over seeds; right: all "
+                 "designs, joined from the first to the last age (outlined)", *drawing.notes]  # fmt: skip
         notes += left_out("workloads", works[MOST_WORKS:])
         return Drawn(made, ["workload", "base", "technology", "design", "panel", "age: s", "temperature: K",
                             "energy: J", measure, f"{measure} 95 %"], drawing.rows,
