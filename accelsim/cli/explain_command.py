@@ -222,6 +222,9 @@ def _crossbars(result: Result, op: MacOperator, mapping: CrossbarMapping) -> Non
     click.echo(f"  {mapping.replicas} copies take runs of {mapping.m} vectors in turn; a vector every "
                f"{unit.interval_seconds * 1e9:g} ns, its result "
                f"after {unit.latency_seconds * 1e9:g} ns")  # fmt: skip
+    if mapping.pack > 1:
+        click.echo(f"  {mapping.pack} groups of {geometry.k} x {geometry.n} weights share a crossbar's "
+                   "diagonal and are read together")  # fmt: skip
     if mapping.reprogrammed:
         click.echo("  its weights are written in every run")
 

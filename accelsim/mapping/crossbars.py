@@ -21,9 +21,10 @@ class CrossbarMapping:
     """How one operator uses crossbars.
 
     batch, height, width: a run of vectors, as a Mapping's m tile. first: number of its first crossbar;
-    blocks follow by replica, group, row block, column block. replicas: copies of the weights, which
+    blocks follow by replica, group or pack of groups, row block, column block. replicas: copies, which
     take runs in turn. reprogrammed: the weights are written in every run. slots: of inputs, partial
-    sums and outputs. size: crossbars of a copy.
+    sums and outputs. size: crossbars of a copy. pack: groups that share a crossbar, block-diagonally; the
+    last may hold fewer.
     """
 
     batch: int
@@ -34,6 +35,7 @@ class CrossbarMapping:
     reprogrammed: bool
     slots: int
     size: int
+    pack: int = 1
 
     @property
     def last(self) -> int:
@@ -51,10 +53,22 @@ def blocks_of(crossbar: Crossbar, geometry: Geometry) -> tuple[int, int]:
     return -(-geometry.k // crossbar.rows), -(-geometry.n // crossbar.outputs)
 
 
+def pack_of(crossbar: Crossbar, geometry: Geometry) -> int:
+    """Groups of a convolution that stand on one crossbar's diagonal, read together; 1 for none."""
+    if not (crossbar.pack_groups and geometry.convolution):
+        return 1
+    return max(1, min(geometry.groups, crossbar.rows // geometry.k, crossbar.outputs // geometry.n))
+
+
+def packs_of(crossbar: Crossbar, geometry: Geometry) -> int:
+    """Packs that an operator's groups make; a group alone is one."""
+    return -(-geometry.groups // pack_of(crossbar, geometry))
+
+
 def crossbars_of(crossbar: Crossbar, geometry: Geometry) -> int:
     """Crossbars that one copy of an operator's weights takes."""
     rows, columns = blocks_of(crossbar, geometry)
-    return geometry.groups * rows * columns
+    return packs_of(crossbar, geometry) * rows * columns
 
 
 def trimmed(chip: Chip, mappings: Iterable[object]) -> Chip:
@@ -189,8 +203,8 @@ def needs(chip: Chip, geometry: Geometry, formats: tuple[str, str, str],
     crossbar = chip.crossbar
     assert crossbar is not None
     tiles = tiles or m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
-    box = box_bytes(tiles, k_tiles(geometry, geometry.k).channels, get(formats[0]).bits)
-    held = int(tiles.size.max()) * geometry.n
+    box = box_bytes(tiles, mapping.pack * k_tiles(geometry, geometry.k).channels, get(formats[0]).bits)
+    held = int(tiles.size.max()) * mapping.pack * geometry.n
     rows = blocks_of(crossbar, geometry)[0]
     return {
         "input": (crossbar.input, int(box.max()), mapping.slots),
@@ -206,7 +220,7 @@ def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str,
     best, least = None, 0.0
     for batch, height, width in _runs(geometry):
         mapping = CrossbarMapping(batch, height, width, want.first, want.replicas, want.reprogrammed, 2,
-                                  want.size)
+                                  want.size, pack_of(crossbar, geometry))  # fmt: skip
         tiles = m_tiles(geometry, batch, height, width)
         sizes = [(memory, size) for memory, size, _ in needs(chip, geometry, formats, mapping,
                                                              tiles).values()]  # fmt: skip
@@ -240,14 +254,15 @@ def _estimate(chip: Chip, crossbar: Crossbar, geometry: Geometry, formats: tuple
     channels = k_tiles(geometry, geometry.k).channels
     loaded = geometry.groups * int(box_bytes(tiles, channels, get(formats[0]).bits).sum())
     stored = get(formats[2]).bytes_for(geometry.groups * geometry.m * geometry.n)
-    runs = len(tiles.first) * geometry.groups
+    packs = packs_of(crossbar, geometry)
+    runs = len(tiles.first) * packs
     dram, vector = chip.dram, chip.vector_unit
     rate = dram.bandwidth * dram.efficiency
     work = geometry.groups * geometry.m * geometry.n * blocks_of(crossbar, geometry)[0]
     at_once = min(mapping.replicas, mapping.slots, len(tiles.first))
     stages = (
         loaded / rate + runs * chip.dma.setup / chip.clocks[chip.dma.clock],
-        geometry.groups * geometry.m * crossbar.interval_seconds / at_once,
+        packs * geometry.m * crossbar.interval_seconds / at_once,
         work / vector.lanes / chip.clocks[vector.clock],
         stored / rate,
     )  # fmt: skip

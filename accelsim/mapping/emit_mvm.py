@@ -1,8 +1,9 @@
 """An operator on crossbars: commands in columns.
 
 PROGRAM of every block where weights are not resident; then, for each job (a run of vectors of one
-group), LOAD input, one MVM a block of its replica, ACCUMULATE over row blocks, REQUANTIZE, STORE.
-Operands of an MVM: input, weights in the cells, partial sums.
+group, or of a pack of groups that share a crossbar), LOAD input, one MVM a block of its replica,
+ACCUMULATE over row blocks, REQUANTIZE, STORE.
+Operands of an MVM: input, weights in the cells, partial sums, each of all groups of the pack.
 """
 
 from __future__ import annotations
@@ -47,10 +48,12 @@ class MvmEmitter:
         self._layout()
 
     def _jobs(self) -> None:
-        """Jobs in order: runs of vectors, groups inside; each on a replica."""
-        groups, tiles = self.geometry.groups, len(self.m.first)
-        flat = np.arange(tiles * groups, dtype=np.int64)
-        self.tile, self.group = flat // groups, flat % groups
+        """Jobs in order: runs of vectors, packs of groups inside; each on a replica."""
+        self.group0, self.counts = starts(self.geometry.groups, self.mapping.pack)
+        self.packs, tiles = len(self.group0), len(self.m.first)
+        flat = np.arange(tiles * self.packs, dtype=np.int64)
+        self.tile, self.pack = flat // self.packs, flat % self.packs
+        self.group, self.count = self.group0[self.pack], self.counts[self.pack]
         self.replica = self.tile % self.mapping.replicas
         self.slot = flat % self.mapping.slots
         self.jobs = len(flat)
@@ -74,7 +77,7 @@ class MvmEmitter:
     def _layout(self) -> None:
         """Row numbers of every command."""
         blocks = len(self.block_r)
-        self.copies = self.mapping.replicas * self.geometry.groups * blocks
+        self.copies = self.mapping.replicas * self.packs * blocks
         self.programs = np.arange(self.copies if self.cold else 0, dtype=np.int64)
         adds = int(self.rows_ > 1)
         length = 1 + blocks + adds + 2
@@ -105,8 +108,8 @@ class MvmEmitter:
 
     # -- names to numbers ----------------------------------------------------------------------
 
-    def _instances(self, replica: Ints, group: Ints, r: Ints, c: Ints) -> Ints:
-        block = (replica * self.geometry.groups + group) * self.rows_ + r
+    def _instances(self, replica: Ints, pack: Ints, r: Ints, c: Ints) -> Ints:
+        block = (replica * self.packs + pack) * self.rows_ + r
         return np.asarray(self.mapping.first + block * self.columns_ + c, np.int64)
 
     def _units(self, instance: Ints) -> tuple[Ints, Ints]:
@@ -126,16 +129,16 @@ class MvmEmitter:
 
     def _program(self, assembler: Assembler, shapes: ShapeRows) -> None:
         g, rows = self.geometry, self.programs
-        replica, group, r, c = (x.ravel().astype(np.int64) for x in np.indices(
-            (self.mapping.replicas, g.groups, self.rows_, self.columns_)))  # fmt: skip
-        units, cells = self._units(self._instances(replica, group, r, c))
-        k, n = self.k[r], self.n[c]
+        replica, pack, r, c = (x.ravel().astype(np.int64) for x in np.indices(
+            (self.mapping.replicas, self.packs, self.rows_, self.columns_)))  # fmt: skip
+        units, cells = self._units(self._instances(replica, pack, r, c))
+        k, n, count = self.k[r], self.n[c], self.counts[pack]
         weight = FORMAT_INDEX[self.formats[1]]
         shape = shapes.unique(self.machine.kind_index[self.unit.name], Opcode.PROGRAM,
-                              (-1, weight, -1), (np.zeros_like(n), n, k))  # fmt: skip
+                              (-1, weight, -1), (np.zeros_like(n), n, k, *self._packed(count)))  # fmt: skip
         assembler.command(rows, Opcode.PROGRAM, units, shape)
-        region: Region = ((group, 1), (self.k0[r], k), (self.n0[c], n))
-        size = packed_bytes(k * n, get(self.formats[1]).bits)
+        region: Region = ((self.group0[pack], count), (self.k0[r], k), (self.n0[c], n))
+        size = packed_bytes(count * k * n, get(self.formats[1]).bits)
         dram = self.chip.dma.memory
         assembler.operand(rows, tensor=WEIGHT_MATRIX, memory=self.machine.memory_index[dram], address=0,
                           span=get(self.formats[1]).bytes_for(g.groups * g.k * g.n), bytes=size,
@@ -144,9 +147,9 @@ class MvmEmitter:
                           access=Access.WRITE, format=weight, region=region)  # fmt: skip
         assembler.demand(rows, self.machine.read_port(dram), size)
         last = np.full(len(rows), -1, np.int64)
-        number = (replica * g.groups + group) * len(self.block_r) + r * self.columns_ + c
+        number = (replica * self.packs + pack) * len(self.block_r) + r * self.columns_ + c
         for job in range(self.jobs):  # few: only where weights are written in the run
-            mine = (replica == self.replica[job]) & (group == self.group[job])
+            mine = (replica == self.replica[job]) & (pack == self.pack[job])
             last[mine] = self.mvm[job][(number % len(self.block_r))[mine]]
         for row, memory, end, used in zip(rows.tolist(), cells.tolist(), size.tolist(), last.tolist(),
                                           strict=True):  # fmt: skip
@@ -155,18 +158,18 @@ class MvmEmitter:
 
     def _load(self, assembler: Assembler, shapes: ShapeRows) -> None:
         g, m, rows = self.geometry, self.m, self.load
-        channels = k_tiles(g, g.k).channels
-        size = box_bytes(m, channels, get(self.formats[0]).bits)[self.tile, 0]
+        count = self.count * int(k_tiles(g, g.k).channels[0])
+        channels, which = np.unique(count, return_inverse=True)
+        size = box_bytes(m, channels, get(self.formats[0]).bits)[self.tile, which]
         t = self.tile
         row0, high = m.row0[t], m.row1[t] - m.row0[t]
-        count = int(channels[0])
         if g.rank == 4:
             region: Region = ((m.batch0[t], m.images[t]), (self.group * g.channels, count), (row0, high),
                               (m.column0[t], m.column1[t] - m.column0[t]))  # fmt: skip
         elif g.rank == 2:
             region = ((row0, high), (0, count))
         else:
-            region = ((self.group, 1), (row0, high), (0, count))
+            region = ((self.group, self.count), (row0, high), (0, count))
         whole = g.groups * g.batch * g.channels * g.in_height * g.in_width
         self._move(assembler, shapes, rows, Opcode.LOAD, "input", INPUT, region, size, "input", 0, whole)
         previous = np.arange(self.jobs) - self.mapping.slots
@@ -197,34 +200,38 @@ class MvmEmitter:
         job = np.repeat(np.arange(self.jobs), blocks)
         r, c = np.tile(self.block_r, self.jobs), np.tile(self.block_c, self.jobs)
         rows = self.mvm.ravel()
-        group, m0, m = self.group[job], self.m.first[self.tile[job]], self.size[job]
+        group, m0, m, p = self.group[job], self.m.first[self.tile[job]], self.size[job], self.count[job]
         k0, k, n0, n = self.k0[r], self.k[r], self.n0[c], self.n[c]
-        units, cells = self._units(self._instances(self.replica[job], group, r, c))
+        units, cells = self._units(self._instances(self.replica[job], self.pack[job], r, c))
         a, b, s = (FORMAT_INDEX[name] for name in (*self.formats[:2], self.sums))
         flags = np.full(len(rows), WHOLE_SUM, np.int64)
-        shape = shapes.unique(self.machine.kind_index[self.unit.name], Opcode.MVM, (a, b, s), (m, n, k),
-                              flags)  # fmt: skip
+        shape = shapes.unique(self.machine.kind_index[self.unit.name], Opcode.MVM, (a, b, s),
+                              (m, n, k, *self._packed(p)), flags)  # fmt: skip
         assembler.command(rows, Opcode.MVM, units, shape, flags)
         memory, address, size = self._place("input", job)
-        moved = packed_bytes(m * k, get(self.formats[0]).bits)
+        moved = packed_bytes(p * m * k, get(self.formats[0]).bits)
         assembler.operand(rows, tensor=LOWERED, memory=memory, address=address, span=size, bytes=moved,
-                          access=Access.READ, format=a, region=((group, 1), (m0, m), (k0, k)))  # fmt: skip
+                          access=Access.READ, format=a, region=((group, p), (m0, m), (k0, k)))  # fmt: skip
         assembler.demand(rows, self.machine.read_port(self.unit.input), moved)
-        held = packed_bytes(k * n, get(self.formats[1]).bits)
+        held = packed_bytes(p * k * n, get(self.formats[1]).bits)
         assembler.operand(rows, tensor=WEIGHT_MATRIX, memory=cells, address=0, span=held, bytes=held,
-                          access=Access.READ, format=b, region=((group, 1), (k0, k), (n0, n)))  # fmt: skip
+                          access=Access.READ, format=b, region=((group, p), (k0, k), (n0, n)))  # fmt: skip
         bits = get(self.sums).bits
         memory, address, _ = self._place("sums", job)
         low = address + r * self._sums_bytes + n0 * m * bits // 8
-        out = packed_bytes(m * n, bits)
+        out = packed_bytes(p * m * n, bits)
         assembler.operand(rows, tensor=SUMS + r, memory=memory, address=low, span=out, bytes=out,
-                          access=Access.WRITE, format=s, region=((group, 1), (m0, m), (n0, n)))  # fmt: skip
+                          access=Access.WRITE, format=s, region=((group, p), (m0, m), (n0, n)))  # fmt: skip
         assembler.demand(rows, self.machine.write_port(self.unit.output), out)
         assembler.depend(rows, self.load[job], Edge.DATA)
         before = job - self.mapping.slots
         assembler.depend(rows, _earlier(self.requantize, before), Edge.SLOT)
         if self.rows_ > 1:
             assembler.depend(rows, _earlier(self.add, before), Edge.SLOT)
+
+    def _packed(self, count: Ints) -> tuple[Ints, ...]:
+        """The groups of each pack as an extent of its shape, none where groups stand alone."""
+        return (count,) if self.mapping.pack > 1 else ()
 
     @property
     def _sums_bytes(self) -> int:
@@ -236,8 +243,8 @@ class MvmEmitter:
         unit, machine = self.chip.vector_unit, self.machine
         kind, where = machine.kind_index[unit.name], machine.unit_index[unit.name]
         s, out = FORMAT_INDEX[self.sums], FORMAT_INDEX[self.formats[2]]
-        elements = self.size * self.geometry.n
-        region: Region = ((self.group, 1), (self.m.first[self.tile], self.size), (0, self.geometry.n))
+        elements = self.count * self.size * self.geometry.n
+        region: Region = ((self.group, self.count), (self.m.first[self.tile], self.size), (0, self.geometry.n))
         memory, address, _ = self._place("sums")
         size = packed_bytes(elements, get(self.sums).bits)
         read, write = machine.read_port(self.unit.output), machine.write_port(self.unit.output)
@@ -276,8 +283,8 @@ class MvmEmitter:
         assembler.depend(self.requantize, _earlier(self.store, before), Edge.SLOT)
 
     def _put(self, assembler: Assembler, shapes: ShapeRows) -> None:
-        region: Region = ((self.group, 1), (self.m.first[self.tile], self.size), (0, self.geometry.n))
-        size = packed_bytes(self.size * self.geometry.n, get(self.formats[2]).bits)
+        region: Region = ((self.group, self.count), (self.m.first[self.tile], self.size), (0, self.geometry.n))
+        size = packed_bytes(self.count * self.size * self.geometry.n, get(self.formats[2]).bits)
         whole = self.geometry.groups * self.geometry.m * self.geometry.n
         self._move(assembler, shapes, self.store, Opcode.STORE, "output", OUTPUT_MATRIX, region, size,
                    "out", 2, whole)  # fmt: skip

@@ -17,7 +17,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
 from accelsim.mapping.assemble import Segment
-from accelsim.mapping.crossbars import CrossbarMapping, blocks_of
+from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
 from accelsim.mapping.emit_mac import INPUT, WEIGHT_MATRIX, MacEmitter
 from accelsim.mapping.emit_mvm import MvmEmitter
 from accelsim.mapping.emit_vector import VectorEmitter
@@ -183,12 +183,14 @@ def _in_cells(machine: Machine, chip: Chip, table: TensorTable, op: MacOperator,
     rows, columns = blocks_of(crossbar, geometry)
     instances = instance_names(crossbar.name, crossbar.count)
     found = []
-    for number in range(mapping.replicas * geometry.groups * rows * columns):
+    packs = packs_of(crossbar, geometry)
+    for number in range(mapping.replicas * packs * rows * columns):
+        groups = min(mapping.pack, geometry.groups - number // (rows * columns) % packs * mapping.pack)
         r, c = number // columns % rows, number % columns
         k = min(crossbar.rows, geometry.k - r * crossbar.rows)
         n = min(crossbar.outputs, geometry.n - c * crossbar.outputs)
         instance = instances[mapping.first + number]
-        size = get(weight).bytes_for(k * n)
+        size = get(weight).bytes_for(groups * k * n)
         found.append(ResidentRow(tensor, names[f"{instance}.cells"], 0, size, True, True))
     return tuple(found)
 

@@ -1,4 +1,4 @@
-"""Products on crossbars: every operator's weights in cells, by group and row block."""
+"""Products on crossbars: every operator's weights in cells, by group (or pack of groups) and row block."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CrossbarRun:
         assert chip.crossbar is not None
         self.network = network
         self.tile = chip.crossbar.tile()
-        self.blocks: dict[tuple[str, int, int, int], Block] = {}
+        self.blocks: dict[tuple[str, int, int, int, int], Block] = {}
         self.charge = np.zeros(len(program))
         self.repeated = np.zeros(len(program))
 
@@ -34,29 +34,36 @@ class CrossbarRun:
         """Whether values decide how often a vector is read, so that every command counts for itself."""
         return self.tile.drive.retries > 0
 
-    def block(self, op: MacOperator, group: int, k0: int, k: int) -> Block:
-        """Rows k0 .. k0 + k of a group's weights, programmed; all outputs."""
-        key = (op.name, group, k0, k)
+    def block(self, op: MacOperator, group: int, k0: int, k: int, count: int = 1) -> Block:
+        """Rows k0 .. k0 + k of the weights of ``count`` groups, programmed; all outputs. Several groups
+        stand on a diagonal, zeros beside them."""
+        key = (op.name, group, k0, k, count)
         if key not in self.blocks:
             weights, source = self.network.weights[op.name], self.network.activations[op.input]
             record = source.record
             low, high = record.minimum - source.zero, record.maximum - source.zero
             if source.zero == 0:  # symmetric: the lowest code is not used
                 low = -high
+            codes = diagonal(weights[group : group + count, k0 : k0 + k])
             self.blocks[key] = Block(
-                self.tile, weights[group, k0 : k0 + k], self.network.weight_top(op.name),
+                self.tile, codes, self.network.weight_top(op.name),
                 max(-low, high), low >= 0, Stream(self.tile.seed, (op.name, group, k0)),
             )  # fmt: skip
         return self.blocks[key]
 
     def multiply(self, op: MacOperator, group: int, k0: int, k: int, x: NDArray[np.generic], m0: int,
                  outputs: slice, row: int) -> Ints:  # fmt: skip
-        """Integer sums of input codes x (vectors m0 .., k) for a range of outputs. Codes stand for
-        their distance from the code of 0.0; what the zero point adds in the requantiser is added
+        """Integer sums (groups, vectors, outputs) of input codes x (groups, vectors m0 .., k) for a range
+        of outputs; several groups, from ``group`` on, share a crossbar and take all their outputs. Codes
+        stand for their distance from the code of 0.0; what the zero point adds in the requantiser is added
         here, so that sums mean the same as a MAC array's. row: the command that is charged."""
-        block = self.block(op, group, k0, k)
+        count, vectors, _ = x.shape
+        block = self.block(op, group, k0, k, count)
         zero = self.network.activations[op.input].zero
-        codes = np.asarray(x, np.int64) - zero
+        codes = np.asarray(x, np.int64).transpose(1, 0, 2).reshape(vectors, count * k) - zero
+        if count > 1:
+            assert outputs == slice(0, op.n), "a pack is read whole"
+            outputs = slice(0, count * op.n)
         share = (outputs.stop - outputs.start) / block.codes.shape[1]
         before = block.seen.repeated, block.seen.repeated_charge
         found = block.multiply(codes, m0, outputs)
@@ -64,11 +71,11 @@ class CrossbarRun:
         self.charge[row] += block.charge(codes) * share + block.seen.repeated_charge - before[1]
         if zero:
             found = found + zero * block.codes[:, outputs].sum(axis=0)
-        return found
+        return found.reshape(vectors, count, -1).transpose(1, 0, 2)
 
     def seen(self) -> Iterator[tuple[str, int, int]]:
         """(operator, clipped conversions, conversions) of every block."""
-        for (name, _, _, _), block in self.blocks.items():
+        for (name, *_), block in self.blocks.items():
             yield name, block.seen.clipped, block.seen.conversions
 
     def reuse_error(self) -> float | None:
@@ -77,3 +84,13 @@ class CrossbarRun:
             return None
         first = {name: block for (name, *_), block in reversed(self.blocks.items())}
         return max((block.reuse_error() for block in first.values()), default=0.0)
+
+
+def diagonal(weights: Ints) -> Ints:
+    """Codes (groups k, groups n) of groups' weights (groups, k, n), block-diagonal."""
+    count, k, n = weights.shape
+    if count == 1:
+        return np.asarray(weights[0], np.int64)
+    found = np.zeros((count, k, count, n), np.int64)
+    found[np.arange(count), :, np.arange(count)] = weights
+    return found.reshape(count * k, count * n)

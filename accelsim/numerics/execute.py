@@ -196,18 +196,18 @@ class _Run:
 
     def analog(self, op: MacOperator, boxes: Boxes, a: NDArray[np.generic], others: Ints,
                matrix: Ints) -> None:  # fmt: skip
-        """Products on crossbars: each box is a run of vectors against one row block."""
+        """Products on crossbars: each box is a run of vectors against a row block or a pack of groups."""
         assert self.crossbars is not None
         order = np.argsort(np.concatenate([boxes.first_row, others]), kind="stable")
         for step in order.tolist():
             if step >= len(boxes):
                 self.follow(op, int(others[step - len(boxes)]), matrix)
                 continue
-            (g, m0, n0, k0), (_, m, n, k) = boxes.low[step].tolist(), boxes.size[step].tolist()
+            (g, m0, n0, k0), (p, m, n, k) = boxes.low[step].tolist(), boxes.size[step].tolist()
             sums = self.sums_of(int(boxes.sums[step]), matrix.shape)
-            found = self.crossbars.multiply(op, g, k0, k, a[g, m0 : m0 + m, k0 : k0 + k], m0,
+            found = self.crossbars.multiply(op, g, k0, k, a[g : g + p, m0 : m0 + m, k0 : k0 + k], m0,
                                             slice(n0, n0 + n), int(boxes.first_row[step]))  # fmt: skip
-            sums[g, m0 : m0 + m, n0 : n0 + n] = fit(found, self.bits, "saturate")
+            sums[g : g + p, m0 : m0 + m, n0 : n0 + n] = fit(found, self.bits, "saturate")
 
     def one_pass(self, op: MacOperator, boxes: Boxes, index: int,
                  wide: tuple[NDArray[np.generic], NDArray[np.generic], int],
@@ -263,7 +263,8 @@ class _Run:
             of = _box(offset[entry], extent[entry])
             to = _box(offset[entry + 1], extent[entry + 1])
             g, n0 = int(offset[entry, 0]), int(offset[entry, 2])
-            matrix[to] = self.network.requantizers[op.name][g].apply(source[of], n0)
+            for i, sums in enumerate(source[of]):
+                matrix[to][i] = self.network.requantizers[op.name][g + i].apply(sums, n0)
         elif self.program.tensors[int(self.program.operands.tensor[entry])].view == "matrix":
             whole = self.stored_matrix(op)
             box = _box(offset[entry], extent[entry])

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.program.coverage import groups_of
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Program
 
@@ -47,7 +48,7 @@ def boxes_of(program: Program, rows: Ints) -> Boxes:
     extents = program.shapes.extents[program.commands.shape[rows]]
     low = np.stack([o.offset[entry + 2, 0], o.offset[entry, 1], o.offset[entry + 1, 2],
                     o.offset[entry, 2]], axis=1)  # fmt: skip
-    size = np.stack([np.ones(len(rows), np.int64), extents[:, 0], extents[:, 1], extents[:, 2]],
+    size = np.stack([groups_of(program, rows), extents[:, 0], extents[:, 1], extents[:, 2]],
                     axis=1)  # fmt: skip
     return Boxes(low, size, program.commands.flags[rows], o.tensor[entry + 2], rows)
 

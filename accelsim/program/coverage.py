@@ -26,6 +26,12 @@ def mac_operands(program: Program) -> tuple[Ints, Ints]:
     return rows, program.operands.start[rows]
 
 
+def groups_of(program: Program, rows: Ints) -> Ints:
+    """Groups that each tile pass computes: an MVM's fourth extent where it is not 0, else one."""
+    groups = program.shapes.extents[program.commands.shape[rows], 3]
+    return np.where(program.commands.opcode[rows] == Opcode.MVM, np.maximum(groups, 1), 1)
+
+
 def check_coverage(f: Findings, workload: Workload | None) -> None:
     """Regions agree with extents, tiles cover each operator once, sums are begun and completed.
 
@@ -44,12 +50,14 @@ def check_coverage(f: Findings, workload: Workload | None) -> None:
     if o.offset.shape[1] < 3:
         f.one("program.operands", "operands.offset", "regions of tile passes need three dimensions")
         return
+    groups = groups_of(program, rows)
     a_low, b_low, c_low = (o.offset[entry + i, :3] for i in range(3))
     a, b, out = (o.extent[entry + i, :3] for i in range(3))
     shape = program.shapes.extents[c.shape[rows]]
     m, n, k = shape[:, 0], shape[:, 1], shape[:, 2]
     agree = (a[:, 1] == m) & (a[:, 2] == k) & (b[:, 1] == k) & (b[:, 2] == n)
     agree &= (out[:, 1] == m) & (out[:, 2] == n)
+    agree &= (a[:, 0] == groups) & (b[:, 0] == groups) & (out[:, 0] == groups)
     agree &= (a_low[:, 0] == b_low[:, 0]) & (a_low[:, 0] == c_low[:, 0])
     agree &= (a_low[:, 1] == c_low[:, 1]) & (a_low[:, 2] == b_low[:, 1])
     agree &= b_low[:, 2] == c_low[:, 2]

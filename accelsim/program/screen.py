@@ -124,7 +124,7 @@ def screen(program: Program) -> bool:
     ))  # fmt: skip
 
 
-def tiles_partition(rows: Any, operator: Any, shape: Any, flags: Any, start: Any, tensor: Any,
+def tiles_partition(rows: Any, opcode: Any, operator: Any, shape: Any, flags: Any, start: Any, tensor: Any,
                     offset: Any, extent: Any, extents: Any, owner: Any, limits: Any, stamp: Any,
                     number: Any, edges: Any, seen: Any) -> bool:  # fmt: skip
     """Whether the tile passes ``rows`` keep all rules of coverage.py.
@@ -151,6 +151,9 @@ def tiles_partition(rows: Any, operator: Any, shape: Any, flags: Any, start: Any
             a = start[row]
             m, n, k = extents[shape[row], 0], extents[shape[row], 1], extents[shape[row], 2]
             groups = extent[a, 0]
+            named = max(extents[shape[row], 3], 1) if opcode[row] == MVM else 1
+            if (groups != named or extent[a + 1, 0] != groups or extent[a + 2, 0] != groups):
+                return False
             if (extent[a, 1] != m or extent[a, 2] != k or extent[a + 1, 1] != k
                     or extent[a + 1, 2] != n or extent[a + 2, 1] != m or extent[a + 2, 2] != n
                     or offset[a, 0] != offset[a + 1, 0] or offset[a, 0] != offset[a + 2, 0]
@@ -228,7 +231,7 @@ def covers(program: Program, workload: Workload) -> bool:
     owner = np.array([tensor.operator for tensor in p.tensors], np.int64)
     seen = np.zeros(len(macs), np.int64)
     sound = jit.compiled(tiles_partition)(
-        *plain_int64(rows, c.operator, c.shape, c.flags, o.start, o.tensor, o.offset, o.extent,
+        *plain_int64(rows, c.opcode, c.operator, c.shape, c.flags, o.start, o.tensor, o.offset, o.extent,
                      p.shapes.extents, owner, limits, np.full((4, longest), -1, np.int64)),
         np.empty((4, longest), np.int64), np.empty((4, 2 * len(rows) + 2), np.int64), seen)  # fmt: skip
     return bool(sound) and bool((seen == np.array(macs, np.int64)).all())

@@ -126,7 +126,8 @@ def describe(mapping: Mapping | CrossbarMapping | None) -> str:
     if isinstance(mapping, CrossbarMapping):
         copies = f", {mapping.replicas} copies" if mapping.replicas > 1 else ""
         anew = ", written in every run" if mapping.reprogrammed else ""
-        return f"runs of {mapping.m} vectors, crossbars from {mapping.first}{copies}{anew}"
+        packed = f", {mapping.pack} groups a crossbar" if mapping.pack > 1 else ""
+        return f"runs of {mapping.m} vectors, crossbars from {mapping.first}{packed}{copies}{anew}"
     kept = [word for word, stays in (("input", mapping.input_resident),
                                      ("weights", mapping.weight_resident)) if stays]  # fmt: skip
     stay = f", {' and '.join(kept)} resident" if kept else ""

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile, Use
-from accelsim.analog.scheme import Scheme
+from accelsim.analog.scheme import Scheme, targets
 from accelsim.devices import device_named
 from accelsim.devices.wear import wear_named
 from accelsim.fields import Bounds, Quantity, with_defaults
@@ -64,15 +64,17 @@ class Crossbar(Unit):
     wires, "exact" at every age, or "reuse" of the drop at one reference age. fixed: seconds a vector needs
     beside its reads, before its result is out; it does not repeat with the phases. unmapped: what becomes
     of operators whose weights find no crossbar: "error", "reprogram" crossbars in every run, or "digital",
-    the chip's MAC array. replicate: spare crossbars take copies of the slowest operators. age: seconds
-    since programming; temperature: of the reads; profile: times and temperatures of storage before, for
+    the chip's MAC array. replicate: spare crossbars take copies of the slowest operators. pack_groups:
+    groups of a convolution stand on one crossbar's diagonal where several fit, and are read together. age:
+    seconds since programming; temperature: of the reads; profile: times and temperatures of storage before, for
     devices that heat changes; wear: programmings so far; read_noise: of the cells, "frozen" for the run,
     "fresh" for every vector, or "flicker", correlated from vector to vector; vector_interval: seconds
     between them for the latter, 0 for the crossbar's own interval. static: watts of one crossbar with its
     converters, always on. overhead: joules of a vector's read beside cells, drivers, converters and
     shift-add, in each phase and step.
 
-    Shape extents: MVM (m vectors, n outputs, k rows); PROGRAM (0, n, k).
+    Shape extents: MVM (m vectors, n outputs, k rows, p groups); PROGRAM (0, n, k, p). n and k are of one
+    group; p groups take p k rows and p n outputs, 0 stands for one group.
     """
 
     kind: ClassVar[str] = "crossbar"
@@ -111,6 +113,7 @@ class Crossbar(Unit):
     writing: Writing = Writing()
     unmapped: Literal["error", "reprogram", "digital"] = "error"
     replicate: bool = True
+    pack_groups: bool = True
     static: Annotated[float, Quantity("W"), Bounds(0.0, 1e3)] = 0.0
     overhead: Annotated[float, Quantity("J"), Bounds(0.0, 1e-3)] = 0.0
     clock_hz: int = 0
@@ -151,6 +154,13 @@ class Crossbar(Unit):
         """Pulses of programming a cell, on average; those that have failed take all that there may be."""
         usual = self.writing.iterations
         return usual + self.worn * (max(self.writing.limit, usual) - usual)
+
+    @property
+    def zero_conductance(self) -> float:
+        """Siemens of a cell of a zero weight, the mean of its sides."""
+        device = device_named(self.device)
+        goals = targets(np.zeros((1, 1)), device, self.cells)
+        return float(np.mean([goal[0, 0] for goal in goals]))
 
     # -- time ----------------------------------------------------------------------------------
 
@@ -198,8 +208,10 @@ class Crossbar(Unit):
 
     def cost(self, shapes: Shapes) -> Cost:
         """MVM: interval II m, last result after latency + II (m - 1). PROGRAM: cells one after
-        another, ``writing.parallel`` of a row at once, then the calibration's vectors."""
-        m, n, k = (shapes.extents[:, axis] for axis in range(3))
+        another, ``writing.parallel`` of a row at once, then the calibration's vectors. A pack's zeros are
+        written too."""
+        p = groups_of(shapes)
+        m, n, k = shapes.extents[:, 0], shapes.extents[:, 1] * p, shapes.extents[:, 2] * p
         m = m + np.ceil(m * self.drive.repeats).astype(np.int64)
         program = shapes.opcode == Opcode.PROGRAM
         period = max(1, self.cycles(self.interval_seconds))
@@ -239,17 +251,20 @@ class Crossbar(Unit):
         """Counts of one execution; all but mac_cells grow with vectors that are read again.
 
         mac_cells: useful multiply-accumulates. cell_charge: coulombs through the cells, by the stated
-        mean conductance and input (execute() replaces it by what was really drawn); supply_charge: the
+        mean conductance and input; cells off a pack's diagonal stand at the conductance of a zero weight,
+        G_min in pairs (execute() replaces it by what was really drawn); supply_charge: the
         same coulombs, on their way from the supply to the cell's voltage. driven_seconds:
         row lines times the time they are driven. conversions: of the converters, all outputs and
         slices, reference columns too. shift_add: digital adds of those, and a comparison
         an input where vectors are scaled to their largest. vectors: reads of the array,
         phases and steps counted. pulses, verify_reads: of programming, with the calibration that follows
-        it.
+        it, of all cells between a pack's first row and output and its last.
         """
+        p = groups_of(shapes).astype(np.float64)
         m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
         mvm = shapes.opcode == Opcode.MVM
-        useful = m * n * k
+        useful = m * n * k * p
+        n = n * p  # outputs of the whole pack
         m = m * (1.0 + self.drive.repeats)
         lines = n * self.cells.slices
         blocks = 1.0 if self.cells.sign == "differential" else (lines + 1) / lines
@@ -257,9 +272,11 @@ class Crossbar(Unit):
         span = device_named(self.device)
         g = span.g_min + (span.g_max - span.g_min) * self.mean_conductance
         applied = self.drive.mean if self.drive.mode != "bit_serial" else 0.5 * self.drive.steps
-        coulombs = m * cells * g * self.drive.voltage * self.drive.pulse * applied
+        siemens = m * cells * g + m * cells * (p - 1.0) * self.zero_conductance
+        coulombs = siemens * self.drive.voltage * self.drive.pulse * applied
         converted = m * lines * blocks * self.reads
-        written = n * k * self.cells.cells * blocks * self.pulses
+        written = cells * p * self.pulses
+        k = k * p  # rows of the whole pack
         calibration = self.calibration_reads if self.compensation != "none" else 0
         verified = written + calibration * lines * blocks * self.reads
         return {
@@ -273,3 +290,8 @@ class Crossbar(Unit):
             "pulses": np.where(mvm, 0.0, written),
             "verify_reads": np.where(mvm, 0.0, verified),
         }
+
+
+def groups_of(shapes: Shapes) -> Ints:
+    """Groups that share the crossbar of each MVM or PROGRAM, 1 where shapes name none."""
+    return np.maximum(shapes.extents[:, 3], 1)

@@ -131,6 +131,7 @@ PCM = [
     ("writing more cells than a row", "parallel: 64", "parallel: 60000", "parallel: 60000"),
     ("digital without an array", "unmapped: error", "unmapped: digital", "unmapped: digital"),
     ("unmapped ignored", "unmapped: error", "unmapped: ignore", "unmapped: ignore"),
+    ("packing by a number", "unmapped: error", "unmapped: error\n    pack_groups: 4", "pack_groups: 4"),
     ("private buffer", "{kind: sram, clock: core, size: 512 KiB,",
      "{kind: sram, clock: core, scope: private, size: 512 KiB,", ""),
     ("unsigned weights", "precision: {input: int8, weight: int8}",

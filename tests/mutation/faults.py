@@ -23,6 +23,7 @@ SPACE = "tests/sweep/test_space.py"
 FILE = "tests/config/test_sweep_file.py"
 ROUNDING = "tests/formats/test_rounding.py::test_against_rational_numbers"
 CONTRACT = "tests/formats/test_contract.py"
+PACKS = "tests/crossbars/test_packed_groups.py"
 CHIPS = "tests/formats/test_float_chips.py::"
 CLAIMS = "tests/reproduce/test_numbers.py::"
 LOOPS = "tests/formats/test_accumulation.py::test_each_loop_alone"
@@ -440,4 +441,15 @@ FAULTS = [
      BAD_TRACES),
     ("links followed", "traces/recorded.py", "target = (folder / name).resolve()", "target = (folder / name)",
      BAD_TRACES),
+    # -- groups on one crossbar
+    ("groups of a pack unpriced", "units/crossbar.py", "useful = m * n * k * p", "useful = m * n * k", PACKS),
+    ("no current off the diagonal", "units/crossbar.py", "(p - 1.0) * self.zero_conductance", "0.0",
+     PACKS + "::test_cost_and_current_in_closed_form"),
+    ("weights of a pack beside the diagonal", "numerics/crossbars.py",
+     "found[np.arange(count), :, np.arange(count)] = weights",
+     "found[np.arange(count), :, np.arange(count)[::-1]] = weights", PACKS),
+    ("groups of a pack unchecked", "program/coverage.py", "agree &= (a[:, 0] == groups)", "agree &= True",
+     PACKS + "::test_a_group_more_is_refused"),
+    ("one group's bias for all", "numerics/execute.py", "[op.name][g + i].apply(sums, n0)",
+     "[op.name][g].apply(sums, n0)", PACKS),
 ]  # fmt: skip
