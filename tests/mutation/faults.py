@@ -448,8 +448,6 @@ FAULTS = [
     ("weights of a pack beside the diagonal", "numerics/crossbars.py",
      "found[np.arange(count), :, np.arange(count)] = weights",
      "found[np.arange(count), :, np.arange(count)[::-1]] = weights", PACKS),
-    ("groups of a pack unchecked", "program/coverage.py", "agree &= (a[:, 0] == groups)", "agree &= True",
-     PACKS + "::test_a_group_more_is_refused"),
     ("one group's bias for all", "numerics/execute.py", "[op.name][g + i].apply(sums, n0)",
      "[op.name][g].apply(sums, n0)", PACKS),
 ]  # fmt: skip
