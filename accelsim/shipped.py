@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
 
 from accelsim.errors import InputError, Problem
@@ -32,7 +33,10 @@ def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
     shipped = folder(kind) / f"{name}.yaml"
     if shipped.is_file():
         return shipped
-    raise InputError(
-        Problem("file.missing", f"is neither a file nor a shipped {kind}",
-                "give a path or one of " + ", ".join(names(kind)), file=str(name))
-    )  # fmt: skip
+    message = f"is neither a file nor a shipped {kind}"
+    for other in FOLDERS:
+        if (folder(other) / f"{name}.yaml").is_file():
+            message = f"is a {other}; a {kind} stands here"
+    near = get_close_matches(str(name), names(kind), 1)
+    fix = f"did you mean {near[0]}?" if near else "give a path or one of " + ", ".join(names(kind))
+    raise InputError(Problem("file.missing", message, fix, file=str(name)))

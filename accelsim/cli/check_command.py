@@ -13,7 +13,7 @@ import click
 @click.option("--dim", "dims", multiple=True, metavar="NAME=N",
               help="Value of a symbolic dimension of an ONNX model, like batch=1.")  # fmt: skip
 def command(files: tuple[str, ...], gemm: bool, dims: tuple[str, ...]) -> None:
-    """Say what each FILE is, or everything that is wrong with it (exit status 2).
+    """Say what each FILE (or shipped name) is, or everything that is wrong with it (exit status 2).
 
     For an ONNX model, also what of it runs where.
     """
@@ -23,11 +23,21 @@ def command(files: tuple[str, ...], gemm: bool, dims: tuple[str, ...]) -> None:
     problems: list[Problem] = []
     for name in files:
         try:
-            click.echo(f"{name}: {_describe(name, gemm, dims_of(dims))}")
+            click.echo(f"{name}: {_describe(_found(name), gemm, dims_of(dims))}")
         except InputError as error:
             problems += error.problems
     if problems:
         raise InputError(problems)
+
+
+def _found(name: str) -> str:
+    """The file of a shipped name where no file is called so; other names as they are."""
+    from accelsim import shipped
+
+    if Path(name).exists():
+        return name
+    kinds = [kind for kind in shipped.FOLDERS if name in shipped.names(kind)]
+    return str(shipped.find(kinds[0], name)) if kinds else name
 
 
 def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:

@@ -21,10 +21,11 @@ def command(source: str, out: str, gemm: bool, dims: tuple[str, ...], force: boo
     tables of M, N, K (.txt, .mnk, .tsv). Prints what was assumed and what was dropped.
     """
     from accelsim.cli.dimensions import dims_of
-    from accelsim.cli.new_file import write_new
+    from accelsim.cli.new_file import refuse_source, write_new
     from accelsim.config.writer import chip_yaml, workload_yaml
     from accelsim.errors import InputError, Problem
 
+    refuse_source(Path(out), Path(source))
     note = f"Converted from {Path(source).name}."
     if source.endswith(".cfg"):
         from accelsim.config.scalesim_cfg import ASSUMED, chip_of, load_cfg

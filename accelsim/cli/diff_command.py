@@ -31,6 +31,7 @@ def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) ->
     from accelsim.results.load import load_run
 
     if out is not None:
+        files.refuse_source(Path(out), (run_a, run_b))
         files.refuse_occupied(Path(out), force)
     a, b = load_run(run_a), load_run(run_b)
     for letter, run in (("A", a), ("B", b)):

@@ -37,15 +37,22 @@ def command(name: str, template: str, force: bool) -> None:
     from accelsim.errors import InputError, Problem
 
     path = Path(name if name.endswith(".yaml") else f"{name}.yaml")
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", path.stem):
+    if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", path.stem) or path.name == ".yaml":
         raise InputError(Problem("init.name", f"{path.stem!r} is not a plain name",
                                  "use letters, digits, _ . and -", file="NAME"))  # fmt: skip
     kind, source = TEMPLATES[template]
     text = shipped.find(kind, source).read_text(encoding="utf-8")
-    text = re.sub(rf"(?m)^name: {source}$", f"name: {path.stem}", text)
+    text = re.sub(rf"(?m)^name: {source}$", f"name: {_written(path.stem)}", text)
     schema = path.with_name(f"accelsim-{kind}.schema.json")
     line = f"# yaml-language-server: $schema={schema.name}\n"
     write_new(path, line + text, force)
     whole = {"chip": chip_schema, "workload": workload_schema, "sweep": sweep_schema}[kind]
     write_new(schema, json.dumps(whole(), indent=1) + "\n", True)
     click.echo(f"{path}: a {kind} to change; check it with: accelsim check {path}")
+
+
+def _written(name: str) -> str:
+    """A name as YAML text: in quotes where YAML would read a number, a truth or nothing."""
+    from accelsim.config.yaml_source import scalar
+
+    return name if scalar(name, False) == name else f'"{name}"'

@@ -26,6 +26,9 @@ COMMANDS = {
     "list": "List formats, chips, workloads, dataflows, energy families and more.",
 }
 
+#: of a path in a message
+LONGEST_PLACE = 200
+
 
 class _Lazy(click.Group):
     """Loads a command's module only when it is used, so that --help stays quick."""
@@ -61,7 +64,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 done, 2 wrong input (one line a problem), 130 interrupted."""
+    """Entry point. Exit status: 0 done, 2 wrong input or a refusal of the system (one line a problem), 130
+    interrupted."""
     from accelsim.errors import InputError
 
     try:
@@ -84,6 +88,25 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        _refused(error)
+
+
+def _refused(error: OSError) -> None:
+    """One line for what the system refused (a name too long, a full disk), and exit status 2."""
+    import os
+
+    from accelsim.errors import Problem
+
+    place = "output" if error.filename is None else os.fsdecode(error.filename)
+    if len(place) > LONGEST_PLACE:
+        place = place[: LONGEST_PLACE - 3] + "..."
+    fix = "make room or give another place" if error.filename is None else "give another path"
+    problem = Problem("system.refused", f"cannot be used: {error.strerror or error}", fix, file=place)
+    click.echo(str(problem), err=True)
+    if error.filename is None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python still holds of the output goes nowhere
+    sys.exit(2)
 
 
 if __name__ == "__main__":

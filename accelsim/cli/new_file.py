@@ -16,6 +16,13 @@ def refuse_old(path: Path, force: bool) -> None:
                                  file=str(path)))  # fmt: skip
 
 
+def refuse_source(path: Path, source: Path) -> None:
+    """InputError when the new file would take the place of the one that it is made of."""
+    if path.exists() and source.exists() and path.samefile(source):
+        raise InputError(Problem("out.source", "is the file that is read here", "give another name",
+                                 file=str(path)))  # fmt: skip
+
+
 def write_new(path: Path, content: str | bytes, force: bool) -> None:
     """Write a file through a temporary name; InputError when it is there (and not forced)."""
     refuse_old(path, force)

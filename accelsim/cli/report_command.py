@@ -69,6 +69,7 @@ def _runs(runs: tuple[str, ...], out: str, formats: str | None, force: bool, tra
     from accelsim.results.load import load_run
 
     wanted = formats_named(formats or "html,png,svg")
+    files.refuse_source(Path(out), runs)
     files.refuse_occupied(Path(out), force)
     results = [load_run(run) for run in runs]
     more = {"trace.json": trace_json(results[0])} if trace else {}

@@ -36,6 +36,8 @@ def _rows(result: Result) -> tuple[list[str], list[list[str]]]:
              f"{100 * stalled:.1f}" if row.macs else "-", f"{dram:,.1f}",
              f"{row.joules * 1e6:,.2f}"]
         )  # fmt: skip
+    shared = result.energy.total - sum(row.joules for row in result.operators)
+    rows.append(["(of no operator)", "-", "-", "-", "-", "-", f"{shared * 1e6:,.2f}"])
     return head, rows
 
 
@@ -90,9 +92,14 @@ def _totals(result: Result) -> None:
     spread = ", ".join(f"{name} {joules * 1e6:,.4g}" for name, joules in result.spread.items())
     click.echo(f"by family of digital energy: {spread} uJ")
     rows = result.area
-    logic, whole = (sum(row.area for row in part) * 1e6 for part in
-                    ([row for row in rows if row.unit == chip.core.name], rows))  # fmt: skip
-    click.echo(f"area at least {whole:.3g} mm2: array {logic:.3g}, SRAM {whole - logic:.3g}")
+    units = ((chip.mac_array, "array"), (chip.crossbar, "crossbars"))
+    kinds = {unit.name: kind for unit, kind in units if unit}
+    areas: dict[str, float] = {}
+    for row in rows:
+        kind = kinds.get(row.unit, "SRAM")
+        areas[kind] = areas.get(kind, 0.0) + row.area * 1e6
+    click.echo(f"area at least {sum(areas.values()):.3g} mm2: "
+               + ", ".join(f"{kind} {area:.3g}" for kind, area in areas.items()))  # fmt: skip
     if result.values is not None and result.values.scores:
         scores = result.values.scores
         click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")

@@ -130,9 +130,7 @@ class ChipReader(Reader):
         items = self.mapping(node, "clocks")
         clocks: dict[str, int] = {}
         for name, (_, value) in (items or {}).items():
-            hz = self.hertz(value, f"clocks.{name}")
-            if hz is not None:
-                clocks[name] = hz
+            clocks[name] = self.hertz(value, f"clocks.{name}") or 1  # a wrong rate is named once, here
         if items == {}:
             self.wrong("chip.clocks", node.place, "clocks", "names no clock", "write core: 1 GHz")
         return clocks
@@ -144,7 +142,8 @@ class ChipReader(Reader):
             self.wrong("value.quantity", node.place, path, error.args[0], error.args[1])
             return None
         if not 1 <= hz <= MOST_HZ:
-            self.wrong("value.range", node.place, path, f"{hz} Hz is outside 1..{MOST_HZ} Hz",
+            self.wrong("value.range", node.place, path,
+                       f"{hz:g} Hz is outside 1 Hz..{MOST_HZ / 1e9:g} GHz",
                        "write a value like 1 GHz")  # fmt: skip
             return None
         return hz

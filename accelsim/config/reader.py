@@ -200,7 +200,7 @@ class Reader:
                  unit: str) -> float | int | None:  # fmt: skip
         low, high = rule.low, rule.high
         if (low is not None and value < low) or (high is not None and value > high):
-            span = f"{'-inf' if low is None else f'{low:g}'}..{'inf' if high is None else f'{high:g}'}"
+            span = f"{'-inf' if low is None else _plain(low)}..{'inf' if high is None else _plain(high)}"
             fix = f"write a value in {span}{unit}"
             if unit:
                 fix += f", like {example(rule.unit)}"
@@ -211,6 +211,12 @@ class Reader:
 
 def _join(path: str, key: str) -> str:
     return f"{path}.{key}" if path else key
+
+
+def _plain(number: float) -> str:
+    """A bound as a person writes it: 1048576, not 1.04858e+06."""
+    whole = number == int(number) and abs(number) < 1e9
+    return str(int(number)) if whole else f"{number:g}"
 
 
 def _said(node: Node) -> str:

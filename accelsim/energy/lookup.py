@@ -143,8 +143,12 @@ def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
 
 def _sram_prices(memory: Sram, chip: Chip, node_nm: float) -> dict[tuple[str, str], Price]:
     tech = chip.technology
-    cost = sram_cost(memory.size, memory.banks, memory.width, node_nm, tech.voltage,
-                     tech.sram_device)  # fmt: skip
+    try:
+        cost = sram_cost(memory.size, memory.banks, memory.width, node_nm, tech.voltage,
+                         tech.sram_device)  # fmt: skip
+    except InputError as error:
+        raise InputError(replace(problem, path=problem.path or f"memories.{memory.name}.size")
+                         for problem in error.problems) from None  # fmt: skip
     band = half_width("run")
     copies = chip.core.count if memory.scope == "private" else 1
     watts = cost.leakage * memory.banks * copies

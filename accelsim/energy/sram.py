@@ -64,8 +64,8 @@ def _bracket(values: list[int], x: float) -> tuple[int, float]:
     extended, by at most a factor of two (InputError beyond)."""
     if not values[0] / 2 <= x <= values[-1] * 2:
         raise InputError(
-            Problem("energy.sram.range", f"{x:g} is outside the SRAM table",
-                    f"use {values[0]}..{values[-1]}")
+            Problem("energy.sram.range", f"a bank of {x:g} bytes is outside the SRAM table",
+                    f"choose size and banks so that one has {values[0]}..{values[-1]} bytes")
         )  # fmt: skip
     if len(values) == 1:
         return 0, 0.0

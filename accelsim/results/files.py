@@ -1,7 +1,8 @@
 """A Result as readable files: result.json, inputs.json, operators.csv, energy.csv, units.csv, outputs.npz.
 
-Same inputs, same bytes: the only time stamp is in created.txt. Files are written into a temporary
-folder beside the target, which is then renamed.
+Same inputs, same bytes: the only time stamp is the first line of created.txt; its other lines name the
+folder's files, and --force replaces no folder that holds others. Files are written into a temporary folder
+beside the target, which is then renamed.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.results.inputs import dump
 from accelsim.results.result import Result
 
+CREATED = "created.txt"
 STALLS = ("data", "slot", "start", "queue", "port")
 
 
@@ -180,7 +182,8 @@ def contents(result: Result) -> dict[str, bytes]:
 
 
 def refuse_occupied(folder: Path, force: bool, option: str = "--out") -> None:
-    """InputError unless the folder can become the run's: absent, empty, or forced. option: that named it."""
+    """InputError unless the folder can become the run's: absent, empty, or forced and ours alone. option: that
+    named it."""
     where = str(folder)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise InputError(Problem("out.file", "is not a folder", f"give another {option}", file=where))
@@ -188,6 +191,41 @@ def refuse_occupied(folder: Path, force: bool, option: str = "--out") -> None:
         raise InputError(
             Problem("out.occupied", "is not empty", f"give another {option}, or --force", file=where)
         )
+    if force and (foreign := _foreign(folder)):
+        raise InputError(
+            Problem("out.foreign", f"holds {foreign}, no file of earlier results, and --force would delete it",
+                    f"move it away, or give another {option}", file=where)
+        )
+
+
+def refuse_source(folder: Path, sources: Iterable[str | Path]) -> None:
+    """InputError when results would take the place of a run that they are made of."""
+    for source in sources:
+        if folder.resolve() == Path(source).resolve():
+            raise InputError(Problem("out.source", "is a run that is read here", "give another --out",
+                                     file=str(folder)))  # fmt: skip
+
+
+def _foreign(folder: Path) -> str:
+    """A file of the folder that its created.txt does not list, or nothing. Folders of a time when created.txt
+    held the date alone count as ours whole."""
+    if not folder.is_dir():
+        return ""
+    try:
+        stamp, *listed = (folder / CREATED).read_text(encoding="utf-8").splitlines()
+        datetime.fromisoformat(stamp)
+    except (OSError, ValueError):
+        stamp, listed = "", []
+    if stamp and not listed:
+        return ""
+    ours = {CREATED, *listed} if stamp else set()
+    return next((name for name in _names(folder) if name not in ours), "")
+
+
+def _names(folder: Path) -> list[str]:
+    """Everything below a folder but its folders, in order, as lines of created.txt."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return sorted(str(path.relative_to(folder)).encode("unicode_escape").decode() for path in found)
 
 
 def save(result: Result, folder: str | Path, force: bool = False,
@@ -217,7 +255,7 @@ def write_folder(files: Mapping[str, bytes], folder: str | Path, force: bool = F
         if more is not None:
             more(draft)
         stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        (draft / "created.txt").write_text(f"{stamp}\n")
+        (draft / CREATED).write_text("\n".join([stamp, *_names(draft)]) + "\n", encoding="utf-8")
         draft.chmod(0o755)
         _replace(draft, target)
     except OSError as error:

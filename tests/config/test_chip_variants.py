@@ -89,7 +89,7 @@ def test_a_base_with_sets() -> None:
     made = Variants(path.read_text(), str(path), [("units.array.rows", 8)])
     assert made.chip([("units.array.columns", 4)]).digest == load_chip(
         path, ["units.array.rows=8", "units.array.columns=4"]).digest
-    with pytest.raises(InputError, match=r"--set units.array.rows: units.array.rows: 0 is outside"):
+    with pytest.raises(InputError, match=r"--set units.array.rows: 0 is outside"):
         Variants(path.read_text(), str(path), [("units.array.rows", 0)])
 
 
