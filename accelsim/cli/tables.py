@@ -37,7 +37,7 @@ def _rows(result: Result) -> tuple[list[str], list[list[str]]]:
              f"{row.joules * 1e6:,.2f}"]
         )  # fmt: skip
     shared = result.energy.total - sum(row.joules for row in result.operators)
-    rows.append(["(of no operator)", "-", "-", "-", "-", "-", f"{shared * 1e6:,.2f}"])
+    rows.append(["(whole run)", "-", "-", "-", "-", "-", f"{shared * 1e6:,.2f}"])
     return head, rows
 
 

@@ -1,0 +1,138 @@
+"""Figures of a run by hand: from the YAML files, the constants and the shapes, not by the simulator's code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from functools import cache
+from math import ceil, prod
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import accelsim
+from accelsim.results.files import energy_csv, to_dict
+
+ROOT = Path(__file__).parents[2]
+SCALING = json.loads((ROOT / "accelsim/energy/tables/scaling.json").read_text())["energy"]
+#: small_cnn: operator -> (M, K, N), input elements, output elements
+SHAPES = {
+    "conv1": ((1024, 27, 16), 3 * 32 * 32, 16 * 32 * 32),
+    "conv2": ((64, 144, 32), 16 * 16 * 16, 32 * 8 * 8),
+    "classes": ((1, 32, 10), 32, 10),
+}
+
+
+@cache
+def ran(chip: str) -> tuple[dict[str, Any], dict[str, Any], dict[tuple[str, str, str], tuple[float, float]]]:
+    """(the YAML file, the result, (operator, unit, action) -> count and joules)."""
+    result = accelsim.run(accelsim.load_chip(chip), accelsim.load_workload("small_cnn"))
+    lines: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for row in csv.DictReader(io.StringIO(energy_csv(result).decode())):
+        key = (row["operator"], row["unit"], row["action"])
+        count, joules = lines.get(key, (0.0, 0.0))  # products and preloads of an array have a row each
+        lines[key] = (count + float(row["count"]), joules + float(row["joules"]))
+    return yaml.safe_load((ROOT / f"configs/chips/{chip}.yaml").read_text()), to_dict(result), lines
+
+
+def test_utilisation_of_layers_and_of_the_run() -> None:
+    file, whole, _ = ran("int8_edge")
+    lanes = file["units"]["array"]["rows"] * file["units"]["array"]["columns"]
+    for row in whole["operators"]:
+        if row["macs"]:
+            assert row["macs"] == prod(SHAPES[row["name"]][0])
+            cycles = row["busy_cycles"] + sum(row["stalled_cycles"].values())
+            assert row["utilisation"] == pytest.approx(row["macs"] / lanes / cycles, rel=0.01)
+    macs = sum(prod(shape) for shape, _, _ in SHAPES.values())
+    assert whole["utilisation"] == pytest.approx(macs / lanes / whole["makespan_cycles"])
+
+
+def test_a_pass_takes_its_vectors() -> None:
+    """conv1 is one pass of 1,024 vectors on 27 x 16 of the 32 x 32 elements."""
+    _, whole, _ = ran("int8_edge")
+    m, k, n = SHAPES["conv1"][0]
+    row = next(row for row in whole["operators"] if row["name"] == "conv1")
+    assert row["busy_cycles"] == m * ceil(k / 32) * ceil(n / 32)
+
+
+def test_traffic_is_compulsory_where_everything_fits() -> None:
+    _, digital, _ = ran("int8_edge")
+    _, crossbar, _ = ran("pcm_8level")
+    for whole, weights in ((digital, True), (crossbar, False)):
+        for row in whole["operators"]:
+            if row["name"] in SHAPES:
+                (_, k, n), inputs, outputs = SHAPES[row["name"]]
+                assert row["dram_read_bytes"] >= inputs + (k * n if weights else 0)
+                assert row["dram_written_bytes"] == outputs * (4 if row["name"] == "classes" else 1)
+    first, second = digital["operators"][0], crossbar["operators"][0]
+    assert first["dram_read_bytes"] == 3 * 32 * 32 + 27 * 16
+    said = (ROOT / "docs/pcm.md").read_text()
+    assert f"reads {second['dram_read_bytes']:,} bytes of an image of {3 * 32 * 32:,}" in said
+
+
+@pytest.mark.parametrize("chip", ["int8_edge", "pcm_8level"])
+def test_energy_and_time_of_the_memory(chip: str) -> None:
+    file, whole, lines = ran(chip)
+    read, written = (sum(row[f"dram_{way}_bytes"] for row in whole["operators"]) for way in ("read", "written"))
+    joules = sum(joules for (_, unit, action), (_, joules) in lines.items()
+                 if unit == "dram" and "_bit" in action)  # fmt: skip
+    assert joules == pytest.approx(8 * (read + written) * 8e-12)  # 8 pJ a bit of LPDDR4
+    memory = file["memories"]["dram"]
+    bandwidth = float(memory["bandwidth"].split()[0]) * 1e9 * memory["efficiency"]
+    assert whole["makespan_seconds"] >= (read + written) / bandwidth
+
+
+def test_joules_of_a_multiply_accumulate() -> None:
+    """0.2 pJ of the 8-bit multiply and 0.1 pJ of the 32-bit add at 45 nm and 0.9 V, to 22 nm and 0.8 V."""
+    _, whole, lines = ran("int8_edge")
+
+    def factor(node: str, volt: float) -> float:
+        a, b, c = SCALING[node]
+        return float(a * volt * volt + b * volt + c)
+
+    each = 0.3e-12 * factor("20", 0.8) / factor("45", 0.9)
+    for name, (shape, _, _) in SHAPES.items():
+        count, joules = lines[name, "array", "mac_int8_int8"]
+        assert count == prod(shape) and joules == pytest.approx(each * prod(shape))
+    assert whole["energy_joules"]["device"] == pytest.approx(each * 737600)
+
+
+def test_a_crossbar_reads_with_volts_times_amperes_times_seconds() -> None:
+    _, whole, lines = ran("pcm_8level")
+    cells, pulse, volt, supply, siemens, mean_input = 2 * 3, 128e-9, 0.2, 0.8, 0.1 * 25e-6, 0.15
+    for name, (shape, _, _) in SHAPES.items():
+        joules = prod(shape) * cells * (siemens * volt) * supply * pulse * mean_input
+        parts = [lines[name, "tiles", action][1] for action in ("cell_charge", "supply_charge")]
+        assert sum(parts) == pytest.approx(joules)
+        assert parts[0] == pytest.approx(joules * volt / supply)
+    total = sum(prod(shape) for shape, _, _ in SHAPES.values())
+    assert whole["energy_joules"]["device"] == pytest.approx(
+        total * cells * siemens * volt * supply * pulse * mean_input)  # fmt: skip
+
+
+def test_conversions_are_outputs_times_slices_times_phases() -> None:
+    file, _, lines = ran("pcm_8level")
+    tiles = file["units"]["tiles"]
+    for name, ((m, k, n), _, _) in SHAPES.items():
+        assert k <= tiles["rows"]
+        conversions = m * n * tiles["cells"]["slices"] * tiles["drive"]["phases"]
+        assert lines[name, "tiles", "conversions"][0] == conversions
+        assert lines[name, "tiles", "driven_seconds"][0] == pytest.approx(m * k * 128e-9)
+
+
+@pytest.mark.parametrize("chip", ["int8_edge", "pcm_8level", "hermes_chip", "mixed_quad", "fp8_64"])
+def test_sums_and_boundaries(chip: str) -> None:
+    _, whole, lines = ran(chip)
+    energy = whole["energy_joules"]
+    assert 0 < energy["device"] <= energy["core"] <= energy["chip"]
+    assert sum(joules for _, joules in lines.values()) == pytest.approx(energy["chip"], rel=1e-12)
+    assert whole["average_power_watts"] == pytest.approx(energy["chip"] / whole["makespan_seconds"])
+    shared = sum(joules for (operator, _, _), (_, joules) in lines.items()
+                 if operator == "(whole run)")  # fmt: skip
+    layers = sum(row["joules"] for row in whole["operators"])
+    assert layers + shared == pytest.approx(energy["chip"], rel=1e-12)
+
+
