@@ -26,6 +26,7 @@ def refuse_source(path: Path, source: Path) -> None:
 def write_new(path: Path, content: str | bytes, force: bool) -> None:
     """Write a file through a temporary name; InputError when it is there (and not forced)."""
     refuse_old(path, force)
+    draft = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         number, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
@@ -38,3 +39,6 @@ def write_new(path: Path, content: str | bytes, force: bool) -> None:
             Problem("out.unwritable", f"cannot be written: {error.strerror or error}",
                     "give another name", file=str(path))
         ) from None  # fmt: skip
+    finally:
+        if draft:
+            Path(draft).unlink(missing_ok=True)

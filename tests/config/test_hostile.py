@@ -186,3 +186,43 @@ def test_the_columns_of_a_run_add_up(chip: str, parts: list[str], capsys: pytest
         exact = sum(row["area"] for row in whole["area_square_metres"]
                     if places.get(row["unit"], "SRAM") == name)  # fmt: skip
         assert float(printed) == pytest.approx(exact * 1e6, rel=0.01)
+
+
+def test_a_full_disk_leaves_no_draft(tmp_path: Path) -> None:
+    """A limit of 512 bytes a file stands for a full disk, which root feels too."""
+    code = ("import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (512, 512)); from accelsim.cli.main import main; main()")
+    done = subprocess.run([sys.executable, "-B", "-c", code, "init", "mine", "--template", "chip"],
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, cwd=tmp_path,
+                          capture_output=True, text=True)  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.splitlines() == ["mine.yaml: cannot be written: File too large; give another name"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sweep_says_what_runs_say(tmp_path: Path, capsys: pytest.CaptureFixture[str],
+                                    monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    """Points of a store against `accelsim run` with the same values, to the last digit."""
+    import csv
+    import json
+
+    monkeypatch.chdir(tmp_path)
+    output_of(capsys, monkeypatch, "sweep", "array_size", "--store", "s", "--executor", "serial",
+              "--limit", "3", "--export", "points.csv")  # fmt: skip
+    with open("points.csv", encoding="utf-8", newline="") as file:
+        points = list(csv.DictReader(file))
+    assert len(points) == 3
+    for point in points:
+        sets = [f"{key[4:]}={value}" for key, value in point.items() if key.startswith("set.") and value]
+        chip = {"int8": "int8_edge", "int4": "int4_edge"}[point["base"]]
+        whole = json.loads(output_of(capsys, monkeypatch, "run", chip, point["workload"], "--json",
+                                     *(part for one in sets for part in ("--set", one))))  # fmt: skip
+        assert int(float(point["cycles"])) == whole["makespan_cycles"]
+        assert float(point["latency_seconds"]) == whole["makespan_seconds"]
+        assert float(point["utilisation"]) == whole["utilisation"]
+        for name, joules in whole["energy_joules"].items():
+            assert float(point[f"energy_{name}_joules"]) == joules
+        area = sum(row["area"] for row in whole["area_square_metres"])
+        assert float(point["area_square_metres"]) == pytest.approx(area, rel=1e-15)
+        parts = sum(float(value) for key, value in point.items() if key.startswith("part.") and value)
+        assert parts == pytest.approx(whole["energy_joules"]["chip"], rel=1e-12)
