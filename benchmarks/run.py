@@ -24,12 +24,13 @@ import bench_scalesim
 import bench_search
 import bench_startup
 import bench_sweep
+import bench_values
 import bench_zoo
 
 BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
            "startup": bench_startup, "search": bench_search, "points": bench_points, "scalesim": bench_scalesim,
            "crossbar": bench_crossbar, "formats": bench_formats,
-           "sweep": bench_sweep, "zoo": bench_zoo}  # fmt: skip
+           "sweep": bench_sweep, "zoo": bench_zoo, "values": bench_values}  # fmt: skip
 
 
 def shown(name: str, value: float) -> str:
