@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -22,7 +23,7 @@ from accelsim.numerics.crossbars import CrossbarRun
 from accelsim.numerics.float_network import FloatNetwork
 from accelsim.numerics.gemm import exact_matmul, largest
 from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
-from accelsim.numerics.network import Network, has_arithmetic
+from accelsim.numerics.network import Network, has_arithmetic, sizes_of
 from accelsim.numerics.tiles import Boxes, boxes_of, merged
 from accelsim.numerics.vector import elementwise, pool
 from accelsim.program.opcodes import Flag, Opcode
@@ -143,7 +144,7 @@ class _Run:
             return
         opcode = self.program.commands.opcode[rows]
         matmuls = rows[(opcode == Opcode.MATMUL) | (opcode == Opcode.MVM)]
-        breaks = np.isin(opcode, (Opcode.ACCUMULATE, Opcode.REQUANTIZE, Opcode.STORE))
+        breaks = (opcode == Opcode.ACCUMULATE) | (opcode == Opcode.REQUANTIZE) | (opcode == Opcode.STORE)
         if len(matmuls):
             self.passes(op, matmuls, rows[breaks])
 
@@ -155,13 +156,17 @@ class _Run:
             self.lowered.clear()
             x = self.tensor(op.input)
             zero = self.network.activations[op.input].zero
-            self.lowered[op.name] = lower_input(op, _small(x), zero)
+            self.lowered[op.name] = lower_input(op, _small(x), zero, self.crossbars is None)
             if not self.workload.is_stored(op.weight):
                 codes = np.asarray(weight_matrix(op, self.tensor(op.weight)), np.int64)
                 self.computed = {op.name: codes}
         if op.name in self.computed:
             return self.lowered[op.name], self.computed[op.name]
         return self.lowered[op.name], self.network.weights[op.name]
+
+    def weight_sizes(self, op: MacOperator, b: Ints) -> tuple[int, int]:
+        """sizes_of() of the second operand, once a network where it is stored."""
+        return sizes_of(b) if op.name in self.computed else self.network.weight_sizes(op.name)
 
     def passes(self, op: MacOperator, matmuls: Ints, others: Ints) -> None:
         a, b = self.operands(op)
@@ -175,12 +180,12 @@ class _Run:
         if "zero_products" in self.result.activity:
             self.count_zeros(boxes, a, b)
         bits = self.array.accumulator.bits
-        bound = largest(a) * int(np.abs(b).sum(axis=1).max(initial=0))
-        self.fits = bound < 1 << (bits - 1)  # so that no sum, in any order, leaves the accumulator
+        top, (weight, column) = largest(a), self.weight_sizes(op, b)
+        self.fits = top * column < 1 << (bits - 1)  # so that no sum, in any order, leaves the accumulator
         free = self.array.accumulator.overflow == "wrap" or self.fits
         if free:
             boxes = merged(boxes)
-        wide = _float_operands(a, b)
+        wide = _float_operands(a, b, top * weight)
         order = np.concatenate([boxes.first_row, others])
         steps = np.argsort(order, kind="stable")
         # A merged box stands at its first row; what reads its sums stands after its last row.
@@ -190,7 +195,7 @@ class _Run:
             else:
                 self.follow(op, int(others[step - len(boxes)]), matrix)
 
-    @property
+    @cached_property
     def array(self) -> MacArray:
         return self.chip.array
 
@@ -233,7 +238,7 @@ class _Run:
             shape = self.program.commands.shape[boxes.first_row[index]]
             rate = self.array.rate(*_formats(self.program, int(shape)))
             total = self.array.execute(
-                np.asarray(codes[0][g, rows, depth], np.int64), codes[1][g, depth, columns],
+                np.ascontiguousarray(codes[0][g, rows, depth], np.int64), codes[1][g, depth, columns],
                 before, dataflow=dataflow, rate=rate)  # fmt: skip
         if last:
             matrix[g, rows, columns] = self.network.requantizers[op.name][g].apply(total, n0)
@@ -373,10 +378,9 @@ def _small(x: Ints) -> NDArray[np.generic]:
     return x.astype(np.int8 if peak < 128 else np.int16 if peak < 1 << 15 else np.int64)
 
 
-def _float_operands(a: NDArray[np.generic], b: Ints) -> tuple[
+def _float_operands(a: NDArray[np.generic], b: Ints, bound: int) -> tuple[
         NDArray[np.generic], NDArray[np.generic], int]:  # fmt: skip
-    """Operands in the type that exact_matmul will use, and the largest product."""
-    bound = largest(a) * largest(b)
+    """Operands in the type that exact_matmul will use, and the largest product: bound."""
     kind = np.float32 if bound * min(a.shape[2], 64) < 1 << 24 else (
         np.float64 if bound < 1 << 49 else np.int64)  # fmt: skip
     return a.astype(kind), b.astype(kind), bound

@@ -10,16 +10,19 @@ from accelsim.workload import Conv2d, MacOperator
 Codes = NDArray[np.generic]
 
 
-def lower_input(op: MacOperator, x: Codes, padding_value: int = 0) -> Codes:
+def lower_input(op: MacOperator, x: Codes, padding_value: int = 0, by_columns: bool = False) -> Codes:
     """(groups, m, k) products' input operands; k over (channel, kernel row, kernel column).
 
     x: the operator's input tensor. padding_value: the code that stands for zero. A view of x
-    where no copy is needed.
+    where no copy is needed. by_columns: a convolution's operands lie in memory with m running
+    fastest, which copies whole image rows.
     """
     if not isinstance(op, Conv2d):
         return x.reshape(op.groups, op.m, op.k)
     if (op.kernel, op.stride, op.padding) == ((1, 1), (1, 1), (0, 0, 0, 0)):
         wide = x.reshape(op.batch, op.groups, op.channels // op.groups, -1)
+        if by_columns:
+            return wide.transpose(1, 2, 0, 3).reshape(op.groups, op.k, op.m).transpose(0, 2, 1)
         return np.ascontiguousarray(wide.transpose(1, 0, 3, 2)).reshape(op.groups, op.m, op.k)
     top, left, bottom, right = op.padding
     if any(op.padding):
@@ -34,6 +37,9 @@ def lower_input(op: MacOperator, x: Codes, padding_value: int = 0) -> Codes:
          row * op.dilation[0], column * op.dilation[1]),
         writeable=False,
     )  # fmt: skip
+    if by_columns:
+        columns = windows.transpose(0, 4, 5, 6, 1, 2, 3)
+        return np.ascontiguousarray(columns).reshape(op.groups, op.k, op.m).transpose(0, 2, 1)
     return np.ascontiguousarray(windows).reshape(op.groups, op.m, op.k)
 
 

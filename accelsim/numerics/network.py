@@ -40,6 +40,12 @@ def has_arithmetic(op: VectorOperator) -> bool:
     return op.kind in OWN and (op.kind == "append" or len(set(op.input_shapes)) == 1)
 
 
+def sizes_of(codes: Ints) -> tuple[int, int]:
+    """Largest magnitude of codes (groups, k, n), and of a sum of one column's magnitudes."""
+    magnitudes = np.abs(codes)
+    return int(magnitudes.max(initial=0)), int(magnitudes.sum(axis=1).max(initial=0))
+
+
 @dataclass(slots=True)
 class Network:
     """What execute() needs besides the Program.
@@ -58,6 +64,13 @@ class Network:
     assumptions: list[str] = field(default_factory=list)
     evaluate: Evaluate = no_evaluator
     weight_scales: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    _sizes: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def weight_sizes(self, operator: str) -> tuple[int, int]:
+        """Largest magnitude of an operator's weight codes, and of a sum of one column's magnitudes."""
+        if operator not in self._sizes:
+            self._sizes[operator] = sizes_of(self.weights[operator])
+        return self._sizes[operator]
 
     def weight_top(self, operator: str) -> int:
         """Largest magnitude of an operator's weight codes."""
