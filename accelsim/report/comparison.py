@@ -16,7 +16,7 @@ from accelsim.analog.scheme import placed_levels
 from accelsim.devices import device_named
 from accelsim.energy.components import component_of
 from accelsim.noise import Stream
-from accelsim.report.style import COMPONENTS, figure
+from accelsim.report.style import COMPONENTS, below, figure
 from accelsim.results.compare import Comparison, Side
 
 Floats = NDArray[np.float64]
@@ -56,24 +56,32 @@ def energy(found: Comparison, folder: Path) -> None:
          ([name, *point.values()] for name, point in zip(names, points, strict=True)))  # fmt: skip
     made, axes, _ = figure(3.4)
     place, base = np.arange(len(names)), np.zeros(len(names))
+    factor, unit = (1e3, "nJ") if max(sum(point.values()) for point in points) < 1.0 else (1.0, "uJ")
     for key in ORDER:
         heights = np.array([point[key] for point in points])
         if heights.any():
             title, colour, hatch = COMPONENTS[key]
-            axes.bar(place, heights, 0.6, base, label=title, color=colour, hatch=hatch, edgecolor="black",
-                     linewidth=0.4)  # fmt: skip
+            axes.bar(place, heights * factor, 0.6, base * factor, label=title, color=colour, hatch=hatch,
+                     edgecolor="black", linewidth=0.4)  # fmt: skip
             base += heights
     for i, side in enumerate(found.sides):
         kind = "PCM" if side.analog else "digital"
-        ms = side.main.seconds * 1e3 / found.batch
-        axes.annotate(f"{kind}, {base[i]:,.4g} uJ\n{ms:.3g} ms", (i, base[i]), (0, 3), ha="center",
-                      textcoords="offset points")  # fmt: skip
+        seconds = _with_unit(side.main.seconds / found.batch, "s")
+        axes.annotate(f"{kind}, {_with_unit(base[i] * 1e-6, 'J')}\n{seconds}", (i, base[i] * factor), (0, 3),
+                      ha="center", textcoords="offset points")  # fmt: skip
     axes.set_xticks(place, names)
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylim(0, float(base.max()) * 1.16)
-    axes.set_ylabel("energy an inference (uJ)")
+    axes.set_ylim(0, float(base.max()) * factor * 1.16)
+    axes.set_ylabel(f"energy an inference ({unit})")
     axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.01))
-    _save(made, folder, "energy", found, "boundary: chip, off-chip memory and leakage included")
+    _save(made, folder, "energy", found, "Boundary: chip, off-chip memory and leakage included")
+
+
+def _with_unit(value: float, unit: str) -> str:
+    """A quantity with the prefix that leaves one to three digits before the point."""
+    sizes = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+    prefix = next((name for name, size in sizes.items() if value >= size), "n")
+    return f"{value / sizes[prefix]:,.4g} {prefix}{unit}"
 
 
 def waterfall(found: Comparison, side: Side, folder: Path, stem: str) -> None:
@@ -100,10 +108,11 @@ def waterfall(found: Comparison, side: Side, folder: Path, stem: str) -> None:
         axes.annotate(f"{ratio:.2f}", (i, high), (0, 2), textcoords="offset points", ha="center")
         before = ratio
     axes.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
-    axes.set_xticks(range(len(steps)), ["\n".join(textwrap.wrap(name, 11)) for name, _ in steps], fontsize=7)
+    axes.set_xticks(range(len(steps)), ["\n".join(textwrap.wrap(name, 10, break_long_words=False))
+                                        for name, _ in steps])  # fmt: skip
     axes.set_ylabel(f"energy of {found.sides[0].chip.name}\nover {side.chip.name}")
     axes.margins(y=0.15)
-    _save(made, folder, stem, found, "each bar adds one component to both chips; the last is the chip boundary")
+    _save(made, folder, stem, found, "Each bar adds one component to both chips; the last is the chip boundary")
 
 
 def _over(top: float, below: float) -> float:
@@ -138,7 +147,7 @@ def values(found: Comparison, folder: Path) -> None:
     axes.set_xlabel("age of the programmed cells (s)")
     axes.set_ylabel("top-1 (%)" if labelled else "signal to noise of the output (dB)")
     axes.legend()
-    _save(made, folder, "values", found, "bars: one standard deviation over programmings")
+    _save(made, folder, "values", found, "Bars: one standard deviation over programmings")
 
 
 def level_points(side: Side) -> tuple[Floats, list[tuple[str, Floats]]]:
@@ -182,7 +191,7 @@ def levels(side: Side, folder: Path, stem: str) -> None:
     axes.legend()
     text = (f"{len(chosen)} levels of {side.chip.crossbar.device}, {CELLS:,} cells each, one read; "
             "the lowest may leave the scale")  # fmt: skip
-    made.supxlabel(text, fontsize=7, x=0.01, ha="left")
+    below(made, text)
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 
 
@@ -193,7 +202,7 @@ def _save(made: Any, folder: Path, stem: str, found: Comparison, more: str) -> N
                       for side in found.sides)  # fmt: skip
     text = (f"{work.name}, batch {found.batch}, {work.macs / found.batch:,.4g} MAC an inference. {more}. "
             f"{chips}.")  # fmt: skip
-    made.supxlabel("\n".join(textwrap.wrap(text, 128)), fontsize=7, x=0.01, ha="left")
+    below(made, text)
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 
 

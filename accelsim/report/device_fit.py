@@ -7,7 +7,7 @@ import io
 import numpy as np
 
 from accelsim.devices.fit import Fit, Measurements
-from accelsim.report.style import COLUMN_INCHES, settings
+from accelsim.report.style import COLUMN_INCHES, below, settings
 
 
 def draw(data: Measurements, found: Fit) -> bytes:
@@ -44,9 +44,8 @@ def draw(data: Measurements, found: Fit) -> bytes:
     last.set_xscale("log")
     last.set_xlabel("time after programming (s)")
     last.set_ylabel("mean conductance (uS)")
-    made.supxlabel(f"{found.rows:,} rows, {found.held_out:,} held out, residual {found.residual:.3f}; "
-                   f"bars: 95 %",
-                   fontsize=7, x=0.01, ha="left")  # fmt: skip
+    below(made, f"{found.rows:,} rows, {found.held_out:,} held out, residual {found.residual:.3f}; "
+                   f"bars: 95 %")  # fmt: skip
     buffer = io.BytesIO()
     made.savefig(buffer, format="png", dpi=200, metadata={"Software": None})
     return buffer.getvalue()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.energy.components import component_of
-from accelsim.report.style import CAUSES, COMPONENTS, figure, save
+from accelsim.report.style import CAUSES, COMPONENTS, below, figure, save
 from accelsim.results.result import Result
 
 MOST_BARS = 40
@@ -57,7 +56,7 @@ def caption(result: Result, boundary: str) -> str:
         f"{tech.node * 1e9:g} nm, {tech.voltage:g} V; boundary: {boundary}; "
         + "; ".join(result.assumptions[:4])
     )
-    return "\n".join(textwrap.wrap(text + ".", 128))
+    return text + "."
 
 
 def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
@@ -101,7 +100,7 @@ def _stacked(folder: Path, stem: str, names: list[str], points: dict[str, NDArra
     if line is not None:
         _line(axes, place, line, handles, labels)
     axes.legend(handles, labels, ncols=4, loc="lower left", bbox_to_anchor=(0, 1.01))
-    made.supxlabel(text, fontsize=7, x=0.01, ha="left")
+    below(made, text)
     save(made, folder, stem, formats)
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from accelsim.report.pictures import caption
-from accelsim.report.style import figure, save
+from accelsim.report.style import below, figure, save
 from accelsim.results.result import Result, peak_macs_per_cycle
 
 #: (colour, marker) of each run; told apart without colour too
 RUNS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"),
         ("#56B4E9", "P"))  # fmt: skip
-ABOVE = ("\nAn operator above its slanted line had operands fetched while the one before it was "
+ABOVE = (" An operator above its slanted line had operands fetched while the one before it was "
          "computing.")  # fmt: skip
 
 
@@ -71,11 +71,11 @@ def draw_roofline(results: list[Result], folder: Path, formats: Sequence[str] = 
         shown: list[tuple[float, float]] = []
         for point in sorted(points, key=lambda p: p.speed):
             spot = (np.log10(point.intensity), np.log10(point.speed))
-            near = any(abs(spot[0] - x) < 0.5 and abs(spot[1] - y) < 0.09 for x, y in shown)
+            near = any(abs(spot[0] - x) < 0.65 and abs(spot[1] - y) < 0.12 for x, y in shown)
             if len(results) == 1 and not near:
                 shown.append(spot)
-                axes.annotate(point.name, (point.intensity, point.speed), (4, -8),
-                              textcoords="offset points", fontsize=6)  # fmt: skip
+                axes.annotate(point.name, (point.intensity, point.speed), (4, -9),
+                              textcoords="offset points")  # fmt: skip
         lines += [[result.workload.name, result.chip.name, p.name, repr(p.intensity), repr(p.speed),
                    repr(peak), repr(bandwidth)] for p in points]  # fmt: skip
     axes.set_xscale("log")
@@ -85,7 +85,7 @@ def draw_roofline(results: list[Result], folder: Path, formats: Sequence[str] = 
     axes.legend(loc="lower right")
     text = (caption(results[0], "none (times only)") if len(results) == 1 else
             "Lines: each chip's peak and off-chip bandwidth.")  # fmt: skip
-    made.supxlabel(text + ABOVE, fontsize=7, x=0.01, ha="left")
+    below(made, text + ABOVE)
     save(made, folder, "roofline", formats)
     with (folder / "roofline_points.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 COLUMN_INCHES = 7.0
+CHARACTERS = 112  # of 8 pt in a column's width
 #: Okabe and Ito's colours, each with a hatch so that grey prints stay readable
 COMPONENTS: dict[str, tuple[str, str, str]] = {
     "mac": ("multiply-accumulate", "#0072B2", ""),
@@ -51,6 +53,12 @@ def figure(height: float) -> tuple[Any, Any, Any]:
     made = Figure(figsize=(COLUMN_INCHES, height), layout="constrained")
     FigureCanvasAgg(made)
     return made, made.add_subplot(), FigureCanvasAgg
+
+
+def below(made: Any, text: str) -> None:
+    """A caption under a figure, in lines that fit its width."""
+    width = int(CHARACTERS * made.get_figwidth() / COLUMN_INCHES)
+    made.supxlabel("\n".join(textwrap.wrap(text, width)), fontsize=8, x=0.01, ha="left")
 
 
 def save(made: Any, folder: Path, stem: str, formats: Sequence[str] = ("png", "svg")) -> None:

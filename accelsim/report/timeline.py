@@ -13,7 +13,7 @@ import numpy as np
 
 from accelsim.program.opcodes import Opcode, Why
 from accelsim.report.pictures import caption
-from accelsim.report.style import figure, save
+from accelsim.report.style import below, figure, save
 from accelsim.results.result import Result
 
 FINEST = 1 / 1500  # of the makespan: shorter gaps are not drawn
@@ -69,14 +69,14 @@ def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png",
     array = next(row.name for row in result.planned.program.units
                  if result.planned.program.unit_kinds[row.kind] == result.chip.core.name)  # fmt: skip
     for span in found:  # names above the first array's row, where they have room
-        if span.unit == array and (span.end - span.start) * scale > whole / 28:
+        if span.unit == array and (span.end - span.start) * scale > whole / 20:
             axes.text((span.start + span.end) / 2 * scale, len(units) - 0.45, span.operator,
-                      fontsize=5, rotation=35, ha="left", va="bottom")  # fmt: skip
+                      rotation=35, ha="left", va="bottom")  # fmt: skip
     axes.set_yticks(range(len(units)), units[::-1])
     axes.set_xlabel("time (ms)")
     axes.set_xlim(0, whole)
     axes.set_ylim(-0.6, len(units) + 0.5)
-    made.supxlabel(caption(result, "none (times only)"), fontsize=7, x=0.01, ha="left")
+    below(made, caption(result, "none (times only)"))
     save(made, folder, "timeline", formats)
     with (folder / "timeline_points.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from accelsim.report.style import COLUMN_INCHES
+from accelsim.report.style import COLUMN_INCHES, below
 from accelsim.results.difference import cycle_terms, exact_cycles, exact_joules, joule_terms
 from accelsim.results.result import Result
 
@@ -46,8 +46,8 @@ def draw_waterfall(a: Result, b: Result, folder: Path) -> None:
     _bars(upper, float(exact_cycles(a)) / 1e3, _by_operator(cycle_terms(a, b), 1e-3),
           "1,000 cycles")  # fmt: skip
     _bars(lower, float(exact_joules(a)) * 1e6, _by_operator(joule_terms(a, b), 1e6), "energy (uJ)")
-    figure.supxlabel(f"A: {a.workload.name} on {a.chip.name}; B: {b.workload.name} on {b.chip.name}. "
-                     "Boundary: chip. Bars add up to the change.", fontsize=7, x=0.01, ha="left")  # fmt: skip
+    below(figure, f"A: {a.workload.name} on {a.chip.name}; B: {b.workload.name} on {b.chip.name}. "
+                     "Boundary: chip. Bars add up to the change.")  # fmt: skip
     figure.savefig(folder / "waterfall.png", dpi=200, metadata={"Software": None})
     figure.savefig(folder / "waterfall.svg", metadata={"Date": None})
 

@@ -122,7 +122,7 @@ def compute(
 
 
 def _draw(folder: Path, lines: dict[int, dict[str, float]], sums: tuple[str, ...]) -> None:
-    from accelsim.report.style import figure, save
+    from accelsim.report.style import below, figure, save
 
     made, axes, _ = figure(2.8)
     place = np.arange(len(sums))
@@ -142,13 +142,11 @@ def _draw(folder: Path, lines: dict[int, dict[str, float]], sums: tuple[str, ...
                 (0, 1),
                 textcoords="offset points",
                 ha="center",
-                fontsize=6,
             )
     named = {"none": "no chunks", "stochastic": "stochastic,\nno chunks", "fp32": "FP32"}
     axes.set_xticks(place, [named.get(name, f"chunk {name}") for name in sums])
     axes.set_ylim(0, 109)
     axes.set_ylabel("top-1 (%)")
     axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
-    made.supxlabel(f"linear classifier, K = {DEPTH:,}, weights stored as w + 1; sums in 1-6-9 but the last",
-                   fontsize=7, x=0.01, ha="left")  # fmt: skip
+    below(made, f"linear classifier, K = {DEPTH:,}, weights stored as w + 1; sums in 1-6-9 but the last")
     save(made, folder, "chunked_inference")

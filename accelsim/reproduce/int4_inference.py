@@ -100,7 +100,7 @@ def compute(seed: int, networks: tuple[str, ...] = NETWORKS, images: int | None 
 def _draw(
     folder: Path, networks: tuple[str, ...], found: dict[tuple[str, str, str], dict[str, float]]
 ) -> None:
-    from accelsim.report.style import figure, save
+    from accelsim.report.style import below, figure, save
 
     made, _, _ = figure(2.8)
     made.clear()
@@ -119,17 +119,12 @@ def _draw(
                      label=network)  # fmt: skip
             for at, value in zip(where, height, strict=True):
                 axes.annotate(f"{value:.1f}" if scale else f"{value:.2f}", (at, value), (0, 1.5), rotation=90,
-                              textcoords="offset points", ha="center", va="bottom", fontsize=6)  # fmt: skip
+                              textcoords="offset points", ha="center", va="bottom")  # fmt: skip
         axes.set_xticks(
-            range(len(forms)), [form.split("_")[0].upper() for form in forms], fontsize=7
+            range(len(forms)), [form.split("_")[0].upper() for form in forms]
         )
         axes.set_title(title, loc="left", fontsize=8)
         axes.set_ylim((90.0, 101.0) if scale else (0.0, 1.18))
     made.legend(*panels[0].get_legend_handles_labels(), ncols=2, loc="outside upper left")
-    made.supxlabel(
-        f"500 digits on {QUAD}; quantised after training; top-1 from 90 % on",
-        fontsize=7,
-        x=0.01,
-        ha="left",
-    )
+    below(made, f"500 digits on {QUAD}; quantised after training; top-1 from 90 % on")
     save(made, folder, "int4_inference")

@@ -84,7 +84,7 @@ def compute(seed: int, runs: int = 5, schedule: Schedule = SCHEDULE,
 
 def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule,
           fractions: tuple[int, ...]) -> None:  # fmt: skip
-    from accelsim.report.style import figure, save
+    from accelsim.report.style import below, figure, save
 
     made, axes, _ = figure(2.8)
     made.clear()
@@ -115,6 +115,5 @@ def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule,
         axes.set_ylim(0, 100)
     panels[0].set_ylabel("top-1 of the test images (%)")
     panels[-1].legend(loc="lower right")
-    made.supxlabel(f"mean of {len(lines['float'])} networks 64-{schedule.hidden}-10; bands: least and most",
-                   fontsize=7, x=0.01, ha="left")  # fmt: skip
+    below(made, f"mean of {len(lines['float'])} networks 64-{schedule.hidden}-10; bands: least and most")
     save(made, folder, "limited_precision")

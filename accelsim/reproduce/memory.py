@@ -118,7 +118,7 @@ def _draw(folder: Path, found: dict[str, tuple[Bytes, Bytes]]) -> None:
                 below += bytes_of[part] / base
             text = name if side == 0 else f"{name}\n{below:.2f}"
             axes.annotate(
-                text, (at, below), (0, 2), textcoords="offset points", ha="center", fontsize=7
+                text, (at, below), (0, 2), textcoords="offset points", ha="center"
             )
     axes.axhline(0.25, color="black", linewidth=0.8, linestyle="--")
     axes.annotate("a quarter", (len(found) - 0.5, 0.25), (6, 0), textcoords="offset points", va="center",

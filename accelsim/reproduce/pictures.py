@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from accelsim.devices.base import Cells, Device
 from accelsim.noise import Stream
-from accelsim.report.style import figure
+from accelsim.report.style import below, figure
 
 Floats = NDArray[np.float64]
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -20,7 +20,7 @@ YEAR = 365 * 86400.0
 
 
 def _save(made: Any, folder: Path, stem: str, text: str) -> None:
-    made.supxlabel(text, fontsize=7, x=0.01, ha="left")
+    below(made, text)
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 
 

@@ -64,7 +64,7 @@ def compute(seed: int, runs: int = 5, schedule: Schedule = SCHEDULE) -> Claim:
 
 
 def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule) -> None:
-    from accelsim.report.style import figure, save
+    from accelsim.report.style import below, figure, save
 
     made, axes, _ = figure(2.8)
     passes = [min(schedule.look * (k + 1), schedule.passes) for k in range(len(lines["float"][0]))]
@@ -93,6 +93,5 @@ def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule)
     )
     axes.set_ylabel("top-1 of the test images (%)")
     axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
-    made.supxlabel(f"mean of {len(lines['float'])} networks 64-{schedule.hidden}-10; bands: least and most",
-                   fontsize=7, x=0.01, ha="left")  # fmt: skip
+    below(made, f"mean of {len(lines['float'])} networks 64-{schedule.hidden}-10; bands: least and most")
     save(made, folder, "stochastic_update")

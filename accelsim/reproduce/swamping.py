@@ -133,7 +133,7 @@ def _chunked(
 
 
 def _draw(folder: Path, lines: dict[str, Floats], terms: Floats) -> None:
-    from accelsim.report.style import figure, save
+    from accelsim.report.style import below, figure, save
 
     made, _, _ = figure(3.0)
     made.clear()
@@ -177,6 +177,5 @@ def _draw(folder: Path, lines: dict[str, Floats], terms: Floats) -> None:
     for axes in (sums, errors):
         axes.set_xlabel("numbers added")
         axes.legend(loc="upper left" if axes is sums else "lower left")
-    made.supxlabel(f"U(mean 1, deviation 1); mean of {terms.shape[1]} runs; bands: one deviation",
-                   fontsize=7, x=0.01, ha="left")  # fmt: skip
+    below(made, f"U(mean 1, deviation 1); mean of {terms.shape[1]} runs; bands: one deviation")  # fmt: skip
     save(made, folder, "swamping")
