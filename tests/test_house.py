@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -106,3 +107,11 @@ def test_a_first_small_run_compiles_nothing() -> None:
            "x = numpy.full(work.tensors['x'].shape, 0.5)\n" \
            "accelsim.run(accelsim.load_chip('pcm_8level'), work, {'x': x})"
     assert not {"numba", "matplotlib", "simpy"} & loaded_by(code)
+
+
+def test_no_text_of_a_picture_is_below_8_points() -> None:
+    """Pictures are drawn at column width, so a size in the source is the size on paper."""
+    small = [f"{path.name}:{number}" for path in PACKAGE.rglob("*.py")
+             for number, line in enumerate(path.read_text().splitlines(), 1)
+             if any(float(size) < 8 for size in re.findall(r"font_?size\"?[=:]\s*([\d.]+)", line))]  # fmt: skip
+    assert not small
