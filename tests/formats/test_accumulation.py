@@ -94,7 +94,14 @@ def test_each_loop_alone(rounding: str, monkeypatch: pytest.MonkeyPatch) -> None
     for chunk, bits in ((0, 11), (5, 11), (0, 7), (6, 8)):
         how = Accumulation("fp16_169", chunk, rounding, random_bits=bits, seed=6)
         unit = adder(how, "fp8_152", "fp8_152")
-        assert np.array_equal(accumulate(a, b, unit), reference(a, b, unit))
+        whole = reference(a, b, unit)
+        assert np.array_equal(accumulate(a, b, unit), whole)
+        for at in (3, 6, 17) if chunk == 0 else ():  # begins inside a random word
+            before = accumulate(a[:, :at], b[:at], unit)
+            assert np.array_equal(accumulate(a[:, at:], b[at:], unit, start=before, first=at), whole)
+        general = adder(Accumulation("fp16_169", chunk, rounding, "fp8_152", random_bits=bits, seed=6),
+                        "fp8_152", "fp8_152")  # fmt: skip
+        assert np.array_equal(accumulate(a, b, general), reference(a, b, general, get("fp8_152")))
 
 
 @pytest.mark.full
