@@ -1,8 +1,9 @@
-"""The one place that compiles: plain functions to machine code, cached by the package's sources.
+"""The one place that compiles: plain functions to machine code, cached by what they are made of.
 
-Numba does not notice that a function's callee in another file has changed, so the cache folder
-carries the digest of all sources that kernels may come from. Where no folder can be written, nothing
-is cached.
+Numba knows a cached kernel by its own bytecode and the file it stands in: it does not notice that a helper
+or a constant from another file has changed, nor that one function was compiled with other helpers of the same
+name. So each kernel's name carries its fingerprint: bytecode, constants and globals of the function and of all
+that it calls. Where no folder can be written, nothing is cached.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import sys
 import tempfile
 import types
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterator
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,6 @@ _COMPILED: dict[tuple[Kernel, Helpers], Kernel] = {}
 LOAD_AFTER, COMPILE_AFTER = 300_000, 10_000_000
 #: parts of the package that no kernel's module imports, so that an edit there compiles nothing anew
 NO_KERNELS = ("api", "cli", "config", "importers", "report", "reproduce", "store", "sweep")
-STAMP = "warm"  # file of the cache folder: all kernels are in it
 COMPILE_ABOVE = 2_000_000  # elements of one kind of work; plain code needs less than a compilation for fewer
 _WORK: dict[str, int] = {}
 
@@ -70,7 +71,7 @@ def cache_folder() -> Path | None:
     chosen = os.environ.get("ACCELSIM_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
     try:
         base = Path(chosen) if chosen else Path.home() / ".cache"
-        folder = base / "accelsim" / source_digest()
+        folder = base / "accelsim" / "kernels"
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"\0" * 4096)
@@ -117,7 +118,7 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
     if key not in _COMPILED:
         parts = [item if isinstance(item, tuple) else (item, ()) for item in helpers]
         scope = {part.__name__: compiled(part, inner) for part, inner in parts}
-        _COMPILED[key] = _machine_code(_twin(function, scope) if helpers else function)
+        _COMPILED[key] = _machine_code(_twin(function, scope, fingerprint(function, helpers)))
     return _COMPILED[key]
 
 
@@ -130,7 +131,8 @@ def compiled_with(function: Kernel, name: str, emit: Callable[..., Any]) -> Kern
     key = (function, (emit,))
     if key not in _COMPILED:
         numba, _ = _numba()
-        _COMPILED[key] = _machine_code(_twin(function, {name: numba.extending.intrinsic(emit)}))
+        mark = fingerprint(function, (), _file_digest(emit.__code__.co_filename))
+        _COMPILED[key] = _machine_code(_twin(function, {name: numba.extending.intrinsic(emit)}, mark))
     return _COMPILED[key]
 
 
@@ -139,12 +141,71 @@ def procedure(*arguments: Any) -> Any:
     return _numba()[0].types.void(*arguments)
 
 
-def _twin(function: Kernel, more: dict[str, Any]) -> Kernel:
-    """The function with other meanings for some of the names that it uses."""
-    twin = types.FunctionType(function.__code__, {**function.__globals__, **more}, function.__name__)
-    twin.__qualname__, twin.__module__ = function.__qualname__, function.__module__
+def _twin(function: Kernel, more: dict[str, Any], mark: str) -> Kernel:
+    """The function with other meanings for some of the names that it uses, and the mark in its name."""
+    twin = types.FunctionType(function.__code__, {**function.__globals__, **more}, function.__name__,
+                              function.__defaults__)
+    twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{mark}", function.__module__
     twin.__doc__ = function.__doc__
     return twin
+
+
+def fingerprint(function: Kernel, helpers: Helpers = (), more: str = "") -> str:
+    """Digest of all that a kernel's machine code is made from: bytecode and constants, defaults, values of the
+    globals that it names, the same of its helpers, and this file (which says how things are compiled)."""
+    total = hashlib.sha256((_file_digest(__file__) + more).encode())
+    _describe(function, helpers, total, set())
+    return total.hexdigest()[:16]
+
+
+def _describe(function: Kernel, helpers: Helpers, total: Any, seen: set[int]) -> None:
+    parts = {item[0].__name__ if isinstance(item, tuple) else item.__name__: item for item in helpers}
+    total.update(f"{function.__qualname__} {function.__defaults__!r}".encode())
+    for code in _codes(function.__code__):
+        total.update(code.co_code)
+        total.update(repr([item for item in code.co_consts if not isinstance(item, types.CodeType)]).encode())
+        total.update(repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
+        for name in code.co_names:
+            if name in parts:
+                item = parts[name]
+                helper, inner = item if isinstance(item, tuple) else (item, ())
+                _describe(helper, inner, total, seen)
+            elif name in function.__globals__:
+                _describe_value(name, function.__globals__[name], total, seen)
+
+
+def _describe_value(name: str, value: Any, total: Any, seen: set[int]) -> None:
+    """What a global stands for: functions of this package by what they are made of, records by the file that
+    defines them, modules by name, arrays by their bytes, anything else by its repr."""
+    own = str(getattr(value, "__module__", "") or "").startswith("accelsim")
+    if isinstance(value, types.FunctionType) and own:
+        if id(value) not in seen:
+            seen.add(id(value))
+            _describe(value, (), total, seen)
+    elif isinstance(value, types.ModuleType):
+        file = value.__file__ if value.__name__.startswith("accelsim") else None
+        total.update(f"{name} {value.__name__} {_file_digest(file) if file else ''}".encode())
+    elif isinstance(value, np.ndarray):
+        total.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
+    elif isinstance(value, type) and own:
+        total.update(f"{name} {_file_digest(sys.modules[value.__module__].__file__ or '')}".encode())
+    elif isinstance(value, types.FunctionType | type | types.BuiltinFunctionType):
+        total.update(f"{name} {value.__module__}.{value.__qualname__}".encode())
+    else:
+        total.update(f"{name} {value!r}".encode())
+
+
+def _codes(code: types.CodeType) -> Iterator[types.CodeType]:
+    """A function's code and that of the functions inside it."""
+    yield code
+    for item in code.co_consts:
+        if isinstance(item, types.CodeType):
+            yield from _codes(item)
+
+
+@cache
+def _file_digest(path: str) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def _machine_code(function: Kernel) -> Kernel:
@@ -159,9 +220,8 @@ def hot(commands: int = 0) -> bool:
     if not _Heat.hot:
         _Heat.done += commands
         if _Heat.done > LOAD_AFTER:
-            folder = cache_folder() if _Heat.done - commands <= LOAD_AFTER else None
-            _Heat.hot = _Heat.done > COMPILE_AFTER or (
-                folder is not None and (folder / STAMP).exists())
+            stamp = stamp_file() if _Heat.done - commands <= LOAD_AFTER else None
+            _Heat.hot = _Heat.done > COMPILE_AFTER or (stamp is not None and stamp.exists())
     return _Heat.hot
 
 
@@ -173,7 +233,13 @@ def warm() -> None:
 
 def note_warm() -> None:
     """Say in the cache folder that it holds the kernels of a whole run."""
-    folder = cache_folder()
-    if folder is not None:
+    stamp = stamp_file()
+    if stamp is not None:
         with contextlib.suppress(OSError):
-            (folder / STAMP).touch()
+            stamp.touch()
+
+
+def stamp_file() -> Path | None:
+    """The file of the cache folder that says: all kernels of these sources are in it."""
+    folder = cache_folder()
+    return None if folder is None else folder / f"warm-{source_digest()}"

@@ -7,8 +7,8 @@ from accelsim import jit
 
 def cold() -> bool:
     """Whether kernels can be kept and are not yet."""
-    folder = jit.cache_folder()
-    return folder is not None and not (folder / jit.STAMP).exists()
+    stamp = jit.stamp_file()
+    return stamp is not None and not stamp.exists()
 
 
 def warm_kernels() -> None:
