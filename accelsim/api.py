@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim import resources
 from accelsim.analog.reuse import REFERENCE_AGE
 from accelsim.chip import Chip
 from accelsim.energy import charge, counts_of, spread, work_of
@@ -30,6 +31,8 @@ from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
 from accelsim.workload import Workload
 
+#: of values: real ones of the reference and of the run (float64), codes, and what a layer needs beside them
+ELEMENT_BYTES = 24
 CLIPS = 1e-3  # of the conversions: more is worth a warning
 Progress = Callable[[str, int, int], None]
 
@@ -193,6 +196,9 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
     from accelsim.numerics.float_network import build_float_network, runs_floats
     from accelsim.numerics.network import Evaluate
 
+    elements = sum(spec.elements for spec in workload.tensors.values())
+    resources.require(elements * ELEMENT_BYTES, f"values of {elements:,} elements",
+                      "take a smaller batch or model", workload.source)  # fmt: skip
     evaluate: Evaluate
     if str(workload.values).endswith(".onnx"):
         from accelsim.importers.onnx_values import values_of_workload

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from accelsim.cli.memory import memory_option
+
 if TYPE_CHECKING:
     from accelsim.results.compare import Comparison, Side
 
@@ -30,6 +32,7 @@ DEFAULT_AGES = "20 s,1 h,1 day,30 days,1 year"
 @click.option("--out", metavar="DIR", help="Write comparison.json, tables and pictures to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
+@memory_option
 def command(chips: tuple[str, ...], workload: str, input_file: str | None, batch: int | None, ages: str,
             temperatures: str, programmings: int, overrides: tuple[str, ...], out: str | None, force: bool,
             as_json: bool) -> None:  # fmt: skip

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelsim.cli.memory import memory_option
+
 if TYPE_CHECKING:
     from accelsim.mapping.crossbars import CrossbarMapping
     from accelsim.results.breakdown import TimeShare
@@ -21,6 +23,7 @@ MANY = 16  # more units of a kind are shown together
 @click.option("--layer", metavar="NAME", help="Only this operator.")
 @click.option("--why", type=click.Choice(["cycles", "joules", "errors"]),
               help="Only cycles, joules, or the error budget of crossbars.")  # fmt: skip
+@memory_option
 def command(run: str, layer: str | None, why: str | None) -> None:
     """Say where every cycle and every joule of RUN went, and what would change it most.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from accelsim.cli.memory import memory_option
+
 if TYPE_CHECKING:
     from accelsim.chip import Chip
     from accelsim.traces import LayerRun, Trace
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="DIR", help="Write replay.json and layers.csv to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@memory_option
 def command(chip: str, trace: str, layers: tuple[str, ...], model: str | None, dims: tuple[str, ...],
             overrides: tuple[str, ...], point: str | None, weights: str | None, engine: str, out: str | None,
             force: bool, as_json: bool) -> None:  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from accelsim.cli.dimensions import dims_of
+from accelsim.cli.memory import memory_option
 from accelsim.cli.quantisation import quantisation_options
 
 
@@ -49,6 +50,7 @@ from accelsim.cli.quantisation import quantisation_options
 @click.option("--reference", metavar="TRACE",
               help="Say which operator's outputs first differ from this trace of values.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+@memory_option
 def command(chip: str, workload: str, input_file: str | None, out: str | None, force: bool,
             batch: int | None, dims: tuple[str, ...], overrides: tuple[str, ...], engine: str,
             point: str | None, weights: str | None, mapping_file: str | None, search: str | None,

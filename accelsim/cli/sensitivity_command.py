@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from accelsim.cli.dimensions import dims_of
+from accelsim.cli.memory import memory_option
 from accelsim.cli.quantisation import quantisation_options
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 @click.option("--out", metavar="DIR", help="Write sensitivity.json and layers.csv to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print the listing as JSON.")
+@memory_option
 def command(chip: str, workload: str, input_file: str, narrow: int, batch: int | None, dims: tuple[str, ...],
             overrides: tuple[str, ...], out: str | None, force: bool, as_json: bool,
             **quantisation: Any) -> None:  # fmt: skip

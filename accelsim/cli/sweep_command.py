@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from accelsim.cli.memory import memory_option
+
 if TYPE_CHECKING:
     from accelsim.store import Point, SweepSpec
     from accelsim.sweep.drive import SweepRun
@@ -35,6 +37,7 @@ FIRST = 5  # points that --dry-run shows
 @click.option("--export", metavar="FILE", help="Also write the points to a .csv or .parquet file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option("--evaluator", hidden=True, help="module:callable in place of the simulator, for tests.")
+@memory_option
 def command(sweep: str, store: str | None, workers: int | None, executor: str | None, address: str | None,
             dry_run: bool, fail_fast: bool, fresh: bool, limit: int | None, overrides: tuple[str, ...],
             export: str | None, as_json: bool, evaluator: str | None) -> None:  # fmt: skip

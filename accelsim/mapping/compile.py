@@ -7,7 +7,7 @@ from collections.abc import Mapping as Dict
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.chip import Chip
+from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
@@ -18,6 +18,7 @@ from accelsim.mapping.join import Joiner
 from accelsim.mapping.mac_record import WalkedMac
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
 from accelsim.mapping.parts import Part, Parts, Plan, no_room, parts_of
+from accelsim.mapping.size import check_size
 from accelsim.mapping.tensors import (
     TensorTable,
     operator_formats,
@@ -142,9 +143,11 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
 
     mappings: explicit mappings by operator; the others get the default. chosen: a Plan made
     before (saves the search). areas: of operators on crossbars that run at the same time, planned
-    with its chip. InputError when something does not fit.
+    with its chip. InputError when something does not fit, or when the table would not fit the memory that
+    may be used (resources.allowed_bytes()).
     """
     chosen = chosen or plan(chip, workload, mappings)
+    check_size(chip, workload, chosen, len(machine(chip).units))
     parts = parts_of(chip, workload, chosen, areas)
     table = parts.table
     names = tuple(op.name for op in workload.operators)

@@ -21,6 +21,7 @@ from accelsim.mapping.assemble import Assembler, Segment
 from accelsim.mapping.join import Joiner
 from accelsim.mapping.mapping import Geometry, dataflow_named, geometry_of
 from accelsim.mapping.shapes import ShapeRows
+from accelsim.mapping.size import check_commands
 from accelsim.mapping.tensors import build_tensors, tensor_formats
 from accelsim.program.opcodes import Access, Flag, Opcode
 from accelsim.program.table import Program
@@ -71,6 +72,7 @@ def compile_folds(chip: Chip, workload: Workload) -> Iterator[tuple[Workload, Pr
                         "make the array larger, or split the layer", path=op.name,
                         file=workload.source)
             )  # fmt: skip
+        check_commands(max(own, min(MOST_FOLDS, folds + own)), 1, f"{op.name} alone {own:,}", workload.source)
         if part and folds + own > MOST_FOLDS:
             yield _program(chip, workload, part, flow)
             part, folds = [], 0

@@ -11,6 +11,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from accelsim import resources
 from accelsim.errors import InputError, Problem
 from accelsim.store.shards import lines, parse
 from accelsim.sweep.executors.base import Chunk, Done, Executor, Job, outcome_of
@@ -65,7 +66,7 @@ class LocalExecutor(Executor):
         with theirs:
             command = [sys.executable, "-m", "accelsim.sweep.executors.process", str(theirs.fileno())]
             place.process = subprocess.Popen(
-                command, env=environment(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                command, env=environment(self.slots), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()], process_group=0)  # fmt: skip
         place.wire, place.shard, place.size = Connection(ours.detach()), "", 0
         with contextlib.suppress(OSError):  # wait() finds that it has died
@@ -172,10 +173,12 @@ class LocalExecutor(Executor):
         return f"signal {-code}" if code < 0 else f"status {code}"
 
 
-def environment() -> dict[str, str]:
-    """A worker's environment: this one's module path, one thread of linear algebra."""
+def environment(workers: int = 1) -> dict[str, str]:
+    """The environment of one of so many workers: this one's module path, one thread of linear algebra, its part
+    of the memory."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path}
+    memory = str(resources.allowed_bytes() // workers)
+    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path, resources.VARIABLE: memory}
 
 
 def _prepare() -> None:

@@ -1,0 +1,95 @@
+"""How many commands a Plan comes to and what they need, before any of them is written."""
+
+from __future__ import annotations
+
+from accelsim import resources
+from accelsim.chip import Chip
+from accelsim.formats import get
+from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
+from accelsim.mapping.mapping import Geometry, Mapping, geometry_of, slots_of
+from accelsim.mapping.parts import Plan
+from accelsim.mapping.tensors import operator_formats
+from accelsim.program.hazards import COMPILE_ABOVE, HUBS, MANY_UNITS
+from accelsim.units.mac_array import Dataflow, MacArray
+from accelsim.workload import MacOperator, VectorOperator, Workload
+
+#: measured on Programs of 0.02 to 1.6 million commands (docs/timing_engine.md): what a command takes with its
+#: operands and edges, what each unit's clock in validation adds to it, and a pair of queue and unit
+COMMAND_BYTES, CLOCK_BYTES, PAIR_BYTES = 900, 8, 8
+COMMAND_SECONDS = 7e-6
+PREPARED_BYTES = 150 << 20  # kernels and what a run keeps whatever its size
+
+
+def commands_of(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, int]:
+    """Commands of every operator by its closed form, none below the true count by more than a tile's rounding;
+    equal layers that are listed once are counted each."""
+    found: dict[str, int] = {}
+    for op in workload.operators:
+        if isinstance(op, VectorOperator):
+            found[op.name] = 0 if op.is_view else _vector(chip, op, chosen)
+            continue
+        mapping, geometry = chosen.mappings[op.name], geometry_of(op)
+        if isinstance(mapping, CrossbarMapping):
+            found[op.name] = _crossbars(chip, geometry, mapping)
+        else:
+            found[op.name] = _array(chip.array, op, geometry, mapping, operator_formats(op, chip))
+    return found
+
+
+def _cut(total: int, size: int) -> int:
+    return -(-total // max(1, size))
+
+
+def _m_tiles(g: Geometry, mapping: Mapping | CrossbarMapping) -> int:
+    return _cut(g.batch, mapping.batch) * _cut(g.out_height, mapping.height) * _cut(g.out_width, mapping.width)
+
+
+def _array(array: MacArray, op: MacOperator, g: Geometry, mapping: Mapping, formats: tuple[str, ...]) -> int:
+    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]))
+    tiles = (_m_tiles(g, mapping), _cut(g.n, mapping.n), _cut(g.k, mapping.k))
+    sizes = (mapping.m, min(mapping.n, g.n), min(mapping.k, g.k))
+    jobs, passes = op.groups * tiles[0] * tiles[1] * tiles[2], 1
+    for size, limit in zip(sizes, limits, strict=True):
+        passes *= _cut(size, limit) if limit else 1
+    preloads = 0 if mapping.dataflow == Dataflow.OUTPUT_STATIONARY else jobs * passes
+    return jobs * (passes + 2) + preloads + 2 * op.groups * tiles[0] * tiles[1]
+
+
+def _crossbars(chip: Chip, g: Geometry, mapping: CrossbarMapping) -> int:
+    assert chip.crossbar is not None
+    rows, columns = blocks_of(chip.crossbar, g)
+    blocks, packs = rows * columns, packs_of(chip.crossbar, g)
+    written = mapping.replicas * packs * blocks if chip.weights == "cold" or mapping.reprogrammed else 0
+    return written + _m_tiles(g, mapping) * packs * (blocks + (rows > 1) + 3)
+
+
+def _vector(chip: Chip, op: VectorOperator, chosen: Plan) -> int:
+    unit = chip.vector_unit
+    room = chip.memories[unit.output].size // slots_of(chip, unit.output)
+    elements = 1
+    for size in op.output_shape:
+        elements *= size
+    return (len(op.inputs) + 2) * max(4, _cut(get(chosen.formats[op.output]).bits * elements // 8, room))
+
+
+def check_size(chip: Chip, workload: Workload, chosen: Plan, units: int) -> None:
+    """InputError when the commands of a Plan need more memory than may be used: what is needed, what there is
+    and which operator asks for most. units: instances of the chip's units."""
+    counts = commands_of(chip, workload, chosen)
+    if not counts:
+        return
+    most = max(counts, key=lambda name: counts[name])
+    check_commands(sum(counts.values()), units, f"{counts[most]:,} of them are {most}'s", workload.source,
+                   few=chip.crossbar is not None)  # fmt: skip
+
+
+def check_commands(total: int, units: int, most: str, source: str = "", few: bool = False) -> None:
+    """InputError when so many commands on so many units need more memory than may be used. most: where they
+    come from, for the message. few: whether validation follows a few units only where there are many."""
+    clocks = HUBS if few and units > MANY_UNITS and total * units > COMPILE_ABOVE else units
+    resources.require(
+        PREPARED_BYTES + total * (COMMAND_BYTES + CLOCK_BYTES * clocks) + PAIR_BYTES * units * units,
+        f"{total:,} commands on {units:,} units ({most}, {total * COMMAND_SECONDS:,.0f} s in all)",
+        "make the arrays or their buffers larger, take fewer of them or a smaller layer",
+        source,
+    )
