@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from importlib import import_module
 
@@ -63,11 +64,24 @@ def cli() -> None:
     """Cycles, joules and bit-exact outputs of low-precision accelerators, from one plan."""
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM: unwinds as Ctrl-C does, so that nothing half-written stays."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise _Terminated
+
+
 def main() -> None:
     """Entry point. Exit status: 0 done, 2 wrong input or a refusal of the system (one line a problem), 130
-    interrupted."""
+    interrupted, 143 terminated."""
+    import signal
+
     from accelsim.errors import InputError
 
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        with contextlib.suppress(ValueError):  # not the main thread: somebody else's program
+            signal.signal(signal.SIGTERM, _terminate)
     try:
         cli(standalone_mode=False)
     except InputError as error:
@@ -82,6 +96,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
+    except _Terminated:
+        click.echo("terminated", err=True)
+        sys.exit(143)
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         sys.exit(130)

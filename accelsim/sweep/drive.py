@@ -24,7 +24,8 @@ from accelsim.sweep.progress import progress_for
 from accelsim.sweep.schedule import Schedule
 
 LOOK = 2.0  # seconds between two looks for other drivers' points
-GRACE = 60.0  # seconds that points in work get after Ctrl-C
+PATIENCE = 1.0  # seconds that points in work get after Ctrl-C before they are given up between two operators
+GRACE = 60.0  # seconds after which what still works is left to itself
 DEATHS = 2  # workers that one point may take with it
 
 
@@ -75,10 +76,12 @@ def run_sweep(spec: SweepSpec, points: Iterable[Point], folder: str | Path, exec
 
 
 class Stopper:
-    """Ctrl-C or a scheduler's SIGTERM asks to stop; a second one ends at once."""
+    """Ctrl-C or a scheduler's SIGTERM asks to stop; a second one ends at once. told: called then, in the
+    handler, so that work in this very thread can be given up."""
 
     def __init__(self) -> None:
         self.asked = False
+        self.told: Callable[[], None] = lambda: None
         self.old: dict[int, Any] = {}
 
     def __enter__(self) -> Stopper:
@@ -95,6 +98,7 @@ class Stopper:
         if self.asked:
             raise KeyboardInterrupt
         self.asked = True
+        self.told()
 
 
 class _Drive:
@@ -142,11 +146,22 @@ class _Drive:
         slots = self.executor.slots
         self.schedule = Schedule(len(self.keys), slots, self.backwards)
         free, busy, looked = list(range(slots)), 0, time.monotonic()
-        until = float("inf")
+        until = patience = float("inf")
+
+        def told() -> None:
+            self.progress.tell(f"finishing {busy:,} points, then the sweep stops; Ctrl-C again leaves them")
+            if self.executor.inline:
+                self.executor.interrupt()
+
+        stopper.told = told
         while True:
             if stopper.asked and not self.run.stopped:
                 self.run.stopped, until = True, time.monotonic() + GRACE
+                patience = time.monotonic() + PATIENCE
                 self.executor.cancel()
+            if time.monotonic() > patience:
+                patience = float("inf")
+                self.executor.interrupt()
             if not self.run.stopped:
                 waiting = []
                 for slot in free:

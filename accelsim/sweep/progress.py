@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -41,6 +42,10 @@ class Progress:
         if self.say is not None and self.clock() - self.last >= EVERY:
             self.last = self.clock()
             self.say(self.line())
+
+    def tell(self, line: str) -> None:
+        """Say something at once; may be called from a signal handler."""
+        os.write(2, f"{line}\n".encode())
 
     @property
     def rate(self) -> float:

@@ -47,8 +47,9 @@ class Fake:
     def evaluate(self, point: Point) -> Record:
         begin = time.process_time()
         record = Record(self.identity.key(point), self.identity.model, point)
-        if self.delay:
-            time.sleep(self.delay)
+        until = time.monotonic() + self.delay
+        while time.monotonic() < until:  # operators, as it were
+            time.sleep(min(0.02, self.delay))
         sets = dict(point.sets)
         draws = Stream(int(str(sets["x"])), (point.base,)).uniform((2,))
         energy, rate = draws.tolist()

@@ -95,6 +95,35 @@ def test_a_stop_keeps_what_is_done(tmp_path: Path) -> None:
     assert held == 0 and 0 < done < 2000 and done == len(index(tmp_path / "s").keys)
 
 
+@pytest.mark.parametrize(("workers", "number"), [(0, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGTERM)])
+def test_long_points_are_given_up_between_operators(workers: int, number: int, tmp_path: Path) -> None:
+    process = driver(tmp_path / "s", 6, 60.0, workers)
+    time.sleep(4.0)  # workers are at their first points by then, or still start
+    process.send_signal(number)
+    begin = time.monotonic()
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    answered = time.monotonic() - begin
+    out, err = process.communicate(timeout=40)
+    assert process.returncode == 130 and "Traceback" not in err
+    assert re.fullmatch(r"finishing [12] points, then the sweep stops; Ctrl-C again leaves them\n", said)
+    assert answered < 5 and time.monotonic() - begin < 30, "points take 60 s; 2 and 4 s on a quiet machine"
+    assert out.split()[:2] == ["0", "0"] and lines_in(tmp_path / "s") == 0
+    assert run(tmp_path / "s", SerialExecutor(), 6).done == 6
+
+
+def test_a_dask_worker_gives_up_its_point(tmp_path: Path) -> None:
+    from accelsim.sweep.executors.dask import DaskExecutor
+
+    begin = time.monotonic()
+    timer = threading.Timer(8.0, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    done = run(tmp_path / "s", DaskExecutor(1), 4, sweep(execution={"delay": 120.0, "marks": str(tmp_path)}))
+    timer.cancel()
+    assert done.stopped and done.done == 0 and done.dropped == 0
+    assert time.monotonic() - begin < 60
+
+
 def test_two_drivers_share_the_work(tmp_path: Path) -> None:
     wanted = undisturbed(tmp_path / "calm", 600)
     both = [driver(tmp_path / "s", 600, 0.02, 1) for _ in range(2)]

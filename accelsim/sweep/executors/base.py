@@ -69,6 +69,10 @@ class Done:
     error: Problem | None = None
 
 
+class Interrupted(BaseException):
+    """A point in work is given up; no error of the point, and nothing is recorded of it."""
+
+
 class Executor(ABC):
     """Works on chunks in a fixed number of slots.
 
@@ -83,6 +87,8 @@ class Executor(ABC):
     name: ClassVar[str]
     #: whether outcomes of a chunk whose worker died are its first points
     ordered: ClassVar[bool] = True
+    #: whether points are worked on in the driver's own thread
+    inline: ClassVar[bool] = False
     #: chunks that can be worked on at once; known after start()
     slots: int = 1
 
@@ -107,6 +113,12 @@ class Executor(ABC):
     @abstractmethod
     def cancel(self) -> None:
         """Ask running chunks to end behind their point."""
+
+    def interrupt(self) -> None:
+        """Give up points in work, between two of their operators: their chunks end with ``stopped``, the
+        points have no record. Called after cancel(), from a signal handler where ``inline``; an executor
+        that cannot do it does nothing."""
+        return
 
     @abstractmethod
     def close(self) -> None:

@@ -14,12 +14,13 @@ from importlib import import_module
 from typing import Any
 
 from accelsim.errors import InputError, Problem
-from accelsim.sweep.executors.base import Chunk, Done, Executor, Job
+from accelsim.sweep.executors.base import Chunk, Done, Executor, Interrupted, Job
 from accelsim.sweep.executors.work import Worker
 
 FIRST = 60.0  # seconds until a running cluster must show a worker
 
 _STOPPED: set[str] = set()
+_AT_WORK: dict[int, tuple[str, Worker]] = {}  # of a Dask worker: threads that run a chunk, their job and Worker
 _KEPT = threading.local()  # of a Dask worker's thread: its Worker and the job that it is for
 
 
@@ -119,6 +120,10 @@ class DaskExecutor(Executor):
         with contextlib.suppress(Exception):  # workers that are gone have nothing to stop
             self.client.run(stop, self.number)
 
+    def interrupt(self) -> None:
+        with contextlib.suppress(Exception):
+            self.client.run(give_up, self.number)
+
     def close(self) -> None:
         client, cluster = getattr(self, "client", None), getattr(self, "cluster", None)
         self.client = self.cluster = None
@@ -178,10 +183,23 @@ def work(number: str, job: bytes, chunk: Chunk) -> Any:
         except InputError as error:
             return [], [], 0.0, False, error.problems
     lines: list[str] = []
-    done = _KEPT.worker.run(0, chunk, lines.append, lambda: number in _STOPPED)
+    _AT_WORK[threading.get_ident()] = (number, _KEPT.worker)
+    try:
+        done = _KEPT.worker.run(0, chunk, lines.append, lambda: number in _STOPPED)
+    finally:
+        del _AT_WORK[threading.get_ident()]
     return done.outcomes, lines, done.seconds, done.stopped, ()
 
 
 def stop(number: str) -> None:
     """On every Dask worker: end running chunks of a job behind their points."""
     _STOPPED.add(number)
+
+
+def give_up(number: str) -> None:
+    """On every Dask worker: end the points of a job that are evaluated now, at their next bytecode."""
+    import ctypes
+
+    for thread, (job, worker) in list(_AT_WORK.items()):
+        if job == number and worker.evaluating:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Interrupted))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -143,6 +144,11 @@ class LocalExecutor(Executor):
                     place.wire.send(STOP)
                 except OSError:
                     continue
+
+    def interrupt(self) -> None:
+        for place in self.places:
+            if place.process is not None and place.chunk is not None and place.shard:
+                place.process.send_signal(signal.SIGINT)
 
     def close(self) -> None:
         for place in getattr(self, "places", ()):

@@ -6,6 +6,7 @@ driver that was killed leaves no worker behind the point in work.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 import traceback
@@ -39,7 +40,8 @@ class _Ears:
 
 
 def main() -> None:
-    """Serve one driver until it hangs up."""
+    """Serve one driver until it hangs up. SIGINT gives up the point in work."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     wire = Connection(int(sys.argv[1]))
     try:
         job: Job = wire.recv()
@@ -53,6 +55,7 @@ def main() -> None:
         except Exception:
             wire.send(traceback.format_exc())
             return
+        signal.signal(signal.SIGINT, lambda number, frame: worker.interrupt())
         writer = ShardWriter(Path(job.store))
         wire.send(writer.path.name)
         ears = _Ears(wire)

@@ -13,6 +13,7 @@ class SerialExecutor(Executor):
     """Works inside wait(). A point that ends the process ends the sweep, which can be resumed."""
 
     name = "serial"
+    inline = True
 
     def start(self, job: Job) -> None:
         self.worker = Worker(job)
@@ -32,6 +33,10 @@ class SerialExecutor(Executor):
 
     def cancel(self) -> None:
         self.stopping = True
+
+    def interrupt(self) -> None:
+        self.stopping = True
+        self.worker.interrupt()
 
     def close(self) -> None:
         writer, self.writer = getattr(self, "writer", None), None

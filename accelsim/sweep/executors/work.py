@@ -13,7 +13,7 @@ from typing import Any
 from accelsim.errors import InputError, Problem
 from accelsim.store import Failure, Point, Record
 from accelsim.store.folder import unwritable
-from accelsim.sweep.executors.base import Chunk, Done, Job, outcome_of
+from accelsim.sweep.executors.base import Chunk, Done, Interrupted, Job, outcome_of
 
 LONGEST = 300  # characters of a failure's message
 
@@ -26,6 +26,13 @@ class Worker:
         module, _, name = job.evaluator.partition(":")
         self.evaluator: Any = getattr(import_module(module), name)(job.spec, job.cache_folder)
         self.name = f"{socket.gethostname()}-{os.getpid()}"
+        self.evaluating = False
+
+    def interrupt(self) -> None:
+        """From a signal handler: give up the point in work, if one is."""
+        if self.evaluating:
+            self.evaluating = False
+            raise Interrupted
 
     def run(self, slot: int, chunk: Chunk, keep: Callable[[str], None], stop: Callable[[], bool]) -> Done:
         """Do a chunk. keep: takes a record's line; what it raises as OSError ends the chunk. stop: asked
@@ -36,7 +43,15 @@ class Worker:
             if stop():
                 done.stopped = True
                 break
-            record, line = self.record(point, key)
+            try:
+                self.evaluating = True
+                record, line = self.record(point, key)
+                self.evaluating = False
+            except Interrupted:
+                done.stopped = True
+                break
+            finally:
+                self.evaluating = False
             try:
                 keep(line)
             except OSError as error:
