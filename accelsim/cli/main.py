@@ -90,23 +90,24 @@ def main() -> None:
         sys.exit(2)
     except click.exceptions.Exit as stop:
         sys.exit(stop.exit_code)
-    except click.Abort:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
+    except click.Abort as stop:  # click's own word for a KeyboardInterrupt
+        _stopped(stop.__cause__)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except _Terminated:
-        click.echo("terminated", err=True)
-        sys.exit(143)
-    except KeyboardInterrupt:
-        click.echo("interrupted", err=True)
-        sys.exit(130)
+    except KeyboardInterrupt as stop:
+        _stopped(stop)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)
     except OSError as error:
         _refused(error)
+
+
+def _stopped(cause: BaseException | None) -> None:
+    terminated = isinstance(cause, _Terminated)
+    click.echo("terminated" if terminated else "interrupted", err=True)
+    sys.exit(143 if terminated else 130)
 
 
 def _refused(error: OSError) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
+from accelsim.drafts import draft_file
 from accelsim.errors import InputError, Problem
 
 
@@ -26,19 +25,12 @@ def refuse_source(path: Path, source: Path) -> None:
 def write_new(path: Path, content: str | bytes, force: bool) -> None:
     """Write a file through a temporary name; InputError when it is there (and not forced)."""
     refuse_old(path, force)
-    draft = ""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        number, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(number, "wb") as file:
+        with draft_file(path) as file:
             file.write(content.encode() if isinstance(content, str) else content)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
     except OSError as error:
         raise InputError(
             Problem("out.unwritable", f"cannot be written: {error.strerror or error}",
                     "give another name", file=str(path))
         ) from None  # fmt: skip
-    finally:
-        if draft:
-            Path(draft).unlink(missing_ok=True)

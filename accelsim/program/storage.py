@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.drafts import draft_file
 from accelsim.errors import InputError, Problem
 from accelsim.program.digest import program_digest, tables_of
 from accelsim.program.table import (
@@ -43,14 +42,8 @@ def save_program(program: Program, path: str | Path) -> None:
     }  # fmt: skip
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    with draft_file(target) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 def load_program(path: str | Path) -> Program:

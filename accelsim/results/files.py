@@ -11,8 +11,6 @@ import csv
 import io
 import json
 import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from accelsim import __version__
+from accelsim.drafts import draft_folder
 from accelsim.energy.report import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.results.inputs import dump
@@ -246,22 +245,17 @@ def write_folder(files: Mapping[str, bytes], folder: str | Path, force: bool = F
     refuse_occupied(target, force, option)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+        with draft_folder(target) as draft:
+            for name, data in files.items():
+                (draft / name).write_bytes(data)
+            if more is not None:
+                more(draft)
+            stamp = datetime.now(UTC).isoformat(timespec="seconds")
+            (draft / CREATED).write_text("\n".join([stamp, *_names(draft)]) + "\n", encoding="utf-8")
+            draft.chmod(0o755)
+            _replace(draft, target)
     except OSError as error:
         raise _unwritable(target, error, option) from None
-    try:
-        for name, data in files.items():
-            (draft / name).write_bytes(data)
-        if more is not None:
-            more(draft)
-        stamp = datetime.now(UTC).isoformat(timespec="seconds")
-        (draft / CREATED).write_text("\n".join([stamp, *_names(draft)]) + "\n", encoding="utf-8")
-        draft.chmod(0o755)
-        _replace(draft, target)
-    except OSError as error:
-        raise _unwritable(target, error, option) from None
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _replace(draft: Path, target: Path) -> None:
@@ -269,15 +263,13 @@ def _replace(draft: Path, target: Path) -> None:
     if not target.exists():
         os.rename(draft, target)
         return
-    old = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-    os.rename(target, old / "was")
-    try:
-        os.rename(draft, target)
-    except OSError:
-        os.rename(old / "was", target)
-        raise
-    finally:
-        shutil.rmtree(old, ignore_errors=True)
+    with draft_folder(target, "old.") as old:
+        os.rename(target, old / "was")
+        try:
+            os.rename(draft, target)
+        except BaseException:
+            os.rename(old / "was", target)
+            raise
 
 
 def _unwritable(target: Path, error: OSError, option: str) -> InputError:

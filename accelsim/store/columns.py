@@ -10,8 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import tempfile
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.drafts import draft_file
 from accelsim.store.record import VERSION, Record, canonical
 from accelsim.store.shards import shards
 from accelsim.store.spec import Plain
@@ -231,15 +230,8 @@ class _Gathered:
 
 def _save(folder: Path, arrays: dict[str, NDArray[Any]], head: dict[str, Any]) -> None:
     """Write the sidecar beside its place and rename; nothing where that is not possible."""
-    with contextlib.suppress(OSError):
-        number, draft = tempfile.mkstemp(dir=folder, prefix=f".{NAME}.")
-        try:
-            with os.fdopen(number, "wb") as file:
-                _write(file, [("head", np.frombuffer(canonical(head).encode(), np.uint8)), *arrays.items()])
-            os.chmod(draft, 0o644)
-            os.replace(draft, folder / NAME)
-        except OSError:
-            Path(draft).unlink(missing_ok=True)
+    with contextlib.suppress(OSError), draft_file(folder / NAME) as file:
+        _write(file, [("head", np.frombuffer(canonical(head).encode(), np.uint8)), *arrays.items()])
 
 
 def _write(file: Any, arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:

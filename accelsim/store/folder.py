@@ -10,12 +10,12 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from accelsim.drafts import draft_file
 from accelsim.errors import InputError, Problem
 from accelsim.store.columns import NAME as COLUMNS
 from accelsim.store.record import VERSION
@@ -115,15 +115,8 @@ def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> Non
 
 def write(path: Path, content: bytes) -> None:
     """Write a file through a temporary name; OSError leaves the old one."""
-    number, draft = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(content)
-        os.chmod(draft, 0o644)
-        os.replace(draft, path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
-        raise
+    with draft_file(path) as file:
+        file.write(content)
 
 
 def unwritable(folder: Path, error: OSError, done: str = "written") -> InputError:
