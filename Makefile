@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+BASE := $(VENV)/.base
 STAMP := $(VENV)/.installed
 RUN := $(BIN)/accelsim run
 SIDES := int8_edge int4_edge pcm_8level pcm_projected
@@ -14,12 +15,16 @@ python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "make: $(PYTHON) is older than 3.11; write make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "make: $(PYTHON) has no venv; on Debian: apt-get install python3-venv"; exit 1; }
 
-$(STAMP): pyproject.toml constraints.txt | python
+$(BASE): pyproject.toml constraints.txt | python
 	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(STAMP): $(BASE)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
 
-demo: $(STAMP)
+demo: $(BASE)
 	@for chip in int8_edge int4_edge; do \
 	  echo "== resnet18 on $$chip"; \
 	  $(RUN) $$chip resnet18 --out reports/run_resnet18_$$chip --force || exit 1; \
