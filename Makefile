@@ -1,4 +1,4 @@
-# make demo | test | test-full | check | bench | gallery | area | mutation | clean
+# make demo | test | test-full | check | bench | figures | gallery | area | mutation | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,7 +8,7 @@ RUN := $(BIN)/accelsim run
 SIDES := int8_edge int4_edge pcm_8level pcm_projected
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: demo test test-full check bench gallery area mutation clean python
+.PHONY: demo test test-full check bench figures gallery area mutation clean python
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: there is no $(PYTHON); on Debian: apt-get install python3 python3-venv make git iverilog"; exit 1; }
@@ -63,6 +63,9 @@ bench: $(STAMP)
 
 area: $(STAMP)
 	$(BIN)/python scripts/make_area.py
+
+figures: $(STAMP)
+	$(THREADS) $(BIN)/python scripts/figures.py --gallery
 
 gallery: $(STAMP)
 	$(THREADS) $(BIN)/python scripts/gallery.py

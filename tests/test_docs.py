@@ -74,3 +74,22 @@ def test_named_files_exist() -> None:
             if not any((base / name).exists() for base in (ROOT, ROOT / "accelsim")):
                 wrong.append(f"{page.name}: {name}")
     assert not wrong, wrong
+
+
+def figures() -> list[str]:
+    """Commands whose output a page shows, the long ones last."""
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from figures import BLOCK  # type: ignore[import-not-found]
+
+    return [found["lines"] for page in PAGES for found in BLOCK.finditer(page.read_text())]
+
+
+def test_blocks_of_figures_are_found() -> None:
+    assert sum(lines.count("\n$ accelsim") for lines in figures()) >= 6
+
+
+@pytest.mark.full
+def test_every_printed_figure_is_what_its_command_prints() -> None:
+    done = subprocess.run([sys.executable, "scripts/figures.py", "--check"], cwd=ROOT, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, f"make figures; {done.stdout}{done.stderr}"
