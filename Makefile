@@ -48,7 +48,7 @@ demo: $(BASE)
 	@echo "pictures: reports/*.png; page: reports/run_report/report.html; full results: reports/run_*/"
 
 test: $(STAMP)
-	$(THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile
+	$(THREADS) $(BIN)/python -m pytest -n 2 --dist loadfile --durations=10
 
 test-full: $(STAMP)
 	$(THREADS) $(BIN)/python -m pytest -n 2 --dist worksteal -m full
