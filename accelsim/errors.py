@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from accelsim.escaping import visible
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -29,7 +31,7 @@ class Problem:
         path = "" if place == f"--set {self.path}" else self.path  # the argument names the key already
         parts = [part for part in (place, path, self.message) if part]
         text = ": ".join(parts)
-        return f"{text}; {self.fix}" if self.fix else text
+        return visible(f"{text}; {self.fix}" if self.fix else text)
 
 
 class InputError(Exception):

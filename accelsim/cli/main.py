@@ -27,8 +27,10 @@ COMMANDS = {
     "list": "List formats, chips, workloads, dataflows, energy families and more.",
 }
 
-#: of a path in a message
+#: of a path or an exception in a message
 LONGEST_PLACE = 200
+#: exit status of a bug of ours (EX_SOFTWARE of sysexits.h)
+BUG = 70
 
 
 class _Lazy(click.Group):
@@ -73,17 +75,22 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def main() -> None:
-    """Entry point. Exit status: 0 done, 2 wrong input or a refusal of the system (one line a problem), 130
-    interrupted, 143 terminated."""
+    """Entry point. Exit status: 0 done, 2 wrong input or a refusal of the system (one line a problem),
+    70 a bug of ours (one line that names a file with the traceback; with ACCELSIM_TRACEBACK=1 it is raised),
+    130 interrupted, 143 terminated."""
     import signal
 
     from accelsim.errors import InputError
+    from accelsim.escaping import Terminal
 
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         with contextlib.suppress(ValueError):  # not the main thread: somebody else's program
             signal.signal(signal.SIGTERM, _terminate)
+    if hasattr(sys.stdout, "buffer") and hasattr(sys.stderr, "buffer"):
+        sys.stdout, sys.stderr = Terminal(sys.stdout), Terminal(sys.stderr)
     try:
         cli(standalone_mode=False)
+        sys.stdout.flush()
     except InputError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)
@@ -102,6 +109,35 @@ def main() -> None:
         sys.exit(0)
     except OSError as error:
         _refused(error)
+    except Exception as error:
+        _bug(error)
+
+
+def _bug(error: Exception) -> None:
+    """One line for an exception that nothing expects, with its traceback in a file, and exit status 70."""
+    import os
+    import platform
+    import tempfile
+    import traceback
+
+    from accelsim import __version__
+    from accelsim.escaping import visible
+
+    if os.environ.get("ACCELSIM_TRACEBACK"):
+        raise error
+    text = visible(f"{type(error).__name__}: {error}")
+    said = text if len(text) <= LONGEST_PLACE else text[: LONGEST_PLACE - 3] + "..."
+    whole = [f"accelsim {__version__}, Python {platform.python_version()}, {platform.platform()}\n",
+             f"arguments: {sys.argv[1:]!r}\n\n", *traceback.format_exception(error)]  # fmt: skip
+    try:
+        number, path = tempfile.mkstemp(prefix="accelsim-bug-", suffix=".txt")
+        with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.writelines(whole)
+    except OSError:
+        path = "no file (there is no place for one; ACCELSIM_TRACEBACK=1 shows it)"
+    click.echo(f"accelsim: this is a bug of accelsim, not of the input: {said}; please report it with {path}",
+               err=True)  # fmt: skip
+    sys.exit(BUG)
 
 
 def _stopped(cause: BaseException | None) -> None:

@@ -110,8 +110,9 @@ def _plain(chip: Chip, trace: Trace, rows: list[LayerRun]) -> dict[str, Any]:
 
 
 def _csv(rows: list[LayerRun]) -> bytes:
-    import csv
     import io
+
+    from accelsim.escaping import CsvWriter
 
     text = io.StringIO()
     lines: list[list[Any]] = [["layer", "kind", "macs", "cycles", "seconds", "utilisation", "device_joules",
@@ -125,5 +126,5 @@ def _csv(rows: list[LayerRun]) -> bytes:
         lines.append([row.name, row.kind, row.macs, row.cycles, repr(row.seconds), repr(row.utilisation),
                       *(repr(row.joules[name]) for name in ("device", "core", "chip")), *apart,
                       row.note])  # fmt: skip
-    csv.writer(text, lineterminator="\n").writerows(lines)
+    CsvWriter(text).writerows(lines)
     return text.getvalue().encode()

@@ -143,12 +143,14 @@ def at_point(chip: Any, name: str) -> Any:
 
 def progress() -> Any:
     """Progress on a terminal's standard error; silent elsewhere."""
+    from accelsim.escaping import raw
+
     if not sys.stderr.isatty():
         return None
 
     def show(stage: str, done: int, total: int) -> None:
         end = "\n" if done == total else ""
-        click.echo(f"\r{stage}: {done} of {total} operators", err=True, nl=False)
+        click.echo(f"\r{stage}: {done} of {total} operators", raw(sys.stderr), nl=False)
         if end:
             click.echo("", err=True)
 

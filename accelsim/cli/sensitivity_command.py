@@ -13,6 +13,7 @@ import click
 from accelsim.cli.dimensions import dims_of
 from accelsim.cli.memory import memory_option
 from accelsim.cli.quantisation import quantisation_options
+from accelsim.escaping import CsvWriter
 
 if TYPE_CHECKING:
     from accelsim.sensitivity import Line
@@ -90,11 +91,10 @@ def _plain(line: Line) -> dict[str, Any]:
 
 
 def _csv(lines: list[Line]) -> bytes:
-    import csv
     import io
 
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = CsvWriter(text)
     columns = list(asdict(lines[0]))
     writer.writerow(columns)
     writer.writerows([line[column] for column in columns] for line in map(asdict, lines))

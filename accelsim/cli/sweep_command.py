@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from accelsim.sweep.executors import Executor
     from accelsim.sweep.summary import Summary
 
+MOST_POINTS = 1_000_000_000
 FIRST = 5  # points that --dry-run shows
 
 
@@ -31,7 +32,7 @@ FIRST = 5  # points that --dry-run shows
 @click.option("--dry-run", is_flag=True, help="Say how many points, about how long, and the first few.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first point that fails.")
 @click.option("--fresh", is_flag=True, help="Take away the points that the store holds.")
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N points.")
+@click.option("--limit", type=click.IntRange(1, MOST_POINTS), metavar="N", help="Only the first N points.")
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
               help="Replace a key of the sweep file, like sample.random=20.")  # fmt: skip
 @click.option("--export", metavar="FILE", help="Also write the points to a .csv or .parquet file.")
@@ -81,12 +82,13 @@ def _read(path: Path, overrides: tuple[str, ...], store: str | None,
           limit: int | None) -> tuple[SweepSpec, str, list[Point]]:  # fmt: skip
     """The sweep, its store's folder and its points in the order to run them."""
     from accelsim.config.sweep_file import load_sweep
+    from accelsim.escaping import file_stem
     from accelsim.sweep.order import ordered
     from accelsim.sweep.space import count, points
     from accelsim.sweep.validate import check
 
     spec = load_sweep(path, overrides)
-    folder = store or f"sweep_{spec.name}"
+    folder = store or f"sweep_{file_stem(spec.name)}"
     if _checked(Path(folder), spec, overrides):
         count(spec)
     else:
@@ -103,7 +105,7 @@ def _checked(folder: Path, spec: SweepSpec, overrides: tuple[str, ...]) -> bool:
 
     try:
         same: bool = context(folder) == json.loads(json.dumps(context_of(spec, identity(spec), overrides)))
-        return same and (folder / SWEEP).read_text() == spec.text
+        return same and (folder / SWEEP).read_text("utf-8") == spec.text
     except (InputError, OSError, ValueError):
         return False
 

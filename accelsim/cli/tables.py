@@ -8,6 +8,7 @@ import click
 
 from accelsim.chip import Chip
 from accelsim.energy.report import BOUNDARIES
+from accelsim.escaping import raw, visible
 from accelsim.results.result import Result
 from accelsim.workload import Workload
 
@@ -47,8 +48,9 @@ def _plain(result: Result) -> None:
 
 def plain_table(head: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> None:
     """A table; columns in ``left`` stand to the left, the others to the right."""
-    widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
-    for line in [head, *rows]:
+    lines = [[visible(cell) for cell in line] for line in [head, *rows]]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    for line in lines:
         cells = [cell.ljust(w) if i in left else cell.rjust(w)
                  for i, (cell, w) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
         click.echo("  ".join(cells).rstrip())
@@ -57,14 +59,15 @@ def plain_table(head: list[str], rows: list[list[str]], left: tuple[int, ...] = 
 def _rich(result: Result) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     head, rows = _rows(result)
-    table = Table(title=f"{result.workload.name} on {result.chip.name}")
+    table = Table(title=Text(visible(f"{result.workload.name} on {result.chip.name}")))
     for i, name in enumerate(head):
         table.add_column(name, justify="left" if i == 0 else "right")
     for row in rows:
-        table.add_row(*row)
-    Console().print(table)
+        table.add_row(*(Text(visible(cell)) for cell in row))  # Text: brackets in names are no markup
+    Console(file=raw(sys.stdout)).print(table)
 
 
 def _totals(result: Result) -> None:

@@ -15,12 +15,14 @@ from math import isfinite
 from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
 
 from accelsim.config.quantities import QuantityError, example, quantity
-from accelsim.config.yaml_source import Node, Place
+from accelsim.config.yaml_source import BREAK, Node, Place
 from accelsim.errors import Problem
 from accelsim.units.base import Bounds, Quantity
 
 MISSING = object()
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+#: keys whose text may have several lines
+PROSE = ("description", "source", "question", "answer")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Reader:
         if node.is_map:
             items: dict[str, tuple[Place, Node]] = node.value
             return items
-        self.wrong("type.map", node.place, path, f"must hold keys, not {_said(node)}",
+        self.wrong("type.map", node.place, path, f"must hold keys, not {said(node)}",
                    "write key: value lines")  # fmt: skip
         return None
 
@@ -134,7 +136,7 @@ class Reader:
             return None
         if isinstance(rule.kind, tuple):
             if not node.is_list or not node.value:
-                self.wrong("type.list", node.place, path, f"must be a list, not {_said(node)}",
+                self.wrong("type.list", node.place, path, f"must be a list, not {said(node)}",
                            "write - items or [a, b]")  # fmt: skip
                 return None
             inner = _rule(rule.name, rule.kind[1], True)
@@ -149,7 +151,7 @@ class Reader:
         if rule.kind is bool:
             if isinstance(node.value, bool):
                 return node.value
-            self.wrong("type.bool", node.place, path, f"must be true or false, not {_said(node)}",
+            self.wrong("type.bool", node.place, path, f"must be true or false, not {said(node)}",
                        "write true or false")  # fmt: skip
             return None
         if rule.kind in (int, float):
@@ -157,10 +159,13 @@ class Reader:
         return self.text(node, path)
 
     def text(self, node: Node, path: str) -> str | None:
-        """A text value."""
+        """A text value; a name stands in one line."""
         if isinstance(node.value, str) and node.value:
-            return node.value
-        self.wrong("type.text", node.place, path, f"must be text, not {_said(node)}", "write a name")
+            if path.rpartition(".")[2] in PROSE or not BREAK.search(node.value):
+                return node.value
+            self.wrong("type.line", node.place, path, "holds a line break", "write it in one line")
+            return None
+        self.wrong("type.text", node.place, path, f"must be text, not {said(node)}", "write a name")
         return None
 
     def choice(self, node: Node, choices: Iterable[Any], path: str) -> Any:
@@ -170,7 +175,7 @@ class Reader:
             return node.value
         near = get_close_matches(str(node.value), [str(o) for o in options], 1, 0.6)
         fix = f"did you mean {near[0]}?" if near else "write one of " + ", ".join(map(str, options))
-        self.wrong("value.choice", node.place, path, f"{_said(node)} is not a choice here", fix)
+        self.wrong("value.choice", node.place, path, f"{said(node)} is not a choice here", fix)
         return None
 
     def quantity(self, node: Node, rule: FieldRule, path: str) -> float | int | None:
@@ -191,7 +196,7 @@ class Reader:
         good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         if not good or not isfinite(value):
             what = "a whole number" if whole else "a number"
-            self.wrong("type.number", node.place, path, f"must be {what}, not {_said(node)}",
+            self.wrong("type.number", node.place, path, f"must be {what}, not {said(node)}",
                        f"write {what}")  # fmt: skip
             return None
         return self._bounded(value if whole else float(value), node, rule, path, "")
@@ -204,7 +209,7 @@ class Reader:
             fix = f"write a value in {span}{unit}"
             if unit:
                 fix += f", like {example(rule.unit)}"
-            self.wrong("value.range", node.place, path, f"{_said(node)} is outside {span}{unit}", fix)
+            self.wrong("value.range", node.place, path, f"{said(node)} is outside {span}{unit}", fix)
             return None
         return value
 
@@ -219,7 +224,7 @@ def _plain(number: float) -> str:
     return str(int(number)) if whole else f"{number:g}"
 
 
-def _said(node: Node) -> str:
+def said(node: Node) -> str:
     """How a message names what stands in the file."""
     if node.is_map:
         return "a mapping"

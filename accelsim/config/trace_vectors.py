@@ -70,7 +70,7 @@ class VectorReader(MacReader):
             return None
         order: tuple[int, ...] = ()
         if kind == "transpose":
-            order = tuple(int(item.value) for item in items["order"][1].value)
+            order = self.axes(items["order"][1], f"{path}.order", len(shapes[0])) or ()
         parameters = self.scales(items, path, name, kind, shapes[0])
         return VectorOperator(name, kind, sources, output, shapes, out, activation=activation,
                               parameters=parameters, order=order)  # fmt: skip

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from accelsim.config.overrides import apply_overrides
+from accelsim.config.reader import said
 from accelsim.config.trace_vectors import COMMON, VectorReader, keys_of, required_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.errors import InputError
@@ -209,8 +210,8 @@ class _TraceReader(VectorReader):
             if not isinstance(name, str) or name not in self.defined:
                 known = ", ".join(list(self.shapes)[-8:])
                 what = ("is computed only later: operators must stand in the order they run"
-                        if name in later else "is not a tensor")  # fmt: skip
-                self.wrong("trace.tensor", item.place, f"{path}.input", f"{name!r} {what}",
+                        if isinstance(name, str) and name in later else "is not a tensor")  # fmt: skip
+                self.wrong("trace.tensor", item.place, f"{path}.input", f"{said(item)} {what}",
                            f"write one of: {known}")  # fmt: skip
                 return None
             if name not in self.shapes:
@@ -228,7 +229,7 @@ class _TraceReader(VectorReader):
         for item in nodes:
             if item.value not in made:
                 self.wrong("trace.tensor", item.place, "outputs",
-                           f"{item.value!r} is not computed by any operator",
+                           f"{said(item)} is not computed by any operator",
                            "write one of: " + ", ".join(made[-8:]))  # fmt: skip
             else:
                 names.append(str(item.value))

@@ -20,6 +20,9 @@ from accelsim.errors import InputError, Problem
 LARGEST_FILE = 16 << 20
 DEEPEST = 64
 MOST_NODES = 1_000_000
+#: what ends a line, somewhere
+BREAK = re.compile("[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _INT = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -176,6 +179,8 @@ class _Builder:
             if not isinstance(event, yaml.ScalarEvent) or event.anchor:
                 raise self.refuse("yaml.key", where, "a key must be plain text", "name the key")
             key = event.value
+            if BREAK.search(key):
+                raise self.refuse("yaml.key", where, "a key must stand in one line", "name the key")
             value = self.node(next(self.events), depth + 1)
             if key in found:
                 first = found[key][0].line
@@ -190,12 +195,14 @@ class _Builder:
 
 def parse_yaml(text: str, file: str) -> Node:
     """The document as Nodes; InputError with line and column for anything refused."""
-    bad = next((i for i, ch in enumerate(text) if ord(ch) < 32 and ch not in "\t\n\r"), None)
+    bad = _CONTROL.search(text)
     if bad is not None:
-        line = text.count("\n", 0, bad) + 1
+        line = text.count("\n", 0, bad.start()) + 1
+        code = ord(bad[0])
+        what = "bytes that are no UTF-8" if code >= 0xD800 else f"the control character {code:#04x}"
         raise InputError(
-            Problem("yaml.character", f"holds the control character {ord(text[bad]):#04x}",
-                    "save it as plain text", file=file, line=line, column=1)
+            Problem("yaml.character", f"holds {what}", "save it as plain text", file=file, line=line,
+                    column=1)
         )  # fmt: skip
     try:
         return _Builder(text, file).document()

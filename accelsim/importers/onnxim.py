@@ -6,6 +6,7 @@ its prompt and context, which ONNXim reads from a trace, are the dimensions rows
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class _Decoder:
             x = self.add("last", "slice", x, shape=[1, width])
         self.add("norm", norm, x)
         self.add("logits", "gemm", "norm", n=words)
-        head = [f"name: {self.name}", f"inputs: {{{', '.join(self.inputs)}}}",
+        head = [f"name: {json.dumps(self.name)}", f"inputs: {{{', '.join(self.inputs)}}}",
                 f"constants: {{words: [{words}, {width}]}}", "operators:"]  # fmt: skip
         return "\n".join([*head, *self.lines, ""])
 

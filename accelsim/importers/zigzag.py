@@ -81,7 +81,7 @@ class _Reader:
             self.wrong("layer", node, "", "is no layer", "write id, equation, loop_dims and loop_sizes")
             return
         number = plain["id"]
-        if number in self.made or not isinstance(number, int):
+        if type(number) is not int or number in self.made:
             self.wrong("id", node, "id", f"is {number!r}", "give every layer a number of its own")
             return
         self.unused += [f"layer {number}: {key}" for key in plain if key not in KNOWN]
@@ -91,8 +91,13 @@ class _Reader:
         if sizes is None:
             return
         sources = plain.get("operand_source") or {}
-        if not isinstance(sources, dict):
-            self.wrong("source", node, "operand_source", "is no mapping", "write I: 0 and W: 0")
+        if not isinstance(sources, dict) or not all(type(value) is int for value in sources.values()):
+            self.wrong("source", node, "operand_source", "is no mapping to numbers of layers",
+                       "write I: 0 and W: 0")  # fmt: skip
+            return
+        if not isinstance(plain["equation"], str):
+            self.wrong("equation", node, "equation", f"is {plain['equation']!r}",
+                       "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims")  # fmt: skip
             return
         for value in sources.values():
             if value != number and value not in self.made:
@@ -116,17 +121,23 @@ class _Reader:
     def sizes(self, node: Node, plain: dict[str, Any]) -> dict[str, int] | None:
         dims, sizes = plain["loop_dims"], plain["loop_sizes"]
         sound = isinstance(dims, list) and isinstance(sizes, list) and len(dims) == len(sizes)
-        if not sound or not all(isinstance(n, int) and not isinstance(n, bool) and 0 < n <= LARGEST
-                                for n in sizes):  # fmt: skip
+        names = {str(dim).upper() for dim in dims} if sound else set()
+        if not sound or len(names) < len(dims) or not all(
+            type(n) is int and 0 < n <= LARGEST for n in sizes
+        ):  # fmt: skip
             self.wrong("sizes", node, "loop_sizes", "are no whole numbers, one a loop",
-                       "write as many sizes above 0 as loop_dims")  # fmt: skip
+                       "write as many sizes above 0 as loop_dims has, each loop once")  # fmt: skip
             return None
         return {str(dim).upper(): size for dim, size in zip(dims, sizes, strict=True)}
 
     def relations(self, node: Node, plain: dict[str, Any]) -> dict[str, tuple[int, int]]:
         """(stride, dilation) by axis x, y."""
         found = {"x": (1, 1), "y": (1, 1)}
-        for text in plain.get("dimension_relations") or []:
+        given = plain.get("dimension_relations") or []
+        if not isinstance(given, list):
+            self.wrong("relation", node, "dimension_relations", "is no list", "write [ix=2*ox+1*fx]")
+            return found
+        for text in given:
             match = RELATION.match(str(text))
             if match is None:
                 self.wrong("relation", node, "dimension_relations", f"{text!r} is not understood",

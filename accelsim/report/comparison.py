@@ -3,7 +3,6 @@ levels after programming and a year later. Points as CSV beside each."""
 
 from __future__ import annotations
 
-import csv
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from accelsim.analog.scheme import placed_levels
 from accelsim.devices import device_named
 from accelsim.energy.components import component_of
+from accelsim.escaping import CsvWriter, file_stem
 from accelsim.noise import Stream
 from accelsim.report.style import COMPONENTS, below, figure
 from accelsim.results.compare import Comparison, Side
@@ -31,12 +31,12 @@ def draw(found: Comparison, folder: Path) -> None:
     """Write every picture that the comparison has data for."""
     energy(found, folder)
     for side in found.sides[1:]:
-        waterfall(found, side, folder, f"ratio_{side.chip.name}")
+        waterfall(found, side, folder, f"ratio_{file_stem(side.chip.name)}")
     if any(side.aged for side in found.sides):
         values(found, folder)
     for side in found.sides:
         if side.analog:
-            levels(side, folder, f"levels_{side.chip.name}")
+            levels(side, folder, f"levels_{file_stem(side.chip.name)}")
 
 
 def by_component(side: Side, batch: int) -> dict[str, float]:
@@ -207,7 +207,7 @@ def _save(made: Any, folder: Path, stem: str, found: Comparison, more: str) -> N
 
 
 def _csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = CsvWriter(file)
         writer.writerow(head)
         writer.writerows(rows)

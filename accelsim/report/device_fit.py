@@ -7,17 +7,12 @@ import io
 import numpy as np
 
 from accelsim.devices.fit import Fit, Measurements
-from accelsim.report.style import COLUMN_INCHES, below, settings
+from accelsim.report.style import below, blank
 
 
 def draw(data: Measurements, found: Fit) -> bytes:
     """The picture as a PNG."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    settings()
-    made = Figure(figsize=(COLUMN_INCHES, 4.2), layout="constrained")
-    FigureCanvasAgg(made)
+    made = blank(4.2)
     axes = made.subplots(2, 2)
     x = np.array(found.x) * found.g_max * 1e6
     panels = (("programming", "programming error (uS)"), ("drift_mean", "drift exponent"),

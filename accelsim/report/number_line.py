@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.formats import Block, Codebook, Fixed, Format, Integer, Minifloat
-from accelsim.report.style import COLUMN_INCHES, settings
+from accelsim.report.style import blank
 
 MOST_TICKS = 300  # values drawn one by one
 SMALL = {"subnormals": "subnormals", "zero": "zero, whatever the fraction",
@@ -75,12 +75,7 @@ def _values(record: Format) -> NDArray[np.float64]:
 
 def draw(record: Format) -> bytes:
     """PNG: values on a line, linear and logarithmic, and the spacing at each size."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    settings()
-    made = Figure(figsize=(COLUMN_INCHES, 3.8), layout="constrained")
-    FigureCanvasAgg(made)
+    made = blank(3.8)
     line, spacing = made.subplots(2, 1, height_ratios=(1, 2.4))
     values = _values(record)
     positive = values[values > 0]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
+from accelsim.escaping import markup
 from accelsim.report.pictures import draw
 from accelsim.report.roofline import draw_roofline
 from accelsim.report.timeline import draw_timeline
@@ -42,8 +42,8 @@ def write_report(results: list[Result], folder: Path,
     drawn = tuple(dict.fromkeys(["png", *(name for name in formats if name != "html")]))
     parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
              '<meta name="viewport" content="width=device-width, initial-scale=1">',
-             f"<title>{escape(_title(results))}</title><style>{STYLE}</style></head><body>",
-             f"<h1>{escape(_title(results))}</h1>", _overview(results)]  # fmt: skip
+             f"<title>{markup(_title(results))}</title><style>{STYLE}</style></head><body>",
+             f"<h1>{markup(_title(results))}</h1>", _overview(results)]  # fmt: skip
     if len(results) > 1:
         draw_roofline(results, folder, drawn)
         parts.append(_picture(folder / "roofline.png", "Rooflines of all runs"))
@@ -66,10 +66,10 @@ def _title(results: list[Result]) -> str:
 
 def html_table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (0,)) -> str:
     def cells(line: list[str]) -> str:
-        return "".join(f'<td{" class=text" if i in text else ""}>{escape(cell)}</td>'
+        return "".join(f'<td{" class=text" if i in text else ""}>{markup(cell)}</td>'
                        for i, cell in enumerate(line))  # fmt: skip
 
-    top = "".join(f"<th>{escape(cell)}</th>" for cell in head)
+    top = "".join(f"<th>{markup(cell)}</th>" for cell in head)
     body = "".join(f"<tr>{cells(line)}</tr>" for line in rows)
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 
@@ -96,14 +96,14 @@ def _overview(results: list[Result]) -> str:
 
 def _picture(path: Path, title: str) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
-    return (f'<figure><img alt="{escape(title)}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{escape(title)}; points in {path.stem}_points.csv</figcaption></figure>")  # fmt: skip
+    return (f'<figure><img alt="{markup(title)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>{markup(title)}; points in {path.stem}_points.csv</figcaption></figure>")  # fmt: skip
 
 
 def _section(result: Result, folder: Path) -> str:
-    parts = [f"<h2>{escape(result.workload.name)} on {escape(result.chip.name)}</h2>"]
+    parts = [f"<h2>{markup(result.workload.name)} on {markup(result.chip.name)}</h2>"]
     if result.chip.description:
-        parts.append(f"<p>{escape(result.chip.description)}.</p>")
+        parts.append(f"<p>{markup(result.chip.description)}.</p>")
     parts += [_picture(folder / f"{stem}.png", title) for stem, title in PICTURES.items()]
     rows = [
         [row.name, f"{row.macs / 1e6:,.2f}" if row.macs else "-", f"{row.cycles:,}",
@@ -121,7 +121,7 @@ def _section(result: Result, folder: Path) -> str:
             for s, p in zip(shares, percent, strict=True)]  # fmt: skip
     parts.append("<h3>Joules and their constants</h3>" + html_table(
         ["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"], rows, (0, 6, 7)))
-    notes = "".join(f"<li>{escape(note)}</li>" for note in result.assumptions)
+    notes = "".join(f"<li>{markup(note)}</li>" for note in result.assumptions)
     parts.append(f'<h3>Assumptions</h3><ul class="note">{notes}</ul>')
     parts.append(f'<p class="note">Program {result.program_digest[:16]}, chip '
                  f"{result.chip.digest[:16]}, {result.commands:,} commands.</p>")  # fmt: skip

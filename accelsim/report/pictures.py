@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.energy.components import component_of
+from accelsim.escaping import CsvWriter
 from accelsim.report.style import CAUSES, COMPONENTS, below, figure, save
 from accelsim.results.result import Result
 
@@ -73,8 +73,8 @@ def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) 
 def _stacked(folder: Path, stem: str, names: list[str], points: dict[str, NDArray[np.float64]],
              looks: dict[str, tuple[str, str, str]], label: str, text: str,
              line: NDArray[np.float64] | None, formats: Sequence[str]) -> None:  # fmt: skip
-    with (folder / f"{stem}_points.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with (folder / f"{stem}_points.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = CsvWriter(file)
         extra = [] if line is None else ["utilisation_percent"]
         writer.writerow(["operator", *(f"{key}: {label}" for key in points), *extra])
         for i, name in enumerate(names):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from accelsim.escaping import CsvWriter
 from accelsim.report.pictures import caption
 from accelsim.report.style import below, figure, save
 from accelsim.results.result import Result, peak_macs_per_cycle
@@ -87,8 +87,8 @@ def draw_roofline(results: list[Result], folder: Path, formats: Sequence[str] = 
             "Lines: each chip's peak and off-chip bandwidth.")  # fmt: skip
     below(made, text + ABOVE)
     save(made, folder, "roofline", formats)
-    with (folder / "roofline_points.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with (folder / "roofline_points.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = CsvWriter(file)
         writer.writerow(["workload", "chip", "operator", "macs_per_byte", "gmacs_per_second",
                          "peak_gmacs_per_second", "off_chip_gbytes_per_second"])  # fmt: skip
         writer.writerows(lines)

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from accelsim.escaping import visible_lines
+
 COLUMN_INCHES = 7.0
 CHARACTERS = 112  # of 8 pt in a column's width
+#: what formatters of logarithmic axes write: $10^{-3}$, $\\mathdefault{2\\times10^{-3}}$
+POWER = re.compile(r"\$(10\^\{[-+\d.]+\}|\\mathdefault\{-?([\d.]+\\times)?10\^\{[-+\d.]+\}\})\$")
 #: Okabe and Ito's colours, each with a hatch so that grey prints stay readable
 COMPONENTS: dict[str, tuple[str, str, str]] = {
     "mac": ("multiply-accumulate", "#0072B2", ""),
@@ -44,14 +50,41 @@ def settings() -> None:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=1)
+def _picture() -> Any:
+    """Figure whose texts show what is said: $ opens no formula unless an axis writes a power of ten, and
+    characters that cannot be seen are drawn as their codes."""
+    from matplotlib.figure import Figure
+    from matplotlib.text import Text
+
+    class Picture(Figure):
+        def draw(self, renderer: Any) -> None:
+            for text in self.findobj(Text):
+                said = text.get_text()
+                if "$" in said:
+                    text.set_parse_math(POWER.fullmatch(said) is not None)
+                if (shown := visible_lines(said)) != said:
+                    text.set_text(shown)
+            super().draw(renderer)
+
+    return Picture
+
+
+def blank(height: float) -> Any:
+    """An empty figure of column width and a height in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    settings()
+    made = _picture()(figsize=(COLUMN_INCHES, height), layout="constrained")
+    FigureCanvasAgg(made)
+    return made
+
+
 def figure(height: float) -> tuple[Any, Any, Any]:
     """(pyplot-free figure, axes, canvas class) of column width and a height in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    settings()
-    made = Figure(figsize=(COLUMN_INCHES, height), layout="constrained")
-    FigureCanvasAgg(made)
+    made = blank(height)
     return made, made.add_subplot(), FigureCanvasAgg
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from accelsim.escaping import CsvWriter
 from accelsim.program.opcodes import Opcode, Why
 from accelsim.report.pictures import caption
 from accelsim.report.style import below, figure, save
@@ -78,8 +78,8 @@ def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png",
     axes.set_ylim(-0.6, len(units) + 0.5)
     below(made, caption(result, "none (times only)"))
     save(made, folder, "timeline", formats)
-    with (folder / "timeline_points.csv").open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+    with (folder / "timeline_points.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = CsvWriter(file)
         writer.writerow(["unit", "operator", "start_ms", "end_ms"])
         writer.writerows([s.unit, s.operator, repr(s.start * scale), repr(s.end * scale)]
                          for s in found)  # fmt: skip

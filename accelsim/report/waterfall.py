@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from accelsim.report.style import COLUMN_INCHES, below
+from accelsim.escaping import CsvWriter
+from accelsim.report.style import below, blank
 from accelsim.results.difference import cycle_terms, exact_cycles, exact_joules, joule_terms
 from accelsim.results.result import Result
 
@@ -27,21 +27,14 @@ def waterfall_csv(a: Result, b: Result) -> dict[str, bytes]:
     found = {}
     for name, rows in (("cycles_terms.csv", cycles), ("joules_terms.csv", joules)):
         text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
+        CsvWriter(text).writerows(rows)
         found[name] = text.getvalue().encode()
     return found
 
 
 def draw_waterfall(a: Result, b: Result, folder: Path) -> None:
     """waterfall.png and .svg: from A's total over the operators' changes to B's."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from accelsim.report.style import settings
-
-    settings()
-    figure = Figure(figsize=(COLUMN_INCHES, 5.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = blank(5.2)
     upper, lower = figure.subplots(2, 1)
     _bars(upper, float(exact_cycles(a)) / 1e3, _by_operator(cycle_terms(a, b), 1e-3),
           "1,000 cycles")  # fmt: skip

@@ -7,7 +7,6 @@ beside the target, which is then renamed.
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import os
@@ -23,6 +22,7 @@ from accelsim import __version__
 from accelsim.drafts import draft_folder
 from accelsim.energy.report import BOUNDARIES
 from accelsim.errors import InputError, Problem
+from accelsim.escaping import CsvWriter
 from accelsim.results.inputs import dump
 from accelsim.results.result import Result
 
@@ -102,7 +102,7 @@ def to_dict(result: Result) -> dict[str, Any]:
 
 def _csv(rows: list[list[Any]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    CsvWriter(text).writerows(rows)
     return text.getvalue().encode()
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from importlib import import_module
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.errors import InputError, Problem
+from accelsim.escaping import CsvWriter
 from accelsim.store.columns import Columns
 from accelsim.store.folder import write
 from accelsim.store.record import canonical
@@ -78,7 +78,7 @@ def _alike(values: list[Plain]) -> list[Any]:
 
 def _csv(table: dict[str, list[Any]]) -> str:
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvWriter(out)
     writer.writerow(table)
     for row in zip(*table.values(), strict=True):
         writer.writerow(["" if value is None else repr(value) if isinstance(value, float) else value
@@ -110,7 +110,7 @@ def _by_duckdb(duckdb: Any, table: dict[str, list[Any]], path: str) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         draft = Path(folder) / "points.csv"
-        draft.write_text(_csv(table))
+        draft.write_text(_csv(table), encoding="utf-8")
         made = Path(folder) / "points.parquet"
         with duckdb.connect() as base:
             base.execute(f"COPY (SELECT * FROM read_csv('{draft}', header=true, sample_size=-1)) "

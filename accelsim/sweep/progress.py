@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from accelsim.escaping import raw, visible
 from accelsim.sweep.executors.base import Outcome
 
 EVERY = 10.0  # seconds between lines
@@ -81,8 +82,9 @@ class BarProgress(Progress):
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
 
-        self.bar = Progress(BarColumn(30), TextColumn("{task.description}", markup=False),
-                            console=Console(stderr=True), transient=True, refresh_per_second=4)  # fmt: skip
+        console = Console(file=raw(sys.stderr))
+        self.bar = Progress(BarColumn(30), TextColumn("{task.description}", markup=False), console=console,
+                            transient=True, refresh_per_second=4)  # fmt: skip
         self.task = self.bar.add_task("", total=self.total, completed=self.held)
         self.bar.start()
         return self
@@ -93,7 +95,7 @@ class BarProgress(Progress):
     def tick(self) -> None:
         if self.clock() - self.last >= 0.25:
             self.last = self.clock()
-            self.bar.update(self.task, completed=self.held + self.done, description=self.line())
+            self.bar.update(self.task, completed=self.held + self.done, description=visible(self.line()))
 
 
 def progress_for(total: int, held: int, objectives: tuple[str, ...], stream: TextIO | None = None) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from accelsim.report.style import COLUMN_INCHES, settings
+from accelsim.report.style import blank
 from accelsim.report.sweep.base import View
 from accelsim.report.sweep.scale import SHARES, age_text
 from accelsim.report.sweep.table import Bools
@@ -63,14 +63,9 @@ def looks_of(view: View) -> dict[str, Look]:
 
 def panels(count: int, height: float, across: int = 2, **more: Any) -> tuple[Any, list[Any]]:
     """(figure, axes of each panel) of column width; at most ``across`` beside each other."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    settings()
     wide = min(count, across)
     deep = -(-count // wide)
-    made = Figure(figsize=(COLUMN_INCHES, height * deep + 0.5), layout="constrained")
-    FigureCanvasAgg(made)
+    made = blank(height * deep + 0.5)
     axes = list(made.subplots(deep, wide, squeeze=False, **more).ravel())
     for spare in axes[count:]:
         spare.remove()

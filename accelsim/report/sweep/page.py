@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from html import escape
 
 import numpy as np
 
+from accelsim.escaping import markup
 from accelsim.report.page import STYLE, html_table
 from accelsim.report.sweep.base import View
 from accelsim.report.sweep.caption import constraint_text
@@ -24,13 +24,13 @@ def page(view: View, outcomes: Sequence[Outcome], broken: dict[str, str]) -> str
     title = context.name or "sweep"
     parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
              '<meta name="viewport" content="width=device-width, initial-scale=1">',
-             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
-             f"<h1>{escape(title)}</h1>"]  # fmt: skip
+             f"<title>{markup(title)}</title><style>{STYLE}</style></head><body>",
+             f"<h1>{markup(title)}</h1>"]  # fmt: skip
     if context.question:
-        parts.append(f"<p><b>Question.</b> {escape(context.question)}</p>")
+        parts.append(f"<p><b>Question.</b> {markup(context.question)}</p>")
     if context.answer:
-        parts.append(f"<p><b>Answer.</b> {escape(context.answer)}</p>")
-    parts.append(f"<p><b>Made again by</b> <code>{escape(context.command)}</code></p>")
+        parts.append(f"<p><b>Answer.</b> {markup(context.answer)}</p>")
+    parts.append(f"<p><b>Made again by</b> <code>{markup(context.command)}</code></p>")
     parts.append(_asked(view))
     parts += [_picture(one) for one in outcomes if one.drawn is not None]
     parts += [_failures(view), _not_drawn(outcomes, broken), _bases(view)]
@@ -61,16 +61,16 @@ def _from(view: View, name: str) -> str:
 def _picture(one: Outcome) -> str:
     drawn = one.drawn
     assert drawn is not None
-    parts = [f"<h2>{escape(one.plot.title)}</h2>", f'<p class="note">{escape(one.plot.question)}</p>',
-             f"<p>{escape(drawn.answer)}</p>"]  # fmt: skip
+    parts = [f"<h2>{markup(one.plot.title)}</h2>", f'<p class="note">{markup(one.plot.question)}</p>',
+             f"<p>{markup(drawn.answer)}</p>"]  # fmt: skip
     if one.png:
         data = base64.b64encode(one.png).decode()
-        parts.append(f'<figure><img alt="{escape(one.plot.title)}" src="data:image/png;base64,{data}">'
-                     f"<figcaption>Points in {escape(one.stem)}_points.csv</figcaption></figure>")  # fmt: skip
+        parts.append(f'<figure><img alt="{markup(one.plot.title)}" src="data:image/png;base64,{data}">'
+                     f"<figcaption>Points in {markup(one.stem)}_points.csv</figcaption></figure>")  # fmt: skip
     if drawn.table is not None:
         head, lines = drawn.table
         parts.append(html_table(list(head), [list(line) for line in lines[:MOST_LINES]], (0, 1, 2, 3)))
-        parts.append(f'<p class="note">{escape(one.text)} All digits in {escape(one.stem)}_points.csv.</p>')
+        parts.append(f'<p class="note">{markup(one.text)} All digits in {markup(one.stem)}_points.csv.</p>')
     return "\n".join(parts)
 
 
@@ -111,13 +111,13 @@ def _bases(view: View) -> str:
     parts = ["<h2>What the figures rest on</h2>"]
     for name in bases_of(view):
         note = view.context.bases.get(name)
-        parts.append(f"<h3>{escape(name)}</h3>")
+        parts.append(f"<h3>{markup(name)}</h3>")
         if note is None or not (note.assumptions or note.sources):
             parts.append('<p class="note">Unknown here: the sweep\'s chip files are not at hand.</p>')
             continue
         about = ", ".join(text for text in (note.description, note.technology) if text)
-        parts.append(f"<p>{escape(about)}.</p>" if about else "")
-        notes = "".join(f"<li>{escape(text)}</li>" for text in note.assumptions)
+        parts.append(f"<p>{markup(about)}.</p>" if about else "")
+        notes = "".join(f"<li>{markup(text)}</li>" for text in note.assumptions)
         parts.append(f'<ul class="note">{notes}</ul>')
         if note.sources:
             parts.append(html_table(["constant", "source"], [list(pair) for pair in note.sources], (0, 1)))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from accelsim.errors import InputError, Problem
+from accelsim.escaping import CsvWriter
 from accelsim.report.style import save
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.caption import caption
@@ -92,7 +92,7 @@ def _written(view: View, plot: Plot, stem: str, drawn: Drawn, folder: Path, form
 def points_csv(drawn: Drawn) -> str:
     """The points as CSV, floats with all digits."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = CsvWriter(text)
     writer.writerow(drawn.head)
     writer.writerows(
         [repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in drawn.rows

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.report.style import COLUMN_INCHES, settings
+from accelsim.report.style import blank
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.choices import key_named
 from accelsim.report.sweep.crossing import BOUNDARIES, Crossing, crossing, side
@@ -163,12 +163,7 @@ def _crossing(view: View, row: _Row, up: str, across: str) -> Crossing:
 
 
 def _panels(count: int) -> tuple[Any, Any]:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    settings()
-    made = Figure(figsize=(COLUMN_INCHES, 1.5 * count + 0.5), layout="constrained")
-    FigureCanvasAgg(made)
+    made = blank(1.5 * count + 0.5)
     return made, made.subplots(count, 4, squeeze=False, sharey=True, width_ratios=[1, 1, 1, 1.35])
 
 
