@@ -87,6 +87,7 @@ def _store(store: str, out: str, plots: tuple[str, ...], formats: str | None, fo
     from accelsim.report.sweep.stored import read_store
     from accelsim.report.sweep.write import Outcome, formats_named
     from accelsim.results import files
+    from accelsim.store.columns import columns
     from accelsim.store.folder import context
     from accelsim.sweep.rerun import rerun_of
 
@@ -95,6 +96,8 @@ def _store(store: str, out: str, plots: tuple[str, ...], formats: str | None, fo
     pictures = chosen(plots, known)
     files.refuse_occupied(Path(out), force)
     table, asked = read_store(Path(store))
+    for note in columns(Path(store)).head["notes"]:
+        click.echo(f"note: {note}", err=True)
     rerun, reason = rerun_of(Path(store), context(Path(store)))
     outcomes: list[Outcome] = []
 

@@ -1,17 +1,18 @@
 """The store as columns: a sidecar file of NumPy arrays, one row a point in the order of keys.
 
-`columns.npz` holds the sizes of the shards that it was made from; where they have grown it is made anew, so it
-may be deleted at any time. Arrays are read when they are asked for: a picture of a million points reads the two
-columns that it draws.
+`columns.npz` holds the sizes of the shards that it was made from and a checksum of every array; where shards
+have grown or an array is not what was written, it is made anew, so it may be deleted at any time. Arrays are
+read when they are asked for: a picture of a million points reads the two columns that it draws.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.drafts import draft_file
-from accelsim.store.record import VERSION, Record, canonical
+from accelsim.errors import InputError, Problem
+from accelsim.store.folder import COLUMNS
+from accelsim.store.record import VERSION, Record, canonical, signed, unsigned
 from accelsim.store.shards import shards
 from accelsim.store.spec import Plain
 from accelsim.store.view import WRONG, Index, index
 
-NAME = "columns.npz"
+#: arrays by name, and the head
+Made = tuple[dict[str, NDArray[Any]], dict[str, Any]]
 _DATE = (1980, 1, 1, 0, 0, 0)  # of the archive's members: equal stores give equal bytes
 
 
@@ -32,10 +36,11 @@ class Columns:
     """Columns of a store, read on use.
 
     names: what there is: {"measures", "parts", "sets", "texts"} -> names or choices. sizes: of the shards.
+    anew: makes the arrays and the head from the shards, where an array turns out to be damaged.
     """
 
-    def __init__(self, arrays: Any, head: dict[str, Any]) -> None:
-        self._arrays, self.head = arrays, head
+    def __init__(self, arrays: Any, head: dict[str, Any], anew: Callable[[], Made] | None = None) -> None:
+        self._arrays, self.head, self._anew = arrays, head, anew
         self.sizes: dict[str, int] = head["sizes"]
         self._held: dict[str, NDArray[Any]] = {}
 
@@ -45,8 +50,24 @@ class Columns:
     def array(self, name: str) -> NDArray[Any]:
         """A column by its name in the file."""
         if name not in self._held:
-            self._held[name] = self._arrays[name]
+            self._held[name] = self._checked(name)
         return self._held[name]
+
+    def _checked(self, name: str) -> NDArray[Any]:
+        if self._anew is None:
+            return np.asarray(self._arrays[name])
+        try:
+            found = np.asarray(self._arrays[name])
+            if _sum(found) == self.head["sums"][name]:
+                return found
+        except Exception:  # zipfile, zlib and numpy's header parser raise a dozen kinds
+            pass
+        points, make, self._anew = len(self), self._anew, None
+        self._arrays, self.head = make()
+        if len(self) != points or self.head["sizes"] != self.sizes:
+            raise InputError(Problem("store.changed", "was written while it was read", "read it again",
+                                     file=COLUMNS))  # fmt: skip
+        return np.asarray(self._arrays[name])
 
     @property
     def keys(self) -> NDArray[np.bytes_]:
@@ -114,14 +135,19 @@ def columns(folder: Path, made: Index | None = None) -> Columns:
     """The columns of a store; the sidecar is made anew where shards are newer. A folder that cannot be
     written gives them without keeping them."""
     here = sizes(folder)
-    found = _open(folder / NAME)
+    found = _open(folder / COLUMNS)
     if found is not None and found.sizes == here:
         return found
     if found is not None:
         found._arrays.close()
-    arrays, head = _gather(made if made is not None and made.sizes == here else index(folder))
+    return Columns(*_made(folder, made if made is not None and made.sizes == here else None))
+
+
+def _made(folder: Path, known: Index | None = None) -> Made:
+    """The columns of the shards as they are, kept where that is possible."""
+    arrays, head = _gather(known or index(folder))
     _save(folder, arrays, head)
-    return Columns(arrays, head)
+    return arrays, head
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -131,22 +157,26 @@ def sizes(folder: Path) -> dict[str, int]:
 
 def fresh(folder: Path) -> Columns | None:
     """The sidecar when it holds all that the shards hold."""
-    found = _open(folder / NAME)
+    found = _open(folder / COLUMNS)
     return found if found is not None and found.sizes == sizes(folder) else None
 
 
 def _open(path: Path) -> Columns | None:
     try:
         arrays = np.load(path, allow_pickle=False)
-        head = json.loads(arrays["head"].tobytes())
-        if head["v"] != VERSION:
-            return None
-        return Columns(arrays, head)
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError):
+        head = json.loads(unsigned(arrays["head"].tobytes().decode()))
+        return Columns(arrays, head, lambda: _made(path.parent)) if head["v"] == VERSION else None
+    except Exception:  # zipfile, zlib and numpy's header parser raise a dozen kinds
         return None
 
 
-def _gather(made: Index) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+def _sum(array: NDArray[Any]) -> str:
+    """The checksum of an array's type, shape and bytes."""
+    about = f"{array.dtype.str} {array.shape}".encode()
+    return hashlib.sha256(about + np.ascontiguousarray(array).tobytes()).hexdigest()[:16]
+
+
+def _gather(made: Index) -> Made:
     """Every column of an index, and the head."""
     gathered = _Gathered(len(made.keys))
     for number, record in enumerate(made.records()):
@@ -169,6 +199,7 @@ def _gather(made: Index) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         "measures": sorted(gathered.measures), "parts": sorted(gathered.parts),
         "sets": {name: coded.values for name, coded in sorted(gathered.sets.items())},
         "texts": {name: coded.values for name, coded in gathered.texts.items()},
+        "sums": {name: _sum(column) for name, column in arrays.items()},
     }  # fmt: skip
     return arrays, head
 
@@ -230,8 +261,9 @@ class _Gathered:
 
 def _save(folder: Path, arrays: dict[str, NDArray[Any]], head: dict[str, Any]) -> None:
     """Write the sidecar beside its place and rename; nothing where that is not possible."""
-    with contextlib.suppress(OSError), draft_file(folder / NAME) as file:
-        _write(file, [("head", np.frombuffer(canonical(head).encode(), np.uint8)), *arrays.items()])
+    with contextlib.suppress(OSError), draft_file(folder / COLUMNS) as file:
+        said = signed(canonical(head)).encode()
+        _write(file, [("head", np.frombuffer(said, np.uint8)), *arrays.items()])
 
 
 def _write(file: Any, arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:

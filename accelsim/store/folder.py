@@ -10,40 +10,59 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from accelsim import strict_json
 from accelsim.drafts import draft_file
 from accelsim.errors import InputError, Problem
-from accelsim.store.columns import NAME as COLUMNS
-from accelsim.store.record import VERSION
+from accelsim.store.form import FORM, differs
+from accelsim.store.record import VERSION, Record, checksum
 from accelsim.store.shards import PATTERN, other_version, shards
 
-CONTEXT, SWEEP, LOCK = "context.json", "sweep.yaml", "lock"
+CONTEXT, SWEEP, LOCK, COLUMNS = "context.json", "sweep.yaml", "lock", "columns.npz"
 
 
 def context(folder: Path) -> dict[str, Any]:
     """What a store was made for. InputError when the folder is no store of this version."""
-    path = folder / CONTEXT
+    path, anew = folder / CONTEXT, "give another --store, or --fresh to begin anew"
     if folder.exists() and not folder.is_dir():
         raise InputError(Problem("store.file", "is not a folder", "give another --store", file=str(folder)))
-    try:
-        found = json.loads(path.read_text())
-        version = found["store"]
-    except FileNotFoundError:
+    if not path.is_file():
         raise InputError(Problem("store.none", "is no store of a sweep: it has no context.json",
-                                 "give the folder of `accelsim sweep --store`",
-                                 file=str(folder))) from None  # fmt: skip
-    except OSError as error:
-        raise unwritable(folder, error, "read") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
-        raise InputError(Problem("store.context", "is no context of a store",
-                                 "give another --store, or --fresh to begin anew", file=str(path))) from None
-    if version != VERSION:
+                                 "give the folder of `accelsim sweep --store`", file=str(folder)))
+    found = strict_json.read(path, "store.context", anew)
+    version = found.get("store")
+    if type(version) is int and version != VERSION:
         raise InputError(other_version(str(path), f"version {version}"))
-    return dict(found)
+    if found.pop("sum", "") != checksum(found):
+        raise InputError(Problem("store.context", "is not what was written: its checksum is another",
+                                 anew, file=str(path)))  # fmt: skip
+    if version != VERSION or (wrong := differs(found, FORM)):
+        why = f" ({wrong})" if version == VERSION else ""
+        raise InputError(Problem("store.context", f"is no context of a store{why}", anew, file=str(path)))
+    return found
+
+
+def known(folder: Path) -> tuple[Callable[[Record], bool] | None, str]:
+    """(whether a record's key is the one that the store's context gives to its point, the command that makes
+    points anew); (None, ...) where the folder has no context."""
+    if not (folder / CONTEXT).exists():
+        return None, "the sweep"
+    asked = context(folder)
+    model, settings = str(asked["model"]), str(asked["settings"])
+    bases, works = ({item["name"]: item["digest"] for item in asked[part]} for part in ("bases", "works"))
+
+    def mine(record: Record) -> bool:
+        point = record.point
+        return (point.base in bases and point.work in works
+                and record.key == point.key(model, bases[point.base], works[point.work], settings))
+
+    words = ["accelsim", "sweep", asked["source"], *(w for text in asked["set"] for w in ("--set", text))]
+    return mine, shlex.join([*words, "--store", str(folder)])
 
 
 def prepare(folder: Path, wanted: dict[str, Any], sweep_text: str, fresh: bool = False) -> None:
@@ -68,7 +87,8 @@ def prepare(folder: Path, wanted: dict[str, Any], sweep_text: str, fresh: bool =
             raise InputError(Problem("store.context", "holds points but no context.json",
                                      "give another --store, or --fresh to begin anew", file=str(folder)))
         write(folder / SWEEP, sweep_text.encode())
-        write(folder / CONTEXT, (json.dumps(wanted, indent=1) + "\n").encode())
+        whole = {**wanted, "sum": checksum(wanted)}
+        write(folder / CONTEXT, (json.dumps(whole, indent=1) + "\n").encode())
     except OSError as error:
         raise unwritable(folder, error) from None
 

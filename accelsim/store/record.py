@@ -1,20 +1,50 @@
 """A point of a sweep and what came of it: one JSON line each.
 
-A line is {"v", "key", "model", "point", "ok", "measures", "parts", "aged", "error", "run"}. Everything but
-"run" (CPU seconds, time of day, worker, tries) is a function of the point: two runs of one point give the same
-bytes there.
+A line is {"v", "key", "model", "point", "ok", "measures", "parts", "aged", "error", "run", "sum"}. Everything
+but "run" (CPU seconds, time of day, worker, tries) and "sum" (checksum of the others' bytes) is a function of
+the point: two runs of one point give the same bytes there.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from accelsim.store.spec import Plain
 
-VERSION = 1
+VERSION = 2
+TAIL = len(',"sum":"0123456789abcdef"}')  # characters of a line's checksum
+LARGEST = 1e300  # of a measure's magnitude
+_KEY = re.compile(r"[0-9a-f]{32}")
+
+
+class Damaged(ValueError):
+    """A record or file that is not what was written."""
+
+
+def signed(body: str) -> str:
+    """A JSON object's text with its checksum, 64 bits, as its last key."""
+    return f'{body[:-1]},"sum":"{_sum(body.encode())}"}}'
+
+
+def unsigned(line: str) -> str:
+    """The inverse of signed(). Damaged where the checksum is another."""
+    body = line[:-TAIL] + "}"
+    if signed(body) != line:
+        raise Damaged("is not what was written: its checksum is another")
+    return body
+
+
+def checksum(whole: dict[str, Any]) -> str:
+    """The checksum of plain values."""
+    return _sum(canonical(whole).encode())
+
+
+def _sum(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()[:16]
 
 
 def canonical(value: Any) -> str:
@@ -79,21 +109,54 @@ class Record:
         return self.failure is None
 
     def line(self) -> str:
-        """The JSON line, without the newline."""
+        """The JSON line with its checksum, without the newline."""
         failure = None if self.failure is None else {
             "code": self.failure.code, "message": self.failure.message, "fits": self.failure.fits}  # fmt: skip
-        return canonical({"v": VERSION, "key": self.key, "model": self.model, "point": self.point.plain(),
-                          "ok": self.ok, "measures": self.measures, "parts": self.parts, "aged": self.aged,
-                          "error": failure, "run": self.run})  # fmt: skip
+        return signed(canonical({
+            "v": VERSION, "key": self.key, "model": self.model, "point": self.point.plain(), "ok": self.ok,
+            "measures": self.measures, "parts": self.parts, "aged": self.aged, "error": failure,
+            "run": self.run}))  # fmt: skip
 
     @classmethod
     def parse(cls, line: str) -> Record:
-        """The inverse of line(); ValueError, KeyError or TypeError for anything else."""
-        whole = json.loads(line)
+        """The inverse of line(); Damaged where it is not what was written, ValueError, KeyError, TypeError or
+        AttributeError for anything else."""
+        try:
+            body = unsigned(line)
+        except Damaged:
+            whole = json.loads(line)  # a line of another version has no checksum of ours
+            if "sum" in whole:
+                raise
+            raise ValueError(f"version {whole['v']}" if whole["v"] != VERSION else "no checksum") from None
+        whole = json.loads(body, parse_constant=_refused)
         if whole["v"] != VERSION:
-            raise ValueError(f"version {whole['v']}, not {VERSION}")
+            raise ValueError(f"version {whole['v']}")
         p, error = whole["point"], whole["error"]
         point = Point(p["base"], p["workload"], tuple(p["set"].items()), p["search"], p["seed"])
         failure = None if error is None else Failure(error["code"], error["message"], error["fits"])
-        return cls(whole["key"], whole["model"], point, whole["measures"], whole["parts"], whole["aged"],
-                   failure, whole["run"])  # fmt: skip
+        found = cls(whole["key"], whole["model"], point, whole["measures"], whole["parts"], whole["aged"],
+                    failure, whole["run"])  # fmt: skip
+        if not found.sound() or whole["ok"] is not found.ok:
+            raise ValueError("parts of a wrong kind")
+        return found
+
+    def sound(self) -> bool:
+        """Whether the parts have the kinds that readers rely on, and every number is finite."""
+        point, failure, run = self.point, self.failure, self.run
+        words = [self.model, point.base, point.work, *(name for name, _ in point.sets)]
+        figures = [*self.measures.values(), *self.parts.values()]
+        figures += [value for row in self.aged for value in row.values() if value is not None]
+        figures += [run[name] for name in ("cpu_s",) if name in run]
+        return (
+            isinstance(self.key, str) and _KEY.fullmatch(self.key) is not None
+            and all(type(word) is str for word in words) and type(point.seed) is int
+            and 0 <= point.seed < 1 << 62 and (point.search is None or type(point.search) is str)
+            and all(type(value) in (int, float) and abs(value) <= LARGEST for value in figures)
+            and (failure is None or (type(failure.code) is str and type(failure.message) is str
+                                     and type(failure.fits) is bool))
+            and isinstance(run, dict)
+        )  # fmt: skip
+
+
+def _refused(text: str) -> float:
+    raise ValueError(f"{text} is no number")

@@ -14,17 +14,16 @@ import re
 import secrets
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from accelsim.errors import InputError, Problem
-from accelsim.store.record import VERSION, Record
+from accelsim.store.record import VERSION, Damaged, Record
 
 PATTERN = "points-*.jsonl"
 SYNC = 5.0  # seconds between two fsyncs
 LONGEST_LINE = 1 << 20  # bytes; a longer line is no record
-_KEY = re.compile(r"[0-9a-f]{32}")
 
 
 def shards(folder: Path) -> list[Path]:
@@ -81,13 +80,14 @@ def _lock(handle: int) -> bool:
 
 
 def repair(folder: Path) -> list[str]:
-    """Take away half lines at the ends of shards whose writers are gone, and say so, a line a shard."""
+    """Take away half lines at the ends of shards whose writers are gone, and say so, a line a shard. Only
+    files of the store itself: a symbolic link is somebody's own."""
     said = []
     for path in shards(folder):
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            handle = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError:
-            continue  # a store that can only be read: the half line is passed over
+            continue  # a link, or a store that can only be read: the half line is passed over
         try:
             if not _half(handle) or not _lock(handle) or not (half := _half(handle)):
                 continue
@@ -138,34 +138,27 @@ def lines(path: Path, start: int = 0) -> Iterator[Line]:
             offset += size
 
 
-def parse(line: Line, path: Path, number: int) -> Record | str:
-    """The record of a line, or what is wrong with it. InputError for a record of another version."""
+def parse(line: Line, path: Path, number: int, mine: Callable[[Record], bool] | None = None) -> Record | str:
+    """The record of a line, or what is wrong with it. mine: whether its key is the one that its point has.
+    InputError for a record of another version."""
     if not line.raw:
         return "is empty" if line.size == 0 else f"is {line.size:,} bytes long"
     try:
         record = Record.parse(line.raw.decode())
-        sound = _sound(record)
+        if mine is not None and not mine(record):
+            return "has a key that is not its point's"
+    except Damaged as error:
+        return str(error)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         if isinstance(error, ValueError) and str(error).startswith("version "):
             raise InputError(other_version(str(path), str(error), number)) from None
         return "is no record"
-    return record if sound else "is no record"
-
-
-def _sound(record: Record) -> bool:
-    """Whether the parts have the kinds that readers rely on."""
-    point = record.point
-    return (
-        isinstance(record.key, str) and _KEY.fullmatch(record.key) is not None
-        and isinstance(point.base, str) and isinstance(point.work, str) and isinstance(point.seed, int)
-        and all(type(value) in (int, float) for value in (*record.measures.values(), *record.parts.values()))
-        and all(value is None or type(value) in (int, float) for row in record.aged for value in row.values())
-        and isinstance(record.run, dict)
-    )  # fmt: skip
+    return record
 
 
 def other_version(file: str, found: str, line: int = 0) -> Problem:
     """The refusal of a store that another version of this program wrote."""
-    return Problem("store.version", f"is of {found} of the store; this program writes version {VERSION}",
-                   "give another --store, or run the accelsim that wrote it", file=file, line=line,
+    return Problem("store.version", f"is of {found} of the store; this program reads version {VERSION}",
+                   "give another --store, --fresh to begin anew, or run the accelsim that wrote it", file=file,
+                   line=line,
                    column=1 if line else 0)  # fmt: skip

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from accelsim.store.folder import known
 from accelsim.store.record import Record
 from accelsim.store.shards import lines, parse, shards
 
@@ -68,16 +69,16 @@ def index(folder: Path) -> Index:
     made = Index(folder)
     found: dict[str, tuple[int, int, int, int]] = {}
     bad = 0
-    paths = shards(folder)
+    paths, mine, anew = shards(folder), *known(folder)
     made.sizes = {path.name: 0 for path in paths}
     for number, path in enumerate(paths):
         for count, line in enumerate(lines(path), 1):
             made.sizes[path.name] = line.offset + line.size + 1
-            record = parse(line, path, count)
+            record = parse(line, path, count, mine)
             if isinstance(record, str):
                 bad += 1
                 if bad <= SAID:
-                    made.notes.append(f"{path.name}:{count}: {record}; passed over")
+                    made.notes.append(f"{path}:{count}: {record}; passed over, made anew by: {anew}")
                 continue
             here = (standing(record), number, line.offset, line.size)
             before = found.get(record.key)
@@ -135,7 +136,7 @@ class Follower:
     """New keys in other processes' shards since the last look. sizes: what is known already."""
 
     def __init__(self, folder: Path, sizes: dict[str, int]) -> None:
-        self.folder, self.sizes = folder, dict(sizes)
+        self.folder, self.sizes, self.mine = folder, dict(sizes), known(folder)[0]
 
     def news(self, own: set[str]) -> set[str]:
         """Keys settled since; own: names of shards to leave out."""
@@ -146,7 +147,7 @@ class Follower:
                 continue
             for line in lines(path, start):
                 self.sizes[path.name] = line.offset + line.size + 1
-                record = parse(line, path, 0)
+                record = parse(line, path, 0, self.mine)
                 if not isinstance(record, str) and standing(record) < WRONG:
                     found.add(record.key)
         return found

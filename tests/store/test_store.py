@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 from accelsim.errors import InputError
 from accelsim.store import Failure, Record
-from accelsim.store.columns import NAME, columns, fresh
+from accelsim.store.columns import columns, fresh
 from accelsim.store.export import refuse_export, write_points
-from accelsim.store.folder import context, prepare
+from accelsim.store.folder import COLUMNS, context, prepare
 from accelsim.store.front import front
+from accelsim.store.record import canonical, signed, unsigned
 from accelsim.store.shards import LONGEST_LINE, ShardWriter, repair, shards
 from accelsim.store.view import dump, index, lasting
 from accelsim.sweep.context import context_of
@@ -65,7 +66,7 @@ def test_a_living_writer_is_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("line", "what"), [
     (b"garbage", "is no record"), (b"\xff\xfe\x00", "is no record"), (b"", "is empty"),
     (b"[1, 2]", "is no record"),
-    (b"[" * 100_000, "is no record"), (b'{"v":1}', "is no record"), (b"null", "is no record"),
+    (b"[" * 100_000, "is no record"), (b'{"v":2}', "is no record"), (b"null", "is no record"),
     (b"x" * (LONGEST_LINE + 10), f"is {LONGEST_LINE + 10:,} bytes long"),
     (b"y" * (3 * LONGEST_LINE), f"is {3 * LONGEST_LINE:,} bytes long"),
 ])  # fmt: skip
@@ -76,7 +77,8 @@ def test_bad_lines_are_passed_over_and_said(line: bytes, what: str, tmp_path: Pa
     first, rest = path.read_bytes().split(b"\n", 1)
     path.write_bytes(first + b"\n" + line + b"\n" + rest)
     found = index(folder)
-    assert found.notes == [f"{path.name}:2: {what}; passed over"]
+    anew = f"accelsim sweep fake.yaml --store {folder}"
+    assert found.notes == [f"{path}:2: {what}; passed over, made anew by: {anew}"]
     assert list(dump(folder)) == whole
 
 
@@ -89,29 +91,31 @@ def test_bad_lines_are_passed_over_and_said(line: bytes, what: str, tmp_path: Pa
 def test_records_of_a_wrong_kind(change: dict[str, Any], tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     path = shards(folder)[0]
-    good = json.loads(path.read_text().splitlines()[0])
-    path.write_text(path.read_text() + json.dumps({**good, **change}) + "\n")
-    assert [note.split(": ")[1] for note in index(folder).notes] == ["is no record; passed over"]
+    good = json.loads(unsigned(path.read_text().splitlines()[0]))
+    path.write_text(path.read_text() + signed(canonical({**good, **change})) + "\n")
+    (note,) = index(folder).notes
+    assert ": is no record; passed over" in note
     columns(folder)
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     path = shards(folder)[0]
-    path.write_text(path.read_text() + '{"v":2,"key":"0"}\n')
-    with pytest.raises(InputError, match=rf"{path.name}:7:1: is of version 2.*give another --store"):
+    path.write_text(path.read_text() + '{"v":1,"key":"0"}\n')
+    with pytest.raises(InputError, match=rf"{path.name}:7:1: is of version 1.*give another --store"):
         index(folder)
     found = json.loads((folder / "context.json").read_text())
-    (folder / "context.json").write_text(json.dumps({**found, "store": 2}))
-    with pytest.raises(InputError, match="is of version 2"):
+    (folder / "context.json").write_text(json.dumps({**found, "store": 1}))
+    with pytest.raises(InputError, match="is of version 1"):
         context(folder)
 
 
 @pytest.mark.parametrize(("change", "what"), [
     ({"name": "other"}, "the sweep 'fake', not 'other'"), ({"model": "9.9"}, "this is 9.9"),
     ({"settings": "x"}, "other settings"),
-    ({"bases": [{"name": "pcm", "digest": "x"}]}, "base of the name pcm"),
-    ({"works": [{"name": "net", "digest": "x"}]}, "workload of the name net"),
+    ({"bases": [{"name": "pcm", "source": "", "analog": True, "digest": "x", "set": {}}]},
+     "base of the name pcm"),
+    ({"works": [{"name": "net", "source": "", "batch": None, "digest": "x"}]}, "workload of the name net"),
 ])  # fmt: skip
 def test_another_sweep_is_refused(change: dict[str, Any], what: str, tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
@@ -133,7 +137,7 @@ def test_axes_and_objectives_may_change(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", "[" * 5000])
 def test_a_context_that_is_none(content: str, tmp_path: Path) -> None:
     (tmp_path / "context.json").write_text(content)
-    with pytest.raises(InputError, match="no context of a store"):
+    with pytest.raises(InputError, match="--fresh to begin anew"):
         context(tmp_path)
     with pytest.raises(InputError, match=r"has no context\.json"):
         context(tmp_path / "nowhere")
@@ -197,15 +201,15 @@ def test_columns_hold_what_records_hold(tmp_path: Path) -> None:
 def test_columns_are_made_anew_when_shards_grow(tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     columns(folder)
-    first = (folder / NAME).read_bytes()
+    first = (folder / COLUMNS).read_bytes()
     columns(folder)
-    assert (folder / NAME).read_bytes() == first
+    assert (folder / COLUMNS).read_bytes() == first
     writer = ShardWriter(folder)
     writer.append(Fake(sweep(), None).evaluate(points(50)[49]).line())
     writer.close()
     assert fresh(folder) is None and len(columns(folder)) == 13
     for broken in (b"", b"PK", first[: len(first) // 2]):
-        (folder / NAME).write_bytes(broken)
+        (folder / COLUMNS).write_bytes(broken)
         assert len(columns(folder)) == 13
 
 
