@@ -58,6 +58,11 @@ def _fields(item: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def chip_yaml(chip: Chip, note: str = "") -> str:
     """The chip file of a Chip."""
+    return _text(chip_document(chip), note)
+
+
+def chip_document(chip: Chip) -> dict[str, Any]:
+    """The content of a Chip's file as plain values."""
     whole: dict[str, Any] = {"name": chip.name}
     if chip.description:
         whole["description"] = chip.description
@@ -77,7 +82,7 @@ def chip_yaml(chip: Chip, note: str = "") -> str:
             name: {"kind": item.kind, **_fields(item, ("name", "memory_latency", "clock_hz"))}
             for name, item in getattr(chip, section).items()
         }  # fmt: skip
-    return _text(whole, note)
+    return whole
 
 
 def workload_yaml(workload: Workload, note: str = "", more: dict[str, Any] | None = None) -> str:

@@ -1,5 +1,7 @@
 """A Result as readable files: result.json, inputs.json, operators.csv, energy.csv, units.csv, outputs.npz.
 
+checksums.sha256 holds their checksums (`sha256sum -c` reads it) behind the command that makes them anew.
+
 Same inputs, same bytes: the only time stamp is the first line of created.txt; its other lines name the
 folder's files, and --force replaces no folder that holds others. Files are written into a temporary folder
 beside the target, which is then renamed.
@@ -10,9 +12,12 @@ from __future__ import annotations
 import io
 import json
 import os
+import shlex
+import sys
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +27,13 @@ from accelsim import __version__
 from accelsim.drafts import draft_folder
 from accelsim.energy.report import BOUNDARIES
 from accelsim.errors import InputError, Problem
-from accelsim.escaping import CsvWriter
+from accelsim.escaping import CsvWriter, visible
 from accelsim.results.inputs import dump
 from accelsim.results.result import Result
 
-CREATED = "created.txt"
+CREATED, CHECKSUMS = "created.txt", "checksums.sha256"
+MADE_BY = "# made by: "
+NEEDED = ("result.json", "inputs.json", "energy.csv")
 STALLS = ("data", "slot", "start", "queue", "port")
 
 
@@ -177,7 +184,50 @@ def contents(result: Result) -> dict[str, bytes]:
     }
     if result.values is not None:
         files["outputs.npz"] = outputs_npz(result)
+    files[CHECKSUMS] = checksums(files)
     return files
+
+
+def checksums(files: Mapping[str, bytes]) -> bytes:
+    """The command and a line a file, as sha256sum writes them."""
+    lines = [f"{MADE_BY}{_command()}", *(f"{sha256(data).hexdigest()}  {name}" for name, data in files.items())]
+    return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
+
+
+def _command() -> str:
+    """What makes the files anew, where the command line made them."""
+    program, *words = [visible(word) for word in sys.argv or [""]]
+    if Path(program).name != "accelsim":
+        return "a program that saved a Result"
+    return shlex.join(["accelsim", *words, *([] if "--force" in words else ["--force"])])
+
+
+def check_files(folder: Path) -> None:
+    """InputError unless a run's files are those that were written; a file that is gone counts only where it
+    is read."""
+    path = folder / CHECKSUMS
+    try:
+        first, *lines = path.read_text("utf-8").splitlines()
+        sums = dict(reversed(line.split("  ", 1)) for line in lines)
+    except FileNotFoundError:
+        raise InputError(Problem("run.folder", f"has no {CHECKSUMS}: it is no run's, or of an earlier version",
+                                 "give a folder that `accelsim run --out` wrote, or run it again",
+                                 file=str(folder))) from None  # fmt: skip
+    except (OSError, ValueError):
+        raise InputError(Problem("run.damaged", "is damaged", "run it again", file=str(path))) from None
+    anew = f"make it anew: {first.removeprefix(MADE_BY)}" if first.startswith(MADE_BY) else "run it again"
+    problems = []
+    for name, wanted in sums.items():
+        file = folder / name
+        if Path(name).name != name or not file.is_file():
+            continue
+        if sha256(file.read_bytes()).hexdigest() != wanted:
+            problems.append(Problem("run.damaged", "is not what was written: its checksum is another", anew,
+                                    file=str(file)))  # fmt: skip
+    listed = [name for name in NEEDED if name not in sums]
+    problems += [Problem("run.damaged", f"has no checksum of {name}", anew, file=str(path)) for name in listed]
+    if problems:
+        raise InputError(problems)
 
 
 def refuse_occupied(folder: Path, force: bool, option: str = "--out") -> None:

@@ -1,36 +1,39 @@
-"""What a run was made from, as plain values and back: inputs.json of a result folder."""
+"""What a run was made from, as plain values and back: inputs.json of a result folder.
+
+A chip stands there as its file would, and is read by the rules of chip files; operators, tensors and mappings
+are read field by field, then held against the rules of workloads and of explicit mappings.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-import types
 from collections.abc import Mapping as Dict
-from functools import lru_cache
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 from accelsim.chip import Chip
-from accelsim.mapping import Mapping
+from accelsim.config.chip_file import ChipReader
+from accelsim.config.overrides import node_of
+from accelsim.config.reader import FieldRule, Reader, said
+from accelsim.config.writer import chip_document
+from accelsim.config.yaml_source import Node, Place
+from accelsim.errors import InputError, Problem
+from accelsim.formats import FORMATS
+from accelsim.mapping import Mapping, Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.units.crossbar import Crossbar
-from accelsim.units.dma import Dma
-from accelsim.units.dram import Dram
-from accelsim.units.fold_array import FoldArray
-from accelsim.units.mac_array import MacArray
-from accelsim.units.sram import Sram
-from accelsim.units.vector_unit import VectorUnit
+from accelsim.units.mac_array import DATAFLOW_NAMES
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
+from accelsim.workload.check import wrong_in
 
-KINDS: dict[str, Any] = {cls.kind: cls for cls in (Sram, Dram, MacArray, FoldArray, Crossbar, VectorUnit, Dma)}
-OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d}
-VERSION = 1
+OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d, "vector": VectorOperator}
+VERSION = 2
+MOST_SLOTS = 64
+WORDS = ("name", "description", "values", "source")
 
 
 def plain(value: Any) -> Any:
-    """Dataclasses as objects (with their kind), tuples as lists."""
+    """Dataclasses as objects, tuples as lists."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        items = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
-        kind = getattr(type(value), "kind", None)
-        return {"kind": kind, **items} if isinstance(kind, str) else items
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
     if isinstance(value, Dict):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, tuple | list):
@@ -43,53 +46,140 @@ def dump(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarM
     operators = [{"type": "vector" if isinstance(op, VectorOperator) else op.kind, **plain(op)}
                  for op in workload.operators]  # fmt: skip
     whole = plain(dataclasses.replace(workload, operators=()))
-    return {"version": VERSION, "chip": plain(chip), "workload": {**whole, "operators": operators},
-            "mappings": plain(mappings)}  # fmt: skip
+    return {"version": VERSION,
+            "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_document(chip)},
+            "workload": {**whole, "operators": operators}, "mappings": plain(mappings)}  # fmt: skip
 
 
-def load(whole: Dict[str, Any]) -> tuple[Chip, Workload, dict[str, Mapping | CrossbarMapping]]:
-    """The inverse of dump(). KeyError, TypeError or ValueError for anything else."""
-    if whole["version"] != VERSION:
-        raise ValueError(f"version {whole['version']}, not {VERSION}")
-    chip = dict(whole["chip"])
-    for section in ("memories", "units"):
-        chip[section] = {name: _build(KINDS[item["kind"]], item)
-                         for name, item in chip[section].items()}  # fmt: skip
-    work = dict(whole["workload"])
-    work["operators"] = tuple(
-        _build(VectorOperator if item["type"] == "vector" else OPERATORS[item["type"]], item)
-        for item in work["operators"]
-    )
-    work["tensors"] = {name: _build(TensorSpec, item) for name, item in work["tensors"].items()}
-    mappings = {name: _build(CrossbarMapping if "replicas" in item else Mapping, item)
-                for name, item in whole["mappings"].items()}  # fmt: skip
-    made: Chip = _build(Chip, chip)
-    return made, _build(Workload, work), mappings
+def load(whole: Dict[str, Any], file: str) -> tuple[Chip, Workload, Plan]:
+    """The inverse of dump(), with the mappings checked. file: where it stands, for messages. InputError
+    names everything wrong."""
+    if whole.get("version") != VERSION:
+        raise InputError(Problem("run.version", f"is of version {whole.get('version')!r} of run folders, this "
+                                 f"program reads version {VERSION}", "run it again", file=file))
+    root = node_of(dict(whole), Place(file))
+    reader = _InputsReader(file)
+    chip, workload, given = reader.read(root)
+    if reader.problems or chip is None or workload is None:
+        raise InputError(reader.problems)
+    own = {name: mapping for name, mapping in given.items() if isinstance(mapping, Mapping)}
+    chosen = plan(chip, workload, own)  # crossbars are assigned anew
+    if chosen.mappings != given:
+        names = [name for name in {**chosen.mappings, **given}
+                 if chosen.mappings.get(name) != given.get(name)]  # fmt: skip
+        raise InputError([Problem("run.mapping", "is not the one that the chip and the workload give",
+                                  "run it again", f"mappings.{name}", file) for name in names])  # fmt: skip
+    return chip, workload, chosen
 
 
-@lru_cache(maxsize=64)
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
+class _InputsReader(Reader):
+    """Reads what dump() wrote; numbers are SI and have no units."""
+
+    def __init__(self, file: str) -> None:
+        super().__init__()
+        self.file = file
+
+    def value(self, node: Node, rule: FieldRule, path: str) -> Any:
+        """As the Reader's, with empty lists and empty texts."""
+        if (isinstance(rule.kind, tuple) and node.value == []) or (rule.kind is str and node.value == ""):
+            return () if isinstance(rule.kind, tuple) else ""
+        return super().value(node, rule, path)
+
+    def read(self, root: Node) -> tuple[Chip | None, Workload | None,
+                                        dict[str, Mapping | CrossbarMapping]]:  # fmt: skip
+        """Chip, workload and mappings, None where something is wrong."""
+        items = root.value
+        self.keys(items, ("version", "chip", "workload", "mappings"), "", ("chip", "workload", "mappings"),
+                  root.place)  # fmt: skip
+        if self.problems:
+            return None, None, {}
+        return (self.chip(items["chip"][1]), self.workload(items["workload"][1]),
+                self.mappings(items["mappings"][1]))  # fmt: skip
+
+    def chip(self, node: Node) -> Chip | None:
+        """The chip, by the rules of chip files."""
+        items = self.mapping(node, "chip") or {}
+        self.keys(items, ("source", "notes", "file"), "chip", ("source", "notes", "file"), node.place)
+        if self.problems:
+            return None
+        source, notes = items["source"][1].value, self.notes(items["notes"][1], "chip.notes")
+        try:
+            made = ChipReader(items["file"][1], self.file).chip()
+        except InputError as error:
+            self.problems += [dataclasses.replace(problem, path=f"chip.file.{problem.path}")
+                              for problem in error.problems]  # fmt: skip
+            return None
+        return dataclasses.replace(made, source=str(source), notes=notes)
+
+    def notes(self, node: Node, path: str) -> dict[str, Any]:
+        """Notes of an importer: lists of text, and the format's name."""
+        found: dict[str, Any] = {}
+        for key, (_, value) in (self.mapping(node, path) or {}).items():
+            plain_value = value.plain()
+            texts = plain_value if isinstance(plain_value, list) else [plain_value]
+            if not all(isinstance(text, str) for text in texts):
+                self.wrong("type.text", value.place, f"{path}.{key}", f"must be text, not {said(value)}")
+            found[key] = plain_value
+        return found
+
+    def workload(self, node: Node) -> Workload | None:
+        """The workload, held against the rules of workloads."""
+        items = self.mapping(node, "workload") or {}
+        names = [item.name for item in dataclasses.fields(Workload)]
+        self.keys(items, names, "workload", names, node.place)
+        if self.problems:
+            return None
+        words = {key: items[key][1].value for key in WORDS}
+        for key, word in words.items():
+            if not isinstance(word, str) and not (key == "values" and word is None):
+                self.wrong("type.text", items[key][1].place, f"workload.{key}", "must be text")
+        tensors = {name: self.build(TensorSpec, value, f"workload.tensors.{name}") for name, (_, value)
+                   in (self.mapping(items["tensors"][1], "workload.tensors") or {}).items()}  # fmt: skip
+        listed = items["operators"][1]
+        if not listed.is_list:
+            self.wrong("type.list", listed.place, "workload.operators", f"must be a list, not {said(listed)}")
+            return None
+        operators = tuple(self.operator(item, f"workload.operators[{number}]")
+                          for number, item in enumerate(listed.value))  # fmt: skip
+        notes = self.notes(items["notes"][1], "workload.notes")
+        if self.problems:
+            return None
+        made = Workload(operators=operators, tensors=tensors, notes=notes, **words)
+        for path, message in [*wrong_in(made), *_formats(made)]:
+            self.wrong("run.workload", node.place, f"workload.{path}", message, "run it again")
+        return made
+
+    def operator(self, node: Node, path: str) -> Any:
+        """One operator of the kind that its type says."""
+        items = self.mapping(node, path) or {}
+        if "type" not in items:
+            self.wrong("key.missing", node.place, f"{path}.type", "is missing")
+            return None
+        kind = self.choice(items["type"][1], OPERATORS, f"{path}.type")
+        return None if kind is None else self.build(OPERATORS[kind], node, path, extra=("type",))
+
+    def mappings(self, node: Node) -> dict[str, Mapping | CrossbarMapping]:
+        """Mappings by operator; their sizes are checked by plan()."""
+        found: dict[str, Mapping | CrossbarMapping] = {}
+        for name, (_, value) in (self.mapping(node, "mappings") or {}).items():
+            path = f"mappings.{name}"
+            items = self.mapping(value, path) or {}
+            made = self.build(CrossbarMapping if "replicas" in items else Mapping, value, path)
+            if isinstance(made, Mapping):
+                slots = (made.input_slots, made.weight_slots, made.output_slots)
+                if not 0 <= made.dataflow < len(DATAFLOW_NAMES) or not all(1 <= n <= MOST_SLOTS for n in slots):
+                    self.wrong("run.mapping", value.place, path, "has a dataflow or slots out of range")
+            if made is not None:
+                found[name] = made
+        return found
 
 
-def _build(cls: Any, data: Dict[str, Any]) -> Any:
-    hints = _hints(cls)
-    return cls(**{f.name: _value(hints[f.name], data[f.name]) for f in dataclasses.fields(cls)
-                  if f.init and f.name in data})  # fmt: skip
-
-
-def _value(hint: Any, value: Any) -> Any:
-    """A JSON value as the type that a field wants."""
-    origin, arguments = get_origin(hint), get_args(hint)
-    if origin is Annotated:
-        return _value(arguments[0], value)
-    if origin in (Union, types.UnionType):
-        inner = [item for item in arguments if item is not type(None)]
-        return None if value is None else _value(inner[0], value)
-    if dataclasses.is_dataclass(hint):
-        return value if dataclasses.is_dataclass(value) else _build(hint, value)
-    if origin is tuple:
-        if Ellipsis in arguments:
-            return tuple(_value(arguments[0], item) for item in value)
-        return tuple(_value(hint, item) for hint, item in zip(arguments, value, strict=True))
-    return value
+def _formats(workload: Workload) -> list[tuple[str, str]]:
+    """Formats that nobody knows."""
+    named = [(f"tensors.{name}.format", spec.format) for name, spec in workload.tensors.items()]
+    for number, op in enumerate(workload.operators):
+        if not isinstance(op, VectorOperator):
+            named += [(f"operators[{number}].{key}", getattr(op, key))
+                      for key in ("input_format", "weight_format")]  # fmt: skip
+    return [(path, f"there is no format {name!r}") for path, name in named
+            if name is not None and name not in FORMATS]  # fmt: skip

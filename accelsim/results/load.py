@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import csv
-import json
+from math import inf, isclose
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim import __version__
+from accelsim import __version__, strict_json
+from accelsim.chip import Chip
 from accelsim.energy import EnergyReport, EnergyRow
+from accelsim.energy.report import BOUNDARIES
 from accelsim.errors import InputError, Problem
+from accelsim.escaping import uncell
 from accelsim.explore.planned import Planned, run_plan
-from accelsim.mapping import Plan, compile_program
-from accelsim.mapping.tensors import tensor_formats
+from accelsim.mapping import compile_program
 from accelsim.program.digest import program_digest
+from accelsim.results.files import NEEDED, check_files
 from accelsim.results.inputs import load
 from accelsim.results.result import Result
 from accelsim.results.summary import summarise
@@ -32,19 +35,27 @@ def load_run(folder: str | Path) -> Result:
     that plans otherwise.
     """
     path = Path(folder)
-    whole, inputs = (_json(path, name) for name in ("result.json", "inputs.json"))
+    for name in NEEDED:
+        if not (path / name).is_file():
+            raise InputError(Problem("run.folder", f"has no {name}",
+                                     "give a folder that `accelsim run --out` wrote", file=str(path)))
+    check_files(path)
+    whole, inputs = (strict_json.read(path / name, "run.damaged", "run it again") for name in NEEDED[:2])
+    chip, workload, chosen = load(inputs, str(path / "inputs.json"))
+    rows = _energy(path / "energy.csv", chip, [op.name for op in workload.operators])
     try:
-        chip, workload, mappings = load(inputs)
-        rows = _energy(path / "energy.csv", [op.name for op in workload.operators])
-        spread = {str(k): float(v) for k, v in whole["energy_by_family_joules"].items()}
-        again = whole.get("values", {}).get("vectors_read_again_by_command", {})
-        repeated = {int(k): float(v) for k, v in again.items()}
+        spread = {k: _figure(v) for k, v in whole["energy_by_family_joules"].items()}
+        values = whole.get("values", {})
+        repeated = {int(k): _figure(v) for k, v in values.get("vectors_read_again_by_command", {}).items()}
         folded = "planned_layers" in whole["program"]
         digest, maker = str(whole["program"]["digest"]), str(whole["accelsim"])
-        scores = {str(k): float(v) for k, v in whole.get("values", {}).get("scores", {}).items()}
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from None
-    chosen = Plan(mappings, tensor_formats(workload, chip))
+        scores = {k: _figure(v) for k, v in values.get("scores", {}).items()}
+        total = _figure(whole["energy_joules"]["chip"])
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _damaged(path / "result.json", f"{type(error).__name__}: {error}") from None
+    if not isclose(sum(row.joules for row in rows), total, rel_tol=1e-9, abs_tol=1e-30):
+        raise _damaged(path / "energy.csv", "its joules do not add up to those of result.json")
+    mappings = chosen.mappings
     if repeated:
         program = compile_program(chip, workload, chosen=chosen)
         planned = Planned(program, simulate(program, chip, activity=_activity(repeated, len(program), path)))
@@ -66,26 +77,17 @@ def _activity(repeated: dict[int, float], commands: int, path: Path) -> dict[str
     """The stored vectors read again, as the column that timing takes."""
     column = np.zeros(commands)
     for row, count in repeated.items():
-        if not 0 <= row < commands or not 0 <= count < MOST:
+        if not 0 <= row < commands or count >= MOST:
             raise _damaged(path, f"command {row} cannot read {count} vectors again")
         column[row] = count
     return {"repeated": column}
 
 
-def _json(folder: Path, name: str) -> Any:
-    path = folder / name
-    try:
-        whole = json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(
-            Problem("run.folder", f"has no readable {name}: {error.strerror or error}",
-                    "give a folder that `accelsim run --out` wrote", file=str(folder))
-        ) from None  # fmt: skip
-    except (ValueError, RecursionError) as error:
-        raise _damaged(path, str(error)) from None
-    if not isinstance(whole, dict):
-        raise _damaged(path, "it is no object")
-    return whole
+def _figure(value: Any) -> float:
+    """A finite number of at least 0; ValueError for anything else."""
+    if type(value) not in (int, float) or not 0 <= value < inf:
+        raise ValueError(f"{value!r:.60} is no figure")
+    return float(value)
 
 
 def _damaged(path: Path, why: str) -> InputError:
@@ -93,14 +95,20 @@ def _damaged(path: Path, why: str) -> InputError:
                               file=str(path)))  # fmt: skip
 
 
-def _energy(path: Path, operators: list[str]) -> list[EnergyRow]:
+def _energy(path: Path, chip: Chip, operators: list[str]) -> list[EnergyRow]:
+    """The rows of energy.csv: known operators, units and boundaries, finite figures of at least 0."""
     numbers = {name: i for i, name in enumerate(operators)} | {"(whole run)": -1}
+    units = {*chip.memories, *chip.units}
+    rows: list[EnergyRow] = []
     try:
-        with path.open(newline="") as file:
-            return [
-                EnergyRow(numbers[row["operator"]], row["unit"], row["action"], float(row["count"]),
-                          float(row["joules"]), float(row["band"]), row["boundary"], row["source"])
-                for row in csv.DictReader(file)
-            ]  # fmt: skip
-    except (OSError, csv.Error) as error:
-        raise ValueError(f"{path.name}: {error}") from None
+        with path.open(newline="", encoding="utf-8") as file:
+            for line in csv.DictReader(file, strict=True):
+                row = {key: uncell(text) for key, text in line.items()}
+                count, joules, band = (_figure(float(row[key])) for key in ("count", "joules", "band"))
+                if row["boundary"] not in BOUNDARIES or row["unit"] not in units:
+                    raise ValueError(f"{row['unit']!r:.40} or {row['boundary']!r:.40} is not known")
+                rows.append(EnergyRow(numbers[row["operator"]], row["unit"], row["action"], count, joules,
+                                      band, row["boundary"], row["source"]))  # fmt: skip
+    except (OSError, csv.Error, KeyError, ValueError, TypeError, AttributeError) as error:
+        raise _damaged(path, f"line {len(rows) + 2}: {type(error).__name__}: {error}") from None
+    return rows

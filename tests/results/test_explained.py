@@ -210,30 +210,100 @@ def vars_of(row: object) -> tuple[object, ...]:
 
 
 DAMAGE = [
-    ("result.json", None, "has no readable result.json"),
-    ("inputs.json", None, "has no readable inputs.json"),
-    ("energy.csv", None, "is damaged"),
-    ("result.json", "{", "is damaged"),
-    ("result.json", "[]", "it is no object"),
+    ("result.json", None, "has no result.json"),
+    ("inputs.json", None, "has no inputs.json"),
+    ("energy.csv", None, "has no energy.csv"),
+    ("result.json", "{", "result.json:1:2: is no JSON"),
+    ("result.json", "[]", "holds no keys"),
     ("result.json", "{}", "is damaged"),
     ("inputs.json", "{\"version\": 99}", "version 99"),
-    ("inputs.json", "{\"version\": 1}", "is damaged"),
+    ("inputs.json", "{\"version\": 2}", "inputs.json: chip: is missing"),
     ("energy.csv", "operator,unit\nnobody,x\n", "is damaged"),
     ("energy.csv", "operator,unit,action,count,joules,boundary,band,source\nfc,a,b,c,d,e,f,g\n",
-     "is damaged"),
+     "is damaged (line 2"),
 ]
+
+
+def copied(saved: Path, folder: Path) -> None:
+    """A run's files in another folder."""
+    for path in saved.iterdir():
+        if path.is_file():
+            (folder / path.name).write_bytes(path.read_bytes())
+
+
+def sealed(folder: Path) -> None:
+    """Checksums of the files as they are now: what is changed goes through to the readers."""
+    names = [name for name in files.NEEDED if (folder / name).exists()]
+    data = {name: (folder / name).read_bytes() for name in names}
+    (folder / files.CHECKSUMS).write_bytes(files.checksums(data))
 
 
 @pytest.mark.parametrize(("name", "text", "said"), DAMAGE)
 def test_a_damaged_run_is_refused(tmp_path: Path, saved: dict[str, Path], name: str,
                                   text: str | None, said: str) -> None:  # fmt: skip
-    for path in saved["a"].iterdir():
-        if path.is_file():
-            (tmp_path / path.name).write_bytes(path.read_bytes())
+    copied(saved["a"], tmp_path)
     if text is None:
         (tmp_path / name).unlink()
     else:
         (tmp_path / name).write_text(text)
+        with pytest.raises(InputError, match=rf"{name}: is not what was written: its checksum is another; "):
+            load_run(tmp_path)
+        sealed(tmp_path)
+    with pytest.raises(InputError) as caught:
+        load_run(tmp_path)
+    assert said in str(caught.value)
+
+
+def test_a_figure_changed_by_hand_is_refused_with_the_command_that_makes_it_anew(
+    tmp_path: Path, saved: dict[str, Path]
+) -> None:
+    """One joules set to -1 used to be printed as -1e+06 uJ."""
+    copied(saved["a"], tmp_path)
+    path = tmp_path / "energy.csv"
+    head, first, *rest = path.read_text().splitlines()
+    cells = first.split(",")
+    cells[4] = "-1"
+    path.write_text("\n".join([head, ",".join(cells), *rest]) + "\n")
+    sums = tmp_path / files.CHECKSUMS
+    made = sums.read_text().splitlines()
+    sums.write_text("\n".join(["# made by: accelsim run int8_edge digits_cnn --out here --force", *made[1:]]))
+    with pytest.raises(InputError) as caught:
+        load_run(tmp_path)
+    assert str(caught.value) == (
+        f"{path}: is not what was written: its checksum is another; make it anew: "
+        "accelsim run int8_edge digits_cnn --out here --force")  # fmt: skip
+    sealed(tmp_path)
+    with pytest.raises(InputError, match=r"energy\.csv: is damaged \(line 2: ValueError: -1\.0 is no figure"):
+        load_run(tmp_path)
+    sums.unlink()
+    with pytest.raises(InputError, match=r"has no checksums\.sha256.*or run it again"):
+        load_run(tmp_path)
+
+
+@pytest.mark.parametrize(("keys", "value", "said"), [
+    (("chip", "file", "units", "array", "rows"), -1, "chip.file.units.array.rows: -1 is outside"),
+    (("chip", "file", "clocks"), {}, "chip.file.clocks: names no clock"),
+    (("workload", "operators", 0, "filters"), "x", "operators[0].filters: must be a whole number"),
+    (("workload", "operators", 0, "input"), "nothing", "operators[0].input: 'nothing' is no tensor"),
+    (("workload", "operators", 0, "kernel"), [3], "operators[0].kernel: is [3]"),
+    (("workload", "operators", 1, "type"), [], "operators[1].type: a list is not a choice"),
+    (("workload", "tensors", "x", "shape"), [1, 1, 8, 0], "tensors.x.shape: [1, 1, 8, 0] is no shape"),
+    (("mappings", "fc"), None, "mappings.fc"),
+    (("mappings", "fc", "order"), "kkk", "mappings.fc.order: 'kkk' is not a choice"),
+    (("mappings", "fc", "n"), 1 << 40, "is outside 1.."),
+])  # fmt: skip
+def test_inputs_of_a_run_go_through_the_rules_of_files(tmp_path: Path, saved: dict[str, Path],
+                                                       keys: tuple[str | int, ...], value: object,
+                                                       said: str) -> None:  # fmt: skip
+    copied(saved["a"], tmp_path)
+    path = tmp_path / "inputs.json"
+    whole = json.loads(path.read_text())
+    node = whole
+    for key in keys[:-1]:
+        node = node[key]
+    node[keys[-1]] = value
+    path.write_text(json.dumps(whole))
+    sealed(tmp_path)
     with pytest.raises(InputError) as caught:
         load_run(tmp_path)
     assert said in str(caught.value)
@@ -245,7 +315,8 @@ def test_a_run_of_another_plan_is_refused(tmp_path: Path, saved: dict[str, Path]
     whole = json.loads((tmp_path / "result.json").read_text())
     whole["program"]["digest"] = "0" * 64
     (tmp_path / "result.json").write_text(json.dumps(whole))
-    with pytest.raises(InputError, match="run it again"):
+    sealed(tmp_path)
+    with pytest.raises(InputError, match=r"was made by version .* run it again"):
         load_run(tmp_path)
 
 
