@@ -17,8 +17,6 @@ LAYERS = {
     "mapping": 7, "timing": 8, "energy": 8, "numerics": 8, "explore": 9, "shipped": 9, "store": 9, "config": 10,
     "results": 11, "importers": 11, "report": 12, "api": 13, "sensitivity": 14, "reproduce": 14, "sweep": 14,
     "traces": 14, "cli": 15, "jit_dot": 1,
-    "results": 11, "importers": 11, "report": 12, "api": 13, "sensitivity": 14, "reproduce": 14, "sweep": 14,
-    "traces": 14, "cli": 15, "jit_dot": 1,
 }  # fmt: skip
 READERS = {"timing", "energy", "numerics"}
 LONGEST = 420
