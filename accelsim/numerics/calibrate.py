@@ -24,6 +24,7 @@ from accelsim.numerics.quantize import (
     Rounding,
     affine,
     fixed_point,
+    ratio,
     symmetric,
 )
 from accelsim.numerics.ranges import Calibration, clip, weight_clip
@@ -32,6 +33,7 @@ from accelsim.workload import Conv2d, MacOperator, VectorOperator, Workload
 Values = Mapping[str, NDArray[np.generic]]
 NARROW = 5  # bits up to which clipped ranges and searched weight clips are used
 CLIPS = 24  # weight clips tried for narrow formats
+BIAS_BITS = 30  # magnitude of a bias in units of its products, so that 32 bits hold it and the sum
 SHARING = ("relu", "max_pool", "average_pool", "global_average_pool", "flatten")
 
 
@@ -192,14 +194,17 @@ class NetworkBuilder:
         return affine(low, high, self.formats[name])
 
     def weight_quantization(self, op: MacOperator, group: int, matrix: NDArray[np.float64],
-                            name: str) -> Quantization:  # fmt: skip
-        """Scales of a group's weights (k, n) in a format."""
+                            name: str, least: NDArray[np.float64]) -> Quantization:  # fmt: skip
+        """Scales of a group's weights (k, n) in a format. least: (n,) scales below which the channel's bias
+        would not fit; a channel of zeros has that one, whatever is stated."""
         if f"{op.weight}.scale" in self.values:
             whole = np.asarray(self.values[f"{op.weight}.scale"], np.float64).reshape(-1)
-            return Quantization(name, np.broadcast_to(whole, op.groups * op.n).reshape(op.groups, op.n)[group])
-        if self.clips:
-            return symmetric(weight_clip(matrix, name, self.clips), name)
-        return symmetric(weight_clips(matrix, name), name)
+            stated = np.broadcast_to(whole, op.groups * op.n).reshape(op.groups, op.n)[group]
+            dead = (stated == 0) | ~matrix.any(axis=0)
+            return Quantization(name, np.where(dead, np.maximum(stated, least), stated))
+        clips = weight_clip(matrix, name, self.clips) if self.clips else weight_clips(matrix, name)
+        made = symmetric(clips, name)
+        return Quantization(name, np.maximum(made.scale, least))
 
     def mac(self, op: MacOperator) -> None:
         source = self.activations[op.input]
@@ -207,39 +212,38 @@ class NetworkBuilder:
         groups, n = op.groups, op.n
         codes = np.zeros((groups, 1, n), np.int64)
         scales = np.empty((groups, n))
+        bias = np.zeros((groups, n))
+        if op.bias is not None:
+            bias = np.asarray(self.values[op.bias], np.float64).reshape(groups, n)
+        least = ratio(np.abs(bias), np.asarray(source.scale, np.float64) * 2.0**BIAS_BITS)
         if self.workload.is_stored(op.weight):
             matrix = np.asarray(weight_matrix(op, np.asarray(self.values[op.weight])), np.float64)
             codes = np.empty(matrix.shape, np.int64)
             for g in range(groups):
-                quant = self.weight_quantization(op, g, matrix[g], name)
+                quant = self.weight_quantization(op, g, matrix[g], name, least[g])
                 codes[g], scales[g] = quant.encode(matrix[g]), quant.scale
             self.weights[op.name] = codes
         else:
             scales[:] = self.activations[op.weight].scale
         self.weight_formats[op.name], self.weight_scales[op.name] = name, scales
         wide = np.asarray(source.scale, np.float64) * scales
-        bias = np.zeros((groups, n))
-        if op.bias is not None:
-            bias = np.asarray(self.values[op.bias], np.float64).reshape(groups, n)
-        sums_bias = np.rint(bias / wide).astype(np.int64) - source.zero * codes.sum(axis=1)
+        sums_bias = np.rint(ratio(bias, wide)).astype(np.int64) - source.zero * codes.sum(axis=1)
         relu = op.activation == "relu"
-        record = integer(self.formats[op.output])
+        record, rounding = integer(self.formats[op.output]), self.rounding
         if self.workload.tensors[op.output].role == "output" and record.bits >= 20:
             shape = (groups * n, 1, 1) if isinstance(op, Conv2d) else (groups, 1, n)
             scale = wide.reshape(shape if groups > 1 or isinstance(op, Conv2d) else (n,))
-            out = Quantization(record.name, scale)
-            factor = np.ones((groups, n))
+            out, factor, rounding = Quantization(record.name, scale), np.ones((groups, n)), "single"
         else:
             out = self.ranged(op.output, relu)
-            factor = wide / out.scale
+            factor = ratio(wide, out.scale)
+            if rounding == "float32":  # as onnxruntime multiplies: scales and their ratio in float32
+                product = np.float32(source.scale) * scales.astype(np.float32)
+                factor = np.asarray(product / np.float32(out.scale or np.inf), np.float64)
         self.activations[op.output] = out
-        if self.rounding == "float32":  # as onnxruntime multiplies: scales and their ratio in float32
-            parts = np.float32(source.scale), scales.astype(np.float32), np.float32(out.scale)
-            factor = np.asarray(parts[0] * parts[1] / parts[2] if factor.any() else factor, np.float64)
         multiplier, shift = fixed_point(factor)
-        floor = max(record.minimum, out.zero) if relu else record.minimum
+        floor = max(out.minimum, out.zero) if relu else out.minimum
         self.requantizers[op.name] = tuple(
-            Requantizer(sums_bias[g], multiplier[g], shift[g], out.zero, floor, record.maximum,
-                        self.rounding)
+            Requantizer(sums_bias[g], multiplier[g], shift[g], out.zero, floor, out.maximum, rounding)
             for g in range(groups)
         )  # fmt: skip
