@@ -8,6 +8,7 @@ bits. Every step is IEEE arithmetic in a fixed order, so the codes do not depend
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get, integer
 from accelsim.mapping.tensors import operator_formats, read_constants, tensor_formats
+from accelsim.numerics.floors import finite, floors
 from accelsim.numerics.lowering import weight_matrix
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import (
@@ -23,9 +25,11 @@ from accelsim.numerics.quantize import (
     Requantizer,
     Rounding,
     affine,
+    fine,
     fixed_point,
     ratio,
     symmetric,
+    whole_numbers,
 )
 from accelsim.numerics.ranges import Calibration, clip, weight_clip
 from accelsim.workload import Conv2d, MacOperator, VectorOperator, Workload
@@ -90,15 +94,22 @@ def multiplied(workload: Workload) -> set[str]:
     return found
 
 
-def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]], how: Calibration | None = None,
-              formats: Mapping[str, str] | None = None) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-    """"<tensor>.range" of every tensor from its real values on given inputs: least and largest, or as
-    ``how`` says for codes of its format."""
-    if how is None or formats is None:
-        found = {f"{name}.range": np.array([value.min(), value.max()]) for name, value in tensors.items()}
-    else:
-        found = {f"{name}.range": clip(np.asarray(value), formats[name], how)
-                 for name, value in tensors.items() if name in formats}  # fmt: skip
+def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]], how: Calibration,
+              formats: Mapping[str, str], stored: Values) -> dict[str, NDArray[np.float64]]:  # fmt: skip
+    """"<tensor>.range" of every tensor from its real values on given inputs, as ``how`` says for codes of its
+    format; of stored ones that are read only where they hold values that get no codes (floors.py)."""
+    constants = {name: np.asarray(stored[name], np.float64) for name in read_constants(workload)}
+    least = floors(workload, tensors, formats, constants)
+    needed = {name: value for name, value in constants.items()
+              if name in least or not np.isfinite(value).all()}  # fmt: skip
+    found = {}
+    for name, value in {**needed, **tensors}.items():
+        if name in formats and value.size:
+            kept = finite(np.asarray(value, np.float64).ravel())
+            low = least.get(name, -np.inf)
+            found[f"{name}.range"] = clip(np.maximum(kept, low) if low > -np.inf else kept, formats[name], how)
+            if low > -np.inf and np.isneginf(value).any():
+                found[f"{name}.range"][0] = min(low, found[f"{name}.range"][0])
     for op in workload.operators:
         if isinstance(op, VectorOperator) and op.kind == "append":  # one scale for old and new rows
             found[f"{op.inputs[0]}.range"] = found[f"{op.output}.range"]
@@ -114,7 +125,7 @@ def with_ranges(workload: Workload, chip: Chip, stored: Values,
     tensors = dict(seen[0]) if len(seen) == 1 else {
         name: np.concatenate([np.asarray(part[name]).ravel() for part in seen]) for name in seen[0]}
     kept = {name: value for name, value in stored.items() if not name.endswith((".range", ".range4"))}
-    made = {**kept, **ranges_of(workload, tensors, how, formats)}
+    made = {**kept, **ranges_of(workload, tensors, how, formats, stored)}
     share = f" ({how.percentile:g} %)" if how.activations == "percentile" else ""
     return made, (f"ranges of activations: {how.activations}{share}, weights: "
                   f"{how.weights or 'default'} clips, from")
@@ -142,29 +153,51 @@ class NetworkBuilder:
             if spec.role == "input":
                 self.activations[name] = self.ranged(name)
         for name in sorted(read_constants(self.workload)):
-            value = np.asarray(self.values[name], np.float64)
-            self.activations[name] = self.stated(name) if f"{name}.scale" in self.values else (
-                self.between(name, float(value.min()), float(value.max())))
+            self.activations[name] = self.constant(name)
         for op in self.workload.operators:
             if not isinstance(op, VectorOperator):
                 self.mac(op)
-            elif op.is_view or op.kind == "append" or (
-                op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]
-                and f"{op.output}.scale" not in self.values
-            ):
+            elif self.shares(op):
                 self.activations[op.output] = self.activations[op.inputs[0]]
             else:
                 self.activations[op.output] = self.ranged(op.output)
         return Network(self.activations, self.weights, self.requantizers, self.weight_formats,
                        self.notes, weight_scales=self.weight_scales)
 
+    def shares(self, op: VectorOperator) -> bool:
+        """Whether an operator's output has the codes of its first input."""
+        if op.is_view or op.kind == "append":
+            return True
+        first, last = (self.workload.tensors[name] for name in (op.inputs[0], op.output))
+        return (op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]
+                and first.holds == last.holds and f"{op.output}.scale" not in self.values)  # fmt: skip
+
+    def constant(self, name: str) -> Quantization:
+        """The quantisation of a stored tensor that is read as an input."""
+        value = np.asarray(self.values[name], np.float64)
+        if self.workload.tensors[name].holds == "integers" or any(
+            f"{name}.{key}" in self.values for key in ("scale", "range")
+        ):  # fmt: skip
+            return self.ranged(name)
+        if not value.size:
+            return self.between(name, 0.0, 0.0)
+        return self.between(name, float(value.min()), float(value.max()))
+
     def ranged(self, name: str, relu: bool = False) -> Quantization:
-        """The affine quantisation of a tensor's stated range."""
+        """The quantisation of a tensor: its integers themselves, a stated scale, else over its range."""
+        holds = self.workload.tensors[name].holds
+        if holds == "integers":
+            return self.integers(name)
         if f"{name}.scale" in self.values:
             made = self.stated(name)
             if made.zero == 0 or name not in self.symmetric:
                 return made
             self.notes.append(f"{name}: a scale of ours, its own has no zero at code 0 (product of tensors)")
+        low, high = self.range(name)
+        return self.between(name, 0.0 if relu else low, high, relu)
+
+    def range(self, name: str) -> tuple[float, float]:
+        """The stated range of an activation; InputError without one."""
         key = f"{name}.range"
         bits = get(self.formats[name]).bits
         if bits <= NARROW and f"{key}4" in self.values:
@@ -175,19 +208,39 @@ class NetworkBuilder:
                         f"add {name}.range = [low, high]", file=self.workload.values or "")
             )  # fmt: skip
         low, high = (float(v) for v in np.asarray(self.values[key], np.float64).ravel()[:2])
-        return self.between(name, 0.0 if relu else low, high, relu)
+        return low, high
+
+    def integers(self, name: str) -> Quantization:
+        """Integers as they are, shifted where an array's format holds as many but others."""
+        form = self.formats[name]
+        record = integer(form)
+        if self.workload.tensors[name].format is not None or f"{name}.range" not in self.values:
+            return whole_numbers(form)
+        low, high = (int(round(value)) for value in self.range(name))
+        if record.minimum <= low and high <= record.maximum:
+            return whole_numbers(form)
+        if high - low <= record.maximum - record.minimum and name not in self.symmetric and (
+            low <= 0 <= high
+        ):  # fmt: skip
+            return replace(whole_numbers(form), zero=record.minimum - low)
+        self.notes.append(f"{name}: integers of {low} to {high} are scaled to the {form} that an array reads")
+        return self.between(name, low, high)
 
     def stated(self, name: str) -> Quantization:
         """The scale and zero point that the values state."""
         zero = int(self.values[f"{name}.zero"]) if f"{name}.zero" in self.values else 0
         scale = np.asarray(self.values[f"{name}.scale"], np.float64).reshape(())
-        return Quantization(self.formats[name], scale, zero)
+        ends = self.values.get(f"{name}.codes")
+        low, high = (None, None) if ends is None else (int(code) for code in np.ravel(ends))
+        return Quantization(self.formats[name], scale, zero, low, high)
 
     def between(self, name: str, low: float, high: float, relu: bool = False) -> Quantization:
         """The quantisation of a tensor whose values lie in low..high. Operands of products of two
         tensors have their zero at code 0, so that no correction depends on the other operand."""
         if low == high == 0:  # a state of zeros: any scale holds it
             high = 1.0
+        if self.workload.tensors[name].holds == "fine":
+            return fine(low, high, self.formats[name])
         analog = self.chip.crossbar is not None and low < 0 and not relu
         if analog or name in self.symmetric:
             return symmetric(max(-low, high), self.formats[name])
