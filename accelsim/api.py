@@ -190,7 +190,7 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
             samples: Mapping[str, NDArray[np.generic]] | None = None) -> Prepared:  # fmt: skip
     """The network of a workload's values on a chip, and the codes of inputs; InputError where values
     are missing or do not fit. calibration, samples: see run; samples hold one batch or several."""
-    from accelsim.mapping.tensors import read_constants
+    from accelsim.mapping.tensors import read_constants, tensor_formats
     from accelsim.numerics import Network, build_network, float_forward
     from accelsim.numerics.calibrate import ranges_of, with_ranges
     from accelsim.numerics.float_network import build_float_network, runs_floats
@@ -219,7 +219,8 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
         stored, said = with_ranges(workload, chip, stored, seen, calibration)
         notes = [f"{said} {'these inputs' if samples is None else 'the given samples'}"]
     elif str(workload.values).endswith(".onnx"):
-        stored = {**ranges_of(workload, reference), **stored}
+        stored = {**ranges_of(workload, reference, Calibration(), tensor_formats(workload, chip), stored),
+                  **stored}  # fmt: skip
         notes = ["ranges of activations: the largest magnitudes on these inputs"]
     network: Network
     if runs_floats(workload, chip):

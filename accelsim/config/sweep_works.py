@@ -112,7 +112,9 @@ class WorkReader(Reader):
 def work_digest(work: Workload) -> str:
     """SHA-256 of operators, tensors and the content of the values' file."""
     plain = [[type(op).__name__, dataclasses.asdict(op)] for op in work.operators]
-    tensors = [[name, dataclasses.asdict(spec)] for name, spec in sorted(work.tensors.items())]
+    # what a tensor holds follows from operators and file
+    tensors = [[name, {key: value for key, value in dataclasses.asdict(spec).items() if key != "holds"}]
+               for name, spec in sorted(work.tensors.items())]  # fmt: skip
     total = hashlib.sha256(canonical(json.loads(json.dumps([plain, tensors], default=str))).encode())
     if work.values is not None:
         total.update(Path(work.values).read_bytes())

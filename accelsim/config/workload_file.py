@@ -11,10 +11,12 @@ from accelsim.config.reader import said
 from accelsim.config.trace_vectors import COMMON, VectorReader, keys_of, required_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.errors import InputError
+from accelsim.formats import FORMATS, Integer, get
 from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
+from accelsim.workload.integers import by_readers, with_integers
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
-KEYS = ("name", "description", "source", "values", "inputs", "constants", "outputs", "operators",
+KEYS = ("name", "description", "source", "values", "inputs", "constants", "outputs", "operators", "integers",
         "recorded")  # fmt: skip
 MAC_KEYS = ("weight", "bias", "activation", "input_format", "weight_format", "groups")
 KIND_KEYS: dict[str, tuple[str, ...]] = {
@@ -25,6 +27,7 @@ KIND_KEYS: dict[str, tuple[str, ...]] = {
 REQUIRED = {"gemm": ("n",), "conv2d": ("filters", "kernel"),
             **{kind: required_of(kind) for kind in VECTOR_KINDS}}  # fmt: skip
 KINDS = ("gemm", "conv2d", *VECTOR_KINDS)
+INTEGERS = tuple(name for name, record in FORMATS.items() if isinstance(record, Integer))
 MOST_MACS = 1 << 50
 MOST_OPERATORS = 20_000
 
@@ -88,7 +91,26 @@ class _TraceReader(VectorReader):
             self.wrong("trace.size", self.root.place, "operators",
                        f"ask for {workload.macs} multiply-accumulates", "use smaller layers")  # fmt: skip
             return None
-        return workload
+        found = by_readers(workload)
+        declared = self.integers(items["integers"][1]) if "integers" in items else {}
+        if self.problems:
+            return None
+        small = {name for name, form in declared.items() if get(form).bits <= 8 and name not in found}
+        return with_integers(workload, {**found, **declared}, small)
+
+    def integers(self, node: Node) -> dict[str, str]:
+        """tensor -> integer format of those that are no reals, beside those that index."""
+        found = {}
+        for name, (_, value) in (self.mapping(node, "integers") or {}).items():
+            path = f"integers.{name}"
+            if name not in self.tensors:
+                self.wrong("trace.tensor", value.place, path, f"{name!r} is not a tensor",
+                           "write the name of an input, a constant or an output of an operator")  # fmt: skip
+                continue
+            form = self.choice(value, INTEGERS, path)
+            if form is not None:
+                found[name] = form
+        return found
 
     def values_file(self, node: Node) -> str | None:
         name = self.text(node, "values")

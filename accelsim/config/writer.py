@@ -97,6 +97,10 @@ def workload_yaml(workload: Workload, note: str = "", more: dict[str, Any] | Non
     constants = {name: list(spec.shape) for name, spec in workload.tensors.items() if name in read}
     if constants:
         whole["constants"] = constants
+    integers = {name: spec.format for name, spec in workload.tensors.items()
+                if spec.holds == "integers" and spec.format}  # fmt: skip
+    if integers:
+        whole["integers"] = integers
     whole["operators"] = [_operator(op, workload) for op in workload.operators]
     made = {op.output for op in workload.operators}
     used = {name for op in workload.operators

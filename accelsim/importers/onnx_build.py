@@ -56,6 +56,9 @@ class Builder:
     stated: dict[str, tuple[str, str, int]] = field(default_factory=dict)
     weight_scales: dict[str, tuple[str, str, int] | None] = field(default_factory=dict)
     requantized: set[str] = field(default_factory=set)
+    #: tensors of integer type that are codes of reals; least and largest code in use of a stated tensor
+    codes: set[str] = field(default_factory=set)
+    clips: dict[str, tuple[int, int]] = field(default_factory=dict)
 
     # -- names and tensors ---------------------------------------------------------------------
 
@@ -107,7 +110,16 @@ class Builder:
         self.made[op.output] = len(self.operators)
         self.operators.append(op)
         self.tensors[op.output] = TensorSpec(op.output, op.output_shape)
+        types = self.graph.types
+        if isinstance(op, VectorOperator) and op.inputs[0] in self.codes and (
+            types.get(op.output, 0) in (0, types.get(op.inputs[0], 0))
+        ):  # fmt: skip
+            self.codes.add(op.output)
         return op.output
+
+    def form(self, name: str) -> str:
+        """The format of a stated tensor's codes."""
+        return code_form(self.stated[name][2], self.clips.get(name))[0]
 
     def vector(self, kind: str, name: str, inputs: Sequence[str], output: str, shape: Shape,
                compute: Compute | None = None, **more: Any) -> str:  # fmt: skip
@@ -141,10 +153,12 @@ class Builder:
                 if not name:
                     values.append(None)
                 elif name in given:
-                    kind = self.graph.numpy_type(name)
-                    if kind in (np.int8, np.uint8) and self.stated:
+                    kind, value = self.graph.numpy_type(name), np.asarray(given[name])
+                    if name in self.codes:
                         kind = np.dtype(np.float32)  # reals of codes
-                    values.append(np.asarray(given[name]).reshape(self.graph.shapes[name]).astype(kind))
+                    elif kind.kind in "iu":
+                        value = np.rint(value)
+                    values.append(value.reshape(self.graph.shapes[name]).astype(kind))
                 else:
                     values.append(np.asarray(look(name)))
             return np.asarray(run_fast(self.graph, node, values)[place], np.float64)
@@ -261,6 +275,21 @@ class Builder:
             return value * factor.reshape(along)
 
         self.recipes[weight] = scaled
+
+
+#: ONNX's element types of codes -> (format that runs them, what is subtracted from codes and zero points)
+CODES = {2: ("int8", 128), 3: ("int8", 0), 21: ("int4", 8), 22: ("int4", 0)}
+WIDTHS = (2, 3, 4, 5, 6, 8)  # bits of the signed formats that codes run in
+
+
+def code_form(kind: int, clip: tuple[int, int] | None) -> tuple[str, int]:
+    """(format that runs codes of an element type, what is subtracted from them); clip: the codes in use."""
+    if clip is None:
+        return CODES[kind]
+    low, high = clip
+    bits = next(width for width in WIDTHS if high - low < 1 << width)
+    half = 1 << (bits - 1)
+    return f"int{bits}", 0 if -half <= low and high < half else low + half
 
 
 def channel_shape(shape: Shape, axis: int) -> Shape:

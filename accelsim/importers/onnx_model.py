@@ -13,6 +13,7 @@ from accelsim.importers import onnx_foreign, onnx_macs, onnx_recurrent, onnx_sca
 from accelsim.importers.onnx_build import Builder
 from accelsim.importers.onnx_file import import_onnx
 from accelsim.importers.onnx_graph import Graph, read_graph, renamed
+from accelsim.importers.onnx_integers import mark_integers
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 
 MOST_MACS = 1 << 50
@@ -76,7 +77,7 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
         raise graph.wrong("outputs", "computes nothing from its inputs", "export it again")
     tensors = _kept(b)
     for name in outputs:
-        tensors[name] = TensorSpec(name, tensors[name].shape, "output", "int8" if name in b.stated else None)
+        tensors[name] = TensorSpec(name, tensors[name].shape, "output")
     missing = [name for name in graph.outputs if name not in b.made]
     b.notes += [f"the output {name} is constant" for name in missing]
     if graph.folded:
@@ -86,12 +87,14 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         b.notes.append(f"part of the operator before or behind them: {listed}")
     whole = [f"{key}={value}" for key, value in sorted((dims or {}).items())]
-    notes = {"format": "onnx", "dims": dict(dims or {}), "batch": batch, "assumed": _distinct(b.notes),
+    notes = {"format": "onnx", "dims": dict(dims or {}), "batch": batch, "assumed": [],
              "absorbed": [list(item) for item in b.absorbed]}  # fmt: skip
     workload = Workload(
         Path(path).stem, tuple(b.operators), tensors,
         " ".join(["from", Path(path).name, *whole]), str(path), str(path), notes,
     )  # fmt: skip
+    workload = mark_integers(b, workload)
+    notes["assumed"] = _distinct(b.notes)
     if workload.macs > MOST_MACS:
         raise graph.wrong("size", f"asks for {workload.macs} multiply-accumulates", "use smaller dimensions")
     return Imported(workload, b)

@@ -20,6 +20,7 @@ from accelsim.importers.onnx_model import Imported, import_model
 from accelsim.importers.onnx_run import run_node
 from accelsim.importers.onnx_scales import reals, stated_values
 from accelsim.importers.vector_values import by_kind
+from accelsim.mapping.tensors import read_constants
 from accelsim.numerics.network import Evaluate
 from accelsim.workload import VectorOperator, Workload
 
@@ -81,12 +82,15 @@ class ModelValues:
     def stored(self) -> dict[str, Array]:
         """Every stored tensor of the workload; InputError for missing, NaN and infinite ones."""
         builder, found = self.imported.builder, {}
+        read = read_constants(self.imported.workload)  # masks may be infinite
         for name, spec in self.imported.workload.tensors.items():
             if spec.role not in ("weight", "bias"):
                 continue
             recipe = builder.recipes.get(name)
             value = np.asarray(recipe(self.look) if recipe else self.look(name))
-            if value.dtype.kind == "f" and not np.isfinite(value).all():
+            if value.dtype.kind == "f" and (
+                np.isnan(value).any() if name in read else not np.isfinite(value).all()
+            ):  # fmt: skip
                 raise self.graph.wrong("finite", "holds NaN or infinity", "export finite weights", name)
             found[name] = value.reshape(spec.shape)
         self.parameters = found

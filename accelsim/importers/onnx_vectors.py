@@ -11,6 +11,7 @@ import numpy as np
 
 from accelsim.importers.onnx_build import Builder, Compute, Lookup, attributes, per_channel
 from accelsim.importers.onnx_macs import pads_of, reshaped
+from accelsim.importers.onnx_scales import narrow
 from accelsim.workload import Conv2d, VectorOperator
 
 UNARY = {
@@ -104,7 +105,10 @@ def rectified(inner: Compute) -> Compute:
 
 
 def clip(b: Builder, node: Any) -> None:
-    """Between two constants."""
+    """Between two constants; of codes, a narrower format."""
+    if node.input[0] in b.codes:
+        narrow(b, node)
+        return
     b.node("clip", node, [node.input[0]])
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
-from accelsim.formats import get
+from accelsim.formats import Integer, get
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping as Tiles
 from accelsim.mapping.mapping import sum_format
@@ -60,8 +60,8 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
     """The format every activation tensor is stored in.
 
     What the workload says; else what its first MAC consumer reads; network outputs keep the
-    partial sums' format, so that nothing is lost after the last layer; else the chip's input
-    format. A view of a tensor (flattened, a cache that rows are appended to) has its format.
+    partial sums' format, so that nothing is lost after the last layer; reals that integers alone decide have
+    32 bits; else the chip's input format. A view of a tensor (flattened, a cache that rows are appended to) has its format.
     """
     formats: dict[str, str] = {}
     wanted: dict[str, tuple[str, str]] = {}
@@ -102,6 +102,8 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
             formats[name] = spec.format
         elif root(name) in wanted:
             formats[name] = wanted[root(name)][0]
+        elif spec.holds == "fine":
+            formats[name] = "int32" if isinstance(get(chip.precision.input), Integer) else "fp32"
         elif spec.role == "output":
             formats[name] = sum_format(chip.core)
         else:

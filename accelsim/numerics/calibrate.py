@@ -8,6 +8,7 @@ bits. Every step is IEEE arithmetic in a fixed order, so the codes do not depend
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get, integer
 from accelsim.mapping.tensors import operator_formats, read_constants, tensor_formats
+from accelsim.numerics.floors import finite, floors
 from accelsim.numerics.lowering import weight_matrix
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import (
@@ -23,8 +25,11 @@ from accelsim.numerics.quantize import (
     Requantizer,
     Rounding,
     affine,
+    fine,
     fixed_point,
+    ratio,
     symmetric,
+    whole_numbers,
 )
 from accelsim.numerics.ranges import Calibration, clip, weight_clip
 from accelsim.workload import Conv2d, MacOperator, VectorOperator, Workload
@@ -32,6 +37,7 @@ from accelsim.workload import Conv2d, MacOperator, VectorOperator, Workload
 Values = Mapping[str, NDArray[np.generic]]
 NARROW = 5  # bits up to which clipped ranges and searched weight clips are used
 CLIPS = 24  # weight clips tried for narrow formats
+BIAS_BITS = 30  # magnitude of a bias in units of its products, so that 32 bits hold it and the sum
 SHARING = ("relu", "max_pool", "average_pool", "global_average_pool", "flatten")
 
 
@@ -88,15 +94,22 @@ def multiplied(workload: Workload) -> set[str]:
     return found
 
 
-def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]], how: Calibration | None = None,
-              formats: Mapping[str, str] | None = None) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-    """"<tensor>.range" of every tensor from its real values on given inputs: least and largest, or as
-    ``how`` says for codes of its format."""
-    if how is None or formats is None:
-        found = {f"{name}.range": np.array([value.min(), value.max()]) for name, value in tensors.items()}
-    else:
-        found = {f"{name}.range": clip(np.asarray(value), formats[name], how)
-                 for name, value in tensors.items() if name in formats}  # fmt: skip
+def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]], how: Calibration,
+              formats: Mapping[str, str], stored: Values) -> dict[str, NDArray[np.float64]]:  # fmt: skip
+    """"<tensor>.range" of every tensor from its real values on given inputs, as ``how`` says for codes of its
+    format; of stored ones that are read only where they hold values that get no codes (floors.py)."""
+    constants = {name: np.asarray(stored[name], np.float64) for name in read_constants(workload)}
+    least = floors(workload, tensors, formats, constants)
+    needed = {name: value for name, value in constants.items()
+              if name in least or not np.isfinite(value).all()}  # fmt: skip
+    found = {}
+    for name, value in {**needed, **tensors}.items():
+        if name in formats and value.size:
+            kept = finite(np.asarray(value, np.float64).ravel())
+            low = least.get(name, -np.inf)
+            found[f"{name}.range"] = clip(np.maximum(kept, low) if low > -np.inf else kept, formats[name], how)
+            if low > -np.inf and np.isneginf(value).any():
+                found[f"{name}.range"][0] = min(low, found[f"{name}.range"][0])
     for op in workload.operators:
         if isinstance(op, VectorOperator) and op.kind == "append":  # one scale for old and new rows
             found[f"{op.inputs[0]}.range"] = found[f"{op.output}.range"]
@@ -112,7 +125,7 @@ def with_ranges(workload: Workload, chip: Chip, stored: Values,
     tensors = dict(seen[0]) if len(seen) == 1 else {
         name: np.concatenate([np.asarray(part[name]).ravel() for part in seen]) for name in seen[0]}
     kept = {name: value for name, value in stored.items() if not name.endswith((".range", ".range4"))}
-    made = {**kept, **ranges_of(workload, tensors, how, formats)}
+    made = {**kept, **ranges_of(workload, tensors, how, formats, stored)}
     share = f" ({how.percentile:g} %)" if how.activations == "percentile" else ""
     return made, (f"ranges of activations: {how.activations}{share}, weights: "
                   f"{how.weights or 'default'} clips, from")
@@ -140,29 +153,51 @@ class NetworkBuilder:
             if spec.role == "input":
                 self.activations[name] = self.ranged(name)
         for name in sorted(read_constants(self.workload)):
-            value = np.asarray(self.values[name], np.float64)
-            self.activations[name] = self.stated(name) if f"{name}.scale" in self.values else (
-                self.between(name, float(value.min()), float(value.max())))
+            self.activations[name] = self.constant(name)
         for op in self.workload.operators:
             if not isinstance(op, VectorOperator):
                 self.mac(op)
-            elif op.is_view or op.kind == "append" or (
-                op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]
-                and f"{op.output}.scale" not in self.values
-            ):
+            elif self.shares(op):
                 self.activations[op.output] = self.activations[op.inputs[0]]
             else:
                 self.activations[op.output] = self.ranged(op.output)
         return Network(self.activations, self.weights, self.requantizers, self.weight_formats,
                        self.notes, weight_scales=self.weight_scales)
 
+    def shares(self, op: VectorOperator) -> bool:
+        """Whether an operator's output has the codes of its first input."""
+        if op.is_view or op.kind == "append":
+            return True
+        first, last = (self.workload.tensors[name] for name in (op.inputs[0], op.output))
+        return (op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]
+                and first.holds == last.holds and f"{op.output}.scale" not in self.values)  # fmt: skip
+
+    def constant(self, name: str) -> Quantization:
+        """The quantisation of a stored tensor that is read as an input."""
+        value = np.asarray(self.values[name], np.float64)
+        if self.workload.tensors[name].holds == "integers" or any(
+            f"{name}.{key}" in self.values for key in ("scale", "range")
+        ):  # fmt: skip
+            return self.ranged(name)
+        if not value.size:
+            return self.between(name, 0.0, 0.0)
+        return self.between(name, float(value.min()), float(value.max()))
+
     def ranged(self, name: str, relu: bool = False) -> Quantization:
-        """The affine quantisation of a tensor's stated range."""
+        """The quantisation of a tensor: its integers themselves, a stated scale, else over its range."""
+        holds = self.workload.tensors[name].holds
+        if holds == "integers":
+            return self.integers(name)
         if f"{name}.scale" in self.values:
             made = self.stated(name)
             if made.zero == 0 or name not in self.symmetric:
                 return made
             self.notes.append(f"{name}: a scale of ours, its own has no zero at code 0 (product of tensors)")
+        low, high = self.range(name)
+        return self.between(name, 0.0 if relu else low, high, relu)
+
+    def range(self, name: str) -> tuple[float, float]:
+        """The stated range of an activation; InputError without one."""
         key = f"{name}.range"
         bits = get(self.formats[name]).bits
         if bits <= NARROW and f"{key}4" in self.values:
@@ -173,33 +208,56 @@ class NetworkBuilder:
                         f"add {name}.range = [low, high]", file=self.workload.values or "")
             )  # fmt: skip
         low, high = (float(v) for v in np.asarray(self.values[key], np.float64).ravel()[:2])
-        return self.between(name, 0.0 if relu else low, high, relu)
+        return low, high
+
+    def integers(self, name: str) -> Quantization:
+        """Integers as they are, shifted where an array's format holds as many but others."""
+        form = self.formats[name]
+        record = integer(form)
+        if self.workload.tensors[name].format is not None or f"{name}.range" not in self.values:
+            return whole_numbers(form)
+        low, high = (int(round(value)) for value in self.range(name))
+        if record.minimum <= low and high <= record.maximum:
+            return whole_numbers(form)
+        if high - low <= record.maximum - record.minimum and name not in self.symmetric and (
+            low <= 0 <= high
+        ):  # fmt: skip
+            return replace(whole_numbers(form), zero=record.minimum - low)
+        self.notes.append(f"{name}: integers of {low} to {high} are scaled to the {form} that an array reads")
+        return self.between(name, low, high)
 
     def stated(self, name: str) -> Quantization:
         """The scale and zero point that the values state."""
         zero = int(self.values[f"{name}.zero"]) if f"{name}.zero" in self.values else 0
         scale = np.asarray(self.values[f"{name}.scale"], np.float64).reshape(())
-        return Quantization(self.formats[name], scale, zero)
+        ends = self.values.get(f"{name}.codes")
+        low, high = (None, None) if ends is None else (int(code) for code in np.ravel(ends))
+        return Quantization(self.formats[name], scale, zero, low, high)
 
     def between(self, name: str, low: float, high: float, relu: bool = False) -> Quantization:
         """The quantisation of a tensor whose values lie in low..high. Operands of products of two
         tensors have their zero at code 0, so that no correction depends on the other operand."""
         if low == high == 0:  # a state of zeros: any scale holds it
             high = 1.0
+        if self.workload.tensors[name].holds == "fine":
+            return fine(low, high, self.formats[name])
         analog = self.chip.crossbar is not None and low < 0 and not relu
         if analog or name in self.symmetric:
             return symmetric(max(-low, high), self.formats[name])
         return affine(low, high, self.formats[name])
 
     def weight_quantization(self, op: MacOperator, group: int, matrix: NDArray[np.float64],
-                            name: str) -> Quantization:  # fmt: skip
-        """Scales of a group's weights (k, n) in a format."""
+                            name: str, least: NDArray[np.float64]) -> Quantization:  # fmt: skip
+        """Scales of a group's weights (k, n) in a format. least: (n,) scales below which the channel's bias
+        would not fit; a channel of zeros has that one, whatever is stated."""
         if f"{op.weight}.scale" in self.values:
             whole = np.asarray(self.values[f"{op.weight}.scale"], np.float64).reshape(-1)
-            return Quantization(name, np.broadcast_to(whole, op.groups * op.n).reshape(op.groups, op.n)[group])
-        if self.clips:
-            return symmetric(weight_clip(matrix, name, self.clips), name)
-        return symmetric(weight_clips(matrix, name), name)
+            stated = np.broadcast_to(whole, op.groups * op.n).reshape(op.groups, op.n)[group]
+            dead = (stated == 0) | ~matrix.any(axis=0)
+            return Quantization(name, np.where(dead, np.maximum(stated, least), stated))
+        clips = weight_clip(matrix, name, self.clips) if self.clips else weight_clips(matrix, name)
+        made = symmetric(clips, name)
+        return Quantization(name, np.maximum(made.scale, least))
 
     def mac(self, op: MacOperator) -> None:
         source = self.activations[op.input]
@@ -207,39 +265,38 @@ class NetworkBuilder:
         groups, n = op.groups, op.n
         codes = np.zeros((groups, 1, n), np.int64)
         scales = np.empty((groups, n))
+        bias = np.zeros((groups, n))
+        if op.bias is not None:
+            bias = np.asarray(self.values[op.bias], np.float64).reshape(groups, n)
+        least = ratio(np.abs(bias), np.asarray(source.scale, np.float64) * 2.0**BIAS_BITS)
         if self.workload.is_stored(op.weight):
             matrix = np.asarray(weight_matrix(op, np.asarray(self.values[op.weight])), np.float64)
             codes = np.empty(matrix.shape, np.int64)
             for g in range(groups):
-                quant = self.weight_quantization(op, g, matrix[g], name)
+                quant = self.weight_quantization(op, g, matrix[g], name, least[g])
                 codes[g], scales[g] = quant.encode(matrix[g]), quant.scale
             self.weights[op.name] = codes
         else:
             scales[:] = self.activations[op.weight].scale
         self.weight_formats[op.name], self.weight_scales[op.name] = name, scales
         wide = np.asarray(source.scale, np.float64) * scales
-        bias = np.zeros((groups, n))
-        if op.bias is not None:
-            bias = np.asarray(self.values[op.bias], np.float64).reshape(groups, n)
-        sums_bias = np.rint(bias / wide).astype(np.int64) - source.zero * codes.sum(axis=1)
+        sums_bias = np.rint(ratio(bias, wide)).astype(np.int64) - source.zero * codes.sum(axis=1)
         relu = op.activation == "relu"
-        record = integer(self.formats[op.output])
+        record, rounding = integer(self.formats[op.output]), self.rounding
         if self.workload.tensors[op.output].role == "output" and record.bits >= 20:
             shape = (groups * n, 1, 1) if isinstance(op, Conv2d) else (groups, 1, n)
             scale = wide.reshape(shape if groups > 1 or isinstance(op, Conv2d) else (n,))
-            out = Quantization(record.name, scale)
-            factor = np.ones((groups, n))
+            out, factor, rounding = Quantization(record.name, scale), np.ones((groups, n)), "single"
         else:
             out = self.ranged(op.output, relu)
-            factor = wide / out.scale
+            factor = ratio(wide, out.scale)
+            if rounding == "float32":  # as onnxruntime multiplies: scales and their ratio in float32
+                product = np.float32(source.scale) * scales.astype(np.float32)
+                factor = np.asarray(product / np.float32(out.scale or np.inf), np.float64)
         self.activations[op.output] = out
-        if self.rounding == "float32":  # as onnxruntime multiplies: scales and their ratio in float32
-            parts = np.float32(source.scale), scales.astype(np.float32), np.float32(out.scale)
-            factor = np.asarray(parts[0] * parts[1] / parts[2] if factor.any() else factor, np.float64)
         multiplier, shift = fixed_point(factor)
-        floor = max(record.minimum, out.zero) if relu else record.minimum
+        floor = max(out.minimum, out.zero) if relu else out.minimum
         self.requantizers[op.name] = tuple(
-            Requantizer(sums_bias[g], multiplier[g], shift[g], out.zero, floor, record.maximum,
-                        self.rounding)
+            Requantizer(sums_bias[g], multiplier[g], shift[g], out.zero, floor, out.maximum, rounding)
             for g in range(groups)
         )  # fmt: skip

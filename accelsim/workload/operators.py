@@ -16,16 +16,19 @@ from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 
 ROLES = ("input", "weight", "bias", "intermediate", "output")
 ACTIVATIONS = ("none", "relu")
+HOLDS = ("reals", "integers", "fine")
 
 
 @dataclass(frozen=True, slots=True)
 class TensorSpec:
-    """A tensor: shape, role, and a number format (None: the chip's choice)."""
+    """A tensor: shape, role, and a number format (None: the chip's choice). holds: one of HOLDS; what is no
+    real is not quantised (workload/integers.py)."""
 
     name: str
     shape: tuple[int, ...]
     role: str = "intermediate"
     format: str | None = None
+    holds: str = "reals"
 
     @property
     def elements(self) -> int:
