@@ -169,7 +169,8 @@ class Result:
             f"weights {self.chip.weights} at the start",
             f"digital energy: {tech.family}, scaled to {tech.node_nm:g} nm, {tech.voltage:g} V"
             f"{between_nodes(tech.node_nm)}",
-            f"SRAM: CACTI 7, {tech.sram_device}, {tech.voltage:g} V, leakage at {tech.temperature:g} K; off-chip: {self.chip.dram.standard} energy a bit, "
+            f"SRAM: CACTI 7, {tech.sram_device}, leakage at {tech.temperature:g} K",
+            f"off-chip: {self.chip.dram.standard} energy a bit, "
             f"{self.chip.dram.efficiency:g} of the peak bandwidth, "
             + (f"{self.chip.dram.background * 1e3:g} mW in the background" if
                self.chip.dram.background else "no background power"),
