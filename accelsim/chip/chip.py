@@ -41,8 +41,8 @@ class Technology:
     """What the energy constants are looked up for.
 
     node: metres (22e-9). voltage: volt. family: name of the energy table of the digital parts.
-    sram_device: CACTI device type, which sets leakage. temperature: kelvin. constants: the user's
-    own, in place of shipped ones.
+    sram_device: CACTI device type, which sets leakage. temperature: kelvin, which leakage follows.
+    constants: the user's own, in place of shipped ones.
     """
 
     node: Annotated[float, Quantity("m"), Bounds(1e-9, 1e-6)]
@@ -51,6 +51,11 @@ class Technology:
     sram_device: str = "itrs-lstp"
     temperature: Annotated[float, Quantity("K"), Bounds(200.0, 500.0)] = 350.0
     constants: tuple[Constant, ...] = ()
+
+    @property
+    def node_nm(self) -> float:
+        """The node in nanometres, as tables name it."""
+        return round(self.node * 1e9, 6)
 
 
 @dataclass(frozen=True, slots=True)

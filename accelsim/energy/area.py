@@ -43,8 +43,9 @@ def _row(chip: Chip, key: str) -> tuple[float, float] | None:
     row = components().get(key)
     if row is None:
         return None
-    value = scale_area(row["value"] * SQUARE_MICRO, row["node_nm"], chip.technology.node * 1e9)
-    return value, half_width(row["confidence"])
+    node, band = chip.technology.node_nm, half_width(row["confidence"])
+    value = scale_area(row["value"] * SQUARE_MICRO, row["node_nm"], node)
+    return value, band if node == row["node_nm"] else max(band, half_width("der"))
 
 
 def _array_rows(chip: Chip) -> list[AreaRow]:
@@ -79,7 +80,7 @@ def _crossbar_rows(chip: Chip) -> list[AreaRow]:
     crossbar = chip.crossbar
     if crossbar is None:
         return []
-    scheme, adc, node = crossbar.cells, crossbar.adc, chip.technology.node * 1e9
+    scheme, adc, node = crossbar.cells, crossbar.adc, chip.technology.node_nm
     cells = crossbar.rows * crossbar.columns * scheme.sides * scheme.devices
     converters = -(-crossbar.columns // adc.shared)
     parts = (
@@ -101,8 +102,8 @@ def _crossbar_rows(chip: Chip) -> list[AreaRow]:
 
 def _sram_row(chip: Chip, memory: Sram) -> AreaRow:
     tech = chip.technology
-    cost = sram_cost(memory.size, memory.banks, memory.width, tech.node * 1e9, tech.voltage,
+    cost = sram_cost(memory.size, memory.banks, memory.width, tech.node_nm, tech.voltage,
                      tech.sram_device)  # fmt: skip
     copies = chip.core.count if memory.scope == "private" else 1
     return AreaRow(memory.name, "banks", cost.area * memory.banks * copies,
-                   half_width("interpolated"), cost.source)  # fmt: skip
+                   cost.area_band, cost.source)  # fmt: skip

@@ -29,8 +29,7 @@ def with_own(chip: Chip, prices: dict[tuple[str, str], Price]) -> dict[tuple[str
         unit, _, action = own.key.partition("/")
         if (unit, action) in prices:
             old = prices[unit, action]
-            prices[unit, action] = Price(_own(chip, own), half_width(own.confidence), old.boundary,
-                                         f"{own.source} (the chip file)")  # fmt: skip
+            prices[unit, action] = Price(*_own(chip, own), old.boundary, f"{own.source} (the chip file)")
     return prices
 
 
@@ -107,7 +106,6 @@ def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
 
     A price a second is watts of all instances of the memory.
     """
-    tech = chip.technology
     prices: dict[tuple[str, str], Price] = {}
     for memory in chip.memories.values():
         if isinstance(memory, Dram):
@@ -129,7 +127,7 @@ def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
                     memory.background, 0.0, CHIP, f"the chip file: memories.{memory.name}.background"
                 )
             continue
-        prices.update(_sram_prices(memory, chip, tech.node * 1e9))
+        prices.update(_sram_prices(memory, chip))
     if (crossbar := chip.crossbar) is not None:
         prices.update(static_prices(crossbar))
     array = chip.mac_array
@@ -141,21 +139,20 @@ def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
     return prices
 
 
-def _sram_prices(memory: Sram, chip: Chip, node_nm: float) -> dict[tuple[str, str], Price]:
+def _sram_prices(memory: Sram, chip: Chip) -> dict[tuple[str, str], Price]:
     tech = chip.technology
     try:
-        cost = sram_cost(memory.size, memory.banks, memory.width, node_nm, tech.voltage,
-                         tech.sram_device)  # fmt: skip
+        cost = sram_cost(memory.size, memory.banks, memory.width, tech.node_nm, tech.voltage,
+                         tech.sram_device, tech.temperature)  # fmt: skip
     except InputError as error:
         raise InputError(replace(problem, path=problem.path or f"memories.{memory.name}.size")
                          for problem in error.problems) from None  # fmt: skip
-    band = half_width("run")
     copies = chip.core.count if memory.scope == "private" else 1
     watts = cost.leakage * memory.banks * copies
     return {
-        (memory.name, "read_bit"): Price(cost.read / memory.width, band, CORE, cost.source),
-        (memory.name, "write_bit"): Price(cost.write / memory.width, band, CORE, cost.source),
-        (memory.name, "leakage_second"): Price(watts, half_width("der"), CORE, cost.source),
+        (memory.name, "read_bit"): Price(cost.read / memory.width, cost.energy_band, CORE, cost.source),
+        (memory.name, "write_bit"): Price(cost.write / memory.width, cost.energy_band, CORE, cost.source),
+        (memory.name, "leakage_second"): Price(watts, cost.leakage_band, CORE, cost.source),
     }
 
 

@@ -25,25 +25,27 @@ class Price:
 
 def row_value(chip: Chip, key: str) -> tuple[float, float]:
     """(joules at the chip's node and voltage, band) of a row of the component table, or of the
-    chip's own constant of that key."""
+    chip's own constant of that key; a scaled value has the band of a derived one at least."""
     for own in chip.technology.constants:
         if own.key == key:
-            return own_value(chip, own), half_width(own.confidence)
-    row = components()[key]
-    node = chip.technology.node * 1e9
-    value = row["value"] * PICO
-    if row["node_nm"] is not None:
-        value = scale_energy(value, row["node_nm"], row["voltage"], node, chip.technology.voltage)
-    return value, half_width(row["confidence"])
+            return own_value(chip, own)
+    row, tech = components()[key], chip.technology
+    value, band = row["value"] * PICO, half_width(row["confidence"])
+    if row["node_nm"] is None or (row["node_nm"], row["voltage"]) == (tech.node_nm, tech.voltage):
+        return value, band
+    scaled = scale_energy(value, row["node_nm"], row["voltage"], tech.node_nm, tech.voltage)
+    return scaled, max(band, half_width("der"))
 
 
-def own_value(chip: Chip, own: Constant) -> float:
-    """Joules of a constant of the chip file at the chip's node and voltage."""
-    tech = chip.technology
-    if own.node is None and own.voltage is None:
-        return own.value
-    node, volts = own.node or tech.node, own.voltage or tech.voltage
-    return scale_energy(own.value, node * 1e9, volts, tech.node * 1e9, tech.voltage)
+def own_value(chip: Chip, own: Constant) -> tuple[float, float]:
+    """(joules at the chip's node and voltage, band) of a constant of the chip file."""
+    tech, band = chip.technology, half_width(own.confidence)
+    node = tech.node_nm if own.node is None else round(own.node * 1e9, 6)
+    volts = tech.voltage if own.voltage is None else own.voltage
+    if (node, volts) == (tech.node_nm, tech.voltage):
+        return own.value, band
+    scaled = scale_energy(own.value, node, volts, tech.node_nm, tech.voltage)
+    return scaled, max(band, half_width("der"))
 
 
 def row_price(chip: Chip, key: str, boundary: str) -> Price:

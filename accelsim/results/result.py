@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip
 from accelsim.devices.wear import wear_named
 from accelsim.energy import AreaRow, EnergyReport, area
+from accelsim.energy.scaling import between_nodes
 from accelsim.explore import SearchReport
 from accelsim.explore.planned import Planned
 from accelsim.mapping import Plan, compile_program
@@ -166,8 +167,10 @@ class Result:
         tech = self.chip.technology
         notes = [
             f"weights {self.chip.weights} at the start",
-            f"digital energy: {tech.family}, scaled to {tech.node * 1e9:g} nm, {tech.voltage:g} V",
-            f"SRAM: CACTI 7, {tech.sram_device}; off-chip: {self.chip.dram.standard} energy a bit, "
+            f"digital energy: {tech.family}, scaled to {tech.node_nm:g} nm, {tech.voltage:g} V"
+            f"{between_nodes(tech.node_nm)}",
+            f"SRAM: CACTI 7, {tech.sram_device}, leakage at {tech.temperature:g} K",
+            f"off-chip: {self.chip.dram.standard} energy a bit, "
             f"{self.chip.dram.efficiency:g} of the peak bandwidth, "
             + (f"{self.chip.dram.background * 1e3:g} mW in the background" if
                self.chip.dram.background else "no background power"),

@@ -34,9 +34,50 @@ def test_rows_left_out_are_predicted(quantity: str) -> None:
     assert len(errors) > 100
     print(f"{quantity}: median {np.median(errors):.1%}, worst {max(errors):.1%}; "
           f"over {len(gaps)} gaps {max(gaps):.1%}")  # fmt: skip
-    assert max(gaps) <= 0.45
+    assert max(gaps) <= half_width("extended")
     assert np.median(errors) <= 0.08
     assert max(errors) <= half_width("interpolated")
+
+
+def missed(axis: str, quantity: str, first: int, left_out: int, last: int) -> list[float]:
+    """Errors of the ``left_out``-th of three rows next to each other along an axis, from the others."""
+    groups: dict[tuple[object, ...], list[dict[str, float]]] = {}
+    for row in ROWS:
+        others = [row[key] for key in ("tech_nm", "device", "width_bits", "size_bytes") if key != axis]
+        groups.setdefault(tuple(others), []).append(row)
+    errors = []
+    for group in groups.values():
+        rows = sorted(group, key=lambda row: row[axis])
+        for three in zip(rows, rows[1:], rows[2:], strict=False):
+            a, here, b = three[first], three[left_out], three[last]
+            along = np.log(here[axis] / a[axis]) / np.log(b[axis] / a[axis])
+            guess = np.exp((1 - along) * np.log(a[quantity]) + along * np.log(b[quantity]))
+            errors.append(float(abs(guess / here[quantity] - 1)))
+    return errors
+
+
+def test_bands_hold_what_left_out_rows_say() -> None:
+    """Beyond the last size, between widths, between nodes: no row left out is missed by more than the
+    band that such a value gets."""
+    for quantity in ("read_pj", "write_pj", "leak_mw", "area_mm2"):
+        assert max(missed("width_bits", quantity, 0, 1, 2)) <= half_width("between_widths")
+        nodes = max(missed("tech_nm", quantity, 0, 1, 2))
+        assert nodes <= half_width("leakage_moved" if quantity == "leak_mw" else "der")
+        assert max(missed_ends(quantity)) <= half_width("extended")
+
+
+def missed_ends(quantity: str) -> list[float]:
+    """Errors of the first and last sizes of each group, from the two next to them, octaves apart."""
+    groups: dict[tuple[object, ...], list[dict[str, float]]] = {}
+    for row in ROWS:
+        groups.setdefault((row["tech_nm"], row["device"], row["width_bits"]), []).append(row)
+    errors = []
+    for group in groups.values():
+        rows = sorted(group, key=lambda row: row["size_bytes"])
+        for far, near, here in (rows[2::-1], rows[-3:]):  # one octave each
+            if max(far["size_bytes"], here["size_bytes"]) == 4 * min(far["size_bytes"], here["size_bytes"]):
+                errors.append(abs(near[quantity] ** 2 / far[quantity] / here[quantity] - 1))
+    return errors
 
 
 def test_exact_at_every_row_and_between_neighbours() -> None:
