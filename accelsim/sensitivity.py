@@ -91,10 +91,9 @@ def narrowed(workload: Workload, chip: Chip, name: str, bits: int) -> tuple[Work
 def with_pairs(chip: Chip, workload: Workload) -> Chip:
     """The chip, its array able to multiply every pair of formats of the workload."""
     array = chip.array
-    have = {(rate.input, rate.weight) for rate in array.rates}
     need: Sequence[tuple[str, str]] = list(dict.fromkeys(
         operator_formats(op, chip) for op in workload.operators if not isinstance(op, VectorOperator)))
-    more = tuple(Rate(*pair) for pair in need if pair not in have)
+    more = tuple(Rate(*pair) for pair in need if not _multiplies(array, *pair))
     if not more:
         return chip
     units: dict[str, Any] = dict(chip.units)
@@ -102,3 +101,11 @@ def with_pairs(chip: Chip, workload: Workload) -> Chip:
         if isinstance(unit, MacArray):
             units[name] = replace(unit, rates=unit.rates + more)
     return replace(chip, units=units)
+
+
+def _multiplies(array: MacArray, input_format: str, weight_format: str) -> bool:
+    try:
+        array.rate(input_format, weight_format)
+    except InputError:
+        return False
+    return True

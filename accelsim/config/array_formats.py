@@ -17,11 +17,13 @@ Placed = Callable[..., Place]
 
 def with_precision(array: MacArray, precision: Precision | None) -> MacArray:
     """The array with the accumulator of the pair of formats that the chip runs."""
-    for rate in array.rates:
-        pair = precision is not None and (rate.input, rate.weight) == (precision.input, precision.weight)
-        if pair and rate.accumulator is not None:
-            return replace(array, accumulator=rate.accumulator)
-    return array
+    try:
+        rate = None if precision is None else array.rate(precision.input, precision.weight)
+    except InputError:  # named where the chip is checked
+        return array
+    if rate is None or rate.accumulator is None:
+        return array
+    return replace(array, accumulator=rate.accumulator)
 
 
 def check_formats(array: MacArray, node: Node, place: Placed) -> list[Problem]:
@@ -93,7 +95,7 @@ def _written(held: Accumulator, node: Node) -> Iterator[tuple[tuple[str, ...], s
         yield (("accumulator", "overflow"), "chip.accumulator.overflow", f"{held.format} does not wrap",
                "write one of " + ", ".join(record.overflows))  # fmt: skip
     if "format" not in keys:
-        for key in ("chunk", "rounding", "product", "random_bits", "seed"):
+        for key in ("chunk", "rounding", "product", "random_bits", "seed", "result"):
             if key in keys:
                 yield (("accumulator", key), "chip.accumulator.format", f"an integer of {held.bits} bits has "
                        f"no {key}", "write a format beside it")  # fmt: skip

@@ -288,13 +288,14 @@ class ChipReader(Reader):
         self.problems += check_formats(
             array, node, lambda *path: self.place_of(items, "units", array.name, *path))
         precision = values.get("precision", Precision())
-        pairs = [(rate.input, rate.weight) for rate in array.rates]
-        if precision is not None and (precision.input, precision.weight) not in pairs:
+        if precision is None:
+            return
+        try:
+            array.rate(precision.input, precision.weight)
+        except InputError as error:
             place = items["precision"][0] if "precision" in items else items["units"][0]
-            listed = ", ".join(f"{a} x {b}" for a, b in pairs)
-            self.wrong("chip.precision", place, "precision",
-                       f"{array.name} has no rate for {precision.input} x {precision.weight}",
-                       f"write one of: {listed}")  # fmt: skip
+            for problem in error.problems:
+                self.wrong("chip.precision", place, "precision", problem.message, problem.fix)
 
     @staticmethod
     def place_of(items: dict[str, tuple[Place, Node]], *path: str) -> Place:

@@ -20,6 +20,7 @@ from accelsim.fields import Bounds
 from accelsim.formats import FORMATS, Codebook, Fixed, Format, Minifloat
 from accelsim.formats.library import MOST_FIXED_BITS
 from accelsim.formats.minifloat import minifloat
+from accelsim.formats.rounding import Rounding
 
 Items = Mapping[str, tuple[Place, Node]]
 MOST_EXPONENT = 900  # of two: where float64's own range is near
@@ -33,11 +34,9 @@ class _Float:
     exponent: Annotated[int, Bounds(1, 9)]
     fraction: Annotated[int, Bounds(0, 23)]
     bias: Annotated[int | None, Bounds(-MOST_EXPONENT, MOST_EXPONENT)] = None
-    specials: Literal["ieee", "nan", "none"] = "ieee"
+    specials: Literal["ieee", "nan", "fnuz", "none"] = "ieee"
     small: Literal["subnormals", "zero", "binade"] = "subnormals"
-    rounding: Literal["nearest_even", "nearest_away", "toward_zero", "up", "down", "stochastic"] = (
-        "nearest_even"
-    )
+    rounding: Rounding = "nearest_even"
     overflow: Literal["saturate", "infinity", "nan"] = "saturate"
 
 
@@ -92,7 +91,7 @@ class _FormatReader(Reader):
     def float(self, record: _Float, items: Items) -> Minifloat | None:
         """What contradicts itself is refused."""
         bits = 1 + record.exponent + record.fraction
-        least = {"ieee": 2, "nan": 1, "none": 1}[record.specials]
+        least = {"ieee": 2, "nan": 1, "fnuz": 1, "none": 1}[record.specials]
         if bits > 32:
             self.refuse(items, "fraction", f"1 + {record.exponent} + {record.fraction} bits are more than 32",
                         f"write at most {31 - record.exponent}")  # fmt: skip
@@ -105,7 +104,7 @@ class _FormatReader(Reader):
         if record.specials == "none" and record.overflow != "saturate":
             self.refuse(items, "overflow", f"the format has no code for {record.overflow}",
                         "write saturate, or specials: ieee")  # fmt: skip
-        if record.specials == "nan" and record.overflow == "infinity":
+        if record.specials in ("nan", "fnuz") and record.overflow == "infinity":
             self.refuse(items, "overflow", "the format has no code for infinity", "write saturate or nan")
         if record.small == "binade" and record.fraction == 0:
             self.refuse(items, "small", "without a fraction exponent 0 holds zero alone", "write subnormals")

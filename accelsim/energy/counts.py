@@ -39,8 +39,9 @@ class Work:
     """What a Program did. Operators are rows of Program.operators plus one; row 0 is none's.
 
     runs: (operators, shapes) executions. read, written: (memories, operators) bits. charge: coulombs
-    by operator as the values drew them, if they did. zeros: products with a zero operand by action
-    and operator. seconds: the makespan. repeats: (operators, shapes) vectors read again, where values said.
+    by operator as the values drew them, if they did. zeros: products with a zero operand by pair of
+    formats and operator. seconds: the makespan. repeats: (operators, shapes) vectors read again, where
+    values said.
     """
 
     shapes: Shapes
@@ -50,7 +51,7 @@ class Work:
     read: Floats
     written: Floats
     charge: Floats | None
-    zeros: Mapping[str, Floats]
+    zeros: Mapping[tuple[str, str], Floats]
     seconds: float
     repeats: Floats | None = None
 
@@ -121,21 +122,20 @@ def _tally(program: Program, operators: int, shapes: int, memories: int) -> tupl
     return runs, sides[0], sides[1]
 
 
-def _zeros(program: Program, activity: Activity) -> dict[str, Floats]:
-    """Products with a zero operand, by action and operator."""
+def _zeros(program: Program, activity: Activity) -> dict[tuple[str, str], Floats]:
+    """Products with a zero operand, by pair of formats and operator."""
     zeros = activity.get("zero_products")
     if zeros is None:
         return {}
     c, s = program.commands, program.shapes
     mac = np.flatnonzero(c.opcode == Opcode.MATMUL)
     shape = c.shape[mac]
-    found: dict[str, Floats] = {}
+    found: dict[tuple[str, str], Floats] = {}
     for a, b in {(int(x), int(y)) for x, y in
                  zip(s.format_a[shape], s.format_b[shape], strict=True)}:  # fmt: skip
         mine = mac[(s.format_a[shape] == a) & (s.format_b[shape] == b)]
-        name = f"mac_{FORMAT_NAMES[a]}_{FORMAT_NAMES[b]}"
-        found[name] = np.asarray(np.bincount(c.operator[mine] + 1, weights=zeros[mine],
-                                  minlength=len(program.operators) + 1), np.float64)  # fmt: skip
+        total = np.bincount(c.operator[mine] + 1, zeros[mine], len(program.operators) + 1)
+        found[FORMAT_NAMES[a], FORMAT_NAMES[b]] = np.asarray(total, np.float64)
     return found
 
 
@@ -160,7 +160,11 @@ def counts_of(work: Work, chip: Chip) -> Counts:
                 totals = work.charge
             actions.append((unit.name, action, totals))
     array = chip.mac_array
-    gated = work.zeros if array is not None and array.zero_gating else {}
+    gated: dict[str, Floats] = {}
+    if array is not None and array.zero_gating:
+        for pair, zeros in work.zeros.items():
+            action = array.multiplication(*pair)
+            gated[action] = gated[action] + zeros if action in gated else zeros
     return Counts(actions, _moved(work, chip), gated, work.seconds)
 
 

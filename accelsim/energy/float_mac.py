@@ -12,13 +12,13 @@ from accelsim.chip import Chip
 from accelsim.energy.price import DEVICE, Price
 from accelsim.energy.price import row_value as _row
 from accelsim.energy.rows import half_width, table
-from accelsim.formats import Integer, Minifloat, get
+from accelsim.formats import Fixed, Integer, Minifloat, get
 from accelsim.units.mac_array import Accumulator
 
 
 def is_float(*names: str) -> bool:
-    """Whether any of the formats is no integer."""
-    return any(not isinstance(get(name), Integer) for name in names)
+    """Whether any of the formats is neither an integer nor fixed point, which multiplies as one."""
+    return any(not isinstance(get(name), Integer | Fixed) for name in names)
 
 
 def unit_of(input_format: str, weight_format: str, held: Accumulator) -> str:

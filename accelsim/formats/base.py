@@ -21,6 +21,8 @@ from accelsim.formats.rounding import (
 )
 
 Codes = NDArray[Any]
+#: number of an array's first element, or of each
+Numbers = int | NDArray[np.int64]
 #: random bits where a format does not say: half a word
 RANDOM_BITS = 16
 
@@ -67,7 +69,7 @@ class Format(ABC):
 
     @abstractmethod
     def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: int) -> Floats:  # fmt: skip
+                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
         """quantize() after its arguments were checked; NaN passes."""
 
     @property
@@ -96,15 +98,17 @@ class Format(ABC):
         return -self.largest
 
     def quantize(self, x: Any, rounding: str | None = None, overflow: str | None = None, *,
-                 seed: int = 0, random_bits: int | None = None, first: int = 0) -> Floats:  # fmt: skip
+                 seed: int = 0, random_bits: int | None = None, first: Numbers = 0) -> Floats:  # fmt: skip
         """x rounded once to values of the format.
 
-        x: real numbers of any shape; integers must fit float64. rounding: nearest_even,
-        nearest_away, toward_zero, up, down or stochastic, as far as ``roundings`` has it.
+        x: real numbers of any shape; integers must fit float64. rounding: one of ROUNDINGS, as
+        far as ``roundings`` has it.
         overflow: saturate, infinity, nan or wrap, as far as ``overflows`` has it.
         Stochastic: the distance to the next value towards zero, cut to ``random_bits`` (1..32)
-        bits, is the chance of the one away from zero; the bits depend on the seed and an
-        element's number, counted from ``first`` in C order, alone.
+        bits, is the chance of the one away from zero; stochastic_floor counts from the next
+        value below and goes to the one above, as two's complement does. The bits depend on the
+        seed and an element's number alone: counted from ``first`` in C order, or ``first`` lists
+        them in x's shape.
 
         InputError for a NaN where the format has none, and for words that are no choice.
         """
@@ -164,7 +168,7 @@ def real_numbers(x: Any) -> NDArray[np.generic]:
 
 
 def quantize_to_grid(grid: Grid, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                     random_bits: int, first: int) -> Floats:  # fmt: skip
+                     random_bits: int, first: Numbers) -> Floats:  # fmt: skip
     """round_to_grid, and "wrap": rounded without an end, then taken modulo the range.
 
     The range from -bottom to top is a whole number of quanta; infinities become NaN.

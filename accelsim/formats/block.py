@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats.base import Codes, Format
+from accelsim.formats.base import Codes, Format, Numbers
 from accelsim.formats.fixed import Fixed
 from accelsim.formats.minifloat import Minifloat
 from accelsim.formats.rounding import BIAS, FRACTION, Floats
@@ -81,7 +81,7 @@ class Block(Format):
         return np.repeat(scales, self.size, axis=-1)[..., :length].reshape(shape)
 
     def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: int) -> Floats:  # fmt: skip
+                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
         values = np.asarray(x, np.float64)
         if values.size == 0:
             return values.copy()

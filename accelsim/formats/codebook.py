@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats.base import Codes, Format
-from accelsim.formats.rounding import Floats
+from accelsim.formats.base import Codes, Format, Numbers
+from accelsim.formats.rounding import ROUNDINGS, Floats, draws
 
 
 @dataclass(frozen=True)
 class Codebook(Format):
     """2^bits ascending values; code i is the i-th. Saturates at both ends.
 
-    A tie of nearest_even goes to the even code, of nearest_away away from zero. There is no
-    stochastic rounding: neighbours do not lie a power of two apart.
+    A tie of nearest_even goes to the even code. There is no stochastic rounding: neighbours do not
+    lie a power of two apart.
     """
 
     entries: tuple[float, ...] = ()
@@ -25,7 +25,7 @@ class Codebook(Format):
 
     @property
     def roundings(self) -> tuple[str, ...]:
-        return ("nearest_even", "nearest_away", "toward_zero", "up", "down")
+        return tuple(name for name in ROUNDINGS if not draws(name))
 
     @property
     def overflows(self) -> tuple[str, ...]:
@@ -52,7 +52,7 @@ class Codebook(Format):
         return self.entries[0] < 0
 
     def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: int) -> Floats:  # fmt: skip
+                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
         del overflow, seed, random_bits, first
         table = np.array(self.entries)
         values = np.asarray(x, np.float64)
@@ -60,10 +60,10 @@ class Codebook(Format):
         low = np.clip(np.searchsorted(table, inside, side="right") - 1, 0, len(table) - 2)
         below, above = table[low], table[low + 1]
         middle = (below + above) / 2  # exact: entries are float32
-        if rounding == "nearest_even":
-            up = (inside > middle) | ((inside == middle) & (low % 2 == 1))
-        elif rounding == "nearest_away":
-            up = (inside > middle) | ((inside == middle) & (inside > 0))
+        if rounding.startswith("nearest"):
+            ties: Any = {"nearest_even": low % 2 == 1, "nearest_away": inside > 0, "nearest_zero": inside < 0,
+                         "nearest_up": True, "nearest_down": False}[rounding]  # fmt: skip
+            up = (inside > middle) | ((inside == middle) & ties)
         elif rounding == "toward_zero":
             up = (inside == above) | (inside < 0) & (inside > below)
         elif rounding == "up":

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats.base import Codes, Format, quantize_to_grid
+from accelsim.formats.base import Codes, Format, Numbers, quantize_to_grid
 from accelsim.formats.rounding import Floats, Grid
 
 
@@ -59,7 +59,7 @@ class Fixed(Format):
         return Grid(width, width - 1 - self.fraction, self.largest, -self.lowest)
 
     def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: int) -> Floats:  # fmt: skip
+                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
         found = quantize_to_grid(self.grid, x, rounding, overflow, seed, random_bits, first)
         return found + 0.0  # two's complement has one zero
 

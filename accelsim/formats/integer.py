@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats.base import Codes, Format, quantize_to_grid
+from accelsim.formats.base import Codes, Format, Numbers, quantize_to_grid
 from accelsim.formats.rounding import Floats, Grid
 
 EXACT = 53  # bits of an integer that float64 holds
@@ -46,6 +46,10 @@ class Integer(Format):
         """Largest code."""
         return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
 
+    def holds(self, other: Integer) -> bool:
+        """Whether every value of another integer format is one of this."""
+        return self.minimum <= other.minimum and other.maximum <= self.maximum
+
     @property
     def largest(self) -> float:
         top = self.maximum
@@ -67,7 +71,7 @@ class Integer(Format):
         return Grid(width, width - 1, self.largest, float(-self.minimum))
 
     def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: int) -> Floats:  # fmt: skip
+                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
         found = quantize_to_grid(self.grid, x, rounding, overflow, seed, random_bits, first)
         return found + 0.0  # integers have one zero
 

@@ -84,7 +84,14 @@ def _records() -> list[Format]:
             ("mxfp4", floats["fp4_e2m1"]), ("mxint8", fixed(2, 6)))
     ]  # fmt: skip
     points = [fixed(8, 8), fixed(6, 10), fixed(4, 12), fixed(2, 14), fixed(4, 4), fixed(16, 16)]
-    return [*integers, *old, *floats.values(), *points, Codebook("nf4", 4, NF4), *blocks]
+    # new ones last: saved Programs name formats by number
+    late: list[Format] = [Integer("int7", 7), *(Integer(f"uint{bits}", bits, False) for bits in (3, 5, 6, 7))]
+    # one zero, NaN in its place: FP8 of Graphcore, AMD and Qualcomm (Noune et al., arXiv 2206.02915)
+    late += [minifloat("fp8_e4m3fnuz", 4, 3, 8, "fnuz"), minifloat("fp8_e5m2fnuz", 5, 2, 16, "fnuz"),
+             minifloat("fp8_e4m3b11fnuz", 4, 3, 11, "fnuz")]  # fmt: skip
+    # sums of exact products of the fixed-point operands above (Gupta et al.: 48 bits)
+    late += [fixed(32, 16), fixed(24, 24), fixed(20, 28)]
+    return [*integers, *old, *floats.values(), *points, Codebook("nf4", 4, NF4), *blocks, *late]
 
 
 FORMATS: MappingProxyType[str, Format] = MappingProxyType({record.name: record for record in _records()})

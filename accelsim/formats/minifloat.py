@@ -9,10 +9,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats.base import Codes, Format
+from accelsim.formats.base import Codes, Format, Numbers
 from accelsim.formats.rounding import BIAS, FRACTION, ROUNDINGS, Floats, Grid, round_to_grid
 
-Specials = Literal["ieee", "nan", "none"]
+Specials = Literal["ieee", "nan", "fnuz", "none"]
 Small = Literal["subnormals", "zero", "binade"]
 
 
@@ -21,7 +21,8 @@ class Minifloat(Format):
     """1 sign bit, ``exponent`` and ``fraction`` bits, value (-1)^s 2^(E - bias) (1 + f).
 
     specials: "ieee": the largest exponent holds infinity and NaN; "nan": only the code of all ones
-    is special, a NaN; "none": every code is a number.
+    is special, a NaN; "fnuz": only the sign bit alone is special, a NaN, so that there is one zero;
+    "none": every code is a number.
     small: what exponent 0 holds: "subnormals"; "zero" (any fraction is read as zero); or
     "binade", an ordinary one in which only fraction 0 is zero. Without subnormals what rounds to
     less than the smallest value becomes zero.
@@ -44,7 +45,7 @@ class Minifloat(Format):
     @property
     def overflows(self) -> tuple[str, ...]:
         known = {"ieee": ("saturate", "infinity", "nan"), "nan": ("saturate", "nan"),
-                 "none": ("saturate",)}[self.specials]  # fmt: skip
+                 "fnuz": ("saturate", "nan"), "none": ("saturate",)}[self.specials]  # fmt: skip
         return (self.overflow, *(name for name in known if name != self.overflow))
 
     @property
@@ -60,7 +61,7 @@ class Minifloat(Format):
     def top_code(self) -> int:
         """The code of the largest finite value."""
         ones = (1 << (self.exponent + self.fraction)) - 1
-        taken = {"ieee": 1 << self.fraction, "nan": 1, "none": 0}[self.specials]
+        taken = {"ieee": 1 << self.fraction, "nan": 1, "fnuz": 0, "none": 0}[self.specials]
         return ones - taken
 
     @property
@@ -85,8 +86,9 @@ class Minifloat(Format):
         return Grid(self.fraction + 1, self.lowest_exponent, top, top, least)
 
     def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: int) -> Floats:  # fmt: skip
-        return round_to_grid(x, self.grid, rounding, overflow, seed, random_bits, first)
+                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
+        found = round_to_grid(x, self.grid, rounding, overflow, seed, random_bits, first)
+        return found + 0.0 if self.specials == "fnuz" else found  # one zero
 
     def code_of(self, values: Floats) -> Codes:
         u = np.ascontiguousarray(values, np.float64).view(np.int64)
@@ -105,7 +107,10 @@ class Minifloat(Format):
         ones = (1 << (self.exponent + self.fraction)) - 1
         code = np.where(np.isinf(values), infinity if self.has_infinity else ones, code)
         code = np.where(np.isnan(values), quiet if self.has_infinity else ones, code)
-        code |= np.where((u < 0) & ~np.isnan(values), 1 << (self.bits - 1), 0)
+        sign = 1 << (self.bits - 1)
+        code |= np.where((u < 0) & ~np.isnan(values), sign, 0)
+        if self.specials == "fnuz":
+            code = np.where(np.isnan(values), sign, np.where(size == 0, 0, code))
         return code.astype(np.uint8 if self.bits <= 8 else np.uint16 if self.bits <= 16 else np.uint32)
 
     def decode(self, codes: Codes) -> Floats:
@@ -128,6 +133,8 @@ class Minifloat(Format):
             normal = np.where(field == (1 << self.exponent) - 1, special, normal)
         elif self.specials == "nan":
             normal = np.where(size == (1 << (self.bits - 1)) - 1, np.nan, normal)
+        elif self.specials == "fnuz":
+            normal = np.where(code == 1 << (self.bits - 1), np.nan, normal)
         negative = code >> (self.bits - 1) & 1
         return np.where(negative == 1, -normal, normal)
 

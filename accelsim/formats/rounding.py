@@ -18,17 +18,21 @@ from accelsim.formats.random_bits import key_of, mixed, word_at
 from accelsim.jit import choose
 
 Floats = NDArray[np.float64]
-Rounding = Literal["nearest_even", "nearest_away", "toward_zero", "up", "down", "stochastic"]
+Rounding = Literal["nearest_even", "nearest_away", "nearest_up", "nearest_down", "nearest_zero",
+                   "toward_zero", "up", "down", "stochastic", "stochastic_floor"]  # fmt: skip
 Overflow = Literal["saturate", "infinity", "nan", "wrap"]
 ROUNDINGS: tuple[str, ...] = get_args(Rounding)
 OVERFLOWS: tuple[str, ...] = get_args(Overflow)
 #: what people also call them
-ALIASES = {"nearest": "nearest_even", "truncate": "toward_zero"}
+ALIASES = {"nearest": "nearest_even", "truncate": "toward_zero", "half_up": "nearest_up",
+           "half_down": "nearest_down"}  # fmt: skip
 MOST_RANDOM_BITS = 32
 COMPILE_ABOVE = 30_000  # elements
 BLOCK = 1 << 22  # elements a call of a kernel, well below a second
 
 NEAREST, DIRECTED, STOCHASTIC = 0, 1, 2
+#: where ties of NEAREST go, for each sign
+TO_ZERO, AWAY, TO_EVEN = np.int64(0), np.int64(1), np.int64(2)
 SIGN = np.int64(np.iinfo(np.int64).min)
 MAGNITUDE = np.int64(np.iinfo(np.int64).max)
 INFINITY = np.int64(0x7FF << 52)
@@ -81,9 +85,11 @@ def rounded(x: Any, random: Any, kind: Any, positive: Any, negative: Any, random
             grid: Any) -> Any:  # fmt: skip
     """x (float64) on a grid, in one rounding.
 
-    random: 0 <= int64 < 2^random_bits, for STOCHASTIC. kind NEAREST: positive 1 for ties away from
-    zero, 0 to even. kind DIRECTED: positive and negative are 1 where that sign rounds away from
-    zero. grid: int64 of ``packed``. kind and the rest are the same for all elements.
+    random: 0 <= int64 < 2^random_bits, for STOCHASTIC. positive and negative say for a sign: with
+    kind NEAREST where ties go (TO_ZERO, AWAY, TO_EVEN); with DIRECTED 1 where it rounds away from
+    zero; with STOCHASTIC 1 for negative where the distance is counted, and the carry goes, from the
+    value below (two's complement) instead of from the one towards zero.
+    grid: int64 of ``packed``. kind and the rest are the same for all elements.
     """
     u = np.float64(x).view(np.int64)
     size = u & MAGNITUDE
@@ -96,16 +102,21 @@ def rounded(x: Any, random: Any, kind: Any, positive: Any, negative: Any, random
     cut = np.minimum(wide, 62)
     count = significand >> cut
     if kind == NEAREST:
-        add = ((np.int64(1) << cut) - 1 + ((count & 1) | positive)) >> 1
+        ties = choose(below, negative, positive)
+        add = ((np.int64(1) << cut) - 1 + (((ties >> 1) & count) | (ties & 1))) >> 1
         count = (significand + add) >> cut
     elif kind == DIRECTED:
         add = ((np.int64(1) << cut) - 1) * choose(below, negative, positive)
         count = (significand + add) >> cut
     else:
         rest = significand - (count << cut)
-        part = (rest >> np.minimum(np.maximum(wide - random_bits, 0), 63)) << np.minimum(
+        # from the value below a negative number, what is cut off is rounded up, and 2^R - 1 less the
+        # draw stands for it: the carry towards zero that the draw gives there is then none here
+        side = choose(below, np.int64(1) - 2 * negative, np.int64(1))
+        part = (side * ((side * rest) >> np.minimum(np.maximum(wide - random_bits, 0), 63))) << np.minimum(
             np.maximum(random_bits - wide, 0), 32)
-        count = count + ((part + random) >> random_bits)
+        drawn = choose(side < 0, (np.int64(1) << random_bits) - 1 - random, random)
+        count = count + ((part + drawn) >> random_bits)
     scale = np.int64((unit + BIAS) << FRACTION)
     value = np.float64(np.float64(count) * np.int64(scale).view(np.float64)).view(np.int64)
     value = choose(value < grid[2], 0, value)
@@ -121,14 +132,14 @@ def round_all(x: Any, out: Any, key: Any, first: Any, kind: Any, positive: Any, 
     zero = np.int64(0)
     if kind == NEAREST:  # one loop each, so that each becomes vector code
         for i in range(x.shape[0]):
-            out[i] = rounded(x[i], zero, NEAREST, positive, zero, zero, grid)
+            out[i] = rounded(x[i], zero, NEAREST, positive, negative, zero, grid)
     elif kind == DIRECTED:
         for i in range(x.shape[0]):
             out[i] = rounded(x[i], zero, DIRECTED, positive, negative, zero, grid)
     else:
         for i in range(x.shape[0]):
             random = np.int64(word_at(key, first + i) >> np.uint64(64 - random_bits))
-            out[i] = rounded(x[i], random, STOCHASTIC, zero, zero, random_bits, grid)
+            out[i] = rounded(x[i], random, STOCHASTIC, zero, negative, random_bits, grid)
 
 
 def _bits(value: float) -> int:
@@ -158,16 +169,25 @@ def packed(grid: Grid, overflow: str, rounding: str) -> NDArray[np.int64]:
 
 def mode_of(rounding: str) -> tuple[int, int, int]:
     """(kind, positive, negative) of ``rounded`` for a rounding's name."""
-    return {"nearest_even": (NEAREST, 0, 0), "nearest_away": (NEAREST, 1, 1),
-            "toward_zero": (DIRECTED, 0, 0), "up": (DIRECTED, 1, 0), "down": (DIRECTED, 0, 1),
-            "stochastic": (STOCHASTIC, 0, 0)}[rounding]  # fmt: skip
+    even, away, zero = int(TO_EVEN), int(AWAY), int(TO_ZERO)
+    return {"nearest_even": (NEAREST, even, even), "nearest_away": (NEAREST, away, away),
+            "nearest_up": (NEAREST, away, zero), "nearest_down": (NEAREST, zero, away),
+            "nearest_zero": (NEAREST, zero, zero), "toward_zero": (DIRECTED, 0, 0),
+            "up": (DIRECTED, 1, 0), "down": (DIRECTED, 0, 1),
+            "stochastic": (STOCHASTIC, 0, 0), "stochastic_floor": (STOCHASTIC, 0, 1)}[rounding]  # fmt: skip
+
+
+def draws(rounding: str) -> bool:
+    """Whether a rounding draws random bits."""
+    return mode_of(rounding)[0] == STOCHASTIC
 
 
 def round_to_grid(x: NDArray[np.generic], grid: Grid, rounding: str, overflow: str, seed: int = 0,
-                  random_bits: int = 16, first: int = 0) -> Floats:  # fmt: skip
+                  random_bits: int = 16, first: int | NDArray[np.int64] = 0) -> Floats:  # fmt: skip
     """Values of a grid for float16, float32 or float64 x; the shape of x. NaN stays NaN.
 
-    first: number of the first element, so that a part of an array draws the bits of its place.
+    first: number of the first element, or of each, so that a part of an array draws the bits of its
+    place.
     """
     flat = np.ascontiguousarray(x).ravel()
     if flat.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
@@ -176,10 +196,11 @@ def round_to_grid(x: NDArray[np.generic], grid: Grid, rounding: str, overflow: s
     kind, positive, negative = mode_of(rounding)
     key = key_of(seed)
     out = np.empty(flat.shape, np.float64)
-    if flat.size < COMPILE_ABOVE:
+    if flat.size < COMPILE_ABOVE or isinstance(first, np.ndarray):
         random: Any = np.int64(0)
         if kind == STOCHASTIC:
-            index = np.arange(first, first + flat.size, dtype=np.int64)
+            index = (first.ravel() if isinstance(first, np.ndarray) else
+                     np.arange(first, first + flat.size, dtype=np.int64))  # fmt: skip
             random = (word_at(key, index) >> np.uint64(64 - random_bits)).astype(np.int64)
         with np.errstate(all="ignore"):
             out[:] = rounded(flat, random, kind, np.int64(positive), np.int64(negative),

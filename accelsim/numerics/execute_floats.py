@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import ConservationError
+from accelsim.formats import get
 from accelsim.numerics.accuracy import real_vector
 from accelsim.numerics.execute import _box, _formats, _Run
 from accelsim.numerics.float_network import FloatNetwork
@@ -22,6 +23,7 @@ from accelsim.program.opcodes import Flag, Opcode
 from accelsim.units.accumulation import Adder, accumulate, closed
 from accelsim.units.accumulation_steps import odd_sum
 from accelsim.units.exact_groups import Operand, accumulate_groups
+from accelsim.units.finished_sums import finished_sums
 from accelsim.workload import MacOperator, VectorOperator
 
 Floats = NDArray[np.float64]
@@ -79,7 +81,7 @@ class FloatRun(_Run):
             depth = slice(k0, k0 + k)
             self.one_box(op, sums, where, a[g, m0 : m0 + m, depth], b[g, depth, n0 : n0 + n], k0)
             if int(boxes.flags[step]) & Flag.FUSED:
-                matrix[where] = self.finished(op, g, n0, self.settled(op, sums, where))
+                matrix[where] = self.finished(op, where, self.settled(op, sums, where))
 
     def one_box(self, op: MacOperator, sums: Sums, where: tuple[slice, ...], a: Floats, b: Floats,
                 k0: int) -> None:  # fmt: skip
@@ -134,14 +136,15 @@ class FloatRun(_Run):
         at = int(sums.reached[where].max())
         return closed(self.unit, sums.total[where][0], sums.chunk[where][0], at, *self.place(op, where))[None]
 
-    def finished(self, op: MacOperator, group: int, n0: int, sums: Floats) -> Floats:
-        """Bias, ReLU and the one rounding to the output's format."""
+    def finished(self, op: MacOperator, where: tuple[slice, ...], sums: Floats) -> Floats:
+        """Bias, ReLU and the one rounding of a box (1, m, n) to the output's format."""
         bias = self.network.biases.get(op.name)
         if bias is not None:
-            sums = odd_sum(sums, bias[group, n0 : n0 + sums.shape[-1]] + np.zeros_like(sums))
+            sums = odd_sum(sums, bias[where[0].start, where[2]] + np.zeros_like(sums))
         if op.activation == "relu":
             sums = np.where(sums > 0, sums, np.where(np.isnan(sums), sums, 0.0))
-        return np.asarray(self.network.activations[op.output].encode(sums), np.float64)
+        record = get(self.network.activations[op.output].format)
+        return finished_sums(sums[0], record, self.unit.how, *self.place(op, where))[None]
 
     def follow(self, op: MacOperator, row: int, matrix: Ints) -> None:
         """ACCUMULATE, REQUANTIZE or STORE: the row's own regions."""
@@ -161,7 +164,7 @@ class FloatRun(_Run):
             source = self.state(int(o.tensor[entry]), matrix.shape)
             found = self.settled(op, source, _box(o.offset[entry], o.extent[entry]))
             to = _box(o.offset[entry + 1], o.extent[entry + 1])
-            matrix[to] = self.finished(op, int(o.offset[entry, 0]), int(o.offset[entry, 2]), found)
+            matrix[to] = self.finished(op, to, found)
         else:
             super().follow(op, row, matrix)
 

@@ -15,6 +15,7 @@ from accelsim.formats.base import real_numbers
 from accelsim.formats.rounding import BIAS, FRACTION
 from accelsim.units.accumulation import Accumulation, accumulate, adder
 from accelsim.units.exact_groups import Operand, accumulate_groups
+from accelsim.units.finished_sums import finished_sums
 
 Floats = NDArray[np.float64]
 KEYS = tuple(item.name for item in fields(Accumulation))
@@ -38,13 +39,15 @@ def accumulation_of(value: Accumulation | Mapping[str, Any] | str | None) -> Acc
 
 
 def matmul(a: Any, b: Any, accumulate: Accumulation | Mapping[str, Any] | str | None = None, *,
-           input: str | None = None, weight: str | None = None, group: int = 1, start: Any = None,
+           input: str | None = None, weight: str | None = None, output: str | None = None,
+           group: int = 1, start: Any = None,
            first: int = 0, index: int = 0, columns: int | None = None, threads: int = 1) -> Floats:  # fmt: skip
     """a (m, k) times b (k, n) with the sums of an accumulator: float64 (m, n).
 
     accumulate: an Accumulation, its keys as a mapping, or a format's name; default fp32.
     input, weight: formats that a and b are first rounded to, block formats along k; without,
-    values enter as they are. group: products that are added exactly before each rounding; with two
+    values enter as they are. output: format that the finished sums are rounded to, by the
+    accumulator's ``result``. group: products that are added exactly before each rounding; with two
     block formats always a block. start, first, index, columns: a part of a larger product, as
     units.accumulation.accumulate has them. threads: change nothing but the time.
 
@@ -69,11 +72,11 @@ def matmul(a: Any, b: Any, accumulate: Accumulation | Mapping[str, Any] | str | 
     sizes = {get(name).size for name in (input, weight) if name and isinstance(get(name), Block)}  # type: ignore[attr-defined]
     unit = adder(how, input if sizes and input else x.grid, weight if sizes and weight else y.grid)
     where = {"start": start, "first": first, "index": index, "columns": columns}
-    if sizes:
-        return accumulate_groups(x, y, unit, sizes.pop(), **where)
-    if group > 1:
-        return accumulate_groups(x, y, unit, group, **where)
-    return _sums(x.values, y.values, unit, threads=threads, **where)
+    if sizes or group > 1:
+        total = accumulate_groups(x, y, unit, sizes.pop() if sizes else group, **where)
+    else:
+        total = _sums(x.values, y.values, unit, threads=threads, **where)
+    return total if output is None else finished_sums(total, get(output), unit.how, index, columns)
 
 
 def _operand(values: NDArray[Any], name: str | None) -> Operand:

@@ -59,7 +59,7 @@ def _specials(record: Format) -> str:
     if not isinstance(record, Minifloat):
         return "none"
     return {"ieee": "infinity and NaN in the largest exponent, -0", "nan": "NaN in the code of all ones, -0",
-            "none": "-0"}[record.specials]  # fmt: skip
+            "fnuz": "NaN in the code of -0, one zero", "none": "-0"}[record.specials]  # fmt: skip
 
 
 def _values(record: Format) -> NDArray[np.float64]:

@@ -20,6 +20,7 @@ from accelsim.numerics.quantize import Quantization
 from accelsim.program.digest import program_digest
 from accelsim.program.repeats import commands_of
 from accelsim.program.table import Program
+from accelsim.results.narrow_operands import narrow_operands
 from accelsim.timing import Timeline, UnitTime
 from accelsim.units.crossbar import Crossbar
 from accelsim.workload import Workload
@@ -183,6 +184,7 @@ class Result:
         if tech.constants:
             notes.append("constants of the chip file: " + ", ".join(own.key for own in
                                                                     tech.constants))  # fmt: skip
+        notes += narrow_operands(self.workload, self.chip)
         if "assumed" in self.chip.notes:
             notes.append(str(self.chip.notes["assumed"]))
         notes += [str(note) for note in self.workload.notes.get("assumed", ())]

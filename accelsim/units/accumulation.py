@@ -11,7 +11,7 @@ threads, and pieces of K that end where chunks end cannot change a bit.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -22,7 +22,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.fields import Bounds
 from accelsim.formats import Block, Fixed, Format, Grid, Integer, Minifloat, get
 from accelsim.formats.random_bits import key_of, mixed, word_at
-from accelsim.formats.rounding import mode_of, packed, rounded, rounding_named
+from accelsim.formats.rounding import draws, mode_of, packed, rounded, rounding_named
 from accelsim.units.accumulation_loops import (
     LOW_WORD,
     any_loop,
@@ -70,6 +70,8 @@ class Accumulation:
     a rounding's name, or "exact": an adder that never rounds, refused where it would have to.
     product: "exact", or the format that each product is rounded to first (to nearest even).
     overflow: default the format's. random_bits: 1..16, of stochastic rounding; seed: its seed.
+    result: rounding of a finished sum to the format it leaves in (units/finished_sums.py), default
+    that format's own.
     """
 
     format: str = "fp32"
@@ -79,6 +81,7 @@ class Accumulation:
     overflow: Literal["", "saturate", "infinity", "nan", "wrap"] = ""
     random_bits: Annotated[int, Bounds(1, MOST_RANDOM_BITS)] = 12
     seed: int = 0
+    result: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +139,8 @@ def adder(how: Accumulation, left: str | Grid, right: str | Grid) -> Adder:
     if product is not None:
         grid_of(product, "accumulator")
     exact = how.rounding == "exact"
+    if how.result:
+        how = replace(how, result=rounding_named(how.result))
     _, overflow = record.choices(None, how.overflow or None)
     found = Adder(how, record, grid, "toward_zero" if exact else rounding_named(how.rounding), overflow,
                   operands, product)  # fmt: skip
@@ -145,7 +150,7 @@ def adder(how: Accumulation, left: str | Grid, right: str | Grid) -> Adder:
     if overflow == "wrap" and (not whole or grid.quantum > found.quantum or product is not None):
         raise _refused("wrap", f"{how.format} wraps only where nothing is rounded",
                        "write overflow: saturate, or an accumulator with the products' fraction")  # fmt: skip
-    drawn = how.random_bits if found.rounding == "stochastic" else 0
+    drawn = how.random_bits if draws(found.rounding) else 0
     wide = sum(item.precision for item in operands) > FLOAT64 or grid.precision + drawn > FLOAT64 - 2
     if wide and overflow != "wrap":
         raise _refused("wide", f"sums of {grid.precision} bits of products of {found.product_bits} bits "

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.formats.random_bits import word_at
-from accelsim.formats.rounding import DIRECTED, NEAREST, STOCHASTIC, rounded
+from accelsim.formats.rounding import DIRECTED, NEAREST, STOCHASTIC, TO_EVEN, rounded
 from accelsim.units.accumulation_steps import (
     cut_step,
     nearest_step,
@@ -174,14 +174,14 @@ def any_row(s: Any, term: Any, low: Any, high: Any, number: Any, shift: Any, mod
     none, zero = U32(0), np.int64(0)
     if kind == NEAREST:  # one loop each, so that each becomes vector code
         for j in range(width):
-            s[j] = any_step(s[j], term[j], none, zero, NEAREST, positive, zero, zero, grid)
+            s[j] = any_step(s[j], term[j], none, zero, NEAREST, positive, negative, zero, grid)
     elif kind == DIRECTED:
         for j in range(width):
             s[j] = any_step(s[j], term[j], none, zero, DIRECTED, positive, negative, zero, grid)
     else:
         for j in range(width):
             word = random_word(low[j], high[j], number)
-            s[j] = any_step(s[j], term[j], word, shift, STOCHASTIC, zero, zero, bits, grid)
+            s[j] = any_step(s[j], term[j], word, shift, STOCHASTIC, zero, negative, bits, grid)
 
 
 def products(term: Any, factor: Any, row: Any, product: Any, grid: Any, width: Any) -> None:
@@ -189,7 +189,7 @@ def products(term: Any, factor: Any, row: Any, product: Any, grid: Any, width: A
     zero = np.int64(0)
     if product:
         for j in range(width):
-            term[j] = rounded(factor * row[j], zero, NEAREST, zero, zero, zero, grid)
+            term[j] = rounded(factor * row[j], zero, NEAREST, TO_EVEN, TO_EVEN, zero, grid)
     else:
         for j in range(width):
             term[j] = factor * row[j]
@@ -251,7 +251,7 @@ def plain_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, p
                 at = int(first) + k
                 term = a[:, k, None] * b[k]
                 if product:
-                    term = rounded(term, zero, NEAREST, zero, zero, zero, product_grid)
+                    term = rounded(term, zero, NEAREST, TO_EVEN, TO_EVEN, zero, product_grid)
                 word, shift = random_word(low, high, U32(at // share)), place + 32 // share * (at % share)
                 s = any_step(s, term, word, shift, kind, positive, negative, bits, grid)
             word = random_word(low, ~high, U32(int(first) + end))

@@ -43,7 +43,7 @@ class Accumulator:
     depth: entries a column, for location "column".
 
     format: of the sums, instead of an integer of ``bits`` (which follow from it); chunk, rounding,
-    product, random_bits and seed as units.accumulation has them. A float takes its own overflow
+    product, random_bits, seed and result as units.accumulation has them. A float takes its own overflow
     where "wrap" stands.
     """
 
@@ -57,6 +57,7 @@ class Accumulator:
     product: str = "exact"
     random_bits: Annotated[int, Bounds(1, 16)] = 12
     seed: Annotated[int, Bounds(0, 1 << 62)] = 0
+    result: str = ""
 
     def __post_init__(self) -> None:
         if self.format in FORMATS:
@@ -67,7 +68,7 @@ class Accumulator:
         """The same as units.accumulation takes it."""
         over = "" if self.overflow == "wrap" and not isinstance(get(self.format), Integer) else self.overflow
         return Accumulation(self.format, self.chunk, self.rounding, self.product, over,
-                            self.random_bits, self.seed)  # fmt: skip
+                            self.random_bits, self.seed, self.result)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,11 @@ class Rate:
     factor: Annotated[int, Bounds(1, 64)] = 1
     along: Literal["k", "n"] = "k"
     accumulator: Accumulator | None = None
+
+
+def _holds(multiplier: str, operand: str) -> bool:
+    wide, narrow = get(multiplier), get(operand)
+    return isinstance(wide, Integer) and isinstance(narrow, Integer) and wide.holds(narrow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,18 +133,31 @@ class MacArray(Unit):
     epilogue_latency: Annotated[int, Bounds(0, 1024)] = 4
 
     def rate(self, input_format: str, weight_format: str) -> Rate:
-        """The rate of a format pair; InputError with the choices when the array has none."""
+        """The rate that a pair of formats runs at: its own, else that of a wider integer multiplier.
+
+        Of several that hold both operands: the one of most products a cycle, then the smallest.
+        InputError with the choices when there is none.
+        """
         for rate in self.rates:
             if (rate.input, rate.weight) == (input_format, weight_format):
                 return rate
+        wider = [rate for rate in self.rates
+                 if _holds(rate.input, input_format) and _holds(rate.weight, weight_format)]  # fmt: skip
+        if wider:
+            return min(wider, key=lambda rate: (-rate.factor, get(rate.input).bits * get(rate.weight).bits))
         pairs = ", ".join(f"{rate.input} x {rate.weight}" for rate in self.rates)
         raise InputError(
             Problem(
                 "mac_array.format",
                 f"{self.name} does not multiply {input_format} x {weight_format}",
-                f"write one of: {pairs}",
+                f"write one of: {pairs}, or narrower integers",
             )
         )
+
+    def multiplication(self, input_format: str, weight_format: str) -> str:
+        """The action of one product of a pair of formats: of the multiplier that it runs on."""
+        rate = self.rate(input_format, weight_format)
+        return f"mac_{rate.input}_{rate.weight}"
 
     def adder(self, rate: Rate) -> tuple[Adder, int] | None:
         """(adder, products it takes as one exact sum) of a pair of formats; None where sums are plain
@@ -259,8 +278,10 @@ class MacArray(Unit):
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
         """Counts of one execution; mac_counts.py has the formulas.
 
-        mac_<input>_<weight>: useful multiply-accumulates, m n k exactly. register_bits: bits
-        clocked into operand, product, partial-sum, stationary and drain registers.
+        mac_<input>_<weight>: useful multiply-accumulates, m n k exactly, of the multiplier's own
+        formats, also where narrower integers run on it. register_bits: bits
+        clocked into operand, product, partial-sum, stationary and drain registers, as wide as they
+        are whatever runs.
         accumulator_bits: bits read and written in the elements' accumulators (accumulators under
         the columns or in SRAM are memories: their traffic is in the operands). requantize: outputs
         finished in the output pipeline. idle_slots: multiply slots of the interval without useful

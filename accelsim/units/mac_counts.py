@@ -12,14 +12,13 @@ import numpy as np
 
 from accelsim.formats import FORMAT_NAMES, get
 from accelsim.program.opcodes import Flag, Opcode
-from accelsim.program.table import Column, Shapes
+from accelsim.program.table import Shapes
 from accelsim.units.base import Counts
 
 if TYPE_CHECKING:
     from accelsim.units.mac_array import MacArray
 
 OUTPUT_STATIONARY, WEIGHT_STATIONARY = 0, 1
-_WIDTHS = np.array([get(name).bits for name in FORMAT_NAMES], np.float64)
 
 
 def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
@@ -44,12 +43,21 @@ def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
     pair = shapes.format_a * len(FORMAT_NAMES) + shapes.format_b
     for number in sorted(set(pair.tolist())):
         a, b = divmod(number, len(FORMAT_NAMES))
-        result[f"mac_{FORMAT_NAMES[a]}_{FORMAT_NAMES[b]}"] = np.where(pair == number, macs, 0.0)
+        name = array.multiplication(FORMAT_NAMES[a], FORMAT_NAMES[b])
+        result[name] = result.get(name, 0.0) + np.where(pair == number, macs, 0.0)
     return result
 
 
-def _bits(column: Column) -> Counts:
-    return _WIDTHS[column]
+def _bits(array: MacArray, shapes: Shapes) -> tuple[Counts, Counts]:
+    """Width of the operands' registers of each shape: the multiplier's, to which narrower operands are
+    extended at the array's edge."""
+    pair = shapes.format_a * len(FORMAT_NAMES) + shapes.format_b
+    wide = np.zeros((2, len(pair)))
+    for number in set(pair.tolist()):
+        a, b = divmod(number, len(FORMAT_NAMES))
+        rate = array.rate(FORMAT_NAMES[a], FORMAT_NAMES[b])
+        wide[:, pair == number] = [[get(rate.input).bits], [get(rate.weight).bits]]
+    return wide[0], wide[1]
 
 
 def _pass_bits(array: MacArray, shapes: Shapes) -> Counts:
@@ -62,7 +70,7 @@ def _pass_bits(array: MacArray, shapes: Shapes) -> Counts:
     wider each) are registered.
     """
     m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
-    bits_a, bits_b = _bits(shapes.format_a), _bits(shapes.format_b)
+    bits_a, bits_b = _bits(array, shapes)
     rows, columns, _ = array.used(shapes)
     leaves = array.exit_rows(shapes)
     output = shapes.extents[:, 3] == OUTPUT_STATIONARY
@@ -89,7 +97,8 @@ def _preload_bits(array: MacArray, shapes: Shapes) -> Counts:
     down; on a broadcast array it is written straight into its row."""
     m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
     weight = shapes.extents[:, 3] == WEIGHT_STATIONARY
-    bits = np.where(weight, n * _bits(shapes.format_b), m * _bits(shapes.format_a))
+    bits_a, bits_b = _bits(array, shapes)
+    bits = np.where(weight, n * bits_b, m * bits_a)
     if array.structure == "broadcast":
         return np.asarray(k * bits, np.float64)
     along_k, _ = array.lanes(shapes)

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from accelsim.errors import InputError, Problem
 from accelsim.workload.operators import MacOperator, Operator, VectorOperator, Workload
 
-BITS = (2, 3, 4, 5, 6, 8, 12, 16)
+BITS = (2, 3, 4, 5, 6, 7, 8, 12, 16)
 RULE = re.compile(r"(?:w(?P<weight>\d+))?(?:a(?P<input>\d+))?|(?P<both>\d+)")
 
 

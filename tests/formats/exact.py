@@ -26,6 +26,8 @@ def decoded(record: Format, code: int) -> Number:
         return math.nan if rest else sign * math.inf
     if record.specials == "nan" and field == top_field and rest == top_rest:
         return math.nan
+    if record.specials == "fnuz" and code == 1 << (record.bits - 1):
+        return math.nan
     part = Fraction(rest, 1 << record.fraction)
     if field == 0 and record.small == "subnormals":
         return sign * part * Fraction(2) ** (1 - record.bias)
@@ -50,6 +52,9 @@ def rounded_up(rest: Fraction, odd: bool, negative: bool, rounding: str, draw: F
     return {
         "nearest_even": rest > half or (rest == half and odd),
         "nearest_away": rest >= half,
+        "nearest_up": rest > half or (rest == half and not negative),
+        "nearest_down": rest > half or (rest == half and negative),
+        "nearest_zero": rest > half,
         "toward_zero": False,
         "up": rest > 0 and not negative,
         "down": rest > 0 and negative,
@@ -73,10 +78,15 @@ def exact(record: Format, x: Fraction, rounding: str, overflow: str, draw: int =
     spacing = Fraction(2) ** (binade - grid.precision + 1)
     count = size // spacing
     rest = size / spacing - count
-    if rounding == "stochastic":
-        rest = Fraction(math.floor(rest * 2**random_bits), 2**random_bits)
-    up = rounded_up(rest, count % 2 == 1, negative, rounding, Fraction(draw, 2**random_bits))
-    found = (count + up) * spacing
+    chance = Fraction(draw, 2**random_bits)
+    if rounding == "stochastic_floor":  # from the value below, whatever the sign
+        low = math.floor(x / spacing)
+        above = math.floor((x / spacing - low) * 2**random_bits)
+        found = abs(low + (Fraction(above, 2**random_bits) + chance >= 1)) * spacing
+    else:
+        if rounding == "stochastic":
+            rest = Fraction(math.floor(rest * 2**random_bits), 2**random_bits)
+        found = (count + rounded_up(rest, count % 2 == 1, negative, rounding, chance)) * spacing
     if found < Fraction(grid.least):
         return Fraction(0)
     end = Fraction(grid.bottom if negative else grid.top)

@@ -14,7 +14,8 @@ from accelsim.formats.random_bits import key_of, mixed, word_at
 from accelsim.units.accumulation import Adder
 from accelsim.units.accumulation_steps import random_word
 
-MODES = ("nearest_even", "nearest_away", "toward_zero", "up", "down", "stochastic")
+MODES = ("nearest_even", "nearest_away", "toward_zero", "up", "down", "stochastic", "nearest_up",
+         "nearest_down", "nearest_zero", "stochastic_floor")  # fmt: skip
 
 
 def round_whole(value: int, precision: int, least_drop: int, least: int, top: int, bottom: int, mode: int,
@@ -30,9 +31,10 @@ def round_whole(value: int, precision: int, least_drop: int, least: int, top: in
     rest = size - (kept << drop)
     up = False
     if rest > 0:
-        if mode == 0 or mode == 1:
+        if mode == 0 or mode == 1 or (mode >= 6 and mode <= 8):
             double, whole = 2 * rest, 1 << drop
-            up = double > whole or (double == whole and (mode == 1 or kept % 2 == 1))
+            tie_away = mode == 1 or (mode == 0 and kept % 2 == 1) or (mode == 6 and not negative)
+            up = double > whole or (double == whole and (tie_away or (mode == 7 and negative)))
         elif mode == 3:
             up = not negative
         elif mode == 4:
@@ -40,6 +42,10 @@ def round_whole(value: int, precision: int, least_drop: int, least: int, top: in
         elif mode == 5:
             cut = rest >> (drop - bits) if drop >= bits else rest << (bits - drop)
             up = cut + draw >= (1 << bits)
+        elif mode == 9:  # from the value below, which for a negative number is the one away from zero
+            above = (1 << drop) - rest if negative else rest
+            cut = above >> (drop - bits) if drop >= bits else above << (bits - drop)
+            up = (cut + draw >= (1 << bits)) != negative
     if up:
         kept += 1
     found = kept << drop

@@ -44,6 +44,11 @@ COMBINATIONS: list[tuple[str, str, str, str, int, str, int, int]] = [
     ("fixed_4_4", "fixed_4_4", "fixed_8_8", "nearest_even", 0, "exact", 1, 3),
     ("fixed_8_8", "fixed_8_8", "fixed_16_16", "exact", 0, "exact", 1, 6),
     ("fixed_8_8", "fixed_4_12", "fixed_6_10", "stochastic", 0, "exact", 10, 2),
+    ("fixed_8_8", "fixed_4_12", "fixed_6_10", "stochastic_floor", 16, "exact", 10, 2),
+    ("fp8_152", "fp8_152", "fp16_169", "stochastic_floor", 64, "exact", 7, 9),
+    ("fp8_e4m3fnuz", "fp8_e5m2fnuz", "fp16_169", "nearest_up", 64, "exact", 1, 6),
+    ("fp8_e4m3b11fnuz", "fp8_e4m3b11fnuz", "bf16", "nearest_down", 0, "exact", 1, 3),
+    ("int7", "uint5", "int16", "nearest_zero", 8, "exact", 1, 4),
 ]  # fmt: skip
 
 
@@ -86,7 +91,8 @@ def test_against_whole_numbers(number: int) -> None:
     run_combination(number, (9, 300, 30), number)
 
 
-@pytest.mark.parametrize("rounding", ["nearest_even", "nearest_away", "toward_zero", "stochastic", "up"])
+@pytest.mark.parametrize("rounding", ["nearest_even", "nearest_away", "toward_zero", "stochastic", "up",
+                                      "nearest_up", "nearest_down", "stochastic_floor"])  # fmt: skip
 def test_each_loop_alone(rounding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few steps through the loops that are compiled (and are plain Python with NUMBA_DISABLE_JIT=1)."""
     monkeypatch.setattr(accumulation, "SMALL", 0)

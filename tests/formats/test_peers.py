@@ -17,7 +17,9 @@ ROUND = {"nearest_even": "TiesToEven", "nearest_away": "TiesToAway", "toward_zer
          "up": "TowardPositive", "down": "TowardNegative"}  # fmt: skip
 CASTS = {"fp8_e5m2": "float8_e5m2", "fp8_e4m3fn": "float8_e4m3fn", "fp8_e4m3": "float8_e4m3",
          "fp8_e3m4": "float8_e3m4", "bf16": "bfloat16", "fp6_e2m3": "float6_e2m3fn",
-         "fp6_e3m2": "float6_e3m2fn", "fp4_e2m1": "float4_e2m1fn"}  # fmt: skip
+         "fp6_e3m2": "float6_e3m2fn", "fp4_e2m1": "float4_e2m1fn",
+         "fp8_e4m3fnuz": "float8_e4m3fnuz", "fp8_e5m2fnuz": "float8_e5m2fnuz",
+         "fp8_e4m3b11fnuz": "float8_e4m3b11fnuz"}  # fmt: skip
 
 
 def float32_numbers(count: int) -> np.ndarray:
@@ -33,7 +35,7 @@ def float32_numbers(count: int) -> np.ndarray:
 @pytest.mark.parametrize("name", CASTS)
 def test_ml_dtypes(name: str) -> None:
     record, kind = get(name), getattr(ml_dtypes, CASTS[name])
-    overflow = {"ieee": "infinity", "nan": "nan", "none": "saturate"}[record.specials]  # type: ignore[attr-defined]
+    overflow = {"ieee": "infinity", "nan": "nan", "fnuz": "nan", "none": "saturate"}[record.specials]  # type: ignore[attr-defined]
     x = float32_numbers(40_000)
     with np.errstate(all="ignore"):
         theirs = x.astype(kind)
@@ -43,6 +45,33 @@ def test_ml_dtypes(name: str) -> None:
     width = np.uint8 if record.bits <= 8 else np.uint16
     codes = record.encode(x, overflow=overflow)
     assert np.array_equal(codes[finite], theirs.view(width)[finite])
+
+
+@pytest.mark.parametrize("name", [n for n in CASTS if "fnuz" in n])
+def test_every_code_and_every_neighbour_of_ml_dtypes(name: str) -> None:
+    """Each bit pattern means the same number; each number goes where theirs goes: values, points
+    halfway between neighbours, float32 numbers beside both, both ends, zeros, infinities, NaN."""
+    record, kind = get(name), getattr(ml_dtypes, CASTS[name])
+    codes = np.arange(256, dtype=np.uint8)
+    values = codes.view(kind).astype(np.float64)
+    assert np.array_equal(record.decode(codes), values, equal_nan=True)
+    assert np.signbit(record.decode(0)) == np.signbit(0.0) and np.isnan(values[128])
+    assert np.isnan(values).sum() == 1 and (values == 0).sum() == 1
+    assert np.array_equal(record.encode(values), codes)
+    finite = np.sort(values[np.isfinite(values)])
+    step = finite[-1] - finite[-2]
+    ends = finite[-1] + step * np.array([0.25, 0.5, 0.75, 1.0, 2.0, 1e6])
+    points = np.concatenate([finite, (finite[1:] + finite[:-1]) / 2, ends, -ends]).astype(np.float32)
+    assert np.array_equal(points, points.astype(np.float64))
+    x = np.concatenate([points, np.nextafter(points, np.float32(np.inf)),
+                        np.nextafter(points, np.float32(-np.inf)),
+                        np.array([0.0, -0.0, np.inf, -np.inf, np.nan], np.float32)])  # fmt: skip
+    with np.errstate(all="ignore"):
+        theirs = x.astype(kind)
+    assert np.array_equal(record.encode(x, overflow="nan"), theirs.view(np.uint8))
+    assert np.array_equal(record.quantize(x, overflow="nan"), theirs.astype(np.float64), equal_nan=True)
+    zeros = record.quantize(x, overflow="nan") == 0
+    assert not np.signbit(record.quantize(x, overflow="nan")[zeros]).any()
 
 
 def test_numpys_half() -> None:

@@ -67,14 +67,17 @@ def test_nf4_against_rational_numbers() -> None:
                 continue
             low, high = entries[below], entries[below + 1]
             tie = exact_value - low == high - exact_value
-            up = {"nearest_even": exact_value - low > high - exact_value or (tie and below % 2 == 1),
-                  "nearest_away": exact_value - low > high - exact_value or (tie and exact_value > 0),
+            nearer = exact_value - low > high - exact_value
+            up = {"nearest_even": nearer or (tie and below % 2 == 1),
+                  "nearest_away": nearer or (tie and exact_value > 0),
+                  "nearest_zero": nearer or (tie and exact_value < 0),
+                  "nearest_up": nearer or tie, "nearest_down": nearer,
                   "toward_zero": exact_value < 0, "up": True, "down": False}[rounding]  # fmt: skip
             assert Fraction(got) == (high if up else low), (rounding, value)
 
 
 @pytest.mark.parametrize("name", ["fp8_152", "fp16_169", "dlfloat16", "bf16", "fp32", "hfp8_143", "int8",
-                                  "fixed_8_8", "fp4_e2m1"])  # fmt: skip
+                                  "fixed_8_8", "fp4_e2m1", "fp8_e4m3fnuz", "uint3"])  # fmt: skip
 def test_compiled_is_plain(name: str) -> None:
     """Below and above the size at which a loop is compiled, float32 and float64, in parts or not."""
     record = get(name)
@@ -113,3 +116,37 @@ def test_published_corners() -> None:
     fixed = get("fixed_8_8")
     assert fixed.largest == 128 - 2.0**-8 and fixed.lowest == -128
     assert fixed.quantize(200.0, overflow="wrap") == -56
+
+
+def test_halves_of_negative_numbers() -> None:
+    """floor(x + 1/2), ceil(x - 1/2), and the two symmetric ones."""
+    x = np.array([-3.5, -2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5])
+    whole = get("int8")
+    assert whole.quantize(x, "nearest_up").tolist() == [-3, -2, -1, 0, 1, 2, 3, 4]
+    assert whole.quantize(x, "nearest_down").tolist() == [-4, -3, -2, -1, 0, 1, 2, 3]
+    assert np.array_equal(whole.quantize(x, "nearest_up"), np.floor(x + 0.5))
+    assert np.array_equal(whole.quantize(x, "nearest_down"), np.ceil(x - 0.5))
+    assert whole.quantize(x, "nearest_zero").tolist() == [-3, -2, -1, 0, 0, 1, 2, 3]
+    assert whole.quantize(x, "nearest_away").tolist() == [-4, -3, -2, -1, 1, 2, 3, 4]
+    assert np.array_equal(whole.quantize(x, "half_up"), whole.quantize(x, "nearest_up"))
+    assert np.array_equal(whole.quantize(x, "half_down"), whole.quantize(x, "nearest_down"))
+
+
+def test_twos_complement_stochastic_rounding_is_a_floor_of_sums() -> None:
+    """floor(x + draw / 2^R) of x cut below R bits: what an adder and a shifter do, also below zero.
+    With few bits it is biased downwards on both sides, the sign-magnitude one towards zero."""
+    record, bits = get("fixed_8_8"), 3
+    rng = np.random.default_rng(6)
+    x = rng.integers(-(1 << 30), 1 << 30, 5000) * 2.0**-23  # 15 bits beyond the last kept
+    x = np.concatenate([x, -x, np.arange(-20, 20) * 2.0**-11])
+    draw = (word_at(key_of(4), np.arange(len(x))) >> np.uint64(64 - bits)).astype(float)
+    wanted = np.floor(np.floor(x * 256 * 2**bits) / 2**bits + draw / 2**bits) / 256
+    wanted = np.clip(wanted, record.lowest, record.largest)
+    assert np.array_equal(record.quantize(x, "stochastic_floor", seed=4, random_bits=bits), wanted)
+    above = x > 0
+    plain = record.quantize(x, "stochastic", seed=4, random_bits=bits)
+    assert np.array_equal(plain[above], wanted[above]) and not np.array_equal(plain, wanted)
+    some = np.full(40_000, -1.0 - 2.0**-8 / 16)  # half of the last of three random bits: 1/16 of a spacing
+    means = [(record.quantize(some, how, seed=2, random_bits=bits).mean() + 1) * 256
+             for how in ("stochastic", "stochastic_floor")]  # fmt: skip
+    assert means[0] == 0 and means[1] == pytest.approx(-1 / 8, abs=0.01)

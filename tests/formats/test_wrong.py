@@ -34,7 +34,7 @@ SETTINGS: list[tuple[str, Any, dict[str, Any], str]] = [
     ("accumulator of a codebook", "nf4", {}, "accumulate.format"),
     ("accumulator of blocks", "mxfp8_e4m3", {}, "accumulate.format"),
     ("operand of a codebook", "fp32", {"input": "nf4"}, "accumulate.format"),
-    ("unknown operand", "fp32", {"weight": "int7"}, "format.unknown"),
+    ("unknown operand", "fp32", {"weight": "int9"}, "format.unknown"),
     ("exact in too few bits", {"format": "int8", "rounding": "exact"}, {"input": "int8", "weight": "int8"},
      "accumulate.narrow"),
     ("exact in a float", {"format": "fp32", "rounding": "exact"}, {"input": "int8", "weight": "int8"},

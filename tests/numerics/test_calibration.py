@@ -175,7 +175,7 @@ WRONG = {
     "rule of 9 bits": ((*RUN, "--bits", "conv1=9"), "no rule of precision"),
     "rule of nothing": ((*RUN, "--bits", "layer3.*=4"), "matches no operator"),
     "rule of a pool": ((*RUN, "--bits", "pool1=4"), "matches no operator"),
-    "formats that the array lacks": ((*RUN, "--bits", "conv1=4"), "does not multiply"),
+    "formats that the array lacks": ((*RUN, "--bits", "conv1=16"), "does not multiply"),
     "no picture": ((*RUN, "--input", "BROKEN"), "not a readable picture"),
     "picture bomb": ((*RUN, "--input", "BOMB"), "pixels"),
     "missing picture": ((*RUN, "--input", "none.png"), "no such file"),
