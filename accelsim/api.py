@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim import resources
-from accelsim.analog.reuse import REFERENCE_AGE
 from accelsim.chip import Chip
 from accelsim.energy import charge, counts_of, spread, work_of
 from accelsim.errors import ConservationError, InputError, Problem
@@ -259,9 +258,7 @@ def _values(program: Any, chip: Chip, workload: Workload, prepared: Prepared,
         f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
         for name, (part, whole) in done.clipped.items() if part > CLIPS * whole
     ]
-    if done.reuse_error is not None:
-        notes.append(f"IR drop reused from an age of {REFERENCE_AGE:g} s, error "
-                     f"{100 * done.reuse_error:.2g} % of the sums (sampled)")  # fmt: skip
+    notes += done.notes
     again = done.activity.get("repeated", np.zeros(0))
     if again.any():
         vectors = program.shapes.extents[program.commands.shape[program.rows(Opcode.MVM)], 0].sum()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +14,7 @@ from accelsim.analog.parts import Tile
 from accelsim.analog.read_noise import Shares, shares, signed
 from accelsim.analog.reuse import REFERENCE_AGE, VECTORS, attenuation, sampled_error
 from accelsim.analog.scheme import device_targets, split_codes, targets
+from accelsim.analog.slices import Losses, Split
 from accelsim.analog.sums import (
     COARSE,
     Shorts,
@@ -47,13 +48,32 @@ class Programmed:
     stream: Stream
 
     @cached_property
-    def split(self) -> tuple[tuple[Floats, ...], tuple[Floats, ...]]:
-        """(values in -1..1, what 1 stands for in codes) of every slice."""
+    def split(self) -> Split:
+        """The codes in slices, columns flipped where the scheme says so."""
         flip = np.ones(self.codes.shape[1])
         if self.tile.scheme.sign == "flipped":
             flip = np.where(self.codes.sum(axis=0) > 0, -1.0, 1.0)
-        found = split_codes(self.codes * flip.astype(np.int64), self.top, self.tile.scheme)
-        return found.parts, tuple(factor * flip for factor in found.factors)
+        found = split_codes(self.codes * flip.astype(np.int64), self.top, self.tile.scheme, self._losses)
+        return replace(found, factors=tuple(factor * flip for factor in found.factors))
+
+    def _losses(self, steps: int) -> Losses:
+        """What a digit of so many steps loses: what programming leaves of it, and the converters. The age is
+        not known where weights are written."""
+        tile, device, scheme = self.tile, self.tile.device, self.tile.scheme
+        part = np.arange(steps + 1, dtype=np.float64)[:, None] * scheme.part(steps)
+        span, full = device.g_max - device.g_min, steps * scheme.part(steps)
+        sides = targets(part, device, scheme)
+        square = np.zeros(steps + 1)
+        for side in sides:
+            square = square + (device.write_sigma(side[:, 0]) / span) ** 2
+        if scheme.sign != "differential":  # twice the difference to the reference cell
+            square = 4.0 * (square + square[0])
+        noise, deviations = tile.output_noise**2, WIDE
+        if tile.adc.range and tile.adc.bits:
+            step = Converter(max(tile.adc.bits, 2), tile.adc.range).step
+            noise, deviations = noise + step * step / 12.0, 0.0
+        rms = tile.drive.rms if tile.drive.mode != "bit_serial" else float(np.sqrt(0.5))
+        return Losses(square / full**2 / scheme.devices, noise / full**2, deviations, tile.adc.bits, rms)
 
     @cached_property
     def cells(self) -> list[list[list[Cells]]]:
@@ -61,7 +81,7 @@ class Programmed:
         column more."""
         device, scheme = self.tile.device, self.tile.scheme
         found = []
-        for number, part in enumerate(self.split[0]):
+        for number, part in enumerate(self.split.parts):
             if scheme.sign != "differential":
                 part = np.concatenate([part, np.zeros((len(part), 1))], axis=1)
             sides = []

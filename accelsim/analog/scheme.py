@@ -6,12 +6,14 @@ of one cell and a reference column); each conductance is held by one or several 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.analog.slices import Digits, Losses, Split, in_digits
 from accelsim.devices.base import Device, Floats
 from accelsim.devices.levels import error_spaced, evenly_spaced, nearest
 from accelsim.fields import Bounds
@@ -49,6 +51,18 @@ class Scheme:
         """Devices that hold one weight."""
         return self.slices * self.sides * self.devices
 
+    def digits(self, top: int) -> Digits:
+        """What a slice holds of codes up to ``top``: a side of a pair has all levels, a single cell those on
+        either side of its middle."""
+        steps = self.base(top) - 1
+        return Digits(steps if self.sign == "differential" else max(1, steps // 2), self.slices)
+
+    def part(self, steps: int) -> float:
+        """Value in -1..1 of one step of a digit. A single cell of an even number of levels leaves one out."""
+        if self.sign == "differential" or not self.levels:
+            return 1.0 / steps
+        return 2.0 / (self.levels - 1)
+
     @property
     def spare_columns(self) -> int:
         """Columns of a crossbar that hold no weights."""
@@ -64,39 +78,34 @@ class Scheme:
         return base
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
-    """Codes of one block in slices. parts: of each slice, values in -1..1 of the largest conductance,
-    (rows, columns). factors: of each slice, what 1 stands for in codes, (columns,)."""
-
-    parts: tuple[Floats, ...]
-    factors: tuple[Floats, ...]
+def without(steps: int) -> Losses:
+    """No loss: of ideal cells and converters."""
+    return Losses(np.zeros(steps + 1))
 
 
-def split_codes(codes: Ints, top: int, scheme: Scheme) -> Split:
+def split_codes(
+    codes: Ints, top: int, scheme: Scheme, losses: Callable[[int], Losses] = without
+) -> Split:
     """The slices of weight codes (rows, columns); with enough levels they add up to the codes exactly.
 
-    One slice: every column's largest code (or the format's) fills a cell. Several: digits of the
-    magnitude, least significant first, all with the code's sign.
+    Cells of any conductance, or of levels at uneven distances, in one slice: every column's largest
+    code (or the format's) takes the whole span. Else a code becomes digits of the slices, all with its
+    sign, as slices.py chooses. losses: of a digit by its steps.
     """
-    size = np.abs(codes).astype(np.float64)
-    peak = np.maximum(size.max(axis=0, initial=0.0), 1.0)
+    size = np.abs(codes).astype(np.int64)
+    peak = np.maximum(size.max(axis=0, initial=0), 1)
     if scheme.scaling == "format":
-        peak = np.full_like(peak, float(top))
+        peak = np.full_like(peak, max(top, int(peak.max(initial=1))))
     sign = np.sign(codes).astype(np.float64)
-    if scheme.slices == 1:
-        return Split((sign * (size / peak),), (peak,))
-    base = scheme.base(top)
-    most = float(base**scheme.slices - 1)
-    unit = np.ones_like(peak) if most >= top else peak / most
-    rest = np.minimum(np.rint(size / unit), most).astype(np.int64)
-    parts, factors = [], []
-    for number in range(scheme.slices):
-        digit = rest % base
-        rest = rest // base
-        parts.append(sign * (digit / (base - 1.0)))
-        factors.append(unit * float(base**number * (base - 1)))
-    return Split(tuple(parts), tuple(factors))
+    if scheme.slices == 1 and (not scheme.levels or scheme.spacing == "error"):
+        whole = peak.astype(np.float64)
+        return Split((sign * (size / whole),), (whole,), np.ones_like(whole), np.ones_like(peak))
+    digits = scheme.digits(top)
+    found, unit, used = in_digits(size, peak, digits, losses(digits.steps))
+    parts = tuple(sign * (digit * scheme.part(digits.steps)) for digit in found)
+    factors = tuple(np.where(used > i, unit * digits.radix**i, 0.0) / scheme.part(digits.steps)
+                    for i in range(scheme.slices))  # fmt: skip
+    return Split(parts, factors, 1.0 / unit, used)
 
 
 def placed_levels(device: Device, scheme: Scheme) -> Floats | None:
@@ -115,18 +124,22 @@ def targets(part: Floats, device: Device, scheme: Scheme) -> tuple[Floats, ...]:
     """Target conductances (siemens) of each side of one slice: (plus, minus), or (cell,).
 
     part: values in -1..1. Zero stands at the device's smallest conductance on both sides of a pair,
-    and in the middle of the range of a single cell.
+    and a single cell at the middle of its range, or at the level there.
     """
     low, span = device.g_min, device.g_max - device.g_min
     levels = placed_levels(device, scheme)
     if scheme.sign == "differential":
-        sides = [np.maximum(part, 0.0), np.maximum(-part, 0.0)]
+        found = [low + span * np.maximum(part, 0.0), low + span * np.maximum(-part, 0.0)]
     else:
-        sides = [(part + 1.0) * 0.5]
-    found = [low + span * side for side in sides]
+        found = [(low + 0.5 * span if levels is None else levels[middle(len(levels))]) + 0.5 * span * part]
     if levels is not None:
         found = [levels[nearest(levels, goal)] for goal in found]
     return tuple(np.minimum(goal, device.g_max) for goal in found)
+
+
+def middle(levels: int) -> int:
+    """Number of the level that a single cell holds zero at: as many above it as below, or one more."""
+    return (levels - 1) // 2
 
 
 def device_targets(goal: Floats, device: Device, scheme: Scheme) -> list[Floats]:

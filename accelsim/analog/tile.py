@@ -135,7 +135,7 @@ class Block(Programmed):
         full = 1.0 if self.tile.drive.mode == "bit_serial" else float(self.drive_top)
         perfect = not (adc.gain_error or adc.offset_error or adc.nonlinearity) and pick is None
         reads = [(unit, Driven(part), which) for unit, part, which in self.reads(codes)]
-        for number, factor in enumerate(self.split[1]):
+        for number, factor in enumerate(self.split.factors):
             for turn, (unit, driven, which) in enumerate(reads):
                 matrix, converter = self.weights[number][which], self.converters[number][which]
                 sums, one = driven.sums(matrix, self.shorts[number][which], COARSE, outputs)

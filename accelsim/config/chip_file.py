@@ -15,6 +15,7 @@ from accelsim.config.overrides import apply_overrides
 from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import Reader
 from accelsim.config.yaml_source import Node, Place, load_yaml
+from accelsim.devices import kept
 from accelsim.energy.rows import families
 from accelsim.errors import InputError, Problem
 from accelsim.units.crossbar import Crossbar
@@ -210,11 +211,13 @@ class ChipReader(Reader):
         return self.with_device_file(made, value.value) if isinstance(made, Crossbar) else made
 
     def with_device_file(self, unit: Crossbar, items: dict[str, tuple[Place, Node]]) -> Crossbar:
-        """A device file is named from the chip file's folder; one on the command line from here."""
-        if not unit.device.endswith(".json") or items["device"][1].place.file != self.source:
+        """A device file is named from the chip file's folder, one on the command line from here; and is the one
+        that stands there now."""
+        if not unit.device.endswith(".json"):
             return unit
-        beside = Path(self.source).parent / unit.device
-        return replace(unit, device=str(beside))
+        beside = items["device"][1].place.file == self.source
+        path = str(Path(self.source).parent / unit.device) if beside else unit.device
+        return replace(unit, device=kept(path))
 
     def unknown(self, code: str, place: Place, path: str, name: object, what: str,
                 known: Any) -> None:  # fmt: skip

@@ -36,16 +36,21 @@ class Variants:
         return ChipReader(_with(self.root, sets), self.source, self._kept).chip()
 
 
-_KEPT: dict[tuple[str, str, str], Variants] = {}
+_KEPT: dict[tuple[str, str, str, str], Variants] = {}
 
 
 def variants_of(base: Base) -> Variants:
-    """The Variants of a sweep's base; those of the last 64 are kept."""
-    key = (base.source, base.text, canonical(base.sets))
+    """The Variants of a sweep's base; those of the last 64 are kept. InputError where a file that the base
+    names, its device's, holds something else by now."""
+    key = (base.source, base.text, canonical(base.sets), base.digest)
     if key not in _KEPT:
+        made = Variants(base.text, base.source, base.sets)
+        if made.base.digest != base.digest:
+            raise InputError(Problem("sweep.changed", "names a device file that has changed since the sweep "
+                                     "was read", "run the sweep again", file=base.source))  # fmt: skip
         if len(_KEPT) >= 64:
             _KEPT.clear()
-        _KEPT[key] = Variants(base.text, base.source, base.sets)
+        _KEPT[key] = made
     return _KEPT[key]
 
 

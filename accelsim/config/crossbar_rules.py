@@ -73,6 +73,9 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
                "write 2, or cells.sign: differential")
     if cells.levels == 1:
         yield "cells.levels", "levels", "one level holds nothing", "write 0 for any, or 2 and more"
+    if cells.levels == 2 and cells.sign != "differential":
+        yield ("cells.levels", "levels", "a single cell of two levels has none on either side of zero",
+               "write 3 and more, 0 for any, or cells.sign: differential")
     if cells.slices > 1 and cells.sign != "differential":
         yield ("cells.slices", "slices", "slices carry the sign in pairs", "write sign: differential")
     if cells.slices > 1 and cells.spacing == "error":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from accelsim import shipped
@@ -115,13 +114,8 @@ class BaseReader(Reader):
             self.problems += [problem for problem in error.problems if problem not in self.problems]
             return False
         sets: tuple[tuple[str, Plain], ...] = tuple((key, node.plain()) for key, node in self.sets[name])
-        digest = chip.digest
-        crossbar = chip.crossbar
-        if crossbar is not None and crossbar.device.endswith(".json"):
-            content = read_text(crossbar.device)
-            digest = hashlib.sha256(f"{digest} {content}".encode()).hexdigest()
         self.chips[name] = chip
-        self.bases[name] = Base(name, source, text, sets, crossbar is not None, digest)
+        self.bases[name] = Base(name, source, text, sets, chip.crossbar is not None, chip.digest)
         return True
 
     def beside(self, key: str, node: Node) -> Node:

@@ -21,20 +21,35 @@ NUMBERS = {"g_max_us": (1e-3, 1e4), "read_s": (1e-12, 1.0), "reference_s": (1e-9
 
 def load_device(path: str | Path) -> Statistical:
     """The model of a device file; InputError names everything that is wrong in it."""
-    where = str(path)
+    return device_of(read_content(path), str(path))
+
+
+def read_content(path: str | Path) -> bytes:
+    """What stands in a device file; InputError where it cannot be read."""
     try:
-        row = json.loads(Path(path).read_text("utf-8"))
+        return Path(path).read_bytes()
     except FileNotFoundError:
-        raise InputError(Problem("device.missing", "there is no such file", "check the path",
-                                 file=where)) from None  # fmt: skip
+        raise _refused(path, "device.missing", "there is no such file", "check the path") from None
     except (OSError, ValueError):
-        raise InputError(Problem("device.file", "is not a JSON file", "write it with `accelsim device fit`",
-                                 file=where)) from None  # fmt: skip
+        raise _refused(path, "device.file", "cannot be read", "name a device file") from None
+
+
+def device_of(content: bytes, where: str) -> Statistical:
+    """The model that the content of a device file gives; InputError as load_device."""
+    try:
+        row = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError):
+        raise _refused(where, "device.file", "is not a JSON file",
+                       "write it with `accelsim device fit`") from None  # fmt: skip
     problems = list(_problems(row)) if isinstance(row, dict) else [("", "holds no keys")]
     if problems:
         raise InputError([Problem("device.key", message, "see devices/tables/statistical.json", key, where)
                           for key, message in problems])  # fmt: skip
-    return from_record(str(row.get("name", Path(path).stem)), {"source": where, **row})
+    return from_record(str(row.get("name", Path(where).stem)), {"source": where, **row})
+
+
+def _refused(path: str | Path, code: str, message: str, fix: str) -> InputError:
+    return InputError(Problem(code, message, fix, file=str(path)))
 
 
 def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
@@ -49,7 +64,7 @@ def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
                 np.linspace(0.0, 1.0, 65))  # fmt: skip
             if values.shape != (65,) or not np.isfinite(values).all() or (values < 0).any():
                 found.append((key, "is negative or not finite somewhere in 0..1"))
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError):
             found.append((key, "is no curve: write poly, clamp_log, power, below or points"))
     return found
 

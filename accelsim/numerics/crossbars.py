@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.analog.reuse import REFERENCE_AGE
+from accelsim.analog.slices import Split
 from accelsim.analog.tile import Block
 from accelsim.chip import Chip
+from accelsim.formats import integer
 from accelsim.noise import Stream
 from accelsim.numerics.network import Network
 from accelsim.program.table import Program
 from accelsim.workload import MacOperator
 
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 
@@ -78,12 +82,44 @@ class CrossbarRun:
         for (name, *_), block in self.blocks.items():
             yield name, block.seen.clipped, block.seen.conversions
 
+    def notes(self) -> list[str]:
+        """What was chosen for the weights' cells, and what was assumed of their wires."""
+        notes = self._slices()
+        error = self.reuse_error()
+        if error is not None:
+            notes.append(f"IR drop reused from an age of {REFERENCE_AGE:g} s, error {100 * error:.2g} % of the "
+                         "sums (sampled)")  # fmt: skip
+        return notes
+
+    def _slices(self) -> list[str]:
+        """How codes of every width fill the slices, one line a width; none where a cell holds any code."""
+        scheme = self.tile.scheme
+        if scheme.slices == 1 and not scheme.levels:
+            return []
+        by: dict[int, list[Split]] = {}
+        for (name, *_), block in self.blocks.items():
+            bits = integer(self.network.weight_formats[name]).bits
+            by.setdefault(bits, []).append(block.split)
+        levels = f"{scheme.levels} levels" if scheme.levels else "any conductance"
+        return [
+            f"{bits}-bit weight codes stand in {_span([split.used for split in splits])} of "
+            f"{scheme.slices} slices of {levels}, times {_span([split.multiples for split in splits])}, "
+            "whichever loses least"
+            for bits, splits in sorted(by.items())
+        ]
+
     def reuse_error(self) -> float | None:
         """The largest sampled error of reused IR drop, one crossbar an operator; None without any."""
         if self.tile.lines is None or self.tile.ir_drop != "reuse":
             return None
         first = {name: block for (name, *_), block in reversed(self.blocks.items())}
         return max((block.reuse_error() for block in first.values()), default=0.0)
+
+
+def _span(parts: Sequence[Ints] | Sequence[Floats]) -> str:
+    """The least and the largest of all numbers, or the one that they are."""
+    low, high = min(float(part.min()) for part in parts), max(float(part.max()) for part in parts)
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
 
 
 def diagonal(weights: Ints) -> Ints:

@@ -42,13 +42,13 @@ class Execution:
     """tensors: codes of every tensor as stored off chip. macs: multiply-accumulates executed.
     activity: per-command columns: "zero_products" and "cell_charge" for energy, "repeated" (vectors
     that crossbars read again) for time too.
-    clipped: by operator on crossbars, conversions at a converter's end, and all of them. reuse_error: of
-    sums where IR drop is reused from another age, sampled."""
+    clipped: by operator on crossbars, conversions at a converter's end, and all of them. notes: what was
+    chosen and assumed where weights stand in cells."""
 
     tensors: dict[str, Ints]
     macs: int = 0
     clipped: dict[str, tuple[int, int]] = field(default_factory=dict)
-    reuse_error: float | None = None
+    notes: list[str] = field(default_factory=list)
     activity: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
@@ -131,7 +131,7 @@ class _Run:
         for op in self.workload.operators:
             self.stored[op.output] = self.tensor(op.output)
         if self.crossbars is not None:
-            self.result.reuse_error = self.crossbars.reuse_error()
+            self.result.notes = self.crossbars.notes()
         for name, clipped, all_ in self.crossbars.seen() if self.crossbars is not None else ():
             before = self.result.clipped.get(name, (0, 0))
             self.result.clipped[name] = (before[0] + clipped, before[1] + all_)

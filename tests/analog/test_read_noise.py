@@ -92,7 +92,8 @@ def test_covariance_between_products(scheme: Scheme, drive: Drive) -> None:
         block = Block(replace(QUIET, scheme=scheme, drive=drive), weights, 127, 127, True, Stream(seed))
         off = block.raw(x, 0) - x @ weights
         s2 = sum(np.asarray(factor) ** 2 * sum(matrices)
-                 for factor, matrices in zip(block.split[1], block.variance_of_reads, strict=True))  # fmt: skip
+                 for factor, matrices in zip(block.split.factors, block.variance_of_reads,
+                                                strict=True))  # fmt: skip
         for i, lag in enumerate(lags):
             a, b = slice(0, len(x) - lag), slice(lag, len(x))
             each = ((x[a] * x[b]) @ s2).mean() * block.share.covariance(lag)

@@ -167,7 +167,8 @@ def test_cost_and_current_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_noise_of_a_packed_block() -> None:
     """Zeros off the diagonal add their cells' errors: the sum's error follows the rows of the whole pack."""
     quiet = ["units.tiles.adc.bits=0", "units.tiles.compensation=none", "units.tiles.johnson=false",
-             "units.tiles.output_noise=0"]  # fmt: skip
+             "units.tiles.output_noise=0", "units.tiles.cells.scaling=format",
+             "units.tiles.age=0 s"]  # fmt: skip
     crossbar = load_chip("pcm_8level", quiet).crossbar
     assert crossbar is not None
     rng, p, k = np.random.default_rng(1), 24, 9

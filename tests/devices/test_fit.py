@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from accelsim import load_chip
 from accelsim.cli.main import main
 from accelsim.config.measurements_file import load_measurements
-from accelsim.devices import device_named, statistical
+from accelsim.devices import device_named, kept, statistical
+from accelsim.devices.files import load_device
 from accelsim.devices.fit import Measurements, fit
+from accelsim.errors import InputError
 from accelsim.noise import Stream
 
 TIMES = np.geomspace(20.0, 1e6, 12)
@@ -115,3 +119,51 @@ def test_wrong_device_files_are_refused(text: str, tmp_path: Path, monkeypatch: 
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2 and str(path) in capsys.readouterr().err
+
+
+def device_file(path: Path, g_max: float) -> Path:
+    record = {"g_max_us": g_max, "read_s": 1e-6, "reference_s": 20.0, "source": "test",
+              **{key: {"poly": [0.01]} for key in ("programming", "drift_mean", "drift_sd", "read")}}
+    path.write_text(json.dumps(record))
+    return path
+
+
+def test_a_changed_device_file_is_another_device(tmp_path: Path) -> None:
+    """Within one process: a chip keeps what it was read with, the next one has what stands there then."""
+    path = device_file(tmp_path / "mine.json", 10.0)
+    sets = [f"units.tiles.device={path}", "units.tiles.cells.levels=0"]
+    first = load_chip("pcm_8level", sets)
+    assert device_named(str(path)).g_max == pytest.approx(10e-6)
+    device_file(path, 20.0)
+    second = load_chip("pcm_8level", sets)
+    assert first.crossbar is not None and second.crossbar is not None
+    assert first.digest != second.digest and first.timing_digest == second.timing_digest
+    assert first.crossbar.tile().device.g_max == pytest.approx(10e-6)
+    assert second.crossbar.tile().device.g_max == pytest.approx(20e-6)
+    assert device_named(str(path)).g_max == pytest.approx(20e-6)
+    path.write_text("garbage")
+    for read in (lambda: device_named(str(path)), lambda: load_chip("pcm_8level", sets)):
+        with pytest.raises(InputError, match="is not a JSON file"):
+            read()
+    assert first.crossbar.tile().device.g_max == pytest.approx(10e-6)
+
+
+def test_another_process_reads_the_same_device_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker finds the file as it was, or says that it is another one."""
+    path = device_file(tmp_path / "mine.json", 10.0)
+    name = kept(str(path))
+    assert name.startswith(f"{path}#") and kept(name) == name
+    monkeypatch.setattr("accelsim.devices.library._FILES", {})
+    assert device_named(name).g_max == pytest.approx(10e-6)
+    device_file(path, 20.0)
+    with pytest.raises(InputError, match="another device"):
+        device_named(name)
+    assert kept("pcm_like") == "pcm_like" and kept(str(tmp_path / "none.json")).endswith("none.json")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"g_max_us": ' + "9" * 400 + "}", '{"g_max_us": 1e400}'])
+def test_deep_and_large_device_files_are_refused(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match="JSON file|must be a number"):
+        load_device(path)
