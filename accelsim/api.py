@@ -39,13 +39,15 @@ Progress = Callable[[str, int, int], None]
 @dataclass(slots=True)
 class Prepared:
     """What values are computed from. network: a Network. codes: of the inputs and of constants that are
-    read. reference: real values that outputs are measured against. stored: real values of stored tensors."""
+    read. reference: real values that outputs are measured against. stored: real values of stored tensors.
+    checked: what onnxruntime said of the reference (importers.onnx_check.Checked), None without a model."""
 
     network: Any
     codes: dict[str, NDArray[Any]]
     reference: dict[str, NDArray[np.float64]]
     stored: Mapping[str, NDArray[np.generic]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    checked: Any = None
 
 
 def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
@@ -121,6 +123,7 @@ def run(
     calibration: Calibration | None = None,
     samples: Mapping[str, NDArray[np.generic]] | None = None,
     fold: bool = True,
+    reference_check: str = "first",
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -134,6 +137,8 @@ def run(
     calibration: ranges from values, those on ``samples`` (default: the inputs), and clips of weights.
     fold: equal layers may be planned and timed once (docs/timing_engine.md); where values are computed they
     never are. Every figure is the same without.
+    reference_check: on how many inputs the float reference of an ONNX model is held against onnxruntime's
+    result of the whole model: "first" eight, "all" or "off"; InputError where an operator differs.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
@@ -149,7 +154,7 @@ def run(
         chosen, report = search_plan(chip, workload, search, budget, progress=progress)
     values, activity = None, None
     if prepared is None and inputs is not None:
-        prepared = prepare(chip, workload, inputs, rounding, calibration, samples)
+        prepared = prepare(chip, workload, inputs, rounding, calibration, samples, reference_check)
     if prepared is None:
         planned = run_plan(chip, workload, chosen, engine, fold)
     else:
@@ -186,9 +191,11 @@ def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list
 
 def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.generic]],
             rounding: str = "single", calibration: Calibration | None = None,
-            samples: Mapping[str, NDArray[np.generic]] | None = None) -> Prepared:  # fmt: skip
+            samples: Mapping[str, NDArray[np.generic]] | None = None,
+            reference_check: str = "first") -> Prepared:  # fmt: skip
     """The network of a workload's values on a chip, and the codes of inputs; InputError where values
-    are missing or do not fit. calibration, samples: see run; samples hold one batch or several."""
+    are missing or do not fit. calibration, samples, reference_check: see run;
+    samples hold one batch or several."""
     from accelsim.mapping.tensors import read_constants, tensor_formats
     from accelsim.numerics import Network, build_network, float_forward
     from accelsim.numerics.calibrate import ranges_of, with_ranges
@@ -199,10 +206,14 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
     resources.require(elements * ELEMENT_BYTES, f"values of {elements:,} elements",
                       "take a smaller batch or model", workload.source)  # fmt: skip
     evaluate: Evaluate
+    model, rounded, checked = None, None, None
     if str(workload.values).endswith(".onnx"):
-        from accelsim.importers.onnx_values import values_of_workload
+        from accelsim.importers.onnx_points import points_of, rounding_of
+        from accelsim.importers.onnx_values import model_values
 
-        stored, evaluate = values_of_workload(workload)
+        model = model_values(workload)
+        stored, evaluate = model.stored(), model.evaluate
+        rounded = rounding_of(points_of(model.graph, model.look))
     else:
         from accelsim.importers.vector_values import evaluator
 
@@ -210,11 +221,15 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
         evaluate = evaluator(stored)
     _check_inputs(workload, inputs)
     reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()
-                                         if k in workload.tensors}, stored, evaluate)  # fmt: skip
+                                         if k in workload.tensors}, stored, evaluate, rounded)  # fmt: skip
+    if model is not None:
+        from accelsim.importers.onnx_check import check_reference
+
+        checked = check_reference(workload, model, inputs, reference, reference_check)
     notes = []
     if calibration is not None:
         seen = [reference] if samples is None else [
-            float_forward(workload, part, stored, evaluate) for part in _batches(workload, samples)]
+            float_forward(workload, part, stored, evaluate, rounded) for part in _batches(workload, samples)]
         stored, said = with_ranges(workload, chip, stored, seen, calibration)
         notes = [f"{said} {'these inputs' if samples is None else 'the given samples'}"]
     elif str(workload.values).endswith(".onnx"):
@@ -232,7 +247,7 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
              for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
     codes |= {name: network.activations[name].encode(np.asarray(stored[name], np.float64))
               for name in read_constants(workload)}  # fmt: skip
-    return Prepared(network, codes, reference, stored, notes)
+    return Prepared(network, codes, reference, stored, notes, checked)
 
 
 def _values(program: Any, chip: Chip, workload: Workload, prepared: Prepared,
@@ -245,8 +260,10 @@ def _values(program: Any, chip: Chip, workload: Workload, prepared: Prepared,
                    (lambda i, n: progress("values", i, n)) if progress else None)  # fmt: skip
     if done.macs != workload.macs:
         raise ConservationError(f"executed {done.macs} multiply-accumulates of {workload.macs}")
-    noise = {name: signal_to_noise(reference[name], done.tensors[name], network.activations[name])
-             for name in done.tensors if name in reference}  # fmt: skip
+    checked = prepared.checked
+    truth = reference if checked is None else {**reference, **checked.outputs}
+    noise = {name: signal_to_noise(truth[name].reshape(value.shape), value, network.activations[name])
+             for name, value in done.tensors.items() if name in truth}  # fmt: skip
     outputs = [name for name, spec in workload.tensors.items() if spec.role == "output"]
     scores = {}
     if labels is not None:
@@ -265,7 +282,7 @@ def _values(program: Any, chip: Chip, workload: Workload, prepared: Prepared,
         notes.append(f"{100 * again.sum() / vectors:.3g} % of the crossbars' vectors were read again with less "
                      "input, in time and energy too")  # fmt: skip
     values = Values({name: done.tensors[name] for name in outputs}, quants, noise, scores, notes,
-                    {int(row): int(again[row]) for row in np.flatnonzero(again)})  # fmt: skip
+                    {int(row): int(again[row]) for row in np.flatnonzero(again)}, checked=checked)  # fmt: skip
     if keep:
         values.kept = Kept(done.tensors, network, prepared.stored)
     return values, dict(done.activity)

@@ -43,9 +43,11 @@ class Line:
 
 def sensitivity(chip: Chip, workload: Workload, inputs: Inputs, labels: NDArray[np.integer] | None = None,
                 bits: int = 4, calibration: Calibration | None = None, samples: Inputs | None = None,
-                rounding: str = "single") -> tuple[list[Line], float | None]:  # fmt: skip
+                rounding: str = "single", reference_check: str = "first",
+                said: list[str] | None = None) -> tuple[list[Line], float | None]:  # fmt: skip
     """(a Line of all as they are, one for each MAC operator narrow, one of all narrow; top-1 of the float
-    network, None without labels). Operators stand in order of what they cost: top-1 first, then noise."""
+    network, None without labels). Operators stand in order of what they cost: top-1 first, then noise.
+    reference_check: see api.run; what was checked is put into ``said``."""
     macs = [op for op in workload.operators if not isinstance(op, VectorOperator)]
     if not macs:
         raise InputError(Problem("sensitivity.layers", "has no layer with weights", "give another workload",
@@ -58,8 +60,10 @@ def sensitivity(chip: Chip, workload: Workload, inputs: Inputs, labels: NDArray[
     def line(name: str, kind: str, parameters: int, narrow: str, made: Workload) -> Line:
         able = with_pairs(chip, made)
         result = api.run(able, made, inputs, labels=labels, rounding=rounding, calibration=calibration,
-                         samples=samples)  # fmt: skip
+                         samples=samples, reference_check=reference_check)  # fmt: skip
         assert result.values is not None
+        if said is not None and not said and result.values.checked is not None:
+            said.append(result.values.checked.line())
         noise = result.values.signal_to_noise_db
         own = next((noise[op.output] for op in macs if op.name == name), None)
         scores.update(result.values.scores)

@@ -20,6 +20,10 @@ OPTIONS = (
                  help="Precision by name or pattern, like conv1=8, 'layer3.*=4' or fc=w4a8."),
     click.option("--edges", type=click.IntRange(2, 16), metavar="N",
                  help="Bits of the first and the last layer with weights."),
+    click.option("--reference-check", default="first", show_default=True,
+                 type=click.Choice(["first", "all", "off"]),
+                 help="Samples on which an ONNX model's float reference is held against onnxruntime: the "
+                      "first 8, all, or none."),
     click.option("--image-mean", metavar="R,G,B", help="Subtracted from a picture's channels of 0 to 1."),
     click.option("--image-std", metavar="R,G,B", help="A picture's channels are divided by it."),
 )  # fmt: skip
@@ -37,12 +41,13 @@ class Quantisation:
 
     def __init__(self, input_file: str | None, calibrate: str | None, weight_clip: str | None,
                  percentile: float | None, samples: str | None, bits: tuple[str, ...], edges: int | None,
-                 image_mean: str | None, image_std: str | None) -> None:  # fmt: skip
+                 reference_check: str, image_mean: str | None, image_std: str | None) -> None:  # fmt: skip
         from accelsim.config.image_file import channel_numbers, is_image
         from accelsim.config.inputs_file import load_arrays
         from accelsim.numerics.ranges import Calibration
 
         self.rules, self.edges = bits, edges
+        self.reference_check = reference_check
         self.mean = channel_numbers(image_mean, "--image-mean")
         self.deviation = channel_numbers(image_std, "--image-std")
         self.calibration = None

@@ -93,7 +93,7 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
     result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
                      weights=weights, mappings=mappings, rounding=rounding, search=search, budget=budget,
                      progress=progress(), fold=not no_fold, calibration=asked.calibration,
-                     samples=asked.samples(made_workload),
+                     samples=asked.samples(made_workload), reference_check=asked.reference_check,
                      keep=trace_folder is not None or reference is not None)  # fmt: skip
     if throughput:
         from accelsim.explore.throughput import steady_seconds

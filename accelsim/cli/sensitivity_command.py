@@ -55,7 +55,9 @@ def command(chip: str, workload: str, input_file: str, narrow: int, batch: int |
     work = asked.applied(api.load_workload(workload, asked.batch(batch), dims=dims_of(dims)))
     inputs, labels = asked.inputs(work)
     made = api.load_chip(chip, overrides)
-    lines, real = sensitivity(made, work, inputs, labels, narrow, asked.calibration, asked.samples(work))
+    said: list[str] = []
+    lines, real = sensitivity(made, work, inputs, labels, narrow, asked.calibration, asked.samples(work),
+                              reference_check=asked.reference_check, said=said)  # fmt: skip
     whole = json.dumps({"chip": made.name, "workload": work.name, "bits": narrow, "top1_float": real,
                         "lines": [_plain(line) for line in lines]}, indent=1) + "\n"  # fmt: skip
     if out is not None:
@@ -64,6 +66,8 @@ def command(chip: str, workload: str, input_file: str, narrow: int, batch: int |
         click.echo(whole, nl=False)
         return
     _show(lines, real, narrow)
+    for line in said:
+        click.echo(line)
     if out is not None:
         click.echo(f"written to {out}")
 

@@ -9,6 +9,7 @@ import click
 from accelsim.chip import Chip
 from accelsim.energy.report import BOUNDARIES
 from accelsim.escaping import raw, visible
+from accelsim.results import fidelity
 from accelsim.results.result import Result
 from accelsim.workload import Workload
 
@@ -106,6 +107,8 @@ def _totals(result: Result) -> None:
     if result.values is not None and result.values.scores:
         scores = result.values.scores
         click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")
+    for line in fidelity.lines(result):
+        click.echo(line)
     for note in result.assumptions:
         click.echo(f"  assumes: {note}")
     show_unused(result.chip, result.workload)

@@ -133,7 +133,8 @@ def reals(name: str, scale: str, zero: str, axis: int = -1) -> Recipe:
     """Real values of stored codes. axis: of the channels that have a scale each."""
 
     def recipe(look: Lookup) -> NDArray[np.float64]:
-        codes = np.asarray(look(name)).astype(np.int64)
+        codes = np.asarray(look(name))
+        codes = codes.astype(np.float64 if "float" in codes.dtype.name else np.int64)  # fp8 codes are values
         along = [1] * codes.ndim
         factor, offset = np.asarray(look(scale), np.float64).ravel(), np.zeros(1, np.int64)
         if zero:

@@ -21,7 +21,6 @@ from accelsim.importers.onnx_run import run_node
 from accelsim.importers.onnx_scales import reals, stated_values
 from accelsim.importers.vector_values import by_kind
 from accelsim.mapping.tensors import read_constants
-from accelsim.numerics.network import Evaluate
 from accelsim.workload import VectorOperator, Workload
 
 Array = NDArray[Any]
@@ -111,10 +110,7 @@ class ModelValues:
         return made.reshape(op.output_shape)
 
 
-def values_of_workload(workload: Workload) -> tuple[dict[str, Array], Evaluate]:
-    """Stored tensors of a Workload that came from an .onnx file, and what computes its vector
-    operators; the file is read again, with the same dimensions."""
+def model_values(workload: Workload) -> ModelValues:
+    """Values of a Workload that came from an .onnx file; the file is read again, with the same dimensions."""
     notes = workload.notes
-    imported = import_model(str(workload.values), notes.get("dims"), notes.get("batch"))
-    values = ModelValues(imported)
-    return values.stored(), values.evaluate
+    return ModelValues(import_model(str(workload.values), notes.get("dims"), notes.get("batch")))

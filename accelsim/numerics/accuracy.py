@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,13 @@ from accelsim.mapping.tensors import read_constants
 from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
 from accelsim.numerics.network import Evaluate, has_arithmetic, no_evaluator
 from accelsim.numerics.quantize import Quantization
-from accelsim.workload import VectorOperator, Workload
+from accelsim.workload import Operator, VectorOperator, Workload
 
 Floats = NDArray[np.float64]
+Rounded = Mapping[str, Callable[[Floats], Floats]]
+#: magnitude from which a value is a mask, such as -3.4e38 before a softmax
+UNBOUNDED = 1e30
+Replaced = Callable[[Operator, Floats], Floats]
 
 
 def top1(scores: NDArray[np.generic], labels: NDArray[np.integer]) -> float:
@@ -23,8 +27,13 @@ def top1(scores: NDArray[np.generic], labels: NDArray[np.integer]) -> float:
 
 
 def signal_to_noise(reference: Floats, codes: NDArray[np.integer], quant: Quantization) -> float:
-    """10 log10 of signal power over error power, in dB; inf without an error, -inf without a signal."""
-    return decibels(reference, reference - quant.decode(codes))
+    """10 log10 of signal power over error power, in dB; inf without an error, -inf without a signal. What the
+    reference masks (infinities and values beyond UNBOUNDED) is left out."""
+    values = quant.decode(codes)
+    bounded = np.abs(reference) < UNBOUNDED
+    if not bounded.all():
+        reference, values = reference[bounded], values.reshape(reference.shape)[bounded]
+    return decibels(reference, reference - values)
 
 
 def decibels(signal: Floats, error: Floats) -> float:
@@ -37,27 +46,36 @@ def decibels(signal: Floats, error: Floats) -> float:
 
 def float_forward(workload: Workload, inputs: Mapping[str, Floats],
                   values: Mapping[str, NDArray[np.generic]],
-                  evaluate: Evaluate = no_evaluator) -> dict[str, Floats]:  # fmt: skip
+                  evaluate: Evaluate = no_evaluator, rounded: Rounded | None = None,
+                  replaced: Replaced | None = None) -> dict[str, Floats]:  # fmt: skip
     """Every tensor in float64: the reference that quantised outputs are measured against. evaluate:
-    values of vector operators without integer arithmetic."""
+    values of vector operators without integer arithmetic. rounded: what rounds a tensor that its model
+    quantises, by name. replaced(operator, values): what the operators behind are to read instead."""
     tensors: dict[str, Floats] = {k: np.asarray(v, np.float64) for k, v in inputs.items()}
     constants = {name: np.asarray(values[name], np.float64) for name in read_constants(workload)}
     tensors |= constants
     for op in workload.operators:
-        if isinstance(op, VectorOperator):
-            made = [tensors[name] for name in op.inputs]
-            tensors[op.output] = _vector(op, made) if has_arithmetic(op) else evaluate(op, made)
-            continue
-        a = lower_input(op, tensors[op.input].reshape(op.input_shape))
-        second = values[op.weight] if workload.is_stored(op.weight) else tensors[op.weight]
-        b = weight_matrix(op, np.asarray(second, np.float64))
-        wide = np.matmul(a, b)
-        if op.bias is not None:
-            wide = wide + np.asarray(values[op.bias], np.float64).reshape(op.groups, 1, op.n)
-        if op.activation == "relu":
-            wide = np.maximum(wide, 0.0)
-        tensors[op.output] = np.asarray(raise_output(op, wide), np.float64)
+        made = _operator(workload, op, tensors, values, evaluate)
+        if rounded is not None and op.output in rounded:
+            made = rounded[op.output](made)
+        tensors[op.output] = made if replaced is None else replaced(op, made)
     return {name: value for name, value in tensors.items() if name not in constants}
+
+
+def _operator(workload: Workload, op: Operator, tensors: Mapping[str, Floats],
+              values: Mapping[str, NDArray[np.generic]], evaluate: Evaluate) -> Floats:  # fmt: skip
+    if isinstance(op, VectorOperator):
+        read = [tensors[name] for name in op.inputs]
+        return _vector(op, read) if has_arithmetic(op) else evaluate(op, read)
+    a = lower_input(op, tensors[op.input].reshape(op.input_shape))
+    second = values[op.weight] if workload.is_stored(op.weight) else tensors[op.weight]
+    b = weight_matrix(op, np.asarray(second, np.float64))
+    wide = np.matmul(a, b)
+    if op.bias is not None:
+        wide = wide + np.asarray(values[op.bias], np.float64).reshape(op.groups, 1, op.n)
+    if op.activation == "relu":
+        wide = np.maximum(wide, 0.0)
+    return np.asarray(raise_output(op, wide), np.float64)
 
 
 def real_vector(op: VectorOperator, inputs: list[Floats]) -> Floats | None:

@@ -28,6 +28,7 @@ from accelsim.drafts import draft_folder
 from accelsim.energy.report import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import CsvWriter, visible
+from accelsim.results import fidelity
 from accelsim.results.inputs import dump
 from accelsim.results.result import Result
 
@@ -100,7 +101,8 @@ def to_dict(result: Result) -> dict[str, Any]:
         # the float reference's last bits differ between machines; ours do not
         noise = {name: round(value, 4) if np.isfinite(value) else "exact" if value > 0 else "no signal"
                  for name, value in result.values.signal_to_noise_db.items()}  # fmt: skip
-        whole["values"] = {"scores": result.values.scores, "signal_to_noise_db": noise}
+        whole["values"] = {"scores": result.values.scores, "signal_to_noise_db": noise,
+                           **fidelity.plain(result)}  # fmt: skip
         if result.values.repeated:
             whole["values"]["vectors_read_again_by_command"] = {
                 str(row): count for row, count in result.values.repeated.items()}  # fmt: skip

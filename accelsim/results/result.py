@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,8 @@ class Kept:
 class Values:
     """outputs: codes. quantization: their scales. signal_to_noise_db: by tensor, against the
     float reference. scores: top1, top1_float. assumptions: how values became codes. repeated: vectors
-    that crossbars read again, by command; part of the run's time. kept: where it was asked for."""
+    that crossbars read again, by command; part of the run's time. kept: where it was asked for. checked: what
+    onnxruntime said of the float reference (importers.onnx_check.Checked), None where there is no model."""
 
     outputs: dict[str, NDArray[np.int64]]
     quantization: dict[str, Quantization]
@@ -70,6 +72,7 @@ class Values:
     assumptions: list[str] = field(default_factory=list)
     repeated: dict[int, int] = field(default_factory=dict)
     kept: Kept | None = None
+    checked: Any = None
 
 
 @dataclass(slots=True)

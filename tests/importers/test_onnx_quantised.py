@@ -18,6 +18,7 @@ from onnx.reference import ReferenceEvaluator
 from accelsim import api
 from accelsim.errors import InputError
 from accelsim.importers.onnx_model import import_model
+from accelsim.importers.onnx_worker import unsigned_weights
 from tests.importers.models import one_node
 from tests.importers.quantised import quantised
 
@@ -31,8 +32,9 @@ def session(model: Any, whole: bool = True) -> Any:
     options.add_session_config_entry("session.x64quantprecision", "1")  # no 16-bit saturation without VNNI
     if not whole:  # operators as the file has them, not fused
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    made = model if isinstance(model, bytes) else str(model)
-    return onnxruntime.InferenceSession(made, options, providers=["CPUExecutionProvider"])
+    made = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
+    unsigned_weights(made)  # exact sums without VNNI too
+    return onnxruntime.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
 def codes_of(path: Path, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
