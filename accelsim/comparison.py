@@ -34,38 +34,54 @@ def compare(
 ) -> Comparison:
     """Chips, digital or analog, on one workload; the first is the measure of the others.
 
-    match: "memory", "area", "latency", or several of them, one after the other: the same chips made alike are
-    compared too, in ``matched`` (accelsim/matching). inputs, labels: as run() takes them. ages (s), temperatures (K),
-    programmings (seeds): of the values on crossbars. InputError for anything wrong with the input.
+    match: "memory", "area", "latency", or several of them, one after the other: the same chips made
+    alike are compared too, in ``matched`` (accelsim/matching). inputs, labels: as run() takes them.
+    ages (s), temperatures (K), programmings (seeds): of the values on crossbars. InputError for
+    anything wrong with the input.
     """
     if not chips:
-        raise InputError(Problem("compare.chips", "there is no chip to compare", "name two", file="compare"))
+        raise InputError(
+            Problem("compare.chips", "there is no chip to compare", "name two", file="compare")
+        )
     by = wanted(match)
     made = [chip if isinstance(chip, Chip) else api.load_chip(chip) for chip in chips]
     work = workload if isinstance(workload, Workload) else api.load_workload(workload)
 
     def run(chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:
-        return api.run(chip, work, inputs, labels=labels if inputs is not None else None, weights=weights)
+        return api.run(
+            chip, work, inputs, labels=labels if inputs is not None else None, weights=weights
+        )
 
     def values(result: Result, chip: Chip) -> Values:
         return api.values_of(result, chip, inputs or {}, labels)
 
-    found = sides.compare(made, run, values, inputs, batch_of(work), ages, temperatures, programmings)
+    found = sides.compare(
+        made, run, values, inputs, batch_of(work), ages, temperatures, programmings
+    )
     if by:
         found.matched = _matched(found, by, work, inputs, run)
     return found
 
 
 def wanted(match: str | Sequence[str]) -> tuple[str, ...]:
-    """Names of rules, from "memory, latency" or a list; InputError for an unknown or repeated one."""
+    """Names of rules, from "memory, latency" or a list; InputError for an unknown or repeated
+    one."""
     listed = [part.strip() for part in match.split(",")] if isinstance(match, str) else list(match)
     listed = [part for part in listed if part]
     for number, name in enumerate(listed):
         if name not in RULES:
-            raise InputError(Problem("match.rule", f"there is no way to match by {name!r}",
-                                     "write one or more of " + ", ".join(RULES), file="--match"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "match.rule",
+                    f"there is no way to match by {name!r}",
+                    "write one or more of " + ", ".join(RULES),
+                    file="--match",
+                )
+            )
         if name in listed[:number]:
-            raise InputError(Problem("match.twice", f"{name} stands twice", "keep one", file="--match"))
+            raise InputError(
+                Problem("match.twice", f"{name} stands twice", "keep one", file="--match")
+            )
     return tuple(listed)
 
 
@@ -74,7 +90,9 @@ def batch_of(workload: Workload) -> int:
     return next(int(spec.shape[0]) for spec in workload.tensors.values() if spec.role == "input")
 
 
-def _matched(found: Comparison, by: tuple[str, ...], work: Workload, inputs: Any, run: sides.Runs) -> Matching:
+def _matched(
+    found: Comparison, by: tuple[str, ...], work: Workload, inputs: Any, run: sides.Runs
+) -> Matching:
     """The same chips, all but the model changed to be like it."""
     model = model_of([side.chip for side in found.sides])
     given, made = found.sides[model], []

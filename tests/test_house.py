@@ -15,9 +15,9 @@ LAYERS = {
     "errors": 0, "fields": 0, "drafts": 0, "resources": 1, "formats": 1, "jit": 0, "noise": 1, "workload": 1,
     "program": 2, "devices": 3,
     "analog": 4, "units": 5, "chip": 6, "rtl": 7, "mapping": 7, "timing": 8, "energy": 8, "numerics": 8,
-    "explore": 9, "shipped": 9, "store": 9, "config": 10, "results": 10, "importers": 11, "matching": 11, "report": 11,
+    "explore": 9, "shipped": 9, "store": 9, "config": 10, "results": 10, "importers": 11, "report": 11,
     "api": 12, "comparison": 13, "sensitivity": 13, "reproduce": 13, "sweep": 13, "traces": 13, "cli": 14,
-    "jit_dot": 1,
+    "jit_dot": 1, "matching": 11,
 }  # fmt: skip
 READERS = {"timing", "energy", "numerics"}
 LONGEST = 420

@@ -20,7 +20,12 @@ _WRITTEN = {
     "bit": (("bit", 1),),
     "Hz": (("GHz", 10**9), ("MHz", 10**6), ("Hz", 1)),
 }
-_SCALED = {"B/s": (("GB/s", 1e9), ("MB/s", 1e6)), "s": (("ns", 1e-9),), "m": (("nm", 1e-9),), "J": (("pJ", 1e-12),)}
+_SCALED = {
+    "B/s": (("GB/s", 1e9), ("MB/s", 1e6)),
+    "s": (("ns", 1e-9),),
+    "m": (("nm", 1e-9),),
+    "J": (("pJ", 1e-12),),
+}
 
 
 def written(value: float, unit: str) -> str:

@@ -1,13 +1,14 @@
 """The band of a ratio of two energies: constants that both sides share move together.
 
-A total's band lets all its constants err together. For a ratio that would count a shared constant twice, once
-in either direction: the same off-chip memory's picojoules a bit cannot be too high above the line and too low
-below it. So every constant c has one deviation z in -1..1, the same on both sides, and the ratio is
+A total's band lets all its constants err together. For a ratio that would count a shared constant
+twice, once in either direction: the same off-chip memory's picojoules a bit cannot be too high
+above the line and too low below it. So every constant c has one deviation z in -1..1, the same on
+both sides, and the ratio is
 
     (A + sum_c a_c z_c) / (B + sum_c b_c z_c),   a_c, b_c: joules of c times its relative half width.
 
-Its largest value L over all z solves A - L B + sum_c |a_c - L b_c| = 0, its smallest S solves
-A - S B - sum_c |a_c - S b_c| = 0; a constant with the same share of both sides takes no part in either.
+Its largest value L over all z solves A - L B + sum_c |a_c - L b_c| = 0, its smallest S solves A - S
+B - sum_c |a_c - S b_c| = 0; a constant with the same share of both sides takes no part in either.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _TERM = re.compile(r"(\S+)(?: x ([0-9.]+)(?:/([0-9.]+))?)?")
 
 @dataclass(frozen=True, slots=True)
 class Weighed:
-    """Joules, and what each constant may move them by: joules times relative half width, by constant."""
+    """Joules, and what each constant may move them by: joules times relative half width, by
+    constant."""
 
     joules: float
     moves: Mapping[str, float]
@@ -44,8 +46,8 @@ class Ratio:
 
 @lru_cache(maxsize=4096)
 def constants_of(source: str) -> tuple[tuple[str, float], ...]:
-    """The constants behind a price, with their shares of it, from its source: rows of the component table,
-    each times a number; any other source is one constant."""
+    """The constants behind a price, with their shares of it, from its source: rows of the component
+    table, each times a number; any other source is one constant."""
     found = []
     for term in source.split(" + "):
         match = _TERM.fullmatch(term)
@@ -59,8 +61,8 @@ def constants_of(source: str) -> tuple[tuple[str, float], ...]:
 
 
 def weighed(charges: Iterable[Charge]) -> Weighed:
-    """The sum of charges with what moves it. What a chip file states is a constant of that chip's own: two
-    that state different figures share nothing."""
+    """The sum of charges with what moves it. What a chip file states is a constant of that chip's
+    own: two that state different figures share nothing."""
     total, moves = 0.0, dict[str, float]()
     for charge in charges:
         price, joules = charge.price, sum(charge.joules)

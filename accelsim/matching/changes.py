@@ -27,8 +27,11 @@ class Change:
 def changes(before: Chip, after: Chip) -> list[Change]:
     """Keys that differ, in the order of the file; name and description left out."""
     old, new = (dict(_leaves(chip_values(chip, every=True))) for chip in (before, after))
-    return [Change(key, old.get(key, NONE), new.get(key, NONE)) for key in {**old, **new}
-            if old.get(key, NONE) != new.get(key, NONE)]  # fmt: skip
+    return [
+        Change(key, old.get(key, NONE), new.get(key, NONE))
+        for key in {**old, **new}
+        if old.get(key, NONE) != new.get(key, NONE)
+    ]
 
 
 def _leaves(values: dict[str, Any], path: str = "") -> Iterator[tuple[str, str]]:

@@ -1,8 +1,9 @@
 """A chip as fast as another.
 
-Rule: its clocks and its off-chip bandwidth take one factor, at the supply that it has, until a run takes as long as
-the model's. Cycles then stay as they are but for latencies in seconds (off-chip access, reads of crossbars), so
-that no other schedule decides. A clock above the chip file's is a supposition, not a design that closes timing.
+Rule: its clocks and its off-chip bandwidth take one factor, at the supply that it has, until a run
+takes as long as the model's. Cycles then stay as they are but for latencies in seconds (off-chip
+access, reads of crossbars), so that no other schedule decides. A clock above the chip file's is a
+supposition, not a design that closes timing.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ SPAN = 64.0  # most that clocks are raised or lowered
 
 
 def with_latency(chip: Chip, seconds: float, run: Callable[[Chip], float]) -> Chip:
-    """The chip whose run takes so many seconds, as near as clocks of whole megahertz come. run: seconds of a
-    run of a chip."""
+    """The chip whose run takes so many seconds, as near as clocks of whole megahertz come. run:
+    seconds of a run of a chip."""
     factor, best, miss = 1.0, chip, float("inf")
     for _ in range(TRIES):
         made = faster(chip, factor)
@@ -39,7 +40,11 @@ def faster(chip: Chip, factor: float) -> Chip:
     """Clocks and off-chip bandwidth times a factor; the clocks keep their ratios."""
     common = gcd(*chip.clocks.values())
     new = max(1, round(common * factor / STEP)) * STEP
-    dram = dataclasses.replace(chip.dram, bandwidth=float(max(1, round(chip.dram.bandwidth * new / common))))
+    dram = dataclasses.replace(
+        chip.dram, bandwidth=float(max(1, round(chip.dram.bandwidth * new / common)))
+    )
     return dataclasses.replace(
-        chip, clocks={name: hz // common * new for name, hz in chip.clocks.items()},
-        memories={**chip.memories, dram.name: dram})  # fmt: skip
+        chip,
+        clocks={name: hz // common * new for name, hz in chip.clocks.items()},
+        memories={**chip.memories, dram.name: dram},
+    )

@@ -16,19 +16,19 @@ from accelsim.workload import Workload
 
 #: what a rule does, for a person
 RULES = {
-    "memory": "its buffers, their banks, ports and off-chip memory; weights as it has them, in a weight buffer "
-              "that holds the network where it keeps them in cells",
-    "area": "its area: arrays in rows and columns, crossbars in number and buffers in bytes and banks by one factor; "
-            "weights in place where the weight buffer then holds them",
+    "memory": "its buffers, their banks, ports and off-chip memory; weights as it has them, in a "
+    "weight buffer that holds the network where it keeps them in cells",
+    "area": "its area: arrays in rows and columns, crossbars in number and buffers in bytes and "
+    "banks by one factor; weights in place where the weight buffer then holds them",
     "latency": "its latency: clocks and off-chip bandwidth by one factor, at their own supply",
-}  # fmt: skip
+}
 Seconds = Callable[[Chip], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A chip made like another. changes: key by key. reached: what came of an area or a latency that was aimed
-    at, for a person."""
+    """A chip made like another. changes: key by key. reached: what came of an area or a latency
+    that was aimed at, for a person."""
 
     chip: Chip
     changes: list[Change]
@@ -36,15 +36,15 @@ class Matched:
 
 
 def model_of(chips: Sequence[Chip]) -> int:
-    """The chip that the others are matched to: the first that computes in memory, where others do not; else the
-    first."""
+    """The chip that the others are matched to: the first that computes in memory, where others do
+    not; else the first."""
     analog = [number for number, chip in enumerate(chips) if chip.crossbar is not None]
     return analog[0] if analog else 0
 
 
 def like(chip: Chip, model: Chip, by: Sequence[str], workload: Workload, run: Seconds) -> Matched:
-    """A chip matched to a model by rules of RULES, one after the other. run: seconds of a run of a chip on the
-    workload. InputError where that cannot be."""
+    """A chip matched to a model by rules of RULES, one after the other. run: seconds of a run of a
+    chip on the workload. InputError where that cannot be."""
     made, reached = chip, []
     for rule in by:
         if rule == "memory":
@@ -58,8 +58,14 @@ def like(chip: Chip, model: Chip, by: Sequence[str], workload: Workload, run: Se
             made = with_latency(made, target, run)
             reached.append(f"latency {run(made) * 1e3:.4g} of {target * 1e3:.4g} ms")
         else:
-            raise InputError(Problem("match.rule", f"there is no way to match by {rule!r}",
-                                     "write one of " + ", ".join(RULES), file="--match"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "match.rule",
+                    f"there is no way to match by {rule!r}",
+                    "write one of " + ", ".join(RULES),
+                    file="--match",
+                )
+            )
     return Matched(made, changes(chip, made), reached)
 
 

@@ -1,4 +1,5 @@
-"""Chips side by side on one workload: equal useful multiply-accumulates, equal batch, like with like."""
+"""Chips side by side on one workload: equal useful multiply-accumulates, equal batch, like with
+like."""
 
 from __future__ import annotations
 
@@ -24,8 +25,8 @@ WEIGHTS = ("cold", "resident")
 
 @dataclass(frozen=True, slots=True)
 class Aged:
-    """Values at one age and temperature: top-1 (None without labels) and signal-to-noise of the last
-    output, dB, of every programming."""
+    """Values at one age and temperature: top-1 (None without labels) and signal-to-noise of the
+    last output, dB, of every programming."""
 
     age: float
     temperature: float
@@ -37,8 +38,9 @@ class Aged:
 class Side:
     """One chip. main: as its file says. cold, resident: with weights fetched or written in the run,
     and in place before it; None where the weights do not fit, with ``why``. writing: joules and
-    seconds of writing all cells once, or of fetching all weights into their buffer. aged: values by age.
-    changed: what was made of the chip so that it is like another, key by key; reached: what came of it."""
+    seconds of writing all cells once, or of fetching all weights into their buffer. aged: values by
+    age. changed: what was made of the chip so that it is like another, key by key; reached: what
+    came of it."""
 
     chip: Chip
     main: Result
@@ -67,8 +69,8 @@ class Side:
 
 @dataclass(slots=True)
 class Matching:
-    """A comparison of chips made alike. by: rules of accelsim.matching. model: the chip that the others
-    were matched to, by its place. texts: what each rule does."""
+    """A comparison of chips made alike. by: rules of accelsim.matching. model: the chip that the
+    others were matched to, by its place. texts: what each rule does."""
 
     by: tuple[str, ...]
     model: int
@@ -78,16 +80,16 @@ class Matching:
 
 @dataclass(slots=True)
 class Comparison:
-    """All sides; the first is what the others are measured by. batch: images or rows of a run. matched: the
-    same chips made alike, where that was asked for."""
+    """All sides; the first is what the others are measured by. batch: images or rows of a run.
+    matched: the same chips made alike, where that was asked for."""
 
     sides: list[Side]
     batch: int
     matched: Matching | None = None
 
     def ratio(self, side: Side, boundary: str, weights: str | None = None) -> Ratio | None:
-        """Joules of the first side over those of ``side``, with its band (energy/bands.py). weights: of both
-        runs; None for each as its file says. None where either has no such run."""
+        """Joules of the first side over those of ``side``, with its band (energy/bands.py).
+        weights: of both runs; None for each as its file says. None where either has no such run."""
         first, own = self._runs(side, weights)
         if first is None or own is None:
             return None
@@ -107,16 +109,16 @@ class Comparison:
         return product(Ratio(rate, rate, rate), inverse(self.area_ratio(side)))
 
     def energy_by_area(self, side: Side) -> Ratio:
-        """Joules a square metre of the first over those of ``side``; constants of energy and of area have
-        nothing in common."""
+        """Joules a square metre of the first over those of ``side``; constants of energy and of
+        area have nothing in common."""
         found = self.ratio(side, "chip")
         assert found is not None
         return product(found, self.area_ratio(side))
 
     def pays_back(self, side: Side, weights: str | None = None) -> float | None:
-        """Inferences after which the first side has spent more, writing included; infinite if never. weights:
-        "resident" for both with weights in place, where the first has fetched its own once too; None for
-        each as its file says. None where either has no such run."""
+        """Inferences after which the first side has spent more, writing included; infinite if
+        never. weights: "resident" for both with weights in place, where the first has fetched its
+        own once too; None for each as its file says. None where either has no such run."""
         first, own = self._runs(side, weights)
         if first is None or own is None:
             return None
@@ -148,9 +150,16 @@ def area_of(side: Side) -> Weighed:
     return Weighed(side.area, moves)
 
 
-def compare(chips: Sequence[Chip], run: Runs, values: Reads, inputs: Mapping[str, NDArray[Any]] | None,
-            batch: int, ages: Sequence[float] = (), temperatures: Sequence[float] = (298.15,),
-            programmings: int = 1) -> Comparison:  # fmt: skip
+def compare(
+    chips: Sequence[Chip],
+    run: Runs,
+    values: Reads,
+    inputs: Mapping[str, NDArray[Any]] | None,
+    batch: int,
+    ages: Sequence[float] = (),
+    temperatures: Sequence[float] = (298.15,),
+    programmings: int = 1,
+) -> Comparison:
     """Run every chip on the same workload.
 
     run(chip, inputs=..., weights=...) gives a Result; InputError for weights that do not fit where
@@ -194,27 +203,44 @@ def _writing(side: Side) -> tuple[float, float]:
     return max(0.0, cold.joules - resident.joules), seconds
 
 
-def values_over_age(chip: Chip, values: Reads, ages: Sequence[float], temperatures: Sequence[float],
-                    programmings: int, main: Result) -> list[Aged]:  # fmt: skip
-    """Values of ``main``, a run with inputs, at every age and temperature; once on a digital chip."""
+def values_over_age(
+    chip: Chip,
+    values: Reads,
+    ages: Sequence[float],
+    temperatures: Sequence[float],
+    programmings: int,
+    main: Result,
+) -> list[Aged]:
+    """Values of ``main``, a run with inputs, at every age and temperature; once on a digital
+    chip."""
     crossbar = chip.crossbar
     if crossbar is not None:
         low, high = device_named(crossbar.device).temperatures
         for kelvin in temperatures:
             if not low <= kelvin <= high:
                 raise InputError(
-                    Problem("compare.temperature", f"{kelvin:g} K is outside what {crossbar.device} of "
-                            f"{chip.name} holds for", f"write {low:g} K to {high:g} K", file="--temperatures")
-                )  # fmt: skip
+                    Problem(
+                        "compare.temperature",
+                        f"{kelvin:g} K is outside what {crossbar.device} of {chip.name} holds for",
+                        f"write {low:g} K to {high:g} K",
+                        file="--temperatures",
+                    )
+                )
     if crossbar is None:
         return [Aged(0.0, 0.0, [_top1(main.values)], [_decibels(main.values)])]
     found = []
     for temperature in temperatures:
         for age in ages or (crossbar.age,):
-            runs = [values(main, with_crossbar(chip, age=age, temperature=temperature,
-                                               seed=crossbar.seed + i))
-                    for i in range(programmings)]  # fmt: skip
-            found.append(Aged(age, temperature, [_top1(r) for r in runs], [_decibels(r) for r in runs]))
+            runs = [
+                values(
+                    main,
+                    with_crossbar(chip, age=age, temperature=temperature, seed=crossbar.seed + i),
+                )
+                for i in range(programmings)
+            ]
+            found.append(
+                Aged(age, temperature, [_top1(r) for r in runs], [_decibels(r) for r in runs])
+            )
     return found
 
 
@@ -238,14 +264,20 @@ def _decibels(values: Values | None) -> float:
 def to_dict(comparison: Comparison) -> dict[str, Any]:
     """Everything that is shown, with the unit in every name."""
     first = comparison.sides[0].main
-    whole = {"workload": first.workload.name, "batch": comparison.batch, "macs": first.workload.macs,
-             "sides": [_side(comparison, side) for side in comparison.sides]}  # fmt: skip
+    whole = {
+        "workload": first.workload.name,
+        "batch": comparison.batch,
+        "macs": first.workload.macs,
+        "sides": [_side(comparison, side) for side in comparison.sides],
+    }
     if (matched := comparison.matched) is not None:
         other = matched.comparison
         whole["matched"] = {
-            "by": list(matched.by), "to": other.sides[matched.model].chip.name, "rules": list(matched.texts),
+            "by": list(matched.by),
+            "to": other.sides[matched.model].chip.name,
+            "rules": list(matched.texts),
             "sides": [_side(other, side) for side in other.sides],
-        }  # fmt: skip
+        }
     return whole
 
 
@@ -255,15 +287,20 @@ def _side(comparison: Comparison, side: Side) -> dict[str, Any]:
     ratios = {name: comparison.ratio(side, name) for name in BOUNDARIES}
     technology = side.chip.technology
     return {
-        "chip": side.chip.name, "digest": side.chip.digest, "analog": side.analog,
-        "node_m": technology.node, "voltage_V": technology.voltage,
-        "cycles": main.cycles, "latency_s": main.seconds,
+        "chip": side.chip.name,
+        "digest": side.chip.digest,
+        "analog": side.analog,
+        "node_m": technology.node,
+        "voltage_V": technology.voltage,
+        "cycles": main.cycles,
+        "latency_s": main.seconds,
         "throughput_per_s": comparison.batch / main.seconds,
         "joules": {name: main.energy.boundary(name) for name in BOUNDARIES},
         "band_joules": {name: main.energy.band_of(name) for name in BOUNDARIES},
         "ratio": {name: _value(found) for name, found in ratios.items()},
         "ratio_band": {name: _band(found) for name, found in ratios.items()},
-        "watts": main.joules / main.seconds, "area_m2": area,
+        "watts": main.joules / main.seconds,
+        "area_m2": area,
         "throughput_per_s_and_m2": comparison.batch / main.seconds / area if area else None,
         "joules_per_m2": main.joules / comparison.batch / area if area else None,
         "throughput_per_area_ratio": _value(comparison.rate_by_area(side)),
@@ -271,15 +308,26 @@ def _side(comparison: Comparison, side: Side) -> dict[str, Any]:
         "energy_per_area_ratio": _value(comparison.energy_by_area(side)),
         "energy_per_area_ratio_band": _band(comparison.energy_by_area(side)),
         "weights": side.chip.weights,
-        **{weights: _short(comparison, side, weights) for weights in WEIGHTS}, "why": side.why,
-        "writing_joules": side.writing[0], "writing_s": side.writing[1],
+        **{weights: _short(comparison, side, weights) for weights in WEIGHTS},
+        "why": side.why,
+        "writing_joules": side.writing[0],
+        "writing_s": side.writing[1],
         "pays_back_after": _finite(comparison.pays_back(side)) if side.analog else None,
-        "changed": [{"key": key, "from": before, "to": after} for key, before, after in side.changed],
+        "changed": [
+            {"key": key, "from": before, "to": after} for key, before, after in side.changed
+        ],
         "reached": side.reached,
-        "values": [{"age_s": a.age, "temperature_K": a.temperature, "top1": a.top1,
-                    "signal_to_noise_db": [_finite(x) for x in a.decibels]} for a in side.aged],
+        "values": [
+            {
+                "age_s": a.age,
+                "temperature_K": a.temperature,
+                "top1": a.top1,
+                "signal_to_noise_db": [_finite(x) for x in a.decibels],
+            }
+            for a in side.aged
+        ],
         "assumptions": main.assumptions,
-    }  # fmt: skip
+    }
 
 
 def _short(comparison: Comparison, side: Side, weights: str) -> dict[str, Any] | None:
@@ -289,10 +337,13 @@ def _short(comparison: Comparison, side: Side, weights: str) -> dict[str, Any] |
         return None
     ratios = {name: comparison.ratio(side, name, weights) for name in BOUNDARIES}
     pays = comparison.pays_back(side, weights) if side.analog and weights == "resident" else None
-    return {"latency_s": found.seconds, "joules": found.joules,
-            "ratio": {name: _value(one) for name, one in ratios.items()},
-            "ratio_band": {name: _band(one) for name, one in ratios.items()},
-            "pays_back_after": _finite(pays)}  # fmt: skip
+    return {
+        "latency_s": found.seconds,
+        "joules": found.joules,
+        "ratio": {name: _value(one) for name, one in ratios.items()},
+        "ratio_band": {name: _band(one) for name, one in ratios.items()},
+        "pays_back_after": _finite(pays),
+    }
 
 
 def _value(found: Ratio | None) -> float | None:
