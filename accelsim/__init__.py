@@ -11,21 +11,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "load_chip", "load_workload", "run"]
+__all__ = ["__version__", "compare", "load_chip", "load_workload", "run"]
+_MODULES = {"compare": "comparison"}  # that do not stand in api
 _PARTS = ("formats", "numerics", "traces")  # whose own functions a user calls: accelsim.formats.get(...)
 
 if TYPE_CHECKING:
     from accelsim.api import load_chip, load_workload, run
+    from accelsim.comparison import compare
 
 
 def __getattr__(name: str) -> Any:
     """Public functions, imported when first used so that starting up costs nothing."""
+    from importlib import import_module
+
     if name in __all__:
-        from accelsim import api
-
-        return getattr(api, name)
+        return getattr(import_module(f"accelsim.{_MODULES.get(name, 'api')}"), name)
     if name in _PARTS:
-        from importlib import import_module
-
         return import_module(f"accelsim.{name}")
     raise AttributeError(f"module 'accelsim' has no attribute {name!r}")

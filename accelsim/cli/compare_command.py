@@ -11,7 +11,8 @@ import click
 from accelsim.cli.memory import memory_option
 
 if TYPE_CHECKING:
-    from accelsim.results.compare import Comparison, Side
+    from accelsim.energy.bands import Ratio
+    from accelsim.results.compare import Comparison, Matching, Side
 
 DEFAULT_AGES = "20 s,1 h,1 day,30 days,1 year"
 
@@ -19,55 +20,106 @@ DEFAULT_AGES = "20 s,1 h,1 day,30 days,1 year"
 @click.command("compare")
 @click.argument("chips", nargs=-1, required=True, metavar="CHIP CHIP...")
 @click.option("-w", "--workload", required=True, metavar="WORKLOAD", help="File or shipped name.")
-@click.option("--input", "input_file", metavar="FILE.npz", help="Values of the input tensors and labels.")
+@click.option(
+    "--input", "input_file", metavar="FILE.npz", help="Values of the input tensors and labels."
+)
 @click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
-@click.option("--ages", default=DEFAULT_AGES, show_default=True, metavar="LIST",
-              help="Ages at which crossbars compute values.")  # fmt: skip
-@click.option("--temperatures", default="298.15 K", show_default=True, metavar="LIST",
-              help="Temperatures of those reads.")  # fmt: skip
-@click.option("--programmings", default=1, show_default=True, type=click.IntRange(1, 1000),
-              help="Programmings of the cells at each age.")  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Replace a value in every chip that has the key.")  # fmt: skip
-@click.option("--out", metavar="DIR", help="Write comparison.json, tables and pictures to this folder.")
+@click.option(
+    "--ages",
+    default=DEFAULT_AGES,
+    show_default=True,
+    metavar="LIST",
+    help="Ages at which crossbars compute values.",
+)
+@click.option(
+    "--temperatures",
+    default="298.15 K",
+    show_default=True,
+    metavar="LIST",
+    help="Temperatures of those reads.",
+)
+@click.option(
+    "--programmings",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1000),
+    help="Programmings of the cells at each age.",
+)
+@click.option(
+    "--match",
+    default="",
+    metavar="RULE",
+    help="Also compare the chips made alike: memory, area, "
+    "latency, or several with commas, one after the other.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Replace a value in every chip that has the key.",
+)
+@click.option(
+    "--out", metavar="DIR", help="Write comparison.json, tables and pictures to this folder."
+)
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @memory_option
-def command(chips: tuple[str, ...], workload: str, input_file: str | None, batch: int | None, ages: str,
-            temperatures: str, programmings: int, overrides: tuple[str, ...], out: str | None, force: bool,
-            as_json: bool) -> None:  # fmt: skip
+def command(
+    chips: tuple[str, ...],
+    workload: str,
+    input_file: str | None,
+    batch: int | None,
+    ages: str,
+    temperatures: str,
+    programmings: int,
+    match: str,
+    overrides: tuple[str, ...],
+    out: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
     """Compare chips, digital or PCM, on one workload: the first is the measure of the others.
 
-    Equal useful multiply-accumulates and batch; energy at the device, core and chip boundary;
-    accuracy or signal-to-noise at the ages asked for; what writing the weights costs.
+    Equal useful multiply-accumulates and batch; energy at the device, core and chip boundary, each
+    ratio with its band; weights cold and in place side by side; figures a square millimetre;
+    accuracy or signal-to-noise at the ages asked for; what writing the weights costs. --match
+    compares the same chips made alike too.
     """
-    from accelsim import api
+    from accelsim import api, comparison
     from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
     from accelsim.config.quantities import quantities
     from accelsim.results import compare, files
 
+    by = comparison.wanted(match)
     if out is not None:
         files.refuse_occupied(Path(out), force)
-    listed_ages, kelvins = quantities(ages, "s", "--ages"), quantities(temperatures, "K", "--temperatures")
+    listed_ages, kelvins = (
+        quantities(ages, "s", "--ages"),
+        quantities(temperatures, "K", "--temperatures"),
+    )
     arrays = load_arrays(input_file)
     if batch is None and arrays:
         batch = batch_of(arrays)
     work = api.load_workload(workload, batch)
     inputs, labels = inputs_of(arrays, work) if arrays else (None, None)
-    made = _chips(chips, overrides)
-
-    def run(chip: Any, inputs: Any = None, weights: str | None = None) -> Any:
-        return api.run(chip, work, inputs, labels=labels if inputs is not None else None, weights=weights)
-
-    def values(result: Any, chip: Any) -> Any:
-        return api.values_of(result, chip, inputs or {}, labels)
-
-    found = compare.compare(made, run, values, inputs, _batch_size(work), listed_ages, kelvins, programmings)
+    found = comparison.compare(
+        _chips(chips, overrides),
+        work,
+        inputs,
+        match=by,
+        labels=labels,
+        ages=listed_ages,
+        temperatures=kelvins,
+        programmings=programmings,
+    )
     if out is not None:
         from accelsim.report.comparison import draw
 
         text = json.dumps(compare.to_dict(found), indent=1, sort_keys=True) + "\n"
-        files.write_folder({"comparison.json": text.encode()}, out, force, lambda folder: draw(found, folder))
+        files.write_folder(
+            {"comparison.json": text.encode()}, out, force, lambda folder: draw(found, folder)
+        )
     if as_json:
         click.echo(json.dumps(compare.to_dict(found), indent=1))
         return
@@ -100,64 +152,183 @@ def _chips(names: tuple[str, ...], overrides: tuple[str, ...]) -> list[Any]:
     return made
 
 
-def _batch_size(work: Any) -> int:
-    return next(int(spec.shape[0]) for spec in work.tensors.values() if spec.role == "input")
-
-
 def show(found: Comparison) -> None:
     """Tables of a comparison."""
+    first = found.sides[0].main
+    click.echo(
+        f"{first.workload.name}, {first.workload.macs:,} multiply-accumulates, batch {found.batch}; "
+        f"ratios are {found.sides[0].chip.name} over the chip, in brackets what the constants' bands allow"
+    )
+    _block(found)
+    if found.matched is not None:
+        _matched(found.matched)
+    elif not found.alike:
+        click.echo(
+            "  weights and memories differ between these chips: --match memory makes them alike"
+        )
+    if any(side.aged for side in found.sides):
+        from accelsim.cli.tables import plain_table
+
+        click.echo()
+        plain_table(
+            ["chip", "age", "K", "top-1 %", "signal to noise dB"],
+            [row for side in found.sides for row in _values(side)],
+        )
+    click.echo(
+        "energy of the cells is what the supply delivers; every figure's assumptions: --json"
+    )
+
+
+def _matched(matched: Matching) -> None:
+    """What was made alike, key by key, and the tables of that."""
+    sides = matched.comparison.sides
+    model = sides[matched.model].chip.name
+    click.echo(f"\nmade like {model} by {', '.join(matched.by)}:")
+    for name, text in zip(matched.by, matched.texts, strict=True):
+        click.echo(f"  {name}: {text}")
+    for number, side in enumerate(sides):
+        if number == matched.model:
+            continue
+        if not side.changed:
+            click.echo(f"  {side.chip.name}: nothing to change")
+        for key, before, after in side.changed:
+            click.echo(f"  {side.chip.name}: {key} {before} -> {after}")
+        if side.reached:
+            click.echo(f"  {side.chip.name}: {', '.join(side.reached)}")
+    click.echo()
+    _block(matched.comparison)
+
+
+def _block(found: Comparison) -> None:
+    """Figures, ratios, and weights cold and in place, of every side."""
     from accelsim.cli.tables import plain_table
 
-    first = found.sides[0].main
-    click.echo(f"{first.workload.name}, {first.workload.macs:,} multiply-accumulates, batch {found.batch}; "
-               f"ratios are {found.sides[0].chip.name} over the chip")  # fmt: skip
     plain_table(
-        ["chip", "cycles", "ms", "a second", "device uJ", "core uJ", "chip uJ", "x device", "x core",
-         "x chip", "mW", "mm2 >="],
+        [
+            "chip",
+            "at",
+            "weights",
+            "cycles",
+            "ms",
+            "a second",
+            "device uJ",
+            "core uJ",
+            "chip uJ",
+            "mW",
+            "mm2 >=",
+            "a second/mm2",
+            "uJ/mm2",
+        ],
         [_row(found, side) for side in found.sides],
-    )  # fmt: skip
+        (0, 1, 2),
+    )
     click.echo()
-    plain_table(["chip", "weights cold uJ", "ms", "resident uJ", "ms", "writing uJ", "ms", "pays back after"],
-                [_weights(found, side) for side in found.sides])  # fmt: skip
+    plain_table(
+        ["chip", "x device", "x core", "x chip", "x a second", "x a second/mm2", "x chip uJ/mm2"],
+        [_ratios(found, side) for side in found.sides],
+    )
+    click.echo()
+    plain_table(
+        [
+            "chip",
+            "both cold uJ",
+            "ms",
+            "x chip",
+            "both resident uJ",
+            "ms",
+            "x chip",
+            "writing uJ",
+            "ms",
+            "pays back after",
+            "both resident",
+        ],
+        [_weights(found, side) for side in found.sides],
+    )
     for side in found.sides:
         if side.why:
             click.echo(f"  {side.chip.name}: {side.why}")
-    if any(side.aged for side in found.sides):
-        click.echo()
-        plain_table(["chip", "age", "K", "top-1 %", "signal to noise dB"], [
-            row for side in found.sides for row in _values(side)])  # fmt: skip
-    click.echo("energy of the cells is what the supply delivers; every figure's assumptions: --json")
 
 
 def _row(found: Comparison, side: Side) -> list[str]:
-    main = side.main
+    main, technology = side.main, side.chip.technology
     energies = [main.energy.boundary(name) for name in ("device", "core", "chip")]
+    rate, square = found.batch / main.seconds, side.area * 1e6
+    return [
+        side.chip.name,
+        f"{technology.node * 1e9:g} nm {technology.voltage:g} V",
+        side.chip.weights,
+        f"{main.cycles:,}",
+        f"{main.seconds * 1e3:,.4g}",
+        f"{rate:,.4g}",
+        *(f"{x * 1e6:,.4g}" for x in energies),
+        f"{main.joules / main.seconds * 1e3:,.4g}",
+        f"{square:,.3g}",
+        f"{rate / square:,.4g}" if square else "-",
+        f"{main.joules * 1e6 / found.batch / square:,.4g}" if square else "-",
+    ]
+
+
+def _ratios(found: Comparison, side: Side) -> list[str]:
     ratios = [found.ratio(side, name) for name in ("device", "core", "chip")]
-    return [side.chip.name, f"{main.cycles:,}", f"{main.seconds * 1e3:,.4g}",
-            f"{found.batch / main.seconds:,.4g}", *(f"{x * 1e6:,.4g}" for x in energies),
-            *(f"{x:.3g}" for x in ratios), f"{main.joules / main.seconds * 1e3:,.4g}",
-            f"{side.area * 1e6:,.3g}"]  # fmt: skip
+    return [
+        side.chip.name,
+        *(_banded(one) for one in ratios),
+        f"{found.rate_ratio(side):.3g}",
+        *(
+            _banded(one) if side.area else "-"
+            for one in (found.rate_by_area(side), found.energy_by_area(side))
+        ),
+    ]
+
+
+def _banded(found: Ratio | None) -> str:
+    """A ratio with its band."""
+    return "-" if found is None else f"{found.value:.3g} [{found.low:.3g}, {found.high:.3g}]"
 
 
 def _weights(found: Comparison, side: Side) -> list[str]:
     cells = [side.chip.name]
-    for result in (side.cold, side.resident):
-        cells += ["does not fit", "-"] if result is None else [f"{result.joules * 1e6:,.4g}",
-                                                               f"{result.seconds * 1e3:,.4g}"]  # fmt: skip
+    for weights in ("cold", "resident"):
+        result = side.run(weights)
+        if result is None:
+            cells += ["does not fit", "-", "-"]
+            continue
+        cells += [
+            f"{result.joules * 1e6:,.4g}",
+            f"{result.seconds * 1e3:,.4g}",
+            _banded(found.ratio(side, "chip", weights)),
+        ]
+    if not side.writing[0]:
+        return [*cells, "-", "-", "-", "-"]
+    cells += [f"{side.writing[0] * 1e6:,.4g}", f"{side.writing[1] * 1e3:,.4g}"]
     if not side.analog:
-        return [*cells, "-", "-", "-"]
-    after = found.pays_back(side)
-    return [*cells, f"{side.writing[0] * 1e6:,.4g}", f"{side.writing[1] * 1e3:,.4g}",
-            f"{after:,.0f} inferences" if after < 1e15 else "never"]  # fmt: skip
+        return [*cells, "-", "-"]
+    return [
+        *cells,
+        _inferences(found.pays_back(side)),
+        _inferences(found.pays_back(side, "resident")),
+    ]
+
+
+def _inferences(after: float | None) -> str:
+    if after is None:
+        return "-"
+    return f"{after:,.0f} inferences" if after < 1e15 else "never"
 
 
 def _values(side: Side) -> list[list[str]]:
     rows = []
     for aged in side.aged:
         top1 = [x for x in aged.top1 if x is not None]
-        rows.append([side.chip.name, _age(aged.age) if side.analog else "any",
-                     f"{aged.temperature:g}" if side.analog else "any", _spread([100 * x for x in top1]),
-                     _spread(aged.decibels)])  # fmt: skip
+        rows.append(
+            [
+                side.chip.name,
+                _age(aged.age) if side.analog else "any",
+                f"{aged.temperature:g}" if side.analog else "any",
+                _spread([100 * x for x in top1]),
+                _spread(aged.decibels),
+            ]
+        )
     return rows
 
 

@@ -20,8 +20,12 @@ _WRITTEN = {
     "bit": (("bit", 1),),
     "Hz": (("GHz", 10**9), ("MHz", 10**6), ("Hz", 1)),
 }
-_SCALED = {"B/s": ("GB/s", 1e9), "s": ("ns", 1e-9), "m": ("nm", 1e-9), "V": ("V", 1.0), "W": ("W", 1.0),
-           "K": ("K", 1.0), "J": ("pJ", 1e-12), "ohm": ("ohm", 1.0), "Hz": ("Hz", 1.0)}  # fmt: skip
+_SCALED = {
+    "B/s": (("GB/s", 1e9), ("MB/s", 1e6)),
+    "s": (("ns", 1e-9),),
+    "m": (("nm", 1e-9),),
+    "J": (("pJ", 1e-12),),
+}
 
 
 def written(value: float, unit: str) -> str:
@@ -29,25 +33,28 @@ def written(value: float, unit: str) -> str:
     for name, size in _WRITTEN.get(unit, ()):
         if value % size == 0:
             return f"{int(value) // size} {name}"
-    name, scale = _SCALED[unit]
-    short = f"{value / scale:.12g}"
-    return f"{short} {name}" if float(short) * scale == value else f"{value!r} {unit}"
+    for name, scale in _SCALED.get(unit, ()):
+        short = f"{value / scale:.12g}"
+        if float(short) * scale == value:
+            return f"{short} {name}"
+    short = f"{value:.12g}"
+    return f"{short} {unit}" if float(short) == value else f"{value!r} {unit}"
 
 
-def _fields(item: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A dataclass's values that differ from their defaults, quantities with units."""
+def _fields(item: Any, skip: tuple[str, ...] = (), every: bool = False) -> dict[str, Any]:
+    """A dataclass's values that differ from their defaults, or every one; quantities with units."""
     hints = get_type_hints(type(item), include_extras=True)
     found: dict[str, Any] = {}
     for field in dataclasses.fields(item):
         value = getattr(item, field.name)
-        if not field.init or field.name in skip or value == field.default:
+        if not field.init or field.name in skip or (value == field.default and not every):
             continue
         unit = next((mark.unit for mark in get_args(hints[field.name]) if isinstance(mark, Quantity)),
                     "") if get_origin(hints[field.name]) is Annotated else ""  # fmt: skip
-        if unit:
+        if unit and value is not None:
             found[field.name] = written(value, unit)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            found[field.name] = _fields(value)
+            found[field.name] = _fields(value, every=every)
         elif isinstance(value, tuple):
             found[field.name] = [_fields(part) if dataclasses.is_dataclass(part) else part
                                  for part in value]  # fmt: skip
@@ -58,15 +65,15 @@ def _fields(item: Any, skip: tuple[str, ...] = ()) -> dict[str, Any]:
 
 def chip_yaml(chip: Chip, note: str = "") -> str:
     """The chip file of a Chip."""
-    return _text(chip_document(chip), note)
+    return _text(chip_values(chip), note)
 
 
-def chip_document(chip: Chip) -> dict[str, Any]:
-    """The content of a Chip's file as plain values."""
+def chip_values(chip: Chip, every: bool = False) -> dict[str, Any]:
+    """The content of the chip file of a Chip. every: keys that have their default too."""
     whole: dict[str, Any] = {"name": chip.name}
     if chip.description:
         whole["description"] = chip.description
-    whole["technology"] = _fields(chip.technology)
+    whole["technology"] = _fields(chip.technology, every=every)
     whole["clocks"] = {name: written(hz, "Hz") for name, hz in chip.clocks.items()}
     if chip.operating_points:
         whole["operating_points"] = {
@@ -79,7 +86,7 @@ def chip_document(chip: Chip) -> dict[str, Any]:
     whole["weights"] = chip.weights
     for section in ("memories", "units"):
         whole[section] = {
-            name: {"kind": item.kind, **_fields(item, ("name", "memory_latency", "clock_hz"))}
+            name: {"kind": item.kind, **_fields(item, ("name", "memory_latency", "clock_hz"), every)}
             for name, item in getattr(chip, section).items()
         }  # fmt: skip
     return whole

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from accelsim.analog.scheme import placed_levels
 from accelsim.devices import device_named
+from accelsim.energy.bands import Ratio, ratio, weighed
 from accelsim.energy.components import component_of
+from accelsim.energy.report import Charge
 from accelsim.escaping import CsvWriter, file_stem
 from accelsim.noise import Stream
 from accelsim.report.style import COMPONENTS, below, figure
@@ -28,9 +30,10 @@ ORDER = ("mac", "cells", "converters", "drivers", "register", "sram", "vector", 
 
 
 def draw(found: Comparison, folder: Path) -> None:
-    """Write every picture that the comparison has data for."""
+    """Write every picture that the comparison has data for: energies and ratios of the chips made
+    alike where there are some, values of the chips as they are."""
     energy(found, folder)
-    for side in found.sides[1:]:
+    for side in found.headline.sides[1:]:
         waterfall(found, side, folder, f"ratio_{file_stem(side.chip.name)}")
     if any(side.aged for side in found.sides):
         values(found, folder)
@@ -42,14 +45,19 @@ def draw(found: Comparison, folder: Path) -> None:
 def by_component(side: Side, batch: int) -> dict[str, float]:
     """Microjoules an inference by component of the pictures."""
     sums = dict.fromkeys(ORDER, 0.0)
-    for row in side.main.energy.rows:
-        memory = side.chip.memories.get(row.unit)
-        sums[component_of(getattr(memory, "kind", ""), row.action)] += row.joules * 1e6 / batch
+    for charge in side.main.energy.charges:
+        sums[_component(side, charge)] += sum(charge.joules) * 1e6 / batch
     return sums
 
 
-def energy(found: Comparison, folder: Path) -> None:
+def _component(side: Side, charge: Charge) -> str:
+    memory = side.chip.memories.get(charge.unit)
+    return component_of(getattr(memory, "kind", ""), charge.action)
+
+
+def energy(whole: Comparison, folder: Path) -> None:
     """Stacked energy of every chip."""
+    found = whole.headline
     names = [side.chip.name for side in found.sides]
     points = [by_component(side, found.batch) for side in found.sides]
     _csv(folder / "energy_points.csv", ["chip", *ORDER],
@@ -67,14 +75,20 @@ def energy(found: Comparison, folder: Path) -> None:
     for i, side in enumerate(found.sides):
         kind = "PCM" if side.analog else "digital"
         seconds = _with_unit(side.main.seconds / found.batch, "s")
-        axes.annotate(f"{kind}, {_with_unit(base[i] * 1e-6, 'J')}\n{seconds}", (i, base[i] * factor), (0, 3),
-                      ha="center", textcoords="offset points")  # fmt: skip
-    axes.set_xticks(place, names)
+        axes.annotate(f"{kind}, {_with_unit(base[i] * 1e-6, 'J')}\n{seconds}\n{side.area * 1e6:,.3g} mm2",
+                      (i, base[i] * factor), (0, 3), ha="center", textcoords="offset points")  # fmt: skip
+    axes.set_xticks(place, [_label(side) for side in found.sides])
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylim(0, float(base.max()) * factor * 1.16)
+    axes.set_ylim(0, float(base.max()) * factor * 1.32)
     axes.set_ylabel(f"energy an inference ({unit})")
     axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.01))
-    _save(made, folder, "energy", found, "Boundary: chip, off-chip memory and leakage included")
+    boundary = "Boundary: chip, off-chip memory and leakage included; areas are lower bounds"
+    _save(made, folder, "energy", whole, boundary)
+
+
+def _label(side: Side) -> str:
+    """A chip's name, and whether it was changed."""
+    return f"{side.chip.name},\nmatched" if side.changed else side.chip.name
 
 
 def _with_unit(value: float, unit: str) -> str:
@@ -84,39 +98,54 @@ def _with_unit(value: float, unit: str) -> str:
     return f"{value / sizes[prefix]:,.4g} {prefix}{unit}"
 
 
-def waterfall(found: Comparison, side: Side, folder: Path, stem: str) -> None:
-    """The ratio of energies as component after component comes in, from device to chip."""
-    first, own = (by_component(s, found.batch) for s in (found.sides[0], side))
-    steps = [("device: multiply or cell",
-              _over(first["mac"] + first["cells"], own["mac"] + own["cells"]))]  # fmt: skip
-    top, below = first["mac"] + first["cells"], own["mac"] + own["cells"]
-    for key in ORDER[2:]:
-        if not first[key] and not own[key]:
+def ratio_steps(found: Comparison, side: Side) -> list[tuple[str, Ratio]]:
+    """The ratio of energies, with its band, as component after component comes in, from device to
+    chip."""
+    first = found.sides[0]
+    device = ("mac", "cells")
+    steps = []
+    for number, key in enumerate(ORDER[1:], 1):
+        inside = set(device) | set(ORDER[2 : number + 1])
+        parts = [[charge for charge in one.main.energy.charges if _component(one, charge) in inside]
+                 for one in (first, side)]  # fmt: skip
+        if key not in device and not any(_component(one, charge) == key and sum(charge.joules)
+                                         for one in (first, side) for charge in one.main.energy.charges):
             continue
-        top, below = top + first[key], below + own[key]
-        steps.append((COMPONENTS[key][0], _over(top, below)))
-    _csv(folder / f"{stem}_points.csv", ["up to", "ratio"], steps)
+        name = "device: multiply or cell" if key in device else COMPONENTS[key][0]
+        steps.append((name, ratio(*(weighed(part) for part in parts))))
+    return steps
+
+
+def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
+    """The ratio of energies as component after component comes in, from device to chip."""
+    found = whole.headline
+    steps = ratio_steps(found, side)
+    _csv(folder / f"{stem}_points.csv", ["up to", "ratio", "smallest", "largest"],
+         ([name, *(x if np.isfinite(x) else "" for x in (one.value, one.low, one.high))]
+          for name, one in steps))  # fmt: skip
     made, axes, _ = figure(3.0)
     before = 0.0
-    for i, (_, ratio) in enumerate(steps):
-        if not np.isfinite(ratio):
+    for i, (_, one) in enumerate(steps):
+        if not np.isfinite(one.value):
             continue
-        low, high = min(before, ratio), max(before, ratio)
-        colour = "#009E73" if ratio >= before else "#D55E00"
+        low, high = min(before, one.value), max(before, one.value)
+        colour = "#009E73" if one.value >= before else "#D55E00"
         axes.bar(i, high - low, 0.7, low, color=colour, edgecolor="black", linewidth=0.4,
-                 hatch="" if ratio >= before else "//")  # fmt: skip
-        axes.annotate(f"{ratio:.2f}", (i, high), (0, 2), textcoords="offset points", ha="center")
-        before = ratio
+                 hatch="" if one.value >= before else "//")  # fmt: skip
+        most = one.high if np.isfinite(one.high) else one.value
+        axes.errorbar([i], [one.value], [[one.value - one.low], [most - one.value]], color="black", capsize=2,
+                      elinewidth=0.8)  # fmt: skip
+        axes.annotate(f"{one.value:.2f}", (i, max(high, most)), (0, 2), textcoords="offset points", ha="center")
+        before = one.value
     axes.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
     axes.set_xticks(range(len(steps)), ["\n".join(textwrap.wrap(name, 10, break_long_words=False))
                                         for name, _ in steps])  # fmt: skip
-    axes.set_ylabel(f"energy of {found.sides[0].chip.name}\nover {side.chip.name}")
+    axes.set_ylabel(f"energy of {_label(found.sides[0])}\nover {_label(side)}".replace(",\n", ", "))
     axes.margins(y=0.15)
-    _save(made, folder, stem, found, "Each bar adds one component to both chips; the last is the chip boundary")
-
-
-def _over(top: float, below: float) -> float:
-    return top / below if below else float("nan")
+    axes.set_ylim(bottom=0)
+    more = ("Each bar adds one component to both chips; the last is the chip boundary; lines: the "
+            "constants' bands, those that both sides share moving together")
+    _save(made, folder, stem, whole, more)
 
 
 def values(found: Comparison, folder: Path) -> None:
@@ -147,11 +176,12 @@ def values(found: Comparison, folder: Path) -> None:
     axes.set_xlabel("age of the programmed cells (s)")
     axes.set_ylabel("top-1 (%)" if labelled else "signal to noise of the output (dB)")
     axes.legend()
-    _save(made, folder, "values", found, "Bars: one standard deviation over programmings")
+    _save(made, folder, "values", found, "Bars: one standard deviation over programmings", False)
 
 
 def level_points(side: Side) -> tuple[Floats, list[tuple[str, Floats]]]:
-    """(levels, [(when, conductances (levels, cells))]) of a chip's device; eight where it has none."""
+    """(levels, [(when, conductances (levels, cells))]) of a chip's device; eight where it has
+    none."""
     crossbar = side.chip.crossbar
     assert crossbar is not None
     device, scheme = device_named(crossbar.device), crossbar.cells
@@ -195,13 +225,23 @@ def levels(side: Side, folder: Path, stem: str) -> None:
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 
 
-def _save(made: Any, folder: Path, stem: str, found: Comparison, more: str) -> None:
+def _alike(found: Comparison) -> str:
+    """What was made alike, in a sentence."""
+    matched = found.matched
+    if matched is None:
+        return "" if found.alike else " Chips as their files say: memories, area and weights' place differ."
+    model = matched.comparison.sides[matched.model].chip.name
+    return f" Matched: {', '.join(matched.by)} of {model}; comparison.json says which keys were changed."
+
+
+def _save(made: Any, folder: Path, stem: str, found: Comparison, more: str, as_shown: bool = True) -> None:
     work = found.sides[0].main.workload
+    shown = found.headline if as_shown else found
     chips = "; ".join(f"{side.chip.name}: {side.chip.technology.node * 1e9:g} nm "
                       f"{side.chip.technology.voltage:g} V, weights {side.chip.weights}"
-                      for side in found.sides)  # fmt: skip
+                      for side in shown.sides)  # fmt: skip
     text = (f"{work.name}, batch {found.batch}, {work.macs / found.batch:,.4g} MAC an inference. {more}. "
-            f"{chips}.")  # fmt: skip
+            f"{chips}.{_alike(found) if as_shown else ''}")  # fmt: skip
     below(made, text)
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 

@@ -14,7 +14,7 @@ from accelsim.chip import Chip
 from accelsim.config.chip_file import ChipReader
 from accelsim.config.overrides import node_of
 from accelsim.config.reader import FieldRule, Reader, said
-from accelsim.config.writer import chip_document
+from accelsim.config.writer import chip_values
 from accelsim.config.yaml_source import Node, Place
 from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS
@@ -47,7 +47,7 @@ def dump(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarM
                  for op in workload.operators]  # fmt: skip
     whole = plain(dataclasses.replace(workload, operators=()))
     return {"version": VERSION,
-            "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_document(chip)},
+            "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_values(chip)},
             "workload": {**whole, "operators": operators}, "mappings": plain(mappings)}  # fmt: skip
 
 

@@ -226,10 +226,11 @@ class _RecordedBuilder(NetworkBuilder):
         centred = crossed or name in self.symmetric  # code 0 must stand for 0.0
         return same if found.record.bits == own.record.bits and not (centred and same.zero) else own
 
-    def weight_quantization(self, op: MacOperator, group: int, matrix: Floats, name: str) -> Quantization:
+    def weight_quantization(self, op: MacOperator, group: int, matrix: Floats, name: str,
+                            least: Floats) -> Quantization:  # fmt: skip
         """The recorded scales of a group's weights, or new ones."""
         second = self.second
         if second is None or second.format != name or second.quantization is None:
-            return super().weight_quantization(op, group, matrix, name)
+            return super().weight_quantization(op, group, matrix, name, least)
         scale = np.broadcast_to(np.ravel(second.quantization.scale), (op.groups * op.n,))
         return Quantization(name, np.asarray(scale.reshape(op.groups, op.n)[group], np.float64))

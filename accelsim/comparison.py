@@ -1,0 +1,111 @@
+"""compare(): chips side by side on one workload, as they are and made alike."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim import api
+from accelsim.chip import Chip
+from accelsim.errors import InputError, Problem
+from accelsim.matching import RULES, like, model_of
+from accelsim.results import compare as sides
+from accelsim.results.compare import Comparison, Matching
+from accelsim.results.result import Result, Values
+from accelsim.workload import Workload
+
+ROOM = 298.15  # K
+
+
+def compare(
+    chips: Sequence[Chip | str | Path],
+    workload: Workload | str | Path,
+    inputs: Mapping[str, NDArray[np.generic]] | None = None,
+    *,
+    match: str | Sequence[str] = (),
+    labels: NDArray[np.integer] | None = None,
+    ages: Sequence[float] = (),
+    temperatures: Sequence[float] = (ROOM,),
+    programmings: int = 1,
+) -> Comparison:
+    """Chips, digital or analog, on one workload; the first is the measure of the others.
+
+    match: "memory", "area", "latency", or several of them, one after the other: the same chips made
+    alike are compared too, in ``matched`` (accelsim/matching). inputs, labels: as run() takes them.
+    ages (s), temperatures (K), programmings (seeds): of the values on crossbars. InputError for
+    anything wrong with the input.
+    """
+    if not chips:
+        raise InputError(
+            Problem("compare.chips", "there is no chip to compare", "name two", file="compare")
+        )
+    by = wanted(match)
+    made = [chip if isinstance(chip, Chip) else api.load_chip(chip) for chip in chips]
+    work = workload if isinstance(workload, Workload) else api.load_workload(workload)
+
+    def run(chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:
+        return api.run(
+            chip, work, inputs, labels=labels if inputs is not None else None, weights=weights
+        )
+
+    def values(result: Result, chip: Chip) -> Values:
+        return api.values_of(result, chip, inputs or {}, labels)
+
+    found = sides.compare(
+        made, run, values, inputs, batch_of(work), ages, temperatures, programmings
+    )
+    if by:
+        found.matched = _matched(found, by, work, inputs, run)
+    return found
+
+
+def wanted(match: str | Sequence[str]) -> tuple[str, ...]:
+    """Names of rules, from "memory, latency" or a list; InputError for an unknown or repeated
+    one."""
+    listed = [part.strip() for part in match.split(",")] if isinstance(match, str) else list(match)
+    listed = [part for part in listed if part]
+    for number, name in enumerate(listed):
+        if name not in RULES:
+            raise InputError(
+                Problem(
+                    "match.rule",
+                    f"there is no way to match by {name!r}",
+                    "write one or more of " + ", ".join(RULES),
+                    file="--match",
+                )
+            )
+        if name in listed[:number]:
+            raise InputError(
+                Problem("match.twice", f"{name} stands twice", "keep one", file="--match")
+            )
+    return tuple(listed)
+
+
+def batch_of(workload: Workload) -> int:
+    """Images or rows of a run."""
+    return next(int(spec.shape[0]) for spec in workload.tensors.values() if spec.role == "input")
+
+
+def _matched(
+    found: Comparison, by: tuple[str, ...], work: Workload, inputs: Any, run: sides.Runs
+) -> Matching:
+    """The same chips, all but the model changed to be like it."""
+    model = model_of([side.chip for side in found.sides])
+    given, made = found.sides[model], []
+    for number, side in enumerate(found.sides):
+        if number == model:
+            made.append(side)
+            continue
+        alike = like(side.chip, given.chip, by, work, lambda chip: run(chip).seconds)
+        if not alike.changes:
+            made.append(side)
+            continue
+        other = sides.side_of(alike.chip, run, inputs)
+        other.changed = [(change.key, change.before, change.after) for change in alike.changes]
+        other.reached = alike.reached
+        made.append(other)
+    return Matching(by, model, tuple(RULES[name] for name in by), Comparison(made, found.batch))

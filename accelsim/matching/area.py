@@ -1,0 +1,108 @@
+"""A chip grown or shrunk to another chip's area.
+
+Rule: what multiplies and every buffer take one factor: a MAC array in rows and columns by its root,
+crossbars in number, buffers in bytes and banks, so that a bank stays as large as it was. What rows,
+columns and banks leave is made up by the buffers' bytes. Areas are those of the parts with a
+sourced constant, on either side.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from math import sqrt
+
+from accelsim.chip import Chip
+from accelsim.energy import area
+from accelsim.errors import InputError, Problem
+from accelsim.units.crossbar import Crossbar
+from accelsim.units.mac_array import MacArray
+from accelsim.units.sram import Sram
+
+STEP = 1024  # bytes of a buffer
+HALVINGS = 60
+FACTORS = 2.0**-16, 2.0**16
+LARGEST_SIDE, MOST_CROSSBARS, MOST_BANKS = 65536, 65536, 4096  # that a chip file may write
+
+
+def square_metres(chip: Chip) -> float:
+    """Area of the parts that have a sourced constant."""
+    return sum(row.area for row in area(chip))
+
+
+def with_area(chip: Chip, target: float) -> Chip:
+    """The chip scaled to an area (square metres), as near as whole rows and bytes allow. InputError
+    where its parts have no area, or no factor gives one that the tables hold for."""
+    if target <= 0 or square_metres(chip) <= 0:
+        raise InputError(
+            Problem(
+                "match.area",
+                f"{chip.name} or the chip it is matched to has no part with a known area",
+                "match memory or latency",
+                file="--match",
+            )
+        )
+    cores = _nearest(lambda factor: _buffers(_cores(chip, factor), factor), target)
+    core = _cores(chip, cores)
+    return _buffers(core, _nearest(lambda factor: _buffers(core, factor), target, around=cores))
+
+
+def _nearest(made: Callable[[float], Chip], target: float, around: float | None = None) -> float:
+    """The factor whose chip's area is nearest to the target, by halving in the logarithm."""
+    low, high = FACTORS if around is None else (around / 4, around * 4)
+    best, miss = None, float("inf")
+    for _ in range(HALVINGS):
+        middle = sqrt(low * high)
+        try:
+            size = square_metres(made(middle))
+        except InputError:  # banks beyond the tables: too large or too small
+            size = float("inf") if middle > 1 else 0.0
+        if size and abs(size - target) < miss:
+            best, miss = middle, abs(size - target)
+        low, high = (middle, high) if size < target else (low, middle)
+    if best is None or miss == float("inf"):
+        raise InputError(
+            Problem(
+                "match.area",
+                f"no scale of this chip has {target * 1e6:.4g} mm2 within the tables",
+                "match memory or latency",
+                file="--match",
+            )
+        )
+    return best
+
+
+def _cores(chip: Chip, factor: float) -> Chip:
+    """What multiplies, that many times as large."""
+    units = dict(chip.units)
+    for name, unit in chip.units.items():
+        if isinstance(unit, MacArray):
+            side = sqrt(factor)
+            units[name] = dataclasses.replace(
+                unit,
+                rows=_whole(unit.rows * side, LARGEST_SIDE),
+                columns=_whole(unit.columns * side, LARGEST_SIDE),
+            )
+        elif isinstance(unit, Crossbar):
+            units[name] = dataclasses.replace(
+                unit, clock_hz=0, count=_whole(unit.count * factor, MOST_CROSSBARS)
+            )
+    return dataclasses.replace(chip, units=units)
+
+
+def _buffers(chip: Chip, factor: float) -> Chip:
+    """Every buffer, that many times as large, in banks as large as before where they are
+    several."""
+    memories = dict(chip.memories)
+    for name, memory in chip.memories.items():
+        if isinstance(memory, Sram):
+            memories[name] = dataclasses.replace(
+                memory,
+                size=STEP * _whole(memory.size * factor / STEP),
+                banks=_whole(memory.banks * factor, MOST_BANKS),
+            )
+    return dataclasses.replace(chip, memories=memories)
+
+
+def _whole(value: float, most: int = 1 << 40) -> int:
+    return max(1, min(most, round(value)))

@@ -1,0 +1,280 @@
+"""Chips made alike: memory, area and latency, for any pair, key by key; ratios with bands;
+payback."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+import accelsim
+from accelsim import api, shipped
+from accelsim.chip import Chip
+from accelsim.cli.main import main
+from accelsim.config import load_chip
+from accelsim.config.writer import chip_yaml
+from accelsim.errors import InputError
+from accelsim.matching import changes, like, model_of
+from accelsim.matching.area import square_metres, with_area
+from accelsim.matching.latency import with_latency
+from accelsim.matching.memory import weight_bytes, with_memories
+from accelsim.results.compare import to_dict
+from accelsim.units.sram import Sram
+
+CHIPS = shipped.names("chip")
+BUFFER = ("size", "banks", "width", "ports", "buffering")
+
+
+def buffer(chip: Chip, role: str) -> Sram:
+    found = chip.memories[getattr(chip.core, role)]
+    assert isinstance(found, Sram)
+    return found
+
+
+@pytest.mark.parametrize(("one", "other"), list(permutations(CHIPS, 2)))
+def test_any_chip_takes_any_others_memories(one: str, other: str, tmp_path: Path) -> None:
+    work = api.load_workload("digits_mlp")
+    chip, model = api.load_chip(one), api.load_chip(other)
+    made = with_memories(chip, model, work)
+    assert made.weights == model.weights
+    assert replace(made.dram, name="") == replace(model.dram, name="")
+    for role in ("input", "output", "weight"):
+        if not (hasattr(chip.core, role) and hasattr(model.core, role)):
+            continue
+        given, own = buffer(model, role), buffer(made, role)
+        copies = model.core.count if given.scope == "private" != own.scope else 1
+        assert own.size == given.size * copies and own.banks == given.banks * copies
+        assert all(getattr(own, key) == getattr(given, key) for key in BUFFER[2:])
+        assert own.clock == buffer(chip, role).clock
+    if hasattr(chip.core, "weight") and not hasattr(model.core, "weight"):
+        need = weight_bytes(chip, work)
+        assert buffer(made, "weight").size >= need
+        assert buffer(made, "weight").size in (
+            buffer(chip, "weight").size,
+            1 << (need - 1).bit_length(),
+        )
+    keys = [change.key for change in changes(chip, made)]
+    assert all(key.partition(".")[0] in ("weights", "memories", "units") for key in keys)
+    assert not changes(made, with_memories(made, model, work))
+    path = tmp_path / "made.yaml"
+    path.write_text(chip_yaml(made))
+    assert load_chip(path).digest == made.digest
+
+
+def test_a_shared_buffer_is_shared_there_too() -> None:
+    """A model with one buffer for everything gives one; a chip with one gets several of a model
+    with several."""
+    chip, work = api.load_chip("int8_edge"), api.load_workload("digits_mlp")
+    shared = {key: "input_buffer" for key in ("input", "weight", "output")}
+    units = {
+        name: replace(unit, **{key: value for key, value in shared.items() if hasattr(unit, key)})
+        for name, unit in chip.units.items()
+    }
+    memories = {name: chip.memories[name] for name in ("dram", "input_buffer")}
+    one = replace(chip, units=units, memories=memories)
+    joined = with_memories(chip, one, work)
+    assert {
+        joined.array.input,
+        joined.array.weight,
+        joined.array.output,
+        joined.vector_unit.output,
+    } == {"input_buffer"}
+    assert set(joined.memories) == {"dram", "input_buffer"}
+    apart = with_memories(one, chip, work)
+    assert len({apart.array.input, apart.array.weight, apart.array.output}) == 3
+    assert (
+        apart.vector_unit.input == apart.array.input
+        and apart.vector_unit.output == apart.array.output
+    )
+    assert buffer(apart, "output").size == buffer(chip, "output").size
+    for made in (joined, apart):
+        assert api.run(made, work).joules > 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("int8_edge", "pcm_8level"),
+        ("pcm_projected", "pcm_8level"),
+        ("pcm_8level", "int8_edge"),
+        ("tpu_v1_like", "int8_128"),
+        ("int4_edge", "int8_edge"),
+    ],
+)
+def test_area_is_met(one: str, other: str) -> None:
+    chip, target = api.load_chip(one), square_metres(api.load_chip(other))
+    made = with_area(chip, target)
+    assert square_metres(made) == pytest.approx(target, rel=5e-3)
+    if chip.mac_array is not None:
+        assert made.array.rows / chip.array.rows == pytest.approx(
+            made.array.columns / chip.array.columns, rel=0.05
+        )
+    assert square_metres(with_area(chip, square_metres(chip))) == pytest.approx(
+        square_metres(chip), rel=1e-3
+    )
+
+
+def test_latency_is_met_and_only_clocks_and_bandwidth_move() -> None:
+    work = api.load_workload("digits_cnn", 100)
+    chip = api.load_chip("int8_edge")
+
+    def run(one: Chip) -> float:
+        return api.run(one, work).seconds
+
+    for times in (0.4, 3.0):
+        target = run(chip) * times
+        made = with_latency(chip, target, run)
+        assert run(made) == pytest.approx(target, rel=5e-3)
+        assert {change.key for change in changes(chip, made)} == {
+            "clocks.core",
+            "memories.dram.bandwidth",
+        }
+
+
+def test_a_latency_out_of_reach_is_said() -> None:
+    """Off-chip accesses take their nanoseconds at any clock."""
+    work = api.load_workload("digits_cnn")
+    chip = api.load_chip("int8_edge")
+    alike = like(
+        chip,
+        chip,
+        ["latency"],
+        work,
+        lambda one: api.run(one, work).seconds * (0.3 if one is chip else 1.0),
+    )
+    reached, aimed = (float(word) for word in alike.reached[0].split() if word[0].isdigit())
+    assert reached > 1.1 * aimed
+
+
+def test_the_first_chip_that_computes_in_memory_is_the_model() -> None:
+    chips = {
+        name: api.load_chip(name)
+        for name in ("int8_edge", "int4_edge", "pcm_8level", "pcm_projected")
+    }
+    assert model_of([chips["int8_edge"], chips["pcm_projected"], chips["pcm_8level"]]) == 1
+    assert model_of([chips["int8_edge"], chips["int4_edge"]]) == 0
+    work = api.load_workload("digits_mlp")
+    with pytest.raises(InputError, match="memory, area, latency"):
+        like(chips["int8_edge"], chips["pcm_8level"], ["weight"], work, lambda chip: 1.0)
+
+
+def test_resnet18_with_the_same_memories() -> None:
+    """int8_edge with pcm_8level's memories and a weight buffer that holds the network: 1.2 to 1.4
+    times the energy, not the 2.35 of weights fetched in every run against weights in place."""
+    found = accelsim.compare(["int8_edge", "pcm_8level"], "resnet18", match="memory")
+    assert found.matched is not None
+    first, other = found.matched.comparison.sides
+    changed = {key: (before, after) for key, before, after in first.changed}
+    assert changed["weights"] == ("cold", "resident")
+    assert changed["memories.dram.bandwidth"] == ("17 GB/s", "25.6 GB/s")
+    assert changed["memories.input_buffer.size"] == ("256 KiB", "512 KiB")
+    assert changed["memories.output_buffer.banks"] == ("4", "64")
+    assert changed["memories.weight_buffer.size"] == ("256 KiB", "16 MiB")
+    assert not other.changed and other is found.sides[1]
+    ratio = found.matched.comparison.ratio(other, "chip")
+    assert ratio is not None and 1.2 < ratio.value < 1.4 and ratio.low < ratio.value < ratio.high
+    assert ratio.high / ratio.low < 1.6  # the off-chip memory that both share does not widen it
+    whole = to_dict(found)
+    assert whole["matched"]["to"] == "pcm_8level" and whole["matched"]["by"] == ["memory"]
+    side = whole["matched"]["sides"][1]
+    assert (
+        side["ratio"]["chip"] == pytest.approx(ratio.value)
+        and side["ratio_band"]["chip"][0] == ratio.low
+    )
+    # like with like: gains of weights in place against weights in place
+    gain = first.resident.joules - other.resident.joules  # type: ignore[union-attr]
+    spent = other.writing[0] - (first.cold.joules - first.resident.joules)  # type: ignore[union-attr]
+    assert side["resident"]["pays_back_after"] == pytest.approx(spent / gain)
+    assert side["cold"]["ratio"]["chip"] == pytest.approx(first.cold.joules / other.cold.joules)  # type: ignore[union-attr]
+
+
+def test_speech_dnn_with_the_same_memories() -> None:
+    found = accelsim.compare(
+        ["int8_edge", "pcm_8level"], api.load_workload("speech_dnn", 1), match="memory"
+    )
+    assert found.matched is not None
+    plain, alike = found.ratio(found.sides[1], "chip"), found.matched.comparison
+    ratio = alike.ratio(alike.sides[1], "chip")
+    assert plain is not None and plain.value > 100
+    assert ratio is not None and 7 < ratio.value < 10
+
+
+def test_the_command_says_it_key_by_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr(
+        "sys.argv",
+        [
+            "accelsim",
+            "compare",
+            "int8_edge",
+            "pcm_8level",
+            "-w",
+            "digits_mlp",
+            "--match",
+            "memory,area",
+            "--out",
+            str(out),
+        ],
+    )
+    main()
+    said = capsys.readouterr().out
+    for words in (
+        "int8_edge: weights cold -> resident",
+        "memories.dram.bandwidth 17 GB/s -> 25.6 GB/s",
+        "made like pcm_8level by memory, area",
+        "x a second/mm2",
+        "both resident uJ",
+    ):
+        assert words in said
+    whole = json.loads((out / "comparison.json").read_text())
+    first, other = whole["matched"]["sides"]
+    assert first["area_m2"] == pytest.approx(other["area_m2"], rel=5e-3)
+    rate = other["throughput_per_s_and_m2"] / first["throughput_per_s_and_m2"]
+    assert other["throughput_per_area_ratio"] == pytest.approx(rate)
+    assert other["energy_per_area_ratio"] == pytest.approx(
+        first["joules_per_m2"] / other["joules_per_m2"]
+    )
+    for side in (*whole["sides"], first, other):
+        for key in ("ratio_band", "throughput_per_area_ratio_band", "energy_per_area_ratio_band"):
+            bands = side[key].values() if isinstance(side[key], dict) else [side[key]]
+            assert all(low <= high for low, high in bands)
+    for stem in ("energy", "ratio_pcm_8level"):
+        assert (out / f"{stem}.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("match", "said"),
+    [("speed", "memory, area, latency"), ("area,area", "stands twice"), ("memory,,x", "'x'")],
+)
+def test_wrong_rules_are_refused(
+    match: str,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    out = tmp_path / "out"
+    monkeypatch.setattr(
+        "sys.argv",
+        [
+            "accelsim",
+            "compare",
+            "int8_edge",
+            "pcm_8level",
+            "-w",
+            "digits_mlp",
+            "--match",
+            match,
+            "--out",
+            str(out),
+        ],
+    )
+    with pytest.raises(SystemExit) as stop:
+        main()
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and said in error and "Traceback" not in error and not out.exists()
