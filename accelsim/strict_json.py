@@ -31,19 +31,27 @@ def parsed(text: str | bytes) -> Any:
 def read(path: Path, code: str, fix: str) -> dict[str, Any]:
     """The object of a JSON file. code, fix: of the InputError where there is none."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ValueError(f"has more than {LARGEST_FILE >> 20} MiB")
-        whole = parsed(path.read_bytes())
-        if not isinstance(whole, dict):
-            raise ValueError("holds no keys")
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= LARGEST_FILE else b""
     except OSError as error:
         why = "there is no such file" if isinstance(error, FileNotFoundError) else (
             f"cannot be read: {error.strerror or error}")  # fmt: skip
         raise InputError(Problem(code, why, fix, file=str(path))) from None
+    if size > LARGEST_FILE:
+        raise InputError(Problem(code, f"has more than {LARGEST_FILE >> 20} MiB", fix, file=str(path)))
+    return object_of(content, str(path), code, fix)
+
+
+def object_of(content: bytes, where: str, code: str, fix: str) -> dict[str, Any]:
+    """The object of a JSON file's content; InputError as read()."""
+    try:
+        whole = parsed(content)
+        if not isinstance(whole, dict):
+            raise ValueError("holds no keys")
     except ValueError as error:
         line, column = getattr(error, "lineno", 0), getattr(error, "colno", 0)
         said = f"is no JSON: {getattr(error, 'msg', error)}" if line else _plain(error)
-        raise InputError(Problem(code, said, fix, file=str(path), line=line, column=column)) from None
+        raise InputError(Problem(code, said, fix, file=where, line=line, column=column)) from None
     return whole
 
 

@@ -18,6 +18,7 @@ from accelsim.units.sram import Sram
 
 FINEST_TICK_HZ = 10**15
 COARSEST_TICK_HZ = 10**12
+LONGEST_BEAT = 1 << 53  # ticks of one burst
 
 
 def tick_rate(clocks: Mapping[str, int]) -> int:
@@ -122,6 +123,11 @@ def build_machine(chip: Chip) -> Machine:
         if isinstance(spec, Dram):
             rate = spec.bandwidth * spec.efficiency
             beat = ceil(spec.burst / rate * ticks - 1e-6)
+            if beat > LONGEST_BEAT:
+                raise InputError(Problem(
+                    "chip.beat", f"a burst of {spec.burst} B at {rate:g} B/s takes {spec.burst / rate:.3g} s, more "
+                    f"than {LONGEST_BEAT} ticks of {ticks:g} Hz", "raise the bandwidth or lower the burst",
+                    f"memories.{spec.name}.bandwidth", chip.source))  # fmt: skip
             ports.append(PortRow(f"{spec.name}.port", spec.burst, beat, spec.quantum, arbiter))
             memories.append(MemoryRow(spec.name, spec.size))
             continue

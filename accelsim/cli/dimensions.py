@@ -12,7 +12,7 @@ def dims_of(given: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
     for text in given:
         name, _, value = text.rpartition("=")
-        if not name or not value.isdecimal() or not 0 < int(value) < 1 << 31:
+        if not name or not value.isdecimal() or len(value) > 10 or not 0 < int(value) < 1 << 31:
             raise InputError(Problem("onnx.dimension", "is no dimension with its value",
                                      "write --dim batch=1", text, "--dim"))  # fmt: skip
         if name in found:

@@ -8,7 +8,8 @@ from math import isfinite
 
 from accelsim.errors import InputError, Problem
 
-_NUMBER = re.compile(r"\s*([-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)\s*(.*?)\s*")
+_NUMBER = re.compile(r"([-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)(.*)", re.DOTALL)
+LONGEST = 400  # characters of a quantity
 _PREFIXES = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3,
              "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}  # fmt: skip
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
@@ -48,6 +49,12 @@ def _factors(unit: str) -> dict[str, float]:
     return table
 
 
+def _parts(text: str) -> tuple[float, str] | None:
+    """The number and the unit's text of a quantity, in time that grows with its length; None for others."""
+    match = _NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None
+    return None if match is None else (float(match[1]), match[2].strip())
+
+
 def quantity(value: object, unit: str) -> float | int:
     """The SI number of "<number> <unit>"; QuantityError otherwise.
 
@@ -57,15 +64,15 @@ def quantity(value: object, unit: str) -> float | int:
         return 0
     if isinstance(value, bool) or not isinstance(value, str):
         raise QuantityError(f"{value!r} has no unit", f"write it like {example(unit)}")
-    match = _NUMBER.fullmatch(value)
-    if not match:
-        raise QuantityError(f"{value!r} is not a number with a unit",
+    parts = _parts(value)
+    if parts is None:
+        raise QuantityError(f"{value[:60]!r} is not a number with a unit",
                             f"write it like {example(unit)}")  # fmt: skip
-    number, written = float(match[1]), match[2]
+    number, written = parts
     factors = _factors(unit)
     if written not in factors:
-        message = f"{value!r} has no unit" if not written else (
-            f"{written!r} is not a unit of {unit}")  # fmt: skip
+        message = f"{value[:60]!r} has no unit" if not written else (
+            f"{written[:60]!r} is not a unit of {unit}")  # fmt: skip
         raise QuantityError(message, f"write it like {example(unit)}")
     result = number * factors[written]
     if not isfinite(result):
@@ -81,11 +88,11 @@ def quantity(value: object, unit: str) -> float | int:
 @lru_cache(maxsize=4096)
 def any_quantity(text: str) -> tuple[float, str] | None:
     """SI number and unit of a quantity of whatever unit; None for other text."""
-    match = _NUMBER.fullmatch(text)
-    if match and match[2]:
+    parts = _parts(text)
+    if parts is not None and parts[1]:
         for unit in _EXAMPLES:
-            if (factor := _factors(unit).get(match[2])) is not None:
-                return float(match[1]) * factor, unit
+            if (factor := _factors(unit).get(parts[1])) is not None:
+                return parts[0] * factor, unit
     return None
 
 

@@ -17,6 +17,10 @@ from accelsim.workload import Conv2d, Gemm, MacOperator, TensorSpec, Workload
 CONV = ("IFMAP height", "IFMAP width", "filter height", "filter width", "channels", "filters",
         "strides")  # fmt: skip
 GEMM = ("M", "N", "K")
+#: what a header may call the columns, letters only, without a plural's s
+TITLES = {"ifmapheight": 0, "ifmapwidth": 1, "filterheight": 2, "filterwidth": 3, "channel": 4, "numfilter": 5,
+          "filter": 5, "stride": 6, "strideheight": 6, "stridewidth": 7}  # fmt: skip
+STRIDE_WIDTH = 7
 MOST_LAYERS = 20_000
 MOST_PROBLEMS = 50
 LARGEST = 1 << 24
@@ -46,6 +50,7 @@ class _Reader:
         self.tensors: dict[str, TensorSpec] = {}
         self.used: dict[str, int] = {}
         self.batches = False
+        self.columns = list(range(1, len(self.names) + 1))  # of the numbers, in the order of names
 
     def wrong(self, code: str, message: str, fix: str, line: _Line, cell: int = 0) -> None:
         if len(self.problems) < MOST_PROBLEMS:
@@ -76,11 +81,20 @@ class _Reader:
                         source=self.source, notes={"unused": self.notes})  # fmt: skip
 
     def header(self, line: _Line) -> None:
-        """The first line is never a layer; what it names decides about a batch column."""
+        """The first line is never a layer; what it names decides about columns' order, a stride for each axis
+        and a batch column."""
         titles = [cell.lower() for cell in line.cells]
         if not self.gemm and len([t for t in titles if t]) == 4 and titles[1:4] == ["m", "n", "k"]:
             self.wrong("kind", "has M, N, K lines", "add --gemm", line)
         self.batches = "batch size" in titles[8:]
+        if not self.gemm:
+            letters = ["".join(c for c in title if c.isalpha()).rstrip("s") for title in titles]
+            found = {TITLES[word]: place for place, word in enumerate(letters) if word in TITLES and place}
+            named = sum(word in TITLES for word in letters[1:])
+            if named == len(found) and set(found) >= set(range(len(CONV))):  # each column once
+                self.columns = [found[number] for number in sorted(found)]
+                if STRIDE_WIDTH in found:
+                    self.names = (*CONV[:-1], "stride height", "stride width")
 
     def layer(self, line: _Line) -> None:
         cells = list(line.cells)
@@ -90,13 +104,13 @@ class _Reader:
             if cells:
                 self.notes.append(f"line {line.number}: {cells[0]!r} is a title, no layer")
             return
-        need = len(self.names) + 1
+        need = max(self.columns) + 1
         if len(cells) < need:
-            self.wrong("cells", f"has {len(cells) - 1} numbers, a layer needs {need - 1}",
+            self.wrong("cells", f"has {len(cells) - 1} numbers, a layer needs {len(self.columns)}",
                        "write name, " + ", ".join(self.names), line)  # fmt: skip
             return
         numbers = []
-        for cell in range(1, need):
+        for cell in self.columns:
             value = whole_number(cells[cell], 1, LARGEST)
             if value is None:
                 self.wrong("number", f"{cells[cell][:40]!r} is not a whole number from 1 to "
@@ -127,17 +141,18 @@ class _Reader:
         return batch
 
     def convolution(self, line: _Line, name: str, numbers: list[int], batch: int) -> None:
-        height, width, tall, wide, channels, filters, stride = numbers
+        height, width, tall, wide, channels, filters, *strides = numbers
+        stride = (strides[0], strides[-1])
         for size, kernel, cell in ((height, tall, 3), (width, wide, 4)):
             if kernel > size:
                 self.wrong("filter", f"a filter of {kernel} is larger than its input of {size}",
                            "write a filter no larger than the input", line, cell)  # fmt: skip
                 return
-        past = tuple((-(-(size - kernel) // stride)) * stride + kernel - size
-                     for size, kernel in ((height, tall), (width, wide)))  # fmt: skip
+        past = tuple((-(-(size - kernel) // step)) * step + kernel - size for size, kernel, step in (
+            (height, tall, stride[0]), (width, wide, stride[1])))  # fmt: skip
         groups = channels if "DP" in name else 1
         self.add(Conv2d(name, f"{name}.input", f"{name}.weight", f"{name}.output", batch, channels,
-                        height, width, filters * groups, (tall, wide), (stride, stride),
+                        height, width, filters * groups, (tall, wide), stride,
                         (0, 0, past[0], past[1]), groups=groups))  # fmt: skip
 
     def add(self, op: MacOperator) -> None:

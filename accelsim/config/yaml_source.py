@@ -75,7 +75,7 @@ def scalar(text: str, quoted: bool) -> Any:
     if _INT.fullmatch(text):
         return int(text) if len(text) <= 40 else float(text[:400])
     if _BASED.fullmatch(text):
-        return int(text, 0)
+        return int(text, 0) if len(text) <= 40 else text
     if _FLOAT.fullmatch(text):
         return float(text)
     if _SPECIAL.fullmatch(text):

@@ -6,12 +6,12 @@ JSON with the keys of a record in tables/statistical.json; a curve may also be {
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from accelsim import strict_json
 from accelsim.devices.statistical import Statistical, from_record
 from accelsim.errors import InputError, Problem
 
@@ -36,12 +36,8 @@ def read_content(path: str | Path) -> bytes:
 
 def device_of(content: bytes, where: str) -> Statistical:
     """The model that the content of a device file gives; InputError as load_device."""
-    try:
-        row = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError):
-        raise _refused(where, "device.file", "is not a JSON file",
-                       "write it with `accelsim device fit`") from None  # fmt: skip
-    problems = list(_problems(row)) if isinstance(row, dict) else [("", "holds no keys")]
+    row = strict_json.object_of(content, where, "device.file", "write it with `accelsim device fit`")
+    problems = list(_problems(row))
     if problems:
         raise InputError([Problem("device.key", message, "see devices/tables/statistical.json", key, where)
                           for key, message in problems])  # fmt: skip
@@ -56,7 +52,7 @@ def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for key, (low, high) in NUMBERS.items():
         value = row.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        if type(value) not in (int, float) or not low <= value <= high:
             found.append((key, f"must be a number in {low:g}..{high:g}"))
     for key in CURVES:
         try:
@@ -64,7 +60,7 @@ def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
                 np.linspace(0.0, 1.0, 65))  # fmt: skip
             if values.shape != (65,) or not np.isfinite(values).all() or (values < 0).any():
                 found.append((key, "is negative or not finite somewhere in 0..1"))
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError, RecursionError):
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
             found.append((key, "is no curve: write poly, clamp_log, power, below or points"))
     return found
 

@@ -184,7 +184,7 @@ def mac_sizes(w: Any, sizes: Any) -> None:
         sizes[PIECES] = total
         sizes[SIZE_INPUT] = w.groups * total
     sizes[SIZE_WEIGHT] = w.weight_slots * sizes[SLOT_WEIGHT]
-    if w.weight_resident:
+    if w.weight_resident or w.cold == 0:
         total = 0
         for deep in range(tiles_k):
             for wide in range(tiles_n):
@@ -194,11 +194,12 @@ def mac_sizes(w: Any, sizes: Any) -> None:
     sizes[SIZE_SUMS] = sums_slots * sizes[SLOT_SUMS]
     sizes[SIZE_OUT] = w.output_slots * sizes[SLOT_OUT]
     sums_apart = w.memory_sums if sums_slots > 0 else w.memory_output
+    weights = sizes[SIZE_WEIGHT] if w.cold else 0  # those that stay lie where all weights do
     below_w = sizes[SIZE_INPUT] if w.memory_weight == w.memory_input else 0
     below_s = (sizes[SIZE_INPUT] if sums_apart == w.memory_input else 0) + (
-        sizes[SIZE_WEIGHT] if sums_apart == w.memory_weight else 0)  # fmt: skip
+        weights if sums_apart == w.memory_weight else 0)  # fmt: skip
     below_o = (sizes[SIZE_INPUT] if w.memory_output == w.memory_input else 0) + (
-        sizes[SIZE_WEIGHT] if w.memory_output == w.memory_weight else 0) + (
+        weights if w.memory_output == w.memory_weight else 0) + (
         sizes[SIZE_SUMS] if w.memory_output == sums_apart else 0)  # fmt: skip
     room_sums = w.room_sums if sums_slots > 0 else w.room_output
     up = w.parity == 0

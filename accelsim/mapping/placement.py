@@ -122,7 +122,7 @@ def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, 
         else input_lanes * mapping.input_slots * input_slot
     )  # fmt: skip
     weight_size = (
-        geometry.groups * int(weight_tiles.sum()) if mapping.weight_resident
+        geometry.groups * int(weight_tiles.sum()) if mapping.weight_resident or weight_address is not None
         else weight_lanes * mapping.weight_slots * weight_slot
     )  # fmt: skip
     wide = sum_format(array)
@@ -141,7 +141,8 @@ def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, 
     sums_size = (1 if column else output_lanes) * sums_slots * sums_slot
     out_size = output_lanes * mapping.output_slots * out_slot
     sizes = {
-        "input": (array.input, input_size), "weight": (array.weight, weight_size),
+        "input": (array.input, input_size),
+        "weight": (array.weight, weight_size if weight_address is None else 0),
         "sums": (sums_memory, sums_size), "out": (array.output, out_size),
     }  # fmt: skip
     areas = _areas(chip, sizes, parity)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.chip import Chip
+from accelsim.errors import InputError, Problem
 from accelsim.program.opcodes import Served
 from accelsim.program.repeats import spans
 from accelsim.program.screen import plain_int64
@@ -30,6 +31,7 @@ Ints = NDArray[np.int64]
 Engine = Literal["auto", "plain", "compiled", "simpy"]
 ENGINES: tuple[str, ...] = ("auto", "plain", "compiled", "simpy")
 COMPILE_ABOVE = 20_000  # commands: below it a plain run ends before a cached kernel has loaded
+MOST_TICKS = 1 << 62  # that all commands of a Program may take together
 SLICE = 1_000_000  # commands or events a kernel call, so that an interrupt is served in a second
 
 
@@ -51,6 +53,7 @@ def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | N
         from accelsim.timing.reference import run_reference
 
         return run_reference(program, times, state)
+    check_range(program, times)
     fast = engine == "compiled" or (
         engine == "auto" and (len(program) > COMPILE_ABOVE or jit.hot(len(program))))
     if len(program) == 0:
@@ -71,6 +74,22 @@ def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | N
                    for part in spans(program))  # fmt: skip
     return Timeline(issue, first, release, end, why, ref, interval, program.tick_hz, makespan,
                     _port_busy(program, fast), "compiled" if fast else "plain", period)  # fmt: skip
+
+
+def check_range(program: Program, times: Times) -> None:
+    """InputError unless all commands one behind another end inside the engine's integers; floats are enough,
+    with half the range to spare."""
+    d, ports = program.demands, program.ports
+    moved = np.bincount(d.port, d.bytes, len(ports)) if len(d.port) else np.zeros(len(ports))
+    count = np.bincount(d.port, minlength=len(ports))
+    ticks = float(np.sum(times.last, dtype=np.float64))
+    ticks += sum((float(moved[i]) / port.width + float(count[i])) * port.beat for i, port in enumerate(ports))
+    ticks *= 1 + max((part.turns for part in spans(program)), default=0)
+    if ticks > MOST_TICKS:
+        most = MOST_TICKS / program.tick_hz
+        raise InputError(Problem("timing.range", f"takes up to {ticks / program.tick_hz:.3g} s, and times in ticks "
+                                 f"of {program.tick_hz:g} Hz end at {most:.3g} s",
+                                 "raise the slowest bandwidth or clock, or give a smaller workload"))
 
 
 def _port_busy(program: Program, fast: bool) -> Ints:
