@@ -22,9 +22,9 @@ def parsed(text: str | bytes) -> Any:
         value = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_float=_number,
                            parse_constant=_constant)  # fmt: skip
     except RecursionError:
-        raise ValueError(f"is nested deeper than {DEEPEST} levels") from None
+        raise ValueError(f"nested deeper than {DEEPEST} levels") from None
     if _depth(value) > DEEPEST:
-        raise ValueError(f"is nested deeper than {DEEPEST} levels")
+        raise ValueError(f"nested deeper than {DEEPEST} levels")
     return value
 
 
@@ -47,16 +47,16 @@ def object_of(content: bytes, where: str, code: str, fix: str) -> dict[str, Any]
     try:
         whole = parsed(content)
         if not isinstance(whole, dict):
-            raise ValueError("holds no keys")
+            raise ValueError("it holds no keys")
     except ValueError as error:
         line, column = getattr(error, "lineno", 0), getattr(error, "colno", 0)
-        said = f"is no JSON: {getattr(error, 'msg', error)}" if line else _plain(error)
+        said = f"is not a JSON file: {getattr(error, 'msg', _plain(error))}"
         raise InputError(Problem(code, said, fix, file=where, line=line, column=column)) from None
     return whole
 
 
 def _plain(error: ValueError) -> str:
-    return "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+    return "it is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -64,25 +64,25 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"has the key {twice[:60]!r} twice")
+        raise ValueError(f"the key {twice[:60]!r} stands twice")
     return found
 
 
 def _integer(text: str) -> int:
     if len(text) > LONGEST_NUMBER:
-        raise ValueError(f"holds a number of {len(text)} digits")
+        raise ValueError(f"a number of {len(text)} digits")
     return int(text)
 
 
 def _number(text: str) -> float:
     value = float(text)
     if len(text) > 10 * LONGEST_NUMBER or not math.isfinite(value):
-        raise ValueError(f"holds the number {text[:40]}, which is too large")
+        raise ValueError(f"the number {text[:40]} is too large")
     return value
 
 
 def _constant(text: str) -> float:
-    raise ValueError(f"holds {text}, which is no number")
+    raise ValueError(f"{text} is no number")
 
 
 def _depth(value: Any) -> int:

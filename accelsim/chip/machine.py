@@ -125,8 +125,8 @@ def build_machine(chip: Chip) -> Machine:
             beat = ceil(spec.burst / rate * ticks - 1e-6)
             if beat > LONGEST_BEAT:
                 raise InputError(Problem(
-                    "chip.beat", f"a burst of {spec.burst} B at {rate:g} B/s takes {spec.burst / rate:.3g} s, more "
-                    f"than {LONGEST_BEAT} ticks of {ticks:g} Hz", "raise the bandwidth or lower the burst",
+                    "chip.beat", f"a burst of {spec.burst} B at {rate:g} B/s takes {spec.burst / rate:.3g} s, "
+                    f"more than {LONGEST_BEAT} ticks of {ticks:g} Hz", "raise the bandwidth or lower the burst",
                     f"memories.{spec.name}.bandwidth", chip.source))  # fmt: skip
             ports.append(PortRow(f"{spec.name}.port", spec.burst, beat, spec.quantum, arbiter))
             memories.append(MemoryRow(spec.name, spec.size))

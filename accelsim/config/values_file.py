@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Mapping
+from math import prod
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
@@ -13,6 +17,9 @@ from accelsim.errors import InputError, Problem
 LARGEST_TENSORS = 8 << 30  # bytes that all tensors of a file may take once unpacked
 MOST_TENSORS = 100_000
 LARGEST_RATIO = 1100  # unpacked over packed bytes; deflate itself cannot exceed about 1,032
+#: unpacked bytes from which a file must not be SUSPECT times smaller than them
+LARGE, SUSPECT = 1 << 28, 16
+MOST_PROBLEMS = 50
 
 
 def load_npy(path: str | Path) -> NDArray[np.generic]:
@@ -37,36 +44,81 @@ def load_npy(path: str | Path) -> NDArray[np.generic]:
     return np.asarray(array)
 
 
-def load_npz(path: str | Path) -> dict[str, NDArray[np.generic]]:
-    """Every array of an .npz file; InputError for anything that is not plain finite numbers."""
-    name = str(path)
+def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = None
+             ) -> dict[str, NDArray[np.generic]]:  # fmt: skip
+    """Every array of an .npz file. shapes: that arrays of some names must have, held against the headers
+    before any data is read. InputError for anything that is not plain finite numbers, with every problem."""
+    name, wanted = str(path), shapes or {}
+    problems: list[Problem] = []
 
-    def refuse(code: str, message: str, fix: str = "", key: str = "") -> InputError:
-        return InputError(Problem(code, message, fix, key, name))
+    def wrong(code: str, message: str, fix: str = "", key: str = "") -> None:
+        problems.append(Problem(code, message, fix, key, name))
 
+    arrays: dict[str, NDArray[np.generic]] = {}
     try:
         with zipfile.ZipFile(path) as archive:
-            infos = archive.infolist()
-            total = sum(info.file_size for info in infos)
-            packed = sum(info.compress_size for info in infos)
-        if len(infos) > MOST_TENSORS or total > LARGEST_TENSORS or total > LARGEST_RATIO * max(
-            1, packed
-        ) + (1 << 20):
-            raise refuse("values.size", f"would unpack to {total} bytes", "give a smaller file")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+            _check_size(archive.infolist(), name)
+            for info in archive.infolist():
+                key = info.filename.removesuffix(".npy")
+                with archive.open(info) as stream:
+                    shape, dtype = _header(stream)
+                    size = prod(shape) * dtype.itemsize
+                    if dtype.kind not in "biuf":
+                        wrong("values.type", "does not hold plain numbers", "store numbers", key)
+                    elif stream.tell() + size != info.file_size:
+                        wrong("values.length", f"has {info.file_size - stream.tell()} bytes, its shape "
+                              f"{list(shape)} needs {size}", "write it with numpy.savez", key)
+                    elif key in wanted and shape != wanted[key]:
+                        fix = f"the trace needs {list(wanted[key])}"
+                        wrong("values.shape", f"has shape {list(shape)}", fix, key)
+        if not problems:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
     except FileNotFoundError:
-        raise refuse("file.missing", "there is no such file", "check the path") from None
+        wrong("file.missing", "there is no such file", "check the path")
     except IsADirectoryError:
-        raise refuse("file.folder", "is a folder", "give an .npz file") from None
+        wrong("file.folder", "is a folder", "give an .npz file")
     except Exception as error:  # zipfile and numpy's header parser raise a dozen kinds
         if isinstance(error, InputError):
             raise
-        raise refuse("values.file", "is not a readable .npz file of plain arrays",
-                     "write it with numpy.savez") from None  # fmt: skip
+        wrong("values.file", "is not a readable .npz file of plain arrays", "write it with numpy.savez")
     for key, array in arrays.items():
-        if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-            raise refuse("values.type", "does not hold plain numbers", "store numbers", key)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise refuse("values.finite", "holds NaN or infinity", "store finite numbers", key)
+            wrong("values.finite", "holds NaN or infinity", "store finite numbers", key)
+        if key.endswith((".range", ".range4")) and not _is_range(array):
+            wrong("values.range", f"has shape {list(array.shape)}" if array.size != 2 else "is no interval",
+                  "store two numbers, low and high, or leave it out and run with --calibrate max", key)
+        if key.endswith((".scale", ".zero")) and array.size == 0:
+            wrong("values.scale", "is empty", "store a number", key)
+    if problems:
+        raise InputError(problems[:MOST_PROBLEMS])
     return arrays
+
+
+def _check_size(infos: list[zipfile.ZipInfo], name: str) -> None:
+    """InputError for files that would unpack to far more than they are."""
+    total = sum(info.file_size for info in infos)
+    packed = sum(info.compress_size for info in infos)
+    most = min(LARGEST_TENSORS, LARGEST_RATIO * max(1, packed) + (1 << 20))
+    if len(infos) > MOST_TENSORS or total > most:
+        raise InputError(Problem("values.size", f"would unpack to {total} bytes", "give a smaller file",
+                                 file=name))  # fmt: skip
+    if total > LARGE and total > SUSPECT * packed:
+        raise InputError(Problem("values.size", f"would unpack from {packed} to {total} bytes",
+                                 "store it without compression: numpy.savez", file=name))  # fmt: skip
+
+
+def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape and type of an array from its header; ValueError and others for what is none."""
+    version = npy.read_magic(stream)
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, _, dtype = read(stream)
+    return shape, dtype
+
+
+def _is_range(array: NDArray[np.generic]) -> bool:
+    """Whether an array is the two ends of an interval, the lower first."""
+    if array.size != 2:
+        return False
+    low, high = (float(value) for value in array.ravel())
+    return low <= high

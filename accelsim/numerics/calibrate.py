@@ -147,6 +147,7 @@ class NetworkBuilder:
         kind = "symmetric where negative, else affine" if chip.crossbar is not None else "affine"
         self.notes = ["weights: symmetric, per output channel", f"activations: {kind}, per tensor"]
         self.clips = ""
+        self.without_range: list[str] = []
 
     def build(self) -> Network:
         for name, spec in self.workload.tensors.items():
@@ -161,6 +162,13 @@ class NetworkBuilder:
                 self.activations[op.output] = self.activations[op.inputs[0]]
             else:
                 self.activations[op.output] = self.ranged(op.output)
+        if self.without_range:
+            raise InputError([
+                Problem("values.range", f"holds no range of the activation {name!r}",
+                        f"add {name}.range = [low, high], or run with --calibrate max",
+                        file=self.workload.values or "")
+                for name in dict.fromkeys(self.without_range)
+            ])  # fmt: skip
         return Network(self.activations, self.weights, self.requantizers, self.weight_formats,
                        self.notes, weight_scales=self.weight_scales)
 
@@ -197,16 +205,14 @@ class NetworkBuilder:
         return self.between(name, 0.0 if relu else low, high, relu)
 
     def range(self, name: str) -> tuple[float, float]:
-        """The stated range of an activation; InputError without one."""
+        """The stated range of an activation; one that is missing is noted, and build() refuses them all."""
         key = f"{name}.range"
         bits = get(self.formats[name]).bits
         if bits <= NARROW and f"{key}4" in self.values:
             key = f"{key}4"
         if key not in self.values:
-            raise InputError(
-                Problem("values.range", f"holds no range of the activation {name!r}",
-                        f"add {name}.range = [low, high]", file=self.workload.values or "")
-            )  # fmt: skip
+            self.without_range.append(name)
+            return 0.0, 1.0
         low, high = (float(v) for v in np.asarray(self.values[key], np.float64).ravel()[:2])
         return low, high
 

@@ -87,9 +87,10 @@ def check_range(program: Program, times: Times) -> None:
     ticks *= 1 + max((part.turns for part in spans(program)), default=0)
     if ticks > MOST_TICKS:
         most = MOST_TICKS / program.tick_hz
-        raise InputError(Problem("timing.range", f"takes up to {ticks / program.tick_hz:.3g} s, and times in ticks "
-                                 f"of {program.tick_hz:g} Hz end at {most:.3g} s",
-                                 "raise the slowest bandwidth or clock, or give a smaller workload"))
+        raise InputError(Problem(
+            "timing.range", f"takes up to {ticks / program.tick_hz:.3g} s, and times in ticks of "
+            f"{program.tick_hz:g} Hz end at {most:.3g} s",
+            "raise the slowest bandwidth or clock, or give a smaller workload"))  # fmt: skip
 
 
 def _port_busy(program: Program, fast: bool) -> Ints:

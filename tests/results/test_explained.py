@@ -213,7 +213,7 @@ DAMAGE = [
     ("result.json", None, "has no result.json"),
     ("inputs.json", None, "has no inputs.json"),
     ("energy.csv", None, "has no energy.csv"),
-    ("result.json", "{", "result.json:1:2: is no JSON"),
+    ("result.json", "{", "result.json:1:2: is not a JSON file"),
     ("result.json", "[]", "holds no keys"),
     ("result.json", "{}", "is damaged"),
     ("inputs.json", "{\"version\": 99}", "version 99"),
