@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from accelsim.importers import onnx_dynamic
 from accelsim.importers.onnx_build import Builder, Compute, Lookup, attributes
 from accelsim.importers.onnx_graph import Graph, Shape
 from accelsim.importers.onnx_macs import convolution
@@ -23,7 +24,7 @@ LIKE_FIRST = {
     "QLinearAdd": ("add", (0, 3)), "QLinearMul": ("multiply", (0, 3)), "QLinearSigmoid": ("sigmoid", (0,)),
     "QLinearLeakyRelu": ("leaky_relu", (0,)), "QLinearSoftmax": ("softmax", (0,)),
     "Gelu": ("gelu", (0,)), "FastGelu": ("gelu", (0,)), "BiasGelu": ("gelu", (0,)),
-    "QuickGelu": ("gelu", (0,)), "DynamicQuantizeLinear": ("quantize", (0,)),
+    "QuickGelu": ("gelu", (0,)),
 }  # fmt: skip
 
 
@@ -153,11 +154,6 @@ def quantised_convolution(b: Builder, node: Any) -> None:
     _state(b, node, -1, 6)
 
 
-def integer_convolution(b: Builder, node: Any) -> None:
-    """ConvInteger."""
-    convolution(b, node, (node.input[0], node.input[1], ""))
-
-
 def quantised_product(b: Builder, node: Any) -> None:
     """QLinearMatMul."""
     _state(b, node, 0, 1)
@@ -171,24 +167,9 @@ def quantised_product(b: Builder, node: Any) -> None:
     _state(b, node, -1, 6)
 
 
-def integer_product(b: Builder, node: Any) -> None:
-    """MatMulInteger."""
-    matrix_product(b, node, node.input[0], node.input[1], node.output[0],
-                   b.graph.shapes[node.output[0]])  # fmt: skip
-
-
-def dynamic_quantisation(b: Builder, node: Any) -> None:
-    """DynamicQuantizeLinear: the range is found, then the codes."""
-    x = node.input[0]
-    b.node("quantize", node, [x])
-    for number, kind in ((1, "reduce_max"), (2, "reduce_min")):
-        b.node(kind, node, [x], number)
-
-
 HANDLERS = {
     **dict.fromkeys((*LIKE_FIRST, ), like_first), "QLinearGlobalAveragePool": global_pool,
     "QLinearConcat": concat, "QGemm": general_product, "QLinearConv": quantised_convolution,
-    "ConvInteger": integer_convolution, "QLinearMatMul": quantised_product,
-    "QuantizeLinear": quantize, "DequantizeLinear": dequantize,
-    "MatMulInteger": integer_product, "DynamicQuantizeLinear": dynamic_quantisation,
+    "QLinearMatMul": quantised_product, "QuantizeLinear": quantize, "DequantizeLinear": dequantize,
+    **onnx_dynamic.HANDLERS,
 }  # fmt: skip
