@@ -109,6 +109,17 @@ class Builder:
             self.recipes[name] = recipe
         return name
 
+    def variant(self, name: str, of: str) -> str:
+        """A name for what a node makes of a constant that several nodes read, each in its way; the constant's
+        own where only one does."""
+        graph = self.graph
+        if not name or len(graph.consumers.get(name, ())) < 2:
+            return name
+        made = f"{name}:{of}"
+        graph.shapes[made], graph.types[made] = graph.shapes[name], graph.types[name]
+        graph.constants.add(made)
+        return made
+
     def only(self, name: str) -> bool:
         """Whether one node reads the tensor and it is no output of the model."""
         return len(self.graph.consumers.get(name, ())) == 1 and name not in self.graph.outputs

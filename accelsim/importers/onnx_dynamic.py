@@ -114,6 +114,8 @@ def integer_product(b: Builder, node: Any) -> None:
     if not b.is_constant(w):
         w, more = _left(b, w, second, node)
         owed, recipe = (*owed, *more), None
+    else:
+        w = b.variant(w, second or "0")
     output = of_reals(b, node.output[0], shape) if owed else node.output[0]
     multiply(b, node, left, w, output, shape, recipe)
     if owed:
@@ -129,7 +131,7 @@ def integer_convolution(b: Builder, node: Any) -> None:
     part.CopyFrom(node)
     if owed:
         part.output[0] = of_reals(b, node.output[0], shape)
-    convolution(b, part, (left, w, ""), (centred(w, second, 0), None))
+    convolution(b, part, (left, b.variant(w, second or "0"), ""), (centred(w, second, 0), None))
     if owed:
         owe(b, node.output[0], part.output[0], owed, node)
 

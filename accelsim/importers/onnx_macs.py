@@ -200,7 +200,8 @@ def general_product(b: Builder, node: Any) -> None:
         raise b.wrong(node, f"its C of {list(b.shape(c))} does not go over {[m, n]}", "export the model again")
     constant = b.is_constant(w)
     if constant:
-        weight = b.stored(w, b.shape(w), lambda look: look(w) * alpha if alpha != 1 else look(w))
+        kept = b.variant(w, f"{alpha:g}") if alpha != 1 else w
+        weight = b.stored(kept, b.shape(w), lambda look: look(w) * alpha if alpha != 1 else look(w))
         if alpha != 1:
             b.weight_scales[weight] = None
     else:
