@@ -220,6 +220,7 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
         stored = load_values(workload)
         evaluate = evaluator(stored)
     _check_inputs(workload, inputs)
+    inputs = inputs if model is None else model.reals_of(inputs)
     reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()
                                          if k in workload.tensors}, stored, evaluate, rounded)  # fmt: skip
     if model is not None:

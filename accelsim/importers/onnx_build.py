@@ -59,6 +59,12 @@ class Builder:
     #: tensors of integer type that are codes of reals; least and largest code in use of a stated tensor
     codes: set[str] = field(default_factory=set)
     clips: dict[str, tuple[int, int]] = field(default_factory=dict)
+    #: of dynamic quantisation: a tensor of the model -> (reals, scales that they are over), the zero point of
+    #: codes, scales with a constant that they are multiplied by, and what makes a tensor once it is read
+    owed: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)
+    zeros: dict[str, str] = field(default_factory=dict)
+    factors: dict[str, tuple[tuple[str, ...], Recipe | None]] = field(default_factory=dict)
+    later: dict[str, Callable[[], None]] = field(default_factory=dict)
 
     # -- names and tensors ---------------------------------------------------------------------
 
@@ -80,20 +86,39 @@ class Builder:
         return name in self.graph.constants
 
     def operand(self, name: str) -> str:
-        """A tensor that an operator is to read; constants become stored tensors."""
+        """A tensor that an operator is to read; constants become stored tensors. InputError for one without
+        elements, which no operator can read."""
+        if not prod(self.shape(name)):
+            raise self.graph.wrong("empty", f"{name!r} has no elements, and an operator with elements reads it",
+                                   "export the model without it", name)  # fmt: skip
+        if name in self.later:
+            self.later.pop(name)()
         if name not in self.tensors:
             self.tensors[name] = TensorSpec(name, self.shape(name), "weight")
+        elif self.tensors[name].role == "bias":  # of a MAC operator too, which has it in its own units
+            return self.stored(f"{name}:read", self.graph.shapes[name], lambda look: look(name))
         return name
 
     def stored(self, name: str, shape: Shape, recipe: Recipe, role: str = "weight") -> str:
-        """A stored tensor of that shape. Equal names have equal recipes; another shape gets another
+        """A stored tensor of that shape. Equal names have equal recipes; another shape or role gets another
         name."""
-        while name in self.tensors and self.tensors[name].shape != shape:
+        while name in self.tensors and (self.tensors[name].shape, self.tensors[name].role) != (shape, role):
             name += "'"
         if name not in self.tensors:
             self.tensors[name] = TensorSpec(name, shape, role)
             self.recipes[name] = recipe
         return name
+
+    def variant(self, name: str, of: str) -> str:
+        """A name for what a node makes of a constant that several nodes read, each in its way; the constant's
+        own where only one does."""
+        graph = self.graph
+        if not name or len(graph.consumers.get(name, ())) < 2:
+            return name
+        made = f"{name}:{of}"
+        graph.shapes[made], graph.types[made] = graph.shapes[name], graph.types[name]
+        graph.constants.add(made)
+        return made
 
     def only(self, name: str) -> bool:
         """Whether one node reads the tensor and it is no output of the model."""
@@ -123,7 +148,10 @@ class Builder:
 
     def vector(self, kind: str, name: str, inputs: Sequence[str], output: str, shape: Shape,
                compute: Compute | None = None, **more: Any) -> str:  # fmt: skip
-        """Append a vector operator."""
+        """Append a vector operator; none where there is nothing to compute."""
+        if not prod(shape):
+            self.notes.append(f"{output} has no elements: nothing to do")
+            return output
         read = tuple(self.operand(item) for item in inputs)
         shapes = tuple(self.shape(item) or (1,) for item in read)
         own = self.unique(name)
@@ -167,6 +195,8 @@ class Builder:
 
     def view(self, source: str, shape: Shape, output: str = "", name: str = "") -> str:
         """The tensor under another shape; itself when nothing changes and no output is named."""
+        if source in self.later:
+            self.operand(source)
         if self.shape(source) == shape and not output:
             return source
         if prod(self.shape(source)) != prod(shape):

@@ -48,6 +48,8 @@ def open_model(path: str | Path) -> Any:
                          f"export it with one from {OLDEST} to {newest}")  # fmt: skip
     if len(model.graph.node) > MOST_NODES:
         raise refuse("size", f"holds {len(model.graph.node)} operators", f"give {MOST_NODES} at most")
+    if not _is_text(model.graph):
+        raise refuse("names", "holds names that are no text", "export it again")
     problems = [*_external(model, file), *_unknown(onnx, model, name)]
     ordered, wrong = _ordered(model.graph, name)
     problems += wrong
@@ -106,6 +108,14 @@ def _external(model: Any, file: Path) -> list[Problem]:
     return found
 
 
+def _is_text(graph: Any) -> bool:
+    """Whether every name of a graph is UTF-8; protobuf hands out others as bytes."""
+    names = [text for node in graph.node
+             for text in (node.op_type, node.domain, node.name, *node.input, *node.output)]  # fmt: skip
+    names += [item.name for part in (graph.input, graph.output, graph.initializer) for item in part]
+    return all(isinstance(text, str) for text in names)
+
+
 def _unknown(onnx: Any, model: Any, name: str) -> list[Problem]:
     """Operators that are neither ONNX's own, nor known from elsewhere, nor functions of the model."""
     found: dict[tuple[str, str], Problem] = {}
@@ -117,6 +127,7 @@ def _unknown(onnx: Any, model: Any, name: str) -> list[Problem]:
         if node.domain in ("", "ai.onnx") and onnx.defs.has(node.op_type):
             continue
         where = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        where = where.encode("unicode_escape").decode()[:80]
         found.setdefault(kind, Problem("onnx.operator", f"{where} is not an operator of ONNX",
                                        "export it without that operator", node.name, name))  # fmt: skip
     return list(found.values())

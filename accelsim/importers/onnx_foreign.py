@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from accelsim.importers import onnx_dynamic
 from accelsim.importers.onnx_build import Builder, Compute, Lookup, attributes
 from accelsim.importers.onnx_graph import Graph, Shape
 from accelsim.importers.onnx_macs import convolution
@@ -23,7 +24,7 @@ LIKE_FIRST = {
     "QLinearAdd": ("add", (0, 3)), "QLinearMul": ("multiply", (0, 3)), "QLinearSigmoid": ("sigmoid", (0,)),
     "QLinearLeakyRelu": ("leaky_relu", (0,)), "QLinearSoftmax": ("softmax", (0,)),
     "Gelu": ("gelu", (0,)), "FastGelu": ("gelu", (0,)), "BiasGelu": ("gelu", (0,)),
-    "QuickGelu": ("gelu", (0,)), "DynamicQuantizeLinear": ("quantize", (0,)),
+    "QuickGelu": ("gelu", (0,)),
 }  # fmt: skip
 
 
@@ -132,10 +133,11 @@ def general_product(b: Builder, node: Any) -> None:
     if alpha != 1 or (c and prod(b.shape(c)) != n):
         raise b.wrong(node, "has an alpha or a bias of several rows", "export the model without it")
     _state(b, node, 0, 1)
-    weight = b.stored(w, b.shape(w), reals(w, node.input[4], node.input[5], 0 if turned else 1)
-                      ) if b.is_constant(w) else w  # fmt: skip
+    weight = b.stored(b.variant(w, node.name), b.shape(w),
+                      reals(w, node.input[4], node.input[5], 0 if turned else 1)
+                      ) if b.is_constant(w) else b.operand(w)  # fmt: skip
     b.weight_scales[weight] = (node.input[4], node.input[5], b.graph.types[w])
-    bias = b.stored(c, (n,), bias_reals(c, node.input[1], node.input[4]), "bias") if c else None
+    bias = b.stored(b.variant(c, node.name), (n,), bias_reals(c, node.input[1], node.input[4]), "bias") if c else None
     b.add(Gemm(b.unique(node.name), b.operand(a), weight, node.output[0], m, k, n, bias=bias,
                weight_transposed=turned))  # fmt: skip
     if len(node.input) > 7 and node.input[7]:
@@ -146,49 +148,32 @@ def quantised_convolution(b: Builder, node: Any) -> None:
     """QLinearConv."""
     x, bias = node.input[0], node.input[8] if len(node.input) > 8 else ""
     _state(b, node, 0, 1)
-    b.weight_scales[node.input[3]] = (*node.input[4:6], b.graph.types[node.input[3]])
-    convolution(b, node, (x, node.input[3], bias), (
+    w = b.variant(node.input[3], node.name)
+    b.weight_scales[w] = (*node.input[4:6], b.graph.types[w])
+    convolution(b, node, (x, w, b.variant(bias, node.name)), (
         reals(node.input[3], node.input[4], node.input[5], 0),
         bias_reals(bias, node.input[1], node.input[4]) if bias else None))  # fmt: skip
     _state(b, node, -1, 6)
 
 
-def integer_convolution(b: Builder, node: Any) -> None:
-    """ConvInteger."""
-    convolution(b, node, (node.input[0], node.input[1], ""))
-
-
 def quantised_product(b: Builder, node: Any) -> None:
     """QLinearMatMul."""
     _state(b, node, 0, 1)
-    if b.is_constant(node.input[3]):
-        b.weight_scales[node.input[3]] = (*node.input[4:6], b.graph.types[node.input[3]])
+    w = node.input[3]
+    if b.is_constant(w):
+        w = b.variant(w, node.name)
+        b.weight_scales[w] = (*node.input[4:6], b.graph.types[w])
     else:
         _state(b, node, 3, 4)
     recipe = reals(node.input[3], node.input[4], node.input[5])
-    matrix_product(b, node, node.input[0], node.input[3], node.output[0],
+    matrix_product(b, node, node.input[0], w, node.output[0],
                    b.graph.shapes[node.output[0]], recipe)  # fmt: skip
     _state(b, node, -1, 6)
-
-
-def integer_product(b: Builder, node: Any) -> None:
-    """MatMulInteger."""
-    matrix_product(b, node, node.input[0], node.input[1], node.output[0],
-                   b.graph.shapes[node.output[0]])  # fmt: skip
-
-
-def dynamic_quantisation(b: Builder, node: Any) -> None:
-    """DynamicQuantizeLinear: the range is found, then the codes."""
-    x = node.input[0]
-    b.node("quantize", node, [x])
-    for number, kind in ((1, "reduce_max"), (2, "reduce_min")):
-        b.node(kind, node, [x], number)
 
 
 HANDLERS = {
     **dict.fromkeys((*LIKE_FIRST, ), like_first), "QLinearGlobalAveragePool": global_pool,
     "QLinearConcat": concat, "QGemm": general_product, "QLinearConv": quantised_convolution,
-    "ConvInteger": integer_convolution, "QLinearMatMul": quantised_product,
-    "QuantizeLinear": quantize, "DequantizeLinear": dequantize,
-    "MatMulInteger": integer_product, "DynamicQuantizeLinear": dynamic_quantisation,
+    "QLinearMatMul": quantised_product, "QuantizeLinear": quantize, "DequantizeLinear": dequantize,
+    **onnx_dynamic.HANDLERS,
 }  # fmt: skip

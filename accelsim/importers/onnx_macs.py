@@ -196,13 +196,16 @@ def general_product(b: Builder, node: Any) -> None:
     m, k = b.shape(a)
     n = b.shape(w)[0 if turned else 1]
     out = node.output[0]
+    if c and not fits(b.shape(c), (m, n)):
+        raise b.wrong(node, f"its C of {list(b.shape(c))} does not go over {[m, n]}", "export the model again")
     constant = b.is_constant(w)
     if constant:
-        weight = b.stored(w, b.shape(w), lambda look: look(w) * alpha if alpha != 1 else look(w))
+        kept = b.variant(w, f"{alpha:g}") if alpha != 1 else w
+        weight = b.stored(kept, b.shape(w), lambda look: look(w) * alpha if alpha != 1 else look(w))
         if alpha != 1:
             b.weight_scales[weight] = None
     else:
-        weight = w
+        weight = b.operand(w)
     bias = None
     folded = bool(c) and b.is_constant(c) and prod(b.shape(c)) in (1, n) and b.shape(c)[-1:] in ((n,), (1,), ())
     if folded and beta:
@@ -222,6 +225,12 @@ def general_product(b: Builder, node: Any) -> None:
             c = b.vector("scale", f"{node.name}/beta", [c], f"{c}:scaled", b.shape(c),
                          lambda inputs, look: inputs[0] * beta)  # fmt: skip
         b.vector("add", f"{node.name}/add", [target, c], out, (m, n))
+
+
+def fits(shape: Shape, over: Shape) -> bool:
+    """Whether a shape broadcasts to another without changing it."""
+    return len(shape) <= len(over) and all(
+        size in (1, whole) for size, whole in zip(shape[::-1], over[::-1], strict=False))
 
 
 def product(b: Builder, node: Any, names: tuple[str, str] | None = None) -> None:

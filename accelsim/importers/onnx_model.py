@@ -71,6 +71,9 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
         if len(b.operators) > MOST_OPERATORS:
             raise graph.wrong("size", f"unrolls to more than {MOST_OPERATORS} operators",
                               "give shorter sequences")  # fmt: skip
+    for name in graph.outputs:
+        if name in b.later:
+            b.later.pop(name)()
     onnx_scales.give_formats(b)
     outputs = [name for name in graph.outputs if name in b.made]
     if not outputs:
@@ -118,6 +121,9 @@ def _kept(b: Builder) -> dict[str, TensorSpec]:
 
 
 def _visit(b: Builder, node: Any, depth: int = 0) -> None:
+    if all(0 in b.graph.shapes.get(name, (1,)) for name in node.output if name):
+        b.notes += [f"{name} has no elements: nothing to do" for name in node.output if name]
+        return
     handlers = onnx_foreign.HANDLERS if node.domain == "com.microsoft" else PLAIN
     handler = handlers.get(node.op_type)
     if handler is not None:

@@ -57,14 +57,15 @@ def _same(b: Builder, first: tuple[str, str, int], second: tuple[str, str, int])
 
 
 def quantize(b: Builder, node: Any) -> None:
-    """QuantizeLinear: part of requantisation, unless the tensor has another scale already."""
+    """QuantizeLinear: part of requantisation, unless somebody reads the tensor as it was or at another scale."""
     source, output = node.input[0], node.output[0]
     zero = node.input[2] if len(node.input) > 2 else ""
     kind = b.graph.types[output]
     b.operand(source)
     b.codes.add(output)
-    narrow = kind in CODES and ENDS[kind][1] - ENDS[kind][0] < 255 and not b.only(source)
-    if not narrow and state(b, source, node.input[1], zero, kind):
+    others = source in b.graph.outputs or any(reader.op_type != "QuantizeLinear"
+                                              for reader in b.graph.consumers.get(source, ()))  # fmt: skip
+    if not others and state(b, source, node.input[1], zero, kind):
         b.view(source, b.graph.shapes[output], output, node.name)
         b.requantized.add(output)
         b.notes.append("quantisation and its inverse are part of requantisation and cost nothing more")
@@ -87,8 +88,7 @@ def narrow(b: Builder, node: Any) -> None:
     low, high = clip
     before = b.clips.get(first, ENDS[kind])
     both = max(low, before[0]), min(high, before[1])
-    chain = [first, *(name for name in (source,) if name != first)]
-    if all(b.only(name) for name in chain) or both == before:
+    if all(b.only(name) for name in {first, source}) or both == before:
         b.view(source, b.graph.shapes[output], output, node.name)
         b.clips[first] = both
     else:  # somebody reads what is not clipped

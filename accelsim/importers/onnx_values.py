@@ -95,6 +95,17 @@ class ModelValues:
         self.parameters = found
         return {**found, **stated_values(builder, self.look)}
 
+    def reals_of(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Inputs with integers where the model takes codes as what those codes stand for."""
+        found = dict(inputs)
+        builder = self.imported.builder
+        for name, value in inputs.items():
+            if name in builder.stated and name in builder.codes and np.asarray(value).dtype.kind in "iu":
+                scale, zero, _ = builder.stated[name]
+                found[name] = reals_of_codes(np.asarray(value), self.look(scale),
+                                             self.look(zero) if zero else np.zeros(1, np.int64))  # fmt: skip
+        return found
+
     def evaluate(self, op: VectorOperator, inputs: Sequence[Array]) -> NDArray[np.float64]:
         """Real values of a vector operator."""
         compute = self.imported.builder.computes.get(op.name) if op.node else None
@@ -108,6 +119,11 @@ class ModelValues:
             raise self.graph.wrong("values", f"cannot be computed: {str(error)[:160]}",
                                    "export the model again", op.name) from None  # fmt: skip
         return made.reshape(op.output_shape)
+
+
+def reals_of_codes(codes: Array, scale: Array, zero: Array) -> Array:
+    """Real values of codes of one scale."""
+    return np.asarray((codes.astype(np.int64) - int(zero.ravel()[0])) * float(scale.ravel()[0]), np.float64)
 
 
 def model_values(workload: Workload) -> ModelValues:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from accelsim.importers import onnx_dynamic
 from accelsim.importers.onnx_build import Builder, Compute, Lookup, attributes, per_channel
 from accelsim.importers.onnx_macs import pads_of, reshaped
 from accelsim.importers.onnx_scales import narrow
@@ -50,6 +51,8 @@ GATHERS = ("Gather", "GatherElements", "GatherND")
 
 def unary(b: Builder, node: Any) -> None:
     """One computed input, the others constants."""
+    if node.op_type == "Cast" and onnx_dynamic.cast(b, node):
+        return
     read = [name for name in node.input if name and not b.is_constant(name)]
     first = node.input[0]
     if not read or read[0] != first:
@@ -114,6 +117,11 @@ def clip(b: Builder, node: Any) -> None:
 
 def binary(b: Builder, node: Any) -> None:
     """Two operands; a small constant one is folded into a MAC operator before, or a parameter."""
+    if not onnx_dynamic.product(b, node, _binary):
+        _binary(b, node)
+
+
+def _binary(b: Builder, node: Any) -> None:
     first, second = node.input[:2]
     out = b.graph.shapes[node.output[0]]
     for x, constant in ((first, second), (second, first)):

@@ -299,10 +299,13 @@ class _Run:
 
     def arithmetic(self, op: VectorOperator) -> bool:
         """Whether an operator is computed region by region: not where it moves codes between two scales."""
+        acts = self.network.activations
+        if any(np.size(acts[name].scale) > 1 for name in op.inputs):
+            return op.is_view or op.kind == "append"  # sums that are an output too: a scale a channel
         own = has_arithmetic(op)
         if own and op.kind in KEEPING:
-            before, after = (self.network.activations[name] for name in (op.inputs[0], op.output))
-            return (before.scale, before.zero) == (after.scale, after.zero)
+            before, after = acts[op.inputs[0]], acts[op.output]
+            return bool(before.scale == after.scale) and before.zero == after.zero
         return own
 
     def evaluated(self, op: VectorOperator) -> Ints:
@@ -310,7 +313,7 @@ class _Run:
         if op.name not in self.whole:
             acts = self.network.activations
             real = [acts[name].decode(self.tensor(name)) for name in op.inputs]
-            made = real_vector(op, real) if op.kind in KEEPING and has_arithmetic(op) else None
+            made = real_vector(op, real) if has_arithmetic(op) else None
             made = self.network.evaluate(op, real) if made is None else made
             self.whole = {op.name: acts[op.output].encode(made)}
         return self.whole[op.name]

@@ -16,7 +16,6 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from accelsim import api
-from accelsim.errors import InputError
 from accelsim.importers.onnx_model import import_model
 from accelsim.importers.onnx_worker import unsigned_weights
 from tests.importers.models import one_node
@@ -139,19 +138,21 @@ def test_whole_networks_equal_onnxruntime(form: str, weights: str, per_channel: 
     assert step in scales  # its own, not one of ours
 
 
-def test_weights_that_are_not_symmetric_are_refused(tmp_path: Path) -> None:
+def test_weights_that_are_not_symmetric_get_a_scale_of_ours(tmp_path: Path) -> None:
     weight = np.random.default_rng(1).integers(0, 255, (4, 3, 3, 3)).astype(np.uint8)
     one = np.float32(0.1)
     path = one_node(tmp_path, "QLinearConv", {"x": (1, 3, 8, 8)}, None,
-                    {"s": one, "z": np.uint8(7), "w": weight, "ws": one, "wz": np.uint8(9), "ys": one,
-                     "yz": np.uint8(3)})  # fmt: skip
+                    {"s": one, "z": np.uint8(7), "w": weight, "ws": one, "wz": np.uint8(99),
+                     "ys": np.float32(20), "yz": np.uint8(120)})  # fmt: skip
     model = onnx.load(path)
     model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
     model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
     onnx.save(model, path)
-    work = api.load_workload(path)
-    with pytest.raises(InputError, match="not the middle code"):
-        api.run(api.load_chip("int8_edge"), work, {"x": np.zeros((1, 3, 8, 8))})
+    codes = np.random.default_rng(2).integers(0, 256, (1, 3, 8, 8)).astype(np.uint8)
+    made = api.run(api.load_chip("int8_edge"), api.load_workload(path), {"x": codes}).values
+    assert made is not None
+    theirs = session(path, False).run(None, {"x": codes})[0].astype(np.int64)
+    assert np.abs(made.outputs["y"] + 128 - theirs).max() <= 1 and theirs.std() > 1
 
 
 @pytest.mark.parametrize("form", ["QOperator", "QDQ"])
