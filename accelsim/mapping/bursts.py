@@ -53,8 +53,13 @@ class Regions:
 
     def ordered(self, axes: Ints) -> Regions:
         """With the axes in another order, (operands, 4)."""
-        return Regions(*(np.take_along_axis(table, axes, 1) for table in
-                         (self.offset, self.extent, self.dims)), self.bits)  # fmt: skip
+        return Regions(
+            *(
+                np.take_along_axis(table, axes, 1)
+                for table in (self.offset, self.extent, self.dims)
+            ),
+            self.bits,
+        )
 
     def bursts(self, burst: int) -> Ints:
         """Bursts of ``burst`` bytes that each moves."""
@@ -67,7 +72,9 @@ class Regions:
             outer[whole, axis] = 1
             whole = whole & (self.extent[:, axis] == self.dims[:, axis])
         start = (self.offset * stride).sum(axis=1)
-        return _pieces(start * self.bits, run * self.bits, outer, stride * self.bits[:, None], burst * 8)
+        return _pieces(
+            start * self.bits, run * self.bits, outer, stride * self.bits[:, None], burst * 8
+        )
 
 
 def in_bursts(program: Program, chip: Chip, workload: Workload) -> Program:
@@ -83,7 +90,9 @@ def in_bursts(program: Program, chip: Chip, workload: Workload) -> Program:
     owner = np.searchsorted(o.start, far, side="right") - 1
     total = np.zeros(len(program), np.int64)
     np.add.at(total, owner, moved)
-    at = np.flatnonzero(d.port == [row.name for row in program.ports].index(f"{chip.dma.memory}.port"))
+    at = np.flatnonzero(
+        d.port == [row.name for row in program.ports].index(f"{chip.dma.memory}.port")
+    )
     wanted[at] = total[np.searchsorted(d.start, at, side="right") - 1]
     return replace(program, operands=replace(o, bytes=size), demands=replace(d, bytes=wanted))
 
@@ -123,10 +132,13 @@ def _bursts(program: Program, where: Layouts, far: Ints, burst: int) -> Ints:
     regions = _regions(o.offset[far], o.extent[far], where, tensor, _BITS[o.format[far]])
     found = -(-size // burst)
     fits = np.flatnonzero(
-        (where.kind[tensor] != PIECE) & (-(-regions.extent.prod(axis=1) * regions.bits // 8) == size)
-        & (regions.offset + regions.extent <= regions.dims).all(axis=1))  # fmt: skip
-    regions = Regions(*(table[fits] for table in
-                        (regions.offset, regions.extent, regions.dims, regions.bits)))  # fmt: skip
+        (where.kind[tensor] != PIECE)
+        & (-(-regions.extent.prod(axis=1) * regions.bits // 8) == size)
+        & (regions.offset + regions.extent <= regions.dims).all(axis=1)
+    )
+    regions = Regions(
+        *(table[fits] for table in (regions.offset, regions.extent, regions.dims, regions.bits))
+    )
     first = regions.bursts(burst)
     second = regions.ordered(where.other[tensor[fits]]).bursts(burst)
     root = where.root[tensor[fits]]
@@ -142,7 +154,9 @@ def _regions(offset: Ints, extent: Ints, where: Layouts, tensor: Ints, bits: Int
     swap = np.flatnonzero(where.kind[tensor] == TRANSPOSED)
     for table in (offset, extent):
         table[swap, 1], table[swap, 2] = table[swap, 2], table[swap, 1].copy()
-    conv = np.flatnonzero(where.kind[tensor] == PLANES)  # (group, m, n) of (image, channel, position)
+    conv = np.flatnonzero(
+        where.kind[tensor] == PLANES
+    )  # (group, m, n) of (image, channel, position)
     (g, m, n, _), (groups, rows, wide, one) = offset[conv].T, extent[conv].T
     plane = dims[conv, 2]
     images, inside = -(-rows // plane), np.minimum(rows, plane)
