@@ -12,6 +12,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
 from accelsim.mapping.assemble import Segment
+from accelsim.mapping.bursts import in_bursts
 from accelsim.mapping.choose import choose_mapping, fits
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.join import Joiner
@@ -153,7 +154,7 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
     names = tuple(op.name for op in workload.operators)
     writer = _written(chip, table, parts) if parts.walks and areas is None else None
     if writer is not None:
-        return writer.finish(names, parts.residents)
+        return in_bursts(writer.finish(names, parts.residents), chip, workload)
     joiner = Joiner(chip, table)
     stored: dict[str, int] = {}
     for part in parts.list:
@@ -168,7 +169,7 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
         base = joiner.rows
         joiner.add(segment, part.number, part.tensors, _waits(part, segment.reads, stored))
         stored[part.output] = base + segment.last_store
-    return joiner.finish(names, parts.residents)
+    return in_bursts(joiner.finish(names, parts.residents), chip, workload)
 
 
 def _waits(part: Part, reads: Dict[int, int], stored: Dict[str, int]) -> list[tuple[int, int]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from accelsim.chip import Chip
+from accelsim.units.base import stored_format
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.mac_array import Dataflow, MacArray
 from accelsim.units.sram import Sram
@@ -150,12 +151,8 @@ def slots_of(chip: Chip, memory: str) -> int:
 
 
 def sum_format(array: MacArray | Crossbar) -> str:
-    """The storage format of partial sums: the accumulator's, or the narrowest integer that holds it."""
-    named: str = getattr(array.accumulator, "format", "")
-    if named:
-        return named
-    bits = next(b for b in (4, 5, 6, 8, 12, 16, 20, 24, 32, 48, 64) if b >= array.accumulator.bits)
-    return f"int{bits}"
+    """The storage format of partial sums."""
+    return stored_format(array.accumulator)
 
 
 def dataflow_named(name: str) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,4 +67,21 @@ class Unit(ABC):
         """
 
 
-__all__ = ["Bounds", "Cost", "Counts", "Quantity", "Unit"]
+class Sums(Protocol):
+    """An accumulator: bits wide."""
+
+    @property
+    def bits(self) -> int: ...
+
+
+def stored_format(accumulator: Sums) -> str:
+    """Name of the format that partial sums are stored in: the accumulator's own, or the narrowest
+    integer that holds it."""
+    named: str = getattr(accumulator, "format", "")
+    if named:
+        return named
+    bits = next(b for b in (4, 5, 6, 8, 12, 16, 20, 24, 32, 48, 64) if b >= accumulator.bits)
+    return f"int{bits}"
+
+
+__all__ = ["Bounds", "Cost", "Counts", "Quantity", "Sums", "Unit", "stored_format"]

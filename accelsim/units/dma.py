@@ -39,6 +39,7 @@ class Dma(Unit):
         return Cost(interval, last.copy(), last)
 
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
-        """transfer: one a command. bus_bits: bits carried between the interface and a buffer."""
+        """transfer: one a command. bus_bits: bits carried between the interface and a buffer, of which
+        the rest of a burst goes no further than the interface."""
         bits = 8.0 * shapes.extents[:, 0].astype(np.float64)
         return {"transfer": np.ones(len(shapes.opcode)), "bus_bits": bits}

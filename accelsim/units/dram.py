@@ -1,12 +1,16 @@
 """Off-chip memory as one shared port: bandwidth, latency, burst, a stated efficiency.
 
-Banks, rows and refresh come as a stateful unit; until then ``efficiency`` stands for them.
+Banks, rows and refresh come as a stateful unit; until then ``efficiency`` stands for them. A piece that
+is contiguous off chip is moved in whole bursts: those that it touches, by its own address.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.units.base import Bounds, Quantity
 
@@ -33,3 +37,27 @@ class Dram:
     def timed(self) -> Dram:
         """Without what only joules depend on."""
         return replace(self, standard="", background=0.0)
+
+
+Ints = NDArray[np.int64]
+
+
+def bursts_touched(start: Ints, length: Ints, count: Ints, pitch: Ints, burst: int) -> Ints:
+    """Bursts of ``burst`` bits that pieces of ``length`` > 0 bits touch: ``count`` > 0 of them, the
+    first at bit ``start`` >= 0 of the memory, each ``pitch`` >= 0 bits behind the one before; every
+    piece for itself."""
+    first, step = start % burst, pitch % burst  # whole bursts change nothing
+    return count + _floors(count, step, first + length - 1, burst) - _floors(count, step, first, burst)
+
+
+def _floors(count: Ints, step: Ints, first: Ints, divisor: int) -> Ints:
+    """Sums of floor((first + i step) / divisor) over i below count: Euclid's algorithm, which counts
+    the lattice points under the line by rows where that is shorter than by columns."""
+    total, n, m = np.zeros(len(count), np.int64), count, np.full(len(count), divisor, np.int64)
+    a, b = step, first
+    while n.any():
+        total = total + n * (n - 1) // 2 * (a // m) + n * (b // m)
+        a, b = a % m, b % m
+        top = a * n + b
+        n, b, m, a = np.where(a > 0, top // m, 0), top % m, np.maximum(a, 1), m
+    return total

@@ -284,8 +284,8 @@ class MacArray(Unit):
         are whatever runs.
         accumulator_bits: bits read and written in the elements' accumulators (accumulators under
         the columns or in SRAM are memories: their traffic is in the operands). requantize: outputs
-        finished in the output pipeline. idle_slots: multiply slots of the interval without useful
-        work.
+        finished in the output pipeline, none where they are stored as sums. idle_slots: multiply
+        slots of the interval without useful work.
 
         Zero gating depends on data, so it is not here: of the multiply-accumulates of a command,
         those with a zero operand (numerics counts them) are charged by an array with

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from accelsim.formats import FORMAT_NAMES, get
+from accelsim.formats import FORMAT_INDEX, FORMAT_NAMES, get
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
-from accelsim.units.base import Counts
+from accelsim.units.base import Counts, stored_format
 
 if TYPE_CHECKING:
     from accelsim.units.mac_array import MacArray
@@ -33,11 +33,12 @@ def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
     steps = array.used(shapes)[2]
     slots = array.cost(shapes).interval * array.rows * array.columns * (along_k * along_n)
     held = matmul & output
+    kept = shapes.format_out == FORMAT_INDEX[stored_format(array.accumulator)]  # sums are stored as they are
     result: dict[str, Counts] = {
         "register_bits": np.where(matmul, _pass_bits(array, shapes), _preload_bits(array, shapes)),
         # the first product of a sum is written, each later one is read, added and written
         "accumulator_bits": np.where(held, (2 * steps - 1) * m * n, 0.0) * array.accumulator.bits,
-        "requantize": np.where(finished, m * n, 0.0),
+        "requantize": np.where(finished & ~kept, m * n, 0.0),
         "idle_slots": np.where(matmul, slots - macs, 0.0),
     }
     pair = shapes.format_a * len(FORMAT_NAMES) + shapes.format_b

@@ -41,7 +41,8 @@ class VectorUnit(Unit):
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
         work = shapes.extents[:, 1].astype(np.float64)
         requantize = shapes.opcode == Opcode.REQUANTIZE
+        kept = shapes.format_a == shapes.format_out  # sums are stored as they are
         return {
             "element_operation": np.where(requantize, 0.0, work),
-            "requantize": np.where(requantize, work, 0.0),
+            "requantize": np.where(requantize & ~kept, work, 0.0),
         }

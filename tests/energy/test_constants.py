@@ -64,11 +64,12 @@ def test_a_constant_of_nothing_is_refused() -> None:
         run(with_constants(Constant("array/mac_int9", 1e-12, "us", "run")))
 
 
-def test_every_transferred_bit_pays_the_bus_once() -> None:
+def test_every_useful_bit_pays_the_bus_once() -> None:
     result = run(accelsim.load_chip("int8_edge"))
     count, joules, _, source = row(result, "dma", "bus_bits")
     reads, writes = (row(result, "dram", action)[0] for action in ("read_bit", "write_bit"))
-    assert count == reads + writes == 8 * (64 * 96 + 96 * 48 + 64 * 48 * 4)
+    assert count == 8 * (64 * 96 + 96 * 48 + 64 * 48 * 4)
+    assert reads + writes == count + 8 * 64 * 96  # inputs come in half bursts, whose rest goes no further
     scale = energy_factor(22, 0.8) / energy_factor(32, 1.0)
     assert joules == pytest.approx(count * 0.054e-12 * scale)
     assert source == "isaac_32nm/bus/bit"

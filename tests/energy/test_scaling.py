@@ -17,17 +17,53 @@ from accelsim.energy.sram import sram_cost, supply
 from accelsim.errors import InputError
 
 LISTED = {int(node): abc for node, abc in table("scaling")["energy"].items()}
-ACTIONS = (("array", "mac_int8_int8"), ("array", "register_bits"), ("array", "requantize"),
-           ("vector", "element_operation"), ("dma", "bus_bits"))  # fmt: skip
-BITS = tuple((name, action) for name in ("input_buffer", "weight_buffer", "output_buffer")
-             for action in ("read_bit", "write_bit"))  # fmt: skip
+ACTIONS = (
+    ("array", "mac_int8_int8"),
+    ("array", "register_bits"),
+    ("array", "requantize"),
+    ("vector", "element_operation"),
+    ("dma", "bus_bits"),
+)
+BITS = tuple(
+    (name, action)
+    for name in ("input_buffer", "weight_buffer", "output_buffer")
+    for action in ("read_bit", "write_bit")
+)
 #: (node, supply) from the newest to the oldest: high-performance transistors' nominal supplies
-NOMINAL = ((7, 0.7), (10, 0.75), (14, 0.8), (16, 0.8), (18, 0.85), (20, 0.9), (22, 0.9), (25, 0.9),
-           (28, 0.9), (32, 0.9), (36, 0.95), (40, 1.0), (45, 1.0), (55, 1.1), (65, 1.1), (80, 1.2),
-           (90, 1.2), (130, 1.3))  # fmt: skip
+NOMINAL = (
+    (7, 0.7),
+    (10, 0.75),
+    (14, 0.8),
+    (16, 0.8),
+    (18, 0.85),
+    (20, 0.9),
+    (22, 0.9),
+    (25, 0.9),
+    (28, 0.9),
+    (32, 0.9),
+    (36, 0.95),
+    (40, 1.0),
+    (45, 1.0),
+    (55, 1.1),
+    (65, 1.1),
+    (80, 1.2),
+    (90, 1.2),
+    (130, 1.3),
+)
 #: the same of low-standby-power transistors
-LOW_STANDBY = (*NOMINAL[:4], (22, 0.8), (25, 0.9), (28, 0.95), (32, 1.0), (40, 1.05), (45, 1.1), (55, 1.15),
-               (65, 1.2), (90, 1.3), (130, 1.4))  # fmt: skip
+LOW_STANDBY = (
+    *NOMINAL[:4],
+    (22, 0.8),
+    (25, 0.9),
+    (28, 0.95),
+    (32, 1.0),
+    (40, 1.05),
+    (45, 1.1),
+    (55, 1.15),
+    (65, 1.2),
+    (90, 1.3),
+    (130, 1.4),
+)
 
 
 def law(node: float, volts: float) -> float:
@@ -42,8 +78,9 @@ def law(node: float, volts: float) -> float:
 
 
 def chip_at(node: float, volts: float, *more: str) -> Chip:
-    return accelsim.load_chip("int8_edge", [f"technology.node={node} nm", f"technology.voltage={volts} V",
-                                            *more])  # fmt: skip
+    return accelsim.load_chip(
+        "int8_edge", [f"technology.node={node} nm", f"technology.voltage={volts} V", *more]
+    )
 
 
 def price(chip: Chip, unit: str, action: str) -> float:
@@ -58,7 +95,9 @@ def test_every_dynamic_price_follows_the_law_of_the_supply(node: int) -> None:
         full = price(chip_at(node, 0.8), unit, action)
         for volts in (0.6, 0.7):
             expected = law(node, volts) / law(node, 0.8)
-            assert price(chip_at(node, volts), unit, action) / full == pytest.approx(expected, rel=1e-9)
+            assert price(chip_at(node, volts), unit, action) / full == pytest.approx(
+                expected, rel=1e-9
+            )
             assert expected < (volts / 0.8) ** 0.5
 
 
@@ -69,7 +108,9 @@ def test_the_law_from_the_table_by_hand() -> None:
     at_45 = 1.103 * 0.81 - 0.362 * 0.9 + 0.2767
     part = log(22 / 20) / log(32 / 20)
     factor = exp((1 - part) * log(at_20) + part * log(at_32)) / at_45
-    assert price(chip_at(22, 0.8), "array", "mac_int8_int8") == pytest.approx(0.3e-12 * factor, rel=1e-9)
+    assert price(chip_at(22, 0.8), "array", "mac_int8_int8") == pytest.approx(
+        0.3e-12 * factor, rel=1e-9
+    )
 
 
 def test_dynamic_energy_never_falls_towards_older_nodes_at_nominal_supply() -> None:
@@ -101,10 +142,18 @@ def test_no_node_is_rounded_to_another() -> None:
 def test_sram_holds_the_table_at_its_supply_and_the_law_elsewhere() -> None:
     """64 KiB, 64 bits, lstp: 5.66959 pJ at 22 nm and 0.8 V, moved to 16 nm by the law of logic."""
     here = sram_cost(65536, 1, 64, 22, 0.8, "itrs-lstp")
-    row = next(r for r in table("cacti_sram")["rows"] if (r["size_bytes"], r["width_bits"], r["tech_nm"],
-               r["device"]) == (65536, 64, 22, "itrs-lstp"))  # fmt: skip
-    for value, key in ((here.read * 1e12, "read_pj"), (here.write * 1e12, "write_pj"),
-                       (here.leakage * 1e3, "leak_mw"), (here.area * 1e6, "area_mm2")):  # fmt: skip
+    row = next(
+        r
+        for r in table("cacti_sram")["rows"]
+        if (r["size_bytes"], r["width_bits"], r["tech_nm"], r["device"])
+        == (65536, 64, 22, "itrs-lstp")
+    )
+    for value, key in (
+        (here.read * 1e12, "read_pj"),
+        (here.write * 1e12, "write_pj"),
+        (here.leakage * 1e3, "leak_mw"),
+        (here.area * 1e6, "area_mm2"),
+    ):
         assert value == pytest.approx(row[key], rel=1e-14)
     for volts in (0.6, 0.8, 1.0):
         moved = sram_cost(65536, 1, 64, 16, volts, "itrs-lstp").read
@@ -117,22 +166,38 @@ def test_an_operating_point_changes_all_of_the_chip() -> None:
     assert low.technology.voltage == 0.65
     scale = law(22, 0.65) / law(22, 0.8)
     for unit, action in ACTIONS + BITS:
-        assert price(low, unit, action) == pytest.approx(scale * price(chip, unit, action), rel=1e-9)
+        assert price(low, unit, action) == pytest.approx(
+            scale * price(chip, unit, action), rel=1e-9
+        )
     for name in ("input_buffer", "weight_buffer", "output_buffer"):
         leak = price(low, name, "leakage_second") / price(chip, name, "leakage_second")
         assert leak == pytest.approx((0.65 / 0.8) ** 2, rel=1e-9)
 
 
-@pytest.mark.parametrize(("device", "node", "power"), [
-    ("itrs-lstp", 22, 2), ("itrs-hp", 22, 3), ("itrs-lstp", 32, 2), ("itrs-hp", 32, 3),
-    ("itrs-lstp", 45, 5), ("itrs-hp", 65, 5), ("itrs-lstp", 16, 2), ("itrs-hp", 90, 5)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("device", "node", "power"),
+    [
+        ("itrs-lstp", 22, 2),
+        ("itrs-hp", 22, 3),
+        ("itrs-lstp", 32, 2),
+        ("itrs-hp", 32, 3),
+        ("itrs-lstp", 45, 5),
+        ("itrs-hp", 65, 5),
+        ("itrs-lstp", 16, 2),
+        ("itrs-hp", 90, 5),
+    ],
+)
 def test_leakage_follows_off_current_times_supply(device: str, node: int, power: int) -> None:
     low, high = (sram_cost(65536, 1, 64, node, volts, device).leakage for volts in (0.7, 0.9))
     assert low / high == pytest.approx((0.7 / 0.9) ** power, rel=1e-9)
 
 
 def test_leakage_beyond_the_table_follows_the_width_of_the_gate() -> None:
-    for device, last, volts in (("itrs-lstp", 22, 0.8), ("itrs-hp", 22, 0.8), ("itrs-lstp", 65, 1.2)):
+    for device, last, volts in (
+        ("itrs-lstp", 22, 0.8),
+        ("itrs-hp", 22, 0.8),
+        ("itrs-lstp", 65, 1.2),
+    ):
         there = sram_cost(65536, 1, 64, last, volts, device).leakage
         for node in (7, 10, 16) if last == 22 else (90, 130):
             here = sram_cost(65536, 1, 64, node, volts, device).leakage
@@ -141,23 +206,38 @@ def test_leakage_beyond_the_table_follows_the_width_of_the_gate() -> None:
 
 def test_leakage_follows_the_temperature_of_the_off_current() -> None:
     """22 nm hp: 2.152e-7 A/um at 350 K, 4.88e-6 at 400 K. The broken value of lstp at 360 K is left out."""
-    cool, warm, hot = (sram_cost(65536, 1, 64, 22, 0.8, "itrs-hp", kelvin).leakage
-                       for kelvin in (300.0, 350.0, 400.0))  # fmt: skip
+    cool, warm, hot = (
+        sram_cost(65536, 1, 64, 22, 0.8, "itrs-hp", kelvin).leakage
+        for kelvin in (300.0, 350.0, 400.0)
+    )
     assert warm == sram_cost(65536, 1, 64, 22, 0.8, "itrs-hp").leakage
     assert cool / warm == pytest.approx(1.216e-7 / 2.152e-7, rel=1e-9)
     assert hot / warm == pytest.approx(4.88e-6 / 2.152e-7, rel=1e-9)
-    steps = [sram_cost(65536, 1, 64, 22, 0.8, "itrs-lstp", kelvin).leakage for kelvin in range(300, 401, 5)]
+    steps = [
+        sram_cost(65536, 1, 64, 22, 0.8, "itrs-lstp", kelvin).leakage
+        for kelvin in range(300, 401, 5)
+    ]
     assert steps == sorted(steps)
-    assert price(chip_at(22, 0.8, "technology.temperature=400 K"), "input_buffer", "leakage_second") == (
-        pytest.approx(2.48e-8 / 7.73e-10 * price(chip_at(22, 0.8), "input_buffer", "leakage_second")))
+    assert price(
+        chip_at(22, 0.8, "technology.temperature=400 K"), "input_buffer", "leakage_second"
+    ) == (
+        pytest.approx(
+            2.48e-8 / 7.73e-10 * price(chip_at(22, 0.8), "input_buffer", "leakage_second")
+        )
+    )
     with pytest.raises(InputError, match="300 to 400 K"):
         prices(chip_at(22, 0.8, "technology.temperature=420 K"))
 
 
 def test_exceptions_of_leakage_are_named() -> None:
     """hp leaks less in newer nodes, lstp more from 45 to 22 nm: the device data's own."""
-    lstp, hp = ([sram_cost(65536, 1, 256, node, supply(node, device).volts, device).leakage
-                 for node in (22, 32, 45, 65)] for device in ("itrs-lstp", "itrs-hp"))  # fmt: skip
+    lstp, hp = (
+        [
+            sram_cost(65536, 1, 256, node, supply(node, device).volts, device).leakage
+            for node in (22, 32, 45, 65)
+        ]
+        for device in ("itrs-lstp", "itrs-hp")
+    )
     assert lstp[:3] == sorted(lstp[:3], reverse=True)
     assert [round(watts * 1e6) for watts in lstp[:3]] == [32, 13, 10]  # docs/energy.md
     assert hp == sorted(hp)
@@ -170,12 +250,15 @@ def test_exceptions_of_leakage_are_named() -> None:
 def test_bands_of_each_row_of_sram() -> None:
     """A row of the table 10 %; between sizes 30; across a gap or beyond the sizes 45; between widths 67;
     at another supply or node 35 at least; leakage at another node as far as nodes left out are missed."""
+
     def bands(size: int, width: int, node: float, volts: float) -> tuple[float, float, float]:
         cost = sram_cost(size, 1, width, node, volts, "itrs-lstp")
         return cost.energy_band, cost.leakage_band, cost.area_band
 
-    row, between, far, odd, der, moved = (half_width(name) for name in (
-        "run", "interpolated", "extended", "between_widths", "der", "leakage_moved"))
+    row, between, far, odd, der, moved = (
+        half_width(name)
+        for name in ("run", "interpolated", "extended", "between_widths", "der", "leakage_moved")
+    )
     assert bands(65536, 64, 22, 0.8) == (row, row, row)
     assert bands(65536 - 8192, 256, 22, 0.8) == (between, between, between)
     assert bands(65536 + 8192, 128, 22, 0.8) == bands(12 << 20, 64, 22, 0.8) == (far, far, far)
@@ -190,12 +273,16 @@ def test_bands_of_each_row_of_sram() -> None:
 def test_the_printed_band_is_that_of_the_rows() -> None:
     """A buffer whose banks are rows of the table, then a size between two, then another supply."""
     work = accelsim.load_workload("small_gemm")
-    for override, expected in (("memories.input_buffer.size=128 KiB", "run"),
-                               ("memories.input_buffer.size=144 KiB", "interpolated"),
-                               ("technology.voltage=0.7 V", "der")):  # fmt: skip
+    for override, expected in (
+        ("memories.input_buffer.size=128 KiB", "run"),
+        ("memories.input_buffer.size=144 KiB", "interpolated"),
+        ("technology.voltage=0.7 V", "der"),
+    ):
         chip = accelsim.load_chip("int8_edge", [override])
         energy = accelsim.run(chip, work).energy
-        rows = [row for row in energy.rows if (row.unit, row.action) == ("input_buffer", "read_bit")]
+        rows = [
+            row for row in energy.rows if (row.unit, row.action) == ("input_buffer", "read_bit")
+        ]
         assert {row.band for row in rows} == {half_width(expected)}
         assert energy.band == pytest.approx(sum(row.joules * row.band for row in energy.rows))
 
