@@ -6,6 +6,8 @@ BASE := $(VENV)/.base
 STAMP := $(VENV)/.installed
 RUN := $(BIN)/accelsim run
 SIDES := int8_edge int4_edge pcm_8level pcm_projected
+# faults that make mutation draws beside the listed ones; make mutation N=200
+N ?= 20
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .PHONY: demo test test-full check bench figures gallery area mutation clean python
@@ -72,6 +74,7 @@ gallery: $(STAMP)
 
 mutation: $(STAMP)
 	$(THREADS) $(BIN)/python tests/mutation/run.py
+	$(THREADS) $(BIN)/python tests/mutation/drawn.py --count $(N)
 
 clean:
 	rm -rf $(VENV) reports/run_* .pytest_cache .mypy_cache .ruff_cache

@@ -82,15 +82,16 @@ def test_cost_of_the_multiplier_bytes_of_the_operands(name: str, bits: int, tmp_
 
 
 @pytest.mark.parametrize(("pair", "bits"), [
-    (("int8", "int4"), (8, 4)), (("int3", "int6"), (3, 6)), (("uint7", "int5"), (7, 5)), (("uint1", "uint2"), (1, 2)),
-    (("uint4", "int8"), (4, 8))])  # fmt: skip
+    (("int8", "int4"), (8, 4)), (("int3", "int6"), (3, 6)), (("uint7", "int5"), (7, 5)),
+    (("uint1", "uint2"), (1, 2)), (("uint4", "int8"), (4, 8))])  # fmt: skip
 def test_mixed_and_unsigned_pairs(pair: tuple[str, str], bits: tuple[int, int], tmp_path: Path) -> None:
     """On an array of int8 x int8: one multiplication each, bytes of both operands by their own widths."""
     chip = accelsim.load_chip("int8_edge", ["units.array.rates=[{input: int8, weight: int8}]"])
     found, wide = accelsim.run(chip, gemm(tmp_path, *pair)), accelsim.run(chip, gemm(tmp_path, "int8", "int8"))
     assert products(found) == {"mac_int8_int8": 24 * 16 * 40}
     assert found.operators[0].busy_cycles == wide.operators[0].busy_cycles
-    registers = [sum(sum(c.counts) for c in r.energy.charges if c.action == "register_bits") for r in (found, wide)]
+    registers = [sum(sum(charge.counts) for charge in run.energy.charges if charge.action == "register_bits")
+                 for run in (found, wide)]  # fmt: skip
     assert registers[0] == registers[1]  # operands stand in the multiplier's own registers
     assert off_chip(found)[0] == -(-24 * 40 * bits[0] // 8) + -(-40 * 16 * bits[1] // 8)
 
