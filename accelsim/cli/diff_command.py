@@ -10,7 +10,7 @@ import click
 if TYPE_CHECKING:
     from accelsim.results.result import Result
 
-JOULES = ("change", "by_count", "by_constant")
+PARTS = ("by_count", "by_constant")
 
 
 @click.command("diff")
@@ -48,38 +48,42 @@ def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) ->
 
 def _cycles(a: Result, b: Result, terms: int) -> None:
     from accelsim.cli.tables import plain_table
-    from accelsim.results.difference import cycle_terms, exact_cycles
+    from accelsim.results.difference import cycle_terms
 
-    before, after = exact_cycles(a), exact_cycles(b)
     clocks = [run.chip.clocks[run.chip.core.clock] for run in (a, b)]
-    click.echo(f"\ncycles {_number(before)} -> {_number(after)}: {_signed(after - before)}"
+    click.echo(f"\ncycles {a.cycles:,} -> {b.cycles:,}: {b.cycles - a.cycles:+,}"
                + (f" (at {clocks[0] / 1e6:g} and {clocks[1] / 1e6:g} MHz; time "
                   f"{a.seconds * 1e3:.4g} -> {b.seconds * 1e3:.4g} ms)" if clocks[0] != clocks[1]
-                  else f" ({_percent(after, before)})"))  # fmt: skip
+                  else f" ({_percent(b.cycles, a.cycles)})"))  # fmt: skip
     found = cycle_terms(a, b)
-    rows = [[term.operator, term.cause, _signed(term.change)] for term in found[:terms]]
-    rest = sum((term.change for term in found[terms:]), Fraction(0))
+    rows = [[term.operator, term.cause, f"{term.change:+,}"] for term in found[:terms]]
     if len(found) > terms:
-        rows.append([f"{len(found) - terms} others", "", _signed(rest)])
-    rows.append(["sum", "", _signed(sum((t.change for t in found), Fraction(0)))])
-    plain_table(["operator", "cause", "change of the array's cycles"], rows, left=(0, 1))
+        rows.append([f"{len(found) - terms} others", "", f"{sum(term.change for term in found[terms:]):+,}"])
+    rows.append(["sum", "", f"{sum(term.change for term in found):+,}"])
+    plain_table(["operator", "the array", "change of cycles added"], rows, left=(0, 1))
 
 
 def _joules(a: Result, b: Result, terms: int) -> None:
     from accelsim.cli.tables import plain_table
     from accelsim.results.difference import exact_joules, joule_terms, moved_constants
+    from accelsim.results.rounding import apportioned, decimals_of, text_of
 
-    before, after = exact_joules(a), exact_joules(b)
-    click.echo(f"\nuJ {_micro(before)} -> {_micro(after)}: {_micro(after - before, '+')} "
-               f"({_percent(after, before)})")  # fmt: skip
+    totals = [1_000_000 * exact_joules(run) for run in (a, b)]
+    decimals = max(4, decimals_of(float(max(totals))))
+    before, after = (apportioned([total], decimals)[0] for total in totals)
+    click.echo(f"\nuJ {text_of(before, decimals)} -> {text_of(after, decimals)}: "
+               f"{text_of(after - before, decimals, True)} ({_percent(totals[1], totals[0])})")
     found = joule_terms(a, b)
-    rows = [[t.operator, f"{t.unit} {t.action}", _micro(t.change, "+"), _micro(t.by_count, "+"),
-             _micro(t.by_constant, "+")] for t in found[:terms]]  # fmt: skip
-    sums = [sum((getattr(t, key) for t in found[terms:]), Fraction(0)) for key in JOULES]
+    names = [[term.operator, f"{term.unit} {term.action}"] for term in found[:terms]]
+    cells = [x for term in found[:terms] for x in (term.by_count, term.by_constant)]
     if len(found) > terms:
-        rows.append([f"{len(found) - terms} others", "", *(_micro(x, "+") for x in sums)])
-    total = [sum((getattr(t, key) for t in found), Fraction(0)) for key in JOULES]
-    rows.append(["sum", "", *(_micro(x, "+") for x in total)])
+        names.append([f"{len(found) - terms} others", ""])
+        cells += [sum((getattr(term, key) for term in found[terms:]), Fraction(0)) for key in PARTS]
+    parts = apportioned([1_000_000 * x for x in cells], decimals, after - before)
+    pairs = list(zip(parts[::2], parts[1::2], strict=True))
+    pairs.append((sum(parts[::2], Fraction(0)), sum(parts[1::2], Fraction(0))))
+    rows = [[*name, *(text_of(x, decimals, True) for x in (counted + priced, counted, priced))]
+            for name, (counted, priced) in zip([*names, ["sum", ""]], pairs, strict=True)]
     plain_table(["operator", "action", "change uJ", "by count", "by constant"], rows, left=(0, 1))
     for item in moved_constants(a, b):
         click.echo(f"  constant of {item.unit} {item.action}: {item.before * 1e12:.4g} -> "
@@ -100,17 +104,5 @@ def _commands(a: Result, b: Result) -> None:
     click.echo(f"  B: {command_text(b.program, row)}")
 
 
-def _number(value: Fraction) -> str:
-    return f"{int(value):,}" if value.denominator == 1 else f"{float(value):,.3f}"
-
-
-def _signed(value: Fraction) -> str:
-    return ("+" if value > 0 else "-" if value < 0 else "") + _number(abs(value))
-
-
-def _micro(value: Fraction, sign: str = "") -> str:
-    return f"{float(value) * 1e6:{sign},.4f}"
-
-
-def _percent(after: Fraction, before: Fraction) -> str:
-    return f"{float(after / before - 1):+.1%}" if before else "from nothing"
+def _percent(after: Fraction | int, before: Fraction | int) -> str:
+    return f"{float(Fraction(after, before) - 1):+.1%}" if before else "from nothing"

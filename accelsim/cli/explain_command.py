@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from accelsim.workload import MacOperator
 
 
-MANY = 16  # more units of a kind are shown together
-
-
 @click.command("explain")
 @click.argument("run", metavar="RUN")
 @click.option("--layer", metavar="NAME", help="Only this operator.")
@@ -42,7 +39,7 @@ def command(run: str, layer: str | None, why: str | None) -> None:
     chip = result.chip
     click.echo(
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at "
-        f"{chip.clocks[chip.core.clock] / 1e6:g} MHz, {result.joules * 1e6:,.4g} uJ"
+        f"{chip.clocks[chip.core.clock] / 1e6:g} MHz, {_total(result)} uJ"
     )
     number = names.index(layer) if layer is not None else None
     if why in (None, "cycles"):
@@ -59,20 +56,24 @@ def command(run: str, layer: str | None, why: str | None) -> None:
                 _advice(result, aim)
 
 
+def _total(result: Result) -> str:
+    """Microjoules of the run as the tables print them."""
+    from accelsim.results.rounding import column, decimals_of
+
+    micro = 1e6 * result.joules
+    return column([micro], decimals_of(micro))[-1]
+
+
 def _cycles(result: Result, number: int | None) -> None:
     from accelsim.cli.tables import plain_table
-    from accelsim.results.breakdown import CAUSES, percentages, time_shares
+    from accelsim.results.breakdown import CAUSES, time_shares, unit_groups
+    from accelsim.results.rounding import percentages
 
     shares = time_shares(result.program, result.timeline)
     click.echo("\nwhere the cycles went, in % of the makespan")
     others = () if number is None else ("others",)
     rows = []
-    groups: dict[str, list[str]] = {}
-    for row in result.planned.program.units:
-        kind = result.planned.program.unit_kinds[row.kind]
-        alike = sum(other.kind == row.kind for other in result.planned.program.units)
-        groups.setdefault(f"{kind} (all {alike})" if alike > MANY else row.name, []).append(row.name)
-    for unit, names in groups.items():
+    for unit, names in unit_groups(result.planned.program).items():
         members = set(names)
         mine = [share for share in shares if share.unit in members]
         sums = [float(sum(s.ticks for s in mine if s.cause == cause and
@@ -86,7 +87,7 @@ def _cycles(result: Result, number: int | None) -> None:
     plain_table(["unit", *CAUSES, *others, "sum"], rows)
     _waits(result, [s for s in shares if number is None or s.operator == number])
     if number is None:
-        _operators(result, shares)
+        _operators(result)
     _bounds(result)
 
 
@@ -105,28 +106,23 @@ def _waits(result: Result, shares: list[TimeShare]) -> None:
             click.echo(f"  the arrays wait for {unit} ({cause}): {100 * ticks / whole:.1f} %")
 
 
-def _operators(result: Result, shares: list[TimeShare]) -> None:
-    """The first array's time by operator: adds up to the makespan."""
+def _operators(result: Result) -> None:
+    """What each operator adds to the run, and how much of that an array computes: add up to the makespan."""
     from accelsim.cli.tables import plain_table
-    from accelsim.results.breakdown import percentages
+    from accelsim.results.rounding import apportioned, percentages
 
-    program = result.program
-    first = next(row.name for row in program.units
-                 if program.unit_kinds[row.kind] == result.chip.core.name)  # fmt: skip
-    names = [*program.operators, "(idle)"]
-    own = [[0, 0] for _ in names]
-    for share in shares:
-        if share.unit == first:
-            own[share.operator][0 if share.cause in ("busy", "drain") else 1] += share.ticks
-    keep = [i for i, (a, b) in enumerate(own) if a + b]
-    parts = percentages([float(sum(own[i])) for i in keep])
-    tick = program.tick_hz // result.chip.clocks[result.chip.core.clock]
-    click.echo(f"\n{first} by operator")
-    rows = [[names[i], f"{own[i][0] / tick:,.0f}", f"{own[i][1] / tick:,.0f}", f"{part:.1f}"]
-            for i, part in zip(keep, parts, strict=True)]  # fmt: skip
-    rows.append(["total", f"{sum(own[i][0] for i in keep) / tick:,.0f}",
-                 f"{sum(own[i][1] for i in keep) / tick:,.0f}", f"{sum(parts):.1f}"])  # fmt: skip
-    plain_table(["operator", "busy cycles", "waiting cycles", "%"], rows)
+    rows = [row for row in result.operators if row.ran]
+    rest = result.cycles - sum(row.cycles for row in rows)
+    cycles = [*(row.cycles for row in rows), rest]
+    computing = [int(x) for x in apportioned([*(row.computing_cycles for row in rows), 0])]
+    lines = [[name, f"{whole:,}", f"{busy:,}", f"{whole - busy:,}", f"{part:.1f}"]
+             for name, whole, busy, part in zip([*(row.name for row in rows), "(whole run)"], cycles, computing,
+                                                percentages(cycles), strict=True)]
+    total = sum(computing)
+    lines = lines if rest else lines[:-1]
+    lines.append(["total", f"{result.cycles:,}", f"{total:,}", f"{result.cycles - total:,}", "100.0"])
+    click.echo("\ncycles that each operator adds, and in how many of them an array computes")
+    plain_table(["operator", "cycles", "computing", "waiting", "%"], lines)
 
 
 def _bounds(result: Result) -> None:
@@ -142,19 +138,20 @@ def _bounds(result: Result) -> None:
 
 def _joules(result: Result, number: int | None) -> None:
     from accelsim.cli.tables import plain_table
-    from accelsim.results.breakdown import joule_shares, percentages
+    from accelsim.results.breakdown import joule_shares
+    from accelsim.results.rounding import column, decimals_of, percentages
 
-    shares = joule_shares(result, number)
+    shares = [share for share in joule_shares(result, number) if share.joules or share.count]
     parts = percentages([share.joules for share in shares])
-    total = sum(share.joules for share in shares)
-    click.echo(f"\nwhere the joules went: {total * 1e6:,.4g} uJ")
+    *joules, total = column([1e6 * share.joules for share in shares],
+                            decimals_of(1e6 * sum(share.joules for share in shares)))
+    click.echo(f"\nwhere the joules went: {total} uJ")
     rows = [
-        [f"{share.unit} {share.action}", f"{share.count:,.4g}", f"{share.price * 1e12:,.4g}",
-         f"{share.joules * 1e6:,.4g}", f"{part:.1f}", f"{100 * share.band:.0f}", share.boundary,
-         share.formula]
-        for share, part in zip(shares, parts, strict=True) if share.joules or share.count
-    ]  # fmt: skip
-    rows.append(["total", "", "", f"{total * 1e6:,.4g}", f"{sum(parts):.1f}", "", "", ""])
+        [f"{share.unit} {share.action}", f"{share.count:,.4g}", f"{share.price * 1e12:,.4g}", micro,
+         f"{part:.1f}", f"{100 * share.band:.0f}", share.boundary, share.formula]
+        for share, micro, part in zip(shares, joules, parts, strict=True)
+    ]
+    rows.append(["total", "", "", total, f"{sum(parts):.1f}", "", "", ""])
     plain_table(["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"], rows,
                 left=(0, 6, 7))  # fmt: skip
     free = [f"{share.unit} {share.action}" for share in shares if not share.price]
@@ -188,7 +185,7 @@ def _nests(result: Result, number: int | None) -> None:
     peak = chip.core.count * chip.array.rows * chip.array.columns
     rate = chip.array.rate(formats[0], formats[1])
     least = op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
-    click.echo(f"  at its peak the array needs {least:,.0f} cycles; this operator kept it "
+    click.echo(f"  at its peak the array needs {least:,.0f} cycles; its passes kept it "
                f"{row.busy_cycles / chip.core.count:,.0f} busy and "
                f"{sum(row.stalled_cycles.values()) / chip.core.count:,.0f} waiting")  # fmt: skip
 

@@ -63,8 +63,8 @@ def _list() -> None:
 
 def _runs(runs: tuple[str, ...], out: str, formats: str | None, force: bool, trace: bool) -> None:
     from accelsim.report.page import write_report
+    from accelsim.report.perfetto import trace_json
     from accelsim.report.sweep.write import formats_named
-    from accelsim.report.timeline import trace_json
     from accelsim.results import files
     from accelsim.results.load import load_run
 

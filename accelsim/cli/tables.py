@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from fractions import Fraction
 
 import click
 
@@ -10,7 +11,8 @@ from accelsim.chip import Chip
 from accelsim.energy.report import BOUNDARIES
 from accelsim.escaping import raw, visible
 from accelsim.results import fidelity
-from accelsim.results.result import Result
+from accelsim.results.result import OperatorRow, Result, peak_macs_per_cycle
+from accelsim.results.rounding import column, decimals_of
 from accelsim.workload import Workload
 
 
@@ -24,23 +26,27 @@ def show(result: Result) -> None:
 
 
 def _rows(result: Result) -> tuple[list[str], list[list[str]]]:
-    head = ["operator", "MMAC", "cycles", "util %", "stalled %", "DRAM KiB", "uJ"]
-    rows = []
-    for row in result.operators:
-        if row.cycles == 0:
-            continue
-        waited = sum(row.stalled_cycles.values())
-        stalled = waited / max(1, waited + row.busy_cycles)
-        dram = (row.dram_read_bytes + row.dram_written_bytes) / 1024
-        rows.append(
-            [row.name, f"{row.macs / 1e6:,.2f}" if row.macs else "-", f"{row.cycles:,}",
-             f"{100 * row.utilisation:.1f}" if row.macs else "-",
-             f"{100 * stalled:.1f}" if row.macs else "-", f"{dram:,.1f}",
-             f"{row.joules * 1e6:,.2f}"]
-        )  # fmt: skip
-    shared = result.energy.total - sum(row.joules for row in result.operators)
-    rows.append(["(whole run)", "-", "-", "-", "-", "-", f"{shared * 1e6:,.2f}"])
+    """Head and lines; each column but the shares adds up, as printed, to the line of the total."""
+    head = ["operator", "MACs", "cycles", "util %", "waits %", "DRAM KiB", "uJ"]
+    shown = [row for row in result.operators if row.ran]
+    shared = result.energy.total - sum(row.joules for row in shown)
+    rest = result.cycles - sum(row.cycles for row in shown)
+    traffic = column([Fraction(row.dram_read_bytes + row.dram_written_bytes, 1024) for row in shown], 1)
+    joules = column([1e6 * x for x in (*(row.joules for row in shown), shared)],
+                    decimals_of(1e6 * result.energy.total))
+    rows = [[row.name, f"{row.macs:,}" if row.macs else "-", f"{row.cycles:,}", _share(row, row.utilisation),
+             _share(row, row.waiting), kib, micro]
+            for row, kib, micro in zip(shown, traffic[:-1], joules[:-2], strict=True)]
+    computing = sum(row.computing_cycles for row in shown)
+    rows += [["(whole run)", "-", f"{rest:,}" if rest else "-", "-", "-", "-", joules[-2]],
+             ["total", f"{result.workload.macs:,}", f"{result.cycles:,}", f"{100 * result.utilisation:.1f}",
+              f"{100 * max(0.0, 1 - computing / max(1, result.cycles)):.1f}", traffic[-1], joules[-1]]]
     return head, rows
+
+
+def _share(row: OperatorRow, share: float | None) -> str:
+    """A share of an operator's cycles in percent; none for vector work and for operators that add none."""
+    return "-" if share is None or not row.macs else f"{100 * share:.1f}"
 
 
 def _plain(result: Result) -> None:
@@ -76,8 +82,13 @@ def _totals(result: Result) -> None:
     clock = chip.clocks[chip.core.clock]
     click.echo(
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at {clock / 1e6:g} MHz = "
-        f"{result.seconds * 1e3:.4g} ms, utilisation {100 * result.utilisation:.1f} %"
+        f"{result.seconds * 1e3:.4g} ms, utilisation {100 * result.utilisation:.1f} % of "
+        f"{peak_macs_per_cycle(chip):,} MACs a cycle"
     )
+    beside = [row.name for row in result.operators if (row.utilisation or 0.0) > 1]
+    if beside:
+        more = f" and {len(beside) - 3} more" if len(beside) > 3 else ""
+        click.echo(f"  above 100 %: {', '.join(beside[:3])}{more} worked beside operators that ended before")
     if result.steady_seconds is not None:
         click.echo(f"back to back: a run every {result.steady_seconds * 1e3:.4g} ms, "
                    f"{1 / result.steady_seconds:,.4g} a second")  # fmt: skip

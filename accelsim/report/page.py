@@ -10,8 +10,9 @@ from accelsim.escaping import markup
 from accelsim.report.pictures import draw
 from accelsim.report.roofline import draw_roofline
 from accelsim.report.timeline import draw_timeline
-from accelsim.results.breakdown import joule_shares, percentages
+from accelsim.results.breakdown import joule_shares
 from accelsim.results.result import Result
+from accelsim.results.rounding import percentages
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em;
@@ -107,10 +108,10 @@ def _section(result: Result, folder: Path) -> str:
     parts += [_picture(folder / f"{stem}.png", title) for stem, title in PICTURES.items()]
     rows = [
         [row.name, f"{row.macs / 1e6:,.2f}" if row.macs else "-", f"{row.cycles:,}",
-         f"{100 * row.utilisation:.1f}" if row.macs else "-",
+         f"{100 * row.utilisation:.1f}" if row.macs and row.utilisation is not None else "-",
          f"{(row.dram_read_bytes + row.dram_written_bytes) / 1024:,.1f}",
          f"{row.joules * 1e6:,.3f}", row.mapping]
-        for row in result.operators if row.cycles
+        for row in result.operators if row.ran
     ]  # fmt: skip
     parts.append("<h3>Operators</h3>" + html_table(
         ["operator", "MMAC", "cycles", "utilisation %", "off-chip KiB", "uJ", "mapping"], rows, (0, 6)))

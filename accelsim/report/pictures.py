@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,18 @@ from numpy.typing import NDArray
 
 from accelsim.energy.components import component_of
 from accelsim.escaping import CsvWriter
-from accelsim.report.style import CAUSES, COMPONENTS, below, figure, save
-from accelsim.results.result import Result
+from accelsim.report.style import CAUSES, COMPONENTS, REST, below, figure, save
+from accelsim.results.breakdown import arrays_of, within_operators
+from accelsim.results.result import Result, peak_macs_per_cycle
 
 MOST_BARS = 40
+ADDED = (" Bars: what the arrays did in the cycles that each operator adds; together they are the run. "
+         "Utilisation: multiply-accumulates over the peak in those cycles.")
 
 
 def energy_points(result: Result) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
     """Microjoules by component and operator; static energy is shared out by operators' cycles."""
-    rows = [row for row in result.operators if row.cycles]
+    rows = [row for row in result.operators if row.ran]
     place = {row.name: i for i, row in enumerate(rows)}
     names = [op.name for op in result.workload.operators]
     share = np.array([row.cycles for row in rows], np.float64)
@@ -35,15 +39,37 @@ def energy_points(result: Result) -> tuple[list[str], dict[str, NDArray[np.float
     return [row.name for row in rows], points
 
 
-def time_points(result: Result) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
-    """Thousands of array cycles by cause and MAC operator, all instances added."""
-    rows = [row for row in result.operators if row.macs]
-    points = {name: np.zeros(len(rows)) for name in CAUSES}
-    for i, row in enumerate(rows):
-        points["busy"][i] = row.busy_cycles / 1e3
-        for cause, cycles in row.stalled_cycles.items():
-            points[cause][i] = cycles / 1e3
-    return [row.name for row in rows], points
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share that may be merged: useful and possible multiply-accumulates of each operator."""
+
+    useful: NDArray[np.float64]
+    possible: NDArray[np.float64]
+
+    @property
+    def percent(self) -> NDArray[np.float64]:
+        """Of each operator; NaN where it has none to do or adds no cycles."""
+        given = (self.possible > 0) & (self.useful > 0)
+        return np.where(given, 100 * self.useful / np.where(given, self.possible, 1.0), np.nan)
+
+    def merged(self, keep: NDArray[np.intp], rest: NDArray[np.intp]) -> Share:
+        """Those that are kept, and all others as one: their work over what could have been done."""
+        return Share(*(np.append(part[keep], part[rest].sum()) for part in (self.useful, self.possible)))
+
+
+def time_points(result: Result) -> tuple[list[str], dict[str, NDArray[np.float64]], Share]:
+    """Thousands of array cycles by cause in the cycles that each operator adds, all instances added, and its
+    utilisation of them. All bars together are the run times the arrays."""
+    kept = [i for i, row in enumerate(result.operators) if row.ran]
+    rows = [result.operators[i] for i in kept]
+    arrays = arrays_of(result)
+    found = within_operators(result, arrays)
+    tick = result.tick_hz // result.chip.clocks[result.chip.core.clock]
+    points = {name: found[name][kept] / tick / 1e3 for name in (*CAUSES, "idle")}
+    points["busy"] += found["drain"][kept] / tick / 1e3
+    peak = peak_macs_per_cycle(result.chip)
+    return [row.name for row in rows], points, Share(
+        np.array([float(row.macs) for row in rows]), np.array([float(peak * row.cycles) for row in rows]))
 
 
 def caption(result: Result, boundary: str) -> str:
@@ -64,24 +90,25 @@ def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) 
     names, points = energy_points(result)
     _stacked(folder, "energy", names, points, COMPONENTS, "energy (uJ)",
              caption(result, "chip"), None, formats)  # fmt: skip
-    names, points = time_points(result)
-    rows = [row.utilisation for row in result.operators if row.macs]
-    _stacked(folder, "utilisation", names, points, CAUSES, "array time (1,000 cycles)",
-             caption(result, "chip"), np.array(rows) * 100, formats)  # fmt: skip
+    names, points, share = time_points(result)
+    _stacked(folder, "utilisation", names, points, {**CAUSES, "idle": REST}, "array time (1,000 cycles)",
+             caption(result, "chip") + ADDED, share, formats)  # fmt: skip
 
 
 def _stacked(folder: Path, stem: str, names: list[str], points: dict[str, NDArray[np.float64]],
              looks: dict[str, tuple[str, str, str]], label: str, text: str,
-             line: NDArray[np.float64] | None, formats: Sequence[str]) -> None:  # fmt: skip
+             share: Share | None, formats: Sequence[str]) -> None:  # fmt: skip
+    line = None if share is None else share.percent
     with (folder / f"{stem}_points.csv").open("w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file)
         extra = [] if line is None else ["utilisation_percent"]
         writer.writerow(["operator", *(f"{key}: {label}" for key in points), *extra])
         for i, name in enumerate(names):
-            more = [] if line is None else [repr(float(line[i]))]
+            more = [] if line is None else ["" if np.isnan(line[i]) else repr(float(line[i]))]
             writer.writerow([name, *(repr(float(part[i])) for part in points.values()), *more])
     if len(names) > MOST_BARS:
-        names, points, line = _largest(names, points, line)
+        names, points, share = _largest(names, points, share)
+        line = None if share is None else share.percent
     made, axes, _ = figure(3.6)
     place = np.arange(len(names))
     base = np.zeros(len(names))
@@ -109,19 +136,18 @@ def _line(axes: Any, place: NDArray[np.intp], line: NDArray[np.float64], handles
     other = axes.twinx()
     other.spines["right"].set_visible(True)
     (drawn,) = other.plot(place, line, "ko", markersize=4, markerfacecolor="white")
-    other.set_ylim(0, 105)
+    other.set_ylim(0, max(105.0, 1.05 * float(np.nanmax(line, initial=0.0))))
     other.set_ylabel("utilisation (%)")
     handles.append(drawn)
     labels.append("utilisation")
 
 
 def _largest(names: list[str], points: dict[str, NDArray[np.float64]],
-             line: NDArray[np.float64] | None) -> tuple[
-                 list[str], dict[str, NDArray[np.float64]], NDArray[np.float64] | None]:  # fmt: skip
+             share: Share | None) -> tuple[list[str], dict[str, NDArray[np.float64]], Share | None]:
     """The MOST_BARS - 1 largest operators in order, and the sum of the others."""
     total = np.sum(list(points.values()), axis=0)
     keep = np.sort(np.argsort(total)[::-1][: MOST_BARS - 1])
     rest = np.setdiff1d(np.arange(len(names)), keep)
     merged = {key: np.append(part[keep], part[rest].sum()) for key, part in points.items()}
-    ends = None if line is None else np.append(line[keep], line[rest].mean())
-    return [names[i] for i in keep] + [f"{len(rest)} others"], merged, ends
+    whole = None if share is None else share.merged(keep, rest)
+    return [names[i] for i in keep] + [f"{len(rest)} others"], merged, whole

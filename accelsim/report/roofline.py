@@ -16,14 +16,14 @@ from accelsim.results.result import Result, peak_macs_per_cycle
 #: (colour, marker) of each run; told apart without colour too
 RUNS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"),
         ("#56B4E9", "P"))  # fmt: skip
-ABOVE = (" An operator above its slanted line had operands fetched while the one before it was "
-         "computing.")  # fmt: skip
+ABOVE = (" Time of an operator: what it adds to the run. One above its line had operands fetched, or worked, "
+         "while the operators before it ran.")
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One operator: multiply-accumulates an off-chip byte, and G multiply-accumulates a second in
-    the time that the arrays worked on it or waited for it."""
+    """One operator: multiply-accumulates an off-chip byte, and G multiply-accumulates a second in the cycles
+    that it adds to the run: its utilisation of the peak."""
 
     name: str
     intensity: float
@@ -31,14 +31,13 @@ class Point:
 
 
 def roofline_points(result: Result) -> list[Point]:
-    """A point for each MAC operator; operators without off-chip traffic are left out."""
-    clock, count = result.chip.clocks[result.chip.core.clock], result.chip.core.count
+    """A point for each MAC operator; those without off-chip traffic, or that add no cycles, are left out."""
+    clock = result.chip.clocks[result.chip.core.clock]
     points = []
     for row in result.operators:
         moved = row.dram_read_bytes + row.dram_written_bytes
-        window = (row.busy_cycles + sum(row.stalled_cycles.values())) / count
-        if row.macs and moved and window:
-            points.append(Point(row.name, row.macs / moved, row.macs / window * clock / 1e9))
+        if row.macs and moved and row.cycles:
+            points.append(Point(row.name, row.macs / moved, row.macs / row.cycles * clock / 1e9))
     return points
 
 

@@ -37,6 +37,7 @@ CAUSES: dict[str, tuple[str, str, str]] = {
     "start": ("waits for a start", "#999999", "\\\\\\"),
     "queue": ("waits in its queue", "#E69F00", "--"),
 }
+REST = ("nothing left to do", "#FFFFFF", "")
 
 
 def settings() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from accelsim.escaping import CsvWriter
 from accelsim.report.style import below, blank
-from accelsim.results.difference import cycle_terms, exact_cycles, exact_joules, joule_terms
+from accelsim.results.difference import cycle_terms, exact_joules, joule_terms
 from accelsim.results.result import Result
 
 MOST = 12
@@ -19,7 +19,7 @@ UP, DOWN, TOTAL = ("#D55E00", "///"), ("#009E73", "..."), ("#0072B2", "")
 def waterfall_csv(a: Result, b: Result) -> dict[str, bytes]:
     """All terms: cycles_terms.csv and joules_terms.csv."""
     cycles: list[list[Any]] = [["operator", "cause", "change_cycles"]]
-    cycles += [[t.operator, t.cause, repr(float(t.change))] for t in cycle_terms(a, b)]
+    cycles += [[t.operator, t.cause, t.change] for t in cycle_terms(a, b)]
     joules: list[list[Any]] = [["operator", "unit", "action", "change_joules", "by_count",
                                 "by_constant"]]  # fmt: skip
     joules += [[t.operator, t.unit, t.action, *(repr(float(x)) for x in (
@@ -36,7 +36,7 @@ def draw_waterfall(a: Result, b: Result, folder: Path) -> None:
     """waterfall.png and .svg: from A's total over the operators' changes to B's."""
     figure = blank(5.2)
     upper, lower = figure.subplots(2, 1)
-    _bars(upper, float(exact_cycles(a)) / 1e3, _by_operator(cycle_terms(a, b), 1e-3),
+    _bars(upper, a.cycles / 1e3, _by_operator(cycle_terms(a, b), 1e-3),
           "1,000 cycles")  # fmt: skip
     _bars(lower, float(exact_joules(a)) * 1e6, _by_operator(joule_terms(a, b), 1e6), "energy (uJ)")
     below(figure, f"A: {a.workload.name} on {a.chip.name}; B: {b.workload.name} on {b.chip.name}. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,11 +14,13 @@ from accelsim.errors import ConservationError
 from accelsim.program.opcodes import Why
 from accelsim.program.table import Program
 from accelsim.results.result import Result
+from accelsim.results.windows import Windows, ends
 from accelsim.timing import Timeline
 
 Ints = NDArray[np.int64]
 #: what a unit's time is made of, in the order of printing
 CAUSES = ("busy", "drain", "data", "slot", "start", "queue", "port", "idle")
+MANY = 16  # more units of a kind are shown together
 _OF_WHY = {Why.DATA: "data", Why.SLOT: "slot", Why.START: "start", Why.QUEUE: "queue"}
 
 
@@ -77,6 +80,56 @@ def time_shares(program: Program, timeline: Timeline) -> list[TimeShare]:
     return shares
 
 
+def stretches(program: Program, timeline: Timeline, units: Ints) -> dict[str, tuple[Ints, Ints]]:
+    """When units did what: start and stop ticks of the stretches of every cause (CAUSES). Those of one unit
+    fill the run and do not overlap. units: numbers, each once."""
+    c = program.commands
+    mine = np.flatnonzero(np.isin(c.unit, units))
+    mine = mine[np.lexsort((timeline.release[mine], timeline.issue[mine], c.unit[mine]))]
+    unit, issue, release = c.unit[mine], timeline.issue[mine], timeline.release[mine]
+    before = np.zeros(len(mine), np.int64)
+    before[1:] = np.where(unit[1:] == unit[:-1], release[:-1], 0)
+    done = issue + timeline.interval[mine]
+    freed, ended = (np.zeros(len(program.units), np.int64) for _ in range(2))
+    np.maximum.at(freed, unit, release)
+    np.maximum.at(ended, unit, timeline.end[mine])
+    found = {"busy": (issue, done), "port": (done, release), "drain": (freed[units], ended[units]),
+             "idle": (ended[units], np.full(len(units), timeline.makespan))}
+    for why, cause in _OF_WHY.items():
+        of = timeline.why[mine] == why
+        found[cause] = (before[of], issue[of])
+    return found
+
+
+def unit_groups(program: Program, many: int = MANY) -> dict[str, list[str]]:
+    """Label -> names of units: each alone, but more than ``many`` of a kind together."""
+    found = Counter(row.kind for row in program.units)
+    groups: dict[str, list[str]] = {}
+    for row in program.units:
+        kind, alike = program.unit_kinds[row.kind], found[row.kind]
+        groups.setdefault(f"{kind} (all {alike})" if alike > many else row.name, []).append(row.name)
+    return groups
+
+
+def arrays_of(result: Result) -> Ints:
+    """Numbers of the instances of the unit that multiplies."""
+    units, kinds = result.program.units, result.program.unit_kinds
+    return np.array([i for i, row in enumerate(units) if kinds[row.kind] == result.chip.core.name])
+
+
+def windows_of(result: Result) -> Windows:
+    """The windows of a run's operators, and a last one of what is left of the run."""
+    return Windows.of(np.append(ends(result.program, result.timeline)[1], result.makespan))
+
+
+def within_operators(result: Result, units: Ints) -> dict[str, Ints]:
+    """Ticks of units by cause in the cycles that each operator adds; (operators + 1,), the last one of what
+    is left of the run. All causes together: the operators' ticks times the units."""
+    windows = windows_of(result)
+    return {cause: windows.within(*parts)
+            for cause, parts in stretches(result.program, result.timeline, units).items()}
+
+
 def _summed(parts: Sequence[tuple[Any, ...]], units: int, operators: int) -> list[
         tuple[tuple[int, int, int, int], int]]:  # fmt: skip
     """((unit, operator, cause, waited for), ticks), exact in int64."""
@@ -124,17 +177,3 @@ def joule_shares(result: Result, operator: int | None = None) -> list[JouleShare
                         source) for (unit, action, boundary, source, band), (count, joules)
              in sums.items()]  # fmt: skip
     return sorted(found, key=lambda share: (-share.joules, share.unit, share.action))
-
-
-def percentages(values: list[float], digits: int = 1) -> list[float]:
-    """Shares in percent, rounded so that they add up to exactly 100 (largest remainders first)."""
-    total = sum(values)
-    if total <= 0:
-        return [0.0] * len(values)
-    unit = 10**digits
-    raw = [100 * unit * value / total for value in values]
-    floors = [int(x) for x in raw]
-    missing = 100 * unit - sum(floors)
-    for index in sorted(range(len(raw)), key=lambda i: floors[i] - raw[i])[:missing]:
-        floors[index] += 1
-    return [value / unit for value in floors]

@@ -1,6 +1,7 @@
 """What changed between two runs: terms that add up exactly, down to action and constant.
 
-Sums are of Fractions, so nothing is lost to rounding: the terms' sum is the change.
+Cycles are whole and sums of joules are of Fractions, so nothing is lost to rounding: the terms' sum is the
+change.
 """
 
 from __future__ import annotations
@@ -12,19 +13,20 @@ import numpy as np
 
 from accelsim.program.table import Program
 from accelsim.program.text import listing
-from accelsim.results.breakdown import time_shares
+from accelsim.results.breakdown import arrays_of, windows_of, within_operators
 from accelsim.results.result import Result
+from accelsim.results.rounding import apportioned
 
 WHOLE = "(whole run)"
 
 
 @dataclass(frozen=True, slots=True)
 class CycleTerm:
-    """Change of the first array's cycles that one operator spent on one cause."""
+    """Change of the cycles that one operator adds to the run, in what the first array did in them."""
 
     operator: str
     cause: str
-    change: Fraction
+    change: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,35 +57,28 @@ class Constant:
     source_after: str
 
 
-def exact_cycles(result: Result) -> Fraction:
-    """Makespan in cycles of the array's clock, not rounded."""
-    clock = result.chip.clocks[result.chip.core.clock]
-    return Fraction(result.makespan * clock, result.tick_hz)
-
-
 def exact_joules(result: Result) -> Fraction:
     """Sum of all rows, not rounded."""
     return sum((Fraction(row.joules) for row in result.energy.rows), Fraction(0))
 
 
-def _cycles_of(result: Result) -> dict[tuple[str, str], Fraction]:
-    program = result.program
-    first = next(row.name for row in program.units
-                 if program.unit_kinds[row.kind] == result.chip.core.name)  # fmt: skip
-    scale = Fraction(result.chip.clocks[result.chip.core.clock], program.tick_hz)
-    found: dict[tuple[str, str], Fraction] = {}
-    for share in time_shares(program, result.timeline):
-        if share.unit == first:
-            name = program.operators[share.operator] if share.operator >= 0 else WHOLE
-            key = (name, share.cause)
-            found[key] = found.get(key, Fraction(0)) + share.ticks * scale
+def _cycles_of(result: Result) -> dict[tuple[str, str], int]:
+    """Cycles that each operator adds, by what the first array did in them."""
+    tick = result.tick_hz // result.chip.clocks[result.chip.core.clock]
+    windows = windows_of(result)
+    ticks = within_operators(result, arrays_of(result)[:1])
+    found: dict[tuple[str, str], int] = {}
+    names = [*result.program.operators, WHOLE]
+    for i, (name, cycles) in enumerate(zip(names, windows.cycles(tick).tolist(), strict=True)):
+        parts = apportioned([Fraction(int(column[i]), tick) for column in ticks.values()], 0, Fraction(cycles))
+        found |= {(name, cause): int(part) for cause, part in zip(ticks, parts, strict=True) if part}
     return found
 
 
 def cycle_terms(a: Result, b: Result) -> list[CycleTerm]:
-    """Terms that add up to exact_cycles(b) - exact_cycles(a), the largest first."""
+    """Terms that add up to b.cycles - a.cycles, the largest first."""
     before, after = _cycles_of(a), _cycles_of(b)
-    terms = [CycleTerm(*key, after.get(key, Fraction(0)) - before.get(key, Fraction(0)))
+    terms = [CycleTerm(*key, after.get(key, 0) - before.get(key, 0))
              for key in dict.fromkeys([*before, *after])]  # fmt: skip
     return sorted((t for t in terms if t.change), key=lambda t: (-abs(t.change), t.operator, t.cause))
 

@@ -70,9 +70,10 @@ def to_dict(result: Result) -> dict[str, Any]:
         "average_power_watts": energy.total / result.seconds if result.seconds else 0.0,
         "assumptions": result.assumptions,
         "operators": [
-            {"name": row.name, "kind": row.kind, "macs": row.macs, "start_cycle": row.start_cycle,
-             "cycles": row.cycles, "busy_cycles": row.busy_cycles,
+            {"name": row.name, "kind": row.kind, "macs": row.macs, "cycles": row.cycles,
+             "from_cycle": row.from_cycle, "to_cycle": row.to_cycle, "busy_cycles": row.busy_cycles,
              "stalled_cycles": row.stalled_cycles, "utilisation": row.utilisation,
+             "computing_cycles": row.computing_cycles,
              "dram_read_bytes": row.dram_read_bytes, "dram_written_bytes": row.dram_written_bytes,
              "joules": row.joules, "mapping": row.mapping}
             for row in result.operators
@@ -118,14 +119,16 @@ def _csv(rows: list[list[Any]]) -> bytes:
 def operators_csv(result: Result) -> bytes:
     """One line an operator."""
     rows: list[list[Any]] = [
-        ["operator", "kind", "macs", "start_cycle", "cycles", "busy_cycles",
-         *(f"stalled_{name}_cycles" for name in STALLS), "utilisation", "dram_read_bytes",
+        ["operator", "kind", "macs", "cycles", "from_cycle", "to_cycle", "busy_cycles",
+         *(f"stalled_{name}_cycles" for name in STALLS), "utilisation", "computing_cycles",
+         "dram_read_bytes",
          "dram_written_bytes", "joules", "mapping"]
     ]  # fmt: skip
     for row in result.operators:
         rows.append(
-            [row.name, row.kind, row.macs, row.start_cycle, row.cycles, row.busy_cycles,
-             *(row.stalled_cycles.get(name, 0) for name in STALLS), repr(row.utilisation),
+            [row.name, row.kind, row.macs, row.cycles, row.from_cycle, row.to_cycle, row.busy_cycles,
+             *(row.stalled_cycles.get(name, 0) for name in STALLS),
+             "" if row.utilisation is None else repr(row.utilisation), repr(row.computing_cycles),
              row.dram_read_bytes, row.dram_written_bytes, repr(row.joules), row.mapping]
         )  # fmt: skip
     return _csv(rows)

@@ -29,23 +29,40 @@ from accelsim.workload import Workload
 
 @dataclass(frozen=True, slots=True)
 class OperatorRow:
-    """One operator's line. cycles: of the array's clock, from its first issue to its last
-    result, loads ahead of time included. busy_cycles, stalled_cycles (by cause): of the arrays, all
-    instances added. utilisation: multiply-accumulates over what the arrays could do in those busy
-    and stalled cycles (0..1)."""
+    """One operator's line; cycles are of the array's clock.
+
+    cycles: what it adds to the run, its end minus the latest end before it, so that operators' add up to the
+    run. utilisation: its multiply-accumulates over the arrays' peak in those cycles; above 1 where it worked
+    beside operators that ended just before, None where it adds none. computing_cycles: those of them in which
+    an array computed, on whatever operator; parts of cycles where another clock cut them. from_cycle, to_cycle:
+    from its first issue, loads ahead of time included, to its last result; these spans overlap. busy_cycles,
+    stalled_cycles (by cause): of the arrays on its passes, all instances added.
+    """
 
     name: str
     kind: str
     macs: int
-    start_cycle: int
     cycles: int
+    from_cycle: int
+    to_cycle: int
     busy_cycles: int
     stalled_cycles: dict[str, int]
-    utilisation: float
+    utilisation: float | None
+    computing_cycles: float
     dram_read_bytes: int
     dram_written_bytes: int
     joules: float
     mapping: str
+
+    @property
+    def ran(self) -> bool:
+        """Whether it has any command: views of tensors have none."""
+        return self.to_cycle > 0
+
+    @property
+    def waiting(self) -> float | None:
+        """The part of its cycles in which no array computed, 0..1; None where it adds none."""
+        return max(0.0, 1.0 - self.computing_cycles / self.cycles) if self.cycles else None
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from accelsim.program.opcodes import Access, Opcode, Why
 from accelsim.program.repeats import by_kernels, in_full, spans
 from accelsim.program.table import Program
 from accelsim.results.result import OperatorRow, peak_macs_per_cycle
+from accelsim.results.windows import NEVER, Windows, computing, ends
 from accelsim.timing import Timeline
 from accelsim.workload import VectorOperator, Workload
 
@@ -24,24 +25,19 @@ FIRST_GAP, LAST_GAP = int(GAPS[0]), int(GAPS[-1])
 MATMUL, MVM = int(Opcode.MATMUL), int(Opcode.MVM)
 READ, WRITE = int(Access.READ), int(Access.WRITE)
 ROWS = 6 + len(GAPS)
-NEVER = np.iinfo(np.int64).max
 
 
 def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeline,
               energy: EnergyReport,
               mappings: Dict[str, Mapping | CrossbarMapping]) -> list[OperatorRow]:  # fmt: skip
-    """Rows in the workload's order. Operators overlap, so their cycles add up to more than the
-    makespan."""
+    """Rows in the workload's order; their cycles add up to those of the run."""
     count = len(workload.operators)
     tick = program.tick_hz // chip.clocks[chip.core.clock]
     found = _ticks(program, chip, timeline, count) if by_kernels(program) else None
     if found is None:
         timeline, program = timeline.in_full(program), in_full(program)
         commands = program.commands
-        begin = np.full(count, NEVER)
-        end = np.zeros(count, np.int64)
-        np.minimum.at(begin, commands.operator, timeline.issue)
-        np.maximum.at(end, commands.operator, timeline.end)
+        begin, end = ends(program, timeline)
         macs = (commands.opcode == Opcode.MATMUL) | (commands.opcode == Opcode.MVM)
         busy = np.zeros(count, np.int64)
         np.add.at(busy, commands.operator[macs], timeline.interval[macs])
@@ -52,20 +48,20 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
         stalls = {cause.name.lower(): ticks for cause, ticks in zip(GAPS, gaps, strict=True)}
         stalls["port"] = port
     joules = energy.by("operator")
+    begin[begin == NEVER] = 0
+    windows, peak = Windows.of(end), peak_macs_per_cycle(chip)
+    added, worked = windows.cycles(tick), computing(program, timeline, windows)
     rows = []
     for number, op in enumerate(workload.operators):
-        cycles = max(0, -(-(int(end[number]) - int(begin[number])) // tick))
-        if end[number] == 0:
-            begin[number] = 0
         work = 0 if isinstance(op, VectorOperator) else op.macs
-        window = int(busy[number]) + sum(int(ticks[number]) for ticks in stalls.values())
-        peak = peak_macs_per_cycle(chip) // chip.core.count * window // tick
+        cycles = int(added[number])
         rows.append(
             OperatorRow(
-                op.name, op.kind, work, int(begin[number]) // tick, cycles,
+                op.name, op.kind, work, cycles, int(begin[number]) // tick, -(-int(end[number]) // tick),
                 int(busy[number]) // tick,
                 {cause: int(ticks[number]) // tick for cause, ticks in stalls.items()},
-                work / peak if peak else 0.0, int(read[number]), int(written[number]),
+                work / (peak * cycles) if cycles else None,
+                int(worked[number]) / tick, int(read[number]), int(written[number]),
                 joules.get((number,), 0.0), describe(mappings.get(op.name)),
             )
         )  # fmt: skip

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from accelsim.report.style import CAUSES
+from accelsim.report.style import CAUSES, REST
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.looks import left_out, legend_above, panels
 from accelsim.report.sweep.named import design_text, require_best
@@ -15,7 +15,6 @@ from accelsim.report.sweep.table import Floats
 from accelsim.results.result import Result
 
 MOST_BARS = 12
-REST = ("idle", "#FFFFFF", "")
 
 
 class Utilisation(Plot):

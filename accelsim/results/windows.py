@@ -1,0 +1,99 @@
+"""A run cut into windows, one an operator: from the latest end before it to its own end.
+
+Windows do not overlap and fill the run, so whatever is counted in them adds up to the run. An operator's
+span, from its first prefetch on, overlaps those of others and does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.program.opcodes import Opcode
+from accelsim.program.repeats import spans
+from accelsim.program.table import Program
+from accelsim.timing import Timeline
+
+Ints = NDArray[np.int64]
+NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """order: operators as they end; of those that end together the first takes all. edges: (operators + 1,)
+    ticks, the first is 0; window i is between edges i and i + 1 and belongs to operator order[i]."""
+
+    order: Ints
+    edges: Ints
+
+    @classmethod
+    def of(cls, end: Ints) -> Windows:
+        """The windows of operators that end at these ticks (0: no command)."""
+        order = np.argsort(end, kind="stable")
+        return cls(order, np.concatenate(([0], end[order])))
+
+    @property
+    def ticks(self) -> Ints:
+        """Ticks of each operator's window, (operators,)."""
+        return self._by_operator(np.diff(self.edges))
+
+    def cycles(self, tick: int) -> Ints:
+        """Cycles of each operator's window, edges rounded up: they add up to the last end in cycles. tick:
+        ticks a cycle."""
+        return self._by_operator(np.diff(-(-self.edges // tick)))
+
+    def within(self, start: Ints, stop: Ints) -> Ints:
+        """Ticks of the stretches start .. stop (start <= stop) in each operator's window, added up."""
+        return self._by_operator(covered(self.edges, start, stop))
+
+    def _by_operator(self, windows: Ints) -> Ints:
+        found = np.zeros(len(self.order), np.int64)
+        found[self.order] = windows
+        return found
+
+
+def covered(edges: Ints, start: Ints, stop: Ints) -> Ints:
+    """Ticks of the stretches start .. stop (start <= stop) between each two edges, added up, (edges - 1,)."""
+    return np.diff(_minima(edges, stop) - _minima(edges, start))
+
+
+def _minima(edges: Ints, times: Ints) -> Ints:
+    """Sum over ``times`` of min(edge, time), for each edge. Sums may wrap; their differences, which are
+    ticks of a run, are exact all the same."""
+    ordered = np.sort(times)
+    before = np.concatenate(([0], np.cumsum(ordered)))
+    below = np.searchsorted(ordered, edges)
+    found: Ints = before[below] + edges * (len(ordered) - below)
+    return found
+
+
+def ends(program: Program, timeline: Timeline) -> tuple[Ints, Ints]:
+    """First issue (NEVER: no command) and last end of every operator, ticks, of a Program in full."""
+    count = len(program.operators)
+    begin, end = np.full(count, NEVER), np.zeros(count, np.int64)
+    owned = program.commands.operator >= 0
+    operator = program.commands.operator[owned]
+    np.minimum.at(begin, operator, timeline.issue[owned])
+    np.maximum.at(end, operator, timeline.end[owned])
+    return begin, end
+
+
+def computing(program: Program, timeline: Timeline, windows: Windows) -> Ints:
+    """Ticks of each operator's window in which any array computes, whatever it works on."""
+    code = program.commands.opcode
+    found, reached = np.zeros(len(windows.order), np.int64), 0
+    for part in spans(program):
+        rows = part.first + np.flatnonzero(np.isin(code[part.first : part.stop], (Opcode.MATMUL, Opcode.MVM)))
+        if not len(rows):
+            continue
+        later = part.turns * timeline.period
+        start = timeline.issue[rows] + later
+        order = np.argsort(start, kind="stable")
+        start, stop = start[order], (timeline.issue[rows] + later + timeline.interval[rows])[order]
+        top = np.maximum.accumulate(np.maximum(stop, reached))
+        before = np.concatenate(([reached], top[:-1]))
+        found += windows.within(np.maximum(start, before), np.maximum(stop, before))
+        reached = int(top[-1])
+    return found
