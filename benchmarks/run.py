@@ -33,6 +33,18 @@ BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
            "sweep": bench_sweep, "zoo": bench_zoo, "values": bench_values}  # fmt: skip
 
 
+def processor() -> str:
+    """The machine that the figures belong to."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    known = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    flags = known.get("flags", "").split()
+    wide = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx_vnni") if flag in flags]
+    return ", ".join([known.get("model name") or platform.processor() or platform.machine(), *wide])
+
+
 def shown(name: str, value: float) -> str:
     """A figure with its unit."""
     if name.endswith("_ms"):
@@ -41,6 +53,8 @@ def shown(name: str, value: float) -> str:
         return f"{value:,.1f} us"
     if name.endswith("_mib"):
         return f"{value:,.0f} MiB"
+    if name.endswith("_gmacs"):
+        return f"{value:,.1f} GMAC/s"
     if "over" in name:
         return f"{value:.2f} x"
     return f"{value:,.0f}" + ("" if name.endswith("commands") else "/s")
@@ -71,7 +85,7 @@ def main() -> int:
         for key, value in figures.items():
             print(f"  {key:36s}{shown(key, value):>18s}   "
                   f"{verdict(key, value, bench.BARS.get(key))}")  # fmt: skip
-    print(f"Python {platform.python_version()}, {platform.machine()}")
+    print(f"Python {platform.python_version()}, {processor()}")
     if chosen.json:
         chosen.json.write_text(json.dumps(everything, indent=2) + "\n")
     return 0

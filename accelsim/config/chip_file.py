@@ -18,6 +18,7 @@ from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.devices import kept
 from accelsim.energy.rows import families
 from accelsim.errors import InputError, Problem
+from accelsim.formats import FORMATS, Integer, get
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
 from accelsim.units.dram import Dram
@@ -284,13 +285,21 @@ class ChipReader(Reader):
                        "write one of: " + ", ".join(fitting))  # fmt: skip
 
     def formats(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
+        precision = values.get("precision", Precision())
+        for name, unit in values["units"].items():
+            stated = unit.format if isinstance(unit, VectorUnit) else None
+            if stated is None or precision is None or precision.input not in FORMATS:
+                continue
+            if isinstance(get(stated), Integer) and not isinstance(get(precision.input), Integer):
+                self.wrong("chip.vector_format", self.place_of(items, "units", name, "format"),
+                           f"units.{name}.format", f"{stated} has no scale among {precision.input}",
+                           "write fp16, bf16, fp32 or fp16_169")
         array = next((u for u in values["units"].values() if isinstance(u, MacArray)), None)
         if array is None:
             return
         node = items["units"][1].value[array.name][1]
         self.problems += check_formats(
             array, node, lambda *path: self.place_of(items, "units", array.name, *path))
-        precision = values.get("precision", Precision())
         if precision is None:
             return
         try:

@@ -12,6 +12,7 @@ from accelsim.formats import Integer, get
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping as Tiles
 from accelsim.mapping.mapping import sum_format
+from accelsim.mapping.vector_formats import between
 from accelsim.program.table import TensorRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
@@ -56,12 +57,20 @@ def operator_formats(op: MacOperator, chip: Chip) -> tuple[str, str]:
     return (op.input_format or chip.precision.input, op.weight_format or chip.precision.weight)
 
 
+def multiplies_floats(workload: Workload, chip: Chip) -> bool:
+    """Whether some MAC operator of the workload multiplies floats on the chip."""
+    pairs = [operator_formats(op, chip) for op in workload.operators if not isinstance(op, VectorOperator)]
+    names = {name for pair in pairs for name in pair} or {chip.precision.input}
+    return any(not isinstance(get(name), Integer) for name in names)
+
+
 def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
     """The format every activation tensor is stored in.
 
     What the workload says; else what its first MAC consumer reads; network outputs keep the
     partial sums' format, so that nothing is lost after the last layer; reals that integers alone decide have
-    32 bits; else the chip's input format. A view of a tensor (flattened, a cache that rows are appended to) has its format.
+    32 bits; else what the vector unit computes in (vector_formats.py), or the chip's input format. A view of a
+    tensor (flattened, a cache that rows are appended to) has its format.
     """
     formats: dict[str, str] = {}
     wanted: dict[str, tuple[str, str]] = {}
@@ -95,6 +104,8 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
     if problems:
         raise InputError(problems)
     constants = read_constants(workload)
+    given = {root(name) for name, spec in workload.tensors.items() if spec.format or spec.holds != "reals"}
+    vector = between(workload, chip, root, {*wanted, *given}, multiplies_floats(workload, chip))
     for name, spec in workload.tensors.items():
         if spec.role in ("weight", "bias") and name not in constants:
             continue
@@ -104,6 +115,8 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
             formats[name] = wanted[root(name)][0]
         elif spec.holds == "fine":
             formats[name] = "int32" if isinstance(get(chip.precision.input), Integer) else "fp32"
+        elif root(name) in vector:
+            formats[name] = vector[root(name)]
         elif spec.role == "output":
             formats[name] = sum_format(chip.core)
         else:

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
-from accelsim.formats import get, integer
+from accelsim.formats import Integer, get, integer
 from accelsim.mapping.tensors import operator_formats, read_constants, tensor_formats
+from accelsim.numerics.float_network import real
 from accelsim.numerics.floors import finite, floors
 from accelsim.numerics.lowering import weight_matrix
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import (
     Quantization,
+    RealRequantizer,
     Requantizer,
     Rounding,
     affine,
@@ -143,7 +145,7 @@ class NetworkBuilder:
         self.weights: dict[str, NDArray[np.int64]] = {}
         self.weight_formats: dict[str, str] = {}
         self.weight_scales: dict[str, NDArray[np.float64]] = {}
-        self.requantizers: dict[str, tuple[Requantizer, ...]] = {}
+        self.requantizers: dict[str, tuple[Requantizer | RealRequantizer, ...]] = {}
         kind = "symmetric where negative, else affine" if chip.crossbar is not None else "affine"
         self.notes = ["weights: symmetric, per output channel", f"activations: {kind}, per tensor"]
         self.clips = ""
@@ -192,10 +194,13 @@ class NetworkBuilder:
         return self.between(name, float(value.min()), float(value.max()))
 
     def ranged(self, name: str, relu: bool = False) -> Quantization:
-        """The quantisation of a tensor: its integers themselves, a stated scale, else over its range."""
+        """The quantisation of a tensor: its integers themselves, values of a float format, a stated scale, else
+        over its range."""
         holds = self.workload.tensors[name].holds
         if holds == "integers":
             return self.integers(name)
+        if not isinstance(get(self.formats[name]), Integer):
+            return real(self.formats[name])
         if f"{name}.scale" in self.values:
             made = self.stated(name)
             if made.zero == 0 or name not in self.symmetric:
@@ -243,6 +248,8 @@ class NetworkBuilder:
     def between(self, name: str, low: float, high: float, relu: bool = False) -> Quantization:
         """The quantisation of a tensor whose values lie in low..high. Operands of products of two
         tensors have their zero at code 0, so that no correction depends on the other operand."""
+        if not isinstance(get(self.formats[name]), Integer):
+            return real(self.formats[name])
         if low == high == 0:  # a state of zeros: any scale holds it
             high = 1.0
         if self.workload.tensors[name].holds == "fine":
@@ -288,6 +295,11 @@ class NetworkBuilder:
         wide = np.asarray(source.scale, np.float64) * scales
         sums_bias = np.rint(ratio(bias, wide)).astype(np.int64) - source.zero * codes.sum(axis=1)
         relu = op.activation == "relu"
+        if not isinstance(get(self.formats[op.output]), Integer):
+            self.activations[op.output] = real(self.formats[op.output])
+            self.requantizers[op.name] = tuple(
+                RealRequantizer(sums_bias[g], wide[g], self.formats[op.output], relu) for g in range(groups))
+            return
         record, rounding = integer(self.formats[op.output]), self.rounding
         if self.workload.tensors[op.output].role == "output" and record.bits >= 20:
             shape = (groups * n, 1, 1) if isinstance(op, Conv2d) else (groups, 1, n)

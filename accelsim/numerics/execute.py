@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.formats import FORMAT_NAMES
+from accelsim.formats import FORMAT_NAMES, Format, Integer, get
 from accelsim.mapping.emit_vector import read_inputs
 from accelsim.numerics.accuracy import real_vector
 from accelsim.numerics.crossbars import CrossbarRun
-from accelsim.numerics.float_network import FloatNetwork
+from accelsim.numerics.float_network import FloatNetwork, RealValues
 from accelsim.numerics.gemm import exact_matmul, largest
 from accelsim.numerics.lowering import lower_input, raise_output, weight_matrix
 from accelsim.numerics.network import Network, has_arithmetic, sizes_of
@@ -78,8 +78,6 @@ def execute(program: Program, workload: Workload, chip: Chip, inputs: Mapping[st
 
 
 class _Run:
-    number: type = np.int64  # of codes; values are float64
-
     def __init__(self, program: Program, workload: Workload, chip: Chip,
                  inputs: Mapping[str, Ints], network: Network, activity: bool) -> None:  # fmt: skip
         self.program, self.workload, self.network = program, workload, network
@@ -89,7 +87,7 @@ class _Run:
         self.bits = accumulator.bits
         self.overflow = getattr(accumulator, "overflow", "saturate")
         self.stored: dict[str, Ints] = {
-            name: np.asarray(codes, self.number) for name, codes in inputs.items()
+            name: np.asarray(codes, self.number(name)) for name, codes in inputs.items()
         }
         self.result = Execution(self.stored)
         self.whole: dict[str, Ints] = {}  # the last operator that was computed as a whole
@@ -108,19 +106,23 @@ class _Run:
             if self.crossbars.retries:
                 self.result.activity["repeated"] = self.crossbars.repeated
 
+    def number(self, name: str) -> type:
+        """What a tensor's codes are stored as: float64 where values stand for them."""
+        return np.float64 if isinstance(self.network.activations[name], RealValues) else np.int64
+
     def tensor(self, name: str) -> Ints:
         """A stored tensor in its own shape, flattened ones resolved."""
         if name in self.off_chip:
             op, matrix = self.off_chip[name]
             if name not in self.stored:
-                self.stored[name] = np.asarray(raise_output(op, matrix), self.number)
+                self.stored[name] = np.asarray(raise_output(op, matrix), self.number(name))
             return self.stored[name]
         if name not in self.stored:
             made = self.makers[name]
             if isinstance(made, VectorOperator) and made.is_view:
                 source = self.tensor(made.inputs[0])
                 return source.transpose(made.order) if made.order else source.reshape(made.output_shape)
-            self.stored[name] = np.zeros(made.output_shape, self.number)
+            self.stored[name] = np.zeros(made.output_shape, self.number(name))
             if isinstance(made, VectorOperator) and made.kind == "append":
                 cache = self.tensor(made.inputs[0])
                 self.stored[name][tuple(slice(size) for size in cache.shape)] = cache
@@ -172,7 +174,8 @@ class _Run:
         a, b = self.operands(op)
         boxes = boxes_of(self.program, matmuls)
         self.result.macs += boxes.macs
-        matrix = self.matrices.setdefault(op.name, np.zeros((op.groups, op.m, op.n), self.number))
+        matrix = self.matrices.setdefault(
+            op.name, np.zeros((op.groups, op.m, op.n), self.number(op.output)))
         if self.program.commands.opcode[matmuls[0]] == Opcode.MVM:
             assert self.crossbars is not None
             self.analog(op, boxes if self.crossbars.retries else merged(boxes), a, others, matrix)
@@ -278,7 +281,8 @@ class _Run:
     def stored_matrix(self, op: MacOperator) -> Ints:
         """The output off chip in its matrix view; tensor() gives it its own shape when read."""
         if op.output not in self.off_chip:
-            self.off_chip[op.output] = (op, np.zeros((op.groups, op.m, op.n), self.number))
+            self.off_chip[op.output] = (
+                op, np.zeros((op.groups, op.m, op.n), self.number(op.output)))
         self.stored.pop(op.output, None)
         return self.off_chip[op.output][1]
 
@@ -297,24 +301,36 @@ class _Run:
 
     # -- vector operators ----------------------------------------------------------------------
 
+    @cached_property
+    def floats(self) -> Format | None:
+        """The floats that the chip file says its vector unit computes in."""
+        stated = self.chip.vector_unit.format
+        return None if stated is None or isinstance(get(stated), Integer) else get(stated)
+
     def arithmetic(self, op: VectorOperator) -> bool:
-        """Whether an operator is computed region by region: not where it moves codes between two scales."""
+        """Whether an operator is computed region by region: not where it moves codes between two scales, nor
+        where the vector unit computes in floats."""
         acts = self.network.activations
-        if any(np.size(acts[name].scale) > 1 for name in op.inputs):
+        if any(np.size(acts[name].scale) > 1 for name in op.inputs if hasattr(acts[name], "scale")):
             return op.is_view or op.kind == "append"  # sums that are an output too: a scale a channel
         own = has_arithmetic(op)
+        if op.kind != "append" and own and (self.floats is not None or any(
+                isinstance(self.network.activations[name], RealValues) for name in (*op.inputs, op.output))):
+            return False
         if own and op.kind in KEEPING:
             before, after = acts[op.inputs[0]], acts[op.output]
             return bool(before.scale == after.scale) and before.zero == after.zero
         return own
 
     def evaluated(self, op: VectorOperator) -> Ints:
-        """Codes of an operator that is computed in float between its scales, as a whole."""
+        """Codes of an operator that is computed in float between its scales, as a whole: rounded to the vector
+        unit's floats, if it has any, and then to the output's codes."""
         if op.name not in self.whole:
             acts = self.network.activations
             real = [acts[name].decode(self.tensor(name)) for name in op.inputs]
             made = real_vector(op, real) if has_arithmetic(op) else None
             made = self.network.evaluate(op, real) if made is None else made
+            made = made if self.floats is None else self.floats.quantize(made)
             self.whole = {op.name: acts[op.output].encode(made)}
         return self.whole[op.name]
 

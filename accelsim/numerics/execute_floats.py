@@ -42,7 +42,6 @@ class Sums:
 class FloatRun(_Run):
     """Values of every tensor, float64."""
 
-    number = np.float64
     network: FloatNetwork
 
     def operands(self, op: MacOperator) -> tuple[Floats, Floats]:  # type: ignore[override]
@@ -178,5 +177,6 @@ class FloatRun(_Run):
             found = real_vector(op, inputs)
             if found is None:
                 found = self.network.evaluate(op, inputs)
+            found = found if self.floats is None else self.floats.quantize(found)
             self.whole = {op.name: self.network.activations[op.output].encode(found)}
         return self.whole[op.name]

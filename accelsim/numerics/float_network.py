@@ -70,6 +70,11 @@ def build_float_network(workload: Workload, chip: Chip,
                     f"add it with shape {list(workload.tensors[name].shape)}", file=workload.values or "")
             for name in missing
         ])  # fmt: skip
+    stated = chip.vector_unit.format
+    if stated is not None and isinstance(get(stated), Integer):
+        raise InputError(Problem("values.vector", f"{stated} has no scale among floats",
+                                 "write fp16, bf16, fp32 or fp16_169", f"units.{chip.vector_unit.name}.format",
+                                 chip.source))
     activations = {name: real(found) for name, found in tensor_formats(workload, chip).items()}
     weights: dict[str, Floats] = {}
     biases: dict[str, Floats] = {}

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
 from accelsim.formats import integer
-from accelsim.numerics.quantize import Quantization, Requantizer
+from accelsim.numerics.quantize import Quantization, RealRequantizer, Requantizer
 from accelsim.workload import VectorOperator
 
 Ints = NDArray[np.int64]
@@ -59,7 +59,7 @@ class Network:
 
     activations: Mapping[str, Quantization]
     weights: Mapping[str, Ints]
-    requantizers: Mapping[str, tuple[Requantizer, ...]]
+    requantizers: Mapping[str, tuple[Requantizer | RealRequantizer, ...]]
     weight_formats: Mapping[str, str] = field(default_factory=dict)
     assumptions: list[str] = field(default_factory=list)
     evaluate: Evaluate = no_evaluator

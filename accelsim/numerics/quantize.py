@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats import Integer, integer
+from accelsim.formats import Integer, get, integer
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -156,6 +156,26 @@ class Requantizer:
             out += self.zero
             np.clip(out, self.floor, self.ceiling, out=out)
         return codes.reshape(sums.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class RealRequantizer:
+    """Partial sums to values of a float format: (sum + bias) scale, a product in float64, rounded once.
+
+    bias: (n,) int64, zero-point corrections folded in. scale: (n,) of the products. format: a float's name.
+    relu: negative values become zero.
+    """
+
+    bias: Ints
+    scale: Floats
+    format: str
+    relu: bool = False
+
+    def apply(self, sums: Ints, n0: int = 0) -> Floats:
+        """Values of sums (..., n) whose last axis starts at output channel n0."""
+        part = slice(n0, n0 + sums.shape[-1])
+        real = (sums + self.bias[part]) * self.scale[part]
+        return get(self.format).quantize(np.maximum(real, 0.0) if self.relu else real)
 
 
 def fixed_point(factor: Floats) -> tuple[Ints, Ints]:

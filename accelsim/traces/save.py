@@ -19,6 +19,7 @@ from accelsim.mapping.tensors import read_constants
 from accelsim.numerics.float_network import FloatNetwork
 from accelsim.numerics.gemm import largest
 from accelsim.numerics.lowering import weight_tensor
+from accelsim.numerics.quantize import Requantizer
 from accelsim.results.files import refuse_occupied, write_folder
 from accelsim.results.result import Kept, Result
 from accelsim.traces.archive import write_archive
@@ -60,7 +61,8 @@ _NOTE = ("A layer trace with the codes of every tensor (docs/layer_traces.md).\n
 
 
 def _rounding(kept: Kept) -> str:
-    found = {item.rounding for parts in kept.network.requantizers.values() for item in parts}
+    found = {item.rounding for parts in kept.network.requantizers.values() for item in parts
+             if isinstance(item, Requantizer)}  # fmt: skip
     return found.pop() if len(found) == 1 else "single"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from accelsim.units.base import Bounds, Cost, Counts, Unit
 @dataclass(frozen=True, slots=True)
 class VectorUnit(Unit):
     """``lanes`` element operations a cycle, pipelined ``latency`` cycles deep.
+
+    format: of the values that vector operators give, and of tensors between them; None where the chip does not
+    say (mapping/vector_formats.py). Times and joules of an operation do not depend on it, bytes do.
 
     Shape extents: (elements written, element operations).
     """
@@ -33,6 +36,7 @@ class VectorUnit(Unit):
     lanes: Annotated[int, Bounds(1, 1 << 20)] = 16
     latency: Annotated[int, Bounds(1, 1 << 20)] = 4
     count: Annotated[int, Bounds(1, 1)] = 1
+    format: Literal["int8", "int16", "fp16", "bf16", "fp32", "fp16_169"] | None = None
 
     def cost(self, shapes: Shapes) -> Cost:
         interval = -(-shapes.extents[:, 1] // self.lanes)
