@@ -6,7 +6,7 @@ counts given here; what it computes is analog/tile.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Annotated, ClassVar, Literal
@@ -29,6 +29,11 @@ Ints = NDArray[np.int64]
 VALUE_FIELDS = ("wires", "ir_drop", "output_noise", "johnson", "read_noise", "vector_interval",
                 "stuck_low", "stuck_high", "age", "temperature", "profile", "seed", "mean_conductance",
                 "static", "overhead")  # fmt: skip
+
+#: confidence of what a chip file says of a workload's values without a source
+STATED = "mem"
+CHARGES = ("cell_charge", "supply_charge")
+READS = ("driven_seconds", "conversions", "shift_add", "vectors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +129,17 @@ class Crossbar(Unit):
             self.read_noise, self.profile, self.vector_interval or self.interval_seconds,
             self.ir_drop, self.wear,
         )  # fmt: skip
+
+    def statistics(self, values: bool) -> Mapping[str, Sequence[tuple[float, str]]]:
+        """The charge follows the device's conductances; without values it rests on a stated mean of the
+        conductances and one of the inputs, and every count of a read on the stated repeats."""
+        known = device_named(self.device).confidence
+        charge = [] if known == "exact" else [(1.0, known)]
+        again = self.drive.repeats / (1.0 + self.drive.repeats)
+        stated = [] if values or not again else [(again, STATED)]
+        if not values:
+            charge += [(1.0, STATED), (1.0, STATED)]
+        return {**dict.fromkeys(READS, stated), **dict.fromkeys(CHARGES, charge + stated)}
 
     def measured(self) -> Crossbar:
         """The same without the stated repeats, for a run whose values say which vectors are read again."""
