@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.analog.calibration import gains_and_offsets
 from accelsim.analog.converters import Converter
 from accelsim.analog.ir_drop import Wires, transfer_matrix
 from accelsim.devices.base import ROOM, Cells, Device
@@ -132,7 +133,5 @@ class AnalogMatrix:
         ideal = x @ ((self.plus.target - self.minus.target) / self.device.g_max)
         plain = replace(self, gain=np.ones(1))
         seen = plain.multiply(x, age, read) / self.scale
-        axis = 0 if per_column else None
-        below = np.sum(seen * seen, axis=axis)
-        gain = np.sum(seen * ideal, axis=axis) / np.where(below > 0, below, 1.0)
-        return replace(self, gain=np.atleast_1d(np.asarray(gain, np.float64)))
+        gain, _ = gains_and_offsets(seen, ideal, "column" if per_column else "global")
+        return replace(self, gain=gain if per_column else gain[:1])

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.analog.calibration import gains_and_offsets
 from accelsim.analog.cells import Programmed
 from accelsim.analog.converters import Converter, converter_pass
 from accelsim.analog.managed import managed
@@ -217,27 +218,18 @@ class Block(Programmed):
 
     @cached_property
     def correction(self) -> tuple[Floats, Floats]:
-        """(gain, offset) of every output, least squares over random calibration vectors."""
+        """(gain, offset) of every output, from random calibration vectors."""
         n = self.codes.shape[1]
-        gain, offset = np.ones(n), np.zeros(n)
         tile = self.tile
         if tile.compensation == "none":
-            return gain, offset
+            return np.ones(n), np.zeros(n)
         draw = self.stream.of("calibration").uniform((tile.reads, self.codes.shape[0]))
         reach = min(1.0, float(np.sqrt(3.0)) * tile.drive.rms) * self.input_top  # as large as inputs are
         low = 0.0 if self.one_sided else -reach
         x = np.rint(low + (reach - low) * draw).astype(np.int64)
         ideal = x.astype(np.float64) @ self.codes.astype(np.float64)
         got = self.raw(x, CALIBRATION // n, count=False)
-        mean_got = mean_ideal = np.zeros(n)
-        if tile.compensation == "affine":
-            mean_got, mean_ideal = _column_sums(got) / len(x), _column_sums(ideal) / len(x)
-            got, ideal = got - mean_got, ideal - mean_ideal
-        below, above = _column_sums(got * got), _column_sums(got * ideal)
-        if tile.compensation == "global":
-            below, above = (np.full(n, np.cumsum(part)[-1]) for part in (below, above))
-        gain = np.where(below > 0, above / np.where(below > 0, below, 1.0), 1.0)
-        return gain, mean_ideal - gain * mean_got
+        return gains_and_offsets(got, ideal, tile.compensation)
 
     def multiply(self, x: Ints, first: int = 0, outputs: slice = slice(None)) -> Ints:
         """Integer sums (vectors, outputs) of input codes x. first: number of the first vector, which
@@ -275,8 +267,3 @@ def _deviates(stream: Stream, vectors: int, columns: int, first: int, pick: _Pic
         return quick_normal(stream, (vectors, columns), first * columns)
     rows = [quick_normal(stream, (1, columns), (first + int(row)) * columns) for row in pick.chosen]
     return np.concatenate(rows)
-
-
-def _column_sums(values: Floats) -> Floats:
-    """Sums of the columns, rows in order whatever the machine."""
-    return np.asarray(np.cumsum(values, axis=0)[-1], np.float64)

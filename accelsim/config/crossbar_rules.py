@@ -11,6 +11,7 @@ from accelsim.chip import Precision
 from accelsim.config.yaml_source import Place
 from accelsim.devices import device_named, device_names
 from accelsim.devices.base import Device
+from accelsim.devices.pulses import pulses_names
 from accelsim.devices.wear import wear_named, wear_names
 from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS
@@ -89,6 +90,7 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     if unit.writing.parallel > unit.columns * cells.cells:
         yield ("writing.parallel", "parallel", f"{unit.writing.parallel} cells are more than a row has",
                f"write at most {unit.columns * cells.cells}")
+    yield from _writing_rules(unit)
     if unit.wear.model not in wear_names():
         yield ("wear.model", "wear", f"there is no wear model {unit.wear.model!r}",
                "write one of: " + ", ".join(wear_names()))
@@ -103,6 +105,19 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     if device is not None:
         yield from _device_rules(unit, device)
     yield from _chip_rules(unit, values)
+
+
+def _writing_rules(unit: Crossbar) -> Iterator[tuple[str, str, str, str]]:
+    writing = unit.writing
+    if writing.model and writing.model not in pulses_names():
+        yield ("writing.model", "pulses", f"there are no pulses {writing.model!r}",
+               "write one of: " + ", ".join(pulses_names()))
+    if writing.pulses == "program_and_verify":
+        return
+    for key in ("model", "margin"):
+        if getattr(writing, key):
+            yield (f"writing.{key}", "stated", "is of computed programming, and the figures are stated",
+                   "add pulses: program_and_verify")
 
 
 def _device_rules(unit: Crossbar, device: Device) -> Iterator[tuple[str, str, str, str]]:

@@ -47,6 +47,16 @@ class Device(ABC):
         return 200.0, 700.0
 
     @property
+    def pulses(self) -> str:
+        """The record of tables/pulses.json that programs such cells, "" where none is known."""
+        return ""
+
+    @property
+    def confidence(self) -> str:
+        """Of its conductances: a key of energy/tables/confidence.json, or "exact"."""
+        return "exact"
+
+    @property
     def g_min(self) -> float:
         """Smallest conductance (siemens) a cell can have at the reference time."""
         return 0.0

@@ -1,7 +1,7 @@
 """Device files: a statistical model of the user's own, as `accelsim device fit` writes it.
 
 JSON with the keys of a record in tables/statistical.json; a curve may also be {"points": [[x...],
-[y...]]}, interpolated.
+[y...]]}, interpolated. pulses, confidence: optional.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 
 from accelsim import strict_json
+from accelsim.devices.pulses import pulses_names
 from accelsim.devices.statistical import Statistical, from_record
 from accelsim.errors import InputError, Problem
 
 CURVES = ("programming", "drift_mean", "drift_sd", "read")
+CONFIDENCES = ("exact", "run", "src", "pub", "der", "mem")  # docs/energy.md says what each stands for
 NUMBERS = {"g_max_us": (1e-3, 1e4), "read_s": (1e-12, 1.0), "reference_s": (1e-9, 1e7)}
 
 
@@ -52,8 +54,11 @@ def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
     for key, (low, high) in NUMBERS.items():
         value = row.get(key)
-        if type(value) not in (int, float) or not low <= value <= high:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
             found.append((key, f"must be a number in {low:g}..{high:g}"))
+    for key, names in (("pulses", ("", *pulses_names())), ("confidence", CONFIDENCES)):
+        if row.get(key, names[0]) not in names:
+            found.append((key, f"must be one of: {', '.join(filter(None, names))}"))
     for key in CURVES:
         try:
             values = from_record("test", {**_PLAIN, key: row[key]}).__getattribute__(_FIELD[key])(

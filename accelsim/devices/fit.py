@@ -70,7 +70,7 @@ class Fit:
         return {
             "name": name, "g_max_us": self.g_max * 1e6, "read_s": read_s, "reference_s": self.reference,
             "programming": curve(self.programming), "drift_mean": curve(self.drift_mean),
-            "drift_sd": curve(self.drift_sd), "read": curve(self.read),
+            "drift_sd": curve(self.drift_sd), "read": curve(self.read), "confidence": "run",
             "source": f"fit of {self.rows} measured rows, {self.held_out} held out, "
                       f"residual {self.residual:.3f} of the model's deviation",
         }  # fmt: skip

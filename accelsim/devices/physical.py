@@ -51,6 +51,8 @@ class Physical(Device):
     crystallisation_hz: float = 0.0
     series: float = 0.0
     margin: float = 0.0
+    pulses: str = ""
+    confidence: str = "mem"
 
     @property
     def g_min(self) -> float:
@@ -195,4 +197,5 @@ def physical(name: str) -> Physical:
         float("inf") if ratio is None else crystalline * ratio, row["drift"], row["drift_spread"],
         row["activation_ev"], row["noise"], row["liner_per_kelvin"], row["crystallisation_ev"],
         row["crystallisation_hz"], 0.0, row["margin"],
+        row["pulses"], row["confidence"],
     )  # fmt: skip

@@ -188,10 +188,31 @@ def gradient_program(model: Pulses, device: Device, target: Floats, stream: Stre
     return made, errors
 
 
+@lru_cache(maxsize=1)
+def _table() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))
+    return found
+
+
+def pulses_names() -> tuple[str, ...]:
+    """Names of the records."""
+    return tuple(_table()["models"])
+
+
+def most_pulses() -> int:
+    """Pulses of the longest published program-and-verify."""
+    return int(_table()["most"]["value"])
+
+
+def energy_confidence(name: str) -> str:
+    """Of the joules of the named record's pulses."""
+    return str(_table()["models"][name]["confidence"]["pulse_j"])
+
+
 @lru_cache(maxsize=16)
 def pulses_named(name: str) -> Pulses:
     """The named record of tables/pulses.json; KeyError with the names for any other."""
-    models: dict[str, Any] = json.loads(TABLE.read_text("utf-8"))["models"]
+    models = _table()["models"]
     if name not in models:
         raise KeyError(f"no pulses {name!r}; there are {', '.join(models)}")
     row = models[name]

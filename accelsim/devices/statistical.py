@@ -76,6 +76,8 @@ class Statistical(Device):
     drift_sd: Curve
     read_noise: Curve
     source: str = ""
+    pulses: str = ""
+    confidence: str = "pub"
     programming_error: bool = True
     drift: bool = True
     noise: bool = True
@@ -221,4 +223,5 @@ def from_record(name: str, row: dict[str, Any]) -> Statistical:
     return Statistical(
         name, row["g_max_us"] * 1e-6, row["read_s"], row["reference_s"], Curve(row["programming"]),
         Curve(row["drift_mean"]), Curve(row["drift_sd"]), Curve(row["read"]), row["source"],
+        row.get("pulses", ""), row.get("confidence", "mem"),
     )  # fmt: skip

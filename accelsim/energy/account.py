@@ -62,6 +62,8 @@ def charge(counts: Counts, chip: Chip) -> EnergyReport:
         each = units.get((unit, action))
         if each is None:
             raise ConservationError(f"{unit}: nobody prices the action {action}")
+        if (unit, action) in counts.bands:
+            each = replace(each, band=each.band + counts.bands[unit, action])
         zeros = counts.gated.get(action) if totals.any() else None
         if zeros is not None and zeros.any():
             gated = action.replace("mac_", "mac_gated_", 1)

@@ -7,7 +7,7 @@ Chips that differ in prices only share both, so that a changed constant needs ne
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.chip import Chip
+from accelsim.energy.rows import half_width
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.repeats import by_kernels, in_full, operators_of, spans
@@ -59,12 +60,14 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """actions: (unit, action, count by operator) of the units; moved: the same of the memories'
-    bits. gated: of the zero products by action, where the array gates. seconds: the makespan."""
+    bits. gated: of the zero products by action, where the array gates. seconds: the makespan. bands: relative
+    half widths of counts by unit and action, where they rest on more than the Program."""
 
     actions: list[tuple[str, str, Floats]]
     moved: list[tuple[str, str, Floats]]
     gated: Mapping[str, Floats]
     seconds: float
+    bands: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
 def tally(first: int, stop: int, more: int, operator: Any, shape: Any, start: Any, memory: Any, access: Any,
@@ -142,6 +145,7 @@ def _zeros(program: Program, activity: Activity) -> dict[tuple[str, str], Floats
 def counts_of(work: Work, chip: Chip) -> Counts:
     """The actions of a chip's units and memories for that work."""
     shapes, actions = work.shapes, []
+    bands: dict[tuple[str, str], float] = {}
     for number, kind in enumerate(work.kinds):
         chosen = shapes.kind == number
         if not chosen.any():
@@ -149,6 +153,9 @@ def counts_of(work: Work, chip: Chip) -> Counts:
         unit = chip.unit_of_kind(kind)
         mine = Shapes(*(getattr(shapes, item.name)[chosen] for item in fields(Shapes)))
         uses, again = work.runs[:, chosen], {}
+        for action, parts in unit.statistics(work.charge is not None).items():
+            if parts:
+                bands[unit.name, action] = sum(part * half_width(known) for part, known in parts)
         if work.repeats is not None:
             unit = unit.measured()
             again = _again(unit, mine, work.repeats[:, chosen])
@@ -165,7 +172,7 @@ def counts_of(work: Work, chip: Chip) -> Counts:
         for pair, zeros in work.zeros.items():
             action = array.multiplication(*pair)
             gated[action] = gated[action] + zeros if action in gated else zeros
-    return Counts(actions, _moved(work, chip), gated, work.seconds)
+    return Counts(actions, _moved(work, chip), gated, work.seconds, bands)
 
 
 def _again(unit: Unit, shapes: Shapes, repeats: Floats) -> dict[str, Floats]:

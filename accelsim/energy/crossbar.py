@@ -7,6 +7,7 @@ voltage: the part that falls across the cell is dissipated there, the rest in wh
 from __future__ import annotations
 
 from accelsim.chip import Chip
+from accelsim.devices.pulses import energy_confidence
 from accelsim.energy.converter import SOURCE, conversion_energy, outside
 from accelsim.energy.price import CHIP, CORE, DEVICE, Price, row_price
 from accelsim.energy.rows import half_width
@@ -52,9 +53,19 @@ def crossbar_prices(chip: Chip, crossbar: Crossbar) -> dict[tuple[str, str], Pri
         (name, "conversions"): convert,
         (name, "shift_add"): row_price(chip, "isaac_32nm/shift_add/add", CORE),
         (name, "vectors"): Price(crossbar.overhead, 0.0, CORE, f"{stated}.overhead"),
-        (name, "pulses"): Price(crossbar.writing.energy, 0.0, CHIP, f"{stated}.writing.energy"),
+        (name, "pulses"): pulse_price(crossbar),
         (name, "verify_reads"): Price(convert.joules, convert.band, CHIP, convert.source),
     }  # fmt: skip
+
+
+def pulse_price(crossbar: Crossbar) -> Price:
+    """A pulse of programming, SET or RESET, on average: as computed, or as the chip file states it."""
+    writes = crossbar.programming
+    if writes.stated:
+        return Price(writes.pulse_joules, half_width("mem"), CHIP,
+                     f"stated in the chip file: units.{crossbar.name}.writing.energy")  # fmt: skip
+    return Price(writes.pulse_joules, half_width(energy_confidence(writes.model)), CHIP,
+                 f"computed by program and verify with the pulses {writes.model}")  # fmt: skip
 
 
 def static_prices(crossbar: Crossbar) -> dict[tuple[str, str], Price]:

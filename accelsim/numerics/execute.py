@@ -311,11 +311,11 @@ class _Run:
         """Whether an operator is computed region by region: not where it moves codes between two scales, nor
         where the vector unit computes in floats."""
         acts = self.network.activations
-        if any(np.size(acts[name].scale) > 1 for name in op.inputs if hasattr(acts[name], "scale")):
+        if any(np.size(acts[name].scale) > 1 for name in op.inputs):
             return op.is_view or op.kind == "append"  # sums that are an output too: a scale a channel
         own = has_arithmetic(op)
         if op.kind != "append" and own and (self.floats is not None or any(
-                isinstance(self.network.activations[name], RealValues) for name in (*op.inputs, op.output))):
+                isinstance(acts[name], RealValues) for name in (*op.inputs, op.output))):
             return False
         if own and op.kind in KEEPING:
             before, after = acts[op.inputs[0]], acts[op.output]

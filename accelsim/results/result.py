@@ -232,10 +232,23 @@ class Result:
             f"cells: {crossbar.device}, {crossbar.age:g} s after programming, {crossbar.temperature:g} K, "
             f"compensation {crossbar.compensation}",
             f"cell current at {crossbar.drive.supply:g} V supply, {drawn}",
-            f"programming: {crossbar.writing.iterations:g} pulses of {crossbar.writing.energy * 1e12:g} pJ "
-            f"and {crossbar.writing.pulse * 1e9:g} ns a cell, as stated in the chip file",
+            _programmed(crossbar),
             f"calibration: {crossbar.calibration_reads} vectors a crossbar, charged where it is written",
         ]  # fmt: skip
+
+
+def _programmed(crossbar: Crossbar) -> str:
+    """What writing a cell costs, and whether that is computed or stated."""
+    found, at_once = crossbar.programming, crossbar.writing.parallel
+    if found.stated:
+        why = "" if crossbar.writing.pulses == "stated" else f": {crossbar.device} has no pulses to compute it"
+        return (f"programming: {found.pulses:.3g} pulses of {found.pulse_joules * 1e12:.3g} pJ and "
+                f"{crossbar.writing.pulse * 1e9:g} ns a cell, as stated in the chip file{why}")  # fmt: skip
+    return (
+        f"programming: computed by program and verify, pulses {found.model}: {found.pulses:.3g} pulses with "
+        f"RESET, {found.reads:.3g} reads and {found.joules * 1e12:.3g} pJ a cell, {found.seconds * 1e6:.3g} us "
+        f"for {at_once} at once; {100 * found.failed:.2g} % end outside the window"
+    )
 
 
 def _worn(crossbar: Crossbar) -> str:

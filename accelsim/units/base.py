@@ -6,7 +6,7 @@ The engine adds nothing but contention. A new kind of hardware is one file with 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -54,6 +54,12 @@ class Unit(ABC):
         """The unit with every field set to its default that neither its times nor its place in a Program
         depend on: two units with the same one give the same Program and Timeline."""
         return self
+
+    def statistics(self, values: bool) -> Mapping[str, Sequence[tuple[float, str]]]:
+        """What the counts of actions rest on beside the Program: (part of the count, confidence) of each
+        figure. values: the charge and the reads again came from a run's values."""
+        del values
+        return {}
 
     def measured(self) -> Unit:
         """The unit without the statistics that a run's values replace."""

@@ -6,7 +6,7 @@ counts given here; what it computes is analog/tile.py.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Annotated, ClassVar, Literal
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile, Use
 from accelsim.analog.scheme import Scheme, targets
+from accelsim.analog.writing import Programming, Writing, programming
 from accelsim.devices import device_named
 from accelsim.devices.wear import wear_named
 from accelsim.fields import Bounds, Quantity, with_defaults
@@ -29,28 +30,17 @@ VALUE_FIELDS = ("wires", "ir_drop", "output_noise", "johnson", "read_noise", "ve
                 "stuck_low", "stuck_high", "age", "temperature", "profile", "seed", "mean_conductance",
                 "static", "overhead")  # fmt: skip
 
+#: confidence of what a chip file says of a workload's values without a source
+STATED = "mem"
+CHARGES = ("cell_charge", "supply_charge")
+READS = ("driven_seconds", "conversions", "shift_add", "vectors")
+
 
 @dataclass(frozen=True, slots=True)
 class Accumulation:
     """bits: of the integers that a crossbar hands over; sums of several row blocks saturate there."""
 
     bits: Annotated[int, Bounds(8, 48)] = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Writing:
-    """What it costs to program a cell, as stated; ``accelsim reproduce levels`` computes it.
-
-    iterations: pulses of program-and-verify a cell, each followed by a read. pulse: seconds of a pulse
-    with its read. energy: joules of a pulse at the supply. parallel: cells of a row that are written
-    at once. limit: most pulses of a cell; cells that have failed take them all.
-    """
-
-    iterations: Annotated[float, Bounds(1.0, 1e4)] = 10.0
-    limit: Annotated[float, Bounds(1.0, 1e4)] = 30.0
-    pulse: Annotated[float, Quantity("s"), Bounds(1e-12, 1.0)] = 1e-6
-    energy: Annotated[float, Quantity("J"), Bounds(0.0, 1e-3)] = 100e-12
-    parallel: Annotated[int, Bounds(1, 65536)] = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +130,17 @@ class Crossbar(Unit):
             self.ir_drop, self.wear,
         )  # fmt: skip
 
+    def statistics(self, values: bool) -> Mapping[str, Sequence[tuple[float, str]]]:
+        """The charge follows the device's conductances; without values it rests on a stated mean of the
+        conductances and one of the inputs, and every count of a read on the stated repeats."""
+        known = device_named(self.device).confidence
+        charge = [] if known == "exact" else [(1.0, known)]
+        again = self.drive.repeats / (1.0 + self.drive.repeats)
+        stated = [] if values or not again else [(again, STATED)]
+        if not values:
+            charge += [(1.0, STATED), (1.0, STATED)]
+        return {**dict.fromkeys(READS, stated), **dict.fromkeys(CHARGES, charge + stated)}
+
     def measured(self) -> Crossbar:
         """The same without the stated repeats, for a run whose values say which vectors are read again."""
         return replace(self, drive=replace(self.drive, repeats=0.0)) if self.drive.repeats else self
@@ -150,10 +151,9 @@ class Crossbar(Unit):
         return wear_named(self.wear.model).failed_share(self.wear.cycles) if self.wear.cycles else 0.0
 
     @property
-    def pulses(self) -> float:
-        """Pulses of programming a cell, on average; those that have failed take all that there may be."""
-        usual = self.writing.iterations
-        return usual + self.worn * (max(self.writing.limit, usual) - usual)
+    def programming(self) -> Programming:
+        """What writing a cell costs, with those among them that have failed."""
+        return programming(self.writing, self.device, self.cells, self.wear)
 
     @property
     def zero_conductance(self) -> float:
@@ -217,7 +217,7 @@ class Crossbar(Unit):
         period = max(1, self.cycles(self.interval_seconds))
         latency = max(period, self.cycles(self.latency_seconds))
         groups = -(-n * self.cells.cells // self.writing.parallel)
-        turn = self.cycles(self.pulses * self.writing.pulse)
+        turn = self.cycles(self.programming.seconds) if program.any() else 0
         calibration = self.calibration_reads if self.compensation != "none" else 0
         write = k * groups * turn + calibration * period
         return Cost(
@@ -242,7 +242,8 @@ class Crossbar(Unit):
             with_defaults(self, VALUE_FIELDS), device="ideal",
             drive=with_defaults(self.drive, drive), adc=with_defaults(self.adc, adc),
             cells=with_defaults(self.cells, ("levels", "spacing", "scaling", "fill")),
-            writing=with_defaults(self.writing, ("energy",)),
+            wear=Use(), writing=Writing(iterations=1.0, pulse=self.programming.seconds,
+                                        parallel=self.writing.parallel),
         )  # fmt: skip
 
     # -- actions -------------------------------------------------------------------------------
@@ -275,10 +276,12 @@ class Crossbar(Unit):
         siemens = m * cells * g + m * cells * (p - 1.0) * self.zero_conductance
         coulombs = siemens * self.drive.voltage * self.drive.pulse * applied
         converted = m * lines * blocks * self.reads
-        written = cells * p * self.pulses
+        writes = self.programming if not mvm.all() else None
+        written, seen = (cells * p * each for each in (
+            (writes.pulses, writes.reads) if writes is not None else (0.0, 0.0)))  # fmt: skip
         k = k * p  # rows of the whole pack
         calibration = self.calibration_reads if self.compensation != "none" else 0
-        verified = written + calibration * lines * blocks * self.reads
+        verified = seen + calibration * lines * blocks * self.reads
         return {
             "mac_cells": np.where(mvm, useful, 0.0),
             "cell_charge": np.where(mvm, coulombs, 0.0),

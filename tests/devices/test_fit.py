@@ -165,5 +165,5 @@ def test_another_process_reads_the_same_device_or_none(tmp_path: Path, monkeypat
 def test_deep_and_large_device_files_are_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "d.json"
     path.write_text(text)
-    with pytest.raises(InputError, match="JSON file|must be a number"):
+    with pytest.raises(InputError, match=r"JSON file|must be a number"):
         load_device(path)

@@ -8,6 +8,7 @@ from accelsim import load_chip, load_workload, run
 from accelsim.energy import prices
 from accelsim.energy.converter import conversion_energy, converter_area
 from accelsim.errors import InputError
+from accelsim.results import Result
 
 #: (bits, nm, Hz, pJ), published with the model
 SURVEY = [(4, 32, 1e9, 0.924), (8, 32, 1.28e9, 1.929), (8, 65, 1e8, 6.494), (10, 65, 1e8, 12.54),
@@ -79,3 +80,54 @@ def test_area_and_static_power_grow_with_the_crossbars() -> None:
     one, two = (run(load_chip("pcm_8level", [f"units.tiles.static={mw} mW"]), work) for mw in (1, 2))
     sums = [sum(r.joules for r in x.energy.rows if r.action == "static_second") for x in (one, two)]
     assert sums[1] == pytest.approx(2 * sums[0]) and sums[0] == pytest.approx(800e-3 * one.seconds)
+
+
+def charge_bands(result: Result) -> list[float]:
+    """Of every line of charge, cell's and supply's of two operators."""
+    return [row.band for row in result.energy.rows if row.action in ("cell_charge", "supply_charge")]
+
+
+@pytest.mark.parametrize(("device", "known"), [("pcm_like", 0.15), ("projected", 0.5), ("ideal", 0.0)])
+def test_stated_statistics_have_a_band_and_values_do_not(device: str, known: float) -> None:
+    """Half for the mean conductance, half for the mean input, and the cells' own conductances."""
+    import numpy as np
+
+    chip = load_chip("pcm_8level", [f"units.tiles.device={device}"])
+    work = load_workload("digits_mlp", batch=4)
+    stated = run(chip, work)
+    ones = {name: np.ones(spec.shape) for name, spec in work.tensors.items() if spec.role == "input"}
+    seen = run(chip, work, ones)
+    assert charge_bands(stated) == pytest.approx([1.0 + known] * 4)
+    assert charge_bands(seen) == pytest.approx([known] * 4)
+    for result, wide in ((stated, 1.0 + known), (seen, known)):
+        assert result.energy.band_of("device") == pytest.approx(wide * result.energy.boundary("device"))
+    mean = chip.crossbar.mean_conductance if chip.crossbar is not None else 0.0
+    double = [f"units.tiles.device={device}", f"units.tiles.mean_conductance={2 * mean}"]
+    twice = run(load_chip("pcm_8level", double), work)
+    low, high = stated.energy.boundary("device"), twice.energy.boundary("device")
+    assert high == pytest.approx(2 * low, rel=1e-6) or device == "projected"  # whose zeros conduct
+    assert abs(high - low) <= stated.energy.band_of("device") + 1e-18
+
+
+def test_stated_repeats_have_a_band() -> None:
+    """A third of the reads is stated where one in two vectors is read again."""
+    work = load_workload("digits_mlp", batch=4)
+    plain = run(load_chip("pcm_8level"), work)
+    again = run(load_chip("pcm_8level", ["units.tiles.drive.retries=2", "units.tiles.drive.repeats=0.5"]),
+                work)  # fmt: skip
+    for action in ("conversions", "driven_seconds", "shift_add"):
+        (one,), (more,) = ({row.band for row in x.energy.rows if row.action == action} for x in (plain, again))
+        assert more == pytest.approx(one + 0.5 / 3)
+
+
+def test_a_pulse_costs_what_its_record_says_and_a_verify_read_a_conversion() -> None:
+    chip = load_chip("pcm_8level")
+    unit, found = chip.crossbar, prices(chip)[0]
+    assert unit is not None
+    assert found["tiles", "pulses"].joules == pytest.approx(unit.programming.joules / unit.programming.pulses)
+    assert found["tiles", "pulses"].band == pytest.approx(0.35) and found["tiles", "pulses"].boundary == "chip"
+    assert found["tiles", "verify_reads"].joules == found["tiles", "conversions"].joules > 0
+    keys = ["units.tiles.writing.pulses=stated", "units.tiles.writing.energy=3 pJ"]
+    stated = prices(load_chip("pcm_8level", keys))
+    assert stated[0]["tiles", "pulses"].joules == pytest.approx(3e-12)
+    assert stated[0]["tiles", "pulses"].band == pytest.approx(0.5)

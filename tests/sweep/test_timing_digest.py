@@ -29,6 +29,7 @@ FREE = {
                    "units.tiles.wires={word: 1 ohm, bit: 1 ohm}", "units.tiles.ir_drop=reuse",
                    "units.tiles.profile=[{time: 1 h, temperature: 300 K}]"],
 }  # fmt: skip
+STATED = {"pcm_8level": ["units.tiles.writing.pulses=stated"]}  # computed ones follow the cells
 BOUND = {
     "int8_edge": ["units.array.rows=16", "memories.weight_buffer.size=128 KiB", "clocks.core=900 MHz",
                   "memories.dram.latency=200 ns", "memories.dram.efficiency=0.5", "units.vector.lanes=8",
@@ -51,10 +52,11 @@ def timing(chip: Chip) -> tuple[str, int]:
 
 @pytest.mark.parametrize("name", FREE)
 def test_free_keys_change_neither_program_nor_time(name: str) -> None:
-    chip = accelsim.load_chip(name)
+    base = STATED.get(name, [])
+    chip = accelsim.load_chip(name, base)
     expected = timing(chip)
     for change in FREE[name]:
-        other = accelsim.load_chip(name, [change])
+        other = accelsim.load_chip(name, [*base, change])
         assert other.digest != chip.digest, change
         assert other.timing_digest == chip.timing_digest, change
         assert timing(other) == expected, change
@@ -62,9 +64,19 @@ def test_free_keys_change_neither_program_nor_time(name: str) -> None:
 
 @pytest.mark.parametrize("name", BOUND)
 def test_keys_that_matter_change_the_digest(name: str) -> None:
-    chip = accelsim.load_chip(name)
+    base = STATED.get(name, [])
+    chip = accelsim.load_chip(name, base)
     for change in BOUND[name]:
-        assert accelsim.load_chip(name, [change]).timing_digest != chip.timing_digest, change
+        assert accelsim.load_chip(name, [*base, change]).timing_digest != chip.timing_digest, change
+
+
+def test_computed_writing_follows_cells_levels_and_margin() -> None:
+    chip = accelsim.load_chip("pcm_8level")
+    for change in ("device=hermes_two", "cells.levels=7", "writing.margin=1 uS", "writing.limit=5",
+                   "writing.model=fine", "wear={cycles: 6e7}"):  # fmt: skip
+        other = accelsim.load_chip("pcm_8level", [f"units.tiles.{change}"])
+        assert other.timing_digest != chip.timing_digest, change
+        assert timing(other)[1] != timing(chip)[1], change
 
 
 def test_bits_matter_where_they_take_time() -> None:
