@@ -1,4 +1,4 @@
-# make demo | test | test-full | check | bench | figures | gallery | area | mutation | clean
+# make demo | test | test-full | check | bench | figures | gallery | area | soak | mutation | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -8,9 +8,12 @@ RUN := $(BIN)/accelsim run
 SIDES := int8_edge int4_edge pcm_8level pcm_projected
 # faults that make mutation draws beside the listed ones; make mutation N=200
 N ?= 20
+# altered inputs of each loader that make soak reads; make soak COUNT=500 SEED=7
+COUNT ?= 5000
+SEED ?= 0
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: demo test test-full check bench figures gallery area mutation clean python
+.PHONY: demo test test-full check bench figures gallery area soak mutation clean python
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: there is no $(PYTHON); on Debian: apt-get install python3 python3-venv make git iverilog"; exit 1; }
@@ -71,6 +74,9 @@ figures: $(STAMP)
 
 gallery: $(STAMP)
 	$(THREADS) $(BIN)/python scripts/gallery.py
+
+soak: $(STAMP)
+	$(THREADS) $(BIN)/python -m tests.fuzz.soak --count $(COUNT) --seed $(SEED)
 
 mutation: $(STAMP)
 	$(THREADS) $(BIN)/python tests/mutation/run.py

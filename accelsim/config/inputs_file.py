@@ -11,14 +11,21 @@ from accelsim.shipped import folder
 
 
 def load_arrays(path: str | Path | None) -> dict[str, Any]:
-    """Arrays of a file or a shipped set; none for None."""
+    """Arrays of a file or a shipped set; none for None. InputError also for arrays of no rows."""
     if path is None:
         return {}
     if str(path).endswith(".npy"):
-        array = load_npy(path)
-        return {"values": array}
-    shipped = folder("workload") / f"{path}.npz"
-    return load_npz(shipped if not Path(path).exists() and shipped.is_file() else path)
+        arrays = {"values": load_npy(path)}
+    else:
+        shipped = folder("workload") / f"{path}.npz"
+        arrays = load_npz(shipped if not Path(path).exists() and shipped.is_file() else path)
+    empty = [Problem("input.empty", f"has shape {list(array.shape)}: it holds nothing",
+                     "store one row at least, or leave it out", name, str(path))
+             for name, array in arrays.items() if array.size == 0]  # fmt: skip
+    if empty or not arrays:
+        raise InputError(empty or Problem("input.empty", "holds no arrays", "store one for each input",
+                                          file=str(path)))  # fmt: skip
+    return arrays
 
 
 def batch_of(arrays: dict[str, Any]) -> int | None:

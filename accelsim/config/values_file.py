@@ -46,8 +46,8 @@ def load_npy(path: str | Path) -> NDArray[np.generic]:
 
 def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = None
              ) -> dict[str, NDArray[np.generic]]:  # fmt: skip
-    """Every array of an .npz file. shapes: that arrays of some names must have, held against the headers
-    before any data is read. InputError for anything that is not plain finite numbers, with every problem."""
+    """Every array of an .npz file. shapes: of arrays that must be there, held against the headers before any
+    data is read. InputError for anything that is not plain finite numbers, with every problem."""
     name, wanted = str(path), shapes or {}
     problems: list[Problem] = []
 
@@ -71,9 +71,13 @@ def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = No
                     elif key in wanted and shape != wanted[key]:
                         fix = f"the trace needs {list(wanted[key])}"
                         wrong("values.shape", f"has shape {list(shape)}", fix, key)
-        if not problems:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
+            there = {info.filename.removesuffix(".npy") for info in archive.infolist()}
+        for key in wanted:
+            if key not in there:
+                wrong("values.missing", f"holds no tensor {key!r}", f"add it with shape {list(wanted[key])}")
+        wrong_ones = {problem.path for problem in problems}
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files if key not in wrong_ones}
     except FileNotFoundError:
         wrong("file.missing", "there is no such file", "check the path")
     except IsADirectoryError:
