@@ -8,7 +8,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 #: control characters, and marks that reorder or break a line without being seen
@@ -98,6 +100,22 @@ class Terminal(io.TextIOWrapper):
     def write(self, text: str) -> int:
         """Write text, escaped."""
         return super().write(visible_lines(text))
+
+
+@contextmanager
+def on_terminal() -> Iterator[None]:
+    """Standard output and error as Terminals; streams that are none of a process stay as they are."""
+    before = sys.stdout, sys.stderr
+    made = [Terminal(stream) for stream in before if hasattr(stream, "buffer")]
+    if len(made) == len(before):
+        sys.stdout, sys.stderr = made
+    try:
+        yield
+    finally:
+        for stream in made:
+            with suppress(OSError, ValueError):  # closed, or nobody reads
+                stream.detach()
+        sys.stdout, sys.stderr = before
 
 
 def raw(stream: TextIO) -> TextIO:

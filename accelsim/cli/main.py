@@ -78,16 +78,20 @@ def main() -> None:
     """Entry point. Exit status: 0 done, 2 wrong input or a refusal of the system (one line a problem),
     70 a bug of ours (one line that names a file with the traceback; with ACCELSIM_TRACEBACK=1 it is raised),
     130 interrupted, 143 terminated."""
+    from accelsim.escaping import on_terminal
+
+    with on_terminal():
+        _main()
+
+
+def _main() -> None:
     import signal
 
     from accelsim.errors import InputError
-    from accelsim.escaping import Terminal
 
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         with contextlib.suppress(ValueError):  # not the main thread: somebody else's program
             signal.signal(signal.SIGTERM, _terminate)
-    if hasattr(sys.stdout, "buffer") and hasattr(sys.stderr, "buffer"):
-        sys.stdout, sys.stderr = Terminal(sys.stdout), Terminal(sys.stderr)
     try:
         cli(standalone_mode=False)
         sys.stdout.flush()
