@@ -186,6 +186,8 @@ class _TraceReader(VectorReader):
         if name is not None and name in self.names:
             self.wrong("trace.name", items["name"][1].place, f"{path}.name",
                        f"{name!r} stands already in line {self.names[name].line}", "rename one")  # fmt: skip
+        if "output" in items:
+            self.text(items["output"][1], f"{path}.output")
         sources = self.sources(items, path, kind, later)
         if len(self.problems) > before or name is None or sources is None:
             if name is not None:

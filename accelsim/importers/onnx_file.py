@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ def open_model(path: str | Path) -> Any:
         raise refuse("file", "is not a readable ONNX model", "export it again") from None
     if not model.graph.node or not model.opset_import:
         raise refuse("empty", "holds no operators", "export it again")
+    if not all(isinstance(text, str) for text in _texts(model)):  # what is no UTF-8 comes as bytes
+        raise refuse("text", "holds a name that is no UTF-8", "export it again")
     newest = onnx.defs.onnx_opset_version()
     for entry in model.opset_import:
         if entry.domain not in DOMAINS:
@@ -61,6 +64,18 @@ def open_model(path: str | Path) -> Any:
     del model.graph.node[:]
     model.graph.node.extend(ordered)
     return model
+
+
+def _texts(model: Any) -> Iterator[object]:
+    """Every name of a model's graph."""
+    graph = model.graph
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (item.name for item in node.attribute)
+    for items in (graph.input, graph.output, graph.value_info, graph.initializer, model.functions):
+        yield from (item.name for item in items)
+    for value in (*graph.input, *graph.output, *graph.value_info):
+        yield from (size.dim_param for size in value.type.tensor_type.shape.dim)
 
 
 def import_onnx() -> Any:

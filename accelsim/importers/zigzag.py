@@ -90,6 +90,9 @@ class _Reader:
         sizes = self.sizes(node, plain)
         if sizes is None:
             return
+        if not isinstance(plain.get("dimension_relations") or [], list):
+            self.wrong("relation", node, "dimension_relations", "is no list", "write [ix=2*ox+1*fx]")
+            return
         sources = plain.get("operand_source") or {}
         if not isinstance(sources, dict) or not all(type(value) is int for value in sources.values()):
             self.wrong("source", node, "operand_source", "is no mapping to numbers of layers",
@@ -133,11 +136,7 @@ class _Reader:
     def relations(self, node: Node, plain: dict[str, Any]) -> dict[str, tuple[int, int]]:
         """(stride, dilation) by axis x, y."""
         found = {"x": (1, 1), "y": (1, 1)}
-        given = plain.get("dimension_relations") or []
-        if not isinstance(given, list):
-            self.wrong("relation", node, "dimension_relations", "is no list", "write [ix=2*ox+1*fx]")
-            return found
-        for text in given:
+        for text in plain.get("dimension_relations") or []:
             match = RELATION.match(str(text))
             if match is None:
                 self.wrong("relation", node, "dimension_relations", f"{text!r} is not understood",
