@@ -43,7 +43,7 @@ def load_topology(path: str | Path, gemm: bool = False) -> Workload:
 class _Reader:
     def __init__(self, source: str, gemm: bool) -> None:
         self.source, self.gemm = source, gemm
-        self.names = GEMM if gemm else CONV
+        self.names: tuple[str, ...] = GEMM if gemm else CONV
         self.problems: list[Problem] = []
         self.notes: list[str] = []
         self.operators: list[MacOperator] = []

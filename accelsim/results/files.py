@@ -213,7 +213,7 @@ def check_files(folder: Path) -> None:
     path = folder / CHECKSUMS
     try:
         first, *lines = path.read_text("utf-8").splitlines()
-        sums = dict(reversed(line.split("  ", 1)) for line in lines)
+        sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     except FileNotFoundError:
         raise InputError(Problem("run.folder", f"has no {CHECKSUMS}: it is no run's, or of an earlier version",
                                  "give a folder that `accelsim run --out` wrote, or run it again",
