@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,14 @@ def _picture() -> Any:
     characters that cannot be seen are drawn as their codes."""
     from matplotlib.figure import Figure
     from matplotlib.text import Text
+    from matplotlib.ticker import FuncFormatter
 
     class Picture(Figure):
         def draw(self, renderer: Any) -> None:
+            for axes in self.axes:
+                for axis in (axes.xaxis, axes.yaxis):  # labels of ticks are made anew from their names
+                    if isinstance(made := axis.get_major_formatter(), FuncFormatter):
+                        made.func = _seen(made.func)
             for text in self.findobj(Text):
                 said = text.get_text()
                 if "$" in said:
@@ -69,6 +74,11 @@ def _picture() -> Any:
             super().draw(renderer)
 
     return Picture
+
+
+def _seen(label: Callable[[float, int], str]) -> Callable[[float, int], str]:
+    """A formatter's function, its labels escaped."""
+    return lambda value, place: visible_lines(label(value, place))
 
 
 def blank(height: float) -> Any:
