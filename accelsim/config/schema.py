@@ -108,6 +108,7 @@ def workload_schema() -> dict[str, Any]:
     sections = {"name": text, "description": text, "source": text, "values": text, "recorded": recorded,
                 "inputs": {"type": "object", "additionalProperties": shape},
                 "constants": {"type": "object", "additionalProperties": shape},
+                "integers": {"type": "object", "additionalProperties": text},
                 "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
                 "operators": {"type": "array", "items": {"oneOf": operators}}}  # fmt: skip
     return {"$schema": DRAFT, "title": "accelsim workload", "type": "object",
