@@ -28,7 +28,7 @@ from accelsim.results.scalesim_reports import LayerReport
 from accelsim.results.summary import summarise
 from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
-from accelsim.workload import Workload
+from accelsim.workload import VectorOperator, Workload
 
 #: of values: real ones of the reference and of the run (float64), codes, and what a layer needs beside them
 ELEMENT_BYTES = 24
@@ -305,8 +305,10 @@ def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:
             Problem("values.none", "the workload has no values", "add values: file.npz to the trace",
                     file=workload.source)
         )  # fmt: skip
-    return load_npz(workload.values, {name: spec.shape for name, spec in workload.tensors.items()
-                                      if spec.role in ("weight", "bias")})  # fmt: skip
+    shapes = {name: spec.shape for name, spec in workload.tensors.items() if spec.role in ("weight", "bias")}
+    sizes = {f"{op.weight}.scale": op.groups * op.n for op in workload.operators
+             if not isinstance(op, VectorOperator)}  # fmt: skip
+    return load_npz(workload.values, shapes, sizes)
 
 
 def _batches(workload: Workload, samples: Mapping[str, NDArray[np.generic]]) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ LARGEST_RATIO = 1100  # unpacked over packed bytes; deflate itself cannot exceed
 #: unpacked bytes from which a file must not be SUSPECT times smaller than them
 LARGE, SUSPECT = 1 << 28, 16
 MOST_PROBLEMS = 50
+SMALLEST_SCALE, LARGEST_ZERO = 1e-30, 2.0**31
 
 
 def load_npy(path: str | Path) -> NDArray[np.generic]:
@@ -44,10 +45,11 @@ def load_npy(path: str | Path) -> NDArray[np.generic]:
     return np.asarray(array)
 
 
-def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = None
-             ) -> dict[str, NDArray[np.generic]]:  # fmt: skip
+def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = None,
+             sizes: Mapping[str, int] | None = None) -> dict[str, NDArray[np.generic]]:  # fmt: skip
     """Every array of an .npz file. shapes: of arrays that must be there, held against the headers before any
-    data is read. InputError for anything that is not plain finite numbers, with every problem."""
+    data is read. sizes: elements of scales that are no single number. InputError for anything that is not plain
+    finite numbers, with every problem."""
     name, wanted = str(path), shapes or {}
     problems: list[Problem] = []
 
@@ -92,8 +94,8 @@ def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = No
         if key.endswith((".range", ".range4")) and not _is_range(array):
             wrong("values.range", f"has shape {list(array.shape)}" if array.size != 2 else "is no interval",
                   "store two numbers, low and high, or leave it out and run with --calibrate max", key)
-        if key.endswith((".scale", ".zero")) and array.size == 0:
-            wrong("values.scale", "is empty", "store a number", key)
+        if key.endswith((".scale", ".zero")) and (why := _no_scale(key, array, sizes or {})):
+            wrong("values.scale", *why, key)
     if problems:
         raise InputError(problems[:MOST_PROBLEMS])
     return arrays
@@ -118,6 +120,19 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(stream)
     return shape, dtype
+
+
+def _no_scale(key: str, array: NDArray[np.generic], sizes: Mapping[str, int]) -> tuple[str, str] | None:
+    """(what is wrong, what to write) of a scale or a code of zero, None where nothing is."""
+    most = sizes.get(key, 1)
+    if array.size not in (1, most):
+        return f"has shape {list(array.shape)}", f"store one number{f' or {most}' if most > 1 else ''}"
+    values = np.asarray(array, np.float64)
+    if key.endswith(".scale") and not ((values > SMALLEST_SCALE) & (values < 1 / SMALLEST_SCALE)).all():
+        return "holds a number that is no scale", f"store numbers from {SMALLEST_SCALE:g} up"
+    if key.endswith(".zero") and not ((values == np.rint(values)) & (np.abs(values) < LARGEST_ZERO)).all():
+        return "is no code", "store a whole number"
+    return None
 
 
 def _is_range(array: NDArray[np.generic]) -> bool:

@@ -63,7 +63,11 @@ def load(whole: Dict[str, Any], file: str) -> tuple[Chip, Workload, Plan]:
     if reader.problems or chip is None or workload is None:
         raise InputError(reader.problems)
     own = {name: mapping for name, mapping in given.items() if isinstance(mapping, Mapping)}
-    chosen = plan(chip, workload, own)  # crossbars are assigned anew
+    try:
+        chosen = plan(chip, workload, own)  # crossbars are assigned anew
+    except InputError as error:
+        raise InputError([dataclasses.replace(problem, path=f"mappings.{problem.path}", file=file)
+                          for problem in error.problems]) from None  # fmt: skip
     if chosen.mappings != given:
         names = [name for name in {**chosen.mappings, **given}
                  if chosen.mappings.get(name) != given.get(name)]  # fmt: skip

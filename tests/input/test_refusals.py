@@ -92,6 +92,7 @@ def test_a_values_file_says_everything_at_once_with_the_option_that_helps(tmp_pa
         arrays = {name: file[name] for name in file.files}
     arrays |= {"x.range": np.array(3.0), "fc1.range": np.zeros(0), "fc1.weight": np.zeros((2, 2))}
     arrays["fc2.bias"] = np.full_like(arrays["fc2.bias"], np.nan)
+    arrays |= {"fc1.weight.scale": np.ones(3), "fc1.scale": np.array(-1.0), "x.zero": np.array(0.5)}
     del arrays["fc2.weight"]
     path = tmp_path / "digits_mlp.npz"
     np.savez(path, **arrays)
@@ -102,6 +103,7 @@ def test_a_values_file_says_everything_at_once_with_the_option_that_helps(tmp_pa
     for key, said in (
         ("x.range", "has shape []"), ("fc1.range", "has shape [0]"), ("fc2.bias", "holds NaN"),
         ("fc1.weight", "has shape [2, 2]"), ("holds no tensor 'fc2.weight'", "add it with"),
+        ("fc1.weight.scale", "store one number or 128"), ("fc1.scale", "is no scale"), ("x.zero", "is no code"),
     ):  # fmt: skip
         assert any(key in line and said in line for line in lines), (key, lines)
     assert sum("--calibrate max" in line for line in lines) == 2

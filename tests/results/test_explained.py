@@ -293,7 +293,7 @@ def test_a_figure_changed_by_hand_is_refused_with_the_command_that_makes_it_anew
     (("workload", "tensors", "x", "shape"), [1, 1, 8, 0], "tensors.x.shape: [1, 1, 8, 0] is no shape"),
     (("mappings", "fc"), None, "mappings.fc"),
     (("mappings", "fc", "order"), "kkk", "mappings.fc.order: 'kkk' is not a choice"),
-    (("mappings", "fc", "n"), 1 << 40, "is outside 1.."),
+    (("mappings", "fc", "n"), 1 << 40, "inputs.json: mappings.fc.n: a tile of 1099511627776 is outside 1.."),
 ])  # fmt: skip
 def test_inputs_of_a_run_go_through_the_rules_of_files(tmp_path: Path, saved: dict[str, Path],
                                                        keys: tuple[str | int, ...], value: object,
