@@ -76,7 +76,7 @@ def _picture() -> Any:
     return Picture
 
 
-def _seen(label: Callable[[float, int], str]) -> Callable[[float, int], str]:
+def _seen(label: Callable[[float, int | None], str]) -> Callable[[float, int | None], str]:
     """A formatter's function, its labels escaped."""
     return lambda value, place: visible_lines(label(value, place))
 

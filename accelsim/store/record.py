@@ -17,6 +17,7 @@ from accelsim.store.spec import Plain
 
 VERSION = 2
 TAIL = len(',"sum":"0123456789abcdef"}')  # characters of a line's checksum
+SIGNED = ("signal_to_noise_db",)  # measures that may be negative
 LARGEST = 1e300  # of a measure's magnitude
 _KEY = re.compile(r"[0-9a-f]{32}")
 
@@ -145,6 +146,7 @@ class Record:
         point, failure, run = self.point, self.failure, self.run
         words = [self.model, point.base, point.work, *(name for name, _ in point.sets)]
         figures = [*self.measures.values(), *self.parts.values()]
+        least = [value for name, value in (*self.measures.items(), *self.parts.items()) if name not in SIGNED]
         figures += [value for row in self.aged for value in row.values() if value is not None]
         figures += [run[name] for name in ("cpu_s",) if name in run]
         return (
@@ -152,6 +154,7 @@ class Record:
             and all(type(word) is str for word in words) and type(point.seed) is int
             and 0 <= point.seed < 1 << 62 and (point.search is None or type(point.search) is str)
             and all(type(value) in (int, float) and abs(value) <= LARGEST for value in figures)
+            and all(value >= 0 for value in least)
             and (failure is None or (type(failure.code) is str and type(failure.message) is str
                                      and type(failure.fits) is bool))
             and isinstance(run, dict)

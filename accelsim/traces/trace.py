@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
-from accelsim.formats import Integer, get
+from accelsim.formats import FORMATS, Integer, get
 from accelsim.numerics.float_network import RealValues, real
 from accelsim.numerics.quantize import Quantization
 from accelsim.traces.archive import Archive, Header
@@ -123,7 +123,11 @@ class Trace:
         if stated is None:
             if kind == "f":
                 return None
-            return f"{'u' if kind == 'u' else ''}int{8 * header.dtype.itemsize}"
+            own = f"{'u' if kind == 'u' else ''}int{8 * header.dtype.itemsize}"
+            if own not in FORMATS:
+                raise self.archive.refuse("type", f"is of type {own}, which no format is",
+                                          "store integers of 32 bits at most, or int64", name)  # fmt: skip
+            return own
         record = get(stated)
         if isinstance(record, Integer) == (kind == "f"):
             holds = "floats" if kind == "f" else "integers"

@@ -70,7 +70,7 @@ def _operator(op: Gemm | Conv2d | VectorOperator, tensors: Mapping[str, TensorSp
         small = (op.bias,) if op.bias is not None else ()
     found = [("parameters", f"there is no tensor {name!r}") for name in small if name not in tensors]
     for key, name, shape in read:
-        if name not in ready:
+        if name not in ready or name not in tensors:
             found.append((key, f"{name!r} is no tensor that stands before it"))
         elif tensors[name].shape != tuple(shape):
             found.append((key, f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}"))
