@@ -109,6 +109,8 @@ def workload_schema() -> dict[str, Any]:
                 "inputs": {"type": "object", "additionalProperties": shape},
                 "constants": {"type": "object", "additionalProperties": shape},
                 "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
+                "integers": {"type": "object",
+                             "additionalProperties": {"enum": list(workload_file.INTEGERS)}},
                 "operators": {"type": "array", "items": {"oneOf": operators}}}  # fmt: skip
     return {"$schema": DRAFT, "title": "accelsim workload", "type": "object",
             "properties": {key: sections[key] for key in workload_file.KEYS},
