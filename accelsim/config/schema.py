@@ -110,6 +110,8 @@ def workload_schema() -> dict[str, Any]:
                 "constants": {"type": "object", "additionalProperties": shape},
                 "integers": {"type": "object", "additionalProperties": text},
                 "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
+                "integers": {"type": "object",
+                             "additionalProperties": {"enum": list(workload_file.INTEGERS)}},
                 "operators": {"type": "array", "items": {"oneOf": operators}}}  # fmt: skip
     return {"$schema": DRAFT, "title": "accelsim workload", "type": "object",
             "properties": {key: sections[key] for key in workload_file.KEYS},

@@ -63,6 +63,7 @@ _NOTE = ("A layer trace with the codes of every tensor (docs/layer_traces.md).\n
 def _rounding(kept: Kept) -> str:
     found = {item.rounding for parts in kept.network.requantizers.values() for item in parts
              if isinstance(item, Requantizer)}  # fmt: skip
+    found -= {"single"}  # of sums that are kept as they are, too
     return found.pop() if len(found) == 1 else "single"
 
 

@@ -395,9 +395,7 @@ def test_a_rounding_that_turns_on_a_tie_is_nobodys_fault(tmp_path: Path) -> None
         helper.make_node("Round", ["t"], ["u"], "choice"),
         helper.make_node("Mul", ["u", "u"], ["y"], "square"),
     ]
-    path = saved(
-        tmp_path, nodes, {"x": [8, 16]}, {"y": [8, 40]}, {"w": tenths}
-    )
+    path = saved(tmp_path, nodes, {"x": [8, 16]}, {"y": [8, 40]}, {"w": tenths})
     made = run(path, {"x": x})
     assert made.values.checked.tensors == 3 and made.values.checked.alone
 
@@ -446,3 +444,33 @@ def test_modes_are_checked(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="first, all, off"):
         run(network(tmp_path), {"x": seeded(1, 3, 8, 8)}, 1, reference_check="some")
     assert onnx_check.MODES == ("first", "all", "off")
+
+
+@pytest.mark.parametrize("kind", ["QLinearMatMul", "QLinearConv", "MatMulInteger"])
+def test_sums_of_onnxruntime_do_not_saturate(kind: str, tmp_path: Path) -> None:
+    """Unsigned times signed codes, all at their ends: without VNNI onnxruntime adds pairs in 16 bits."""
+    codes, weight = np.full((4, 64), 255, np.uint8), np.full((64, 8), 127, np.int8)
+    stored: dict[str, Any] = {"xz": np.uint8(0), "wz": np.int8(0), "one": np.float32(1)}
+    stored |= {"step": np.float32(64 * 127 * 255 / 100)}
+    names = ["x", "one", "xz", "w", "one", "wz", "step", "xz"]
+    if kind == "QLinearConv":
+        codes, weight = codes.T.reshape(1, 64, 4, 1), weight.T.reshape(8, 64, 1, 1)
+    node = helper.make_node(
+        kind, names if kind != "MatMulInteger" else ["x", "w", "xz", "wz"], ["y"]
+    )
+    out = onnx.TensorProto.INT32 if kind == "MatMulInteger" else onnx.TensorProto.UINT8
+    graph = helper.make_graph(
+        [node],
+        "g",
+        [helper.make_tensor_value_info("x", onnx.TensorProto.UINT8, codes.shape)],
+        [helper.make_tensor_value_info("y", out, None)],
+        [
+            onnx.numpy_helper.from_array(np.asarray(value), name)
+            for name, value in {**stored, "w": weight}.items()
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
+    model.ir_version = 10
+    onnx.save(model, tmp_path / "ends.onnx")
+    found = whole_model(tmp_path / "ends.onnx", {"x": codes}, ["y"], [])["y"].whole
+    assert (found == (64 * 127 * 255 if kind == "MatMulInteger" else 100)).all()
