@@ -30,6 +30,7 @@ VALUE_FIELDS = ("wires", "ir_drop", "output_noise", "johnson", "read_noise", "ve
                 "stuck_low", "stuck_high", "age", "temperature", "profile", "seed", "mean_conductance",
                 "static", "overhead")  # fmt: skip
 
+MOST = 65536  # crossbars of a chip
 #: confidence of what a chip file says of a workload's values without a source
 STATED = "mem"
 CHARGES = ("cell_charge", "supply_charge")
@@ -76,7 +77,7 @@ class Crossbar(Unit):
     device: str
     input: str
     output: str
-    count: Annotated[int, Bounds(1, 65536)] = 1
+    count: Annotated[int, Bounds(1, MOST)] = 1
     cells: Scheme = Scheme()
     drive: Drive = Drive()
     adc: Adc = Adc()
