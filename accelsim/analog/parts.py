@@ -103,8 +103,8 @@ class Tile:
     one is (through its exact variance); or "flicker", correlated in time from vector to vector.
     interval: seconds between vectors, for the latter. ir_drop: of lines, "exact", or "reuse" of what one age
     showed (reuse.py). wear: of the cells. weight_noise: standard deviation of every weight of a slice in
-    every read, drawn anew, in parts of the largest weight, whatever the weight is. profile: where the cells spent their age; without
-    one, all of it at the temperature of the read."""
+    every read, drawn anew, in parts of the largest weight, whatever the weight is. profile: where the cells
+    spent their age; without one, all of it at the temperature of the read."""
 
     device: Device
     scheme: Scheme = Scheme()

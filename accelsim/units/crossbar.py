@@ -59,11 +59,11 @@ class Crossbar(Unit):
     groups of a convolution stand on one crossbar's diagonal where several fit, and are read together. age:
     seconds since programming; temperature: of the reads; profile: times and temperatures of storage before, for
     devices that heat changes; wear: programmings so far; read_noise: of the cells, "frozen" for the run,
-    "fresh" for every vector, or "flicker", correlated from vector to vector; weight_noise: deviation of every
-    weight of a slice in every read beside it, in parts of the largest, whatever the weight is; vector_interval: seconds
-    between them for the latter, 0 for the crossbar's own interval. static: watts of one crossbar with its
-    converters, always on. overhead: joules of a vector's read beside cells, drivers, converters and
-    shift-add, in each phase and step.
+    "fresh" for every vector, or "flicker", correlated from vector to vector; vector_interval: seconds
+    between them for the latter, 0 for the crossbar's own interval. weight_noise: deviation of every weight
+    of a slice in every read beside it, in parts of the largest, whatever the weight is. static: watts of
+    one crossbar with its converters, always on. overhead: joules of a vector's read beside cells, drivers,
+    converters and shift-add, in each phase and step.
 
     Shape extents: MVM (m vectors, n outputs, k rows, p groups); PROGRAM (0, n, k, p). n and k are of one
     group; p groups take p k rows and p n outputs, 0 stands for one group.

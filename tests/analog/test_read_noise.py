@@ -152,8 +152,9 @@ def test_calibration_has_a_time_of_its_own() -> None:
 @pytest.mark.parametrize(("bits", "top", "adc"), [
     (8, 127, Adc(bits=12, range=32.0)), (8, 127, Adc(bits=0)), (15, 16383, Adc(bits=0)),
 ])  # fmt: skip
-def test_weight_noise_has_one_deviation_for_every_weight(scheme: Scheme, phases: int, bits: int, top: int,
-                                                         adc: Adc) -> None:  # fmt: skip
+def test_weight_noise_has_one_deviation_for_every_weight(
+    scheme: Scheme, phases: int, bits: int, top: int, adc: Adc
+) -> None:
     """sigma sqrt(sum x^2) of a slice's largest weight, zeros too, anew in every read; on the coarse grid and the
     fine one alike."""
     draw = np.random.default_rng(0)
