@@ -155,8 +155,8 @@ def test_calibration_has_a_time_of_its_own() -> None:
 def test_weight_noise_has_one_deviation_for_every_weight(
     scheme: Scheme, phases: int, bits: int, top: int, adc: Adc
 ) -> None:
-    """sigma sqrt(sum x^2) of a slice's largest weight, zeros too, anew in every read; on the coarse grid and the
-    fine one alike."""
+    """sigma sqrt(sum x^2) of a slice's largest weight, zeros too, anew in every read; on the coarse grid and
+    the fine one alike."""
     draw = np.random.default_rng(0)
     weights, x = draw.integers(-127, 128, (32, 60)), draw.integers(-top, top + 1, (400, 32))
     weights[:, 0], weights[0, 1:] = 0, 127
