@@ -31,7 +31,7 @@ def error_budget(tile: Tile) -> list[tuple[str, float]]:
     ideal = (x @ codes).astype(np.float64)
     exact = replace(
         tile, device=device.with_effects(False, False, False), adc=Adc(bits=0), lines=None, johnson=False,
-        output_noise=0.0, stuck_low=0.0, stuck_high=0.0, compensation="none", wear=Use(),
+        output_noise=0.0, weight_noise=0.0, stuck_low=0.0, stuck_high=0.0, compensation="none", wear=Use(),
         drive=replace(tile.drive, bits=16),
     )  # fmt: skip
 
@@ -48,6 +48,7 @@ def error_budget(tile: Tile) -> list[tuple[str, float]]:
         ("programming", replace(exact, device=cells(True, False, False))),
         ("drift", replace(exact, device=cells(False, True, False), compensation=tile.compensation)),
         ("read noise", replace(exact, device=cells(False, False, True))),
+        ("weight noise", replace(exact, weight_noise=tile.weight_noise)),
         ("wires", replace(exact, lines=tile.lines)),
         ("stuck cells", replace(exact, stuck_low=tile.stuck_low, stuck_high=tile.stuck_high)),
         ("worn cells", replace(exact, wear=tile.wear)),

@@ -73,7 +73,8 @@ class Programmed:
             step = Converter(max(tile.adc.bits, 2), tile.adc.range).step
             noise, deviations = noise + step * step / 12.0, 0.0
         rms = tile.drive.rms if tile.drive.mode != "bit_serial" else float(np.sqrt(0.5))
-        return Losses(square / full**2 / scheme.devices, noise / full**2, deviations, tile.adc.bits, rms)
+        square = square / scheme.devices + tile.weight_noise**2
+        return Losses(square / full**2, noise / full**2, deviations, tile.adc.bits, rms)
 
     @cached_property
     def cells(self) -> list[list[list[Cells]]]:
@@ -126,6 +127,11 @@ class Programmed:
         """Which parts of a read's noise are frozen, followed and fresh."""
         tile = self.tile
         return shares(tile.read_noise, tile.device, tile.age, tile.interval)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether something of the weights is drawn anew for every vector."""
+        return bool(self.share.fresh) or self.tile.weight_noise > 0.0
 
     def _seen(self, cells: Cells, stream: Stream) -> Floats:
         """Conductances with the frozen part of the read noise."""
@@ -252,17 +258,21 @@ class Programmed:
 
     @cached_property
     def read_variance(self) -> list[list[tuple[Floats, Shorts | None, int]]]:
-        """Variance of the fresh part of the read noise, as ``weights`` is laid out, on an exact grid: as
-        numbers and, beside coarse weights, as 16-bit integers in 2^-bits too."""
-        return [[self._variance(self.share.fresh * part, shorts is not None)
+        """Variance of what is drawn anew in every read, the fresh part of the read noise and the weights' own,
+        as ``weights`` is laid out, on an exact grid: as numbers and, beside coarse weights, as 16-bit integers
+        in 2^-bits too. The cells of a pair that are read apart share the weight's noise."""
+        sides = len(self.weights[0])
+        own = self.tile.weight_noise**2 / sides
+        return [[self._variance(self.share.fresh * part + own, shorts is not None)
                  for part, shorts in zip(parts, coarse, strict=True)]
                 for parts, coarse in zip(self.variance_of_reads, self.shorts, strict=True)]  # fmt: skip
 
     def _variance(self, values: Floats, coarse: bool) -> tuple[Floats, Shorts | None, int]:
         top = int(squares(np.array([self.applied_top]), self.applied_top)[0][0])
         grid = variance_on_grid(values, top) if coarse else None
-        if grid is None:
-            return on_fine_grid(values, 2 * self.tile.drive.bits), None, 0
+        if grid is None:  # as fine as the largest variance asks, which is far below 1
+            unit = 2.0 ** np.ceil(np.log2(max(float(values.max(initial=0.0)), 1e-30)))
+            return on_fine_grid(values / unit, 2 * self.tile.drive.bits) * unit, None, 0
         return grid[0], short(grid[0], top, grid[1]), grid[1]
 
     @cached_property

@@ -102,8 +102,9 @@ class Tile:
     "frozen" for a run, as 1/f noise slower than it is; drawn "fresh" for every vector, as noise faster than
     one is (through its exact variance); or "flicker", correlated in time from vector to vector.
     interval: seconds between vectors, for the latter. ir_drop: of lines, "exact", or "reuse" of what one age
-    showed (reuse.py). wear: of the cells. profile: where the cells spent their age; without
-    one, all of it at the temperature of the read."""
+    showed (reuse.py). wear: of the cells. weight_noise: standard deviation of every weight of a slice in
+    every read, drawn anew, in parts of the largest weight, whatever the weight is. profile: where the cells
+    spent their age; without one, all of it at the temperature of the read."""
 
     device: Device
     scheme: Scheme = Scheme()
@@ -126,3 +127,4 @@ class Tile:
     interval: float = 1e-6
     ir_drop: Literal["exact", "reuse"] = "exact"
     wear: Use = Use()
+    weight_noise: float = 0.0

@@ -182,7 +182,7 @@ class Block(Programmed):
         """(deviation by column in full columns, None for no noise; variance of every sum beside, none
         where reads are frozen; what one of it stands for in squared codes)."""
         sigma = self._sigma(number, which)
-        if sigma is None or not self.share.fresh:
+        if sigma is None or not self.fresh:
             return None if sigma is None else sigma[outputs], NONE, 1.0
         values, shorts, bits = self.read_variance[number][which]
         powers, shift = (driven.codes * driven.codes, 0) if shorts is None \
@@ -193,7 +193,7 @@ class Block(Programmed):
     def _sigma(self, number: int, which: int) -> Floats | None:
         """Deviation of each column's noise at the converters, in full columns; None for none at all."""
         tile = self.tile
-        if not tile.output_noise and not tile.johnson and not self.share.fresh:
+        if not tile.output_noise and not tile.johnson and not self.fresh:
             return None
         square = np.full(self.codes.shape[1], tile.output_noise**2)
         if tile.johnson:

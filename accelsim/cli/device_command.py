@@ -22,9 +22,10 @@ def command() -> None:
 def fit_command(measurements: str, out: str, read_time: str, picture: str | None, force: bool) -> None:
     """Fit programming error, drift and read noise to MEASUREMENTS.csv.
 
-    Columns g_target, g, t, cell and, where known, T: SI units, or the unit in the name
-    (g_uS, t_h). Prints every parameter with its 95 % interval and the residual of rows held out;
-    the device file stands in a chip file as `device: DEVICE.json`.
+    Columns g_target, g, t, cell (a number or name) and, where known, T: SI units, or the unit in the name
+    (g_uS, t_h). Small reads may lie below 0, by the offset of a circuit. Prints every parameter with its
+    95 % interval, what the reads cannot tell, and the residual of rows held out; the device file stands in
+    a chip file as `device: DEVICE.json`.
     """
     from accelsim.cli.new_file import refuse_old, write_new
     from accelsim.cli.tables import plain_table
@@ -51,6 +52,8 @@ def fit_command(measurements: str, out: str, read_time: str, picture: str | None
     )  # fmt: skip
     click.echo(f"{found.rows:,} rows, {found.held_out:,} held out: their residual is {found.residual:.3f} "
                "of the deviation that the model gives them (1: as good as it says)")  # fmt: skip
+    for note in found.notes:
+        click.echo(f"note: {note}")
     record = found.record(Path(out).stem, seconds)
     drawn = b""
     if picture is not None:

@@ -1,12 +1,14 @@
 """Measured conductances: a CSV with the columns g_target, g, t, cell and, where known, T.
 
 Units are SI, or stand in the column's name: g_uS, t_h. A value that can only be another unit's is
-refused with its line. Other columns are not read.
+refused with its line. Reads a little below 0 are the offset of the reading circuit. Other columns are
+not read.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +25,12 @@ UNITS = {"g_target": {"": 1.0, "S": 1.0, "mS": 1e-3, "uS": 1e-6, "nS": 1e-9},
 REQUIRED = ("g_target", "g", "t", "cell")
 #: SI range of each column, and what a value beyond it looks like
 RANGES = {"g_target": (0.0, 1e-2, "microsiemens", "name the column g_target_uS"),
-          "g": (0.0, 1e-2, "microsiemens", "name the column g_uS"),
+          "g": (-1e-2, 1e-2, "microsiemens", "name the column g_uS"),
           "t": (1e-9, 1e10, "another unit", "write seconds after programming, above 0"),
-          "T": (150.0, 700.0, "degrees Celsius", "write kelvin"),
-          "cell": (0.0, 1e9, "no number of a cell", "write whole numbers from 0")}  # fmt: skip
+          "T": (150.0, 700.0, "degrees Celsius", "write kelvin")}  # fmt: skip
 SHOWN = 10
+#: Python's own float() also takes 1_0 for 10
+NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?")
 
 
 def load_measurements(path: str | Path) -> Measurements:
@@ -46,16 +49,21 @@ def load_measurements(path: str | Path) -> Measurements:
         raise InputError(Problem("csv.empty", "is empty", "write a header and rows", file=where, line=1))
     columns, problems = _header(lines[0], where)
     table: dict[str, list[float]] = {name: [] for name, _, _ in columns}
+    names: dict[str, int] = {}  # of cells, which may be called anything
+    at: list[int] = []
     for number, row in enumerate(lines[1:MOST_ROWS], 2):
         if not row or not any(cell.strip() for cell in row):
             continue
+        at.append(number)
         for name, index, factor in columns:
-            problem, value = _value(row, index, name, factor)
+            problem, value = _named(row, index, names) if name == "cell" else _value(row, index, name, factor)
             if problem is not None and len(problems) < SHOWN:
                 problems.append(Problem("csv.value", *problem, name, where, number, index + 1))
             table[name].append(value)
     if not problems and len(table.get("g", ())) < 20:
         problems.append(Problem("csv.short", f"has {len(table['g'])} rows", "give at least 20", file=where))
+    if not problems:
+        problems += _below(table, at, where)
     if problems:
         raise InputError(problems)
     count = len(table["g"])
@@ -89,11 +97,28 @@ def _header(head: list[str], where: str) -> tuple[list[tuple[str, int, float]], 
     return found, problems
 
 
+def _named(row: list[str], index: int, names: dict[str, int]) -> tuple[tuple[str, str] | None, float]:
+    """(problem or None, number of the cell of that name)."""
+    text = row[index].strip() if index < len(row) else ""
+    if not text:
+        return ("has no name of its cell", "write the same number or name in all reads of a cell"), 0.0
+    return None, float(names.setdefault(text, len(names)))
+
+
+def _below(table: dict[str, list[float]], at: list[int], where: str) -> list[Problem]:
+    """Reads further below 0 than the largest target: no offset of a circuit."""
+    largest = max(table["g_target"])
+    return [Problem("csv.negative", f"{g * 1e6:.4g} uS is further below 0 than the largest target, "
+                    f"{largest * 1e6:.4g} uS, above it",
+                    "write conductances, currents over voltages of one sign", "g", where, line)
+            for g, line in zip(table["g"], at, strict=True) if g < -largest][:SHOWN]  # fmt: skip
+
+
 def _value(row: list[str], index: int, name: str, factor: float) -> tuple[tuple[str, str] | None, float]:
     """(problem or None, SI value)."""
     try:
-        value = float(row[index]) * factor
-    except (IndexError, ValueError):
+        value = float(NUMBER.fullmatch(row[index].strip())[0]) * factor  # type: ignore[index]
+    except (IndexError, TypeError):
         said = repr(row[index]) if index < len(row) else "nothing"
         return (f"{said} is no number", "write a number"), 0.0
     low, high, looks, fix = RANGES[name]

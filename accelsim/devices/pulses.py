@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.devices.base import Cells, Device, Floats
+from accelsim.devices.exponential import Exponential
 from accelsim.devices.wear import Wear
 from accelsim.noise import Stream
 
@@ -29,7 +30,8 @@ class Pulses:
     """A record of tables/pulses.json in SI units. move: (siemens, 1) deviation of a pulse's result a +
     b G. slope: relative deviation over cells of how far a pulse moves. reset: (mean, deviation)
     siemens. staircase: (siemens, 1) mean step a + b G of identical SET pulses, None where each
-    pulse's amplitude is chosen for the step that is wanted. margin: siemens, half of verify's
+    pulse's amplitude is chosen for the step that is wanted. exponential: steps that shrink, in its place; move
+    is then not looked at. margin: siemens, half of verify's
     window. iterations: most pulses a cell. Seconds and joules of a pulse, a RESET, a read."""
 
     name: str
@@ -45,6 +47,12 @@ class Pulses:
     reset_j: float
     read_s: float
     source: str
+    exponential: Exponential | None = None
+
+    @property
+    def resets_above(self) -> bool:
+        """Whether a cell above its window has to start anew, there being no pulses downwards."""
+        return self.staircase is not None or (self.exponential is not None and self.exponential.down is None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +113,7 @@ def program_and_verify(model: Pulses, device: Device, target: Floats, stream: St
         moved = _stepped(model, g[open_], wanted[open_] - seen, slope[open_],
                          stream.of("pulse", number).normal_at(count, open_))  # fmt: skip
         over = np.zeros(len(open_), bool)
-        if model.staircase is not None:
+        if model.resets_above:
             over = seen > wanted[open_] + model.margin
             moved[over] = _reset(model, count, open_[over], stream, number)
         resets[open_] += over
@@ -129,6 +137,8 @@ def _reset(model: Pulses, count: int, index: Ints, stream: Stream, number: int) 
 
 def _stepped(model: Pulses, g: Floats, wanted: Floats, slope: Floats, noise: Floats) -> Floats:
     """Conductances after one pulse: the staircase's own step, or the step that was wanted."""
+    if model.exponential is not None:
+        return _exponentially(model.exponential, g, wanted, slope, noise)
     if model.staircase is not None:
         step = model.staircase[0] + model.staircase[1] * g
         step = np.where(step > 0, step * slope, step)
@@ -137,6 +147,16 @@ def _stepped(model: Pulses, g: Floats, wanted: Floats, slope: Floats, noise: Flo
         step, landing = wanted * slope, np.maximum(g + wanted, 0.0)
     deviation = model.move[0] + model.move[1] * landing
     return np.maximum(g + step + deviation * noise, 0.0)
+
+
+def _exponentially(law: Exponential, g: Floats, wanted: Floats, slope: Floats, noise: Floats) -> Floats:
+    """Conductances after one pulse in the direction that is wanted, upwards where there is no other."""
+    step, deviation = law.step(g, True)
+    if law.down is not None:
+        down = wanted < 0
+        fallen, wide = law.step(g, False)
+        step, deviation = np.where(down, -fallen, step), np.where(down, wide, deviation)
+    return np.clip(g + step * slope + deviation * noise, 0.0, law.full)
 
 
 def _verified(device: Device, g: Floats, stream: Stream, count: int, index: Ints, step: float,
@@ -224,4 +244,16 @@ def pulses_named(name: str) -> Pulses:
     return Pulses(name, pair("move", 1.0), row["slope"], pair("reset", micro),
                   pair("staircase", 1.0) if "staircase" in row else None, row["margin_us"] * micro,
                   row["iterations"], row["pulse_s"], row["pulse_j"], row["reset_s"], row["reset_j"],
-                  row["read_s"], row["source"])  # fmt: skip
+                  row["read_s"], row["source"], _law(row.get("exponential")))  # fmt: skip
+
+
+def _law(row: dict[str, Any] | None) -> Exponential | None:
+    """The exponential steps of a record."""
+    if row is None:
+        return None
+    down = row["down"]
+    low, high = row["w"]
+    sigma, add, slope = row["noise"]
+    return Exponential((low, high), row["full_us"] * 1e-6, row["dw_min"], (row["up"][0], row["up"][1]),
+                       None if down is None else (down[0], down[1]), row["a"], row["b"],
+                       (sigma, add, slope))  # fmt: skip

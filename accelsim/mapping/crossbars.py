@@ -10,7 +10,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.mapping import Geometry, geometry_of, sum_format
 from accelsim.mapping.tiles import MTiles, box_bytes, k_tiles, m_tiles
-from accelsim.units.crossbar import Crossbar
+from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
 PIECES = 8  # vectors that a copy of an operator's weights is worth
@@ -115,7 +115,7 @@ def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tupl
     total = sum(want.size for want in wants)
     pool = 0
     if any(want.computed for want in wants) and crossbar.unmapped == "error":
-        raise _computed(chip, crossbar, next(want for want in wants if want.computed))
+        raise _computed(chip, crossbar, next(want for want in wants if want.computed), wants)
     if total > crossbar.count or any(want.computed for want in wants):
         if crossbar.unmapped == "error":
             raise _too_many(chip, crossbar, wants, total)
@@ -137,12 +137,12 @@ def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tupl
             for group in members.values() for want in group if want.first >= 0}  # fmt: skip
 
 
-def _computed(chip: Chip, crossbar: Crossbar, want: _Want) -> InputError:
+def _computed(chip: Chip, crossbar: Crossbar, want: _Want, wants: list[_Want]) -> InputError:
     return InputError(
         Problem(
             "mapping.computed",
             f"{want.op.name} multiplies two computed tensors, so no crossbar holds {want.op.weight}",
-            "write unmapped: reprogram or digital",
+            "write " + " or ".join(_ways(chip, crossbar, wants)),
             path=f"units.{crossbar.name}.unmapped",
             file=chip.source,
         )
@@ -151,16 +151,33 @@ def _computed(chip: Chip, crossbar: Crossbar, want: _Want) -> InputError:
 
 def _too_many(chip: Chip, crossbar: Crossbar, wants: list[_Want], total: int) -> InputError:
     worst = max(wants, key=lambda want: want.size)
+    ways = _ways(chip, crossbar, wants)
+    if crossbar.unmapped == "error" and total <= MOST:
+        ways.insert(0, f"count: {total}")
     return InputError(
         Problem(
             "mapping.crossbars",
             f"the weights take {total} crossbars of {crossbar.rows} x {crossbar.outputs} weights "
             f"({worst.op.name} alone {worst.size}), the chip has {crossbar.count}",
-            f"write count: {total}, or unmapped: reprogram or digital",
+            "write " + " or ".join(ways),
             path=f"units.{crossbar.name}.count",
             file=chip.source,
         )
     )
+
+
+def _ways(chip: Chip, crossbar: Crossbar, wants: list[_Want]) -> list[str]:
+    """What may become of operators that find no crossbar, each so that this chip then takes them: written anew
+    where the largest finds room, or on its MAC array."""
+    worst = max(want.size for want in wants)
+    anew = [] if crossbar.unmapped == "reprogram" else ["unmapped: reprogram"]
+    if worst > crossbar.count:
+        larger = f"rows and columns for {worst / MOST:.3g} times the weights and count: {MOST}"
+        anew.append(f"count: {worst}" if worst <= MOST else larger)
+    digital = "unmapped: digital"
+    if chip.mac_array is None:
+        digital += " and a unit of kind mac_array"
+    return [" and ".join(anew), digital]
 
 
 def _pool(chip: Chip, crossbar: Crossbar, wants: list[_Want]) -> int:
@@ -237,11 +254,15 @@ def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str,
         if best is None or cost < least:
             best, least = mapping, cost
     if best is None:
-        listed = ", ".join(f"{memory} {size * count}" for memory, size, count in needs(
-            chip, geometry, formats, mapping).values())  # fmt: skip
+        wanted: dict[str, int] = {}
+        for memory, size, count in needs(chip, geometry, formats, mapping).values():
+            wanted[memory] = wanted.get(memory, 0) + size * count
+        listed = ", ".join(f"{memory} {size}" for memory, size in wanted.items())
+        small = [f"memories.{memory}.size: at least {size} B" for memory, size in wanted.items()
+                 if size > chip.memories[memory].size]  # fmt: skip
         raise InputError(
             Problem("mapping.fits", f"one vector of {want.op.name} needs more than the buffers have "
-                    f"(bytes of {listed})", "make the buffers larger",
+                    f"(bytes of {listed})", "write " + " and ".join(small),
                     path=f"units.{crossbar.name}")
         )  # fmt: skip
     runs = len(m_tiles(geometry, best.batch, best.height, best.width).first)

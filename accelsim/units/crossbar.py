@@ -26,10 +26,11 @@ from accelsim.units.base import Cost, Counts, Unit
 
 Ints = NDArray[np.int64]
 #: what neither a crossbar's times nor its place in a Program depend on
-VALUE_FIELDS = ("wires", "ir_drop", "output_noise", "johnson", "read_noise", "vector_interval",
+VALUE_FIELDS = ("wires", "ir_drop", "output_noise", "johnson", "weight_noise", "read_noise", "vector_interval",
                 "stuck_low", "stuck_high", "age", "temperature", "profile", "seed", "mean_conductance",
                 "static", "overhead")  # fmt: skip
 
+MOST = 65536  # crossbars of a chip
 #: confidence of what a chip file says of a workload's values without a source
 STATED = "mem"
 CHARGES = ("cell_charge", "supply_charge")
@@ -59,9 +60,10 @@ class Crossbar(Unit):
     seconds since programming; temperature: of the reads; profile: times and temperatures of storage before, for
     devices that heat changes; wear: programmings so far; read_noise: of the cells, "frozen" for the run,
     "fresh" for every vector, or "flicker", correlated from vector to vector; vector_interval: seconds
-    between them for the latter, 0 for the crossbar's own interval. static: watts of one crossbar with its
-    converters, always on. overhead: joules of a vector's read beside cells, drivers, converters and
-    shift-add, in each phase and step.
+    between them for the latter, 0 for the crossbar's own interval. weight_noise: deviation of every weight
+    of a slice in every read beside it, in parts of the largest, whatever the weight is. static: watts of
+    one crossbar with its converters, always on. overhead: joules of a vector's read beside cells, drivers,
+    converters and shift-add, in each phase and step.
 
     Shape extents: MVM (m vectors, n outputs, k rows, p groups); PROGRAM (0, n, k, p). n and k are of one
     group; p groups take p k rows and p n outputs, 0 stands for one group.
@@ -76,7 +78,7 @@ class Crossbar(Unit):
     device: str
     input: str
     output: str
-    count: Annotated[int, Bounds(1, 65536)] = 1
+    count: Annotated[int, Bounds(1, MOST)] = 1
     cells: Scheme = Scheme()
     drive: Drive = Drive()
     adc: Adc = Adc()
@@ -90,6 +92,7 @@ class Crossbar(Unit):
     calibration_reads: Annotated[int, Bounds(1, 1 << 16)] = 32
     output_noise: Annotated[float, Bounds(0.0, 1e3)] = 0.0
     johnson: bool = False
+    weight_noise: Annotated[float, Bounds(0.0, 1.0)] = 0.0
     read_noise: Literal["frozen", "fresh", "flicker"] = "frozen"
     vector_interval: Annotated[float, Quantity("s"), Bounds(0.0, 1e4)] = 0.0
     stuck_low: Annotated[float, Bounds(0.0, 0.5)] = 0.0
@@ -127,7 +130,7 @@ class Crossbar(Unit):
             self.outputs, self.age, self.temperature, self.compensation, self.calibration_reads,
             self.output_noise, self.johnson, self.stuck_low, self.stuck_high, self.seed,
             self.read_noise, self.profile, self.vector_interval or self.interval_seconds,
-            self.ir_drop, self.wear,
+            self.ir_drop, self.wear, self.weight_noise,
         )  # fmt: skip
 
     def statistics(self, values: bool) -> Mapping[str, Sequence[tuple[float, str]]]:

@@ -142,3 +142,45 @@ def test_calibration_has_a_time_of_its_own() -> None:
     assert (one.multiply(x)[5:] == later).all()
     error = np.linalg.norm(one.multiply(x) - x @ weights) / np.linalg.norm(x @ weights)
     assert error < 0.2
+
+
+@pytest.mark.parametrize(("scheme", "phases"), [
+    *((scheme, phases) for scheme in (Scheme(), Scheme(slices=2), Scheme(levels=8, slices=3))
+      for phases in (1, 2, 4)),
+    (Scheme(sign="offset"), 1), (Scheme(sign="offset"), 2),
+])  # fmt: skip
+@pytest.mark.parametrize(("bits", "top", "adc"), [
+    (8, 127, Adc(bits=12, range=32.0)), (8, 127, Adc(bits=0)), (15, 16383, Adc(bits=0)),
+])  # fmt: skip
+def test_weight_noise_has_one_deviation_for_every_weight(
+    scheme: Scheme, phases: int, bits: int, top: int, adc: Adc
+) -> None:
+    """sigma sqrt(sum x^2) of a slice's largest weight, zeros too, anew in every read; on the coarse grid and
+    the fine one alike."""
+    draw = np.random.default_rng(0)
+    weights, x = draw.integers(-127, 128, (32, 60)), draw.integers(-top, top + 1, (400, 32))
+    weights[:, 0], weights[0, 1:] = 0, 127
+    drive = replace(Drive(bits=bits), phases=phases)  # type: ignore[arg-type]
+    tile = Tile(device_named("ideal"), scheme, drive, adc, weight_noise=0.03)
+    block = Block(tile, weights, 127, top, False, Stream(0, ("t",)))
+    off, later = block.raw(x, 0) - x @ weights, block.raw(x, 400) - x @ weights
+    factors = np.sqrt(sum(np.asarray(factor) ** 2 for factor in block.split.factors))
+    scaled = off / (0.03 * np.sqrt((x**2).sum(axis=1))[:, None] * factors)
+    assert scaled.std() == pytest.approx(1.0, rel=0.015) and abs(scaled.mean()) < 0.02
+    assert scaled[:, 0].std() == pytest.approx(1.0, rel=0.12)
+    assert abs(np.corrcoef(off.ravel(), later.ravel())[0, 1]) < 0.03
+    assert abs(np.corrcoef(off[:-1].ravel(), off[1:].ravel())[0, 1]) < 0.03
+    assert block.fresh and not Block(replace(tile, weight_noise=0.0), weights, 127, top, False, Stream(0)).fresh
+
+
+def test_small_read_noise_keeps_its_variance_with_long_codes() -> None:
+    """Fifteen bits of input leave few for the variances, which are far below 1."""
+    draw = np.random.default_rng(0)
+    weights, x = draw.integers(-127, 128, (64, 50)), draw.integers(-16383, 16384, (200, 64))
+    tile = replace(Tile(PCM), drive=Drive(bits=15), adc=Adc(bits=0), read_noise="fresh", age=100.0)
+    block = Block(tile, weights, 127, 16383, False, Stream(0, ("t",)))
+    still = Block(replace(tile, device=PCM.with_effects(False, False, False)), weights, 127, 16383, False,
+                  Stream(0, ("t",)))  # fmt: skip
+    off = block.raw(x, 0) - still.raw(x, 0)
+    s2 = np.asarray(block.split.factors[0]) ** 2 * block.variance_of_reads[0][0]
+    assert (off / np.sqrt((x**2) @ s2)).std() == pytest.approx(1.0, rel=0.02)

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from accelsim.devices import Device, device_named, device_names
-from accelsim.devices.files import load_device
+from accelsim.devices.files import CONFIDENCES, load_device
+from accelsim.devices.pulses import pulses_names
 from accelsim.noise import Stream
 
 FITTED = {"g_max_us": 20.0, "read_s": 2.5e-7, "reference_s": 20.0,
@@ -85,3 +86,30 @@ def test_pulses_can_bring_a_cell_anywhere(device: Device) -> None:
     assert (device.verify_sigma(goal) >= 0).all() and device.verify_sigma(goal).shape == goal.shape
     low, high = device.temperatures
     assert low < 298.15 < high
+
+
+def test_what_programming_leaves_is_what_write_sigma_says(device: Device) -> None:
+    """Mean and deviation of 20,000 cells at targets where nothing is cut off at either end."""
+    for part in (0.35, 0.6, 0.8):
+        goal = np.full(20_000, device.g_min + part * (device.g_max - device.g_min))
+        made = device.program(goal, Stream(9)).conductance
+        sigma = float(device.write_sigma(goal[:1])[0])
+        assert made.std() == pytest.approx(sigma, rel=0.03, abs=1e-15)
+        assert made.mean() == pytest.approx(goal[0], abs=max(4 * sigma / 141.0, 1e-15), rel=2e-3)
+
+
+def test_every_read_has_the_deviation_that_read_sigma_says(device: Device) -> None:
+    cells = device.program(np.full(20_000, 0.6 * device.g_max), Stream(10))
+    for age in (0.0, 1e5):
+        off = device.read(cells, age, Stream(11)) - device.drifted(cells, age)
+        sigma = device.read_sigma(cells, age)
+        if not sigma.any():
+            assert not off.any()
+            continue
+        assert (off / sigma).std() == pytest.approx(1.0, rel=0.02)
+        assert (off / sigma).mean() == pytest.approx(0.0, abs=0.03)
+
+
+def test_names_of_pulses_and_confidence_are_known(device: Device) -> None:
+    assert device.pulses in ("", *pulses_names())
+    assert device.confidence in CONFIDENCES

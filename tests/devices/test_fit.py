@@ -14,7 +14,7 @@ from accelsim.cli.main import main
 from accelsim.config.measurements_file import load_measurements
 from accelsim.devices import device_named, kept, statistical
 from accelsim.devices.files import load_device
-from accelsim.devices.fit import Measurements, fit
+from accelsim.devices.fit import Fit, Measurements, fit
 from accelsim.errors import InputError
 from accelsim.noise import Stream
 
@@ -167,3 +167,85 @@ def test_deep_and_large_device_files_are_refused(text: str, tmp_path: Path) -> N
     path.write_text(text)
     with pytest.raises(InputError, match=r"JSON file|must be a number"):
         load_device(path)
+
+
+def cells_of(targets: np.ndarray, sigma: float, nu: float, nu_sd: float, read: float, times: list[float],
+             seed: int, floor: float | None = None, count: int = 60) -> str:  # fmt: skip
+    """A table of cells whose parameters are known, in uS; cells are called TARGET_NUMBER."""
+    draw, lines = np.random.default_rng(seed), ["cell,g_target_uS,t,g_uS"]
+    for i, target in enumerate(targets):
+        for j in range(count):
+            g, own = target + draw.normal(0, sigma), draw.normal(nu, nu_sd)
+            g = g if floor is None else max(g, floor)
+            lines += [f"{i}_{j},{target},{t},{g * (t / times[0]) ** -own + draw.normal(0, read):.4f}"
+                      for t in times]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def fitted(path: Path, text: str) -> Fit:
+    path.write_text(text)
+    return fit(load_measurements(path), 250e-9)
+
+
+def test_small_reads_below_0_are_fitted(tmp_path: Path) -> None:
+    """An offset of 0.15 uS at cells of 0.2 uS: what can be told is right, the rest is said."""
+    text = cells_of(np.array([0.2, 10.0, 20.0]), 0.1, 0.03, 0.005, 0.15, [20, 200, 2000], 4)
+    assert text.count(",-0.") > 10
+    found = fitted(tmp_path / "m.csv", text)
+    assert [e.value for e in found.programming] == pytest.approx([0.1] * 3, abs=0.04)
+    for estimate, true in zip(found.drift_mean, (0.03,) * 3, strict=True):
+        assert estimate.low - 0.01 <= true <= estimate.high + 0.01
+    assert [e.value for e in found.drift_sd] == pytest.approx([0.005] * 3, abs=0.002)
+    span = np.log(np.array([20, 200, 2000]) / 5e-7)
+    q = 0.15 * np.sqrt(np.mean(1.0 / span)) / np.array([0.2, 10.0, 20.0])
+    assert [e.value for e in found.read] == pytest.approx(q, rel=0.2)
+    assert len(found.notes) == 1 and "drift at 0.2 uS cannot be told" in found.notes[0]
+    assert "that of 10 uS is taken" in found.notes[0] and found.notes[0] in found.record("m", 1e-6)["source"]
+    assert found.residual == pytest.approx(1.0, abs=0.2)
+
+
+def test_one_read_a_cell_gives_the_error_of_programming(tmp_path: Path) -> None:
+    found = fitted(tmp_path / "m.csv", cells_of(np.linspace(2, 30, 8), 1.0, 0, 0, 0, [1.0], 0, 0.05))
+    assert np.mean([e.value for e in found.programming]) == pytest.approx(1.0, abs=0.1)
+    for part in (found.drift_mean, found.drift_sd, found.read):
+        assert all(e.value == 0.0 for e in part)
+    assert [note.split(" at ")[0] for note in found.notes] == ["drift", "the spread of drift", "read noise"]
+    assert all("2, 6, 10, 14, 18, 22, 26, 30 uS cannot be told" in note for note in found.notes)
+    twice = cells_of(np.array([5.0, 20.0]), 1.0, 0, 0, 0.3, [10.0], 1).splitlines()
+    noise = [f"{a.rsplit(',', 1)[0]},{float(a.rsplit(',', 1)[1]) + d:.4f}" for a, d in zip(
+        twice[1:], np.random.default_rng(3).normal(0, 0.3, 120), strict=True)]  # fmt: skip
+    found = fitted(tmp_path / "n.csv", "\n".join([*twice, *noise]) + "\n")
+    assert [e.value for e in found.programming] == pytest.approx([1.0, 1.0], rel=0.25)
+    assert all(e.value > 0 for e in found.read) and len(found.notes) == 2
+
+
+def test_two_reads_a_cell_have_a_drift(tmp_path: Path) -> None:
+    found = fitted(tmp_path / "m.csv", cells_of(np.array([5.0, 20.0]), 0.5, 0.05, 0, 0.01, [20, 2e5], 1))
+    assert [e.value for e in found.drift_mean] == pytest.approx([0.05, 0.05], abs=0.002)
+    assert [e.value for e in found.programming] == pytest.approx([0.5, 0.5], rel=0.25)
+
+
+def test_cells_may_be_called_anything(tmp_path: Path) -> None:
+    """Python reads 1_0 as 10: names of cells are names, so that 1_0 and 0_10 are two."""
+    text = cells_of(np.linspace(2, 30, 8), 0.8, 0.05, 0.01, 0, [20, 200, 2000, 20000, 200000], 2, 0.1)
+    found = fitted(tmp_path / "m.csv", text)
+    assert np.mean([e.value for e in found.programming]) == pytest.approx(0.8, abs=0.06)
+    assert found.programming[0].value == pytest.approx(0.8, abs=0.2)
+    assert np.mean([e.value for e in found.drift_mean]) == pytest.approx(0.05, abs=0.002)
+    assert np.mean([e.value for e in found.drift_sd]) == pytest.approx(0.01, abs=0.001)
+    assert max(e.value for e in found.read) < 1e-4 and found.notes == []
+    named = text.replace("\n3_", "\ncell three of die A ")
+    other = fitted(tmp_path / "n.csv", named)
+    assert other.programming == found.programming
+
+
+@pytest.mark.parametrize(("row", "said"), [
+    ("0_0,0.2,20,-25", "further below 0 than the largest target"), ("0_0,0.2,20,1_0", "is no number"),
+    ("0_0,0.2,20,nan", "is no number"), (",0.2,20,1", "has no name of its cell"),
+    ("0_0,0.2,20,20000", "looks like microsiemens"), ("0_0,-0.2,20,1", "outside"),
+])  # fmt: skip
+def test_what_is_no_read_is_refused(row: str, said: str, tmp_path: Path) -> None:
+    text = cells_of(np.array([0.2, 10.0, 20.0]), 0.1, 0.03, 0.005, 0.15, [20, 200, 2000], 4)
+    with pytest.raises(InputError, match=said) as stop:
+        fitted(tmp_path / "m.csv", text + row + "\n")
+    assert stop.value.problems[0].line == len(text.splitlines()) + 1

@@ -21,7 +21,7 @@ FREE = {
                    "units.tiles.drive.mean=0.2", "units.tiles.drive.rms=0.4", "units.tiles.device=hermes_two",
                    "units.tiles.cells.levels=7", "units.tiles.cells.scaling=format",
                    "units.tiles.cells.fill=in_turn", "units.tiles.writing.energy=1 pJ",
-                   "units.tiles.output_noise=0.1", "units.tiles.johnson=false",
+                   "units.tiles.output_noise=0.1", "units.tiles.johnson=false", "units.tiles.weight_noise=0.01",
                    "units.tiles.read_noise=fresh", "units.tiles.vector_interval=1 us",
                    "units.tiles.stuck_low=0.01", "units.tiles.stuck_high=0.01",
                    "units.tiles.age=1 day", "units.tiles.temperature=300 K", "units.tiles.seed=3",
