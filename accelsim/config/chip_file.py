@@ -261,16 +261,35 @@ class ChipReader(Reader):
                            f"has {count} units of kind {kind}",
                            "give one mac_array, one crossbar, or one of each")  # fmt: skip
                 break
+        used: set[str] = set()
         for name, unit in units.items():
             for key in ("input", "weight", "output", "memory"):
                 target = getattr(unit, key, None)
                 if isinstance(target, str):
+                    used.add(target)
                     self.memory_use(items, memories, name, key, target)
+        if not any(part is None for part in units.values()):
+            self.idle(items, memories, used, units)
         self.formats(values, items)
         for name, unit in units.items():
             if isinstance(unit, Crossbar):
                 self.problems += check_crossbar(
                     unit, values, lambda *path, name=name: self.place_of(items, "units", name, *path))
+
+    def idle(self, items: dict[str, tuple[Place, Node]], memories: dict[str, Any], used: set[str],
+             units: dict[str, Any]) -> None:  # fmt: skip
+        """Note memories that no unit uses and clocks that drive nothing: what serves nothing is a mistake."""
+        for name in memories:
+            if name not in used:
+                self.wrong("chip.idle", items["memories"][1].value[name][0], f"memories.{name}",
+                           f"memory {name} serves nothing",
+                           "name it as input, weight, output or memory of a unit, or leave it out")  # fmt: skip
+        driven = {getattr(part, "clock", None) for part in (*units.values(), *memories.values())}
+        clocks = items["clocks"][1].value if "clocks" in items else {}
+        for name in clocks if isinstance(clocks, dict) and None not in memories.values() else ():
+            if name not in driven:
+                self.wrong("chip.idle", clocks[name][0], f"clocks.{name}", f"clock {name} drives nothing",
+                           "name it as clock of a unit or a memory, or leave it out")  # fmt: skip
 
     def memory_use(self, items: dict[str, tuple[Place, Node]], memories: dict[str, Any], unit: str,
                    key: str, target: str) -> None:  # fmt: skip

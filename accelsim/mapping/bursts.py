@@ -53,13 +53,10 @@ class Regions:
 
     def ordered(self, axes: Ints) -> Regions:
         """With the axes in another order, (operands, 4)."""
-        return Regions(
-            *(
-                np.take_along_axis(table, axes, 1)
-                for table in (self.offset, self.extent, self.dims)
-            ),
-            self.bits,
+        offset, extent, dims = (
+            np.take_along_axis(table, axes, 1) for table in (self.offset, self.extent, self.dims)
         )
+        return Regions(offset, extent, dims, self.bits)
 
     def bursts(self, burst: int) -> Ints:
         """Bursts of ``burst`` bytes that each moves."""
