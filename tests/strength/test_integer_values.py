@@ -82,7 +82,8 @@ def test_global_average(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["add", "multiply"])
 @pytest.mark.parametrize("zeros", [(0, 0, 0), (3, -17, 5)])
-def test_sums_and_products_of_what_codes_stand_for(kind: str, zeros: tuple[int, int, int], tmp_path: Path) -> None:
+def test_sums_and_products_of_what_codes_stand_for(kind: str, zeros: tuple[int, int, int],
+                                                   tmp_path: Path) -> None:  # fmt: skip
     """Within half a code, and a little for the factors' 20 (sums) or 23 (products) bits."""
     op = operator(tmp_path, PAIR, kind)
     rng = np.random.default_rng(6)

@@ -93,7 +93,8 @@ def test_banks_share_out_size_and_leak_each() -> None:
     assert found["input_buffer", "leakage_second"].joules == pytest.approx(4 * bank.leakage, rel=1e-12)
     assert found["input_buffer", "read_bit"].joules == pytest.approx(bank.read / 64, rel=1e-12)
     assert found["input_buffer", "write_bit"].joules == pytest.approx(bank.write / 64, rel=1e-12)
-    assert area(chip)[[row.unit for row in area(chip)].index("input_buffer")].area == pytest.approx(4 * bank.area)
+    (row,) = [row for row in area(chip) if row.unit == "input_buffer"]
+    assert row.area == pytest.approx(4 * bank.area, rel=1e-12)
 
 
 def test_converters_shared_by_columns() -> None:

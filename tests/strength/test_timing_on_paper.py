@@ -117,7 +117,8 @@ def test_a_second_set_of_weights_hides_the_preload(depth: int, tmp_path: Path) -
     """Two tiles of 32 x 32 weights on 32 rows of input: with one set of registers each preload stands between
     the products, with two only the first does."""
     chip = accelsim.load_chip("int8_edge", [
-        f"units.array.stationary_depth={depth}", "memories.dram.bandwidth=400 GB/s", "memories.dram.latency=0 ns",
+        f"units.array.stationary_depth={depth}", "memories.dram.bandwidth=400 GB/s",
+        "memories.dram.latency=0 ns",
         "units.dma.setup=0", "memories.dram.efficiency=1"])  # fmt: skip
     found = accelsim.run(chip, tile(tmp_path, 64, 32, 64))
     preload = next(row for row in found.units if row.name == "array.preload")
