@@ -120,7 +120,8 @@ def test_what_verify_accepts_lies_in_its_window() -> None:
                                           + 0.5e-6 * found.reads.sum(), rel=1e-12)  # fmt: skip
     assert found.joules == pytest.approx(5e-12 * found.pulses.sum() + 70e-12 * found.resets.sum(), rel=1e-12)
     assert (found.reads[~found.failed] == found.pulses[~found.failed] + 1).all()
-    wider = program_and_verify(replace(model, margin=2 * model.margin), device, goal, Stream(2), read_noise=False)
+    model = replace(model, margin=2 * model.margin)
+    wider = program_and_verify(model, device, goal, Stream(2), read_noise=False)
     assert wider.pulses.sum() < found.pulses.sum()
 
 
@@ -130,7 +131,8 @@ def test_codes_of_a_converter(bits: int) -> None:
     converter = Converter(bits, 1.5)
     top = 2 ** (bits - 1) - 1
     assert converter.top == top and converter.step == 1.5 / top
-    values = np.concatenate([np.linspace(-2.0, 2.0, 801), (np.arange(-top - 1, top + 1) + 0.5) * converter.step])
+    middles = (np.arange(-top - 1, top + 1) + 0.5) * converter.step
+    values = np.concatenate([np.linspace(-2.0, 2.0, 801), middles])
     for value, code, over in zip(values.tolist(), converter.codes(values).tolist(),
                                  converter.clipped(values).tolist(), strict=True):  # fmt: skip
         exact = round(Fraction(value / converter.step))
