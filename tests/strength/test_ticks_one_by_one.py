@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -85,7 +86,7 @@ def test_rules_of_a_timeline(seed: int) -> None:
                       key=lambda i: (line.issue[i], line.release[i], line.end[i]))  # fmt: skip
         ends = [int(line.end[i]) for i in mine]
         assert ends == sorted(ends)
-        for a, b in zip(mine, mine[1:], strict=False):
+        for a, b in pairwise(mine):
             assert line.issue[b] >= line.release[a]
 
 
