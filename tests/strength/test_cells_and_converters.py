@@ -18,7 +18,7 @@ from accelsim.devices.levels import error_spaced, evenly_spaced, nearest
 from accelsim.devices.pulses import program_and_verify, pulses_named
 from accelsim.devices.wear import Wear, wear_named, wear_names
 from accelsim.noise import Stream
-from accelsim.results.breakdown import percentages
+from accelsim.results.rounding import percentages
 
 
 def test_even_levels() -> None:
