@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import accelsim
+from accelsim.numerics.gemm import largest
 from accelsim.numerics.quantize import Quantization, affine
 from accelsim.numerics.vector import divided, elementwise, pool
 from accelsim.workload import VectorOperator
@@ -122,3 +123,9 @@ def test_a_range_is_widened_to_hold_zero(low: float, high: float, name: str) -> 
     assert np.abs(found.decode(found.encode(x)) - x).max() <= float(found.scale) * (1 + 1e-9)
     beyond = found.encode(np.array([min(low, 0) - span, max(high, 0) + span]))
     assert beyond.tolist() == [record.minimum, record.maximum]
+
+
+@pytest.mark.parametrize("values", [[-7, 3], [5, -2], [-9], [0, 0], [4, 8]])
+def test_the_largest_magnitude_of_either_sign(values: list[int]) -> None:
+    assert largest(np.array(values)) == max(abs(value) for value in values)
+    assert largest(np.zeros((0, 3), np.int64)) == 0
