@@ -15,7 +15,7 @@ from accelsim.analog.converters import Converter, convert, convert_plain
 from accelsim.devices import device_named
 from accelsim.devices.flicker import Flicker
 from accelsim.devices.levels import error_spaced, evenly_spaced, nearest
-from accelsim.devices.pulses import program_and_verify, pulses_named
+from accelsim.devices.pulses import program_and_verify, pulses_named, staircase
 from accelsim.devices.wear import Wear, wear_named, wear_names
 from accelsim.noise import Stream
 from accelsim.results.rounding import percentages
@@ -181,3 +181,12 @@ def test_percentages_add_up() -> None:
             order = sorted(zip(exact, found, strict=True))
             assert all(a[1] <= b[1] for a, b in pairwise(order))
     assert percentages([0.0, 0.0]) == [0.0, 0.0] and percentages([1, 1, 1], 0) == [34.0, 33.0, 33.0]
+
+
+def test_a_step_of_a_staircase_differs_from_cell_to_cell() -> None:
+    """The first pulse from nothing moves each cell by the mean step times its own slope, no other noise."""
+    model = replace(pulses_named("staircase"), move=(0.0, 0.0), reset=(0.0, 0.0), slope=0.2)
+    assert model.staircase is not None
+    first = staircase(model, 1, 40_000, Stream(4))[1]
+    assert first.mean() == pytest.approx(model.staircase[0], rel=0.01)
+    assert first.std() == pytest.approx(0.2 * model.staircase[0], rel=0.02)
