@@ -23,7 +23,8 @@ SPEED = frozenset({
 #: calls whose arguments are words for people, bounds of a file's fields, or types
 WORDS = frozenset({
     "Problem", "InputError", "ConservationError", "ValueError", "LookupError", "TypeError", "KeyError",
-    "Bounds", "Quantity", "Annotated", "Literal", "field", "_refused", "wrong", "refuse", "unknown", "isinstance", "cast",
+    "Bounds", "Quantity", "Annotated", "Literal", "field", "_refused", "wrong", "refuse", "unknown",
+    "isinstance", "cast",
     "lru_cache", "dataclass", "print", "echo", "TypeVar", "errstate"})  # fmt: skip
 
 SWAPS: dict[type[ast.operator], type[ast.operator]] = {

@@ -55,13 +55,13 @@ def test_files() -> dict[str, dict[str, int]]:
 
 def nearest_first(file: str) -> list[str]:
     """All test files, those nearest to a module (file below accelsim/) first: what is called like it, then
-    by the number of imports between, two less in the folder of its part."""
+    by the number of imports between, two less in the folder of its part or where the module is imported."""
     name = "accelsim." + file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
     part, stem = file.split("/")[0].removesuffix(".py"), Path(file).stem
 
     def rank(test: str) -> tuple[int, int, str]:
         away = test_files()[test].get(name, FAR)
-        own = part in Path(test).parts[:-1]
+        own = part in Path(test).parts[:-1] or away <= 1
         called = f"test_{stem}" == Path(test).stem and (own or stem not in ("base", "files", "library"))
         return away - 2 * own - FAR * called, -own, test
 
