@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     from accelsim.comparison import compare
 
 
+def __dir__() -> list[str]:
+    """What a user finds here: __all__ and the parts whose own functions are called."""
+    return sorted({*__all__, *_PARTS, "__doc__", "__file__", "__name__", "__path__"})
+
+
 def __getattr__(name: str) -> Any:
     """Public functions, imported when first used so that starting up costs nothing."""
     from importlib import import_module

@@ -105,6 +105,18 @@ def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False
     return config.load_workload(shipped.find("workload", path), batch)
 
 
+def load_workload_for(path: str | Path, batch: int | None, held: int | None, gemm: bool = False,
+                      dims: Mapping[str, int] | None = None) -> Workload:
+    """load_workload for arrays of inputs that hold so many images or rows (None: no arrays): they set the batch
+    where none is given, unless the workload's first input has as many as it is written."""
+    if batch is None and held is not None and not str(path).endswith(".onnx"):
+        written = load_workload(path, None, gemm, dims)
+        first = next((spec.shape[0] for spec in written.tensors.values() if spec.role == "input"), held)
+        if first == held:
+            return written
+    return load_workload(path, batch if batch is not None else held, gemm, dims)
+
+
 def run(
     chip: Chip,
     workload: Workload,

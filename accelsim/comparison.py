@@ -56,7 +56,7 @@ def compare(
         return api.values_of(result, chip, inputs or {}, labels)
 
     found = sides.compare(
-        made, run, values, inputs, batch_of(work), ages, temperatures, programmings
+        made, run, values, inputs, work.inferences, ages, temperatures, programmings
     )
     if by:
         found.matched = _matched(found, by, work, inputs, run)
@@ -83,11 +83,6 @@ def wanted(match: str | Sequence[str]) -> tuple[str, ...]:
                 Problem("match.twice", f"{name} stands twice", "keep one", file="--match")
             )
     return tuple(listed)
-
-
-def batch_of(workload: Workload) -> int:
-    """Images or rows of a run."""
-    return next(int(spec.shape[0]) for spec in workload.tensors.values() if spec.role == "input")
 
 
 def _matched(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
+FORMAT = 1  # version of the form of chip, workload, sweep, device and format files
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +35,15 @@ def with_defaults(item: T, names: Iterable[str]) -> T:
     made = {f.name: f.default
             for f in dataclasses.fields(item) if f.name in wanted}  # type: ignore[arg-type]
     return dataclasses.replace(item, **made)  # type: ignore[type-var]
+
+
+def wrong_version(value: object) -> tuple[str, str] | None:
+    """What is wrong with a file's key ``format`` (None: it has none) and what to write, if anything."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        return f"is {value!r:.40}, no version of a file", "write format: 1"
+    if value > FORMAT:
+        return (f"is {value}: a newer accelsim wrote this file, this one reads up to {FORMAT}",
+                "use that accelsim, or make the file anew")
+    return None

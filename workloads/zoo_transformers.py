@@ -25,6 +25,8 @@ class Network:
     source: str
     inputs: dict[str, tuple[int, ...]]
     constants: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    batch: int = 1
+    tokens: int = 0
     lines: list[str] = field(default_factory=list)
 
     def vector(self, name: str, kind: str, *sources: str, **keys: object) -> str:
@@ -74,6 +76,7 @@ class Network:
             return ", ".join(f"{name}: {list(shape)}" for name, shape in of.items())
 
         head = [f"name: {self.name}", f"description: {self.description}", f"source: {self.source}",
+                f"batch: {self.batch}", *([f"tokens: {self.tokens}"] if self.tokens else []),
                 f"inputs: {{{shapes(self.inputs)}}}"]  # fmt: skip
         if self.constants:
             head.append(f"constants: {{{shapes(self.constants)}}}")
@@ -131,7 +134,7 @@ def bert_base(rows: int = 128) -> Network:
     """Devlin et al., NAACL 2019, with the pooler."""
     net = Network("bert_base", f"BERT-base, {rows} tokens, with the pooler",
                   "Devlin et al., NAACL 2019, section 3", {"tokens": (rows,), "segments": (rows,)},
-                  {"words": (30522, 768), "positions": (512, 768), "types": (2, 768)})  # fmt: skip
+                  {"words": (30522, 768), "positions": (512, 768), "types": (2, 768)}, tokens=rows)  # fmt: skip
     net.vector("word", "gather", "words", "tokens", shape=[rows, 768])
     net.vector("position", "slice", "positions", shape=[rows, 768])
     net.vector("type", "gather", "types", "segments", shape=[rows, 768])
@@ -149,7 +152,8 @@ def gpt2(rows: int, past: int) -> Network:
     name = "gpt2_decode" if past else "gpt2_prefill"
     what = f"one token after {past}" if past else f"{rows} tokens at once"
     net = Network(name, f"GPT-2 small, {what}", "Radford et al., 2019, table 2; 12 layers of width 768",
-                  {"tokens": (rows,)}, {"words": (50257, 768), "positions": (1024, 768)})  # fmt: skip
+                  {"tokens": (rows,)}, {"words": (50257, 768), "positions": (1024, 768)},
+                  tokens=rows)  # fmt: skip
     net.vector("word", "gather", "words", "tokens", shape=[rows, 768])
     net.vector("position", "slice", "positions", shape=[rows, 768])
     x = net.vector("embedded", "add", "word", "position")
@@ -167,7 +171,7 @@ def llama_7b(rows: int, past: int) -> Network:
     name = "llama_7b_decode" if past else "llama_7b_prefill"
     what = f"one token at a context of {past + rows}" if past else f"{rows} tokens at once"
     net = Network(name, f"LLaMA-7B, {what}", "Touvron et al., arXiv 2302.13971, table 2",
-                  {"tokens": (rows,)}, {"words": (32000, 4096)})  # fmt: skip
+                  {"tokens": (rows,)}, {"words": (32000, 4096)}, tokens=rows)  # fmt: skip
     x = net.vector("embedded", "gather", "words", "tokens", shape=[rows, 4096])
     for layer in range(32):
         part = f"layer{layer}"
@@ -194,7 +198,7 @@ def transformer_base(source: int = 64, target: int = 64) -> Network:
     net = Network("transformer_base", f"Transformer-base for translation, {source} tokens to {target}",
                   "Vaswani et al., NIPS 2017, table 3, base; 37,000 shared word pieces",
                   {"source_tokens": (source,), "target_tokens": (target,), "source_places": (source, 512),
-                   "target_places": (target, 512)}, {"words": (37000, 512)})  # fmt: skip
+                   "target_places": (target, 512)}, {"words": (37000, 512)}, tokens=target)  # fmt: skip
     ends = []
     for side, rows in (("source", source), ("target", target)):
         net.vector(f"{side}_words", "gather", "words", f"{side}_tokens", shape=[rows, 512])
@@ -211,7 +215,7 @@ def speech_lstm(steps: int = 21, batch: int = 1) -> Network:
     a projection to 256, 32,000 states; 260 inputs, unrolled over 21 frames."""
     net = Network("speech_lstm", f"bidirectional LSTM acoustic model, {steps} frames",
                   "Zhang et al., ICASSP 2019, arXiv 1904.04956, section 4",
-                  {"frames": (steps * batch, 260)}, {"zeros": (batch, 512)})  # fmt: skip
+                  {"frames": (steps * batch, 260)}, {"zeros": (batch, 512)}, batch=batch)  # fmt: skip
     x = "frames"
     for layer in range(6):
         states: dict[str, list[str]] = {}

@@ -75,7 +75,7 @@ class Precision:
     weight: str = "int8"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Chip:
     """What computes. clocks: name -> Hz (int). memories: by name. units: by name, one Dma, one
     VectorUnit, and a MacArray, a Crossbar, or both. weights: "cold" (every run fetches them) or "resident"."""
@@ -92,6 +92,13 @@ class Chip:
     source: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
     _memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        """In one line: what it is made of."""
+        units = ", ".join(f"{name} ({unit.kind})" for name, unit in list(self.units.items())[:4])
+        more = f" and {len(self.units) - 4} more" if len(self.units) > 4 else ""
+        return (f"<Chip {self.name!r:.80}: {units:.160}{more}; {len(self.memories)} memories; "
+                f"{self.technology.node * 1e9:g} nm, {self.technology.voltage:g} V>")
 
     @property
     def mac_array(self) -> MacArray | None:

@@ -99,9 +99,7 @@ def command(
         quantities(temperatures, "K", "--temperatures"),
     )
     arrays = load_arrays(input_file)
-    if batch is None and arrays:
-        batch = batch_of(arrays)
-    work = api.load_workload(workload, batch)
+    work = api.load_workload_for(workload, batch, batch_of(arrays) if arrays else None)
     inputs, labels = inputs_of(arrays, work) if arrays else (None, None)
     found = comparison.compare(
         _chips(chips, overrides),
@@ -132,6 +130,7 @@ def _chips(names: tuple[str, ...], overrides: tuple[str, ...]) -> list[Any]:
     """The chips; an override goes to every chip that has its key, and to at least one."""
     from accelsim import api
     from accelsim.errors import InputError
+    from accelsim.results.labels import with_own_names
 
     made, failed, used = [], [], set()
     for name in names:
@@ -149,7 +148,7 @@ def _chips(names: tuple[str, ...], overrides: tuple[str, ...]) -> list[Any]:
         made.append(api.load_chip(name, taken))
     if set(overrides) - used:
         raise failed[0]
-    return made
+    return with_own_names(made)
 
 
 def show(found: Comparison) -> None:

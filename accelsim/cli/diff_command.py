@@ -36,6 +36,7 @@ def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) ->
     a, b = load_run(run_a), load_run(run_b)
     for letter, run in (("A", a), ("B", b)):
         click.echo(f"{letter}: {run.workload.name} on {run.chip.name} ({run.folder})")
+    _keys(a, b)
     _cycles(a, b, terms)
     _joules(a, b, terms)
     _commands(a, b)
@@ -44,6 +45,16 @@ def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) ->
 
         files.write_folder(waterfall_csv(a, b), out, force, lambda folder: draw_waterfall(a, b, folder))
         click.echo(f"written to {out}")
+
+
+def _keys(a: Result, b: Result) -> None:
+    """Keys of the chip files that differ: what the rest follows from."""
+    from accelsim.results.difference import changed_keys
+
+    found = changed_keys(a.chip, b.chip)
+    click.echo("\nthe chips have equal keys" if not found else f"\nkeys of the chip that differ: {len(found)}")
+    for key, before, after in found:
+        click.echo(f"  {key}: {before} -> {after}")
 
 
 def _cycles(a: Result, b: Result, terms: int) -> None:

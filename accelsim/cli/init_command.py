@@ -43,6 +43,8 @@ def command(name: str, template: str, force: bool) -> None:
     kind, source = TEMPLATES[template]
     text = shipped.find(kind, source).read_text(encoding="utf-8")
     text = re.sub(rf"(?m)^name: {source}$", f"name: {_written(path.stem)}", text)
+    if kind == "sweep":  # what the shipped one found is not known of a changed one
+        text = re.sub(r"(?m)^answer:.*(?:\n[ \t]+.*)*\n", "", text)
     schema = path.with_name(f"accelsim-{kind}.schema.json")
     line = f"# yaml-language-server: $schema={schema.name}\n"
     write_new(path, line + text, force)

@@ -64,12 +64,11 @@ class Quantisation:
         self.arrays = {} if self.picture is not None else load_arrays(input_file)
         self.sampled = load_arrays(samples)
 
-    def batch(self, given: int | None) -> int | None:
-        """The batch: as given, else that of the inputs."""
+    @property
+    def held(self) -> int | None:
+        """Images or rows of the inputs, None without inputs."""
         from accelsim.config.inputs_file import batch_of
 
-        if given is not None:
-            return given
         return 1 if self.picture is not None else batch_of(self.arrays) if self.arrays else None
 
     def applied(self, workload: Any) -> Any:

@@ -79,11 +79,10 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
         run_reports(chip, workload, gemm, out, force)
         return
     asked = Quantisation(input_file, **quantisation)
-    batch = asked.batch(batch)
     made_chip = api.load_chip(chip, overrides)
     if point is not None:
         made_chip = at_point(made_chip, point)
-    made_workload = asked.applied(api.load_workload(workload, batch, gemm, dims_of(dims)))
+    made_workload = asked.applied(api.load_workload_for(workload, batch, asked.held, gemm, dims_of(dims)))
     mappings = None
     if mapping_file is not None:
         from accelsim.config.mapping_file import load_mappings

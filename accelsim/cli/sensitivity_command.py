@@ -52,7 +52,7 @@ def command(chip: str, workload: str, input_file: str, narrow: int, batch: int |
     if out is not None:
         refuse_occupied(Path(out), force)
     asked = Quantisation(input_file, **quantisation)
-    work = asked.applied(api.load_workload(workload, asked.batch(batch), dims=dims_of(dims)))
+    work = asked.applied(api.load_workload_for(workload, batch, asked.held, dims=dims_of(dims)))
     inputs, labels = asked.inputs(work)
     made = api.load_chip(chip, overrides)
     said: list[str] = []

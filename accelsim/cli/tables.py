@@ -89,9 +89,12 @@ def _totals(result: Result) -> None:
     if beside:
         more = f" and {len(beside) - 3} more" if len(beside) > 3 else ""
         click.echo(f"  above 100 %: {', '.join(beside[:3])}{more} worked beside operators that ended before")
+    each = 1e6 * result.joules / result.workload.inferences
+    click.echo(_rates(result, "one by one", result.seconds)
+               + f"; {column([each], decimals_of(each))[-1]} uJ an inference")
     if result.steady_seconds is not None:
-        click.echo(f"back to back: a run every {result.steady_seconds * 1e3:.4g} ms, "
-                   f"{1 / result.steady_seconds:,.4g} a second")  # fmt: skip
+        click.echo(_rates(result, f"back to back, a run every {result.steady_seconds * 1e3:.4g} ms",
+                          result.steady_seconds))
     if result.search is not None:
         report = result.search
         click.echo(
@@ -123,6 +126,15 @@ def _totals(result: Result) -> None:
     for note in result.assumptions:
         click.echo(f"  assumes: {note}")
     show_unused(result.chip, result.workload)
+
+
+def _rates(result: Result, how: str, seconds: float) -> str:
+    """Inferences and tokens a second."""
+    work = result.workload
+    count = f"{work.inferences:,} inference{'s' * (work.inferences != 1)}"
+    tokens = f", {work.tokens / seconds:,.4g} tokens a second" if work.tokens and seconds else ""
+    return (f"{how}: {count} a run, {work.inferences / seconds if seconds else 0.0:,.4g} inferences a second"
+            + tokens)
 
 
 def show_noise(result: Result) -> None:

@@ -14,6 +14,7 @@ from accelsim.config.crossbar_rules import check_crossbar
 from accelsim.config.overrides import apply_overrides
 from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import Reader
+from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.devices import kept
 from accelsim.energy.rows import families
@@ -26,7 +27,7 @@ from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 from accelsim.units.vector_unit import VectorUnit
 
-KEYS = ("name", "description", "technology", "clocks", "operating_points", "precision", "weights",
+KEYS = ("format", "name", "description", "technology", "clocks", "operating_points", "precision", "weights",
         "memories", "units")  # fmt: skip
 REQUIRED = ("name", "technology", "clocks", "memories", "units")
 MEMORY_KINDS: dict[str, Any] = {"sram": Sram, "dram": Dram}
@@ -85,6 +86,7 @@ class ChipReader(Reader):
         if items is None:
             return None, self.problems
         self.keys(items, KEYS, "", REQUIRED, self.root.place)
+        version_of(self, items)
 
         def part(key: str) -> Node | None:
             return items[key][1] if key in items else None

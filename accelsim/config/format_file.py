@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from accelsim.config.reader import Reader
+from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.errors import InputError
 from accelsim.fields import Bounds
@@ -69,7 +70,8 @@ class _FormatReader(Reader):
         if items is not None:
             kind: Any = (_Codebook if "values" in items else
                          _Fixed if "integer_bits" in items or "fraction_bits" in items else _Float)  # fmt: skip
-            record = self.build(kind, root, "")
+            version_of(self, items)
+            record = self.build(kind, root, "", extra=("format",))
             if record is not None:
                 self.name(record.name, items)
                 make: Any = {_Float: self.float, _Fixed: self.fixed, _Codebook: self.codebook}[kind]

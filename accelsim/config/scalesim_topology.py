@@ -49,7 +49,7 @@ class _Reader:
         self.operators: list[MacOperator] = []
         self.tensors: dict[str, TensorSpec] = {}
         self.used: dict[str, int] = {}
-        self.batches = False
+        self.batches, self.batch = False, 1
         self.columns = list(range(1, len(self.names) + 1))  # of the numbers, in the order of names
 
     def wrong(self, code: str, message: str, fix: str, line: _Line, cell: int = 0) -> None:
@@ -78,7 +78,7 @@ class _Reader:
             raise InputError(self.problems)
         name = Path(self.source).stem
         return Workload(name, tuple(self.operators), self.tensors, f"SCALE-Sim topology {name}",
-                        source=self.source, notes={"unused": self.notes})  # fmt: skip
+                        source=self.source, notes={"unused": self.notes}, batch=self.batch)  # fmt: skip
 
     def header(self, line: _Line) -> None:
         """The first line is never a layer; what it names decides about columns' order, a stride for each axis
@@ -135,7 +135,7 @@ class _Reader:
                 self.notes.append(f"line {line.number}: sparsity {cell} is not modelled, the layer "
                                   "is simulated dense")  # fmt: skip
             elif self.batches and place == 0 and (found := whole_number(cell, 1, 65536)):
-                batch = found
+                self.batch = max(self.batch, batch := found)
             else:
                 self.notes.append(f"line {line.number}: {cell!r} after the strides has no meaning")
         return batch

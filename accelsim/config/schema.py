@@ -9,6 +9,7 @@ from accelsim.chip import Precision, Technology
 from accelsim.config import chip_file, workload_file
 from accelsim.config.quantities import example
 from accelsim.config.reader import FieldRule, rules_of
+from accelsim.config.versions import RULE
 from accelsim.energy.rows import families
 from accelsim.formats import FORMAT_NAMES
 
@@ -53,7 +54,7 @@ def chip_schema() -> dict[str, Any]:
     clock = {"type": ["string", "number"], "description": "a frequency like 1 GHz"}
     named = {"type": "object", "additionalProperties": clock}
     sections = {
-        "name": {"type": "string"}, "description": {"type": "string"}, "technology": technology,
+        "format": RULE, "name": {"type": "string"}, "description": {"type": "string"}, "technology": technology,
         "clocks": named,
         "operating_points": {"type": "object", "additionalProperties": {
             "type": "object", "properties": {"voltage": {"type": "string"}, "clocks": named},
@@ -105,10 +106,10 @@ def workload_schema() -> dict[str, Any]:
         "formats": {"type": "object", "additionalProperties": text},
         "chip": {"type": "object", "properties": {"name": text, "digest": text},
                  "additionalProperties": False}}}  # fmt: skip
-    sections = {"name": text, "description": text, "source": text, "values": text, "recorded": recorded,
+    sections = {"format": RULE, "batch": whole, "tokens": whole,
+                "name": text, "description": text, "source": text, "values": text, "recorded": recorded,
                 "inputs": {"type": "object", "additionalProperties": shape},
                 "constants": {"type": "object", "additionalProperties": shape},
-                "integers": {"type": "object", "additionalProperties": text},
                 "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
                 "integers": {"type": "object",
                              "additionalProperties": {"enum": list(workload_file.INTEGERS)}},

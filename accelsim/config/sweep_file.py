@@ -14,12 +14,14 @@ from accelsim.config.sweep_combinations import BATCH, TooMany, combinations
 from accelsim.config.sweep_overrides import override_sweep
 from accelsim.config.sweep_settings import LARGEST_SEED, MOST_REPEATS, SettingsReader
 from accelsim.config.sweep_works import WorkReader
+from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, parse_yaml, read_text
 from accelsim.devices import device_named
 from accelsim.errors import InputError, Problem
 from accelsim.store.spec import Plain, SweepSpec
 
-KEYS = ("name", "question", "answer", "bases", "workloads", "vary", "exclude", "sample", "search", "measures",
+KEYS = ("format", "name", "question",
+        "answer", "bases", "workloads", "vary", "exclude", "sample", "search", "measures",
         "values", "seed", "repeats", "constraints", "objectives", "execution")  # fmt: skip
 REQUIRED = ("name", "bases", "workloads")
 
@@ -50,6 +52,7 @@ class SweepReader(Reader):
         if items is None:
             raise InputError(self.problems)
         self.keys(items, KEYS, "", REQUIRED, self.root.place)
+        version_of(self, items)
 
         def part(key: str) -> Node | None:
             return items[key][1] if key in items else None

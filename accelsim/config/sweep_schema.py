@@ -15,6 +15,7 @@ from accelsim.config.sweep_settings import (
     MOST_SAMPLES,
     SAMPLINGS,
 )
+from accelsim.config.versions import RULE
 from accelsim.store.measures import GROUPS, MAIN, MEASURES
 
 TEXT = {"type": "string"}
@@ -56,7 +57,7 @@ def sweep_schema() -> dict[str, Any]:
                       seed=_whole(0, LARGEST_SEED))  # fmt: skip
     work = _object(("workload",), workload=TEXT, batch=_one_or_more(batch))
     sections = {
-        "name": TEXT, "question": TEXT, "answer": {"type": ["string", "null"]},
+        "format": RULE, "name": TEXT, "question": TEXT, "answer": {"type": ["string", "null"]},
         "bases": {"type": "object", "minProperties": 1, "additionalProperties": {
             "anyOf": [TEXT, _object(chip=TEXT, base=TEXT, set=SETS)]}},
         "workloads": _list({"anyOf": [TEXT, work]}), "vary": _list(axis),

@@ -116,6 +116,9 @@ def work_digest(work: Workload) -> str:
     tensors = [[name, {key: value for key, value in dataclasses.asdict(spec).items() if key != "holds"}]
                for name, spec in sorted(work.tensors.items())]  # fmt: skip
     total = hashlib.sha256(canonical(json.loads(json.dumps([plain, tensors], default=str))).encode())
+    first = next((spec.shape[0] for spec in work.tensors.values() if spec.role == "input"), 1)
+    if work.inferences != first or work.tokens:  # else they follow from the tensors
+        total.update(f"{work.inferences} {work.tokens}".encode())
     if work.values is not None:
         total.update(Path(work.values).read_bytes())
     return total.hexdigest()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from accelsim.config.overrides import apply_overrides
 from accelsim.config.reader import said
+from accelsim.config.trace_batch import with_batch
 from accelsim.config.trace_vectors import COMMON, VectorReader, keys_of, required_of
+from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.errors import InputError
 from accelsim.formats import FORMATS, Integer, get
@@ -16,7 +18,8 @@ from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
 from accelsim.workload.integers import by_readers, with_integers
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
-KEYS = ("name", "description", "source", "values", "inputs", "constants", "outputs", "operators", "integers",
+KEYS = ("format", "name", "description", "source", "values", "batch", "tokens",
+        "inputs", "constants", "outputs", "operators", "integers",
         "recorded")  # fmt: skip
 MAC_KEYS = ("weight", "bias", "activation", "input_format", "weight_format", "groups")
 KIND_KEYS: dict[str, tuple[str, ...]] = {
@@ -36,29 +39,34 @@ def load_workload(path: str | Path, batch: int | None = None,
                   overrides: Sequence[str] = ()) -> Workload:  # fmt: skip
     """The Workload of a YAML layer trace.
 
-    batch: replaces the first dimension of every input tensor. Raises InputError with every
-    problem, each with file, line and column.
+    batch: inferences of a run, in place of those of the file, wherever they stand (trace_batch.py). Raises
+    InputError with every problem, each with file, line and column.
     """
     root = apply_overrides(load_yaml(path), overrides)
-    reader = _TraceReader(root, str(path), batch)
+
+    def read(batch: int | None, names: Collection[str]) -> Workload:
+        return _read(_TraceReader(root, str(path), batch, names))
+
+    return with_batch(read, root, batch)
+
+
+def read_trace(root: Node, source: str, notes: dict[str, object]) -> Workload:
+    """The Workload of a parsed trace, as importers write one; notes: what they assumed and left out."""
+    return replace(_read(_TraceReader(root, source, None)), notes=notes)
+
+
+def _read(reader: _TraceReader) -> Workload:
     workload = reader.read()
     if reader.problems or workload is None:
         raise InputError(reader.problems)
     return workload
 
 
-def read_trace(root: Node, source: str, notes: dict[str, object]) -> Workload:
-    """The Workload of a parsed trace, as importers write one; notes: what they assumed and left out."""
-    reader = _TraceReader(root, source, None)
-    workload = reader.read()
-    if reader.problems or workload is None:
-        raise InputError(reader.problems)
-    return replace(workload, notes=notes)
-
-
 class _TraceReader(VectorReader):
-    def __init__(self, root: Node, source: str, batch: int | None) -> None:
+    def __init__(self, root: Node, source: str, batch: int | None, carry: Collection[str] = ()) -> None:
+        """batch: first dimension of the inputs in ``carry``, in place of theirs."""
         super().__init__()
+        self.carry = carry
         self.root, self.source, self.batch = root, source, batch
         self.defined: dict[str, Place] = {}
         self.names: dict[str, Place] = {}
@@ -72,6 +80,8 @@ class _TraceReader(VectorReader):
         self.keys(items, KEYS, "", ("name", "inputs", "operators"), self.root.place)
         text = {key: self.text(items[key][1], key) or "" for key in
                 ("name", "description", "source", "values") if key in items}  # fmt: skip
+        version_of(self, items)
+        counts = {key: self.integer(items[key][1], key, 1) or 0 for key in ("batch", "tokens") if key in items}
         if "inputs" in items:
             self.inputs(items["inputs"][1])
         if "constants" in items:
@@ -86,7 +96,8 @@ class _TraceReader(VectorReader):
             spec = self.tensors[name]
             self.tensors[name] = TensorSpec(name, spec.shape, "output", spec.format)
         workload = Workload(text["name"], tuple(self.operators), self.tensors,
-                            text.get("description", ""), values, self.source)  # fmt: skip
+                            text.get("description", ""), values, self.source,
+                            batch=counts.get("batch", 0), tokens=counts.get("tokens", 0))  # fmt: skip
         if workload.macs > MOST_MACS:
             self.wrong("trace.size", self.root.place, "operators",
                        f"ask for {workload.macs} multiply-accumulates", "use smaller layers")  # fmt: skip
@@ -133,7 +144,7 @@ class _TraceReader(VectorReader):
             shape = self.dimensions(value, path)
             self.defined[name] = where
             if shape is not None:
-                if self.batch is not None and role == "input":
+                if self.batch is not None and name in self.carry:
                     shape = (self.batch, *shape[1:])
                 self.shapes[name] = shape
                 self.tensors[name] = TensorSpec(name, shape, role)

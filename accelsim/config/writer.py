@@ -99,6 +99,7 @@ def workload_yaml(workload: Workload, note: str = "", more: dict[str, Any] | Non
     whole: dict[str, Any] = {"name": workload.name}
     if workload.description:
         whole["description"] = workload.description
+    whole |= {key: count for key, count in (("batch", workload.batch), ("tokens", workload.tokens)) if count}
     whole["inputs"] = inputs
     read = read_constants(workload)
     constants = {name: list(spec.shape) for name, spec in workload.tensors.items() if name in read}

@@ -15,6 +15,7 @@ from accelsim import strict_json
 from accelsim.devices.pulses import pulses_names
 from accelsim.devices.statistical import Statistical, from_record
 from accelsim.errors import InputError, Problem
+from accelsim.fields import wrong_version
 
 CURVES = ("programming", "drift_mean", "drift_sd", "read")
 CONFIDENCES = ("exact", "run", "src", "pub", "der", "mem")  # docs/energy.md says what each stands for
@@ -52,6 +53,8 @@ def _refused(path: str | Path, code: str, message: str, fix: str) -> InputError:
 
 def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
     found = []
+    if (wrong := wrong_version(row.get("format"))) is not None:
+        found.append(("format", "; ".join(wrong)))
     for key, (low, high) in NUMBERS.items():
         value = row.get(key)
         if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:

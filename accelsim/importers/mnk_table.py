@@ -71,7 +71,7 @@ def load_table(path: str | Path) -> Workload:
         wrong("empty", 1, 1, "holds no products", "write lines of M, N, K")
     notes = {"format": "table", "assumed": ["products are independent of one another"], "unused": []}
     made = Workload(Path(path).stem, tuple(operators), tensors, f"products of {Path(path).name}", None,
-                    source, notes)  # fmt: skip
+                    source, notes, batch=1)  # fmt: skip
     if made.macs > MOST_MACS:
         wrong("size", 1, 1, f"asks for {made.macs} multiply-accumulates", "use smaller products")
     if problems:

@@ -23,6 +23,7 @@ PLAIN: dict[str, Callable[[Builder, Any], None]] = {
     **{name: handler for name, handler in onnx_foreign.HANDLERS.items()
        if name != "Gelu"},
 }  # fmt: skip
+TOKEN_INPUTS = ("input_ids", "tokens", "token_ids", "decoder_input_ids")  # of ONNX exporters
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +95,22 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
              "absorbed": [list(item) for item in b.absorbed]}  # fmt: skip
     workload = Workload(
         Path(path).stem, tuple(b.operators), tensors,
-        " ".join(["from", Path(path).name, *whole]), str(path), str(path), notes,
+        " ".join(["from", Path(path).name, *whole]), str(path), str(path), notes, *_counts(tensors),
     )  # fmt: skip
     workload = mark_integers(b, workload)
     notes["assumed"] = _distinct(b.notes)
     if workload.macs > MOST_MACS:
         raise graph.wrong("size", f"asks for {workload.macs} multiply-accumulates", "use smaller dimensions")
     return Imported(workload, b)
+
+
+def _counts(tensors: Mapping[str, TensorSpec]) -> tuple[int, int]:
+    """(inferences, tokens) of a run: the first dimension of the first input, if it has others, and the elements
+    of an input that holds token numbers by its name, as exporters call it."""
+    inputs = [spec for spec in tensors.values() if spec.role == "input"]
+    first = next((spec.shape for spec in inputs if len(spec.shape) > 1), ())
+    ids = next((spec for spec in inputs if spec.name in TOKEN_INPUTS and len(spec.shape) <= 2), None)
+    return (int(first[0]) if first else 1), ids.elements if ids is not None else 0
 
 
 def _distinct(notes: list[str]) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,9 @@ def load_onnxim(path: str | Path, dims: Mapping[str, int] | None = None) -> Work
     if shared != heads:
         assumed.append(f"keys and values of {heads // shared} heads share one head's")
     unused = [f"{key}: {plain[key]}" for key in plain if key not in KNOWN or key == "max_seq_length"]
-    return read_trace(parse_yaml(text, str(path)), str(path),
+    made = read_trace(parse_yaml(text, str(path)), str(path),
                       {"format": "onnxim", "assumed": assumed, "unused": unused})  # fmt: skip
+    return replace(made, batch=1, tokens=rows)
 
 
 def _wrong(path: str | Path, code: str, message: str, fix: str) -> InputError:

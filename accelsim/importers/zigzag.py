@@ -65,6 +65,7 @@ class _Reader:
         self.assumed: list[str] = []
         self.unused: list[str] = []
         self.read: set[str] = set()
+        self.batch = 1  # B of the first layer
 
     def wrong(self, code: str, node: Node, key: str, message: str, fix: str) -> None:
         self.problems.append(Problem(f"zigzag.{code}", message, fix, key, self.source, node.place.line,
@@ -93,6 +94,8 @@ class _Reader:
         if not isinstance(plain.get("dimension_relations") or [], list):
             self.wrong("relation", node, "dimension_relations", "is no list", "write [ix=2*ox+1*fx]")
             return
+        if not self.operators:
+            self.batch = sizes.get("B", 1)
         sources = plain.get("operand_source") or {}
         if not isinstance(sources, dict) or not all(type(value) is int for value in sources.values()):
             self.wrong("source", node, "operand_source", "is no mapping to numbers of layers",
@@ -260,4 +263,4 @@ class _Reader:
                 tensors[op.output] = TensorSpec(op.output, op.output_shape, "output")
         notes = {"format": "zigzag", "assumed": self.assumed, "unused": self.unused}
         return Workload(name, tuple(self.operators), tensors, f"from {Path(self.source).name}", None,
-                        self.source, notes)  # fmt: skip
+                        self.source, notes, batch=self.batch)  # fmt: skip

@@ -11,6 +11,7 @@ from accelsim.report.pictures import draw
 from accelsim.report.roofline import draw_roofline
 from accelsim.report.timeline import draw_timeline
 from accelsim.results.breakdown import joule_shares
+from accelsim.results.labels import labels_of
 from accelsim.results.result import Result
 from accelsim.results.rounding import percentages
 
@@ -52,7 +53,7 @@ def write_report(results: list[Result], folder: Path,
         place = folder if len(results) == 1 else folder / f"run{number}"
         place.mkdir(exist_ok=True)
         pictures(result, place, drawn)
-        parts.append(_section(result, place))
+        parts.append(_section(result, place, labels_of(results)[number - 1]))
     parts.append("</body></html>\n")
     if "html" in formats:
         (folder / "report.html").write_text("\n".join(parts), encoding="utf-8")
@@ -62,7 +63,7 @@ def write_report(results: list[Result], folder: Path,
 
 
 def _title(results: list[Result]) -> str:
-    return "; ".join(f"{r.workload.name} on {r.chip.name}" for r in results)
+    return "; ".join(labels_of(results))
 
 
 def html_table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (0,)) -> str:
@@ -76,16 +77,17 @@ def html_table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (
 
 
 def _overview(results: list[Result]) -> str:
-    head = ["run", "cycles", "MHz", "ms", "one by one, 1/s", "utilisation %", "device uJ", "core uJ",
+    head = ["run", "cycles", "MHz", "ms", "inferences/s", "tokens/s", "utilisation %", "device uJ", "core uJ",
             "chip uJ", "+- uJ", "mW", "pJ a MAC", "top-1 %"]  # fmt: skip
     rows = []
-    for result in results:
+    for label, result in zip(labels_of(results), results, strict=True):
         energy, chip = result.energy, result.chip
         score = (result.values.scores if result.values else result.scores).get("top1")
         rows.append(
-            [f"{result.workload.name} on {chip.name}", f"{result.cycles:,}",
+            [label, f"{result.cycles:,}",
              f"{chip.clocks[chip.core.clock] / 1e6:g}", f"{result.seconds * 1e3:.4g}",
-             f"{1 / result.seconds:,.4g}" if result.seconds else "-",
+             *(f"{count / result.seconds:,.4g}" if result.seconds and count else "-"
+               for count in (result.workload.inferences, result.workload.tokens)),
              f"{100 * result.utilisation:.1f}",
              *(f"{energy.boundary(name) * 1e6:,.4g}" for name in ("device", "core", "chip")),
              f"{energy.band * 1e6:,.3g}", f"{energy.total / result.seconds * 1e3:,.4g}",
@@ -101,8 +103,8 @@ def _picture(path: Path, title: str) -> str:
             f"<figcaption>{markup(title)}; points in {path.stem}_points.csv</figcaption></figure>")  # fmt: skip
 
 
-def _section(result: Result, folder: Path) -> str:
-    parts = [f"<h2>{markup(result.workload.name)} on {markup(result.chip.name)}</h2>"]
+def _section(result: Result, folder: Path, label: str) -> str:
+    parts = [f"<h2>{markup(label)}</h2>"]
     if result.chip.description:
         parts.append(f"<p>{markup(result.chip.description)}.</p>")
     parts += [_picture(folder / f"{stem}.png", title) for stem, title in PICTURES.items()]

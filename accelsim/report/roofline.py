@@ -11,6 +11,7 @@ import numpy as np
 from accelsim.escaping import CsvWriter
 from accelsim.report.pictures import caption
 from accelsim.report.style import below, figure, save
+from accelsim.results.labels import labels_of
 from accelsim.results.result import Result, peak_macs_per_cycle
 
 #: (colour, marker) of each run; told apart without colour too
@@ -58,6 +59,7 @@ def draw_roofline(results: list[Result], folder: Path, formats: Sequence[str] = 
             low, high = min(low, point.intensity), max(high, point.intensity)
     low, high = min(low, 1.0) / 2, high * 4
     span = np.geomspace(low, high, 200)
+    labels = labels_of(results)
     for number, result in enumerate(results):
         colour, marker = RUNS[number % len(RUNS)]
         peak, bandwidth = roofs(result)
@@ -66,7 +68,7 @@ def draw_roofline(results: list[Result], folder: Path, formats: Sequence[str] = 
         points = roofline_points(result)
         axes.plot([p.intensity for p in points], [p.speed for p in points], marker, color=colour,
                   markersize=5, markerfacecolor="white",
-                  label=f"{result.workload.name} on {result.chip.name}")  # fmt: skip
+                  label=labels[number])  # fmt: skip
         shown: list[tuple[float, float]] = []
         for point in sorted(points, key=lambda p: p.speed):
             spot = (np.log10(point.intensity), np.log10(point.speed))

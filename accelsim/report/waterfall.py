@@ -13,6 +13,7 @@ from accelsim.results.difference import cycle_terms, exact_joules, joule_terms
 from accelsim.results.result import Result
 
 MOST = 12
+BROKEN = 0.5  # of the highest level: smaller changes get an axis that does not begin at 0
 UP, DOWN, TOTAL = ("#D55E00", "///"), ("#009E73", "..."), ("#0072B2", "")
 
 
@@ -69,4 +70,20 @@ def _bars(axes: Any, start: float, terms: list[tuple[str, float]], label: str) -
     axes.bar(len(terms) + 1, level, 0.7, color=TOTAL[0], edgecolor="black", linewidth=0.4)
     axes.set_xticks(range(len(names)), names, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_ylabel(label)
-    axes.set_ylim(0, max(lows) * 1.08)
+    _scale(axes, [start, *lows])
+
+
+def _scale(axes: Any, levels: list[float]) -> None:
+    """The vertical axis: from 0, or broken below the lowest level where the changes would be lost above it."""
+    low, high = min(levels), max(levels)
+    span = high - low
+    if low <= 0 or span > BROKEN * high:
+        axes.set_ylim(min(0.0, low * 1.08), max(high * 1.08, 1e-12))
+        return
+    room = span or high * BROKEN
+    bottom = max(0.0, low - room)
+    axes.set_ylim(bottom, high + 0.12 * (high - bottom))
+    for height in (0.06, 0.09):  # two strokes: the axis does not begin at 0
+        axes.plot([-0.012, 0.012], [height - 0.012, height + 0.012], "k-", linewidth=0.9, clip_on=False,
+                  transform=axes.transAxes)
+    axes.set_ylabel(f"{axes.get_ylabel()}, from {bottom:,.4g}")

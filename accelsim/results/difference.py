@@ -11,6 +11,8 @@ from fractions import Fraction
 
 import numpy as np
 
+from accelsim.chip import Chip
+from accelsim.config.writer import chip_values
 from accelsim.program.table import Program
 from accelsim.program.text import listing
 from accelsim.results.breakdown import arrays_of, windows_of, within_operators
@@ -104,6 +106,21 @@ def joule_terms(a: Result, b: Result) -> list[JouleTerm]:
         terms.append(JouleTerm(*key, by_count, joules_b - joules_a - by_count))
     return sorted((t for t in terms if t.by_count or t.by_constant),
                   key=lambda t: (-abs(t.change), t.operator, t.unit, t.action))  # fmt: skip
+
+
+def changed_keys(a: Chip, b: Chip) -> list[tuple[str, str, str]]:
+    """(key of the chip file, value in A, value in B) of every key that differs, defaults written out; "-": not
+    there. Names and descriptions are left out."""
+    before, after = (_flat(chip_values(chip, every=True)) for chip in (a, b))
+    return [(key, before.get(key, "-"), after.get(key, "-")) for key in dict.fromkeys([*before, *after])
+            if key not in ("name", "description") and before.get(key) != after.get(key)]
+
+
+def _flat(value: object, path: str = "") -> dict[str, str]:
+    if not isinstance(value, dict):
+        return {path: str(value)}
+    return {key: text for name, item in value.items()
+            for key, text in _flat(item, f"{path}.{name}" if path else str(name)).items()}
 
 
 def moved_constants(a: Result, b: Result) -> list[Constant]:

@@ -29,7 +29,7 @@ from accelsim.energy.report import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import CsvWriter, visible
 from accelsim.results import fidelity
-from accelsim.results.inputs import dump
+from accelsim.results.inputs import VERSION, dump
 from accelsim.results.result import Result
 
 CREATED, CHECKSUMS = "created.txt", "checksums.sha256"
@@ -44,6 +44,14 @@ def _layers(result: Result) -> dict[str, Any]:
     return {} if layers is None else {"equal_layers": layers.count, "planned_layers": result.planned.kept}
 
 
+def rates(result: Result) -> dict[str, float]:
+    """Inferences a second of runs one by one, joules of one at the chip boundary; tokens where there are."""
+    work, seconds = result.workload, result.seconds or float("inf")
+    tokens = {"tokens_per_second": work.tokens / seconds} if work.tokens else {}
+    return {"inferences_per_second": work.inferences / seconds,
+            "energy_per_inference_joules": result.joules / work.inferences, **tokens}
+
+
 def to_dict(result: Result) -> dict[str, Any]:
     """Everything but the per-command columns, with the unit in every name."""
     chip, energy = result.chip, result.energy
@@ -51,15 +59,18 @@ def to_dict(result: Result) -> dict[str, Any]:
     tick = result.tick_hz // clock
     whole: dict[str, Any] = {
         "accelsim": __version__,
+        "format": VERSION,
         "chip": {"name": chip.name, "digest": chip.digest},
         "workload": {"name": result.workload.name, "macs": result.workload.macs,
-                     "parameters": result.workload.parameters},
+                     "parameters": result.workload.parameters, "inferences": result.workload.inferences,
+                     "tokens": result.workload.tokens},
         "program": {"digest": result.program_digest, "commands": result.commands, **_layers(result)},
         "weights": chip.weights,
         "clock_hz": clock,
         "makespan_cycles": result.cycles,
         "makespan_seconds": result.seconds,
         "utilisation": result.utilisation,
+        **rates(result),
         "energy_joules": {name: energy.boundary(name) for name in BOUNDARIES},
         "energy_band_joules": {name: energy.band_of(name) for name in BOUNDARIES},
         "energy_by_family_joules": result.spread,
@@ -87,6 +98,7 @@ def to_dict(result: Result) -> dict[str, Any]:
     }  # fmt: skip
     if result.steady_seconds is not None:
         whole["steady_state_seconds"] = result.steady_seconds
+        whole["steady_state_inferences_per_second"] = result.workload.inferences / result.steady_seconds
     if result.search is not None:
         report = result.search
         whole["search"] = {

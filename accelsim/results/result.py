@@ -92,7 +92,7 @@ class Values:
     checked: Any = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Result:
     """Timing, energy and values of one Program, with what they depend on.
 
@@ -115,6 +115,11 @@ class Result:
     scores: dict[str, float] = field(default_factory=dict)  # of a saved run's values
     _digest: str = field(default="", init=False, repr=False)
     _full: tuple[Program, Timeline] | None = field(default=None, init=False, repr=False)
+
+    def __repr__(self) -> str:
+        """In one line: what ran, how long it took, what it cost."""
+        return (f"<Result {self.workload.name!r:.80} on {self.chip.name!r:.80}: {self.cycles:,} cycles, "
+                f"{self.seconds:.4g} s, {self.joules:.4g} J>")
 
     def _in_full(self) -> tuple[Program, Timeline]:
         if self._full is None:
@@ -202,6 +207,7 @@ class Result:
         ]
         if (crossbar := self.chip.crossbar) is not None:
             notes += self._analog(crossbar)
+        notes += stated_batch(self.workload)
         if tech.constants:
             notes.append("constants of the chip file: " + ", ".join(own.key for own in
                                                                     tech.constants))  # fmt: skip
@@ -249,6 +255,15 @@ def _programmed(crossbar: Crossbar) -> str:
         f"RESET, {found.reads:.3g} reads and {found.joules * 1e12:.3g} pJ a cell, {found.seconds * 1e6:.3g} us "
         f"for {at_once} at once; {100 * found.failed:.2g} % end outside the window"
     )
+
+
+def stated_batch(workload: Workload) -> list[str]:
+    """What an inference is, where the workload does not say."""
+    if workload.batch:
+        return []
+    first = next((t for t in workload.tensors.values() if t.role == "input"), None)
+    what = "a run" if first is None else f"a row of {first.name} {list(first.shape)}"
+    return [f"an inference is {what}: the workload states no batch"]
 
 
 def _worn(crossbar: Crossbar) -> str:

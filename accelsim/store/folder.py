@@ -35,7 +35,7 @@ def context(folder: Path) -> dict[str, Any]:
         raise InputError(Problem("store.none", "is no store of a sweep: it has no context.json",
                                  "give the folder of `accelsim sweep --store`", file=str(folder)))
     found = strict_json.read(path, "store.context", anew)
-    version = found.get("store")
+    version = found.get("format", found.get("store"))
     if type(version) is int and version != VERSION:
         raise InputError(other_version(str(path), f"version {version}"))
     if found.pop("sum", "") != checksum(found):
@@ -68,7 +68,7 @@ def known(folder: Path) -> tuple[Callable[[Record], bool] | None, str]:
 def prepare(folder: Path, wanted: dict[str, Any], sweep_text: str, fresh: bool = False) -> None:
     """Make the folder, or see that it may hold the wanted context's points, and write context and sweep.
 
-    wanted: {"store", "name", "model", "settings", "bases", "works", ...}. fresh: take away the points that it
+    wanted: {"format", "name", "model", "settings", "bases", "works", ...}. fresh: take away the points that it
     holds. InputError when another sweep or version lives there or nothing can be written.
     """
     if folder.exists() and not folder.is_dir():

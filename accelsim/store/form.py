@@ -10,7 +10,7 @@ NUMBER, MAYBE_NUMBER, ANY = (int, float), (int, float, type(None)), ()
 
 #: a mapping: its keys; a list of one: a list of such; a tuple: one of these kinds, () any plain value
 FORM: dict[str, Any] = {
-    "store": WHOLE, "name": WORD, "question": WORD, "answer": MAYBE_WORD, "source": WORD, "set": [WORD],
+    "format": WHOLE, "name": WORD, "question": WORD, "answer": MAYBE_WORD, "source": WORD, "set": [WORD],
     "model": WORD, "settings": WORD,
     "bases": [{"name": WORD, "source": WORD, "analog": FLAG, "digest": WORD, "set": {}}],
     "works": [{"name": WORD, "source": WORD, "batch": MAYBE_WHOLE, "digest": WORD}],

@@ -12,7 +12,7 @@ from accelsim.sweep.identity import Identity
 def context_of(spec: SweepSpec, identity: Identity, sets: tuple[str, ...] = ()) -> dict[str, Any]:
     """The content of context.json. sets: --set of the sweep's own keys."""
     return {
-        "store": VERSION,
+        "format": VERSION,
         "name": spec.name, "question": spec.question, "answer": spec.answer, "source": spec.source,
         "set": list(sets),
         "model": identity.model, "settings": identity.settings,

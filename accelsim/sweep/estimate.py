@@ -25,9 +25,11 @@ class Estimate:
 
 def estimate(spec: SweepSpec, points: list[Point], workers: int, evaluator: str = EVALUATOR) -> Estimate:
     """The Estimate of points; those of one base and workload count as the mean of a few, the first of
-    which (it loads what the others share) counts once."""
+    which (it loads what the others share) counts once. Kernels are compiled and loaded before: workers do so
+    once. They are by one point of each group that is run before and not measured."""
     module, _, name = evaluator.partition(":")
-    made = getattr(import_module(module), name)(spec, None)
+    make = getattr(import_module(module), name)
+    made = make(spec, None)
     groups: dict[tuple[str, str], list[Point]] = {}
     for point in points:
         groups.setdefault((point.base, point.work), []).append(point)
@@ -36,6 +38,7 @@ def estimate(spec: SweepSpec, points: list[Point], workers: int, evaluator: str 
         if time.monotonic() - begin > LIMIT:
             rest += len(group)
             continue
+        make(spec, None).evaluate(group[0])  # not by made, which would then know it
         costs = []
         for number in {len(group) * i // SAMPLES for i in range(SAMPLES)}:
             start = time.process_time()

@@ -69,7 +69,7 @@ class Evaluator:
             found = self.timings.of(chip, workload, _digest(work, batch), point.search)
             energy, ticks = charge(counts_of(found.work, chip), chip), (found.makespan, found.tick_hz)
             energy.check(macs)
-        record.measures |= measures.basic(chip, *ticks, energy, macs, images)
+        record.measures |= measures.basic(chip, *ticks, energy, macs, images, workload.tokens)
         record.parts = measures.parts(chip, energy)
         if self.writing:
             record.measures |= self._writing(chip, workload, work, batch, point.search)
@@ -89,8 +89,8 @@ class Evaluator:
         key = (work.name, batch or work.batch)
         if key not in self.workloads:
             images = self.aging.images if self.aging is not None and key[1] is None else None
-            made = api.load_workload(work.source, key[1] or images)
-            self.workloads[key] = (made, made.macs, _images(made))
+            made = api.load_workload_for(work.source, key[1], images)
+            self.workloads[key] = (made, made.macs, made.inferences)
         return self.workloads[key]
 
     def _writing(self, chip: Chip, workload: Workload, work: Work, batch: int | None,
@@ -114,8 +114,3 @@ class Evaluator:
 
 def _digest(work: Work, batch: int | None) -> str:
     return work.digest if batch is None else f"{work.digest}:{batch}"
-
-
-def _images(workload: Workload) -> int:
-    return next((int(spec.shape[0]) for spec in workload.tensors.values() if spec.role == "input"), 1)
-

@@ -10,8 +10,9 @@ from accelsim.results.result import peak_macs_per_cycle
 
 
 def basic(chip: Chip, makespan: int, tick_hz: int, energy: EnergyReport,
-          macs: int, batch: int) -> dict[str, float]:  # fmt: skip
-    """What every run gives. makespan: ticks. macs: of the workload. batch: inferences of a run."""
+          macs: int, batch: int, tokens: int = 0) -> dict[str, float]:  # fmt: skip
+    """What every run gives. makespan: ticks. macs: of the workload. batch, tokens: inferences and tokens of a
+    run; a workload without tokens has no rate of them."""
     seconds, cycles = makespan / tick_hz, -(-makespan * chip.clocks[chip.core.clock] // tick_hz)
     total = energy.total
     peak = peak_macs_per_cycle(chip) * cycles
@@ -19,6 +20,7 @@ def basic(chip: Chip, makespan: int, tick_hz: int, energy: EnergyReport,
         "cycles": cycles,
         "latency_seconds": seconds,
         "throughput_per_second": batch / seconds if seconds else 0.0,
+        **({"tokens_per_second": tokens / seconds} if tokens and seconds else {}),
         **{f"energy_{name}_joules": energy.boundary(name) for name in BOUNDARIES},
         "energy_band_joules": energy.band,
         "energy_per_inference_joules": total / batch,

@@ -203,11 +203,12 @@ MacOperator = Gemm | Conv2d
 Operator = Gemm | Conv2d | VectorOperator
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Workload:
     """Operators in topological order with their tensors.
 
-    values: path of an .npz with tensor values, or None. source: the file it was read from.
+    values: path of an .npz with tensor values, or None. source: the file it was read from. batch: inferences
+    of one run (0: not stated). tokens: of one run, all inferences together (0: none).
     """
 
     name: str
@@ -217,6 +218,20 @@ class Workload:
     values: str | None = None
     source: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
+    batch: int = 0
+    tokens: int = 0
+
+    def __repr__(self) -> str:
+        """In one line: how much there is to compute."""
+        return (f"<Workload {self.name!r:.80}: {len(self.operators):,} operators, "
+                f"{len(self.tensors):,} tensors, {self.macs:,} multiply-accumulates>")
+
+    @property
+    def inferences(self) -> int:
+        """Inferences of one run: the batch that is stated, else the first dimension of the first input."""
+        if self.batch:
+            return self.batch
+        return next((int(t.shape[0]) for t in self.tensors.values() if t.role == "input" and t.shape), 1)
 
     @property
     def macs(self) -> int:

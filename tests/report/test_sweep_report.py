@@ -168,7 +168,7 @@ WRONG = [
 def test_wrong_inputs(store: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, words: list[str],
                       wrong: str, fix: str) -> None:  # fmt: skip
     monkeypatch.chdir(tmp_path)
-    for name, change in (("BROKEN", {"bases": 3}), ("OTHER", {"store": 99})):
+    for name, change in (("BROKEN", {"bases": 3}), ("OTHER", {"format": 99})):
         (tmp_path / name).mkdir()
         (tmp_path / name / "context.json").write_text(json.dumps({**context(store), **change}))
     (tmp_path / "FULL").mkdir()

@@ -105,7 +105,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=rf"{path.name}:7:1: is of version 1.*give another --store"):
         index(folder)
     found = json.loads((folder / "context.json").read_text())
-    (folder / "context.json").write_text(json.dumps({**found, "store": 1}))
+    (folder / "context.json").write_text(json.dumps({**found, "format": 1}))
     with pytest.raises(InputError, match="is of version 1"):
         context(folder)
 
