@@ -185,7 +185,7 @@ BITS = {17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 25: 2, 26: 2}
 
 def maker_of(b: Builder, name: str, through: tuple[str, ...]) -> Any:
     """The node that makes a constant, behind those that only move it; None for what is stored."""
-    makers = {output: node for node in b.graph.model.graph.node for output in node.output}
+    makers = {output: node for node in b.graph.visited for output in node.output}
     while name in makers and makers[name].op_type in through:
         name = makers[name].input[0]
     return makers.get(name)
