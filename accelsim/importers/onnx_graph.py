@@ -264,7 +264,7 @@ class _Walker:
             if made is None or sizes is None or -1 in sizes:
                 raise graph.wrong("shape", f"{node.op_type} gives {name!r} a shape that depends on values",
                                   "export the model with fixed shapes", node.name)  # fmt: skip
-            _note(graph, name, tuple(sizes), int(made.elem_type))
+            _note(graph, name, _pooled(graph, node, tuple(sizes)), int(made.elem_type))
 
     def evaluate(self, node: Any) -> None:
         """Values of a node of small constants."""
@@ -289,6 +289,26 @@ class _Walker:
         for part in parts:
             self.visit(part)
         self.depth -= 1
+
+
+def _pooled(graph: Graph, node: Any, inferred: Shape) -> Shape:
+    """The shape of a node's output; a pool that rounds up leaves out windows that begin in the padding behind,
+    as ONNX defines it and onnxruntime computes it (onnx 1.23 infers one more)."""
+    options = {a.name: (a.i, list(a.ints)) for a in node.attribute}
+    padded = any(a.name == "auto_pad" and a.s not in (b"", b"NOTSET") for a in node.attribute)
+    if node.op_type not in ("MaxPool", "AveragePool", "LpPool") or padded or not options.get("ceil_mode", (0,))[0]:
+        return inferred
+    kernel = options["kernel_shape"][1]
+    rank = len(kernel)
+    stride = options.get("strides", (0, [1] * rank))[1]
+    pads = options.get("pads", (0, [0] * 2 * rank))[1]
+    dilation = options.get("dilations", (0, [1] * rank))[1]
+    sizes = []
+    for axis, size in enumerate(graph.shapes[node.input[0]][2:]):
+        span = dilation[axis] * (kernel[axis] - 1) + 1
+        count = -(-(size + pads[axis] + pads[axis + rank] - span) // stride[axis]) + 1
+        sizes.append(count - ((count - 1) * stride[axis] >= size + pads[axis]))
+    return (*inferred[:2], *sizes)
 
 
 def renamed(onnx: Any, function: Any, node: Any) -> list[Any]:

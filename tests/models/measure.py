@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+import onnx.version_converter
 import onnxruntime
 
 from accelsim import api
@@ -200,14 +201,24 @@ def quantised(path: Path, feeds: list[Feeds], right: Mapping[str, np.ndarray]) -
             quant_pre_process(str(path), str(source), skip_symbolic_shape=True)
         except Exception:  # its optimiser refuses some models
             source.write_bytes(path.read_bytes())
+        with_channels(source)
         quantize_static(str(source), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
         return {name: decibels(right[name], value) for name, value in run_all(target, feeds).items()}
-    except Exception:  # kinds of its own
+    except Exception as error:  # kinds of its own
+        print(f"quantize_static: {str(error)[:160]}", file=sys.stderr)
         return None
     finally:
         logging.disable(logging.NOTSET)
         for file in (source, target):
             file.unlink(missing_ok=True)
+
+
+def with_channels(path: Path) -> None:
+    """Bring a model to an opset whose DequantizeLinear knows channels."""
+    made = onnx.load(path)
+    opset = next(entry.version for entry in made.opset_import if entry.domain in ("", "ai.onnx"))
+    if opset < 13:
+        onnx.save(onnx.version_converter.convert_version(made, 13), path)
 
 
 def on_chip(path: Path, case: Case, feeds: list[Feeds], right: Mapping[str, np.ndarray],
