@@ -1,4 +1,4 @@
-# make demo | test | test-full | check | bench | figures | gallery | area | mutation | clean
+# make demo | models | test | test-full | check | bench | figures | gallery | area | mutation | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +10,7 @@ SIDES := int8_edge int4_edge pcm_8level pcm_projected
 N ?= 20
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: demo test test-full check bench figures gallery area mutation clean python
+.PHONY: demo test test-full check models bench figures gallery area mutation clean python
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: there is no $(PYTHON); on Debian: apt-get install python3 python3-venv make git iverilog"; exit 1; }
@@ -59,6 +59,9 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_house.py
+
+models: $(STAMP)
+	$(THREADS) $(BIN)/python -m tests.models.run
 
 bench: $(STAMP)
 	$(THREADS) $(BIN)/python benchmarks/run.py

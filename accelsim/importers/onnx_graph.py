@@ -296,7 +296,8 @@ def _pooled(graph: Graph, node: Any, inferred: Shape) -> Shape:
     as ONNX defines it and onnxruntime computes it (onnx 1.23 infers one more)."""
     options = {a.name: (a.i, list(a.ints)) for a in node.attribute}
     padded = any(a.name == "auto_pad" and a.s not in (b"", b"NOTSET") for a in node.attribute)
-    if node.op_type not in ("MaxPool", "AveragePool", "LpPool") or padded or not options.get("ceil_mode", (0,))[0]:
+    up = options.get("ceil_mode", (0,))[0]
+    if node.op_type not in ("MaxPool", "AveragePool", "LpPool") or padded or not up:
         return inferred
     kernel = options["kernel_shape"][1]
     rank = len(kernel)

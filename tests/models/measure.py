@@ -1,7 +1,7 @@
 """Real models on a chip beside onnxruntime's own INT8: signal to noise on the same eight seeded inputs.
 
-Both are held against onnxruntime's float outputs of the whole model. onnxruntime's INT8 is quantize_static as it
-comes: QDQ, a scale a channel, MinMax, calibrated on the same inputs.
+Both are held against onnxruntime's float outputs of the whole model. onnxruntime's INT8 is quantize_static
+as it comes: QDQ, a scale a channel, MinMax, calibrated on the same inputs.
 """
 
 from __future__ import annotations
@@ -52,7 +52,9 @@ def picture(name: str, *shape: int, low: float = 0.0, high: float = 1.0) -> Call
     return made
 
 
-def speech(states: Mapping[str, tuple[int, ...]], rate: bool = False, rows: int = 1) -> Callable[[int], Feeds]:
+def speech(
+    states: Mapping[str, tuple[int, ...]], rate: bool = False, rows: int = 1
+) -> Callable[[int], Feeds]:
     """A tone with overtones and noise, 576 samples at 16 kHz, and states of a running network."""
 
     def made(seed: int) -> Feeds:
@@ -60,7 +62,10 @@ def speech(states: Mapping[str, tuple[int, ...]], rate: bool = False, rows: int 
         time = np.arange(576 * rows).reshape(rows, 576) / 16000
         tone = sum(np.sin(2 * np.pi * rng.uniform(100, 300) * k * time) / k for k in range(1, 6))
         feeds = {"input": (0.1 * tone + 0.02 * rng.standard_normal(time.shape)).astype(np.float32)}
-        feeds |= {name: (0.2 * rng.standard_normal(shape)).astype(np.float32) for name, shape in states.items()}
+        feeds |= {
+            name: (0.2 * rng.standard_normal(shape)).astype(np.float32)
+            for name, shape in states.items()
+        }
         return {**feeds, "sr": np.array(16000, np.int64)} if rate else feeds
 
     return made
@@ -85,33 +90,74 @@ class Case:
 
 STATE = {"state": (2, 1, 128)}
 CASES = {
-    "ddddocr common": Case("ddddocr", "ddddocr/common.onnx", picture("input1", 1, 1, 64, 96), {"image_width": 96}),
-    "ddddocr common_det": Case("ddddocr", "ddddocr/common_det.onnx", picture("images", 1, 3, 416, 416, high=255)),
-    "ddddocr common_old": Case("ddddocr", "ddddocr/common_old.onnx", picture("input1", 1, 1, 64, 96),
-                               {"image_width": 96}),
+    "ddddocr common": Case(
+        "ddddocr", "ddddocr/common.onnx", picture("input1", 1, 1, 64, 96), {"image_width": 96}
+    ),
+    "ddddocr common_det": Case(
+        "ddddocr", "ddddocr/common_det.onnx", picture("images", 1, 3, 416, 416, high=255)
+    ),
+    "ddddocr common_old": Case(
+        "ddddocr", "ddddocr/common_old.onnx", picture("input1", 1, 1, 64, 96), {"image_width": 96}
+    ),
     "magika": Case("magika", "magika/models/standard_v3_3/model.onnx", file_bytes, {"unk__214": 1}),
-    "nudenet 320n": Case("nudenet", "nudenet/320n.onnx", picture("images", 1, 3, 320, 320),
-                         {"batch": 1, "height": 320, "width": 320}),
-    "rapidocr det": Case("rapidocr_onnxruntime", "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
-                         picture("x", 1, 3, 96, 160, low=-1),
-                         {"p2o.DynamicDimension.0": 1, "p2o.DynamicDimension.1": 96, "p2o.DynamicDimension.2": 160}),
-    "rapidocr rec": Case("rapidocr_onnxruntime", "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
-                         picture("x", 1, 3, 48, 160, low=-1),
-                         {"p2o.DynamicDimension.0": 1, "x.2": 48, "p2o.DynamicDimension.1": 160}),
-    "rapidocr cls": Case("rapidocr_onnxruntime", "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
-                         picture("x", 1, 3, 48, 192, low=-1), {"x.0": 1, "x.2": 48, "x.3": 192}),
-    "silero_vad": Case("silero_vad", "silero_vad/data/silero_vad.onnx", speech(STATE, True),
-                       {"input.0": 1, "input.1": 576, "state.1": 1}),
-    "silero_vad 16k_op15": Case("silero_vad", "silero_vad/data/silero_vad_16k_op15.onnx", speech(STATE, True),
-                                {"batch": 1, "sequence": 576}),
-    "silero_vad 16k_sequence": Case("silero_vad", "silero_vad/data/silero_vad_16k_sequence.onnx",
-                                    speech({"h": (1, 1, 128), "c": (1, 1, 128)}, rows=4), {"sequence_length": 4}),
-    "silero_vad half": Case("silero_vad", "silero_vad/data/silero_vad_half.onnx", speech(STATE),
-                            {"batch": 1, "sequence": 576}),
-    "silero_vad op18_ifless": Case("silero_vad", "silero_vad/data/silero_vad_op18_ifless.onnx",
-                                   speech(STATE, True), {"batch": 1, "sequence": 576}),
-    "silero_vad openvino_16k": Case("silero_vad", "silero_vad/data/silero_vad_openvino_16k.onnx", speech(STATE)),
-}  # fmt: skip
+    "nudenet 320n": Case(
+        "nudenet",
+        "nudenet/320n.onnx",
+        picture("images", 1, 3, 320, 320),
+        {"batch": 1, "height": 320, "width": 320},
+    ),
+    "rapidocr det": Case(
+        "rapidocr_onnxruntime",
+        "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
+        picture("x", 1, 3, 96, 160, low=-1),
+        {"p2o.DynamicDimension.0": 1, "p2o.DynamicDimension.1": 96, "p2o.DynamicDimension.2": 160},
+    ),
+    "rapidocr rec": Case(
+        "rapidocr_onnxruntime",
+        "rapidocr_onnxruntime/models/ch_PP-OCRv4_rec_infer.onnx",
+        picture("x", 1, 3, 48, 160, low=-1),
+        {"p2o.DynamicDimension.0": 1, "x.2": 48, "p2o.DynamicDimension.1": 160},
+    ),
+    "rapidocr cls": Case(
+        "rapidocr_onnxruntime",
+        "rapidocr_onnxruntime/models/ch_ppocr_mobile_v2.0_cls_infer.onnx",
+        picture("x", 1, 3, 48, 192, low=-1),
+        {"x.0": 1, "x.2": 48, "x.3": 192},
+    ),
+    "silero_vad": Case(
+        "silero_vad",
+        "silero_vad/data/silero_vad.onnx",
+        speech(STATE, True),
+        {"input.0": 1, "input.1": 576, "state.1": 1},
+    ),
+    "silero_vad 16k_op15": Case(
+        "silero_vad",
+        "silero_vad/data/silero_vad_16k_op15.onnx",
+        speech(STATE, True),
+        {"batch": 1, "sequence": 576},
+    ),
+    "silero_vad 16k_sequence": Case(
+        "silero_vad",
+        "silero_vad/data/silero_vad_16k_sequence.onnx",
+        speech({"h": (1, 1, 128), "c": (1, 1, 128)}, rows=4),
+        {"sequence_length": 4},
+    ),
+    "silero_vad half": Case(
+        "silero_vad",
+        "silero_vad/data/silero_vad_half.onnx",
+        speech(STATE),
+        {"batch": 1, "sequence": 576},
+    ),
+    "silero_vad op18_ifless": Case(
+        "silero_vad",
+        "silero_vad/data/silero_vad_op18_ifless.onnx",
+        speech(STATE, True),
+        {"batch": 1, "sequence": 576},
+    ),
+    "silero_vad openvino_16k": Case(
+        "silero_vad", "silero_vad/data/silero_vad_openvino_16k.onnx", speech(STATE)
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -131,21 +177,42 @@ class Row:
         """Refused in one line, or every output good enough or as good as onnxruntime's."""
         if self.said:
             return "\n" not in self.said
-        return all(value >= GOOD or (self.theirs is not None and value >= self.theirs.get(key, np.inf) - NEAR)
-                   for key, value in self.ours.items())  # fmt: skip
+        return all(
+            value >= GOOD
+            or (self.theirs is not None and value >= self.theirs.get(key, np.inf) - NEAR)
+            for key, value in self.ours.items()
+        )
 
 
 def wheel(name: str, folder: Path) -> Path:
     """The pinned wheel of a package in the folder, downloaded where it is not there, its hash checked."""
     folder.mkdir(parents=True, exist_ok=True)
-    line = next(text for text in (HERE / "wheels.txt").read_text().splitlines()
-                if text.replace("-", "_").startswith(name))  # fmt: skip
+    line = next(
+        text
+        for text in (HERE / "wheels.txt").read_text().splitlines()
+        if text.replace("-", "_").startswith(name)
+    )
     if not list(folder.glob(f"{name}-*.whl")):
         alone = folder / f"{name}.txt"
         alone.write_text(line + "\n")
-        subprocess.run([sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check",
-                        "--no-deps", "--only-binary=:all:", "--require-hashes", "-d", str(folder), "-r", str(alone)],
-                       check=True)  # fmt: skip
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--only-binary=:all:",
+                "--require-hashes",
+                "-d",
+                str(folder),
+                "-r",
+                str(alone),
+            ],
+            check=True,
+        )
     path = next(folder.glob(f"{name}-*.whl"))
     if hashlib.sha256(path.read_bytes()).hexdigest() != line.rpartition(":")[2]:
         raise SystemExit(f"{path.name} is not the pinned wheel: delete it")
@@ -174,15 +241,25 @@ def run_all(path: Path, feeds: list[Feeds]) -> dict[str, np.ndarray]:
     names = [item.name for item in made.get_outputs()]
     read = [item.name for item in made.get_inputs()]
     rows = [made.run(names, {name: feed[name] for name in read}) for feed in feeds]
-    return {name: np.stack([row[i] for row in rows]).astype(np.float64) for i, name in enumerate(names)}
+    return {
+        name: np.stack([row[i] for row in rows]).astype(np.float64) for i, name in enumerate(names)
+    }
 
 
 def decibels(right: np.ndarray, mine: np.ndarray) -> float:
     error, signal = float(((mine.reshape(right.shape) - right) ** 2).sum()), float((right**2).sum())
-    return float("inf") if error == 0 else 10 * float(np.log10(signal / error)) if signal else float("-inf")
+    return (
+        float("inf")
+        if error == 0
+        else 10 * float(np.log10(signal / error))
+        if signal
+        else float("-inf")
+    )
 
 
-def quantised(path: Path, feeds: list[Feeds], right: Mapping[str, np.ndarray]) -> dict[str, float] | None:
+def quantised(
+    path: Path, feeds: list[Feeds], right: Mapping[str, np.ndarray]
+) -> dict[str, float] | None:
     """onnxruntime's static INT8; None where its quantiser or the model it makes fails."""
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -202,8 +279,12 @@ def quantised(path: Path, feeds: list[Feeds], right: Mapping[str, np.ndarray]) -
         except Exception:  # its optimiser refuses some models
             source.write_bytes(path.read_bytes())
         with_channels(source)
-        quantize_static(str(source), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
-        return {name: decibels(right[name], value) for name, value in run_all(target, feeds).items()}
+        quantize_static(
+            str(source), str(target), Reader(), quant_format=QuantFormat.QDQ, per_channel=True
+        )
+        return {
+            name: decibels(right[name], value) for name, value in run_all(target, feeds).items()
+        }
     except Exception as error:  # kinds of its own
         print(f"quantize_static: {str(error)[:160]}", file=sys.stderr)
         return None
@@ -221,8 +302,9 @@ def with_channels(path: Path) -> None:
         onnx.save(onnx.version_converter.convert_version(made, 13), path)
 
 
-def on_chip(path: Path, case: Case, feeds: list[Feeds], right: Mapping[str, np.ndarray],
-            chip_name: str) -> Row:  # fmt: skip
+def on_chip(
+    path: Path, case: Case, feeds: list[Feeds], right: Mapping[str, np.ndarray], chip_name: str
+) -> Row:
     """Ranges from all inputs, the first one held against onnxruntime operator by operator, then every input."""
     chip, work = api.load_chip(chip_name), api.load_workload(path, dims=case.dims)
     cycles = api.run(chip, work).cycles
@@ -230,10 +312,16 @@ def on_chip(path: Path, case: Case, feeds: list[Feeds], right: Mapping[str, np.n
     samples = {name: np.stack([feed[name] for feed in feeds]) for name in names}
     made = api.prepare(chip, work, feeds[0], calibration=Calibration("max"), samples=samples)
     program = compile_program(chip, work, chosen=plan(chip, work))
-    acts, outputs = made.network.activations, [n for n, s in work.tensors.items() if s.role == "output"]
+    acts, outputs = (
+        made.network.activations,
+        [n for n, s in work.tensors.items() if s.role == "output"],
+    )
     found: dict[str, list[np.ndarray]] = {name: [] for name in outputs}
     for feed in feeds:
-        codes = {name: acts[name].encode(np.atleast_1d(np.asarray(feed[name], np.float64))) for name in names}
+        codes = {
+            name: acts[name].encode(np.atleast_1d(np.asarray(feed[name], np.float64)))
+            for name in names
+        }
         done = execute(program, work, chip, {**made.codes, **codes}, made.network)
         for name in outputs:
             found[name].append(acts[name].decode(done.tensors[name]))
@@ -260,7 +348,9 @@ def processor() -> str:
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     flags = {word for line in lines if line.startswith("flags") for word in line.split()}
-    return (names[0] if names else "unknown") + (", VNNI" if {"avx512_vnni", "avx_vnni"} & flags else ", no VNNI")
+    return (names[0] if names else "unknown") + (
+        ", VNNI" if {"avx512_vnni", "avx_vnni"} & flags else ", no VNNI"
+    )
 
 
 __all__ = ["CASES", "COUNT", "GOOD", "NEAR", "Row", "measure", "model", "onnx", "processor"]

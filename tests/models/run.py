@@ -21,7 +21,9 @@ def cache() -> Path:
 
 def main(wanted: list[str]) -> int:
     print(f"{CHIP}, {COUNT} seeded inputs; onnxruntime {onnxruntime.__version__} on {processor()}")
-    print(f"dB against onnxruntime's float outputs; good: {GOOD:g}, or at most {NEAR:g} below quantize_static")
+    print(
+        f"dB against onnxruntime's float outputs; good: {GOOD:g}, or at most {NEAR:g} below quantize_static"
+    )
     print(f"{'model':26} {'MMAC':>7} {'Mcycles':>8}  output: ours (onnxruntime INT8)")
     bad = 0
     for name in CASES:
@@ -33,10 +35,16 @@ def main(wanted: list[str]) -> int:
             print(f"{name:26} refused: {row.said}", flush=True)
             continue
         theirs = row.theirs or {}
-        values = ", ".join(f"{key} {value:.1f} ({theirs[key]:.1f})" if key in theirs else f"{key} {value:.1f} (none)"
-                           for key, value in row.ours.items())  # fmt: skip
+        values = ", ".join(
+            f"{key} {value:.1f} ({theirs[key]:.1f})"
+            if key in theirs
+            else f"{key} {value:.1f} (none)"
+            for key, value in row.ours.items()
+        )
         mark = "" if row.good else "  BELOW"
-        print(f"{name:26} {row.macs / 1e6:7.1f} {row.cycles / 1e6:8.2f}  {values}{mark}", flush=True)
+        print(
+            f"{name:26} {row.macs / 1e6:7.1f} {row.cycles / 1e6:8.2f}  {values}{mark}", flush=True
+        )
     return 1 if bad else 0
 
 
