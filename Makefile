@@ -1,4 +1,4 @@
-# make demo | test | test-full | check | bench | figures | gallery | area | soak | mutation | clean
+# make demo | models | test | test-full | check | bench | figures | gallery | area | soak | mutation | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ COUNT ?= 5000
 SEED ?= 0
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: demo test test-full check bench figures gallery area soak mutation clean python
+.PHONY: demo test test-full check models bench figures gallery area soak mutation clean python
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: there is no $(PYTHON); on Debian: apt-get install python3 python3-venv make git iverilog"; exit 1; }
@@ -62,6 +62,9 @@ check: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_house.py
+
+models: $(STAMP)
+	$(THREADS) $(BIN)/python -m tests.models.run
 
 bench: $(STAMP)
 	$(THREADS) $(BIN)/python benchmarks/run.py

@@ -232,6 +232,7 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
         stored = load_values(workload)
         evaluate = evaluator(stored)
     _check_inputs(workload, inputs)
+    inputs = {name: np.atleast_1d(value) for name, value in inputs.items()}
     inputs = inputs if model is None else model.reals_of(inputs)
     reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()
                                          if k in workload.tensors}, stored, evaluate, rounded)  # fmt: skip
@@ -354,7 +355,7 @@ def _check_inputs(workload: Workload, inputs: Mapping[str, NDArray[np.generic]])
                 Problem("input.missing", f"no values for the input tensor {name!r}",
                         f"give {name} with shape {list(spec.shape)}", file="--input")
             )  # fmt: skip
-        elif tuple(inputs[name].shape) != spec.shape:
+        elif (tuple(inputs[name].shape) or (1,)) != spec.shape:  # a scalar is one element
             problems.append(
                 Problem("input.shape", f"has shape {list(inputs[name].shape)}",
                         f"the workload needs {list(spec.shape)}", name, "--input")

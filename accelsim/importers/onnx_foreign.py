@@ -137,7 +137,10 @@ def general_product(b: Builder, node: Any) -> None:
                       reals(w, node.input[4], node.input[5], 0 if turned else 1)
                       ) if b.is_constant(w) else b.operand(w)  # fmt: skip
     b.weight_scales[weight] = (node.input[4], node.input[5], b.graph.types[w])
-    bias = b.stored(b.variant(c, node.name), (n,), bias_reals(c, node.input[1], node.input[4]), "bias") if c else None
+    bias = None
+    if c:
+        recipe = bias_reals(c, node.input[1], node.input[4])
+        bias = b.stored(b.variant(c, node.name), (n,), recipe, "bias")
     b.add(Gemm(b.unique(node.name), b.operand(a), weight, node.output[0], m, k, n, bias=bias,
                weight_transposed=turned))  # fmt: skip
     if len(node.input) > 7 and node.input[7]:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
+from accelsim.importers.onnx_branches import taken
 from accelsim.importers.onnx_file import import_onnx, open_model, version_of
 from accelsim.importers.onnx_run import run_node
 
@@ -47,6 +48,9 @@ class Graph:
     inputs: list[str] = field(default_factory=list)
     outputs: list[str] = field(default_factory=list)
     consumers: dict[str, list[Any]] = field(default_factory=dict)
+    #: every node, also folded ones and those of functions and branches; stored tensors of branches
+    visited: list[Any] = field(default_factory=list)
+    stored: list[Any] = field(default_factory=list)
 
     def numpy_type(self, name: str) -> Any:
         """NumPy's type of a tensor of the model."""
@@ -81,21 +85,34 @@ def read_graph(path: str | Path, dims: Mapping[str, int] | None = None,
 
 def _stored(graph: Graph) -> None:
     """Initializers: shapes of all, values of the small ones that are in the file."""
-    onnx = import_onnx()
     for tensor in graph.model.graph.initializer:
-        shape = tuple(int(size) for size in tensor.dims)
-        if any(size < 0 or size > LARGEST_DIMENSION for size in shape):
-            raise graph.wrong("shape", f"has the shape {list(shape)}", "export it again", tensor.name)
-        _note(graph, tensor.name, shape, int(tensor.data_type))
-        graph.constants.add(tensor.name)
-        if _count(shape) <= SMALL and tensor.data_location != 1:
-            try:
-                graph.small[tensor.name] = onnx.numpy_helper.to_array(tensor)
-            except Exception:  # fewer bytes than the shape says, unknown types
-                raise graph.wrong("weights", f"holds no {list(shape)} values",
-                                  "export the model with its weights", tensor.name) from None  # fmt: skip
+        _keep(graph, tensor)
     if graph.model.graph.sparse_initializer:
         raise graph.wrong("sparse", "holds sparse weights", "export dense ones")
+
+
+def _keep(graph: Graph, tensor: Any) -> None:
+    shape = tuple(int(size) for size in tensor.dims)
+    if any(size < 0 or size > LARGEST_DIMENSION for size in shape):
+        raise graph.wrong("shape", f"has the shape {list(shape)}", "export it again", tensor.name)
+    _note(graph, tensor.name, shape, int(tensor.data_type))
+    graph.constants.add(tensor.name)
+    if _count(shape) <= SMALL and tensor.data_location != 1:
+        try:
+            graph.small[tensor.name] = import_onnx().numpy_helper.to_array(tensor)
+        except Exception:  # fewer bytes than the shape says, unknown types
+            raise graph.wrong("weights", f"holds no {list(shape)} values",
+                              "export the model with its weights", tensor.name) from None  # fmt: skip
+
+
+def _symbol(item: Any, axis: int, dims: Mapping[str, int]) -> str:
+    """The name of a dimension without a size; "" where it has one. Names that every unknown size has ("?") are
+    none, unless somebody gives them."""
+    dim = item.type.tensor_type.shape.dim[axis]
+    if dim.HasField("dim_value") and dim.dim_value > 0:
+        return ""
+    named = dim.dim_param and (dim.dim_param in dims or dim.dim_param.strip("?"))
+    return str(dim.dim_param) if named else f"{item.name}.{axis}"
 
 
 def _inputs(graph: Graph, dims: dict[str, int], batch: int | None) -> None:
@@ -109,10 +126,10 @@ def _inputs(graph: Graph, dims: dict[str, int], batch: int | None) -> None:
             continue
         sizes: list[int] = []
         for axis, dim in enumerate(item.type.tensor_type.shape.dim):
-            name = dim.dim_param or f"{item.name}.{axis}"
+            name = _symbol(item, axis, dims)
             if axis == 0 and batch is not None:
                 sizes.append(batch)
-            elif dim.HasField("dim_value"):
+            elif not name:
                 sizes.append(int(dim.dim_value))
             elif name in dims:
                 sizes.append(dims[name])
@@ -126,9 +143,8 @@ def _inputs(graph: Graph, dims: dict[str, int], batch: int | None) -> None:
         graph.inputs.append(item.name)
         if not problems:
             _note(graph, item.name, tuple(sizes), int(item.type.tensor_type.elem_type))
-    known = {dim.dim_param or f"{item.name}.{axis}" for item in graph.model.graph.input
-             for axis, dim in enumerate(item.type.tensor_type.shape.dim)
-             if not dim.HasField("dim_value")}  # fmt: skip
+    known = {_symbol(item, axis, dims) for item in graph.model.graph.input
+             for axis in range(len(item.type.tensor_type.shape.dim))} - {""}  # fmt: skip
     problems += [Problem("onnx.dimension", f"no input has a dimension {name!r}",
                          "write one of " + (", ".join(sorted(known)) or "none: all are given"),
                          file="--dim") for name in dims if name not in known]  # fmt: skip
@@ -172,10 +188,14 @@ class _Walker:
         if node.op_type == "Shape" and read[0] in graph.shapes:
             self.shape_of(node)
             return
+        if node.op_type == "If" and node.domain in ("", "ai.onnx") and read[0] in graph.small:
+            self.branch(node)
+            return
         if any(attribute.HasField("g") for attribute in node.attribute):
             raise graph.wrong("branch", f"{node.op_type} holds a graph of its own",
                               "export the model without control flow", node.name)  # fmt: skip
         self.infer(node)
+        graph.visited.append(node)
         if all(name in graph.constants for name in read):
             graph.constants.update(name for name in node.output if name)
             graph.folded += 1
@@ -185,6 +205,21 @@ class _Walker:
                 self.evaluate(node)
             return
         graph.nodes.append(node)
+
+    def branch(self, node: Any) -> None:
+        """An If whose condition is known: the nodes of the branch that it takes."""
+        self.depth += 1
+        if self.depth > 50:
+            raise self.graph.wrong("branch", "branches stand in one another too deep", "export the model again",
+                                   node.name)  # fmt: skip
+        parts, tensors = taken(node, self.graph.small[node.input[0]])
+        for tensor in tensors:
+            _keep(self.graph, tensor)
+        self.graph.stored += tensors
+        self.read |= {name for part in parts for name in part.input}
+        for part in parts:
+            self.visit(part)
+        self.depth -= 1
 
     def shape_of(self, node: Any) -> None:
         graph = self.graph
@@ -229,7 +264,7 @@ class _Walker:
             if made is None or sizes is None or -1 in sizes:
                 raise graph.wrong("shape", f"{node.op_type} gives {name!r} a shape that depends on values",
                                   "export the model with fixed shapes", node.name)  # fmt: skip
-            _note(graph, name, tuple(sizes), int(made.elem_type))
+            _note(graph, name, _pooled(graph, node, tuple(sizes)), int(made.elem_type))
 
     def evaluate(self, node: Any) -> None:
         """Values of a node of small constants."""
@@ -254,6 +289,27 @@ class _Walker:
         for part in parts:
             self.visit(part)
         self.depth -= 1
+
+
+def _pooled(graph: Graph, node: Any, inferred: Shape) -> Shape:
+    """The shape of a node's output; a pool that rounds up leaves out windows that begin in the padding behind,
+    as ONNX defines it and onnxruntime computes it (onnx 1.23 infers one more)."""
+    options = {a.name: (a.i, list(a.ints)) for a in node.attribute}
+    padded = any(a.name == "auto_pad" and a.s not in (b"", b"NOTSET") for a in node.attribute)
+    up = options.get("ceil_mode", (0,))[0]
+    if node.op_type not in ("MaxPool", "AveragePool", "LpPool") or padded or not up:
+        return inferred
+    kernel = options["kernel_shape"][1]
+    rank = len(kernel)
+    stride = options.get("strides", (0, [1] * rank))[1]
+    pads = options.get("pads", (0, [0] * 2 * rank))[1]
+    dilation = options.get("dilations", (0, [1] * rank))[1]
+    sizes = []
+    for axis, size in enumerate(graph.shapes[node.input[0]][2:]):
+        span = dilation[axis] * (kernel[axis] - 1) + 1
+        count = -(-(size + pads[axis] + pads[axis + rank] - span) // stride[axis]) + 1
+        sizes.append(count - ((count - 1) * stride[axis] >= size + pads[axis]))
+    return (*inferred[:2], *sizes)
 
 
 def renamed(onnx: Any, function: Any, node: Any) -> list[Any]:

@@ -91,7 +91,7 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         b.notes.append(f"part of the operator before or behind them: {listed}")
     whole = [f"{key}={value}" for key, value in sorted((dims or {}).items())]
-    notes = {"format": "onnx", "dims": dict(dims or {}), "batch": batch, "assumed": [],
+    notes: dict[str, Any] = {"format": "onnx", "dims": dict(dims or {}), "batch": batch, "assumed": [],
              "absorbed": [list(item) for item in b.absorbed]}  # fmt: skip
     workload = Workload(
         Path(path).stem, tuple(b.operators), tensors,

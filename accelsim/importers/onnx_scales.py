@@ -42,7 +42,8 @@ def state(b: Builder, name: str, scale: str, zero: str, kind: int) -> bool:
     if b.graph.types[name] not in FLOATS:
         b.codes.add(name)
     if kind not in CODES or b.graph.shapes[scale] not in ((), (1,)):
-        b.notes.append(f"{name}: codes of more than 8 bits or with a scale a channel: ranges from the inputs instead")
+        b.notes.append(f"{name}: codes of more than 8 bits or with a scale a channel: "
+                       "ranges from the inputs instead")  # fmt: skip
         return True
     return b.stated.setdefault(root(b, name), (scale, zero, kind)) == (scale, zero, kind) or _same(
         b, b.stated[root(b, name)], (scale, zero, kind))
@@ -57,7 +58,8 @@ def _same(b: Builder, first: tuple[str, str, int], second: tuple[str, str, int])
 
 
 def quantize(b: Builder, node: Any) -> None:
-    """QuantizeLinear: part of requantisation, unless somebody reads the tensor as it was or at another scale."""
+    """QuantizeLinear: part of requantisation, unless somebody reads the tensor as it was or at another
+    scale."""
     source, output = node.input[0], node.output[0]
     zero = node.input[2] if len(node.input) > 2 else ""
     kind = b.graph.types[output]
@@ -166,8 +168,8 @@ def weight_scale(b: Builder, op: MacOperator) -> tuple[str, str, int] | None:
         return None
     kind, form = b.graph.types[node.input[0]], CODES.get(b.graph.types[node.input[0]], ("", 0))[0]
     if attributes(node).get("block_size", 0):
-        b.notes.append(f"{op.name}: weights of {BITS.get(kind, 8)} bits with a scale a block run and move as the "
-                       "chip's weights, with a scale a channel")  # fmt: skip
+        b.notes.append(f"{op.name}: weights of {BITS.get(kind, 8)} bits with a scale a block run and move as "
+                       "the chip's weights, with a scale a channel")  # fmt: skip
         return None
     if not form:
         return None
@@ -185,7 +187,7 @@ BITS = {17: 8, 18: 8, 19: 8, 20: 8, 21: 4, 22: 4, 23: 4, 25: 2, 26: 2}
 
 def maker_of(b: Builder, name: str, through: tuple[str, ...]) -> Any:
     """The node that makes a constant, behind those that only move it; None for what is stored."""
-    makers = {output: node for node in b.graph.model.graph.node for output in node.output}
+    makers = {output: node for node in b.graph.visited for output in node.output}
     while name in makers and makers[name].op_type in through:
         name = makers[name].input[0]
     return makers.get(name)
@@ -223,8 +225,8 @@ def give_formats(b: Builder) -> None:
             elif form is not None:
                 b.weight_scales[op.weight] = found if form[0] == "int8" else None
                 if form[0] != "int8":
-                    b.notes.append(f"{op.name}: weights stored as {form[0]} beside inputs without codes run and "
-                                   "move as the chip's weights")  # fmt: skip
+                    b.notes.append(f"{op.name}: weights stored as {form[0]} beside inputs without codes run "
+                                   "and move as the chip's weights")  # fmt: skip
         elif source in b.stated and second in b.stated:
             b.operators[number] = replace(op, input_format=b.form(source), weight_format=b.form(second))
 

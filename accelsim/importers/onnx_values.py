@@ -33,8 +33,9 @@ class ModelValues:
         self.imported = imported
         self.graph = imported.graph
         self.known: dict[str, Array] = dict(replaced or {})
-        self.initializers = {item.name: item for item in self.graph.model.graph.initializer}
-        self.makers = {output: node for node in self.graph.model.graph.node for output in node.output}
+        stored = (*self.graph.model.graph.initializer, *self.graph.stored)
+        self.initializers = {item.name: item for item in stored}
+        self.makers = {output: node for node in self.graph.visited for output in node.output}
         self.parameters: dict[str, Array] = {}
 
     def look(self, name: str) -> Array:

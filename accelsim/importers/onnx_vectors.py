@@ -176,18 +176,20 @@ def variadic(b: Builder, node: Any) -> None:
         return
     join = {"Max": np.maximum, "Min": np.minimum}.get(node.op_type, np.add)
     total, shape = names[0], b.shape(names[0])
+    mean = node.op_type == "Mean"
     for number, name in enumerate(names[1:], 1):
         shape = tuple(np.broadcast_shapes(shape, b.shape(name)))
-        last = number == len(names) - 1
-        scale = 1 / len(names) if last and node.op_type == "Mean" else 1.0
-        output = node.output[0] if last else f"{node.output[0]}:{number}"
+        output = f"{node.output[0]}:{number}" if mean or number < len(names) - 1 else node.output[0]
         total = b.vector(VARIADIC[node.op_type], node.name, [total, name], output, shape,
-                         joined(join, scale))  # fmt: skip
+                         joined(join))  # fmt: skip
+    if mean:
+        b.vector("scale", f"{node.name}/mean", [total], node.output[0], shape,
+                 lambda inputs, look: inputs[0] / len(names))  # fmt: skip
 
 
-def joined(join: Callable[[Any, Any], Any], scale: float) -> Compute:
+def joined(join: Callable[[Any, Any], Any]) -> Compute:
     """Two operands put together."""
-    return lambda inputs, look: join(inputs[0], inputs[1]) * scale
+    return lambda inputs, look: join(inputs[0], inputs[1])
 
 
 def select(b: Builder, node: Any) -> None:

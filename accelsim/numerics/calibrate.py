@@ -227,7 +227,7 @@ class NetworkBuilder:
         record = integer(form)
         if self.workload.tensors[name].format is not None or f"{name}.range" not in self.values:
             return whole_numbers(form)
-        low, high = (int(round(value)) for value in self.range(name))
+        low, high = (round(value) for value in self.range(name))
         if record.minimum <= low and high <= record.maximum:
             return whole_numbers(form)
         if high - low <= record.maximum - record.minimum and name not in self.symmetric and (

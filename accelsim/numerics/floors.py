@@ -44,7 +44,7 @@ def floors(workload: Workload, tensors: Mapping[str, Floats], formats: Mapping[s
            stored: Mapping[str, NDArray[np.generic]]) -> dict[str, float]:  # fmt: skip
     """tensor -> its floor, of those that have one for every reader. tensors: real values. stored: constants
     that operators read."""
-    whole = {**stored, **tensors}
+    whole: dict[str, Floats] = {**{k: np.asarray(v, np.float64) for k, v in stored.items()}, **tensors}
     wanted: dict[str, list[float]] = {}
     readers: dict[str, int] = {}
     for op in workload.operators:

@@ -7,7 +7,7 @@ multiplication and rounding, so their bits are the same on every machine.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -180,7 +180,8 @@ class RealRequantizer:
 
 def fixed_point(factor: Floats) -> tuple[Ints, Ints]:
     """(multiplier, shift) with multiplier / 2^shift nearest to each factor, 2^30 <= multiplier
-    < 2^31 where the shift allows (factors from 2^-31 up). Factors above 2^30 have a shift below 1, to the left."""
+    < 2^31 where the shift allows (factors from 2^-31 up). Factors above 2^30 have a shift below
+    1, to the left."""
     fraction, exponent = np.frexp(np.asarray(factor, np.float64))
     multiplier = np.rint(fraction * 2.0**31).astype(np.int64)
     exponent = exponent.astype(np.int64)
@@ -218,7 +219,7 @@ def _rescale_wide(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
     return narrowed(floor + up)
 
 
-def narrowed(values: NDArray[np.object_]) -> Ints:
+def narrowed(values: NDArray[Any]) -> Ints:
     """Python's integers as int64, saturating."""
     limits = np.iinfo(np.int64)
     return np.asarray(np.clip(np.asarray(values, object), limits.min, limits.max).astype(np.int64), np.int64)

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from accelsim.numerics.quantize import (
     MOST_IN_INT64,
     Quantization,
-    fixed_point,
     narrowed,
     peak_of,
     ratio,
@@ -54,11 +53,11 @@ def _sum(inputs: list[Ints], quants: list[Quantization], out: Quantization) -> I
 
 def _product(inputs: list[Ints], quants: list[Quantization], out: Quantization) -> Ints:
     """The product of the inputs' reals in units of the output's scale, by a multiplier of 23 bits."""
-    multiplier, shift = fixed_point(ratio(quants[0].scale * quants[1].scale, np.array([out.scale])))
+    fraction, exponent = np.frexp(float(ratio(quants[0].scale * quants[1].scale, out.scale)))
     first, second = (x - q.zero for x, q in zip(inputs, quants, strict=True))
-    factor, right = int(multiplier[0]) >> 8, int(shift[0]) - 8
+    factor, right = int(np.rint(fraction * 2.0**31)) >> 8, 31 - int(exponent) - 8
     reach = peak_of(first) * peak_of(second)
-    if right >= 1 and reach * factor <= MOST_IN_INT64:
+    if 1 <= right <= 62 and reach * factor <= MOST_IN_INT64:
         return np.asarray(_rounded(first * second * factor, right), np.int64)
     if reach > MOST_IN_INT64:
         first = first.astype(object)

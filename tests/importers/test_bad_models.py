@@ -78,7 +78,7 @@ MODELS: list[tuple[str, Callable[[], Any], str]] = [
     ("unbound dimension", lambda: model([node("Relu", "x")], {"x": ["batch", 3]}), "--dim batch=1"),
     ("nameless dimension", lambda: model([node("Relu", "x")], {"x": [None, 3]}), "--dim x.0=1"),
     ("no rank", lambda: model([node("Relu", "x")], {"x": None}), "no tensor of a stated rank"),
-    ("zero dimension", lambda: model([node("Relu", "x")], {"x": [0, 3]}), "dimensions above 0"),
+    ("zero dimension", lambda: model([node("Relu", "x")], {"x": [0, 3]}), "dimension 0 has no value"),
     ("unknown operator", lambda: model([node("Magic", "x")], {"x": [1]}), "not an operator of ONNX"),
     ("foreign domain", lambda: model([node("Magic", "x", domain="my.own")], {"x": [1]}), "my.own.Magic"),
     ("unknown fused", lambda: model([node("Magic", "x", domain="com.microsoft")], {"x": [1]}), "known here"),

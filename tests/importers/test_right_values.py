@@ -16,7 +16,9 @@ from accelsim.importers.onnx_model import import_model
 from tests.importers.onnx_graphs import Model, measured, normal, right
 
 
-def worst(model: Model, folder: Path, *outputs: str, chip: str = "int8_edge", rounding: str = "single") -> float:
+def worst(
+    model: Model, folder: Path, *outputs: str, chip: str = "int8_edge", rounding: str = "single"
+) -> float:
     path = model.save(folder / "m.onnx", *outputs)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
@@ -28,9 +30,15 @@ def worst(model: Model, folder: Path, *outputs: str, chip: str = "int8_edge", ro
 def test_rows_of_a_table_are_the_ones_asked_for(kind: type, tmp_path: Path) -> None:
     m = Model()
     rows = 3000
-    table = np.random.default_rng(1).permutation(rows).astype(np.float32)[:, None].repeat(2, 1) / rows
+    table = (
+        np.random.default_rng(1).permutation(rows).astype(np.float32)[:, None].repeat(2, 1) / rows
+    )
     ids = m.input("ids", np.array([[0, 1, 2, 255, 256, 257, 1703, rows - 1]], kind))
-    y = m.node("MatMul", m.node("Gather", m.constant(table), ids), m.constant(np.eye(2, 1, dtype=np.float32)))
+    y = m.node(
+        "MatMul",
+        m.node("Gather", m.constant(table), ids),
+        m.constant(np.eye(2, 1, dtype=np.float32)),
+    )
     assert worst(m, tmp_path, y) > 35
 
 
@@ -38,11 +46,17 @@ def test_ids_through_arithmetic_casts_and_masks(tmp_path: Path) -> None:
     """Positions counted from a mask, halved and floored in float, looked up where a comparison holds."""
     m = Model()
     mask = m.input("mask", (np.arange(600) % 3 != 1)[None].astype(np.int64))
-    places = m.node("Sub", m.node("CumSum", mask, m.constant(np.int64(1))), m.constant(np.array([[1]])))
-    half = m.node("Floor", m.node("Mul", m.node("Cast", places, to=TensorProto.FLOAT),
-                                  m.constant(np.float32(0.5))))  # fmt: skip
+    places = m.node(
+        "Sub", m.node("CumSum", mask, m.constant(np.int64(1))), m.constant(np.array([[1]]))
+    )
+    half = m.node(
+        "Floor",
+        m.node("Mul", m.node("Cast", places, to=TensorProto.FLOAT), m.constant(np.float32(0.5))),
+    )
     early = m.node("Less", places, m.constant(np.array([[300]])))
-    chosen = m.node("Where", early, m.node("Cast", half, to=TensorProto.INT64), m.constant(np.array([[7]])))
+    chosen = m.node(
+        "Where", early, m.node("Cast", half, to=TensorProto.INT64), m.constant(np.array([[7]]))
+    )
     table = m.constant(normal(1, 400, 4))
     y = m.node("MatMul", m.node("Gather", table, chosen), m.constant(normal(2, 4, 3)))
     path = m.save(tmp_path / "m.onnx", y, chosen)
@@ -55,8 +69,12 @@ def test_ids_through_arithmetic_casts_and_masks(tmp_path: Path) -> None:
 def test_embeddings_of_a_transformer(tmp_path: Path) -> None:
     m = Model()
     ids = m.input("ids", np.random.default_rng(4).integers(0, 900, (2, 8)))
-    rows = m.node("Add", m.node("Gather", m.constant(normal(1, 900, 16)), ids), m.constant(normal(2, 8, 16)))
-    n = m.node("LayerNormalization", rows, m.constant(np.ones(16, np.float32)), m.constant(normal(3, 16)))
+    rows = m.node(
+        "Add", m.node("Gather", m.constant(normal(1, 900, 16)), ids), m.constant(normal(2, 8, 16))
+    )
+    n = m.node(
+        "LayerNormalization", rows, m.constant(np.ones(16, np.float32)), m.constant(normal(3, 16))
+    )
     assert worst(m, tmp_path, m.node("MatMul", n, m.constant(normal(5, 16, 8)))) > 35
 
 
@@ -101,15 +119,25 @@ def qdq(m: Model, x: str, scale: float, kind: type, zero: int, clip: tuple[int, 
     return str(m.node("DequantizeLinear", codes, s, z))
 
 
-@pytest.mark.parametrize(("kind", "zero", "clip", "form"), [
-    (np.uint8, 0, (0, 15), "int4"), (np.uint8, 8, (0, 15), "int4"), (np.int8, 0, (-8, 7), "int4"),
-    (np.int8, 0, (-7, 7), "int4"), (np.uint8, 0, (0, 7), "int3"), (np.int8, 0, (-3, 3), "int3"),
-    (np.uint8, 0, (0, 31), "int5"), (np.int8, 0, (-2, 1), "int2"), (np.uint8, 128, (0, 255), "int8"),
-    (np.uint8, 3, (2, 40), "int6"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "zero", "clip", "form"),
+    [
+        (np.uint8, 0, (0, 15), "int4"),
+        (np.uint8, 8, (0, 15), "int4"),
+        (np.int8, 0, (-8, 7), "int4"),
+        (np.int8, 0, (-7, 7), "int4"),
+        (np.uint8, 0, (0, 7), "int3"),
+        (np.int8, 0, (-3, 3), "int3"),
+        (np.uint8, 0, (0, 31), "int5"),
+        (np.int8, 0, (-2, 1), "int2"),
+        (np.uint8, 128, (0, 255), "int8"),
+        (np.uint8, 3, (2, 40), "int6"),
+    ],
+)
 @pytest.mark.parametrize("shared", [False, True])
-def test_clips_of_codes_are_formats(kind: type, zero: int, clip: tuple[int, int], form: str, shared: bool,
-                                    tmp_path: Path) -> None:  # fmt: skip
+def test_clips_of_codes_are_formats(
+    kind: type, zero: int, clip: tuple[int, int], form: str, shared: bool, tmp_path: Path
+) -> None:
     m = Model(opset=14)
     low, high = clip
     x = m.input("x", normal(2, 1, 3, 8, 8, scale=2))
@@ -122,7 +150,9 @@ def test_clips_of_codes_are_formats(kind: type, zero: int, clip: tuple[int, int]
         outputs.append(m.node("Conv", x, m.constant(normal(3, 4, 3, 1, 1))))
     path = m.save(tmp_path / "m.onnx", *outputs)
     found = measured(path, m.inputs)
-    assert found[outputs[0]] > (20 if shared else 120)  # equal to a code; where shared, rounded twice
+    assert found[outputs[0]] > (
+        20 if shared else 120
+    )  # equal to a code; where shared, rounded twice
     conv = next(op for op in import_model(path).workload.operators if op.output == outputs[0])
     assert (conv.input_format, conv.weight_format) == (form, "int3")
     if shared:
@@ -133,18 +163,31 @@ def test_clipped_codes_run_on_a_chip_of_four_bits(tmp_path: Path) -> None:
     m = Model(opset=14)
     d = qdq(m, m.input("x", np.abs(normal(2, 4, 32))), 0.1, np.uint8, 0, (0, 15))
     codes = m.constant(np.random.default_rng(1).integers(-7, 8, (32, 8)).astype(np.int8))
-    w = m.node("DequantizeLinear", m.node("Clip", codes, m.constant(np.int8(-7)), m.constant(np.int8(7))),
-               m.constant(np.float32(0.1)), m.constant(np.int8(0)))  # fmt: skip
+    w = m.node(
+        "DequantizeLinear",
+        m.node("Clip", codes, m.constant(np.int8(-7)), m.constant(np.int8(7))),
+        m.constant(np.float32(0.1)),
+        m.constant(np.int8(0)),
+    )
     assert worst(m, tmp_path, m.node("MatMul", d, w), chip="int4_edge") > 120
 
 
 def test_codes_of_four_bits_of_newer_models(tmp_path: Path) -> None:
     m = Model()
     s = m.constant(np.float32(0.3))
-    x = m.node("QuantizeLinear", m.input("x", normal(1, 4, 64)), s, m.constant(np.zeros((), np.int8), TensorProto.INT4))
+    x = m.node(
+        "QuantizeLinear",
+        m.input("x", normal(1, 4, 64)),
+        s,
+        m.constant(np.zeros((), np.int8), TensorProto.INT4),
+    )
     d = m.node("DequantizeLinear", x, s, m.constant(np.zeros((), np.int8), TensorProto.INT4))
-    w = m.constant(np.random.default_rng(1).integers(-7, 8, (64, 24)).astype(np.int8), TensorProto.INT4)
-    y = m.node("MatMul", d, m.node("DequantizeLinear", w, m.constant(np.abs(normal(3, 24)) + 0.01), axis=1))
+    w = m.constant(
+        np.random.default_rng(1).integers(-7, 8, (64, 24)).astype(np.int8), TensorProto.INT4
+    )
+    y = m.node(
+        "MatMul", d, m.node("DequantizeLinear", w, m.constant(np.abs(normal(3, 24)) + 0.01), axis=1)
+    )
     path = m.save(tmp_path / "m.onnx", y)
     assert measured(path, m.inputs)[y] > 100
     work = import_model(path).workload
@@ -154,8 +197,16 @@ def test_codes_of_four_bits_of_newer_models(tmp_path: Path) -> None:
 
 def test_blocks_of_weights_say_what_was_assumed(tmp_path: Path) -> None:
     m = Model()
-    w = m.constant(np.random.default_rng(1).integers(-8, 8, (64, 8)).astype(np.int8), TensorProto.INT4)
-    d = m.node("DequantizeLinear", w, m.constant(np.abs(normal(2, 2, 8)) * 0.1 + 0.01), axis=0, block_size=32)
+    w = m.constant(
+        np.random.default_rng(1).integers(-8, 8, (64, 8)).astype(np.int8), TensorProto.INT4
+    )
+    d = m.node(
+        "DequantizeLinear",
+        w,
+        m.constant(np.abs(normal(2, 2, 8)) * 0.1 + 0.01),
+        axis=0,
+        block_size=32,
+    )
     y = m.node("MatMul", m.input("x", normal(1, 4, 64)), d)
     assert worst(m, tmp_path, y) > 35
     said = import_model(tmp_path / "m.onnx").workload.notes["assumed"]
@@ -182,7 +233,11 @@ def test_dynamic_quantisation_of_convolutions_and_of_two_tensors(tmp_path: Path)
     a, s, z = m.node("DynamicQuantizeLinear", m.input("x", normal(2, 1, 3, 8, 8)), outputs=3)
     w = m.constant(np.random.default_rng(1).integers(-127, 128, (4, 3, 3, 3)).astype(np.int8))
     sums = m.node("ConvInteger", a, w, z, m.constant(np.int8(0)), pads=[1] * 4)
-    y = m.node("Mul", m.node("Cast", sums, to=TensorProto.FLOAT), m.node("Mul", s, m.constant(np.float32(0.01))))
+    y = m.node(
+        "Mul",
+        m.node("Cast", sums, to=TensorProto.FLOAT),
+        m.node("Mul", s, m.constant(np.float32(0.01))),
+    )
     q, qs, qz = m.node("DynamicQuantizeLinear", m.input("q", normal(3, 6, 16)), outputs=3)
     k, ks, kz = m.node("DynamicQuantizeLinear", m.input("k", normal(4, 16, 6)), outputs=3)
     both = m.node("Cast", m.node("MatMulInteger", q, k, qz, kz), to=TensorProto.FLOAT)
@@ -197,7 +252,10 @@ def test_asymmetric_weights_get_a_scale_of_ours(tmp_path: Path) -> None:
     w = m.node("DequantizeLinear", codes, m.constant(np.float32(0.02)), m.constant(np.uint8(131)))
     y = qdq(m, m.node("MatMul", d, w), 0.3, np.uint8, 128, None)
     assert worst(m, tmp_path, y) > 35
-    assert any("scales of ours" in line for line in import_model(tmp_path / "m.onnx").workload.notes["assumed"])
+    assert any(
+        "scales of ours" in line
+        for line in import_model(tmp_path / "m.onnx").workload.notes["assumed"]
+    )
 
 
 def test_codes_given_as_integers_are_codes(tmp_path: Path) -> None:
@@ -211,10 +269,20 @@ def test_codes_given_as_integers_are_codes(tmp_path: Path) -> None:
 # -- rounding, channels, masks, widths ----------------------------------------------------------
 @pytest.mark.parametrize("rounding", ["single", "gemmlowp", "float32"])
 @pytest.mark.parametrize("group", [1, 2])
-def test_a_convolution_as_last_layer_keeps_its_sums(rounding: str, group: int, tmp_path: Path) -> None:
+def test_a_convolution_as_last_layer_keeps_its_sums(
+    rounding: str, group: int, tmp_path: Path
+) -> None:
     m = Model()
-    y = m.node("Conv", m.input("x", normal(9, 1, 4, 11, 13)), m.constant(normal(1, 6, 4 // group, 3, 5, scale=0.3)),
-               m.constant(normal(3, 6)), strides=[2, 1], dilations=[1, 2], pads=[0, 2, 1, 3], group=group)  # fmt: skip
+    y = m.node(
+        "Conv",
+        m.input("x", normal(9, 1, 4, 11, 13)),
+        m.constant(normal(1, 6, 4 // group, 3, 5, scale=0.3)),
+        m.constant(normal(3, 6)),
+        strides=[2, 1],
+        dilations=[1, 2],
+        pads=[0, 2, 1, 3],
+        group=group,
+    )
     assert worst(m, tmp_path, y, rounding=rounding) > 38
 
 
@@ -264,7 +332,11 @@ def test_a_maximum_of_masked_values(tmp_path: Path) -> None:
     m = Model()
     keep = m.constant(np.arange(40).reshape(4, 10) % 3 > 0)
     masked = m.node("Where", keep, m.input("x", normal(1, 4, 10)), m.constant(np.float32(-np.inf)))
-    y = m.node("MatMul", m.node("ReduceMax", masked, m.constant(np.array([1]))), m.constant(normal(2, 1, 3)))
+    y = m.node(
+        "MatMul",
+        m.node("ReduceMax", masked, m.constant(np.array([1]))),
+        m.constant(normal(2, 1, 3)),
+    )
     assert worst(m, tmp_path, y) > 35
 
 
@@ -280,9 +352,14 @@ def test_tensors_without_elements_are_nothing_to_do(tmp_path: Path) -> None:
 @pytest.mark.parametrize("shape", [(5,), (2, 4), (3, 4, 1), (1, 3, 4)])
 def test_a_gemm_whose_third_operand_does_not_fit(shape: tuple[int, ...], tmp_path: Path) -> None:
     m = Model()
-    y = m.node("Gemm", m.input("x", normal(1, 3, 6)), m.constant(normal(2, 6, 4)), m.constant(normal(3, *shape)))
+    y = m.node(
+        "Gemm",
+        m.input("x", normal(1, 3, 6)),
+        m.constant(normal(2, 6, 4)),
+        m.constant(normal(3, *shape)),
+    )
     path = m.save(tmp_path / "m.onnx", y)
     with pytest.raises(InputError, match="does not go over"):
         api.load_workload(path)
-    with pytest.raises(Exception):  # noqa: B017, PT011
+    with pytest.raises(Exception):  # noqa: B017
         right(path, m.inputs)
