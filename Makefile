@@ -44,7 +44,7 @@ demo: $(BASE)
 	@cp reports/run_compare_resnet18/energy.png reports/compare_resnet18_energy.png
 	@cp reports/run_compare_resnet18/ratio_pcm_8level.png reports/compare_resnet18_ratio.png
 	@echo "== INT8, INT4 and PCM on digits_cnn, 500 test images"
-	@$(BIN)/accelsim compare $(SIDES) -w digits_cnn --input digits --ages "20 s, 1 h, 1 day, 30 days, 1 year" --programmings 3 --out reports/run_compare_digits --force
+	@$(BIN)/accelsim compare $(SIDES) -w digits_cnn --input digits --ages "20 s, 1 h, 1 day, 30 days, 1 year" --programmings 3 --match memory --out reports/run_compare_digits --force
 	@cp reports/run_compare_digits/values.png reports/compare_digits_values.png
 	@cp reports/run_compare_digits/levels_pcm_8level.png reports/compare_levels.png
 	@$(BIN)/accelsim report reports/run_resnet18_int8_edge reports/run_resnet18_int4_edge --out reports/run_report --force

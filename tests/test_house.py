@@ -15,8 +15,8 @@ LAYERS = {
     "escaping": -1, "errors": 0, "fields": 0, "drafts": 0, "resources": 1, "formats": 1, "jit": 0, "noise": 1,
     "strict_json": 1, "workload": 1, "program": 2, "devices": 3, "analog": 4, "units": 5, "chip": 6, "rtl": 7,
     "mapping": 7, "timing": 8, "energy": 8, "numerics": 8, "explore": 9, "shipped": 9, "store": 9, "config": 10,
-    "results": 11, "importers": 11, "report": 12, "matching": 12, "api": 13, "comparison": 14, "sensitivity": 14, "reproduce": 14, "sweep": 14,
-    "traces": 14, "cli": 15, "jit_dot": 1,
+    "results": 11, "importers": 11, "report": 12, "matching": 12, "api": 13, "comparison": 14,
+    "sensitivity": 14, "reproduce": 14, "sweep": 14, "traces": 14, "cli": 15, "jit_dot": 1,
 }  # fmt: skip
 READERS = {"timing", "energy", "numerics"}
 LONGEST = 420

@@ -171,6 +171,19 @@ def _dry(spec: SweepSpec, points: list[Point], folder: str, executor: Executor, 
         click.echo(f"  and {len(left) - FIRST:,} more")
 
 
+def _joint_rows(spec: SweepSpec, summary: Summary, against: str) -> list[list[str]]:
+    """Lines of the joint objective."""
+    from accelsim.store.joint import TEXTS
+
+    assert spec.joint is not None
+    rule, found = TEXTS[spec.joint.by], summary.joint
+    if found is None:
+        return [[f"best {rule} of {spec.joint.of.removeprefix('-')}", "-", "no design has every workload"]]
+    values = ", ".join(f"{name} {value:.5g}" for name, value in found.values.items())
+    return [[f"best {rule} of {found.measure}", f"{found.value:.5g}", f"{found.design} ({values})"],
+            [f"Pareto front, {rule}", f"{len(found.front):,}", f"{against}, over all workloads"]]
+
+
 def _say(spec: SweepSpec, run: SweepRun, summary: Summary, as_json: bool) -> None:
     for note in run.notes:
         click.echo(f"note: {note}", err=True)
@@ -191,8 +204,11 @@ def _say(spec: SweepSpec, run: SweepRun, summary: Summary, as_json: bool) -> Non
              ", ".join(f"{code} {count:,}" for code, count in summary.failures.items())]]  # fmt: skip
     if spec.constraints:
         rows.append(["within constraints", f"{summary.allowed:,}", ""])
-    rows += [[f"best {best.measure}", f"{best.value:.5g}", best.point] for best in summary.best]
-    rows.append(["Pareto front", f"{len(summary.front):,}",
-                 " against ".join(name.removeprefix("-") for name in spec.objectives)])  # fmt: skip
+    rows += [[f"best {best.measure} on {best.workload}", f"{best.value:.5g}", best.point]
+             for best in summary.best]  # fmt: skip
+    against = " against ".join(name.removeprefix("-") for name in spec.objectives)
+    rows += [[f"Pareto front on {work}", f"{len(keys):,}", against] for work, keys in summary.fronts.items()]
+    if spec.joint is not None:
+        rows += _joint_rows(spec, summary, against)
     plain_table([spec.name, "", ""], rows, (0, 2))
     click.echo(f"kept in {run.folder}; to draw it: accelsim report {run.folder}")

@@ -18,11 +18,11 @@ from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, parse_yaml, read_text
 from accelsim.devices import device_named
 from accelsim.errors import InputError, Problem
-from accelsim.store.spec import Plain, SweepSpec
+from accelsim.store.spec import Joint, Plain, SweepSpec, Work
 
 KEYS = ("format", "name", "question",
         "answer", "bases", "workloads", "vary", "exclude", "sample", "search", "measures",
-        "values", "seed", "repeats", "constraints", "objectives", "execution")  # fmt: skip
+        "values", "seed", "repeats", "constraints", "objectives", "objective", "execution")  # fmt: skip
 REQUIRED = ("name", "bases", "workloads")
 
 
@@ -85,6 +85,7 @@ class SweepReader(Reader):
         values["exclude"] = self.exclude(part("exclude"), axes)
         if self.problems:
             raise InputError(few(self.problems))
+        self.weights(items, settings.found.get("joint"), values["works"])
         values |= {"bases": tuple(self.bases.bases.values()), "axes": tuple(axes.axes), **settings.found}
         spec = SweepSpec(**values)
         self.combine(spec, axes)
@@ -102,9 +103,28 @@ class SweepReader(Reader):
         if "execution" in items:
             reader.execution(items["execution"][1])
         self.temperatures(items, reader)
-        nodes = [items[key][1] if key in items else None for key in ("measures", "constraints", "objectives")]
+        nodes = [items[key][1] if key in items else None
+                 for key in ("measures", "constraints", "objectives", "objective")]  # fmt: skip
         reader.measures(*nodes)
         return reader
+
+    def weights(self, items: dict[str, tuple[Place, Node]], joint: Joint | None,
+                works: Sequence[Work]) -> None:  # fmt: skip
+        """Note weights of the joint objective that are not one for each workload."""
+        if joint is None or joint.by != "weights" or not works:
+            return
+        place, names, given = items["objective"][0], [work.name for work in works], dict(joint.weights)
+        listed = ", ".join(names)
+        for name in given:
+            if name not in names:
+                self.wrong("sweep.weights", place, f"objective.weights.{name}", "is no workload of the sweep",
+                           f"write one of {listed}")  # fmt: skip
+        for name in names:
+            if name not in given:
+                self.wrong("sweep.weights", place, f"objective.weights.{name}", "is missing",
+                           "write a number for every workload, 0 for one that does not count")  # fmt: skip
+        if given and not any(given.values()):
+            self.wrong("sweep.weights", place, "objective.weights", "are all 0", "write one above 0")
 
     def temperatures(self, items: dict[str, tuple[Place, Node]], reader: SettingsReader) -> None:
         """Note temperatures that a base's cells have no model for."""

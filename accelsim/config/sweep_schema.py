@@ -16,6 +16,7 @@ from accelsim.config.sweep_settings import (
     SAMPLINGS,
 )
 from accelsim.config.versions import RULE
+from accelsim.store.joint import RULES
 from accelsim.store.measures import GROUPS, MAIN, MEASURES
 
 TEXT = {"type": "string"}
@@ -68,6 +69,8 @@ def sweep_schema() -> dict[str, Any]:
         "seed": _whole(0, LARGEST_SEED), "repeats": _whole(1, MOST_REPEATS),
         "constraints": _one_or_more({**TEXT, "description": "like: area <= 40 mm2, top1 >= 0.95, fits"}),
         "objectives": _one_or_more(names),
+        "objective": _object(("of", "by"), of=names, over={"const": "workloads"}, by={"enum": list(RULES)},
+                             weights={"type": "object", "additionalProperties": {"type": "number"}}),
         "execution": {"anyOf": [{"enum": list(EXECUTORS)}, {
             "type": "object", "properties": {"executor": {"enum": list(EXECUTORS)},
                                              "workers": _whole(1, 100_000), "address": TEXT},

@@ -12,8 +12,9 @@ from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.yaml_source import Node, Place
 from accelsim.errors import InputError
-from accelsim.store.measures import GROUPS, MAIN, MEASURES, members
-from accelsim.store.spec import ValuesSpec
+from accelsim.store.joint import RULES
+from accelsim.store.measures import GROUPS, MAIN, MEASURES, members, usual_objectives
+from accelsim.store.spec import Joint, ValuesSpec
 
 EXECUTORS = ("serial", "local", "dask", "slurm", "lsf", "pbs", "kubernetes")
 FREE = ("dask", "slurm", "lsf", "pbs", "kubernetes")  # their other keys go to the cluster's own class
@@ -112,7 +113,8 @@ class SettingsReader(Reader):
 
     # -- measures ------------------------------------------------------------------------------
 
-    def measures(self, node: Node | None, constraints: Node | None, objectives: Node | None) -> None:
+    def measures(self, node: Node | None, constraints: Node | None, objectives: Node | None,
+                 joint: Node | None = None) -> None:  # fmt: skip
         """Measures with what constraints and objectives ask for beside."""
         values = self.found.get("values")
         named: dict[str, Place] = {}
@@ -139,6 +141,8 @@ class SettingsReader(Reader):
             if aim is not None:
                 aims.append(f"-{aim}" if MEASURES[aim].larger else aim)
                 named.setdefault(aim, item.place)
+        if joint is not None and (aim := self.joint(joint)) is not None:
+            named.setdefault(aim, joint.place)
         for name, place in named.items():
             if MEASURES[name].random and values is None:
                 self.wrong("sweep.measure", place, "measures", f"{name} needs values to compute",
@@ -147,9 +151,37 @@ class SettingsReader(Reader):
                 self.wrong("sweep.measure", place, "measures", "top1 needs labels, the input has none",
                            "measure signal_to_noise_db")  # fmt: skip
         order = [name for name in MEASURES if name in named]
-        default = [name for name in ("energy_chip_joules", "latency_seconds") if name in named]
         self.found |= {"measures": tuple(order), "constraints": tuple(bounds),
-                       "objectives": tuple(dict.fromkeys(aims)) or tuple(default)}  # fmt: skip
+                       "objectives": tuple(dict.fromkeys(aims)) or usual_objectives(order)}  # fmt: skip
+
+    def joint(self, node: Node) -> str | None:
+        """The measure of {of: latency, over: workloads, by: sum}; ``found`` takes the objective."""
+        items = self.mapping(node, "objective")
+        if items is None:
+            return None
+        self.keys(items, ("of", "over", "by", "weights"), "objective", ("of", "by"), node.place)
+        if "over" in items:
+            self.choice(items["over"][1], ("workloads",), "objective.over")
+        by = self.choice(items["by"][1], RULES, "objective.by") if "by" in items else None
+        aim = self.main(items["of"][1], "objective.of") if "of" in items else None
+        weights: dict[str, float] = {}
+        if "weights" in items and by != "weights":
+            self.wrong("sweep.weights", items["weights"][0], "objective.weights", f"has no meaning by {by}",
+                       "write by: weights, or leave it out")  # fmt: skip
+        elif by == "weights" and "weights" not in items:
+            self.wrong("key.missing", node.place, "objective.weights", "is missing",
+                       "write a number for each workload, like {resnet18: 2, speech_dnn: 1}")  # fmt: skip
+        elif by == "weights":
+            listed = self.mapping(items["weights"][1], "objective.weights") or {}
+            for name, (_, value) in listed.items():
+                path = f"objective.weights.{name}"
+                rule = FieldRule(path, float, (), "", 0.0, 1e12, False, True)
+                weights[name] = float(self.value(value, rule, path) or 0.0)
+        if aim is None or by is None:
+            return aim
+        signed = f"-{aim}" if MEASURES[aim].larger else aim
+        self.found["joint"] = Joint(signed, by, tuple(weights.items()))
+        return aim
 
     def known(self, item: Node, path: str) -> tuple[str, ...]:
         names = members(item.value) if isinstance(item.value, str) else ()

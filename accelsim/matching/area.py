@@ -22,6 +22,7 @@ from accelsim.units.sram import Sram
 STEP = 1024  # bytes of a buffer
 HALVINGS = 60
 FACTORS = 2.0**-16, 2.0**16
+ROOM = 64.0  # most that buffers grow or shrink beside the rest, to make up what whole rows leave
 LARGEST_SIDE, MOST_CROSSBARS, MOST_BANKS = 65536, 65536, 4096  # that a chip file may write
 
 
@@ -42,14 +43,19 @@ def with_area(chip: Chip, target: float) -> Chip:
                 file="--match",
             )
         )
-    cores = _nearest(lambda factor: _buffers(_cores(chip, factor), factor), target)
+    cores = _scaled(lambda factor: _buffers(_cores(chip, factor), factor), target, FACTORS, float("inf"))
     core = _cores(chip, cores)
-    return _buffers(core, _nearest(lambda factor: _buffers(core, factor), target, around=cores))
+    grown = (cores / ROOM, cores * ROOM)
+    return _buffers(core, _scaled(lambda factor: _buffers(core, factor), target, grown, 1.0))
 
 
-def _nearest(made: Callable[[float], Chip], target: float, around: float | None = None) -> float:
-    """The factor whose chip's area is nearest to the target, by halving in the logarithm."""
-    low, high = FACTORS if around is None else (around / 4, around * 4)
+def _scaled(
+    made: Callable[[float], Chip], target: float, between: tuple[float, float], above: float
+) -> float:
+    """The factor whose chip's area is nearest to the target, by halving in the logarithm. above: how
+    much more a square metre too much counts than one too little: 1, or infinitely, for what buffers
+    fill up afterwards."""
+    low, high = between
     best, miss = None, float("inf")
     for _ in range(HALVINGS):
         middle = sqrt(low * high)
@@ -57,10 +63,11 @@ def _nearest(made: Callable[[float], Chip], target: float, around: float | None 
             size = square_metres(made(middle))
         except InputError:  # banks beyond the tables: too large or too small
             size = float("inf") if middle > 1 else 0.0
-        if size and abs(size - target) < miss:
-            best, miss = middle, abs(size - target)
+        off = (size - target) * (above if size > target else -1.0)
+        if size and off < miss:
+            best, miss = middle, off
         low, high = (middle, high) if size < target else (low, middle)
-    if best is None or miss == float("inf"):
+    if best is None:
         raise InputError(
             Problem(
                 "match.area",

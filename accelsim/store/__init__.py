@@ -1,6 +1,8 @@
 """What a sweep asks and what it has given: plain records on disk, read without running anything."""
 
 from accelsim.store.record import Failure, Point, Record, canonical
-from accelsim.store.spec import Axis, Base, SweepSpec, ValuesSpec, Work
+from accelsim.store.spec import Axis, Base, Joint, SweepSpec, ValuesSpec, Work
 
-__all__ = ["Axis", "Base", "Failure", "Point", "Record", "SweepSpec", "ValuesSpec", "Work", "canonical"]
+__all__ = [
+    "Axis", "Base", "Failure", "Joint", "Point", "Record", "SweepSpec", "ValuesSpec", "Work", "canonical",
+]  # fmt: skip

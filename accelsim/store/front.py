@@ -1,4 +1,4 @@
-"""The Pareto front: points that no other beats in everything."""
+"""Pareto fronts: points that no other of the same workload beats in everything."""
 
 from __future__ import annotations
 
@@ -47,12 +47,20 @@ def _distinct(ordered: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 def front_of(columns: Columns, objectives: tuple[str, ...],
              allowed: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:  # fmt: skip
-    """The points on the front of a store's columns. objectives: measures, "-" before one of which more is
-    better. allowed: which points count."""
+    """The points on the fronts of a store's columns, one front a workload: figures of different work
+    never beat each other. objectives: measures, "-" before one of which more is better. allowed:
+    which points count."""
+    found = np.zeros(len(columns), np.bool_)
+    if not objectives:
+        return found
     values = np.stack([towards_less(columns, name) for name in objectives], axis=1)
     count = columns.ok if allowed is None else columns.ok & allowed
     values[~count] = np.nan
-    return front(values)
+    numbers, names = columns.setting("workload")
+    for number in range(len(names)):
+        rows = np.flatnonzero(numbers == number)
+        found[rows] = front(values[rows])
+    return found
 
 
 def towards_less(columns: Columns, objective: str) -> NDArray[np.float64]:

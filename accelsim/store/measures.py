@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -44,7 +45,16 @@ MEASURES: dict[str, Measure] = {
 MAIN = {"latency": "latency_seconds", "throughput": "throughput_per_second", "energy": "energy_chip_joules",
         "area": "area_square_metres", "writing": "writing_joules", "power": "watts",
         "values": "top1"}  # fmt: skip
+#: objectives of a sweep that names none, as far as it measures them
+USUAL = ("energy_chip_joules", "latency_seconds")
 GROUPS = ("latency", "energy", "area", "writing", "values")
+
+
+def usual_objectives(measured: Sequence[str]) -> tuple[str, ...]:
+    """What counts where a sweep names no objective: the usual two, else the first that it measures;
+    "-" before one of which more is better."""
+    found = [name for name in USUAL if name in measured] or list(measured)[:1]
+    return tuple(f"-{name}" if MEASURES[name].larger else name for name in found)
 
 
 def members(name: str) -> tuple[str, ...]:

@@ -70,6 +70,16 @@ class ValuesSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Joint:
+    """One objective over all workloads of a sweep. of: a measure, "-" before one of which more is
+    better. by: "sum", "geomean", "worst" or "weights". weights: of each workload, by its name."""
+
+    of: str
+    by: str
+    weights: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SweepSpec:
     """The whole question.
 
@@ -77,7 +87,8 @@ class SweepSpec:
     and workload, drawn with sample_seed. seed, repeats: seeds seed,
     seed + 1, ... of every design. exclude: combinations left out. measures: names in
     sweep/measures.py. constraints: (measure, "<=" or ">=", SI number); ("fits", "", 0) alone. objectives:
-    measures that count for the Pareto front and "best so far" ("-" before a name: larger is better).
+    measures that count for the Pareto fronts, one a workload, and "best so far" ("-" before a name:
+    larger is better). joint: an objective over all workloads.
     execution: executor's own settings. text, source: the sweep file.
     """
 
@@ -101,3 +112,4 @@ class SweepSpec:
     answer: str = ""
     execution: dict[str, Any] = field(default_factory=dict)
     sample_seed: int = 0
+    joint: Joint | None = None

@@ -26,6 +26,8 @@ def context_of(spec: SweepSpec, identity: Identity, sets: tuple[str, ...] = ()) 
         "sampling": spec.sampling, "points": spec.points, "seed": spec.seed, "repeats": spec.repeats,
         "search": spec.search, "measures": list(spec.measures),
         "constraints": [list(bound) for bound in spec.constraints], "objectives": list(spec.objectives),
+        "joint": None if spec.joint is None else {
+            "of": spec.joint.of, "by": spec.joint.by, "weights": dict(spec.joint.weights)},
         "values": None if spec.values is None else {
             "input": spec.values.input, "images": spec.values.images, "ages_s": list(spec.values.ages),
             "temperatures_K": list(spec.values.temperatures)},

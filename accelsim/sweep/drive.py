@@ -217,7 +217,7 @@ class _Drive:
             self.run.failed += bool(outcome.code) and outcome.fits
             self.run.misfits += not outcome.fits
             point = self.wanted[outcome.key]
-            self.progress.note(outcome, lambda point=point: f"{point.base} on {point.work}")
+            self.progress.note(outcome, lambda point=point: f"{point.base} on {point.work}", point.work)
             if self.fail_fast and outcome.code and outcome.fits:
                 raise InputError(Problem("sweep.failed", f"{label(point)}: {outcome.message} ({outcome.code})",
                                          "without --fail-fast the others go on", file=self.spec.source))

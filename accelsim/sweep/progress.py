@@ -11,6 +11,7 @@ from typing import Any, TextIO
 from accelsim.escaping import raw, visible
 from accelsim.sweep.executors.base import Outcome
 
+MOST_BESTS = 6  # said in a line
 EVERY = 10.0  # seconds between lines
 
 
@@ -21,12 +22,12 @@ class Progress:
                  say: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self.total, self.held, self.objectives = total, held, objectives
         self.done = self.failed = self.misfits = 0
-        self.best: dict[str, tuple[float, str]] = {}
+        self.best: dict[tuple[str, str], tuple[float, str]] = {}
         self.say, self.clock = say, clock
         self.begin = self.last = clock()
 
-    def note(self, outcome: Outcome, label: Callable[[], str]) -> None:
-        """One more point. label: names it, asked only when it is the best so far."""
+    def note(self, outcome: Outcome, label: Callable[[], str], work: str = "") -> None:
+        """One more point. label: names it, asked only when it is the best so far of its workload."""
         self.done += 1
         if outcome.code:
             self.failed += outcome.fits
@@ -35,8 +36,8 @@ class Progress:
             if value is None:
                 continue
             sign = -1 if name.startswith("-") else 1
-            if name not in self.best or sign * value < sign * self.best[name][0]:
-                self.best[name] = (value, label())
+            if (work, name) not in self.best or sign * value < sign * self.best[work, name][0]:
+                self.best[work, name] = (value, label())
 
     def tick(self) -> None:
         """Say how far it is when it is time to."""
@@ -70,9 +71,11 @@ class Progress:
         return "; ".join([", ".join(parts), *self.bests()])
 
     def bests(self) -> list[str]:
-        """The best so far of each objective."""
-        return [f"best {name.removeprefix('-')} {value:.4g} ({label})"
-                for name, (value, label) in self.best.items()]  # fmt: skip
+        """The best so far of each objective on each workload, the first few."""
+        found = [f"best {name.removeprefix('-')} {value:.4g} ({label})"
+                 for (_, name), (value, label) in self.best.items()]  # fmt: skip
+        more = [f"and {len(found) - MOST_BESTS} more"] if len(found) > MOST_BESTS else []
+        return found[:MOST_BESTS] + more
 
 
 class BarProgress(Progress):

@@ -15,6 +15,7 @@ from accelsim.report.sweep.statistics import (
     front_of,
     groups_of,
     mean_and_half,
+    spread_cells,
     student_t,
 )
 from accelsim.report.sweep.table import Table, Words, table_of
@@ -84,12 +85,33 @@ def test_designs_are_means_over_seeds() -> None:
     row = next(n for n in range(len(designs)) if designs.point(n) == mine[0].point)
     top1 = [r.measures["top1"] for r in mine]
     assert designs.measures["top1"][row] == pytest.approx(np.mean(top1))
-    assert designs.spread["top1"][row] == pytest.approx(student_t(2) * np.std(top1, ddof=1) / np.sqrt(3))
+    mean = float(np.mean(top1))
+    assert designs.spread["top1"][:, row] == pytest.approx([mean - min(top1), max(top1) - mean])
+    noise = [r.measures["latency_seconds"] for r in mine]
+    half = student_t(2) * np.std(noise, ddof=1) / np.sqrt(3)
+    assert designs.spread["latency_seconds"][:, row] == pytest.approx([half, half])
     assert designs.repeats[row] == 3 and designs.parts["cells"][row] == pytest.approx(mine[0].parts["cells"])
     aged = designs.aged
     late = (aged.row == row) & (aged.age == synthetic.AGES[-1])
     assert late.sum() == 1
     assert aged.measures["top1"][late] == pytest.approx(np.mean([r.aged[-1]["top1"] for r in mine]))  # type: ignore[arg-type]
+
+
+@given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=5), st.floats(0.5, 1.0))
+def test_a_share_and_its_bars_stay_within_0_and_1(top1: list[float], scale: float) -> None:
+    """Three seeds of 100, 100 and 97 %: Student's interval reaches 103.3 %."""
+    aged = [{"age_s": 20.0, "temperature_K": 300.0, "top1": value, "signal_to_noise_db": 1.0} for value in top1]
+    measures = [{"top1": value, "latency_seconds": scale * value} for value in top1]
+    records = [Record(str(n), "m", Point("a", "w", (), None, n), measures[n], {}, [aged[n]])
+               for n in range(len(top1))]
+    designs = designs_of(table_of(records, {"a": True}))
+    for table, values in ((designs.spread["top1"], designs.measures["top1"]),
+                          (designs.aged.spread["top1"], designs.aged.measures["top1"])):
+        below, above = table[:, 0]
+        assert values[0] - below == pytest.approx(min(top1), abs=1e-12)
+        assert values[0] + above == pytest.approx(max(top1), abs=1e-12)
+        cells = spread_cells("top1", float(values[0]), table[:, 0])
+        assert cells == pytest.approx([min(top1), max(top1)], abs=1e-12)
 
 
 def test_one_failed_seed_leaves_the_design() -> None:

@@ -28,12 +28,14 @@ class NotDrawn(Exception):
 class View:
     """A sweep as plots see it. points: as stored. context: the question. rerun: runs a point again for
     plots that need its Timeline; None where that is not possible,
-    for the reason why_no_rerun. All of it is read only."""
+    for the reason why_no_rerun. letters: that other designs have before this view's. All of it is read
+    only."""
 
     points: Table
     context: Context
     rerun: Rerun | None = None
     why_no_rerun: str = "the sweep's files are not at hand"
+    letters: int = 0
 
     @property
     def without_rerun(self) -> str:

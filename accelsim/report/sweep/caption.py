@@ -55,7 +55,7 @@ def _counts(view: View) -> str:
         words.append(f"{failed:,} failed")
     repeats = int(designs.repeats.max(initial=1))
     if repeats > 1:
-        words.append(f"means of up to {repeats} seeds, 95 % intervals")
+        words.append(f"means of up to {repeats} seeds, 95 % intervals; of shares the seeds' range")
     return ", ".join(words)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from accelsim.store.measures import MEASURES
+from accelsim.store.measures import MEASURES, USUAL
+from accelsim.store.spec import Joint
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class BaseNote:
 @dataclass(frozen=True, slots=True)
 class Context:
     """The question of a sweep. objectives: measures, "-" before one that is better when larger.
+    joint: an objective over all workloads.
     constraints: (measure, "<=" or ">=", SI number), ("fits", "", 0). axes: keys of each axis in the
     sweep's order. works: name to a note ("batch 1"). folder: of the store. command: makes the points and
     the page again."""
@@ -38,7 +40,8 @@ class Context:
     source: str = ""
     model: str = ""
     sampling: str = "grid"
-    objectives: tuple[str, ...] = ("energy_chip_joules", "latency_seconds")
+    objectives: tuple[str, ...] = USUAL
+    joint: Joint | None = None
     constraints: tuple[tuple[str, str, float], ...] = ()
     axes: tuple[tuple[str, ...], ...] = ()
     bases: dict[str, BaseNote] = field(default_factory=dict)

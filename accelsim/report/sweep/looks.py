@@ -107,10 +107,11 @@ def log_axis(axes: Any, axis: str) -> None:
 
 
 def share_axis(axes: Any, axis: str, measure: str) -> None:
-    """Keep the axis of a share within 0 and 100 %, where intervals of few repeats reach beyond."""
+    """Keep the axis of a share within 0 and 100 %, with room for marks that stand there."""
     if measure in SHARES:
         low, high = getattr(axes, f"get_{axis}lim")()
-        getattr(axes, f"set_{axis}lim")(max(low, 0.0), min(high, 101.0))
+        low = max(low, 0.0)
+        getattr(axes, f"set_{axis}lim")(low, min(high, 100.0 + 0.03 * (100.0 - low)))
 
 
 def age_axis(axes: Any, ages: Sequence[float]) -> None:

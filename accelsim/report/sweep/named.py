@@ -41,7 +41,7 @@ def named(view: View) -> list[Named]:
                 if row is not None:
                     here.setdefault(row, []).append(objective.lstrip("-"))
             chosen += [(row, base, work, best) for row, best in here.items()]
-    return [Named(_letter(n), row, base, work, bool(view.designs.analog[row]), tuple(best))
+    return [Named(_letter(view.letters + n), row, base, work, bool(view.designs.analog[row]), tuple(best))
             for n, (row, base, work, best) in enumerate(chosen)]  # fmt: skip
 
 

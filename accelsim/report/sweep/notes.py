@@ -28,7 +28,7 @@ def with_notes(view: View) -> View:
             except NotDrawn:
                 break
     context = dataclasses.replace(view.context, bases=bases)
-    made = View(view.points, context, view.rerun, view.why_no_rerun)
+    made = View(view.points, context, view.rerun, view.why_no_rerun, view.letters)
     made.__dict__.update({key: value for key, value in view.__dict__.items()
                           if key in ("_held", "designs")})  # fmt: skip
     return made

@@ -14,6 +14,8 @@ from accelsim.report.sweep.caption import constraint_text
 from accelsim.report.sweep.looks import bases_of, works_of
 from accelsim.report.sweep.scale import SHORT
 from accelsim.report.sweep.write import Outcome
+from accelsim.store.joint import TEXTS
+from accelsim.store.spec import Joint
 
 MOST_LINES = 200  # of a table
 
@@ -48,9 +50,18 @@ def _asked(view: View) -> str:
             ["varied", ", ".join(view.varied()) or "nothing"],
             ["objectives", ", ".join(f"{SHORT.get(name.lstrip('-'), name)} {signs[name.startswith('-')]}"
                                      for name in c.objectives)],
+            *([["over all workloads", joint_text(c.joint)]] if c.joint is not None else []),
             ["constraints", "; ".join(constraint_text(*one) for one in c.constraints) or "none"],
             ["accelsim", c.model]]  # fmt: skip
     return html_table(["", ""], rows, (0, 1))
+
+
+def joint_text(joint: Joint) -> str:
+    """A joint objective in words."""
+    measure = joint.of.lstrip("-")
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in joint.weights)
+    text = f"{TEXTS[joint.by]} of {SHORT.get(measure, measure)}"
+    return f"{text} ({weights})" if weights else text
 
 
 def _from(view: View, name: str) -> str:

@@ -7,6 +7,7 @@ from math import exp, lgamma, log, log1p
 
 import numpy as np
 
+from accelsim.report.sweep.scale import SHARES
 from accelsim.report.sweep.table import Aged, Bools, Floats, Ints, Table, Words
 
 CONFIDENCE = 0.95
@@ -83,19 +84,46 @@ def mean_and_half(values: Floats, group: Ints, groups: int) -> tuple[Floats, Flo
     return mean, np.where(count > 1, np.nan_to_num(sigma) * quantile[count], 0.0)
 
 
+def mean_and_spread(name: str, values: Floats, group: Ints, groups: int) -> tuple[Floats, Floats]:
+    """(groups,) mean of a measure, and (2, groups) how far it lies below and above: its 95 % confidence
+    interval; of a share of a whole, which an interval of few seeds would take beyond 0 or 100 %, the
+    range of the seeds."""
+    mean, half = mean_and_half(values, group, groups)
+    if name not in SHARES:
+        return mean, np.stack([half, half])
+    least, most = np.full(groups, np.inf), np.full(groups, -np.inf)
+    known = np.isfinite(values)
+    np.minimum.at(least, group[known], values[known])
+    np.maximum.at(most, group[known], values[known])
+    some = np.isfinite(mean)
+    return mean, np.stack([np.where(some, np.maximum(0.0, mean - least), 0.0),
+                           np.where(some, np.maximum(0.0, most - mean), 0.0)])  # fmt: skip
+
+
+def spread_heads(name: str) -> list[str]:
+    """Heads of the columns that say how far the seeds lie apart."""
+    return [f"{name} lowest seed", f"{name} highest seed"] if name in SHARES else [f"{name} 95 %"]
+
+
+def spread_cells(name: str, value: float, spread: Floats) -> list[float]:
+    """Those columns of one value. spread: (2,) below and above."""
+    below, above = (float(one) for one in np.nan_to_num(spread))
+    return [value - below, value + above] if name in SHARES else [above]
+
+
 def designs_of(points: Table) -> Table:
-    """Points that are the same but for their seed as one row each: means and half widths. A design is ok where
-    one of its points is, and fits where all do."""
+    """Points that are the same but for their seed as one row each: means and how far the seeds lie apart. A
+    design is ok where one of its points is, and fits where all do."""
     if len(points) == 0 or (points.seed == points.seed[0]).all():
-        zero = {name: np.zeros(len(points)) for name in points.measures}
+        zero = {name: np.zeros((2, len(points))) for name in points.measures}
         aged = points.aged
-        flat = {name: np.zeros(len(aged.row)) for name in aged.measures}
+        flat = {name: np.zeros((2, len(aged.row))) for name in aged.measures}
         return _with(points, points.measures, zero,
                      Aged(aged.row, aged.age, aged.kelvin, aged.measures, flat))  # fmt: skip
     group = groups_of(points.factors(), len(points))
     _, first = np.unique(group, return_index=True)
     count = len(first)
-    both = {name: mean_and_half(column, group, count) for name, column in points.measures.items()}
+    both = {name: mean_and_spread(name, column, group, count) for name, column in points.measures.items()}
     ok = np.bincount(group, points.ok, count) > 0
     made = _take(points, first.astype(np.int64))
     parts = {name: mean_and_half(np.where(points.ok, column, np.nan), group, count)[0]
@@ -117,7 +145,8 @@ def _aged(points: Aged, group: Ints) -> Aged:
                       np.nan_to_num(points.kelvin, nan=-1.0)])  # fmt: skip
     unique, inner = np.unique(whole, axis=1, return_inverse=True)
     inner = inner.reshape(-1)
-    both = {name: mean_and_half(column, inner, unique.shape[1]) for name, column in points.measures.items()}
+    both = {name: mean_and_spread(name, column, inner, unique.shape[1])
+            for name, column in points.measures.items()}  # fmt: skip
     return Aged(unique[0].astype(np.int64), np.where(unique[1] < 0, np.nan, unique[1]),
                 np.where(unique[2] < 0, np.nan, unique[2]), {n: m for n, (m, _) in both.items()},
                 {n: h for n, (_, h) in both.items()})  # fmt: skip

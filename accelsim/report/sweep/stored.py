@@ -13,8 +13,10 @@ from accelsim.report.sweep.context import BaseNote, Context
 from accelsim.report.sweep.table import Aged, Table, Words
 from accelsim.store.columns import Columns, columns
 from accelsim.store.folder import context
+from accelsim.store.measures import usual_objectives
 from accelsim.store.record import Record
 from accelsim.store.shards import shards
+from accelsim.store.spec import Joint
 
 
 def read_store(folder: Path) -> tuple[Table, Context]:
@@ -39,10 +41,19 @@ def context_of(asked: dict[str, Any], folder: str = "") -> Context:
              *(part for text in asked.get("set", ()) for part in ("--set", text))]  # fmt: skip
     return Context(
         str(asked["name"]), str(asked["question"]), str(asked["answer"]), str(asked["source"]),
-        str(asked["model"]), str(asked["sampling"]), tuple(str(name) for name in asked["objectives"]),
+        str(asked["model"]), str(asked["sampling"]),
+        tuple(str(name) for name in asked["objectives"]) or usual_objectives(asked["measures"]),
+        _joint(asked.get("joint")),
         tuple((str(name), str(sign), float(bound)) for name, sign, bound in asked["constraints"]),
         tuple(tuple(axis["keys"]) for axis in asked["axes"]), bases, works, folder,
         f"{shlex.join(words)} --store AGAIN && accelsim report AGAIN --out PAGE")  # fmt: skip
+
+
+def _joint(asked: Any) -> Joint | None:
+    if asked is None:
+        return None
+    weights = tuple((str(name), float(value)) for name, value in asked["weights"].items())
+    return Joint(str(asked["of"]), str(asked["by"]), weights)
 
 
 def table_of_columns(found: Columns, folder: Path, analog: dict[str, bool]) -> Table:

@@ -104,7 +104,7 @@ class Words:
 @dataclass(frozen=True, slots=True)
 class Aged:
     """Values over age, several a row. row: (n,) into the Table. age: s, NaN for digital chips. kelvin.
-    measures: "top1", "signal_to_noise_db"; spread: half widths of their confidence intervals."""
+    measures: "top1", "signal_to_noise_db"; spread: (2, n) how far the seeds lie below and above."""
 
     row: Ints
     age: Floats
@@ -117,8 +117,8 @@ class Aged:
 class Table:
     """base, work, search, failure, message: words. analog: computes in memory. sets: keys that are set over the
     base's own. seed: of points; the smallest of a design's. repeats: points of each row. ok: has measures.
-    fits: False where the design is impossible. measures, spread, parts: SI by name, (rows,); spread only of
-    designs."""
+    fits: False where the design is impossible. measures, parts: SI by name, (rows,). spread: only of designs,
+    (2, rows) how far the seeds lie below and above (statistics.mean_and_spread)."""
 
     base: Words
     work: Words

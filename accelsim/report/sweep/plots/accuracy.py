@@ -19,7 +19,8 @@ from accelsim.report.sweep.looks import (
     works_of,
 )
 from accelsim.report.sweep.named import Named, best_of_bases, design_text, require_points
-from accelsim.report.sweep.scale import SHORT, figure_of, label_of, scale_of, spread_log
+from accelsim.report.sweep.scale import SHARES, SHORT, figure_of, label_of, scale_of, spread_log
+from accelsim.report.sweep.statistics import spread_cells, spread_heads
 from accelsim.report.sweep.table import Bools
 
 ENERGY = "energy_chip_joules"
@@ -57,11 +58,12 @@ class Accuracy(Plot):
             axes[2 * number].set_title(work, loc="left")
         legend_above(made, axes, 3)
         best = SHORT.get(drawing.objective, drawing.objective)
-        notes = [f"Left: design of each base with the best {best}, error bars 95 % over seeds; right: all "
+        bars = "the range of the seeds" if measure in SHARES else "95 % over seeds"
+        notes = [f"Left: design of each base with the best {best}, error bars {bars}; right: all "
                  "designs, joined from the first to the last age (outlined)", *drawing.notes]  # fmt: skip
         notes += left_out("workloads", works[MOST_WORKS:])
         return Drawn(made, ["workload", "base", "technology", "design", "panel", "age: s", "temperature: K",
-                            "energy: J", measure, f"{measure} 95 %"], drawing.rows,
+                            "energy: J", measure, *spread_heads(measure)], drawing.rows,
                      " ".join(answers), "chip", notes)  # fmt: skip
 
 
@@ -80,34 +82,36 @@ class _Drawing:
         self.objective = measure if measure in wanted else wanted[0]
 
     def series(self, row: int) -> tuple[Any, Any, Any]:
-        """(ages, values, half widths) of a design, by age; ages NaN for digital ones."""
+        """(ages, values, (2, ages) spreads) of a design, by age; ages NaN for digital ones."""
         aged = self.view.designs.aged
         value = aged.measures[self.measure]
         mine = np.flatnonzero((aged.row == row) & self.here & np.isfinite(value))
         mine = mine[np.argsort(aged.age[mine])]
-        half = aged.spread.get(self.measure, np.zeros(len(value)))
-        return aged.age[mine], value[mine] * self.factor, half[mine] * self.factor
+        spread = aged.spread.get(self.measure, np.zeros((2, len(value))))
+        return aged.age[mine], value[mine] * self.factor, spread[:, mine] * self.factor
 
     def note(self, one: tuple[int, str], panel: str, series: tuple[Any, Any, Any]) -> None:
         d, (row, work) = self.view.designs, one
         joules = d.measure(ENERGY)[row]
-        for age, value, half in zip(*series, strict=True):
+        ages, values, spreads = series
+        for age, value, spread in zip(ages, values, spreads.T, strict=True):
             digital = not np.isfinite(age)
             self.rows.append([work, str(d.base.at(row)), "digital" if digital else "PCM",
                               design_text(self.view, row), panel, "" if digital else float(age),
                               "" if digital else self.kelvin, float(joules) if np.isfinite(joules) else "",
-                              float(value / self.factor), float(half / self.factor)])  # fmt: skip
+                              float(value / self.factor),
+                              *spread_cells(self.measure, float(value / self.factor), spread / self.factor)])
 
     def over_age(self, place: Any, work: str) -> str:
         """Best designs, in accuracy where that is an objective; digital ones as level lines. Returns the
         answer."""
         words, ages = [], list[float]()
         for one in self._chosen(work):
-            age, value, half = self.series(one.row)
+            age, value, spread = self.series(one.row)
             if len(value) == 0:
                 continue
             look = self.looks[one.base]
-            self.note((one.row, work), "over age", (age, value, half))
+            self.note((one.row, work), "over age", (age, value, spread))
             if not np.isfinite(age).any():
                 place.axhline(
                     value[0], color=look.colour, linestyle=look.line, linewidth=1.2, label=look.label
@@ -115,7 +119,7 @@ class _Drawing:
                 words.append(f"{one.base} {figure_of(value[0])}")
                 continue
             ages += age.tolist()
-            place.errorbar(np.maximum(age, 1.0), value, half, marker=look.marker, linestyle=look.line,
+            place.errorbar(np.maximum(age, 1.0), value, spread, marker=look.marker, linestyle=look.line,
                            color=look.colour, markerfacecolor="white", capsize=2, label=look.label)  # fmt: skip
             words.append(
                 f"{one.base} {figure_of(value[0])} at first, {figure_of(value[-1])} at the last age"
@@ -145,12 +149,12 @@ class _Drawing:
             )
             rows = rows[np.argsort(joules[rows])][np.linspace(0, len(rows) - 1, 400).astype(int)]
         for row in rows.tolist():
-            age, value, half = self.series(row)
+            age, value, spread = self.series(row)
             if len(value) == 0:
                 continue
             look, x = self.looks[str(d.base.at(row))], joules[row] * factor
-            self.note((row, work), "against energy", (age[[0, -1]], value[[0, -1]], half[[0, -1]])
-                      if len(value) > 1 else (age, value, half))  # fmt: skip
+            self.note((row, work), "against energy", (age[[0, -1]], value[[0, -1]], spread[:, [0, -1]])
+                      if len(value) > 1 else (age, value, spread))  # fmt: skip
             if len(value) > 1:
                 place.plot([x, x], [value[0], value[-1]], color=look.colour, linewidth=0.7, zorder=1)
                 place.plot([x], [value[0]], look.marker, color=look.colour, markersize=3.5, alpha=0.5)

@@ -70,7 +70,7 @@ def _bars(view: View, place: Any, mine: Sequence[Named], names: Sequence[str]) -
             place.bar(at, heights, 0.66, base, label=title, color=colour, hatch=hatch, edgecolor="black",
                       linewidth=0.4)  # fmt: skip
             base += heights
-    half = [float(view.designs.spread[ENERGY][one.row]) * factor if ENERGY in view.designs.spread else 0.0
+    half = [float(view.designs.spread[ENERGY][1, one.row]) * factor if ENERGY in view.designs.spread else 0.0
             for one in mine]  # fmt: skip
     if any(half):
         place.errorbar(at, base, half, linestyle="none", color="black", capsize=2, elinewidth=0.8)

@@ -23,10 +23,11 @@ from accelsim.report.sweep.scale import (
     short_keys,
     spread_log,
 )
-from accelsim.report.sweep.table import Floats
+from accelsim.report.sweep.table import Bools, Floats
 
 MOST_MAPS = 6
 MOST_STEPS = 16  # values of a key
+NEAR = 0.01  # of the best: less is no difference between designs
 MAP = "cividis"  # its lightness rises evenly: the same order in grey and for colour-blind readers
 
 
@@ -61,7 +62,8 @@ class Heatmap(Plot):
             answers.append(_answer(view, base, work, pair, table, objective))
         best = "largest" if better_when_larger(objective) else "smallest"
         notes = [f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; "
-                 "boxed: the best cell"]  # fmt: skip
+                 "boxed: the best cell; dotted: cells that cannot be told from it (nearer than "
+                 f"{100 * NEAR:g} % or the seeds' spread), no box where that is all"]  # fmt: skip
         if any(holes(table) for table in tables):
             notes[0] += "; crossed out: no design" + (
                 " that keeps the constraints" if view.context.constraints else " of the sweep"
@@ -110,6 +112,25 @@ def cells(view: View, base: str, work: str, pair: tuple[str, str], objective: st
     return -table if better_when_larger(objective) else table
 
 
+def tied(view: View, where: tuple[str, str], pair: tuple[str, str], objective: str, table: Floats) -> Bools:
+    """Cells that the best one cannot be told from: nearer to it than NEAR of its value, or than the spread
+    of the seeds of either cell's best design."""
+    d, measure = view.designs, objective.lstrip("-")
+    cost = -table if better_when_larger(objective) else table
+    spread = np.zeros_like(table)
+    if measure in d.spread:
+        x, y = (d.sets[key].codes for key in pair)
+        own = view.cost(objective)
+        rows = np.flatnonzero(view.good & d.base.where(where[0]) & d.work.where(where[1]) & (x >= 0) & (y >= 0))
+        best = rows[own[rows] == cost[y[rows], x[rows]]]
+        np.maximum.at(spread, (y[best], x[best]), np.nan_to_num(d.spread[measure]).max(axis=0)[best])
+    at = np.unravel_index(int(np.nanargmin(cost)), cost.shape)
+    away = np.maximum(np.maximum(spread, spread[at]), NEAR * abs(float(cost[at])))
+    with np.errstate(invalid="ignore"):
+        found: Bools = cost - cost[at] <= away
+    return found
+
+
 def holes(table: Floats) -> bool:
     """Whether a cell within the drawn rows and columns has no value."""
     known = np.isfinite(table)
@@ -137,11 +158,13 @@ def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple
             elif len(wide) <= 6:
                 place.text(j, i, figure_of(value), ha="center", va="center",
                            color="white" if norm(value) < 0.5 else "black")  # fmt: skip
-    cost = -seen if better_when_larger(objective) else seen
-    down, right = divmod(int(np.nanargmin(cost)), seen.shape[1])
-    for colour, width in (("white", 3.2), ("black", 1.4)):
-        place.add_patch(Rectangle((right - 0.5, down - 0.5), 1, 1, fill=False, edgecolor=colour,
-                                  linewidth=width, zorder=4, clip_on=False))  # fmt: skip
+    alike = tied(view, where, pair, objective, table)[np.ix_(deep, wide)]
+    line = "-" if alike.sum() == 1 else ":"
+    for down, right in np.argwhere(alike) if not alike.all() else ():
+        for colour, width in (("white", 3.2), ("black", 1.4)):
+            box = Rectangle((right - 0.5, down - 0.5), 1, 1, fill=False, edgecolor=colour,
+                            linestyle=line, linewidth=width, zorder=4, clip_on=False)
+            place.add_patch(box)
     names = short_keys(view.varied())
     longest = max(len(line) for n in wide for line in labels[0][n].split("\n"))
     turn = 40 if len(wide) > 6 or longest * len(wide) > 40 else 0
@@ -167,4 +190,6 @@ def _answer(view: View, base: str, work: str, pair: tuple[str, str], table: Floa
         f"{names.get(key, key)} {said(view.designs.sets[key].values[n])}"
         for key, n in zip(pair, (j, i), strict=True)
     ]
-    return f"{work} on {base}: best {figure_of(float(table[i, j]) * factor)} {unit} at {', '.join(at)}."
+    count = int(tied(view, (base, work), pair, objective, table).sum()) - 1
+    more = f", and {count} more cells that cannot be told from it" if count else ""
+    return f"{work} on {base}: best {figure_of(float(table[i, j]) * factor)} {unit} at {', '.join(at)}{more}."

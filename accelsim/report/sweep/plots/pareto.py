@@ -9,6 +9,7 @@ import numpy as np
 
 from accelsim.report.sweep.base import Drawn, NotDrawn, Plot, View
 from accelsim.report.sweep.choices import measure_named
+from accelsim.report.sweep.joint import joint_view
 from accelsim.report.sweep.looks import (
     MOST_PANELS,
     left_out,
@@ -28,7 +29,7 @@ from accelsim.report.sweep.scale import (
     scale_of,
     spread_log,
 )
-from accelsim.report.sweep.statistics import front_of
+from accelsim.report.sweep.statistics import front_of, spread_cells, spread_heads
 from accelsim.report.sweep.table import Bools, Floats, Ints
 
 MOST_DRAWN = 6_000  # dominated points of a panel, beyond which one stays in each cell of the grid
@@ -36,7 +37,8 @@ GRID = (170, 110)
 
 
 class Pareto(Plot):
-    """A panel a workload; a step line for the front of each technology, filled marks for the common front."""
+    """A panel a workload, and one over all of them by the sweep's joint objective; a step line for the
+    front of each technology, filled marks for the common front."""
 
     name = "pareto"
     title = "Pareto front"
@@ -50,25 +52,30 @@ class Pareto(Plot):
             raise NotDrawn("the sweep has one objective; name two: --plot pareto:energy,area")
         pair = (objectives[0], objectives[1])
         works = works_of(view, view.designs.ok)
-        made, axes = panels(min(len(works), MOST_PANELS), 2.45)
+        places = [(view, work) for work in works[:MOST_PANELS]]
+        other = joint_view(view, len(named(view)))
+        if other is not None and {one.lstrip("-") for one in pair} <= set(other.designs.measures):
+            places = [*places[: MOST_PANELS - 1], (other, str(other.designs.work.values[0]))]
+        made, axes = panels(len(places), 2.45)
         rows: list[list[str | int | float]] = []
+        keys = view.varied()
         answers, notes = (
             [],
             ["Filled: no design is better in both; faint: dominated; lines: front of each technology"],
         )
         if (view.cut & view.designs.ok).any():
             notes.append("Hollow: breaks a constraint")
-        for work, place in zip(works, axes, strict=False):
-            panel = _Panel(view, work, pair)
+        for (seen, work), place in zip(places, axes, strict=True):
+            panel = _Panel(seen, work, pair)
             notes += panel.draw(place)
-            rows += panel.rows()
+            rows += panel.rows(keys)
             answers.append(panel.answer())
             place.set_title(work, loc="left", pad=11)
         legend_above(made, axes)
-        keys = view.varied()
         head = ["workload", "base", "technology", *keys, *(p.lstrip("-") for p in pair),
-                *(f"{p.lstrip('-')} 95 %" for p in pair), "standing", "letter"]  # fmt: skip
-        notes += left_out("workloads", works[MOST_PANELS:])
+                *(one for p in pair for one in spread_heads(p.lstrip("-"))), "standing", "letter"]  # fmt: skip
+        drawn = {work for _, work in places}
+        notes += left_out("workloads", [work for work in works if work not in drawn])
         boundary = next((b for p in pair if (b := boundary_of(p.lstrip("-")))), "")
         return Drawn(made, head, rows, " ".join(answers), boundary, list(dict.fromkeys(notes)))
 
@@ -151,16 +158,18 @@ class _Panel:
         ]
         return notes
 
-    def rows(self) -> list[list[str | int | float]]:
-        """Points of the CSV: what is drawn, front first."""
+    def rows(self, keys: Sequence[str]) -> list[list[str | int | float]]:
+        """Points of the CSV: what is drawn, front first. keys: its columns."""
         d, shown = self.view.designs, self.shown
-        keys = self.view.varied()
         words = [d.base, *(d.sets[key] for key in keys)]
         columns: list[list[Any]] = [column.take(shown).texts() for column in words]
         columns += [raw[shown].tolist() for raw in self.raw]
-        for name in self.pair:
-            half = d.spread.get(name.lstrip("-"))
-            columns.append([0.0] * len(shown) if half is None else np.nan_to_num(half[shown]).tolist())
+        for name, raw in zip(self.pair, self.raw, strict=True):
+            measure = name.lstrip("-")
+            spread = d.spread.get(measure, np.zeros((2, len(d))))[:, shown].T
+            beside = [spread_cells(measure, value, one)
+                      for value, one in zip(raw[shown].tolist(), spread, strict=True)]
+            columns += [[one[n] for one in beside] for n in range(len(spread_heads(measure)))]
         found: list[list[str | int | float]] = []
         for row, cells in zip(shown.tolist(), zip(*columns, strict=True), strict=True):
             standing = "front" if self.front[row] else "cut" if self.view.cut[row] else "dominated"
@@ -195,10 +204,10 @@ def _compared(name: str, digital: float, pcm: float) -> str:
 
 def _bars(place: Any, d: Any, pair: tuple[str, str], rows: Ints, x: Floats, y: Floats,
           factors: list[float], colour: str) -> None:  # fmt: skip
-    halves = [np.nan_to_num(d.spread[p.lstrip("-")][rows]) * f if p.lstrip("-") in d.spread else None
-              for p, f in zip(pair, factors, strict=True)]  # fmt: skip
-    if any(half is not None and half.any() for half in halves):
-        place.errorbar(x[rows], y[rows], halves[1], halves[0], linestyle="none", color=colour,
+    bars = [np.nan_to_num(d.spread[p.lstrip("-")][:, rows]) * f if p.lstrip("-") in d.spread else None
+            for p, f in zip(pair, factors, strict=True)]  # fmt: skip
+    if any(one is not None and one.any() for one in bars):
+        place.errorbar(x[rows], y[rows], bars[1], bars[0], linestyle="none", color=colour,
                        elinewidth=0.8, capsize=2)  # fmt: skip
 
 
