@@ -42,8 +42,8 @@ CHIP = [
      "inputbuffer"),
     ("buffer is dram", "    weight: weight_buffer", "    weight: dram", "weight: dram"),
     ("dma to sram", "memory: dram", "memory: input_buffer", "memory: input_buffer"),
-    ("memory that serves nothing", "units:\n  array:", "  l2: {kind: sram, clock: core, size: 16 MiB, banks: 32}\n"
-     "units:\n  array:", "  l2: "),
+    ("memory that serves nothing", "units:\n  array:",
+     "  l2: {kind: sram, clock: core, size: 16 MiB, banks: 32}\nunits:\n  array:", "  l2: "),
     ("second memory off chip", "units:\n  array:", "  hbm: {kind: dram, standard: hbm2, bandwidth: 1 GB/s}\n"
      "units:\n  array:", "  hbm: "),
     ("clock that drives nothing", "core: 800 MHz", "core: 800 MHz\n  spare: 1 GHz", "  spare: "),
