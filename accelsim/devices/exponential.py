@@ -21,8 +21,8 @@ from accelsim.noise import exp
 @dataclass(frozen=True, slots=True)
 class Exponential:
     """window: (w_min, w_max). full: siemens of w_max; w_min has none. least: dw_min, in w. up, down:
-    (A, gamma); down is None where only pulses upwards are to be had. slope, offset: a and b. noise: (sigma,
-    sigma_add, sigma_slope)."""
+    (A, gamma); down is None where only pulses upwards are to be had. slope, offset: a and b. noise:
+    (sigma, sigma_add, sigma_slope)."""
 
     window: tuple[float, float]
     full: float

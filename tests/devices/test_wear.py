@@ -9,7 +9,7 @@ import pytest
 
 from accelsim import load_chip, load_workload, run
 from accelsim.analog import Adc, Block, Tile, Use
-from accelsim.devices import device_named
+from accelsim.devices import device_named, evenly_spaced
 from accelsim.devices.pulses import program_and_verify, pulses_named
 from accelsim.devices.wear import wear_named, wear_names
 from accelsim.noise import Stream
@@ -79,16 +79,28 @@ def test_products_see_worn_cells() -> None:
     assert (new[0] == tile.device.g_max).all() and (new[1] == 0.0).all()
 
 
-def test_writing_worn_crossbars_costs_more_and_is_said() -> None:
+@pytest.mark.parametrize("stated", [True, False])
+def test_writing_worn_crossbars_costs_more_and_is_said(stated: bool) -> None:
+    """Stated: failed cells take all 30 pulses. Computed: what pulses do to cells that are all stuck."""
     work = load_workload("digits_mlp", batch=4)
-    wear = ["weights=cold", "units.tiles.wear={cycles: 7e7}"]
-    fresh, used = (run(load_chip("pcm_8level", keys), work) for keys in (wear[:1], wear))
+    base = ["weights=cold"]
+    if stated:
+        base += ["units.tiles.writing.pulses=stated", "units.tiles.writing.iterations=8"]
+    wear = [*base, "units.tiles.wear={cycles: 7e7}"]
+    fresh, used = (run(load_chip("pcm_8level", keys), work) for keys in (base, wear))
 
     def pulses(result: object) -> float:
         return sum(r.count for r in result.energy.rows if r.action == "pulses")  # type: ignore[attr-defined]
 
-    share = MAIN.failed_share(7e7)
-    assert pulses(used) == pytest.approx(pulses(fresh) * (1 + share * (30 - 8) / 8))
+    share, more = MAIN.failed_share(7e7), (30 - 8) / 8
+    if not stated:
+        device, record = device_named("pcm_like"), pulses_named("iterative")
+        goal = np.repeat(evenly_spaced(8, device.g_max), 4000)
+        new = program_and_verify(record, device, goal, Stream(5))
+        dead = program_and_verify(record, device, goal, Stream(5), wear=MAIN, cycles=1e30)
+        assert dead.failed.mean() > 0.8
+        more = (dead.pulses + dead.resets).mean() / (new.pulses + new.resets).mean() - 1.0
+    assert pulses(used) == pytest.approx(pulses(fresh) * (1 + share * more), rel=1e-9 if stated else 0.01)
     assert used.cycles > fresh.cycles
     note = next(note for note in used.assumptions if note.startswith("wear"))
     assert f"{100 * share:.3g} %" in note and "low confidence" in note
