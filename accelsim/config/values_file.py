@@ -94,7 +94,8 @@ def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = No
         if key.endswith((".range", ".range4")) and not _is_range(array):
             wrong("values.range", f"has shape {list(array.shape)}" if array.size != 2 else "is no interval",
                   "store two numbers, low and high, or leave it out and run with --calibrate max", key)
-        if key.endswith((".scale", ".zero")) and (why := _no_scale(key, array, sizes or {})):
+        scales = key.endswith((".scale", ".zero")) and key not in wanted  # a norm's own scale is a tensor
+        if scales and (why := _no_scale(key, array, sizes or {})):
             wrong("values.scale", *why, key)
     if problems:
         raise InputError(problems[:MOST_PROBLEMS])

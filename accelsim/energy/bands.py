@@ -23,6 +23,7 @@ from accelsim.energy.report import BOUNDARIES, Charge, EnergyReport
 from accelsim.energy.rows import components
 
 STEPS = 200  # halvings of a bracket: far below a float's last digit
+DOUBLINGS = 64  # of a ratio until its upper end counts as none
 _TERM = re.compile(r"(\S+)(?: x ([0-9.]+)(?:/([0-9.]+))?)?")
 
 
@@ -94,11 +95,11 @@ def ratio(top: Weighed, below: Weighed) -> Ratio:
 
     low = _root(lambda at: slack(at, -1.0), 0.0, value)
     high = value
-    while slack(high, 1.0) > 0:
-        if high > 1e12 * max(value, 1e-300):
-            return Ratio(value, low, inf)
-        high = 2 * high + 1e-300
-    return Ratio(value, low, _root(lambda at: slack(at, 1.0), value, high))
+    for _ in range(DOUBLINGS):
+        if slack(high, 1.0) <= 0:
+            return Ratio(value, low, _root(lambda at: slack(at, 1.0), value, high))
+        high = 2 * high
+    return Ratio(value, low, inf)
 
 
 def _root(slack: Callable[[float], float], low: float, high: float) -> float:

@@ -175,9 +175,11 @@ def test_the_columns_of_a_run_add_up(chip: str, parts: list[str], capsys: pytest
     lines = output_of(capsys, monkeypatch, "run", chip, "small_cnn").splitlines()
     whole = json.loads(output_of(capsys, monkeypatch, "run", chip, "small_cnn", "--json"))
     head = next(number for number, line in enumerate(lines) if line.startswith("small_cnn on"))
-    shown = [float(line.split()[-1].replace(",", "")) for line in lines[1:head]]
+    shown = [float(line.split()[-1].replace(",", "")) for line in lines[1 : head - 1]]
     total = 1e6 * whole["energy_joules"]["chip"]
     assert sum(shown) == pytest.approx(total, abs=0.005 * len(shown) + 1e-9)
+    assert lines[head - 1].startswith("total") and float(lines[head - 1].split()[-1].replace(",", "")
+                                                         ) == pytest.approx(total, rel=1e-3)  # fmt: skip
     area = next(line for line in lines if line.startswith("area")).split(": ", 1)[1]
     assert [part.split()[0] for part in area.split(", ")] == parts
     places = {"array": "array", "tiles": "crossbars"}
