@@ -41,14 +41,14 @@ def best(kept: dict[str, Any], measure: str, column: str) -> list[str]:
 
 
 def array_size(kept: dict[str, Any]) -> list[str]:
-    rows = set(best(kept, "latency_seconds", "units.array.rows"))
-    assert rows == set(best(kept, "energy_chip_joules", "units.array.rows"))
-    assert len(rows) == 1 and set(best(kept, "latency_seconds", "weights")) == {"resident"}
+    rows = best(kept, "latency_seconds", "units.array.rows")
+    assert rows == best(kept, "energy_chip_joules", "units.array.rows")
+    assert len(rows) == 2 and set(best(kept, "latency_seconds", "weights")) == {"resident"}
     bandwidth = {
         text.split()[0] for text in best(kept, "latency_seconds", "memories.dram.bandwidth")
     }
     latency = found(r"latency ([\d.]+) us", kept["answers"]["table"])
-    return [*rows, *latency, *rows, *bandwidth, *rows]
+    return [rows[0], *latency, rows[1], *bandwidth]
 
 
 def memory_or_compute(kept: dict[str, Any]) -> list[str]:
@@ -88,7 +88,7 @@ def pcm_over_age(kept: dict[str, Any]) -> list[str]:
     projected = found(r"; projected ([\d.]+) at first, ([\d.]+) at", accuracy)
     assert set(projected) == set(found(r"int8 ([\d.]+);", accuracy))
     top1 = kept["answers"]["sensitivity"].split("top-1: ")[1]
-    share = found(r"compensation decides (\d+) % on plain, adc\.bits decides (\d+) % on projected", top1)
+    share = found(r"adc\.bits decides (\d+) % on plain, adc\.bits decides (\d+) % on projected", top1)
     return [projected[-1], *found(r"; plain ([\d.]+) at first, ([\d.]+) at", accuracy), *share]
 
 
