@@ -28,6 +28,7 @@ OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d, "vector": VectorOpe
 VERSION = 2
 MOST_SLOTS = 64
 WORDS = ("name", "description", "values", "source")
+COUNTS = ("batch", "tokens")
 
 
 def plain(value: Any) -> Any:
@@ -137,6 +138,10 @@ class _InputsReader(Reader):
         for key, word in words.items():
             if not isinstance(word, str) and not (key == "values" and word is None):
                 self.wrong("type.text", items[key][1].place, f"workload.{key}", "must be text")
+        counts = {key: items[key][1].value for key in COUNTS}
+        for key, count in counts.items():
+            if type(count) is not int or count < 0:
+                self.wrong("type.whole", items[key][1].place, f"workload.{key}", "must be a whole number")
         tensors = {name: self.build(TensorSpec, value, f"workload.tensors.{name}") for name, (_, value)
                    in (self.mapping(items["tensors"][1], "workload.tensors") or {}).items()}  # fmt: skip
         listed = items["operators"][1]
@@ -148,7 +153,7 @@ class _InputsReader(Reader):
         notes = self.notes(items["notes"][1], "workload.notes")
         if self.problems:
             return None
-        made = Workload(operators=operators, tensors=tensors, notes=notes, **words)
+        made = Workload(operators=operators, tensors=tensors, notes=notes, **words, **counts)
         for path, message in [*wrong_in(made), *_formats(made)]:
             self.wrong("run.workload", node.place, f"workload.{path}", message, "run it again")
         return made

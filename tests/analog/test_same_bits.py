@@ -18,7 +18,7 @@ from accelsim.devices import device_named
 from accelsim.noise import Stream
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = "1a20db5eb43f41a5339387733bd78e1a98e5e7d6ce36829edc311bcf6b5a3387"
+GOLDEN = "002918a5e68fde50280332407d820c40c6ee698625f01396bc1e1466b408631c"
 
 
 def digest() -> str:

@@ -81,10 +81,12 @@ def test_rows_of_a_table_do_not_mix() -> None:
 
 
 def test_formats_the_array_lacks_are_named() -> None:
-    with pytest.raises(InputError, match="int8 x int4"):
-        make_array().cost(table((Opcode.MATMUL, 0, 1, 1, 1, WS, "int8", "int4")))
+    """What no multiplier holds; narrower integers run on a wider one."""
+    with pytest.raises(InputError, match="int8 x int16"):
+        make_array().cost(table((Opcode.MATMUL, 0, 1, 1, 1, WS, "int8", "int16")))
     with pytest.raises(InputError, match="int8 x int8"):
-        make_array().rate("int4", "int4")
+        make_array().rate("int16", "int4")
+    assert make_array().rate("int4", "int4") == make_array().rate("int8", "int8")
 
 
 def test_pass_limits_fill_the_array_exactly() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import accelsim
 from accelsim.cli.main import main
 from accelsim.reproduce import CLAIMS, reproduce
 
@@ -40,7 +41,7 @@ def test_chips_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         if side["analog"]:
             assert side["writing_joules"] > 0 and side["cold"]["joules"] > side["resident"]["joules"]
             gained = side["cold"]["joules"] - side["resident"]["joules"]
-            assert side["writing_joules"] == pytest.approx(gained, rel=0.15)
+            assert 0 < side["writing_joules"] < gained  # weights are fetched too, and buffers leak
             saved = (first["chip"] - j["chip"]) / 500
             assert side["pays_back_after"] == pytest.approx(side["writing_joules"] / saved)
             assert [v["age_s"] for v in side["values"]] == [20.0, 31536000.0]
@@ -104,3 +105,12 @@ def test_an_unknown_claim_is_refused(monkeypatch: pytest.MonkeyPatch,
                                      capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
     assert call(monkeypatch, "reproduce", "perpetual-motion") == 2
     assert "levels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["pcm_8level", "pcm_projected"])
+def test_writing_is_what_pulses_and_their_reads_take(name: str) -> None:
+    """Of a run with cold weights: nothing else that happens meanwhile belongs to it."""
+    chip, work = accelsim.load_chip(name), accelsim.load_workload("digits_mlp", 500)
+    told = accelsim.compare([accelsim.load_chip("int8_edge"), chip], work).sides[1].writing[0]
+    rows = accelsim.run(chip, work, weights="cold").energy.rows
+    assert told == pytest.approx(sum(row.joules for row in rows if row.action in ("pulses", "verify_reads")))

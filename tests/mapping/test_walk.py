@@ -140,8 +140,7 @@ def test_every_plain_vector_operator(heat: Any) -> None:
                     zip(names, shapes, strict=True)}  # fmt: skip
         tensors[f"y{i}"] = TensorSpec(f"y{i}", made, "output")
     work = Workload("vectors", tuple(ops), tensors)
-    for case in (CHIPS[0], CHIPS[8], ("int8_edge", ["units.array.output=input_buffer",
-                                                    "units.vector.output=input_buffer"])):  # fmt: skip
+    for case in (CHIPS[0], CHIPS[8], ("int8_edge", ["units.vector.output=input_buffer"])):
         chip = accelsim.load_chip(*case)
         heat(False)
         same(heat, chip, work, plan(chip, work))

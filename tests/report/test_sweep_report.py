@@ -157,8 +157,8 @@ WRONG = [
     (["STORE", "STORE"], "a STORE stands alone", "report each on its own"),
     (["STORE", "--trace"], "--trace is of a RUN", "report each on its own"),
     (["nothing", "--plot", "pareto"], "chooses pictures of a STORE", "leave it out"),
-    (["nothing", "--out", "OUT"], "has no readable result.json", "accelsim run --out"),
-    (["BROKEN", "--out", "OUT"], "is no context of a store", "sweep into a new store"),
+    (["nothing", "--out", "OUT"], "has no result.json", "accelsim run --out"),
+    (["BROKEN", "--out", "OUT"], "is not what was written", "--fresh to begin anew"),
     (["OTHER", "--out", "OUT"], "version 99", "another --store"),
     (["STORE", "--out", "FULL"], "is not empty", "--force"),
 ]

@@ -16,6 +16,7 @@ from accelsim.workload import TensorSpec, VectorOperator, Workload
 from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 
 CHIPS = ("int8_edge", "int8_128")
+SETS = ["memories.dram.burst=1 B", "units.vector.format=int8"]  # bytes as they are
 
 
 def example(kind: str, rng: np.random.Generator) -> VectorOperator:
@@ -63,7 +64,7 @@ def alone(op: VectorOperator) -> Workload:
 @pytest.mark.parametrize("kind", VECTOR_KINDS)
 def test_work_and_bytes_of_every_kind(kind: str) -> None:
     rng = np.random.default_rng(sum(kind.encode()))
-    for chip in (api.load_chip(name) for name in CHIPS):
+    for chip in (api.load_chip(name, SETS) for name in CHIPS):
         op = example(kind, rng)
         result = api.run(chip, alone(op))  # validates, checks bounds and conservation
         commands = result.program.commands

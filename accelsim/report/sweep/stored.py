@@ -15,7 +15,7 @@ from accelsim.store.columns import Columns, columns
 from accelsim.store.folder import context
 from accelsim.store.measures import usual_objectives
 from accelsim.store.record import Record
-from accelsim.store.shards import shards
+from accelsim.store.shards import lines, parse, shards
 from accelsim.store.spec import Joint
 
 
@@ -90,13 +90,8 @@ def _messages(found: Columns, folder: Path, failure: Words) -> Words:
         path = next((path for path in files if path.name == shard), None)
         if path is None:
             continue
-        with path.open("rb") as file:
-            file.seek(int(found.array("offset")[row]))
-            try:
-                record = Record.parse(file.readline().decode())
-            except (ValueError, KeyError, TypeError):
-                continue
-        if record.failure is not None:
+        record = parse(next(lines(path, int(found.array("offset")[row]))), path, 0)
+        if isinstance(record, Record) and record.failure is not None:
             codes[row] = len(texts)
             texts.append(record.failure.message)
     return Words.sorted(codes, texts)
