@@ -36,14 +36,14 @@ def test_chips_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
         j = side["joules"]
         assert 0 < j["device"] <= j["core"] <= j["chip"]
         first = whole["sides"][0]["joules"]
-        assert side["ratio"]["chip"] == pytest.approx(first["chip"] / j["chip"])
-        assert side["watts"] == pytest.approx(j["chip"] / side["latency_s"])
+        assert side["ratio"]["chip"] == pytest.approx(first["chip"] / j["chip"], rel=1e-9, abs=0.0)
+        assert side["watts"] == pytest.approx(j["chip"] / side["latency_s"], rel=1e-9, abs=0.0)
         if side["analog"]:
             assert side["writing_joules"] > 0 and side["cold"]["joules"] > side["resident"]["joules"]
             gained = side["cold"]["joules"] - side["resident"]["joules"]
             assert 0 < side["writing_joules"] < gained  # weights are fetched too, and buffers leak
             saved = (first["chip"] - j["chip"]) / 500
-            assert side["pays_back_after"] == pytest.approx(side["writing_joules"] / saved)
+            assert side["pays_back_after"] == pytest.approx(side["writing_joules"] / saved, rel=1e-9, abs=0.0)
             assert [v["age_s"] for v in side["values"]] == [20.0, 31536000.0]
             assert all(len(v["top1"]) == 2 and min(v["top1"]) > 0.9 for v in side["values"])
     for stem in ("energy", "ratio_pcm_8level", "values", "levels_pcm_8level"):
@@ -96,7 +96,8 @@ def test_the_claims_figures() -> None:
         raw, scalar, affine = (bits[f"projected {age} 298.15 K {how}"] for how in ("raw", "scalar", "affine"))
         assert raw < scalar <= affine + 1e-9
     energy = reproduce("energy33").figures
-    assert 20 < energy["ratio 45 nm"] < 40 and energy["supplied mean"] == pytest.approx(4 * energy["cell mean"])
+    assert 20 < energy["ratio 45 nm"] < 40 and energy["supplied mean"] == pytest.approx(
+        4 * energy["cell mean"], rel=1e-9, abs=0.0)
     three = reproduce("digits_three").figures
     assert three["projected 1 year"] > 0.94 > three["plain 1 year"]
 
@@ -113,4 +114,5 @@ def test_writing_is_what_pulses_and_their_reads_take(name: str) -> None:
     chip, work = accelsim.load_chip(name), accelsim.load_workload("digits_mlp", 500)
     told = accelsim.compare([accelsim.load_chip("int8_edge"), chip], work).sides[1].writing[0]
     rows = accelsim.run(chip, work, weights="cold").energy.rows
-    assert told == pytest.approx(sum(row.joules for row in rows if row.action in ("pulses", "verify_reads")))
+    assert told == pytest.approx(
+        sum(row.joules for row in rows if row.action in ("pulses", "verify_reads")), rel=1e-9, abs=0.0)

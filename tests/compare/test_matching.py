@@ -109,13 +109,13 @@ def test_a_shared_buffer_is_shared_there_too() -> None:
 def test_area_is_met(one: str, other: str) -> None:
     chip, target = api.load_chip(one), square_metres(api.load_chip(other))
     made = with_area(chip, target)
-    assert square_metres(made) == pytest.approx(target, rel=5e-3)
+    assert square_metres(made) == pytest.approx(target, rel=5e-3, abs=0.0)
     if chip.mac_array is not None:
         assert made.array.rows / chip.array.rows == pytest.approx(
-            made.array.columns / chip.array.columns, rel=0.05
+            made.array.columns / chip.array.columns, rel=0.05, abs=0.0
         )
     assert square_metres(with_area(chip, square_metres(chip))) == pytest.approx(
-        square_metres(chip), rel=1e-3
+        square_metres(chip), rel=1e-3, abs=0.0
     )
 
 
@@ -129,7 +129,7 @@ def test_latency_is_met_and_only_clocks_and_bandwidth_move() -> None:
     for times in (0.4, 3.0):
         target = run(chip) * times
         made = with_latency(chip, target, run)
-        assert run(made) == pytest.approx(target, rel=5e-3)
+        assert run(made) == pytest.approx(target, rel=5e-3, abs=0.0)
         assert {change.key for change in changes(chip, made)} == {
             "clocks.core",
             "memories.dram.bandwidth",
@@ -186,14 +186,15 @@ def test_resnet18_with_the_same_memories() -> None:
     assert whole["matched"]["to"] == "pcm_8level" and whole["matched"]["by"] == ["memory"]
     side = whole["matched"]["sides"][1]
     assert (
-        side["ratio"]["chip"] == pytest.approx(ratio.value)
+        side["ratio"]["chip"] == pytest.approx(ratio.value, rel=1e-9, abs=0.0)
         and side["ratio_band"]["chip"][0] == ratio.low
     )
     # like with like: gains of weights in place against weights in place
     gain = first.resident.joules - other.resident.joules  # type: ignore[union-attr]
     spent = other.writing[0] - (first.cold.joules - first.resident.joules)  # type: ignore[union-attr]
-    assert side["resident"]["pays_back_after"] == pytest.approx(spent / gain)
-    assert side["cold"]["ratio"]["chip"] == pytest.approx(first.cold.joules / other.cold.joules)  # type: ignore[union-attr]
+    assert side["resident"]["pays_back_after"] == pytest.approx(spent / gain, rel=1e-9, abs=0.0)
+    assert side["cold"]["ratio"]["chip"] == pytest.approx(
+        first.cold.joules / other.cold.joules, rel=1e-9, abs=0.0)  # type: ignore[union-attr]
 
 
 def test_speech_dnn_with_the_same_memories() -> None:
@@ -238,11 +239,11 @@ def test_the_command_says_it_key_by_key(
         assert words in said
     whole = json.loads((out / "comparison.json").read_text())
     first, other = whole["matched"]["sides"]
-    assert first["area_m2"] == pytest.approx(other["area_m2"], rel=5e-3)
+    assert first["area_m2"] == pytest.approx(other["area_m2"], rel=5e-3, abs=0.0)
     rate = other["throughput_per_s_and_m2"] / first["throughput_per_s_and_m2"]
-    assert other["throughput_per_area_ratio"] == pytest.approx(rate)
+    assert other["throughput_per_area_ratio"] == pytest.approx(rate, rel=1e-9, abs=0.0)
     assert other["energy_per_area_ratio"] == pytest.approx(
-        first["joules_per_m2"] / other["joules_per_m2"]
+        first["joules_per_m2"] / other["joules_per_m2"], rel=1e-9, abs=0.0
     )
     for side in (*whole["sides"], first, other):
         for key in ("ratio_band", "throughput_per_area_ratio_band", "energy_per_area_ratio_band"):

@@ -143,8 +143,9 @@ def test_interval_and_latency_follow_the_stages() -> None:
             assert unit is not None and unit.reads == reads
             read, convert = 132e-9, unit.adc.shared / unit.adc.rate
             stage = max(read, convert) if hold else read + convert
-            assert unit.interval_seconds == pytest.approx(reads * stage)
-            assert unit.latency_seconds == pytest.approx(stage * (reads - 1) + read + convert)
+            assert unit.interval_seconds == pytest.approx(reads * stage, rel=1e-9, abs=0.0)
+            assert unit.latency_seconds == pytest.approx(
+                stage * (reads - 1) + read + convert, rel=1e-9, abs=0.0)
             none = np.zeros(2, np.int64)
             shapes = Shapes(none, none + int(Opcode.MVM), none, none, none, none,
                             np.array([[1, 9, 7, 0, 0, 0, 0, 0], [40, 9, 7, 0, 0, 0, 0, 0]]))  # fmt: skip

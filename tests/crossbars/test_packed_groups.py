@@ -152,16 +152,17 @@ def test_cost_and_current_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> Non
     shapes = Shapes(none, codes, none, none, none, none, extents)
     found, cost = crossbar.actions(shapes), crossbar.cost(shapes)
     for name in ("mac_cells", "driven_seconds", "conversions"):
-        assert found[name][0] == pytest.approx(p * found[name][1])
+        assert found[name][0] == pytest.approx(p * found[name][1], rel=1e-9, abs=0.0)
     assert found["vectors"][0] == found["vectors"][1]
     off = m * p * (p - 1) * n * k * crossbar.cells.cells * device.g_min
     charge = off * crossbar.drive.voltage * crossbar.drive.pulse * crossbar.drive.mean
-    assert found["cell_charge"][0] == pytest.approx(p * found["cell_charge"][1] + charge) and charge > 0
+    assert found["cell_charge"][0] == pytest.approx(
+        p * found["cell_charge"][1] + charge, rel=1e-9, abs=0.0) and charge > 0
     assert cost.interval[0] == cost.interval[1] and cost.interval[2] == cost.interval[3]
     assert found["pulses"][2] == found["pulses"][3] > 0
     single_cells = replace(crossbar, cells=replace(crossbar.cells, sign="offset", levels=0))
-    assert single_cells.zero_conductance == pytest.approx((device.g_min + device.g_max) / 2)
-    assert crossbar.zero_conductance == pytest.approx(device.g_min)
+    assert single_cells.zero_conductance == pytest.approx((device.g_min + device.g_max) / 2, rel=1e-9, abs=0.0)
+    assert crossbar.zero_conductance == pytest.approx(device.g_min, rel=1e-9, abs=0.0)
 
 
 def test_noise_of_a_packed_block() -> None:
@@ -186,7 +187,7 @@ def test_noise_of_a_packed_block() -> None:
         beside.append(error(0 * codes, x, turn, 1) * (p - 1) / p)
         own += [error(weights[g], x[:, g * k : g * k + k], turn, 2, g) for g in range(p)]
     assert np.mean(beside) > 0.2 * np.mean(own)
-    assert np.mean(whole) == pytest.approx(np.mean(own) + np.mean(beside), rel=0.15)
+    assert np.mean(whole) == pytest.approx(np.mean(own) + np.mean(beside), rel=0.15, abs=0.0)
 
 
 def test_a_group_more_is_refused() -> None:

@@ -41,18 +41,18 @@ def test_by_hand() -> None:
     chip = result.chip
     node = energy_factor(22, 0.8) / energy_factor(45, 0.9)
     mac = (0.2 + 0.1) * 1e-12 * node
-    assert joules(result, "array", "mac_int8_int8") == pytest.approx(64 * 96 * 48 * mac)
+    assert joules(result, "array", "mac_int8_int8") == pytest.approx(64 * 96 * 48 * mac, rel=1e-9, abs=0.0)
     # finished sums stay 32 bits wide (network output); 8 pJ a bit off chip. Inputs come in tiles of 32 x 24
     # of a matrix that lies column by column: pieces of 32 bytes, each in a burst of 64
     moved = (2 * 64 * 96 + 96 * 48) * 8
-    assert joules(result, "dram", "read_bit") == pytest.approx(moved * 8e-12)
-    assert joules(result, "dram", "write_bit") == pytest.approx(64 * 48 * 32 * 8e-12)
+    assert joules(result, "dram", "read_bit") == pytest.approx(moved * 8e-12, rel=1e-9, abs=0.0)
+    assert joules(result, "dram", "write_bit") == pytest.approx(64 * 48 * 32 * 8e-12, rel=1e-9, abs=0.0)
     weight = chip.memories["weight_buffer"]
     cost = sram_cost(weight.size, weight.banks, weight.width, 22, 0.8, "itrs-lstp")
     assert joules(result, "weight_buffer", "write_bit") == pytest.approx(
-        96 * 48 * 8 * cost.write / weight.width)  # fmt: skip
+        96 * 48 * 8 * cost.write / weight.width, rel=1e-9, abs=0.0)  # fmt: skip
     assert joules(result, "weight_buffer", "leakage_second") == pytest.approx(
-        result.seconds * cost.leakage * weight.banks)  # fmt: skip
+        result.seconds * cost.leakage * weight.banks, rel=1e-9, abs=0.0)  # fmt: skip
     assert joules(result, "array", "requantize") == 0  # the network's output stays sums
     assert joules(result, "array", "register_bits") > 0
 
@@ -63,9 +63,9 @@ def test_parts_boundaries_and_work_add_up(chip: str) -> None:
     energy = result.energy
     energy.check(result.workload.macs)
     total = sum(row.joules for row in energy.rows)
-    assert energy.total == pytest.approx(total, rel=1e-12)
+    assert energy.total == pytest.approx(total, rel=1e-12, abs=0.0)
     for names in (("unit",), ("operator",), ("action", "boundary")):
-        assert sum(energy.by(*names).values()) == pytest.approx(total, rel=1e-12)
+        assert sum(energy.by(*names).values()) == pytest.approx(total, rel=1e-12, abs=0.0)
     sizes = [energy.boundary(name) for name in BOUNDARIES]
     assert 0 < sizes[0] < sizes[1] < sizes[2]
     for row in energy.rows:
@@ -117,7 +117,7 @@ def test_leakage_lasts_as_long_as_the_run() -> None:
     slow, fast = (small("int8_edge", f"memories.dram.bandwidth={b}") for b in ("1 GB/s", "17 GB/s"))
     for memory in ("input_buffer", "weight_buffer", "output_buffer"):
         ratio = joules(slow, memory, "leakage_second") / joules(fast, memory, "leakage_second")
-        assert ratio == pytest.approx(slow.seconds / fast.seconds)
+        assert ratio == pytest.approx(slow.seconds / fast.seconds, rel=1e-9, abs=0.0)
     assert slow.seconds > fast.seconds
 
 
@@ -132,7 +132,7 @@ def test_gated_products_cost_nothing_and_stay_counted() -> None:
     plain = account(program, chip, timeline)
     gated = account(program, chip, timeline, {"zero_products": zeros})
     price = prices(chip)[0]["array", "mac_int8_int8"].joules
-    assert plain.total - gated.total == pytest.approx(100 * len(macs) * price)
+    assert plain.total - gated.total == pytest.approx(100 * len(macs) * price, rel=1e-9, abs=0.0)
     gated.check(workload.macs)
 
 

@@ -32,23 +32,23 @@ def row(result: Result, unit: str, action: str) -> tuple[float, float, float, st
 def test_a_row_of_the_tables_is_replaced_everywhere() -> None:
     own = Constant("dram/lpddr4/bit", 4e-12, "our board", "run")
     count, joules, band, source = row(run(with_constants(own)), "dram", "read_bit")
-    assert joules == pytest.approx(count * 4e-12) and band == 0.1
+    assert joules == pytest.approx(count * 4e-12, rel=1e-9, abs=0.0) and band == 0.1
     assert "our board" in source and "the chip file" in source
     multiply = Constant("horowitz_45nm/int8/multiply", 1e-12, "our netlist", "src")
     count, joules, _, source = row(run(with_constants(multiply)), "array", "mac_int8_int8")
     add = components()["horowitz_45nm/int32/add"]["value"] * 1e-12
     scale = energy_factor(22, 0.8) / energy_factor(45, 0.9)
-    assert joules == pytest.approx(count * (1e-12 + add * scale))
+    assert joules == pytest.approx(count * (1e-12 + add * scale), rel=1e-9, abs=0.0)
     assert "our netlist" in source
 
 
 def test_the_price_of_one_action_is_replaced_and_scaled() -> None:
     here = Constant("array/mac_int8_int8", 1e-13, "us", "run")
     count, joules, band, source = row(run(with_constants(here)), "array", "mac_int8_int8")
-    assert joules == pytest.approx(count * 1e-13) and band == 0.1 and "us" in source
+    assert joules == pytest.approx(count * 1e-13, rel=1e-9, abs=0.0) and band == 0.1 and "us" in source
     old = replace(here, node=45e-9, voltage=0.9)
     _, scaled, _, _ = row(run(with_constants(old)), "array", "mac_int8_int8")
-    assert scaled == pytest.approx(joules * energy_factor(22, 0.8) / energy_factor(45, 0.9))
+    assert scaled == pytest.approx(joules * energy_factor(22, 0.8) / energy_factor(45, 0.9), rel=1e-9, abs=0.0)
     plain = run(accelsim.load_chip("int8_edge"))
     changed = run(with_constants(here))
     for result in (plain, changed):
@@ -71,7 +71,7 @@ def test_every_useful_bit_pays_the_bus_once() -> None:
     assert count == 8 * (64 * 96 + 96 * 48 + 64 * 48 * 4)
     assert reads + writes == count + 8 * 64 * 96  # inputs come in half bursts, whose rest goes no further
     scale = energy_factor(22, 0.8) / energy_factor(32, 1.0)
-    assert joules == pytest.approx(count * 0.054e-12 * scale)
+    assert joules == pytest.approx(count * 0.054e-12 * scale, rel=1e-9, abs=0.0)
     assert source == "isaac_32nm/bus/bit"
 
 
@@ -79,9 +79,10 @@ def test_background_power_lasts_as_long_as_the_run() -> None:
     chip = accelsim.load_chip("int8_edge", ["memories.dram.background=40 mW"])
     result = run(chip)
     _, joules, _, source = row(result, "dram", "background_second")
-    assert joules == pytest.approx(0.04 * result.seconds)
+    assert joules == pytest.approx(0.04 * result.seconds, rel=1e-9, abs=0.0)
     assert "memories.dram.background" in source
-    assert result.joules == pytest.approx(run(accelsim.load_chip("int8_edge")).joules + joules)
+    assert result.joules == pytest.approx(
+        run(accelsim.load_chip("int8_edge")).joules + joules, rel=1e-9, abs=0.0)
 
 
 def test_every_boundary_has_its_band() -> None:
@@ -89,4 +90,4 @@ def test_every_boundary_has_its_band() -> None:
     bands = [energy.band_of(name) for name in BOUNDARIES]
     assert 0 < bands[0] < bands[1] < bands[2] == energy.band
     by_hand = sum(r.joules * r.band for r in energy.rows if r.boundary == "device")
-    assert bands[0] == pytest.approx(by_hand)
+    assert bands[0] == pytest.approx(by_hand, rel=1e-9, abs=0.0)

@@ -85,7 +85,7 @@ def test_values_reach_the_counts() -> None:
     drawn = np.where(program.commands.opcode == Opcode.MVM, 1e-12, 0.0)
     counts = counts_of(work_of(program, timeline, {"cell_charge": drawn}), chip)
     found = sum(row.count for row in charge(counts, chip).rows if row.action == "cell_charge")
-    assert found == pytest.approx(drawn.sum())
+    assert found == pytest.approx(drawn.sum(), rel=1e-9, abs=0.0)
 
 
 def test_charges_and_rows_are_one_report() -> None:

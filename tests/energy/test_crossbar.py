@@ -17,7 +17,7 @@ SURVEY = [(4, 32, 1e9, 0.924), (8, 32, 1.28e9, 1.929), (8, 65, 1e8, 6.494), (10,
 
 @pytest.mark.parametrize(("bits", "node", "rate", "picojoules"), SURVEY)
 def test_the_survey_gives_its_published_values(bits: int, node: float, rate: float, picojoules: float) -> None:
-    assert conversion_energy(bits, node, rate) * 1e12 == pytest.approx(picojoules, rel=2e-3)
+    assert conversion_energy(bits, node, rate) * 1e12 == pytest.approx(picojoules, rel=2e-3, abs=0.0)
 
 
 def test_the_survey_is_monotone_and_bounded() -> None:
@@ -41,13 +41,13 @@ def test_the_supply_pays_for_the_charge() -> None:
     for row in result.energy.rows:
         counts[row.action] += row.count
     charge = counts["cell_charge"]
-    assert sums[("cell_charge",)] + sums[("supply_charge",)] == pytest.approx(0.8 * charge)
-    assert sums[("cell_charge",)] == pytest.approx(0.2 * charge)
+    assert sums[("cell_charge",)] + sums[("supply_charge",)] == pytest.approx(0.8 * charge, rel=1e-9, abs=0.0)
+    assert sums[("cell_charge",)] == pytest.approx(0.2 * charge, rel=1e-9, abs=0.0)
     unit = chip.crossbar
     assert unit is not None
     cells = sum(op.k * op.n for op in work.operators if hasattr(op, "weight")) * unit.cells.cells
     stated = 50 * cells * 25e-6 * unit.mean_conductance * 0.2 * unit.drive.pulse * unit.drive.mean
-    assert charge == pytest.approx(stated, rel=1e-9)
+    assert charge == pytest.approx(stated, rel=1e-9, abs=0.0)
 
 
 def test_values_replace_the_stated_charge() -> None:
@@ -75,11 +75,12 @@ def test_area_and_static_power_grow_with_the_crossbars() -> None:
         chip = load_chip("pcm_8level", [f"units.tiles.count={count}"])
         return sum(row.area for row in area(chip) if row.unit == "tiles")
 
-    assert known(200) == pytest.approx(2 * known(100))
+    assert known(200) == pytest.approx(2 * known(100), rel=1e-9, abs=0.0)
     work = load_workload("digits_mlp", batch=2)
     one, two = (run(load_chip("pcm_8level", [f"units.tiles.static={mw} mW"]), work) for mw in (1, 2))
     sums = [sum(r.joules for r in x.energy.rows if r.action == "static_second") for x in (one, two)]
-    assert sums[1] == pytest.approx(2 * sums[0]) and sums[0] == pytest.approx(800e-3 * one.seconds)
+    assert sums[1] == pytest.approx(2 * sums[0], rel=1e-9, abs=0.0) and sums[0] == pytest.approx(
+        800e-3 * one.seconds, rel=1e-9, abs=0.0)
 
 
 def charge_bands(result: Result) -> list[float]:
@@ -97,15 +98,16 @@ def test_stated_statistics_have_a_band_and_values_do_not(device: str, known: flo
     stated = run(chip, work)
     ones = {name: np.ones(spec.shape) for name, spec in work.tensors.items() if spec.role == "input"}
     seen = run(chip, work, ones)
-    assert charge_bands(stated) == pytest.approx([1.0 + known] * 4)
-    assert charge_bands(seen) == pytest.approx([known] * 4)
+    assert charge_bands(stated) == pytest.approx([1.0 + known] * 4, rel=1e-9, abs=0.0)
+    assert charge_bands(seen) == pytest.approx([known] * 4, rel=1e-9, abs=0.0)
     for result, wide in ((stated, 1.0 + known), (seen, known)):
-        assert result.energy.band_of("device") == pytest.approx(wide * result.energy.boundary("device"))
+        assert result.energy.band_of("device") == pytest.approx(
+            wide * result.energy.boundary("device"), rel=1e-9, abs=0.0)
     mean = chip.crossbar.mean_conductance if chip.crossbar is not None else 0.0
     double = [f"units.tiles.device={device}", f"units.tiles.mean_conductance={2 * mean}"]
     twice = run(load_chip("pcm_8level", double), work)
     low, high = stated.energy.boundary("device"), twice.energy.boundary("device")
-    assert high == pytest.approx(2 * low, rel=1e-6) or device == "projected"  # whose zeros conduct
+    assert high == pytest.approx(2 * low, rel=1e-6, abs=0.0) or device == "projected"  # whose zeros conduct
     assert abs(high - low) <= stated.energy.band_of("device") + 1e-18
 
 
@@ -117,17 +119,19 @@ def test_stated_repeats_have_a_band() -> None:
                 work)  # fmt: skip
     for action in ("conversions", "driven_seconds", "shift_add"):
         (one,), (more,) = ({row.band for row in x.energy.rows if row.action == action} for x in (plain, again))
-        assert more == pytest.approx(one + 0.5 / 3)
+        assert more == pytest.approx(one + 0.5 / 3, rel=1e-9, abs=0.0)
 
 
 def test_a_pulse_costs_what_its_record_says_and_a_verify_read_a_conversion() -> None:
     chip = load_chip("pcm_8level")
     unit, found = chip.crossbar, prices(chip)[0]
     assert unit is not None
-    assert found["tiles", "pulses"].joules == pytest.approx(unit.programming.joules / unit.programming.pulses)
-    assert found["tiles", "pulses"].band == pytest.approx(0.35) and found["tiles", "pulses"].boundary == "chip"
+    assert found["tiles", "pulses"].joules == pytest.approx(
+        unit.programming.joules / unit.programming.pulses, rel=1e-9, abs=0.0)
+    assert found["tiles", "pulses"].band == pytest.approx(
+        0.35, rel=1e-9, abs=0.0) and found["tiles", "pulses"].boundary == "chip"
     assert found["tiles", "verify_reads"].joules == found["tiles", "conversions"].joules > 0
     keys = ["units.tiles.writing.pulses=stated", "units.tiles.writing.energy=3 pJ"]
     stated = prices(load_chip("pcm_8level", keys))
-    assert stated[0]["tiles", "pulses"].joules == pytest.approx(3e-12)
-    assert stated[0]["tiles", "pulses"].band == pytest.approx(0.5)
+    assert stated[0]["tiles", "pulses"].joules == pytest.approx(3e-12, rel=1e-9, abs=0.0)
+    assert stated[0]["tiles", "pulses"].band == pytest.approx(0.5, rel=1e-9, abs=0.0)

@@ -96,7 +96,7 @@ def test_every_dynamic_price_follows_the_law_of_the_supply(node: int) -> None:
         for volts in (0.6, 0.7):
             expected = law(node, volts) / law(node, 0.8)
             assert price(chip_at(node, volts), unit, action) / full == pytest.approx(
-                expected, rel=1e-9
+                expected, rel=1e-9, abs=0.0
             )
             assert expected < (volts / 0.8) ** 0.5
 
@@ -109,7 +109,7 @@ def test_the_law_from_the_table_by_hand() -> None:
     part = log(22 / 20) / log(32 / 20)
     factor = exp((1 - part) * log(at_20) + part * log(at_32)) / at_45
     assert price(chip_at(22, 0.8), "array", "mac_int8_int8") == pytest.approx(
-        0.3e-12 * factor, rel=1e-9
+        0.3e-12 * factor, rel=1e-9, abs=0.0
     )
 
 
@@ -154,10 +154,10 @@ def test_sram_holds_the_table_at_its_supply_and_the_law_elsewhere() -> None:
         (here.leakage * 1e3, "leak_mw"),
         (here.area * 1e6, "area_mm2"),
     ):
-        assert value == pytest.approx(row[key], rel=1e-14)
+        assert value == pytest.approx(row[key], rel=1e-14, abs=0.0)
     for volts in (0.6, 0.8, 1.0):
         moved = sram_cost(65536, 1, 64, 16, volts, "itrs-lstp").read
-        assert moved == pytest.approx(here.read * law(16, volts) / law(22, 0.8), rel=1e-9)
+        assert moved == pytest.approx(here.read * law(16, volts) / law(22, 0.8), rel=1e-9, abs=0.0)
 
 
 def test_an_operating_point_changes_all_of_the_chip() -> None:
@@ -167,11 +167,11 @@ def test_an_operating_point_changes_all_of_the_chip() -> None:
     scale = law(22, 0.65) / law(22, 0.8)
     for unit, action in ACTIONS + BITS:
         assert price(low, unit, action) == pytest.approx(
-            scale * price(chip, unit, action), rel=1e-9
+            scale * price(chip, unit, action), rel=1e-9, abs=0.0
         )
     for name in ("input_buffer", "weight_buffer", "output_buffer"):
         leak = price(low, name, "leakage_second") / price(chip, name, "leakage_second")
-        assert leak == pytest.approx((0.65 / 0.8) ** 2, rel=1e-9)
+        assert leak == pytest.approx((0.65 / 0.8) ** 2, rel=1e-9, abs=0.0)
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_an_operating_point_changes_all_of_the_chip() -> None:
 )
 def test_leakage_follows_off_current_times_supply(device: str, node: int, power: int) -> None:
     low, high = (sram_cost(65536, 1, 64, node, volts, device).leakage for volts in (0.7, 0.9))
-    assert low / high == pytest.approx((0.7 / 0.9) ** power, rel=1e-9)
+    assert low / high == pytest.approx((0.7 / 0.9) ** power, rel=1e-9, abs=0.0)
 
 
 def test_leakage_beyond_the_table_follows_the_width_of_the_gate() -> None:
@@ -201,7 +201,7 @@ def test_leakage_beyond_the_table_follows_the_width_of_the_gate() -> None:
         there = sram_cost(65536, 1, 64, last, volts, device).leakage
         for node in (7, 10, 16) if last == 22 else (90, 130):
             here = sram_cost(65536, 1, 64, node, volts, device).leakage
-            assert here == pytest.approx(there * node / last, rel=1e-9)
+            assert here == pytest.approx(there * node / last, rel=1e-9, abs=0.0)
 
 
 def test_leakage_follows_the_temperature_of_the_off_current() -> None:
@@ -211,8 +211,8 @@ def test_leakage_follows_the_temperature_of_the_off_current() -> None:
         for kelvin in (300.0, 350.0, 400.0)
     )
     assert warm == sram_cost(65536, 1, 64, 22, 0.8, "itrs-hp").leakage
-    assert cool / warm == pytest.approx(1.216e-7 / 2.152e-7, rel=1e-9)
-    assert hot / warm == pytest.approx(4.88e-6 / 2.152e-7, rel=1e-9)
+    assert cool / warm == pytest.approx(1.216e-7 / 2.152e-7, rel=1e-9, abs=0.0)
+    assert hot / warm == pytest.approx(4.88e-6 / 2.152e-7, rel=1e-9, abs=0.0)
     steps = [
         sram_cost(65536, 1, 64, 22, 0.8, "itrs-lstp", kelvin).leakage
         for kelvin in range(300, 401, 5)
@@ -222,7 +222,7 @@ def test_leakage_follows_the_temperature_of_the_off_current() -> None:
         chip_at(22, 0.8, "technology.temperature=400 K"), "input_buffer", "leakage_second"
     ) == (
         pytest.approx(
-            2.48e-8 / 7.73e-10 * price(chip_at(22, 0.8), "input_buffer", "leakage_second")
+            2.48e-8 / 7.73e-10 * price(chip_at(22, 0.8), "input_buffer", "leakage_second"), rel=1e-9, abs=0.0
         )
     )
     with pytest.raises(InputError, match="300 to 400 K"):
@@ -284,7 +284,8 @@ def test_the_printed_band_is_that_of_the_rows() -> None:
             row for row in energy.rows if (row.unit, row.action) == ("input_buffer", "read_bit")
         ]
         assert {row.band for row in rows} == {half_width(expected)}
-        assert energy.band == pytest.approx(sum(row.joules * row.band for row in energy.rows))
+        assert energy.band == pytest.approx(
+            sum(row.joules * row.band for row in energy.rows), rel=1e-9, abs=0.0)
 
 
 def test_logic_that_is_scaled_is_derived() -> None:

@@ -145,8 +145,8 @@ def test_every_joule(values: dict[str, Any]) -> None:
         expected = paper(c, work.name, seconds)
         assert {key for key, value in found.items() if value} == set(expected)
         for key, joules in expected.items():
-            assert found[key] == pytest.approx(joules, rel=1e-9), key
-        assert result.joules == pytest.approx(sum(expected.values()), rel=1e-9)
+            assert found[key] == pytest.approx(joules, rel=1e-9, abs=0.0), key
+        assert result.joules == pytest.approx(sum(expected.values()), rel=1e-9, abs=0.0)
         parts = {"device": {"mac_int8_int8"}, "chip": {"background_second", "bus_bits"}}
         device = sum(value for (_, action), value in expected.items() if action in parts["device"])
         off = sum(
@@ -154,9 +154,9 @@ def test_every_joule(values: dict[str, Any]) -> None:
             for (unit, action), value in expected.items()
             if unit == "dram" or action in parts["chip"]
         )
-        assert result.energy.boundary("device") == pytest.approx(device, rel=1e-9)
+        assert result.energy.boundary("device") == pytest.approx(device, rel=1e-9, abs=0.0)
         assert result.energy.boundary("core") == pytest.approx(
-            sum(expected.values()) - off, rel=1e-9
+            sum(expected.values()) - off, rel=1e-9, abs=0.0
         )
 
 
@@ -188,7 +188,7 @@ def test_every_square_metre(values: dict[str, Any]) -> None:
     found = {(row.unit, row.part): row.area for row in area(c.chip())}
     assert set(found) == set(expected)
     for key, size in expected.items():
-        assert found[key] == pytest.approx(size, rel=1e-9), key
+        assert found[key] == pytest.approx(size, rel=1e-9, abs=0.0), key
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -199,7 +199,9 @@ def test_private_buffers_leak_each(count: int) -> None:
         leak = sum(
             r.joules for r in result.energy.rows if (r.unit, r.action) == (name, "leakage_second")
         )
-        assert leak == pytest.approx(bank(c)[2] * c.banks * count * result.seconds, rel=1e-9)
+        assert leak == pytest.approx(
+            bank(c)[2] * c.banks * count * result.seconds, rel=1e-9, abs=0.0
+        )
 
 
 def test_codes_are_requantised_at_the_price_of_a_multiply_add() -> None:
@@ -220,4 +222,4 @@ def test_codes_are_requantised_at_the_price_of_a_multiply_add() -> None:
     rows_ = [row for row in result.energy.rows if row.action == "requantize"]
     price = moved(c, "horowitz_45nm/int32/multiply") + moved(c, "horowitz_45nm/int32/add")
     assert sum(row.count for row in rows_) == M * N
-    assert sum(row.joules for row in rows_) == pytest.approx(M * N * price, rel=1e-9)
+    assert sum(row.joules for row in rows_) == pytest.approx(M * N * price, rel=1e-9, abs=0.0)

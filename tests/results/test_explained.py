@@ -80,12 +80,12 @@ def test_every_cycle_and_joule_is_explained(chip: str, workload: str) -> None:
         assert sums["idle"] == unit.idle
         assert sum(percentages([float(x) for x in sums.values()])) == pytest.approx(100, abs=1e-9)
     joules = joule_shares(result)
-    assert sum(s.joules for s in joules) == pytest.approx(result.joules, rel=1e-12)
+    assert sum(s.joules for s in joules) == pytest.approx(result.joules, rel=1e-12, abs=0.0)
     assert sum(percentages([s.joules for s in joules])) == pytest.approx(100, abs=1e-9)
     assert all(s.formula for s in joules)
     whole = sum(s.joules for i in range(-1, len(result.workload.operators))
                 for s in joule_shares(result, i))  # fmt: skip
-    assert whole == pytest.approx(result.joules, rel=1e-12)
+    assert whole == pytest.approx(result.joules, rel=1e-12, abs=0.0)
 
 
 def test_a_tick_without_an_owner_is_a_bug() -> None:
@@ -147,7 +147,7 @@ def test_a_difference_adds_up_exactly(saved: dict[str, Path], pair: tuple[str, s
             a.workload.operators, a.operators, b.operators, strict=True)):
         assert sum(t.change for t in cycles if t.operator == name) == added[1] - added[0]
     assert sum((t.change for t in joules), Fraction(0)) == exact_joules(b) - exact_joules(a)
-    assert float(exact_joules(a)) == pytest.approx(a.joules, rel=1e-12)
+    assert float(exact_joules(a)) == pytest.approx(a.joules, rel=1e-12, abs=0.0)
     if pair == ("a", "a"):
         assert not cycles and not joules and first_difference(a.program, b.program) is None
     if pair == ("a", "slow"):  # only static energy lasts longer; constants stay
@@ -194,7 +194,8 @@ def same(a: Result, b: Result) -> None:
     assert (a.chip, a.workload) == (b.chip, b.workload)
     assert a.cycles == b.cycles and a.program_digest == b.program_digest
     assert sorted(map(repr, a.energy.rows)) == sorted(map(repr, b.energy.rows))
-    assert [row.joules for row in a.operators] == pytest.approx([row.joules for row in b.operators])
+    assert [row.joules for row in a.operators] == pytest.approx(
+        [row.joules for row in b.operators], rel=1e-9, abs=0.0)
 
 
 @pytest.mark.parametrize("chip", CHIPS)
@@ -340,7 +341,7 @@ def test_the_report_holds_everything_itself(tmp_path: Path, saved: dict[str, Pat
     assert [p["operator"] for p in points] == ["conv1", "conv2", "fc"]
     peak = 32 * 32 * 0.8
     for point in points:
-        assert float(point["peak_gmacs_per_second"]) == pytest.approx(peak)
+        assert float(point["peak_gmacs_per_second"]) == pytest.approx(peak, rel=1e-9, abs=0.0)
         assert 0 < float(point["gmacs_per_second"]) <= peak
 
 
@@ -359,7 +360,7 @@ def test_the_trace_has_every_command_once_and_none_overlap(saved: dict[str, Path
     assert [e["args"]["command"] for e in events] == list(range(len(result.program)))
     assert overlaps(result.program, events) == 0
     last = max(e["args"]["last_result_us"] for e in events)
-    assert last == pytest.approx(result.seconds * 1e6)
+    assert last == pytest.approx(result.seconds * 1e6, rel=1e-9, abs=0.0)
     names = {e["args"]["name"] for e in whole["traceEvents"] if e["name"] == "thread_name"}
     assert names == {row.name for row in result.program.units}
 
