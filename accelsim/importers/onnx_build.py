@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.errors import InputError
 from accelsim.importers.onnx_graph import Graph, Shape
-from accelsim.workload import Gemm, MacOperator, Operator, TensorSpec, VectorOperator
+from accelsim.workload import Conv2d, Gemm, MacOperator, Operator, TensorSpec, VectorOperator
 
 Array = NDArray[Any]
 Lookup = Callable[[str], Array]
@@ -228,9 +228,12 @@ class Builder:
         op = self.operators[number]
         if isinstance(op, VectorOperator) and op.kind == "reshape":
             inner = self.made.get(op.inputs[0])
-            if inner is None or self.shape(name)[-1:] != self.shape(op.inputs[0])[-1:]:
+            if inner is None:
                 return None
             number, op = inner, self.operators[inner]
+            channels = slice(0, 2) if isinstance(op, Conv2d) else slice(-1, None)
+            if self.shape(name)[channels] != self.shape(self.operators[number].output)[channels]:
+                return None
         if isinstance(op, VectorOperator) or op.activation != "none":
             return None
         return number, op

@@ -207,9 +207,10 @@ def general_product(b: Builder, node: Any) -> None:
     else:
         weight = b.operand(w)
     bias = None
-    folded = bool(c) and b.is_constant(c) and prod(b.shape(c)) in (1, n) and b.shape(c)[-1:] in ((n,), (1,), ())
+    entries = prod(b.shape(c)) if c else 0
+    folded = bool(c) and b.is_constant(c) and (entries == 1 or b.shape(c)[-1] == entries == n)
     if folded and beta:
-        own = c if beta == 1 and prod(b.shape(c)) == n else f"{node.name}.bias"
+        own = c if beta == 1 and entries == n else f"{node.name}.bias"
         bias = b.stored(own, (n,), lambda look: np.broadcast_to(
             np.asarray(look(c)).reshape(-1) * beta, (n,)), "bias")  # fmt: skip
     rest = bool(c) and bool(beta) and not folded

@@ -96,7 +96,7 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
                         "mapping.format.conflict",
                         f"{op.name} reads {name} as {need}, {wanted[source][1]} reads it as "
                         f"{wanted[source][0]}",
-                        "give both the same input format",
+                        f"give both the same input format, as --bits {op.name}=w8a8 does",
                         path=op.name,
                     )
                 )

@@ -161,7 +161,9 @@ class NetworkBuilder:
             if not isinstance(op, VectorOperator):
                 self.mac(op)
             elif self.shares(op):
-                self.activations[op.output] = self.activations[op.inputs[0]]
+                source = self.activations[op.inputs[0]]
+                self.activations[op.output] = (
+                    source.viewed(op.input_shapes[0], op.output_shape, op.order) if op.is_view else source)
             else:
                 self.activations[op.output] = self.ranged(op.output)
         if self.without_range:

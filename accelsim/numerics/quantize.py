@@ -6,7 +6,7 @@ multiplication and rounding, so their bits are the same on every machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -76,6 +76,14 @@ class Quantization:
     def decode(self, codes: NDArray[np.integer]) -> Floats:
         """Real values of codes."""
         return (np.asarray(codes, np.int64) - self.zero) * self.scale
+
+    def viewed(self, shape: tuple[int, ...], target: tuple[int, ...], order: tuple[int, ...]) -> Quantization:
+        """That of the same codes, of ``shape``, transposed by ``order`` (where there is one) and reshaped:
+        scales a channel go with their codes."""
+        if np.ndim(self.scale) == 0:
+            return self
+        whole = np.broadcast_to(self.scale, shape)
+        return replace(self, scale=(whole.transpose(order) if order else whole).reshape(target))
 
 
 def whole_numbers(format_name: str) -> Quantization:

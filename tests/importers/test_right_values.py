@@ -363,3 +363,38 @@ def test_a_gemm_whose_third_operand_does_not_fit(shape: tuple[int, ...], tmp_pat
         api.load_workload(path)
     with pytest.raises(Exception):  # noqa: B017
         right(path, m.inputs)
+
+
+# -- constants and scales go with the axis they are given for ------------------------------------
+@pytest.mark.parametrize("shape", [(), (1,), (4,), (1, 4), (4, 1), (1, 1), (4, 4)])
+@pytest.mark.parametrize("beta", [1.0, 2.0])
+def test_a_gemm_of_as_many_rows_as_columns_adds_c_along_its_own_axis(
+    shape: tuple[int, ...], beta: float, tmp_path: Path
+) -> None:
+    m = Model()
+    c = m.constant(8 * normal(3, *shape) if shape else np.float32(3.0))
+    y = m.node("Gemm", m.input("x", normal(1, 4, 6)), m.constant(normal(2, 6, 4)), c, beta=beta)
+    assert worst(m, tmp_path, y) > 35
+
+
+def test_a_number_a_row_of_a_reshaped_convolution_is_no_number_a_filter(tmp_path: Path) -> None:
+    m = Model()
+    x = m.node("Conv", m.input("x", normal(1, 1, 3, 4, 8)), m.constant(normal(2, 4, 3, 1, 1)))
+    rows = m.node("Reshape", x, m.constant(np.array([2, 4, 2, 8])))
+    y = m.node("Mul", rows, m.constant(np.array([1, 5, -3, 9], np.float32).reshape(1, 4, 1, 1)))
+    assert worst(m, tmp_path, y) > 35
+
+
+@pytest.mark.parametrize("last", ["Reshape", "Transpose", "MaxPool"])
+def test_sums_that_are_an_output_and_read_on_keep_their_scales(last: str, tmp_path: Path) -> None:
+    """A scale a channel of sums that leave the chip, through a view of them."""
+    m = Model()
+    x = m.input("x", normal(1, 2, 3, 8))
+    x = m.node("MatMul", x, m.node("Transpose", x, perm=[0, 2, 1]))
+    given = {
+        "Reshape": lambda: m.node("Reshape", x, m.constant(np.array([6, 3, 1]))),
+        "Transpose": lambda: m.node("Transpose", x, perm=[2, 0, 1]),
+        "MaxPool": lambda: m.node("MaxPool", x, kernel_shape=[3], pads=[0, 1]),
+    }
+    y = given[last]()
+    assert worst(m, tmp_path, x, m.node("Tanh", y)) > 30

@@ -166,6 +166,9 @@ FAULTS = [
      "return divided(best, np.maximum(count, 1)) + zero",
      "return divided(best, np.full_like(count, kh * kw)) + zero", NUMBERS),
     ("scales of an addition swapped", "numerics/vector.py",
+     "for x, q, factor in zip(inputs, quants, factors, strict=True)]",
+     "for x, q, factor in zip(inputs, quants, factors[::-1], strict=True)]", NUMBERS),
+    ("zeros of a product swapped", "numerics/vector.py",
      "for x, q in zip(inputs, quants, strict=True)",
      "for x, q in zip(inputs, quants[::-1], strict=True)", NUMBERS),
     # -- validation

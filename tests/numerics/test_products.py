@@ -120,6 +120,8 @@ def test_addition_and_relu_on_codes() -> None:
     small = np.arange(-11, 12).reshape(1, 1, 1, 23)
     got = elementwise(vector("multiply"), [small, small], [out, out], out)
     assert np.array_equal(got, np.clip((small - 1) ** 2 + 1, -128, 127))
+    got = elementwise(vector("multiply"), [x, y], [a, b], out)
+    assert np.array_equal(got, np.clip(np.rint((x - 3) * 0.5 * (y + 2) * 0.25) + 1, -128, 127))
 
 
 @EXAMPLES
