@@ -1,9 +1,9 @@
 """accelsim: cycles, joules and bit-exact outputs of low-precision accelerators, from one plan.
 
-    import accelsim
-    chip = accelsim.load_chip("int8_edge")
-    workload = accelsim.load_workload("resnet18")
-    result = accelsim.run(chip, workload)
+import accelsim
+chip = accelsim.load_chip("int8_edge")
+workload = accelsim.load_workload("resnet18")
+result = accelsim.run(chip, workload)
 """
 
 from __future__ import annotations
@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 __all__ = ["__version__", "compare", "load_chip", "load_workload", "run"]
 _MODULES = {"compare": "comparison"}  # that do not stand in api
-_PARTS = ("formats", "numerics", "traces")  # whose own functions a user calls: accelsim.formats.get(...)
+_PARTS = (
+    "formats",
+    "numerics",
+    "traces",
+)  # whose own functions a user calls: accelsim.formats.get(...)
 
 if TYPE_CHECKING:
     from accelsim.api import load_chip, load_workload, run

@@ -59,14 +59,25 @@ def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
         from accelsim.config.scalesim_cfg import chip_of, load_cfg
 
         if overrides:
-            raise InputError(Problem("override.cfg", "replaces keys of YAML chips only",
-                                     f"accelsim convert {path} first", overrides[0], "--set"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "override.cfg",
+                    "replaces keys of YAML chips only",
+                    f"accelsim convert {path} first",
+                    overrides[0],
+                    "--set",
+                )
+            )
         return chip_of(load_cfg(path), compatible=False)
     return config.load_chip(shipped.find("chip", path), overrides)
 
 
-def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False,
-                  dims: Mapping[str, int] | None = None) -> Workload:  # fmt: skip
+def load_workload(
+    path: str | Path,
+    batch: int | None = None,
+    gemm: bool = False,
+    dims: Mapping[str, int] | None = None,
+) -> Workload:
     """A Workload from a YAML layer trace, an ONNX model, a SCALE-Sim topology .csv, ZigZag's YAML,
     ONNXim's .json, a table of M, N, K (.txt, .mnk, .tsv) or a shipped name.
     batch: replaces the first dimension of every input (not of a .csv). gemm: the .csv has M, N, K
@@ -84,14 +95,24 @@ def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False
 
         return load_onnxim(path, dims)
     if dims:
-        raise InputError(Problem("onnx.dimension", "binds dimensions of ONNX models only", "leave it out",
-                                 next(iter(dims)), "--dim"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "onnx.dimension",
+                "binds dimensions of ONNX models only",
+                "leave it out",
+                next(iter(dims)),
+                "--dim",
+            )
+        )
     if str(path).endswith(".csv"):
         from accelsim.config.scalesim_topology import load_topology
 
         if batch is not None:
-            raise InputError(Problem("batch.csv", "a topology has its own batch size",
-                                     "leave it out", file="--batch"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "batch.csv", "a topology has its own batch size", "leave it out", file="--batch"
+                )
+            )
         return load_topology(path, gemm)
     if str(path).endswith((".txt", ".mnk", ".tsv")):
         from accelsim.importers.mnk_table import load_table
@@ -105,13 +126,20 @@ def load_workload(path: str | Path, batch: int | None = None, gemm: bool = False
     return config.load_workload(shipped.find("workload", path), batch)
 
 
-def load_workload_for(path: str | Path, batch: int | None, held: int | None, gemm: bool = False,
-                      dims: Mapping[str, int] | None = None) -> Workload:
+def load_workload_for(
+    path: str | Path,
+    batch: int | None,
+    held: int | None,
+    gemm: bool = False,
+    dims: Mapping[str, int] | None = None,
+) -> Workload:
     """load_workload for arrays of inputs that hold so many images or rows (None: no arrays): they set the batch
     where none is given, unless the workload's first input has as many as it is written."""
     if batch is None and held is not None and not str(path).endswith(".onnx"):
         written = load_workload(path, None, gemm, dims)
-        first = next((spec.shape[0] for spec in written.tensors.values() if spec.role == "input"), held)
+        first = next(
+            (spec.shape[0] for spec in written.tensors.values() if spec.role == "input"), held
+        )
         if first == held:
             return written
     return load_workload(path, batch if batch is not None else held, gemm, dims)
@@ -161,8 +189,14 @@ def run(
         chosen = plan(chip, workload, mappings)
     else:
         if mappings:
-            raise InputError(Problem("search.mappings", "mappings are given and searched for",
-                                     "give one of --mapping and --search", file="--search"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "search.mappings",
+                    "mappings are given and searched for",
+                    "give one of --mapping and --search",
+                    file="--search",
+                )
+            )
         chosen, report = search_plan(chip, workload, search, budget, progress=progress)
     values, activity = None, None
     if prepared is None and inputs is not None:
@@ -181,8 +215,9 @@ def run(
     energy = charge(counts, chip)
     energy.check(workload.macs)
     rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
-    return Result(chip, workload, planned, chosen, units, energy, rows, values, spread(counts, chip),
-                  report)  # fmt: skip
+    return Result(
+        chip, workload, planned, chosen, units, energy, rows, values, spread(counts, chip), report
+    )
 
 
 def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list[LayerReport]:
@@ -201,10 +236,15 @@ def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list
     return rows
 
 
-def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.generic]],
-            rounding: str = "single", calibration: Calibration | None = None,
-            samples: Mapping[str, NDArray[np.generic]] | None = None,
-            reference_check: str = "first") -> Prepared:  # fmt: skip
+def prepare(
+    chip: Chip,
+    workload: Workload,
+    inputs: Mapping[str, NDArray[np.generic]],
+    rounding: str = "single",
+    calibration: Calibration | None = None,
+    samples: Mapping[str, NDArray[np.generic]] | None = None,
+    reference_check: str = "first",
+) -> Prepared:
     """The network of a workload's values on a chip, and the codes of inputs; InputError where values
     are missing or do not fit. calibration, samples, reference_check: see run;
     samples hold one batch or several."""
@@ -215,8 +255,12 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
     from accelsim.numerics.network import Evaluate
 
     elements = sum(spec.elements for spec in workload.tensors.values())
-    resources.require(elements * ELEMENT_BYTES, f"values of {elements:,} elements",
-                      "take a smaller batch or model", workload.source)  # fmt: skip
+    resources.require(
+        elements * ELEMENT_BYTES,
+        f"values of {elements:,} elements",
+        "take a smaller batch or model",
+        workload.source,
+    )
     evaluate: Evaluate
     model, rounded, checked = None, None, None
     if str(workload.values).endswith(".onnx"):
@@ -234,50 +278,88 @@ def prepare(chip: Chip, workload: Workload, inputs: Mapping[str, NDArray[np.gene
     _check_inputs(workload, inputs)
     inputs = {name: np.atleast_1d(value) for name, value in inputs.items()}
     inputs = inputs if model is None else model.reals_of(inputs)
-    reference = float_forward(workload, {k: np.asarray(v, np.float64) for k, v in inputs.items()
-                                         if k in workload.tensors}, stored, evaluate, rounded)  # fmt: skip
+    reference = float_forward(
+        workload,
+        {k: np.asarray(v, np.float64) for k, v in inputs.items() if k in workload.tensors},
+        stored,
+        evaluate,
+        rounded,
+    )
     if model is not None:
         from accelsim.importers.onnx_check import check_reference
 
         checked = check_reference(workload, model, inputs, reference, reference_check)
     notes = []
     if calibration is not None:
-        seen = [reference] if samples is None else [
-            float_forward(workload, part, stored, evaluate, rounded) for part in _batches(workload, samples)]
+        seen = (
+            [reference]
+            if samples is None
+            else [
+                float_forward(workload, part, stored, evaluate, rounded)
+                for part in _batches(workload, samples)
+            ]
+        )
         stored, said = with_ranges(workload, chip, stored, seen, calibration)
         notes = [f"{said} {'these inputs' if samples is None else 'the given samples'}"]
     elif str(workload.values).endswith(".onnx"):
-        stored = {**ranges_of(workload, reference, Calibration(), tensor_formats(workload, chip), stored),
-                  **stored}  # fmt: skip
+        stored = {
+            **ranges_of(workload, reference, Calibration(), tensor_formats(workload, chip), stored),
+            **stored,
+        }
         notes = ["ranges of activations: the largest magnitudes on these inputs"]
     network: Network
     if runs_floats(workload, chip):
         network = build_float_network(workload, chip, stored)
     else:
-        network = build_network(workload, chip, stored, rounding,  # type: ignore[arg-type]
-                                calibration.weights if calibration else "")
+        network = build_network(
+            workload,
+            chip,
+            stored,
+            rounding,  # type: ignore[arg-type]
+            calibration.weights if calibration else "",
+        )
     network.evaluate = evaluate
-    codes = {name: network.activations[name].encode(np.asarray(inputs[name], np.float64))
-             for name, spec in workload.tensors.items() if spec.role == "input"}  # fmt: skip
-    codes |= {name: network.activations[name].encode(np.asarray(stored[name], np.float64))
-              for name in read_constants(workload)}  # fmt: skip
+    codes = {
+        name: network.activations[name].encode(np.asarray(inputs[name], np.float64))
+        for name, spec in workload.tensors.items()
+        if spec.role == "input"
+    }
+    codes |= {
+        name: network.activations[name].encode(np.asarray(stored[name], np.float64))
+        for name in read_constants(workload)
+    }
     return Prepared(network, codes, reference, stored, notes, checked)
 
 
-def _values(program: Any, chip: Chip, workload: Workload, prepared: Prepared,
-            labels: NDArray[np.integer] | None, progress: Progress | None,
-            keep: bool = False) -> tuple[Values, dict[str, Any]]:  # fmt: skip
+def _values(
+    program: Any,
+    chip: Chip,
+    workload: Workload,
+    prepared: Prepared,
+    labels: NDArray[np.integer] | None,
+    progress: Progress | None,
+    keep: bool = False,
+) -> tuple[Values, dict[str, Any]]:
     from accelsim.numerics import execute, signal_to_noise, top1
 
     network, reference, codes = prepared.network, prepared.reference, prepared.codes
-    done = execute(program, workload, chip, codes, network,
-                   (lambda i, n: progress("values", i, n)) if progress else None)  # fmt: skip
+    done = execute(
+        program,
+        workload,
+        chip,
+        codes,
+        network,
+        (lambda i, n: progress("values", i, n)) if progress else None,
+    )
     if done.macs != workload.macs:
         raise ConservationError(f"executed {done.macs} multiply-accumulates of {workload.macs}")
     checked = prepared.checked
     truth = reference if checked is None else {**reference, **checked.outputs}
-    noise = {name: signal_to_noise(truth[name].reshape(value.shape), value, network.activations[name])
-             for name, value in done.tensors.items() if name in truth}  # fmt: skip
+    noise = {
+        name: signal_to_noise(truth[name].reshape(value.shape), value, network.activations[name])
+        for name, value in done.tensors.items()
+        if name in truth
+    }
     outputs = [name for name, spec in workload.tensors.items() if spec.role == "output"]
     scores = {}
     if labels is not None:
@@ -285,25 +367,43 @@ def _values(program: Any, chip: Chip, workload: Workload, prepared: Prepared,
         real = network.activations[outputs[-1]].decode(done.tensors[outputs[-1]])
         scores = {"top1": top1(real, labels), "top1_float": top1(reference[outputs[-1]], labels)}
     quants = {name: network.activations[name] for name in outputs}
-    notes = prepared.notes + network.assumptions + [
-        f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
-        for name, (part, whole) in done.clipped.items() if part > CLIPS * whole
-    ]
+    notes = (
+        prepared.notes
+        + network.assumptions
+        + [
+            f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
+            for name, (part, whole) in done.clipped.items()
+            if part > CLIPS * whole
+        ]
+    )
     notes += done.notes
     again = done.activity.get("repeated", np.zeros(0))
     if again.any():
         vectors = program.shapes.extents[program.commands.shape[program.rows(Opcode.MVM)], 0].sum()
-        notes.append(f"{100 * again.sum() / vectors:.3g} % of the crossbars' vectors were read again with less "
-                     "input, in time and energy too")  # fmt: skip
-    values = Values({name: done.tensors[name] for name in outputs}, quants, noise, scores, notes,
-                    {int(row): int(again[row]) for row in np.flatnonzero(again)}, checked=checked)  # fmt: skip
+        notes.append(
+            f"{100 * again.sum() / vectors:.3g} % of the crossbars' vectors were read again with less "
+            "input, in time and energy too"
+        )
+    values = Values(
+        {name: done.tensors[name] for name in outputs},
+        quants,
+        noise,
+        scores,
+        notes,
+        {int(row): int(again[row]) for row in np.flatnonzero(again)},
+        checked=checked,
+    )
     if keep:
         values.kept = Kept(done.tensors, network, prepared.stored)
     return values, dict(done.activity)
 
 
-def values_of(result: Result, chip: Chip, inputs: Mapping[str, NDArray[np.generic]],
-              labels: NDArray[np.integer] | None = None) -> Values:  # fmt: skip
+def values_of(
+    result: Result,
+    chip: Chip,
+    inputs: Mapping[str, NDArray[np.generic]],
+    labels: NDArray[np.integer] | None = None,
+) -> Values:
     """The values of a run's Program again, on crossbars of another age, temperature or seed."""
     prepared = prepare(chip, result.workload, inputs)
     return _values(result.program, chip, result.workload, prepared, labels, None)[0]
@@ -315,32 +415,59 @@ def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:
 
     if workload.values is None:
         raise InputError(
-            Problem("values.none", "the workload has no values", "add values: file.npz to the trace",
-                    file=workload.source)
-        )  # fmt: skip
-    shapes = {name: spec.shape for name, spec in workload.tensors.items() if spec.role in ("weight", "bias")}
-    sizes = {f"{op.weight}.scale": op.groups * op.n for op in workload.operators
-             if not isinstance(op, VectorOperator)}  # fmt: skip
+            Problem(
+                "values.none",
+                "the workload has no values",
+                "add values: file.npz to the trace",
+                file=workload.source,
+            )
+        )
+    shapes = {
+        name: spec.shape
+        for name, spec in workload.tensors.items()
+        if spec.role in ("weight", "bias")
+    }
+    sizes = {
+        f"{op.weight}.scale": op.groups * op.n
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+    }
     return load_npz(workload.values, shapes, sizes)
 
 
-def _batches(workload: Workload, samples: Mapping[str, NDArray[np.generic]]) -> list[dict[str, Any]]:
+def _batches(
+    workload: Workload, samples: Mapping[str, NDArray[np.generic]]
+) -> list[dict[str, Any]]:
     """Samples in parts of the workload's batch, what is beyond whole ones left out; InputError where there
     is not one whole batch."""
     specs = {name: spec for name, spec in workload.tensors.items() if spec.role == "input"}
     parts = {name: np.asarray(samples[name], np.float64) for name in specs if name in samples}
     counts = {value.size // specs[name].elements for name, value in parts.items()}
-    whole = all(value.size % max(1, specs[name].elements // specs[name].shape[0]) == 0
-                for name, value in parts.items())  # fmt: skip
+    whole = all(
+        value.size % max(1, specs[name].elements // specs[name].shape[0]) == 0
+        for name, value in parts.items()
+    )
     if len(counts) != 1 or 0 in counts or not whole or len(parts) < len(specs):
         wanted = ", ".join(f"{name} {list(spec.shape)}" for name, spec in specs.items())
-        raise InputError(Problem("calibrate.samples", "hold no whole batch of the inputs",
-                                 f"give one or more batches: {wanted}", file="--samples"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "calibrate.samples",
+                "hold no whole batch of the inputs",
+                f"give one or more batches: {wanted}",
+                file="--samples",
+            )
+        )
     count = counts.pop()
     found = []
     for number in range(count):
-        found.append({name: value.ravel()[: count * specs[name].elements].reshape(
-            count, *specs[name].shape)[number] for name, value in parts.items()})
+        found.append(
+            {
+                name: value.ravel()[: count * specs[name].elements].reshape(
+                    count, *specs[name].shape
+                )[number]
+                for name, value in parts.items()
+            }
+        )
         _check_inputs(workload, found[-1])
     return found
 
@@ -352,19 +479,29 @@ def _check_inputs(workload: Workload, inputs: Mapping[str, NDArray[np.generic]])
             continue
         if name not in inputs:
             problems.append(
-                Problem("input.missing", f"no values for the input tensor {name!r}",
-                        f"give {name} with shape {list(spec.shape)}", file="--input")
-            )  # fmt: skip
+                Problem(
+                    "input.missing",
+                    f"no values for the input tensor {name!r}",
+                    f"give {name} with shape {list(spec.shape)}",
+                    file="--input",
+                )
+            )
         elif (tuple(inputs[name].shape) or (1,)) != spec.shape:  # a scalar is one element
             problems.append(
-                Problem("input.shape", f"has shape {list(inputs[name].shape)}",
-                        f"the workload needs {list(spec.shape)}", name, "--input")
-            )  # fmt: skip
+                Problem(
+                    "input.shape",
+                    f"has shape {list(inputs[name].shape)}",
+                    f"the workload needs {list(spec.shape)}",
+                    name,
+                    "--input",
+                )
+            )
         elif not np.isfinite(np.asarray(inputs[name], np.float64)).all():
             problems.append(
-                Problem("input.finite", "holds NaN or infinity", "give finite numbers", name,
-                        "--input")
-            )  # fmt: skip
+                Problem(
+                    "input.finite", "holds NaN or infinity", "give finite numbers", name, "--input"
+                )
+            )
     if problems:
         raise InputError(problems)
 
@@ -372,7 +509,12 @@ def _check_inputs(workload: Workload, inputs: Mapping[str, NDArray[np.generic]])
 def _check_labels(labels: NDArray[np.integer], scores: NDArray[Any], workload: Workload) -> None:
     if labels.ndim != 1 or len(labels) != scores.shape[0]:
         raise InputError(
-            Problem("input.labels", f"has shape {list(labels.shape)}",
-                    f"give {scores.shape[0]} classes, one an image", "labels", "--input")
-        )  # fmt: skip
+            Problem(
+                "input.labels",
+                f"has shape {list(labels.shape)}",
+                f"give {scores.shape[0]} classes, one an image",
+                "labels",
+                "--input",
+            )
+        )
     del workload

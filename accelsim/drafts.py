@@ -55,7 +55,10 @@ def forget(target: Path) -> None:
     pattern = re.compile(rf"\.{re.escape(target.name)}\.{_RANDOM}")
     with contextlib.suppress(OSError):
         for entry in os.scandir(target.parent):
-            if pattern.fullmatch(entry.name) and time.time() - entry.stat(follow_symlinks=False).st_mtime > OLD:
+            if (
+                pattern.fullmatch(entry.name)
+                and time.time() - entry.stat(follow_symlinks=False).st_mtime > OLD
+            ):
                 if entry.is_dir(follow_symlinks=False):
                     shutil.rmtree(entry.path, ignore_errors=True)
                 else:

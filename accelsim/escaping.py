@@ -93,8 +93,12 @@ class Terminal(io.TextIOWrapper):
     def __init__(self, stream: TextIO) -> None:
         plain = (stream.encoding or "ascii").lower().replace("-", "") in ASCII
         stream.flush()
-        super().__init__(stream.buffer, "utf-8" if plain else stream.encoding, "backslashreplace",
-                         line_buffering=getattr(stream, "line_buffering", True))
+        super().__init__(
+            stream.buffer,
+            "utf-8" if plain else stream.encoding,
+            "backslashreplace",
+            line_buffering=getattr(stream, "line_buffering", True),
+        )
         self.raw = stream
 
     def write(self, text: str) -> int:
@@ -121,4 +125,3 @@ def on_terminal() -> Iterator[None]:
 def raw(stream: TextIO) -> TextIO:
     """The stream that writes what it is given."""
     return stream.raw if isinstance(stream, Terminal) else stream
-

@@ -32,8 +32,7 @@ class Bounds:
 def with_defaults(item: T, names: Iterable[str]) -> T:
     """A dataclass instance with the named fields at their defaults."""
     wanted = set(names)
-    made = {f.name: f.default
-            for f in dataclasses.fields(item) if f.name in wanted}  # type: ignore[arg-type]
+    made = {f.name: f.default for f in dataclasses.fields(item) if f.name in wanted}  # type: ignore[arg-type]
     return dataclasses.replace(item, **made)  # type: ignore[type-var]
 
 
@@ -44,6 +43,8 @@ def wrong_version(value: object) -> tuple[str, str] | None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         return f"is {value!r:.40}, no version of a file", "write format: 1"
     if value > FORMAT:
-        return (f"is {value}: a newer accelsim wrote this file, this one reads up to {FORMAT}",
-                "use that accelsim, or make the file anew")
+        return (
+            f"is {value}: a newer accelsim wrote this file, this one reads up to {FORMAT}",
+            "use that accelsim, or make the file anew",
+        )
     return None

@@ -30,7 +30,9 @@ _COMPILED: dict[tuple[Kernel, Helpers], Kernel] = {}
 LOAD_AFTER, COMPILE_AFTER = 300_000, 10_000_000
 #: parts of the package that no kernel's module imports, so that an edit there compiles nothing anew
 NO_KERNELS = ("api", "cli", "config", "importers", "report", "reproduce", "store", "sweep")
-COMPILE_ABOVE = 2_000_000  # elements of one kind of work; plain code needs less than a compilation for fewer
+COMPILE_ABOVE = (
+    2_000_000  # elements of one kind of work; plain code needs less than a compilation for fewer
+)
 _WORK: dict[str, int] = {}
 
 
@@ -132,7 +134,9 @@ def compiled_with(function: Kernel, name: str, emit: Callable[..., Any]) -> Kern
     if key not in _COMPILED:
         numba, _ = _numba()
         mark = fingerprint(function, (), _file_digest(emit.__code__.co_filename))
-        _COMPILED[key] = _machine_code(_twin(function, {name: numba.extending.intrinsic(emit)}, mark))
+        _COMPILED[key] = _machine_code(
+            _twin(function, {name: numba.extending.intrinsic(emit)}, mark)
+        )
     return _COMPILED[key]
 
 
@@ -143,8 +147,12 @@ def procedure(*arguments: Any) -> Any:
 
 def _twin(function: Kernel, more: dict[str, Any], mark: str) -> Kernel:
     """The function with other meanings for some of the names that it uses, and the mark in its name."""
-    twin = types.FunctionType(function.__code__, {**function.__globals__, **more}, function.__name__,
-                              function.__defaults__)
+    twin = types.FunctionType(
+        function.__code__,
+        {**function.__globals__, **more},
+        function.__name__,
+        function.__defaults__,
+    )
     twin.__qualname__, twin.__module__ = f"{function.__qualname__}_{mark}", function.__module__
     twin.__doc__ = function.__doc__
     return twin
@@ -159,11 +167,15 @@ def fingerprint(function: Kernel, helpers: Helpers = (), more: str = "") -> str:
 
 
 def _describe(function: Kernel, helpers: Helpers, total: Any, seen: set[int]) -> None:
-    parts = {item[0].__name__ if isinstance(item, tuple) else item.__name__: item for item in helpers}
+    parts = {
+        item[0].__name__ if isinstance(item, tuple) else item.__name__: item for item in helpers
+    }
     total.update(f"{function.__qualname__} {function.__defaults__!r}".encode())
     for code in _codes(function.__code__):
         total.update(code.co_code)
-        total.update(repr([item for item in code.co_consts if not isinstance(item, types.CodeType)]).encode())
+        total.update(
+            repr([item for item in code.co_consts if not isinstance(item, types.CodeType)]).encode()
+        )
         total.update(repr((code.co_names, code.co_varnames, code.co_freevars)).encode())
         for name in code.co_names:
             if name in parts:
@@ -188,7 +200,9 @@ def _describe_value(name: str, value: Any, total: Any, seen: set[int]) -> None:
     elif isinstance(value, np.ndarray):
         total.update(f"{name} {value.dtype} {value.shape}".encode() + value.tobytes())
     elif isinstance(value, type) and own:
-        total.update(f"{name} {_file_digest(sys.modules[value.__module__].__file__ or '')}".encode())
+        total.update(
+            f"{name} {_file_digest(sys.modules[value.__module__].__file__ or '')}".encode()
+        )
     elif isinstance(value, types.FunctionType | type | types.BuiltinFunctionType):
         total.update(f"{name} {value.__module__}.{value.__qualname__}".encode())
     else:

@@ -35,7 +35,9 @@ def product(a: NDArray[np.int16], b: NDArray[np.int16]) -> NDArray[np.int32]:
 
 def tile_of_sums(a: Any, i: int, b: Any, j: int, found: Any) -> None:
     """Sums of rows i .. i + 3 of a with rows j .. j + 3 of b; what the emitted instructions do."""
-    found[i : i + TILE, j : j + TILE] = a[i : i + TILE].astype(np.int32) @ b[j : j + TILE].astype(np.int32).T
+    found[i : i + TILE, j : j + TILE] = (
+        a[i : i + TILE].astype(np.int32) @ b[j : j + TILE].astype(np.int32).T
+    )
 
 
 def tiles(a: Any, b: Any, found: Any) -> None:
@@ -76,7 +78,9 @@ def _instructions(context: Any, builder: Any, signature: Any, values: Any) -> An
     totals = [[builder.phi(sums) for _ in range(TILE)] for _ in range(TILE)]
 
     def loaded(start: Any) -> Any:
-        place = builder.bitcast(builder.gep(start, [at]), ir.VectorType(ir.IntType(16), WIDTH).as_pointer())
+        place = builder.bitcast(
+            builder.gep(start, [at]), ir.VectorType(ir.IntType(16), WIDTH).as_pointer()
+        )
         return builder.sext(builder.load(place, align=2), wide)
 
     def halves(values: Any) -> tuple[Any, Any]:
@@ -84,8 +88,13 @@ def _instructions(context: Any, builder: Any, signature: Any, values: Any) -> An
         return tuple(builder.shuffle_vector(values, values, pick) for pick in picks)
 
     x, y = [loaded(start) for start in left], [loaded(start) for start in right]
-    more = [[builder.add(totals[r][c], builder.add(*halves(builder.mul(x[r], y[c])))) for c in range(TILE)]
-            for r in range(TILE)]  # fmt: skip
+    more = [
+        [
+            builder.add(totals[r][c], builder.add(*halves(builder.mul(x[r], y[c]))))
+            for c in range(TILE)
+        ]
+        for r in range(TILE)
+    ]
     following = builder.add(at, ir.Constant(whole, WIDTH))
     at.add_incoming(following, loop)
     for r in range(TILE):
@@ -97,9 +106,12 @@ def _instructions(context: Any, builder: Any, signature: Any, values: Any) -> An
     builder.position_at_end(after)
     name = f"llvm.vector.reduce.add.v{WIDTH // 2}i32"
     adds = builder.module.globals.get(name) or ir.Function(
-        builder.module, ir.FunctionType(ir.IntType(32), [sums]), name)  # fmt: skip
+        builder.module, ir.FunctionType(ir.IntType(32), [sums]), name
+    )
     for r in range(TILE):
         for c in range(TILE):
-            place = builder.gep(row(found, values[1], r), [builder.add(values[3], ir.Constant(whole, c))])
+            place = builder.gep(
+                row(found, values[1], r), [builder.add(values[3], ir.Constant(whole, c))]
+            )
             builder.store(builder.call(adds, [more[r][c]]), place)
     return context.get_dummy_value()

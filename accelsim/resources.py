@@ -23,8 +23,14 @@ def require(need: int, what: str, fix: str, source: str = "") -> None:
     to do about it."""
     allowed = allowed_bytes()
     if need > allowed:
-        raise InputError(Problem("memory.size", f"{what} need about {text(need)}, {text(allowed)} may be used",
-                                 f"{fix}, or allow more: --memory", file=source))  # fmt: skip
+        raise InputError(
+            Problem(
+                "memory.size",
+                f"{what} need about {text(need)}, {text(allowed)} may be used",
+                f"{fix}, or allow more: --memory",
+                file=source,
+            )
+        )
 
 
 def text(size: int) -> str:

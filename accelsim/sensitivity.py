@@ -41,34 +41,69 @@ class Line:
     top1: float | None
 
 
-def sensitivity(chip: Chip, workload: Workload, inputs: Inputs, labels: NDArray[np.integer] | None = None,
-                bits: int = 4, calibration: Calibration | None = None, samples: Inputs | None = None,
-                rounding: str = "single", reference_check: str = "first",
-                said: list[str] | None = None) -> tuple[list[Line], float | None]:  # fmt: skip
+def sensitivity(
+    chip: Chip,
+    workload: Workload,
+    inputs: Inputs,
+    labels: NDArray[np.integer] | None = None,
+    bits: int = 4,
+    calibration: Calibration | None = None,
+    samples: Inputs | None = None,
+    rounding: str = "single",
+    reference_check: str = "first",
+    said: list[str] | None = None,
+) -> tuple[list[Line], float | None]:
     """(a Line of all as they are, one for each MAC operator narrow, one of all narrow; top-1 of the float
     network, None without labels). Operators stand in order of what they cost: top-1 first, then noise.
     reference_check: see api.run; what was checked is put into ``said``."""
     macs = [op for op in workload.operators if not isinstance(op, VectorOperator)]
     if not macs:
-        raise InputError(Problem("sensitivity.layers", "has no layer with weights", "give another workload",
-                                 file=workload.source))  # fmt: skip
+        raise InputError(
+            Problem(
+                "sensitivity.layers",
+                "has no layer with weights",
+                "give another workload",
+                file=workload.source,
+            )
+        )
     if chip.crossbar is not None or chip.mac_array is None:
-        raise InputError(Problem("sensitivity.chip", f"{chip.name} has no MAC array of integers",
-                                 "use int8_edge", file=chip.name))  # fmt: skip
+        raise InputError(
+            Problem(
+                "sensitivity.chip",
+                f"{chip.name} has no MAC array of integers",
+                "use int8_edge",
+                file=chip.name,
+            )
+        )
     scores: dict[str, float] = {}
 
     def line(name: str, kind: str, parameters: int, narrow: str, made: Workload) -> Line:
         able = with_pairs(chip, made)
-        result = api.run(able, made, inputs, labels=labels, rounding=rounding, calibration=calibration,
-                         samples=samples, reference_check=reference_check)  # fmt: skip
+        result = api.run(
+            able,
+            made,
+            inputs,
+            labels=labels,
+            rounding=rounding,
+            calibration=calibration,
+            samples=samples,
+            reference_check=reference_check,
+        )
         assert result.values is not None
         if said is not None and not said and result.values.checked is not None:
             said.append(result.values.checked.line())
         noise = result.values.signal_to_noise_db
         own = next((noise[op.output] for op in macs if op.name == name), None)
         scores.update(result.values.scores)
-        return Line(name, kind, parameters, narrow, noise[list(result.values.outputs)[-1]], own,
-                    result.values.scores.get("top1"))  # fmt: skip
+        return Line(
+            name,
+            kind,
+            parameters,
+            narrow,
+            noise[list(result.values.outputs)[-1]],
+            own,
+            result.values.scores.get("top1"),
+        )
 
     found = [line("", "", workload.parameters, "nothing", workload)]
     layers = []
@@ -95,8 +130,13 @@ def narrowed(workload: Workload, chip: Chip, name: str, bits: int) -> tuple[Work
 def with_pairs(chip: Chip, workload: Workload) -> Chip:
     """The chip, its array able to multiply every pair of formats of the workload."""
     array = chip.array
-    need: Sequence[tuple[str, str]] = list(dict.fromkeys(
-        operator_formats(op, chip) for op in workload.operators if not isinstance(op, VectorOperator)))
+    need: Sequence[tuple[str, str]] = list(
+        dict.fromkeys(
+            operator_formats(op, chip)
+            for op in workload.operators
+            if not isinstance(op, VectorOperator)
+        )
+    )
     more = tuple(Rate(*pair) for pair in need if not _multiplies(array, *pair))
     if not more:
         return chip

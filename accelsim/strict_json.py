@@ -19,8 +19,13 @@ def parsed(text: str | bytes) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-8")
-        value = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_float=_number,
-                           parse_constant=_constant)  # fmt: skip
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_number,
+            parse_constant=_constant,
+        )
     except RecursionError:
         raise ValueError(f"nested deeper than {DEEPEST} levels") from None
     if _depth(value) > DEEPEST:
@@ -34,11 +39,16 @@ def read(path: Path, code: str, fix: str) -> dict[str, Any]:
         size = path.stat().st_size
         content = path.read_bytes() if size <= LARGEST_FILE else b""
     except OSError as error:
-        why = "there is no such file" if isinstance(error, FileNotFoundError) else (
-            f"cannot be read: {error.strerror or error}")  # fmt: skip
+        why = (
+            "there is no such file"
+            if isinstance(error, FileNotFoundError)
+            else (f"cannot be read: {error.strerror or error}")
+        )
         raise InputError(Problem(code, why, fix, file=str(path))) from None
     if size > LARGEST_FILE:
-        raise InputError(Problem(code, f"has more than {LARGEST_FILE >> 20} MiB", fix, file=str(path)))
+        raise InputError(
+            Problem(code, f"has more than {LARGEST_FILE >> 20} MiB", fix, file=str(path))
+        )
     return object_of(content, str(path), code, fix)
 
 
@@ -90,6 +100,10 @@ def _depth(value: Any) -> int:
     deepest, level = 0, [value]
     while level:
         deepest += 1
-        level = [inner for item in level if isinstance(item, dict | list)
-                 for inner in (item.values() if isinstance(item, dict) else item)]  # fmt: skip
+        level = [
+            inner
+            for item in level
+            if isinstance(item, dict | list)
+            for inner in (item.values() if isinstance(item, dict) else item)
+        ]
     return deepest

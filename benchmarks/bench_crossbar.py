@@ -14,8 +14,15 @@ from accelsim.devices import device_named, statistical
 from accelsim.devices.pulses import program_and_verify, pulses_named
 from accelsim.noise import Stream
 
-BARS = {"mvm_over_blas": 0.40, "fresh_over_blas": 0.20, "wires_over_blas": 0.40, "extraction_ms": 20_000.0,
-        "flicker_per_s": 5000.0, "pulses_ms": 2000.0, "devices": 5e7}  # fmt: skip
+BARS = {
+    "mvm_over_blas": 0.40,
+    "fresh_over_blas": 0.20,
+    "wires_over_blas": 0.40,
+    "extraction_ms": 20_000.0,
+    "flicker_per_s": 5000.0,
+    "pulses_ms": 2000.0,
+    "devices": 5e7,
+}
 SIZE, BATCH = 512, 1000
 
 
@@ -43,16 +50,28 @@ def measure(scale: float) -> dict[str, float]:
     x = draw.integers(-127, 128, (BATCH, SIZE))
     a, b = x.astype(np.float32), weights.astype(np.float32)
     blas = best(lambda: a @ b, 3 * repeats)
-    base = Tile(statistical("pcm_like"), drive=Drive(mean=0.5, rms=0.58), adc=Adc(8), output_noise=0.04,
-                age=3600.0, rows=SIZE, columns=SIZE)  # fmt: skip
+    base = Tile(
+        statistical("pcm_like"),
+        drive=Drive(mean=0.5, rms=0.58),
+        adc=Adc(8),
+        output_noise=0.04,
+        age=3600.0,
+        rows=SIZE,
+        columns=SIZE,
+    )
 
     def ratio(tile: Tile) -> float:
         block = Block(tile, weights, 127, 127, False, Stream(1))
         warm(lambda: block.multiply(x))
         return blas / best(lambda: block.multiply(x), repeats)
 
-    found = {"mvm_over_blas": ratio(base), "fresh_over_blas": ratio(replace(base, read_noise="fresh"))}
-    flicker = Block(replace(base, read_noise="flicker", interval=200e-9), weights, 127, 127, False, Stream(1))
+    found = {
+        "mvm_over_blas": ratio(base),
+        "fresh_over_blas": ratio(replace(base, read_noise="fresh")),
+    }
+    flicker = Block(
+        replace(base, read_noise="flicker", interval=200e-9), weights, 127, 127, False, Stream(1)
+    )
     runs = itertools.count()
     found["flicker_per_s"] = BATCH / best(lambda: flicker.multiply(x, next(runs) * BATCH), repeats)
     g = np.abs(weights) / 127 * 25e-6

@@ -60,8 +60,9 @@ def passes(count: int, shared: bool) -> tuple[Program, Times]:
     unit = np.tile(np.arange(body), count)
     zeros = np.zeros(rows, np.int64)
     opcode = np.array(OPCODES, np.int64)[unit]
-    commands = Commands(opcode, unit, unit.copy(), zeros - 1, zeros, zeros, zeros, zeros - 1,
-                        zeros, zeros)  # fmt: skip
+    commands = Commands(
+        opcode, unit, unit.copy(), zeros - 1, zeros, zeros, zeros, zeros - 1, zeros, zeros
+    )
     row, past, kind = [], [], []
     base = np.arange(count) * body
     for here, there, back, edge in EDGES:
@@ -72,8 +73,12 @@ def passes(count: int, shared: bool) -> tuple[Program, Times]:
     owner = np.concatenate(row)
     order = np.argsort(owner, kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=rows))])
-    edges = Dependencies(start, np.concatenate(past)[order], np.concatenate(kind)[order],
-                         np.zeros(len(owner), np.int64))  # fmt: skip
+    edges = Dependencies(
+        start,
+        np.concatenate(past)[order],
+        np.concatenate(kind)[order],
+        np.zeros(len(owner), np.int64),
+    )
     size = np.array(BYTES, np.int64)[unit]
     moving = size > 0
     slots = np.cumsum(np.array(BYTES) > 0) - 1
@@ -81,13 +86,18 @@ def passes(count: int, shared: bool) -> tuple[Program, Times]:
     demands = Demands(np.concatenate([[0], np.cumsum(moving)]), port[moving], size[moving])
     ports = tuple(PortRow(f"port{i}", 64, 3, 8, int(Arbiter.ROUND_ROBIN)) for i in range(3))
     none = np.zeros(0, np.int64)
-    operands = Operands(np.zeros(rows + 1, np.int64), *(none for _ in range(8)),
-                        np.zeros((0, 1), np.int64), np.zeros((0, 1), np.int64))  # fmt: skip
+    operands = Operands(
+        np.zeros(rows + 1, np.int64),
+        *(none for _ in range(8)),
+        np.zeros((0, 1), np.int64),
+        np.zeros((0, 1), np.int64),
+    )
     shapes = Shapes(*(np.zeros(1, np.int64) for _ in range(6)), np.zeros((1, 8), np.int64))
     units = tuple(UnitRow(name, i, 1, (int(OPCODES[i]),), i) for i, name in enumerate(UNITS))
     queues = tuple(QueueRow(name, i) for i, name in enumerate(UNITS))
-    program = Program(commands, shapes, operands, edges, demands, units, UNITS, queues, ports,
-                      (), (), (), 10**12)  # fmt: skip
+    program = Program(
+        commands, shapes, operands, edges, demands, units, UNITS, queues, ports, (), (), (), 10**12
+    )
     interval, drain = np.array(INTERVAL)[unit], np.array(DRAIN)[unit]
     return program, Times(interval, interval.copy(), interval + drain)
 

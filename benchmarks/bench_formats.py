@@ -20,8 +20,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from accelsim.formats import get
 from accelsim.units.accumulation import Accumulation, accumulate, adder
 
-BARS = {"nearest_over_blas": 0.25, "stochastic_over_blas": 0.10, "threads2_over_1": 1.8,
-        "quantize_values": 200e6, "nearest_over_qpytorch": 100.0}  # fmt: skip
+BARS = {
+    "nearest_over_blas": 0.25,
+    "stochastic_over_blas": 0.10,
+    "threads2_over_1": 1.8,
+    "quantize_values": 200e6,
+    "nearest_over_qpytorch": 100.0,
+}
 M, K, N = 256, 1024, 512
 
 
@@ -43,8 +48,11 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     left, right = a.astype(np.float32), b.astype(np.float32)
     repeats = max(3, int(12 * scale))
     figures: dict[str, float] = {}
-    for name, rounding, bits in (("nearest", "nearest_even", 12), ("stochastic", "stochastic", 8),
-                                 ("stochastic_12_bits", "stochastic", 12)):  # fmt: skip
+    for name, rounding, bits in (
+        ("nearest", "nearest_even", 12),
+        ("stochastic", "stochastic", 8),
+        ("stochastic_12_bits", "stochastic", 12),
+    ):
         unit = adder(Accumulation("fp16_169", 64, rounding, random_bits=bits), "fp8_152", "fp8_152")
         accumulate(left, right, unit)  # compiles
         blas = ours = float("inf")

@@ -23,7 +23,9 @@ EXTRA = ("pcm_8level", "pcm_projected")
 
 def square(size: int) -> Chip:
     """A new int8_edge of another array; new, so that nothing is remembered from the last point."""
-    return accelsim.load_chip("int8_edge", [f"units.array.rows={size}", f"units.array.columns={size}"])
+    return accelsim.load_chip(
+        "int8_edge", [f"units.array.rows={size}", f"units.array.columns={size}"]
+    )
 
 
 def least(action: Callable[[], object], repeats: int) -> float:
@@ -49,6 +51,7 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     figures: dict[str, float] = {}
     seconds, priced = [], []
     for name in (*map(str, SIZES), *EXTRA):
+
         def chip(name: str = name) -> Chip:
             return square(int(name)) if name.isdigit() else accelsim.load_chip(name)
 
@@ -72,9 +75,14 @@ def measure(scale: float = 1.0) -> dict[str, float]:
 
         priced.append(least(reprice, 4 * repeats))
         figures[f"priced_{name}_ms"] = priced[-1] * 1e3
-    searched = [least(lambda s=size: accelsim.run(square(s), work, search="cycles"), 2)  # type: ignore[misc]
-                for size in SIZES]  # fmt: skip
+    searched = [
+        least(lambda s=size: accelsim.run(square(s), work, search="cycles"), 2)  # type: ignore[misc]
+        for size in SIZES
+    ]
     for size, took in zip(SIZES, searched, strict=True):
         figures[f"search_{size}_ms"] = took * 1e3
-    return figures | {"points_per_s": 1 / mean(seconds), "mapper_points_per_s": 1 / mean(searched),
-                      "priced_points_per_s": 1 / mean(priced)}  # fmt: skip
+    return figures | {
+        "points_per_s": 1 / mean(seconds),
+        "mapper_points_per_s": 1 / mean(searched),
+        "priced_points_per_s": 1 / mean(priced),
+    }

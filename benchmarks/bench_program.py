@@ -38,12 +38,19 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     for name in ("int8_edge", "int8_128"):
         chip = accelsim.load_chip(name)
         figures[f"{name}_plan_ms"], chosen = best(lambda c=chip: plan(c, workload), 2)  # type: ignore[misc]
-        emit, program = best(lambda c=chip, p=chosen: compile_program(c, workload, chosen=p),  # type: ignore[misc]
-                             repeats)  # fmt: skip
+        emit, program = best(
+            lambda c=chip, p=chosen: compile_program(c, workload, chosen=p),  # type: ignore[misc]
+            repeats,
+        )
         simulate(program, chip, "compiled")
         run, timeline = best(lambda c=chip, p=program: simulate(p, c, "compiled"), repeats)  # type: ignore[misc]
         charge, _ = best(lambda c=chip, p=program, t=timeline: account(p, c, t), repeats)  # type: ignore[misc]
-        steps = {"commands": float(len(program)), "emit_ms": emit, "time_ms": run,
-                 "charge_ms": charge, "total_ms": emit + run + charge}  # fmt: skip
+        steps = {
+            "commands": float(len(program)),
+            "emit_ms": emit,
+            "time_ms": run,
+            "charge_ms": charge,
+            "total_ms": emit + run + charge,
+        }
         figures |= {f"{name}_{step}": value for step, value in steps.items()}
     return figures

@@ -22,8 +22,12 @@ from accelsim.config.scalesim_cfg import ScaleSimConfig, chip_of
 from tests.scalesim.test_compatibility import golden, workload_of
 
 ROOT = Path(__file__).parent.parent
-BARS = {"compatible_over_scalesim": 1000.0, "default_with_energy_over_scalesim": 200.0,
-        "resnet50_six_runs_ms": 5000.0, "resnet50_peak_mib": 300.0}  # fmt: skip
+BARS = {
+    "compatible_over_scalesim": 1000.0,
+    "default_with_energy_over_scalesim": 200.0,
+    "resnet50_six_runs_ms": 5000.0,
+    "resnet50_peak_mib": 300.0,
+}
 THEIRS = """
 import contextlib, io, json, sys, time
 sys.path.insert(0, {folder!r})
@@ -62,8 +66,11 @@ def peer_python(folder: Path) -> str:
         return given
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = str(folder / "bin/python")
-    subprocess.run([python, "-m", "pip", "install", "-q", "numpy<2.4", "scalesim==3.0.0"], check=True,
-                   capture_output=True)  # fmt: skip
+    subprocess.run(
+        [python, "-m", "pip", "install", "-q", "numpy<2.4", "scalesim==3.0.0"],
+        check=True,
+        capture_output=True,
+    )
     return python
 
 
@@ -86,20 +93,38 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     whole = best(lambda: accelsim.run(default, work))
     figures = {"compatible_ms": compatible * 1e3, "default_with_energy_ms": whole * 1e3}
     if scale >= 1:
-        keys = ("name", "height", "width", "filter_height", "filter_width", "channels", "filters",
-                "stride", "stride")  # fmt: skip
+        keys = (
+            "name",
+            "height",
+            "width",
+            "filter_height",
+            "filter_width",
+            "channels",
+            "filters",
+            "stride",
+            "stride",
+        )
         layers = [[row["name"], *(int(row[key]) for key in keys[1:]), 1, 1] for row in rows]
         with tempfile.TemporaryDirectory() as folder:
             code = THEIRS.format(folder=str(ROOT / "tests/scalesim"))
-            done = subprocess.run([peer_python(Path(folder)), "-c", code], check=True, text=True,
-                                  capture_output=True, input=json.dumps(layers))  # fmt: skip
+            done = subprocess.run(
+                [peer_python(Path(folder)), "-c", code],
+                check=True,
+                text=True,
+                capture_output=True,
+                input=json.dumps(layers),
+            )
         seconds, cycles = json.loads(done.stdout.strip().splitlines()[-1])
         assert cycles == [row.cycles for row in api.run_compatible(ours, work)]
-        figures |= {"scalesim_ms": seconds * 1e3, "compatible_over_scalesim": seconds / compatible,
-                    "default_with_energy_over_scalesim": seconds / whole}  # fmt: skip
+        figures |= {
+            "scalesim_ms": seconds * 1e3,
+            "compatible_over_scalesim": seconds / compatible,
+            "default_with_energy_over_scalesim": seconds / whole,
+        }
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", SIX], check=True, text=True, capture_output=True,
-                          env=environment)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", SIX], check=True, text=True, capture_output=True, env=environment
+    )
     seconds, peak = map(float, done.stdout.split())
     figures |= {"resnet50_six_runs_ms": seconds * 1e3, "resnet50_peak_mib": peak}
     return figures

@@ -24,9 +24,15 @@ def measure(scale: float = 1.0) -> dict[str, float]:
         start = time.process_time()
         _, report = search_plan(chip, work, objective)
         figures[f"resnet18_{objective}_ms"] = (time.process_time() - start) * 1e3
-        before = {"cycles": report.default_cycles, "energy": report.default_joules,
-                  "edp": report.default_cycles * report.default_joules}[objective]  # fmt: skip
-        after = {"cycles": report.cycles, "energy": report.joules,
-                 "edp": report.cycles * report.joules}[objective]  # fmt: skip
+        before = {
+            "cycles": report.default_cycles,
+            "energy": report.default_joules,
+            "edp": report.default_cycles * report.default_joules,
+        }[objective]
+        after = {
+            "cycles": report.cycles,
+            "energy": report.joules,
+            "edp": report.cycles * report.joules,
+        }[objective]
         figures[f"{objective}_default_over_searched"] = before / after
     return figures

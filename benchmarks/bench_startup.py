@@ -12,10 +12,15 @@ BARS = {"help_ms": 60.0, "check_ms": 250.0}
 COMMANDS = {
     "bare": ["-c", "pass"],
     "help": ["-m", "accelsim.cli.main", "--help"],
-    "check": ["-m", "accelsim.cli.main", "check", "configs/chips/int8_edge.yaml",
-              "workloads/resnet18.yaml"],
+    "check": [
+        "-m",
+        "accelsim.cli.main",
+        "check",
+        "configs/chips/int8_edge.yaml",
+        "workloads/resnet18.yaml",
+    ],
     "small_run": ["-m", "accelsim.cli.main", "run", "int8_edge", "small_gemm"],
-}  # fmt: skip
+}
 
 
 def cpu_ms(arguments: list[str]) -> float:

@@ -25,9 +25,15 @@ from tests.sweep.fakes import sweep  # noqa: E402
 
 #: microseconds of CPU a point; CPU a point of two workers over one; time over that of sleeping alone;
 #: seconds and MiB of a process that opens a million points and finds the front; of a whole cached run
-BARS = {"store_point_us": 60.0, "two_workers_cpu_over_one": 1.1, "dask_time_over_work": 1.1,
-        "ten_thousand_two_workers_ms": 120_000.0,
-        "million_open_ms": 5000.0, "million_open_mib": 1024.0, "cached_10000_ms": 5000.0}  # fmt: skip
+BARS = {
+    "store_point_us": 60.0,
+    "two_workers_cpu_over_one": 1.1,
+    "dask_time_over_work": 1.1,
+    "ten_thousand_two_workers_ms": 120_000.0,
+    "million_open_ms": 5000.0,
+    "million_open_mib": 1024.0,
+    "cached_10000_ms": 5000.0,
+}
 OPEN = """
 import sys, resource, time
 from pathlib import Path
@@ -68,15 +74,42 @@ measures: [latency, energy]
 
 def record(number: int, draws: list[float]) -> Record:
     """A record as large as a real one."""
-    names = ("latency_seconds", "throughput_per_second", "energy_device_joules", "energy_core_joules",
-             "energy_chip_joules", "energy_band_joules", "energy_per_inference_joules", "watts",
-             "area_square_metres", "utilisation")  # fmt: skip
-    sets = (("units.tiles.adc.bits", number % 7), ("units.tiles.rows", 64 << number % 4), ("x", number))
-    made = Record(f"{number * 0x9E3779B97F4A7C15 % (1 << 128):032x}", "0.1.0+0123456789ab",
-                  Point("pcm", "resnet18", sets))  # fmt: skip
-    made.measures = {"cycles": number, "macs": 10**9, **{name: draws[i] for i, name in enumerate(names)}}
-    made.parts = {name: draws[i] for i, name in enumerate(("cells", "adc", "dac", "sram", "dram", "vector"))}
-    made.run = {"cpu_s": 0.005, "at": "2026-01-01T00:00:00+00:00", "worker": "node-17-12345", "tries": 1}
+    names = (
+        "latency_seconds",
+        "throughput_per_second",
+        "energy_device_joules",
+        "energy_core_joules",
+        "energy_chip_joules",
+        "energy_band_joules",
+        "energy_per_inference_joules",
+        "watts",
+        "area_square_metres",
+        "utilisation",
+    )
+    sets = (
+        ("units.tiles.adc.bits", number % 7),
+        ("units.tiles.rows", 64 << number % 4),
+        ("x", number),
+    )
+    made = Record(
+        f"{number * 0x9E3779B97F4A7C15 % (1 << 128):032x}",
+        "0.1.0+0123456789ab",
+        Point("pcm", "resnet18", sets),
+    )
+    made.measures = {
+        "cycles": number,
+        "macs": 10**9,
+        **{name: draws[i] for i, name in enumerate(names)},
+    }
+    made.parts = {
+        name: draws[i] for i, name in enumerate(("cells", "adc", "dac", "sram", "dram", "vector"))
+    }
+    made.run = {
+        "cpu_s": 0.005,
+        "at": "2026-01-01T00:00:00+00:00",
+        "worker": "node-17-12345",
+        "tries": 1,
+    }
     return made
 
 
@@ -104,24 +137,44 @@ def million(folder: Path, count: int) -> dict[str, float]:
     begin = time.process_time()
     columns(folder)
     made = time.process_time() - begin
-    out = subprocess.run([sys.executable, "-c", OPEN, str(folder)], cwd=ROOT, capture_output=True, text=True,
-                         check=True).stdout.split()  # fmt: skip
+    out = subprocess.run(
+        [sys.executable, "-c", OPEN, str(folder)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
     assert int(out[2]) == count and int(out[3]) > 0
-    return {"million_open_ms": float(out[0]) * 1e3, "million_open_mib": float(out[1]),
-            "columns_made_ms": made * 1e3}  # fmt: skip
+    return {
+        "million_open_ms": float(out[0]) * 1e3,
+        "million_open_mib": float(out[1]),
+        "columns_made_ms": made * 1e3,
+    }
 
 
 def worker_cpu(folder: Path, workers: int, count: int) -> float:
     """CPU seconds a point of an array sweep with compiled kernels, workers' start and all."""
     path = folder / "sweep.yaml"
     path.write_text(ARRAYS.format(rows=list(range(8, 8 + max(1, count // 4)))))
-    command = [sys.executable, "-m", "accelsim.cli.main", "sweep", str(path), "--store", str(folder / "s"),
-               "--workers", str(workers), "--json"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-m",
+        "accelsim.cli.main",
+        "sweep",
+        str(path),
+        "--store",
+        str(folder / "s"),
+        "--workers",
+        str(workers),
+        "--json",
+    ]
     environment = {"ACCELSIM_CACHE_DIR": str(folder / "cache"), "PATH": "/usr/bin:/bin"}
     warm = [sys.executable, "-m", "accelsim.sweep.warm"]  # compiling is no cost of a worker's
     subprocess.run(warm, cwd=ROOT, check=True, env=environment, capture_output=True)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment)
+    done = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=True, env=environment
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     found = json.loads(done.stdout)
     assert found["measured"] == found["total"]
@@ -132,12 +185,26 @@ def worker_cpu(folder: Path, workers: int, count: int) -> float:
 def digital_or_pcm(folder: Path) -> dict[str, float]:
     """The shipped sweep of digital against PCM with two axes more, 10,350 points, by two workers: time of
     the whole command, and CPU."""
-    path, (begin, end) = folder / "sweep.yaml", shipped.find("sweep", "digital_or_pcm").read_text().split(
-        "measures:")  # fmt: skip
+    path, (begin, end) = (
+        folder / "sweep.yaml",
+        shipped.find("sweep", "digital_or_pcm").read_text().split("measures:"),
+    )
     path.write_text(begin.rstrip() + MORE + "measures:" + end)
-    command = [sys.executable, "-m", "accelsim.cli.main", "sweep", str(path), "--store", str(folder / "s"),
-               "--workers", "2", "--json"]  # fmt: skip
-    subprocess.run([sys.executable, "-m", "accelsim.sweep.warm"], cwd=ROOT, check=True, capture_output=True)
+    command = [
+        sys.executable,
+        "-m",
+        "accelsim.cli.main",
+        "sweep",
+        str(path),
+        "--store",
+        str(folder / "s"),
+        "--workers",
+        "2",
+        "--json",
+    ]
+    subprocess.run(
+        [sys.executable, "-m", "accelsim.sweep.warm"], cwd=ROOT, check=True, capture_output=True
+    )
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     passed, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -151,12 +218,18 @@ def dask_over_work(folder: Path, count: int) -> float:
     """Time of points of 50 ms (asleep) on a Dask cluster of two processes, start aside, over the sleep."""
     import distributed
 
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None,
-                                  silence_logs=50) as cluster:  # fmt: skip
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
         address = {"address": cluster.scheduler_address}
         run(folder / "first", executor_named("dask", None, address), 4)
         begin = time.perf_counter()
-        run(folder / "s", executor_named("dask", None, address), count, sweep(execution={"delay": 0.05}))
+        run(
+            folder / "s",
+            executor_named("dask", None, address),
+            count,
+            sweep(execution={"delay": 0.05}),
+        )
         return (time.perf_counter() - begin) / (0.05 * count / 2)
 
 
@@ -164,9 +237,19 @@ def cached_ms(folder: Path) -> float:
     """Milliseconds of CPU of the whole command on a store that holds all 10,000 points."""
     path = folder / "sweep.yaml"
     path.write_text(SWEEP)
-    command = [sys.executable, "-m", "accelsim.cli.main", "sweep", str(path), "--json", "--store",
-               str(folder / "s")]  # fmt: skip
-    first = json.loads(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
+    command = [
+        sys.executable,
+        "-m",
+        "accelsim.cli.main",
+        "sweep",
+        str(path),
+        "--json",
+        "--store",
+        str(folder / "s"),
+    ]
+    first = json.loads(
+        subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    )
     assert first["total"] >= 10_000 and len(index(folder / "s").keys) == first["total"]
     begin = time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -27,8 +27,13 @@ from accelsim.workload import Conv2d, VectorOperator, Workload
 Arrays = Mapping[str, NDArray[np.generic]]
 #: CPU of ours over onnxruntime's: "_over_one" is the smaller the better
 BARS = {"resnet18_int8_over_one": 4.0}
-KINDS = {"add": "Add", "max_pool": "MaxPool", "global_average_pool": "GlobalAveragePool", "flatten": "Flatten",
-         "relu": "Relu"}  # fmt: skip
+KINDS = {
+    "add": "Add",
+    "max_pool": "MaxPool",
+    "global_average_pool": "GlobalAveragePool",
+    "flatten": "Flatten",
+    "relu": "Relu",
+}
 
 
 def float_model(workload: Workload, values: Arrays) -> bytes:
@@ -46,15 +51,24 @@ def float_model(workload: Workload, values: Arrays) -> bytes:
             nodes.append(helper.make_node(KINDS[op.kind], list(op.inputs), [out], **window))
         else:
             names = [op.weight, *([op.bias] if op.bias else [])]
-            stored += [numpy_helper.from_array(np.asarray(values[name], np.float32), name) for name in names]
+            stored += [
+                numpy_helper.from_array(np.asarray(values[name], np.float32), name)
+                for name in names
+            ]
             if isinstance(op, Conv2d):
                 window = {"kernel_shape": op.kernel, "strides": op.stride, "pads": op.padding}
             kind = "Conv" if isinstance(op, Conv2d) else "Gemm"
             nodes.append(helper.make_node(kind, [op.input, *names], [out], **window))
         if relu:
             nodes.append(helper.make_node("Relu", [out], [op.output]))
-    ends = [[helper.make_tensor_value_info(name, 1, spec.shape) for name, spec in workload.tensors.items()
-             if spec.role == role] for role in ("input", "output")]  # fmt: skip
+    ends = [
+        [
+            helper.make_tensor_value_info(name, 1, spec.shape)
+            for name, spec in workload.tensors.items()
+            if spec.role == role
+        ]
+        for role in ("input", "output")
+    ]
     graph = helper.make_graph(nodes, "network", *ends, stored)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
     model.ir_version = 8
@@ -85,7 +99,9 @@ def quantised_session(model: bytes, feeds: Mapping[str, NDArray[np.float32]]) ->
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "float.onnx", Path(folder) / "int8.onnx"
         before.write_bytes(model)
-        quantize_static(str(before), str(after), Reader(), quant_format=QuantFormat.QDQ, per_channel=True)
+        quantize_static(
+            str(before), str(after), Reader(), quant_format=QuantFormat.QDQ, per_channel=True
+        )
         return session_of(str(after))
 
 
@@ -107,9 +123,14 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     for name, spec in workload.tensors.items():
         fan = np.prod(spec.shape[1:] if len(spec.shape) == 4 else spec.shape[:1])
         if spec.role in ("weight", "bias"):
-            values[name] = rng.normal(size=spec.shape) * (np.sqrt(2 / fan) if spec.role == "weight" else 0.01)
-    inputs = {name: rng.normal(size=spec.shape) for name, spec in workload.tensors.items()
-              if spec.role == "input"}  # fmt: skip
+            values[name] = rng.normal(size=spec.shape) * (
+                np.sqrt(2 / fan) if spec.role == "weight" else 0.01
+            )
+    inputs = {
+        name: rng.normal(size=spec.shape)
+        for name, spec in workload.tensors.items()
+        if spec.role == "input"
+    }
     feeds = {name: value.astype(np.float32) for name, value in inputs.items()}
     model = float_model(workload, values)
     session, narrow = session_of(model), quantised_session(model, feeds)
@@ -121,16 +142,26 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     times = max(2, round(8 * scale))
     (name,) = (name for name, spec in workload.tensors.items() if spec.role == "output")
     theirs = np.asarray(session.run(None, feeds)[0])
-    ours = network.activations[name].decode(execute(program, workload, chip, codes, network).tensors[name])
+    ours = network.activations[name].decode(
+        execute(program, workload, chip, codes, network).tensors[name]
+    )
     assert np.corrcoef(theirs.ravel(), ours.ravel())[0, 1] > 0.95, "the two networks differ"
-    calls = {"onnxruntime_fp32": lambda: session.run(None, feeds),
-             "onnxruntime_int8": lambda: narrow.run(None, feeds),
-             "resnet18_int8": lambda: execute(program, workload, chip, codes, network)}  # fmt: skip
+    calls = {
+        "onnxruntime_fp32": lambda: session.run(None, feeds),
+        "onnxruntime_int8": lambda: narrow.run(None, feeds),
+        "resnet18_int8": lambda: execute(program, workload, chip, codes, network),
+    }
     seconds = {key: least(call, times) for key, call in calls.items()}
-    for key in ("onnxruntime_fp32", "onnxruntime_int8"):  # again: what else ran meanwhile is out of both
+    for key in (
+        "onnxruntime_fp32",
+        "onnxruntime_int8",
+    ):  # again: what else ran meanwhile is out of both
         seconds[key] = min(seconds[key], least(calls[key], times))
     found = {f"{key}_ms": value * 1e3 for key, value in seconds.items()}
     found |= {f"{key}_gmacs": workload.macs / value / 1e9 for key, value in seconds.items()}
-    return {**found, "resnet18_int8_over_one": seconds["resnet18_int8"] / seconds["onnxruntime_fp32"],
-            "resnet18_int8_over_onnxruntime_int8":
-                seconds["resnet18_int8"] / seconds["onnxruntime_int8"]}  # fmt: skip
+    return {
+        **found,
+        "resnet18_int8_over_one": seconds["resnet18_int8"] / seconds["onnxruntime_fp32"],
+        "resnet18_int8_over_onnxruntime_int8": seconds["resnet18_int8"]
+        / seconds["onnxruntime_int8"],
+    }

@@ -8,12 +8,29 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-NETWORKS = ("alexnet", "bert_base", "dlrm", "efficientnet_b0", "gpt2_decode", "gpt2_prefill", "llama_7b_decode",
-            "llama_7b_prefill", "mobilenet_v2", "resnet18", "resnet50", "speech_dnn", "speech_lstm",
-            "transformer_base", "vgg16", "vit_b16")  # fmt: skip
+NETWORKS = (
+    "alexnet",
+    "bert_base",
+    "dlrm",
+    "efficientnet_b0",
+    "gpt2_decode",
+    "gpt2_prefill",
+    "llama_7b_decode",
+    "llama_7b_prefill",
+    "mobilenet_v2",
+    "resnet18",
+    "resnet50",
+    "speech_dnn",
+    "speech_lstm",
+    "transformer_base",
+    "vgg16",
+    "vit_b16",
+)
 LARGEST = "llama_7b_prefill"
 #: milliseconds of CPU of a run once the process has started, and MiB at the peak of the process
-BARS = {f"{name}{unit}": bar for name in NETWORKS for unit, bar in (("_ms", 2000.0), ("_mib", 300.0))}
+BARS = {
+    f"{name}{unit}": bar for name in NETWORKS for unit, bar in (("_ms", 2000.0), ("_mib", 300.0))
+}
 RUN = """
 import json, resource, sys, time
 from dataclasses import replace
@@ -42,8 +59,9 @@ print(json.dumps([passed * 1e3, peak, result.commands]))
 def run(name: str, how: str) -> tuple[float, float, int]:
     """Milliseconds of CPU, MiB and commands of one run in a new process; how: fold, full, or layer, one
     of the equal layers alone."""
-    out = subprocess.run([sys.executable, "-c", RUN, name, how], cwd=ROOT, capture_output=True, text=True,
-                         check=True).stdout  # fmt: skip
+    out = subprocess.run(
+        [sys.executable, "-c", RUN, name, how], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     passed, peak, commands = json.loads(out)
     return passed, peak, commands
 
@@ -57,8 +75,11 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     for how in ("full", "layer"):
         run(LARGEST, how)
         passed, peak, commands = run(LARGEST, how)
-        figures |= {f"{LARGEST}_{how}_ms": passed, f"{LARGEST}_{how}_mib": peak,
-                    f"{LARGEST}_{how}_commands": commands}  # fmt: skip
+        figures |= {
+            f"{LARGEST}_{how}_ms": passed,
+            f"{LARGEST}_{how}_mib": peak,
+            f"{LARGEST}_{how}_commands": commands,
+        }
     return figures
 
 

@@ -35,7 +35,9 @@ def product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 def main() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    a, b = (float_quantize(torch.randn(*s), exp=5, man=2, rounding="nearest") for s in ((M, K), (K, N)))
+    a, b = (
+        float_quantize(torch.randn(*s), exp=5, man=2, rounding="nearest") for s in ((M, K), (K, N))
+    )
     blas = loop = float("inf")
     for _ in range(3):
         begin = time.process_time()
@@ -45,8 +47,13 @@ def main() -> None:
             begin = time.process_time()
             torch.mm(a, b)
             blas = min(blas, time.process_time() - begin)
-    found = {"macs_per_second": M * K * N / loop, "over_blas": blas / loop, "torch": torch.__version__,
-             "shape": [M, K, N], "chunk": CHUNK}  # fmt: skip
+    found = {
+        "macs_per_second": M * K * N / loop,
+        "over_blas": blas / loop,
+        "torch": torch.__version__,
+        "shape": [M, K, N],
+        "chunk": CHUNK,
+    }
     Path(sys.argv[1]).write_text(json.dumps(found, indent=1) + "\n")
     print(found)
 

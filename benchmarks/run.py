@@ -27,10 +27,20 @@ import bench_sweep
 import bench_values
 import bench_zoo
 
-BENCHES = {"engine": bench_engine, "program": bench_program, "gemm": bench_gemm,
-           "startup": bench_startup, "search": bench_search, "points": bench_points, "scalesim": bench_scalesim,
-           "crossbar": bench_crossbar, "formats": bench_formats,
-           "sweep": bench_sweep, "zoo": bench_zoo, "values": bench_values}  # fmt: skip
+BENCHES = {
+    "engine": bench_engine,
+    "program": bench_program,
+    "gemm": bench_gemm,
+    "startup": bench_startup,
+    "search": bench_search,
+    "points": bench_points,
+    "scalesim": bench_scalesim,
+    "crossbar": bench_crossbar,
+    "formats": bench_formats,
+    "sweep": bench_sweep,
+    "zoo": bench_zoo,
+    "values": bench_values,
+}
 
 
 def processor() -> str:
@@ -39,7 +49,9 @@ def processor() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         lines = []
-    known = {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)}
+    known = {
+        key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines)
+    }
     flags = known.get("flags", "").split()
     wide = [flag for flag in ("avx2", "avx512f", "avx512_vnni", "avx_vnni") if flag in flags]
     return ", ".join([known.get("model name") or platform.processor() or platform.machine(), *wide])
@@ -64,7 +76,9 @@ def verdict(name: str, value: float, bar: float | None) -> str:
     """The bar and how far the figure is from it."""
     if bar is None:
         return ""
-    small = name.endswith(("_ms", "_us", "_mib", "_over_one", "_over_work"))  # the smaller the better
+    small = name.endswith(
+        ("_ms", "_us", "_mib", "_over_one", "_over_work")
+    )  # the smaller the better
     met = value <= bar if small else value >= bar
     far = bar / value if small else value / bar
     return f"bar {shown(name, bar)}: {'met' if met else 'MISSED'}, {far:.2f} of it"
@@ -83,8 +97,9 @@ def main() -> int:
         figures = bench.measure(chosen.scale)
         everything[name] = figures
         for key, value in figures.items():
-            print(f"  {key:36s}{shown(key, value):>18s}   "
-                  f"{verdict(key, value, bench.BARS.get(key))}")  # fmt: skip
+            print(
+                f"  {key:36s}{shown(key, value):>18s}   {verdict(key, value, bench.BARS.get(key))}"
+            )
     print(f"Python {platform.python_version()}, {processor()}")
     if chosen.json:
         chosen.json.write_text(json.dumps(everything, indent=2) + "\n")

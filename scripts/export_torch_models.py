@@ -1,7 +1,7 @@
 """Writes the small .onnx files of tests/onnx_models with torch's exporters, weights from a seed.
 
-    pip install torch==2.13.0 onnx onnxscript
-    python scripts/export_torch_models.py
+pip install torch==2.13.0 onnx onnxscript
+python scripts/export_torch_models.py
 """
 
 from __future__ import annotations
@@ -20,11 +20,23 @@ class Residual(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU())
-        self.first = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU(),
-                                   nn.Conv2d(8, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8))
-        self.second = nn.Sequential(nn.Conv2d(8, 8, 3, 2, 1, groups=8, bias=False), nn.BatchNorm2d(8),
-                                    nn.ReLU6(), nn.Conv2d(8, 16, 1, bias=False), nn.BatchNorm2d(16))
+        self.stem = nn.Sequential(
+            nn.Conv2d(3, 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()
+        )
+        self.first = nn.Sequential(
+            nn.Conv2d(8, 8, 3, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU(),
+            nn.Conv2d(8, 8, 3, padding=1, bias=False),
+            nn.BatchNorm2d(8),
+        )
+        self.second = nn.Sequential(
+            nn.Conv2d(8, 8, 3, 2, 1, groups=8, bias=False),
+            nn.BatchNorm2d(8),
+            nn.ReLU6(),
+            nn.Conv2d(8, 16, 1, bias=False),
+            nn.BatchNorm2d(16),
+        )
         self.shortcut = nn.Sequential(nn.Conv2d(8, 16, 1, 2, bias=False), nn.BatchNorm2d(16))
         self.classes = nn.Linear(16, 10)
 
@@ -46,7 +58,9 @@ class Decoder(nn.Module):
         self.up, self.gate = nn.Linear(width, 64, bias=False), nn.Linear(width, 64, bias=False)
         self.down = nn.Linear(64, width, bias=False)
 
-    def forward(self, x: torch.Tensor, past_k: torch.Tensor, past_v: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    def forward(
+        self, x: torch.Tensor, past_k: torch.Tensor, past_v: torch.Tensor
+    ) -> tuple[torch.Tensor, ...]:
         batch, steps, width = x.shape
         y = self.norm(x)
 
@@ -92,14 +106,34 @@ class Sizes(nn.Module):
         return nn.functional.adaptive_avg_pool2d(b, 1), c
 
 
-def export(name: str, model: nn.Module, inputs: tuple[torch.Tensor, ...], names: list[str],
-           dynamo: bool, dynamic: dict | None = None) -> None:  # type: ignore[type-arg]
+def export(
+    name: str,
+    model: nn.Module,
+    inputs: tuple[torch.Tensor, ...],
+    names: list[str],
+    dynamo: bool,
+    dynamic: dict | None = None,
+) -> None:  # type: ignore[type-arg]
     """One file, weights inside."""
     model.eval()
-    keys = {"dynamic_shapes": dynamic} if dynamo and dynamic else {"dynamic_axes": dynamic} if dynamic else {}
+    keys = (
+        {"dynamic_shapes": dynamic}
+        if dynamo and dynamic
+        else {"dynamic_axes": dynamic}
+        if dynamic
+        else {}
+    )
     path = str(FOLDER / f"{name}.onnx")
-    torch.onnx.export(model, inputs, path, input_names=names, dynamo=dynamo, external_data=False,
-                      opset_version=18, **keys)
+    torch.onnx.export(
+        model,
+        inputs,
+        path,
+        input_names=names,
+        dynamo=dynamo,
+        external_data=False,
+        opset_version=18,
+        **keys,
+    )
     written = onnx.load(path)
     graph = written.graph
     for part in (written, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
@@ -119,17 +153,45 @@ def main() -> None:
             nn.init.uniform_(part.running_var, 0.5, 2.0)
             nn.init.uniform_(part.weight, 0.5, 1.5)
             nn.init.uniform_(part.bias, -0.5, 0.5)
-    export("residual_cnn", model, (torch.randn(2, 3, 16, 16),), ["image"], False,
-           {"image": {0: "batch"}})
+    export(
+        "residual_cnn",
+        model,
+        (torch.randn(2, 3, 16, 16),),
+        ["image"],
+        False,
+        {"image": {0: "batch"}},
+    )
     layer = nn.TransformerEncoderLayer(32, 4, 64, batch_first=True, activation="gelu")
     encoder = nn.TransformerEncoder(layer, 2, enable_nested_tensor=False)
-    export("encoder", encoder, (torch.randn(2, 9, 32),), ["x"], True,
-           {"src": {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}})
+    export(
+        "encoder",
+        encoder,
+        (torch.randn(2, 9, 32),),
+        ["x"],
+        True,
+        {"src": {0: torch.export.Dim("batch"), 1: torch.export.Dim("tokens")}},
+    )
     past = torch.randn(1, 4, 7, 8)
-    export("decoder", Decoder(), (torch.randn(1, 1, 32), past, past.clone()), ["x", "past_k", "past_v"], True,
-           {"x": None, "past_k": {2: torch.export.Dim("past")}, "past_v": {2: torch.export.Dim("past")}})
+    export(
+        "decoder",
+        Decoder(),
+        (torch.randn(1, 1, 32), past, past.clone()),
+        ["x", "past_k", "past_v"],
+        True,
+        {
+            "x": None,
+            "past_k": {2: torch.export.Dim("past")},
+            "past_v": {2: torch.export.Dim("past")},
+        },
+    )
     export("speech_lstm", Speech(), (torch.randn(6, 2, 12),), ["x"], False)
-    export("sizes", Sizes(), (torch.randn(1, 4, 24), torch.randn(1, 2, 5, 6, 7)), ["line", "space"], False)
+    export(
+        "sizes",
+        Sizes(),
+        (torch.randn(1, 4, 24), torch.randn(1, 2, 5, 6, 7)),
+        ["line", "space"],
+        False,
+    )
 
 
 if __name__ == "__main__":

@@ -26,7 +26,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"<!-- figures\n(?P<lines>.*?)-->\n+```\w*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"<!-- figures\n(?P<lines>.*?)-->\n+```\w*\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 
 
 def main(words: list[str]) -> int:
@@ -36,7 +38,10 @@ def main(words: list[str]) -> int:
     for page in chosen:
         old = page.read_text(encoding="utf-8")
         new = BLOCK.sub(lambda found: found[0].replace(found["text"], printed(found["lines"])), old)
-        print(*difflib.unified_diff(old.splitlines(), new.splitlines(), page.name, n=0, lineterm=""), sep="\n")
+        print(
+            *difflib.unified_diff(old.splitlines(), new.splitlines(), page.name, n=0, lineterm=""),
+            sep="\n",
+        )
         moved += new != old
         if not check:
             page.write_text(new, encoding="utf-8")
@@ -54,7 +59,9 @@ def printed(lines: str) -> str:
             found.append(line)
             continue
         command, _, wanted = line[2:].partition(" => ")
-        found += [text.rstrip() for text in output(command).splitlines() if re.match(wanted.strip(), text)]
+        found += [
+            text.rstrip() for text in output(command).splitlines() if re.match(wanted.strip(), text)
+        ]
     return "".join(f"{line}\n" for line in found)
 
 
@@ -66,8 +73,13 @@ def output(command: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         for name in ("configs", "workloads", "tests"):
             (Path(folder) / name).symlink_to(ROOT / name)
-        done = subprocess.run([sys.executable, "-m", "accelsim.cli.main", *words], cwd=folder, check=True,
-                              capture_output=True, text=True)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "accelsim.cli.main", *words],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            text=True,
+        )
     return done.stdout
 
 

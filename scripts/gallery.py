@@ -68,7 +68,9 @@ def keep(name: str, store: Path) -> None:
     view = with_notes(View(table, asked, rerun, reason))
     plots = own_plots()
     pictures = store.with_name(f"{store.name}_report")
-    done = draw_all(view, [(plots[plot], ()) for plot in ("table", *KEPT)], pictures, ("png",), KEPT, DPI)
+    done = draw_all(
+        view, [(plots[plot], ()) for plot in ("table", *KEPT)], pictures, ("png",), KEPT, DPI
+    )
     for old in GALLERY.glob(f"{name}_*.png"):
         old.unlink()
     for one in done:
@@ -77,15 +79,23 @@ def keep(name: str, store: Path) -> None:
     with (pictures / "table_points.csv").open(newline="") as file:
         best = list(csv.DictReader(file))
     records = [record for record in index(store).records() if record.ok]
-    records.sort(key=lambda record: json.dumps(record.point.plain(), sort_keys=True))  # not as they ended
-    chosen = [records[n * (len(records) - 1) // max(1, SAMPLE - 1)] for n in range(min(SAMPLE, len(records)))]
+    records.sort(
+        key=lambda record: json.dumps(record.point.plain(), sort_keys=True)
+    )  # not as they ended
+    chosen = [
+        records[n * (len(records) - 1) // max(1, SAMPLE - 1)]
+        for n in range(min(SAMPLE, len(records)))
+    ]
     whole: dict[str, Any] = {
-        "question": asked.question, "answers": {one.stem: one.drawn.answer for one in done if one.drawn},
+        "question": asked.question,
+        "answers": {one.stem: one.drawn.answer for one in done if one.drawn},
         "not_drawn": {one.stem: one.reason for one in done if not one.drawn},
-        "designs": len(view.designs), "with_measures": int(view.designs.ok.sum()),
-        "captions": {one.stem: " ".join(one.text.split()) for one in done if one.png}, "best": best,
+        "designs": len(view.designs),
+        "with_measures": int(view.designs.ok.sum()),
+        "captions": {one.stem: " ".join(one.text.split()) for one in done if one.png},
+        "best": best,
         "points": [{"point": r.point.plain(), "measures": r.measures} for r in chosen],
-    }  # fmt: skip
+    }
     text = json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
     (GALLERY / f"{name}.json").write_text(text, encoding="utf-8")
 

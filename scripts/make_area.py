@@ -17,8 +17,10 @@ from pathlib import Path
 from accelsim.rtl.multipliers import SOURCES, UNITS, parameters
 
 TABLE = Path(__file__).parent.parent / "accelsim" / "energy" / "tables" / "mac_area.json"
-FLOW = ("read_verilog {source}; chparam {values} {module}; synth -flatten -top {module}; "
-        "dfflegalize -cell $_DFF_P_ x; abc -g cmos; opt_clean; tee -o {out} stat -tech cmos")  # fmt: skip
+FLOW = (
+    "read_verilog {source}; chparam {values} {module}; synth -flatten -top {module}; "
+    "dfflegalize -cell $_DFF_P_ x; abc -g cmos; opt_clean; tee -o {out} stat -tech cmos"
+)
 
 
 def transistors(name: str) -> int:
@@ -44,14 +46,23 @@ def main() -> None:
         print(f"{name:10} {count:7,} transistors, {count / counts['int8']:6.3f} of int8")
     if "--check" in sys.argv:
         known = json.loads(TABLE.read_text())["transistors"]
-        change = {name: counts[name] / counts["int8"] * known["int8"] / known[name] for name in UNITS}
+        change = {
+            name: counts[name] / counts["int8"] * known["int8"] / known[name] for name in UNITS
+        }
         moved = [name for name in UNITS if abs(change[name] - 1) > 0.2]
         sys.exit(f"ratios moved by over 20 %: {', '.join(moved)}" if moved else 0)
-    version = subprocess.run(["yosys", "-V"], check=True, capture_output=True, text=True).stdout.split(" (")[0]
-    whole = {"source": "scripts/make_area.py on accelsim/rtl/verilog/{integer,float}_mac.v", "tool": version,
-             "confidence": "run", "technology": "generic CMOS gates", "band": 0.2,
-             "accumulators": {name: total for name, (_, total) in UNITS.items()},
-             "transistors": counts}  # fmt: skip
+    version = subprocess.run(
+        ["yosys", "-V"], check=True, capture_output=True, text=True
+    ).stdout.split(" (")[0]
+    whole = {
+        "source": "scripts/make_area.py on accelsim/rtl/verilog/{integer,float}_mac.v",
+        "tool": version,
+        "confidence": "run",
+        "technology": "generic CMOS gates",
+        "band": 0.2,
+        "accumulators": {name: total for name, (_, total) in UNITS.items()},
+        "transistors": counts,
+    }
     TABLE.write_text(json.dumps(whole, indent=1) + "\n")
 
 

@@ -22,16 +22,25 @@ Layers = list[tuple[str, dict[str, int]]]
 
 MLP: Layers = [("fc1", {"n": 128, "relu": 1}), ("fc2", {"n": 10})]
 CNN: Layers = [
-    ("conv1", {"filters": 16, "relu": 1}), ("pool1", {"pool": 2}),
-    ("conv2", {"filters": 32, "relu": 1}), ("pool2", {"pool": 2}), ("flat", {}),
+    ("conv1", {"filters": 16, "relu": 1}),
+    ("pool1", {"pool": 2}),
+    ("conv2", {"filters": 32, "relu": 1}),
+    ("pool2", {"pool": 2}),
+    ("flat", {}),
     ("fc", {"n": 10}),
-]  # fmt: skip
+]
 
 RESIDUAL: Layers = [
-    ("conv1", {"filters": 16, "relu": 1}), ("conv2", {"filters": 16, "relu": 1}),
-    ("conv3", {"filters": 16}), ("sum", {"add": 1, "relu": 1}), ("pool1", {"pool": 2}),
-    ("conv4", {"filters": 24, "relu": 1}), ("pool2", {"pool": 2}), ("flat", {}), ("fc", {"n": 10}),
-]  # fmt: skip
+    ("conv1", {"filters": 16, "relu": 1}),
+    ("conv2", {"filters": 16, "relu": 1}),
+    ("conv3", {"filters": 16}),
+    ("sum", {"add": 1, "relu": 1}),
+    ("pool1", {"pool": 2}),
+    ("conv4", {"filters": 24, "relu": 1}),
+    ("pool2", {"pool": 2}),
+    ("flat", {}),
+    ("fc", {"n": 10}),
+]
 SKIPS = {"sum": "conv1"}  # what an addition adds
 
 
@@ -132,7 +141,8 @@ class Net:
             flat = grad.transpose(0, 2, 3, 1)
             weight = self.values[f"{name}.weight"]
             found[f"{name}.weight"] = np.tensordot(flat, inner, ((0, 1, 2),) * 2).reshape(
-                weight.shape)  # fmt: skip
+                weight.shape
+            )
             found[f"{name}.bias"] = flat.sum((0, 1, 2))
             cols = flat @ weight.reshape(len(weight), -1)
             b, h, w, _ = cols.shape
@@ -186,7 +196,9 @@ def save(name: str, net: Net, x: np.ndarray) -> None:
     values = {key: value.astype(np.float32) for key, value in net.values.items()}
     values["x.range"] = np.array([0.0, 1.0])
     for tensor, value in seen.items():
-        values[f"{tensor}.range"] = np.array([float(f"{value.min():.3g}"), float(f"{value.max():.3g}")])
+        values[f"{tensor}.range"] = np.array(
+            [float(f"{value.min():.3g}"), float(f"{value.max():.3g}")]
+        )
         if value.min() >= 0:
             values[f"{tensor}.range4"] = np.array([float(f"{v:.3g}") for v in clip4(value)])
     np.savez_compressed(OUT / f"{name}.npz", **values)
@@ -201,9 +213,10 @@ def main() -> None:
         OUT / "digits_train.npz", images=train_x.astype(np.uint8), labels=train_y.astype(np.uint8)
     )
     for name, layers, shape, epochs in (
-        ("digits_mlp", MLP, (-1, 64), 60), ("digits_cnn", CNN, (-1, 1, 8, 8), 40),
+        ("digits_mlp", MLP, (-1, 64), 60),
+        ("digits_cnn", CNN, (-1, 1, 8, 8), 40),
         ("digits_residual", RESIDUAL, (-1, 1, 8, 8), 8),
-    ):  # fmt: skip
+    ):
         net = train(layers, train_x.reshape(shape) / 16, train_y, epochs, SEED)
         scores, _, _ = net.forward(test_x.reshape(shape) / 16)
         save(name, net, train_x.reshape(shape) / 16)

@@ -18,14 +18,18 @@ LINK = re.compile(r"\]\(([^)#]+)\)")
 
 
 def blocks(language: str) -> list[tuple[str, str]]:
-    return [(f"{page.name}:{page.read_text()[: found.start()].count(chr(10)) + 1}", found[2])
-            for page in PAGES for found in BLOCK.finditer(page.read_text())
-            if found[1] == language]  # fmt: skip
+    return [
+        (f"{page.name}:{page.read_text()[: found.start()].count(chr(10)) + 1}", found[2])
+        for page in PAGES
+        for found in BLOCK.finditer(page.read_text())
+        if found[1] == language
+    ]
 
 
 @pytest.mark.parametrize(("place", "code"), blocks("python"), ids=lambda value: value[:30])
-def test_python_blocks_run(place: str, code: str, monkeypatch: pytest.MonkeyPatch,
-                           tmp_path: Path) -> None:  # fmt: skip
+def test_python_blocks_run(
+    place: str, code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(code, place, "exec"), {"__name__": "example"})
 
@@ -33,7 +37,8 @@ def test_python_blocks_run(place: str, code: str, monkeypatch: pytest.MonkeyPatc
 COMMANDS: dict[str, list[str]] = {}
 for _place, _text in blocks("console"):
     COMMANDS.setdefault(_place.split(":")[0], []).extend(
-        line[2:] for line in _text.splitlines() if line.startswith("$ "))  # fmt: skip
+        line[2:] for line in _text.splitlines() if line.startswith("$ ")
+    )
 
 
 @pytest.mark.parametrize("page", COMMANDS)
@@ -46,9 +51,15 @@ def test_commands_run(page: str, tmp_path: Path) -> None:
     for command in COMMANDS[page]:
         words = shlex.split(command)
         assert words[0] == "accelsim", f"{page}: only accelsim commands can be checked"
-        done = subprocess.run([sys.executable, "-m", "accelsim.cli.main", *words[1:]], cwd=tmp_path,
-                              env=environment, capture_output=True, text=True, timeout=300,
-                              check=False)  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, "-m", "accelsim.cli.main", *words[1:]],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
         assert done.returncode == 0, f"{page}: {command}: {done.stdout}{done.stderr}"
 
 
@@ -90,6 +101,11 @@ def test_blocks_of_figures_are_found() -> None:
 
 @pytest.mark.full
 def test_every_printed_figure_is_what_its_command_prints() -> None:
-    done = subprocess.run([sys.executable, "scripts/figures.py", "--check"], cwd=ROOT, capture_output=True,
-                          text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "scripts/figures.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, f"make figures; {done.stdout}{done.stderr}"

@@ -55,8 +55,12 @@ def test_a_terminated_command_leaves_nothing(tmp_path: Path) -> None:
         "import sys; sys.argv = ['accelsim', 'run', 'int8_edge', 'small_gemm', '--out', sys.argv[1]]\n"
         "from accelsim.cli.main import main; main()\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(out)], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(out)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None and process.stdout.readline() == "drawing\n"
     assert len(list(tmp_path.iterdir())) == 1
     process.send_signal(signal.SIGTERM)

@@ -12,12 +12,43 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "accelsim"
 #: layer of each part; imports go to a lower layer or stay in the part
 LAYERS = {
-    "escaping": -1, "errors": 0, "fields": 0, "drafts": 0, "resources": 1, "formats": 1, "jit": 0, "noise": 1,
-    "strict_json": 1, "workload": 1, "program": 2, "devices": 3, "analog": 4, "units": 5, "chip": 6, "rtl": 7,
-    "mapping": 7, "timing": 8, "energy": 8, "numerics": 8, "explore": 9, "shipped": 9, "store": 9, "config": 10,
-    "results": 11, "importers": 11, "report": 12, "matching": 12, "api": 13, "comparison": 14,
-    "sensitivity": 14, "reproduce": 14, "sweep": 14, "traces": 14, "cli": 15, "jit_dot": 1,
-}  # fmt: skip
+    "escaping": -1,
+    "errors": 0,
+    "fields": 0,
+    "drafts": 0,
+    "resources": 1,
+    "formats": 1,
+    "jit": 0,
+    "noise": 1,
+    "strict_json": 1,
+    "workload": 1,
+    "program": 2,
+    "devices": 3,
+    "analog": 4,
+    "units": 5,
+    "chip": 6,
+    "rtl": 7,
+    "mapping": 7,
+    "timing": 8,
+    "energy": 8,
+    "numerics": 8,
+    "explore": 9,
+    "shipped": 9,
+    "store": 9,
+    "config": 10,
+    "results": 11,
+    "importers": 11,
+    "report": 12,
+    "matching": 12,
+    "api": 13,
+    "comparison": 14,
+    "sensitivity": 14,
+    "reproduce": 14,
+    "sweep": 14,
+    "traces": 14,
+    "cli": 15,
+    "jit_dot": 1,
+}
 READERS = {"timing", "energy", "numerics"}
 LONGEST = 520
 LONGER = {"accelsim/mapping/walk_mac.py"}  # goes with the loop nests that are written twice
@@ -74,45 +105,62 @@ def test_pydantic_and_numba_stay_in_their_places() -> None:
 
 
 def test_modules_stay_short() -> None:
-    long = {str(path.relative_to(ROOT)): count for path in modules()
-            if (count := len(path.read_text().splitlines())) > LONGEST}  # fmt: skip
+    long = {
+        str(path.relative_to(ROOT)): count
+        for path in modules()
+        if (count := len(path.read_text().splitlines())) > LONGEST
+    }
     assert long.keys() <= LONGER
 
 
 def loaded_by(code: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sorted(sys.modules))"],
-        capture_output=True, text=True, check=True, cwd=ROOT,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
     return set(done.stdout.split())
 
 
 def test_help_loads_no_numpy() -> None:
-    code = "import sys; sys.argv = ['accelsim', '--help']\nfrom accelsim.cli.main import main\n" \
-           "try: main()\nexcept SystemExit: pass"
+    code = (
+        "import sys; sys.argv = ['accelsim', '--help']\nfrom accelsim.cli.main import main\n"
+        "try: main()\nexcept SystemExit: pass"
+    )
     assert not {"numpy", "yaml", "numba", "matplotlib"} & loaded_by(code)
 
 
 def test_check_loads_nothing_heavy() -> None:
-    code = "import sys; sys.argv = ['accelsim', 'check', 'configs/chips/int8_edge.yaml']\n" \
-           "from accelsim.cli.main import main\ntry: main()\nexcept SystemExit: pass"
+    code = (
+        "import sys; sys.argv = ['accelsim', 'check', 'configs/chips/int8_edge.yaml']\n"
+        "from accelsim.cli.main import main\ntry: main()\nexcept SystemExit: pass"
+    )
     modules = loaded_by(code)
     assert not {"numba", "matplotlib", "simpy", "scipy", "rich", "pydantic"} & modules
 
 
 def test_a_first_small_run_compiles_nothing() -> None:
-    code = "import accelsim\nchip = accelsim.load_chip('int8_edge')\n" \
-           "accelsim.run(chip, accelsim.load_workload('small_gemm'))"
+    code = (
+        "import accelsim\nchip = accelsim.load_chip('int8_edge')\n"
+        "accelsim.run(chip, accelsim.load_workload('small_gemm'))"
+    )
     assert not {"numba", "matplotlib", "simpy"} & loaded_by(code)
-    code = "import accelsim, numpy\nwork = accelsim.load_workload('digits_mlp')\n" \
-           "x = numpy.full(work.tensors['x'].shape, 0.5)\n" \
-           "accelsim.run(accelsim.load_chip('pcm_8level'), work, {'x': x})"
+    code = (
+        "import accelsim, numpy\nwork = accelsim.load_workload('digits_mlp')\n"
+        "x = numpy.full(work.tensors['x'].shape, 0.5)\n"
+        "accelsim.run(accelsim.load_chip('pcm_8level'), work, {'x': x})"
+    )
     assert not {"numba", "matplotlib", "simpy"} & loaded_by(code)
 
 
 def test_no_text_of_a_picture_is_below_8_points() -> None:
     """Pictures are drawn at column width, so a size in the source is the size on paper."""
-    small = [f"{path.name}:{number}" for path in PACKAGE.rglob("*.py")
-             for number, line in enumerate(path.read_text().splitlines(), 1)
-             if any(float(size) < 8 for size in re.findall(r"font_?size\"?[=:]\s*([\d.]+)", line))]  # fmt: skip
+    small = [
+        f"{path.name}:{number}"
+        for path in PACKAGE.rglob("*.py")
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if any(float(size) < 8 for size in re.findall(r"font_?size\"?[=:]\s*([\d.]+)", line))
+    ]
     assert not small

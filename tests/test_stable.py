@@ -30,17 +30,43 @@ PUBLIC = ["__version__", "compare", "load_chip", "load_workload", "run"]
 STALLS = [f"stalled_{name}" for name in ("data", "slot", "start", "queue", "port")]
 #: file of a run, a diff or a report -> its columns
 COLUMNS = {
-    "operators.csv": ["operator", "kind", "macs", "cycles", "from_cycle", "to_cycle", "busy_cycles",
-                      *(f"{name}_cycles" for name in STALLS), "utilisation", "computing_cycles",
-                      "dram_read_bytes", "dram_written_bytes", "joules", "mapping"],
+    "operators.csv": [
+        "operator",
+        "kind",
+        "macs",
+        "cycles",
+        "from_cycle",
+        "to_cycle",
+        "busy_cycles",
+        *(f"{name}_cycles" for name in STALLS),
+        "utilisation",
+        "computing_cycles",
+        "dram_read_bytes",
+        "dram_written_bytes",
+        "joules",
+        "mapping",
+    ],
     "energy.csv": ["operator", "unit", "action", "count", "joules", "boundary", "band", "source"],
-    "units.csv": ["unit", "busy_ticks", "of_which_drain_ticks", *(f"{name}_ticks" for name in STALLS),
-                  "idle_ticks", "makespan_ticks"],
+    "units.csv": [
+        "unit",
+        "busy_ticks",
+        "of_which_drain_ticks",
+        *(f"{name}_ticks" for name in STALLS),
+        "idle_ticks",
+        "makespan_ticks",
+    ],
     "cycles_terms.csv": ["operator", "cause", "change_cycles"],
     "joules_terms.csv": ["operator", "unit", "action", "change_joules", "by_count", "by_constant"],
     "timeline_points.csv": ["unit", "operator", "start_ms", "end_ms", "busy_ms", "waiting_ms"],
-    "roofline_points.csv": ["workload", "chip", "operator", "macs_per_byte", "gmacs_per_second",
-                            "peak_gmacs_per_second", "off_chip_gbytes_per_second"],
+    "roofline_points.csv": [
+        "workload",
+        "chip",
+        "operator",
+        "macs_per_byte",
+        "gmacs_per_second",
+        "peak_gmacs_per_second",
+        "off_chip_gbytes_per_second",
+    ],
 }
 
 
@@ -51,8 +77,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = api.load_workload("small_gemm")
     for name, keys in (("a", []), ("b", ["memories.dram.bandwidth=8 GB/s"])):
         files.save(api.run(api.load_chip("int8_edge", keys), work), place / name)
-    for words in (["diff", str(place / "a"), str(place / "b"), "--out", str(place / "diff")],
-                  ["report", str(place / "a"), "--out", str(place / "page")]):
+    for words in (
+        ["diff", str(place / "a"), str(place / "b"), "--out", str(place / "diff")],
+        ["report", str(place / "a"), "--out", str(place / "page")],
+    ):
         done = CliRunner().invoke(cli, words, standalone_mode=False)
         assert done.exception is None, done.output
     return place
@@ -85,13 +113,19 @@ def test_short_representations() -> None:
 def load(kind: str, text: str, folder: Path) -> object:
     path = folder / f"{kind}.yaml"
     path.write_text(text)
-    readers = {"chip": config.load_chip, "workload": config.load_workload, "sweep": load_sweep,
-               "format": load_format}
+    readers = {
+        "chip": config.load_chip,
+        "workload": config.load_workload,
+        "sweep": load_sweep,
+        "format": load_format,
+    }
     return readers[kind](path)
 
 
-FILES = {kind: shipped.find(kind, name).read_text("utf-8") for kind, name in (
-    ("chip", "int8_edge"), ("workload", "small_cnn"), ("sweep", "array_size"))}
+FILES = {
+    kind: shipped.find(kind, name).read_text("utf-8")
+    for kind, name in (("chip", "int8_edge"), ("workload", "small_cnn"), ("sweep", "array_size"))
+}
 FILES["format"] = "name: tiny\nexponent: 2\nfraction: 1\n"
 
 
@@ -102,8 +136,12 @@ def test_versions_of_files(tmp_path: Path, kind: str) -> None:
     stated = load(kind, "format: 1\n" + FILES[kind], tmp_path)
     if isinstance(plain, Chip) and isinstance(stated, Chip):
         assert plain.digest == stated.digest
-    for value, said in (("2", "a newer accelsim wrote this file"), ("0", "no version of a file"),
-                        ("one", "no version of a file"), ("true", "no version of a file")):
+    for value, said in (
+        ("2", "a newer accelsim wrote this file"),
+        ("0", "no version of a file"),
+        ("one", "no version of a file"),
+        ("true", "no version of a file"),
+    ):
         with pytest.raises(InputError) as caught:
             load(kind, f"format: {value}\n" + FILES[kind], tmp_path)
         (problem,) = caught.value.problems

@@ -1,6 +1,6 @@
 """Writes the zoo: layer shapes from the papers, batch norm folded. zoo_transformers.py has the others.
 
-    python workloads/make_zoo.py
+python workloads/make_zoo.py
 """
 
 from __future__ import annotations
@@ -8,18 +8,41 @@ from __future__ import annotations
 from pathlib import Path
 
 HERE = Path(__file__).parent
-CONV = ("  - {{name: {name}, kind: conv2d, input: {source}, filters: {filters}, kernel: {kernel}, "
-        "{more}bias: true{end}}}")  # fmt: skip
+CONV = (
+    "  - {{name: {name}, kind: conv2d, input: {source}, filters: {filters}, kernel: {kernel}, "
+    "{more}bias: true{end}}}"
+)
 RELU = ", activation: relu"
 
 
-def conv(name: str, source: str, filters: int, kernel: int, stride: int = 1, padding: int = 0,
-         relu: bool = True, groups: int = 1) -> str:  # fmt: skip
+def conv(
+    name: str,
+    source: str,
+    filters: int,
+    kernel: int,
+    stride: int = 1,
+    padding: int = 0,
+    relu: bool = True,
+    groups: int = 1,
+) -> str:
     """One convolution's line."""
-    more = "".join(f"{key}: {value}, " for key, value, default in (
-        ("stride", stride, 1), ("padding", padding, 0), ("groups", groups, 1)) if value != default)  # fmt: skip
-    return CONV.format(name=name, source=source, filters=filters, kernel=kernel, more=more,
-                       end=RELU if relu else "")  # fmt: skip
+    more = "".join(
+        f"{key}: {value}, "
+        for key, value, default in (
+            ("stride", stride, 1),
+            ("padding", padding, 0),
+            ("groups", groups, 1),
+        )
+        if value != default
+    )
+    return CONV.format(
+        name=name,
+        source=source,
+        filters=filters,
+        kernel=kernel,
+        more=more,
+        end=RELU if relu else "",
+    )
 
 
 def pool(name: str, source: str, kernel: int, stride: int, padding: int = 0) -> str:
@@ -84,8 +107,9 @@ def resnet50() -> list[str]:
             if block == 0:
                 short = f"{name}_down"
                 lines.append(conv(short, source, 4 * width, 1, stride, relu=False))
-            lines.append(f"  - {{name: {name}, kind: add, input: [{name}_conv3, {short}], "
-                         "activation: relu}")  # fmt: skip
+            lines.append(
+                f"  - {{name: {name}, kind: add, input: [{name}_conv3, {short}], activation: relu}}"
+            )
             source = name
     return [
         *lines,
@@ -147,18 +171,30 @@ def vector(name: str, kind: str, *sources: str, **keys: object) -> str:
     return f"  - {{name: {name}, kind: {kind}, input: {read}{more}}}"
 
 
-def inverted(lines: list[str], name: str, source: str, widths: tuple[int, int, int],
-             kernel: int, stride: int, squeeze: int, act: str) -> str:  # fmt: skip
+def inverted(
+    lines: list[str],
+    name: str,
+    source: str,
+    widths: tuple[int, int, int],
+    kernel: int,
+    stride: int,
+    squeeze: int,
+    act: str,
+) -> str:
     """An inverted residual block: expand, depthwise, squeeze and excite, project. widths: in, hidden,
     out. squeeze: channels of the squeeze, 0 for none. The name of its output."""
     before, hidden, after = widths
     x = source
     if hidden != before:
-        lines += [conv(f"{name}_expand", x, hidden, 1, relu=False),
-                  vector(f"{name}_expand_act", act, f"{name}_expand")]  # fmt: skip
+        lines += [
+            conv(f"{name}_expand", x, hidden, 1, relu=False),
+            vector(f"{name}_expand_act", act, f"{name}_expand"),
+        ]
         x = f"{name}_expand_act"
-    lines += [conv(f"{name}_depth", x, hidden, kernel, stride, kernel // 2, relu=False, groups=hidden),
-              vector(f"{name}_depth_act", act, f"{name}_depth")]  # fmt: skip
+    lines += [
+        conv(f"{name}_depth", x, hidden, kernel, stride, kernel // 2, relu=False, groups=hidden),
+        vector(f"{name}_depth_act", act, f"{name}_depth"),
+    ]
     x = f"{name}_depth_act"
     if squeeze:
         lines += [
@@ -190,12 +226,27 @@ def mobilenet_v2() -> list[str]:
         vector("stem_act", "clip", "stem"),
     ]
     source, before, number = "stem_act", 32, 0
-    for expand, after, repeat, first in ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2),
-                                         (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)):  # fmt: skip
+    for expand, after, repeat, first in (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    ):
         for step in range(repeat):
             number += 1
-            source = inverted(lines, f"block{number}", source, (before, expand * before, after), 3,
-                              first if step == 0 else 1, 0, "clip")  # fmt: skip
+            source = inverted(
+                lines,
+                f"block{number}",
+                source,
+                (before, expand * before, after),
+                3,
+                first if step == 0 else 1,
+                0,
+                "clip",
+            )
             before = after
     return [
         *lines,
@@ -221,13 +272,26 @@ def efficientnet_b0() -> list[str]:
     ]
     source, before, number = "stem_act", 32, 0
     for expand, kernel, first, after, repeat in (
-        (1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3),
-        (6, 5, 2, 192, 4), (6, 3, 1, 320, 1),
-    ):  # fmt: skip
+        (1, 3, 1, 16, 1),
+        (6, 3, 2, 24, 2),
+        (6, 5, 2, 40, 2),
+        (6, 3, 2, 80, 3),
+        (6, 5, 1, 112, 3),
+        (6, 5, 2, 192, 4),
+        (6, 3, 1, 320, 1),
+    ):
         for step in range(repeat):
             number += 1
-            source = inverted(lines, f"block{number}", source, (before, expand * before, after), kernel,
-                              first if step == 0 else 1, max(1, before // 4), "silu")  # fmt: skip
+            source = inverted(
+                lines,
+                f"block{number}",
+                source,
+                (before, expand * before, after),
+                kernel,
+                first if step == 0 else 1,
+                max(1, before // 4),
+                "silu",
+            )
             before = after
     return [
         *lines,
@@ -243,8 +307,34 @@ def dlrm() -> list[str]:
     """Naumov et al., arXiv 1906.00091, Criteo Kaggle: 26 tables of width 16, bottom 13-512-256-64-16,
     products of all pairs of 27 vectors, top 512-256-1. Rows: the data set's categories."""
     batch = 128
-    rows = (1460, 583, 10131227, 2202608, 305, 24, 12517, 633, 3, 93145, 5683, 8351593, 3194, 27, 14992,
-            5461306, 10, 5652, 2173, 4, 7046547, 18, 15, 286181, 105, 142572)  # fmt: skip
+    rows = (
+        1460,
+        583,
+        10131227,
+        2202608,
+        305,
+        24,
+        12517,
+        633,
+        3,
+        93145,
+        5683,
+        8351593,
+        3194,
+        27,
+        14992,
+        5461306,
+        10,
+        5652,
+        2173,
+        4,
+        7046547,
+        18,
+        15,
+        286181,
+        105,
+        142572,
+    )
     tables = ", ".join(f"table{i}: [{count}, 16]" for i, count in enumerate(rows, 1))
     ids = ", ".join(f"ids{i}: [{batch}]" for i in range(1, len(rows) + 1))
     lines = [
@@ -255,11 +345,15 @@ def dlrm() -> list[str]:
         f"inputs: {{dense: [{batch}, 13], {ids}}}",
         f"constants: {{{tables}}}",
         "operators:",
-        gemm("bottom1", "dense", 512, True), gemm("bottom2", "bottom1", 256, True),
-        gemm("bottom3", "bottom2", 64, True), gemm("bottom4", "bottom3", 16, True),
-    ]  # fmt: skip
-    lines += [vector(f"embedding{i}", "gather", f"table{i}", f"ids{i}", shape=f"[{batch}, 16]")
-              for i in range(1, len(rows) + 1)]  # fmt: skip
+        gemm("bottom1", "dense", 512, True),
+        gemm("bottom2", "bottom1", 256, True),
+        gemm("bottom3", "bottom2", 64, True),
+        gemm("bottom4", "bottom3", 16, True),
+    ]
+    lines += [
+        vector(f"embedding{i}", "gather", f"table{i}", f"ids{i}", shape=f"[{batch}, 16]")
+        for i in range(1, len(rows) + 1)
+    ]
     every = ["bottom4", *(f"embedding{i}" for i in range(1, len(rows) + 1))]
     pairs = len(every) * (len(every) - 1) // 2
     return [

@@ -7,5 +7,18 @@ from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile, Use
 from accelsim.analog.scheme import Scheme
 from accelsim.analog.tile import Block
 
-__all__ = ["Adc", "AnalogMatrix", "Block", "Converter", "Drive", "Lines", "Periphery", "Scheme", "Storage",
-           "Tile", "Use", "Wires", "transfer_matrix"]  # fmt: skip
+__all__ = [
+    "Adc",
+    "AnalogMatrix",
+    "Block",
+    "Converter",
+    "Drive",
+    "Lines",
+    "Periphery",
+    "Scheme",
+    "Storage",
+    "Tile",
+    "Use",
+    "Wires",
+    "transfer_matrix",
+]

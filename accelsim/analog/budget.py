@@ -30,13 +30,24 @@ def error_budget(tile: Tile) -> list[tuple[str, float]]:
     x = np.rint(np.minimum(sent, 1.0) * (2 * TOP + 1)).astype(np.int64)
     ideal = (x @ codes).astype(np.float64)
     exact = replace(
-        tile, device=device.with_effects(False, False, False), adc=Adc(bits=0), lines=None, johnson=False,
-        output_noise=0.0, weight_noise=0.0, stuck_low=0.0, stuck_high=0.0, compensation="none", wear=Use(),
+        tile,
+        device=device.with_effects(False, False, False),
+        adc=Adc(bits=0),
+        lines=None,
+        johnson=False,
+        output_noise=0.0,
+        weight_noise=0.0,
+        stuck_low=0.0,
+        stuck_high=0.0,
+        compensation="none",
+        wear=Use(),
         drive=replace(tile.drive, bits=16),
-    )  # fmt: skip
+    )
 
     def error(changed: Tile) -> float:
-        block = Block(changed, codes, TOP, 2 * TOP + 1, True, Stream(tile.seed, ("budget", "cells")))
+        block = Block(
+            changed, codes, TOP, 2 * TOP + 1, True, Stream(tile.seed, ("budget", "cells"))
+        )
         off = block.multiply(x) - ideal
         return float(np.sqrt(_sum(off * off) / _sum(ideal * ideal)))
 
@@ -55,9 +66,12 @@ def error_budget(tile: Tile) -> list[tuple[str, float]]:
         ("input converter", replace(exact, drive=tile.drive)),
         ("output converter", replace(exact, adc=tile.adc, drive=replace(tile.drive, bits=16))),
         ("saturation", replace(exact, adc=replace(tile.adc, bits=24 if tile.adc.bits else 0))),
-        ("output and thermal noise", replace(exact, johnson=tile.johnson, output_noise=tile.output_noise)),
+        (
+            "output and thermal noise",
+            replace(exact, johnson=tile.johnson, output_noise=tile.output_noise),
+        ),
         ("all together", tile),
-    ]  # fmt: skip
+    ]
     return [(name, error(changed)) for name, changed in one]
 
 

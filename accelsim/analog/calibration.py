@@ -18,8 +18,9 @@ import numpy as np
 from accelsim.devices.base import Floats
 
 
-def gains_and_offsets(got: Floats, ideal: Floats,
-                      kind: Literal["global", "column", "affine"]) -> tuple[Floats, Floats]:  # fmt: skip
+def gains_and_offsets(
+    got: Floats, ideal: Floats, kind: Literal["global", "column", "affine"]
+) -> tuple[Floats, Floats]:
     """(gain, offset) of every output, so that gain got + offset is nearest to ideal, both (reads, outputs):
     one gain for all ("global"), one an output ("column"), or an offset too ("affine"). Outputs that give
     nothing keep a gain of 1."""
@@ -30,7 +31,11 @@ def gains_and_offsets(got: Floats, ideal: Floats,
         got, ideal = got - mean_got, ideal - mean_ideal
     below, above = column_sums(got * got), column_sums(got * ideal)
     live = below > 0
-    common = float(np.cumsum(above)[-1]) / max(float(np.cumsum(below)[-1]), 1e-300) if live.any() else 1.0
+    common = (
+        float(np.cumsum(above)[-1]) / max(float(np.cumsum(below)[-1]), 1e-300)
+        if live.any()
+        else 1.0
+    )
     if kind == "global":
         return np.full(outputs, common), np.zeros(outputs)
     gain = np.where(live, above / np.where(live, below, 1.0), 1.0)

@@ -53,7 +53,9 @@ class Programmed:
         flip = np.ones(self.codes.shape[1])
         if self.tile.scheme.sign == "flipped":
             flip = np.where(self.codes.sum(axis=0) > 0, -1.0, 1.0)
-        found = split_codes(self.codes * flip.astype(np.int64), self.top, self.tile.scheme, self._losses)
+        found = split_codes(
+            self.codes * flip.astype(np.int64), self.top, self.tile.scheme, self._losses
+        )
         return replace(found, factors=tuple(factor * flip for factor in found.factors))
 
     def _losses(self, steps: int) -> Losses:
@@ -87,10 +89,15 @@ class Programmed:
                 part = np.concatenate([part, np.zeros((len(part), 1))], axis=1)
             sides = []
             for side, goal in enumerate(targets(part, device, scheme)):
-                made = [device.program(one, self.stream.of("cells", number, side, i))
-                        for i, one in enumerate(device_targets(goal, device, scheme))]  # fmt: skip
-                sides.append([device.stored(one, self._history)[1] for one in made] if self._history
-                             else made)  # fmt: skip
+                made = [
+                    device.program(one, self.stream.of("cells", number, side, i))
+                    for i, one in enumerate(device_targets(goal, device, scheme))
+                ]
+                sides.append(
+                    [device.stored(one, self._history)[1] for one in made]
+                    if self._history
+                    else made
+                )
             found.append(sides)
         return found
 
@@ -219,7 +226,10 @@ class Programmed:
     @cached_property
     def shorts(self) -> list[list[Shorts | None]]:
         """``weights`` as 16-bit integers where they lie on the coarse grid."""
-        return [[short(matrix, self.applied_top, COARSE) for matrix in matrices] for matrices in self.weights]
+        return [
+            [short(matrix, self.applied_top, COARSE) for matrix in matrices]
+            for matrices in self.weights
+        ]
 
     @cached_property
     def row_conductance(self) -> Floats:
@@ -251,9 +261,18 @@ class Programmed:
         """Deviations of the followed modes of every weight with their signs, on the exact grid."""
         found = []
         for number, matrices in enumerate(self.variance_of_reads):
-            made = [signed(np.sqrt(self.share.live * part), self.stream.of("flicker sign", number, which))
-                    for which, part in enumerate(matrices)]  # fmt: skip
-            found.append([on_fine_grid(part, self.tile.drive.bits + self.share.process_bits) for part in made])
+            made = [
+                signed(
+                    np.sqrt(self.share.live * part), self.stream.of("flicker sign", number, which)
+                )
+                for which, part in enumerate(matrices)
+            ]
+            found.append(
+                [
+                    on_fine_grid(part, self.tile.drive.bits + self.share.process_bits)
+                    for part in made
+                ]
+            )
         return found
 
     @cached_property
@@ -263,9 +282,13 @@ class Programmed:
         in 2^-bits too. The cells of a pair that are read apart share the weight's noise."""
         sides = len(self.weights[0])
         own = self.tile.weight_noise**2 / sides
-        return [[self._variance(self.share.fresh * part + own, shorts is not None)
-                 for part, shorts in zip(parts, coarse, strict=True)]
-                for parts, coarse in zip(self.variance_of_reads, self.shorts, strict=True)]  # fmt: skip
+        return [
+            [
+                self._variance(self.share.fresh * part + own, shorts is not None)
+                for part, shorts in zip(parts, coarse, strict=True)
+            ]
+            for parts, coarse in zip(self.variance_of_reads, self.shorts, strict=True)
+        ]
 
     def _variance(self, values: Floats, coarse: bool) -> tuple[Floats, Shorts | None, int]:
         top = int(squares(np.array([self.applied_top]), self.applied_top)[0][0])

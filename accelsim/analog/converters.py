@@ -47,8 +47,17 @@ class Converter:
         return np.asarray(np.abs(np.rint(values / self.step)) > self.top)
 
 
-def convert(sums: Any, scale: float, deviates: Any, spread: Any, variance: Any, share: float, top: float,
-            weight: Any, total: Any) -> int:  # fmt: skip
+def convert(
+    sums: Any,
+    scale: float,
+    deviates: Any,
+    spread: Any,
+    variance: Any,
+    share: float,
+    top: float,
+    weight: Any,
+    total: Any,
+) -> int:
     """total += converted(sums * scale + noise) * weight, element by element; how many clip.
 
     sums, total: (rows, columns); scale: to converter steps. deviates: like sums, empty for no noise;
@@ -78,8 +87,17 @@ def convert(sums: Any, scale: float, deviates: Any, spread: Any, variance: Any, 
     return clipped
 
 
-def convert_plain(sums: Any, scale: float, deviates: Any, spread: Floats, variance: Any, share: float,
-                  top: float, weight: Floats, total: Floats) -> int:  # fmt: skip
+def convert_plain(
+    sums: Any,
+    scale: float,
+    deviates: Any,
+    spread: Floats,
+    variance: Any,
+    share: float,
+    top: float,
+    weight: Floats,
+    total: Floats,
+) -> int:
     """The same in NumPy."""
     values = sums * scale
     if len(deviates):

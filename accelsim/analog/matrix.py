@@ -57,7 +57,9 @@ class AnalogMatrix:
     gain: Floats = field(default_factory=lambda: np.ones(1))
 
     @classmethod
-    def program(cls, weights: Floats, device: Device, periphery: Periphery, stream: Stream) -> AnalogMatrix:
+    def program(
+        cls, weights: Floats, device: Device, periphery: Periphery, stream: Stream
+    ) -> AnalogMatrix:
         """Cells programmed to the weights; the largest weight takes g_max."""
         scale = float(np.abs(weights).max())
         if not np.isfinite(scale) or scale == 0:
@@ -124,8 +126,9 @@ class AnalogMatrix:
         gain = float(np.cumsum(np.abs(first))[-1]) / below if below else 1.0
         return replace(self, gain=np.full(1, gain))
 
-    def calibrated(self, age: float, reads: int = 32, per_column: bool = False,
-                   read: int = 1 << 20) -> AnalogMatrix:  # fmt: skip
+    def calibrated(
+        self, age: float, reads: int = 32, per_column: bool = False, read: int = 1 << 20
+    ) -> AnalogMatrix:
         """This matrix with gains by least squares over ``reads`` random +-1 vectors, against what the
         programmed targets would give. per_column: one gain an output, else one for all."""
         rows = self.plus.target.shape[0]

@@ -95,7 +95,9 @@ class RowNoise:
                 fresh = self._deviates(number, begin, min(begin + PART, high + 1), keep)
                 for step in fresh:
                     if block >= low:
-                        total[max(0, block * period - first) : (block + 1) * period - first] += state
+                        total[max(0, block * period - first) : (block + 1) * period - first] += (
+                            state
+                        )
                     if block == low:
                         starts.append((block, state))
                     state = keep * state + step
@@ -119,7 +121,9 @@ class RowNoise:
 
     def _deviates(self, number: int, begin: int, end: int, keep: float) -> Floats:
         root = np.sqrt(1.0 - keep * keep)
-        draw = quick_normal(self.stream.of("mode", number), (end - begin, self.rows), begin * self.rows)
+        draw = quick_normal(
+            self.stream.of("mode", number), (end - begin, self.rows), begin * self.rows
+        )
         return np.asarray(root * draw, np.float64)
 
 
@@ -133,7 +137,9 @@ def signed(sigma: Floats, stream: Stream) -> Floats:
     their sum has the cell's variance."""
     count = processes(len(sigma))
     words = stream.raw(-(-count * sigma.size // 64))
-    bits = np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little")[: count * sigma.size]
+    bits = np.unpackbits(words.astype("<u8").view(np.uint8), bitorder="little")[
+        : count * sigma.size
+    ]
     sign: NDArray[np.float64] = 1.0 - 2.0 * bits.astype(np.float64)
     each = np.asarray(sigma / np.sqrt(float(count)), np.float64)
     return np.concatenate([each] * count) * sign.reshape(count * len(sigma), -1)

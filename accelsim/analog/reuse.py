@@ -68,7 +68,9 @@ def attenuation(reference: Floats, wires: Wires) -> Attenuation:
     mean = np.outer(rows, columns) * (total / whole if whole else 1.0)
     floor = FLOOR * g.mean()
     passed = np.clip((exact + floor * mean) / np.maximum(g + floor, 1e-300), 1e-3, 1.0)
-    made = Attenuation((1.0 / passed - 1.0).astype(np.float32), (exact - g * passed).astype(np.float32))
+    made = Attenuation(
+        (1.0 / passed - 1.0).astype(np.float32), (exact - g * passed).astype(np.float32)
+    )
     _known[key] = made
     while len(_known) > 1 and sum(a.rho.nbytes + a.rest.nbytes for a in _known.values()) > KEPT:
         _known.popitem(last=False)
@@ -128,5 +130,7 @@ class _Lines:
             found[:, j] += self.factor[:, j, None] * found[:, j - 1]
         found[:, -1] /= self.pivot[:, -1, None]
         for j in range(found.shape[1] - 2, -1, -1):
-            found[:, j] = found[:, j] / self.pivot[:, j, None] + self.factor[:, j + 1, None] * found[:, j + 1]
+            found[:, j] = (
+                found[:, j] / self.pivot[:, j, None] + self.factor[:, j + 1, None] * found[:, j + 1]
+            )
         return found

@@ -103,8 +103,10 @@ def split_codes(
     digits = scheme.digits(top)
     found, unit, used = in_digits(size, peak, digits, losses(digits.steps))
     parts = tuple(sign * (digit * scheme.part(digits.steps)) for digit in found)
-    factors = tuple(np.where(used > i, unit * digits.radix**i, 0.0) / scheme.part(digits.steps)
-                    for i in range(scheme.slices))  # fmt: skip
+    factors = tuple(
+        np.where(used > i, unit * digits.radix**i, 0.0) / scheme.part(digits.steps)
+        for i in range(scheme.slices)
+    )
     return Split(parts, factors, 1.0 / unit, used)
 
 
@@ -131,7 +133,10 @@ def targets(part: Floats, device: Device, scheme: Scheme) -> tuple[Floats, ...]:
     if scheme.sign == "differential":
         found = [low + span * np.maximum(part, 0.0), low + span * np.maximum(-part, 0.0)]
     else:
-        found = [(low + 0.5 * span if levels is None else levels[middle(len(levels))]) + 0.5 * span * part]
+        found = [
+            (low + 0.5 * span if levels is None else levels[middle(len(levels))])
+            + 0.5 * span * part
+        ]
     if levels is not None:
         found = [levels[nearest(levels, goal)] for goal in found]
     return tuple(np.minimum(goal, device.g_max) for goal in found)

@@ -134,14 +134,18 @@ def in_digits(size: Ints, peak: Ints, digits: Digits, losses: Losses) -> tuple[I
     (columns,)) of magnitudes (rows, columns) of which each column's peak (columns,) fills the slices."""
     columns, magnitudes = size.shape[1], int(max(size.max(initial=0), 1)) + 1
     places = size + np.arange(columns) * magnitudes
-    counts = np.bincount(places.ravel(), minlength=columns * magnitudes).reshape(columns, magnitudes)
+    counts = np.bincount(places.ravel(), minlength=columns * magnitudes).reshape(
+        columns, magnitudes
+    )
     units, used = np.ones(columns), np.zeros(columns, np.int64)
     tables: list[Ints] = []
     row = np.zeros(columns, np.int64)
     for one in np.unique(peak):
         mine = np.flatnonzero(peak == one)
         choices = ways(int(one), magnitudes, digits)
-        losses_of = np.stack([lost(way, counts[mine].astype(np.float64), digits, losses) for way in choices])
+        losses_of = np.stack(
+            [lost(way, counts[mine].astype(np.float64), digits, losses) for way in choices]
+        )
         best = losses_of.argmin(axis=0)  # the first of equally good ones
         row[mine] = len(tables) + best
         units[mine] = np.array([way.unit for way in choices])[best]

@@ -80,7 +80,9 @@ class Driven:
         self._floats: Floats | None = None
         self._shorts: Shorts | None = None
 
-    def sums(self, values: Floats, shorts: Shorts | None, bits: int, outputs: slice) -> tuple[Any, float]:
+    def sums(
+        self, values: Floats, shorts: Shorts | None, bits: int, outputs: slice
+    ) -> tuple[Any, float]:
         """(sums, what one stands for): codes @ values[:, outputs]. shorts: the same values in 2^-bits."""
         low, high, _ = outputs.indices(values.shape[1])
         size = len(self.codes) * (high - low)
@@ -89,7 +91,9 @@ class Driven:
                 self._shorts = padded(self.codes)
             first = low // TILE * TILE
             found = product(self._shorts, shorts[first : -(-high // TILE) * TILE])
-            return np.ascontiguousarray(found[: len(self.codes), low - first : high - first]), 2.0**-bits
+            return np.ascontiguousarray(
+                found[: len(self.codes), low - first : high - first]
+            ), 2.0**-bits
         return self.floats @ values[:, outputs], 1.0
 
     @property

@@ -84,14 +84,23 @@ class Block(Programmed):
         if drive.phases > 1 and not self.one_sided:
             found = [(1.0, np.maximum(codes, 0), 0), (-1.0, np.maximum(-codes, 0), 0)]
         if drive.phases == 4 and self.tile.scheme.sign == "differential":
-            found = [(sign * other, part, matrix) for sign, part, _ in found
-                     for other, matrix in ((1.0, 0), (-1.0, 1))]  # fmt: skip
+            found = [
+                (sign * other, part, matrix)
+                for sign, part, _ in found
+                for other, matrix in ((1.0, 0), (-1.0, 1))
+            ]
         whole = float(self.input_top)
         if drive.mode != "bit_serial":
             return [(sign * whole, part, which) for sign, part, which in found]
-        return [(sign * 2.0**bit * whole / self.drive_top,
-                 ((np.abs(part) >> bit) & 1) * np.sign(part), which)
-                for sign, part, which in found for bit in range(self.drive_top.bit_length())]  # fmt: skip
+        return [
+            (
+                sign * 2.0**bit * whole / self.drive_top,
+                ((np.abs(part) >> bit) & 1) * np.sign(part),
+                which,
+            )
+            for sign, part, which in found
+            for bit in range(self.drive_top.bit_length())
+        ]
 
     # -- outputs -------------------------------------------------------------------------------
 
@@ -99,10 +108,17 @@ class Block(Programmed):
     def converters(self) -> list[list[Converter | None]]:
         """The converters of a read against each of the matrices; None for ideal ones."""
         bits = self.tile.adc.bits
-        return [[Converter(max(bits, 2), self.full_scale(matrix)) if bits else None for matrix in matrices]
-                for matrices in self.weights]  # fmt: skip
+        return [
+            [
+                Converter(max(bits, 2), self.full_scale(matrix)) if bits else None
+                for matrix in matrices
+            ]
+            for matrices in self.weights
+        ]
 
-    def _imperfect(self, sums: Floats, bound: float, which: tuple[int, ...], outputs: slice) -> Floats:
+    def _imperfect(
+        self, sums: Floats, bound: float, which: tuple[int, ...], outputs: slice
+    ) -> Floats:
         """Sums with each column's gain, offset and nonlinearity."""
         adc, columns = self.tile.adc, self.codes.shape[1]
         if adc.gain_error:
@@ -123,13 +139,17 @@ class Block(Programmed):
         if drive.scale == "fixed" and not drive.retries:
             return self._read(self.drive_codes(x), first, count, outputs)
 
-        def read(codes: Ints, chosen: Ints, retry: int, part: slice) -> tuple[Floats, NDArray[np.bool_]]:
+        def read(
+            codes: Ints, chosen: Ints, retry: int, part: slice
+        ) -> tuple[Floats, NDArray[np.bool_]]:
             pick = _Pick(len(x), chosen, retry)
             return self._read(codes, first, count, part, pick), pick.clips
 
         return managed(self, x, outputs, read, count)
 
-    def _read(self, codes: Ints, first: int, count: bool, outputs: slice, pick: _Pick | None = None) -> Floats:
+    def _read(
+        self, codes: Ints, first: int, count: bool, outputs: slice, pick: _Pick | None = None
+    ) -> Floats:
         """Sums of codes as applied. pick: of a read whose clipping is looked at, vector by vector."""
         adc, columns = self.tile.adc, self.codes.shape[1]
         total = np.zeros((len(codes), len(range(columns)[outputs])))
@@ -154,8 +174,16 @@ class Block(Programmed):
                     step = converter.step
                     spread = np.zeros(total.shape[1]) if sigma is None else sigma / step
                     clipped = converter_pass(total.size)(
-                        sums, one / (full * step), deviates, spread, variance,
-                        square / (full * step) ** 2, float(converter.top), step * weight, total)  # fmt: skip
+                        sums,
+                        one / (full * step),
+                        deviates,
+                        spread,
+                        variance,
+                        square / (full * step) ** 2,
+                        float(converter.top),
+                        step * weight,
+                        total,
+                    )
                 else:
                     sums = sums * (one / full)
                     if sigma is not None:
@@ -177,16 +205,20 @@ class Block(Programmed):
                     self.seen.conversions += total.size
         return total
 
-    def _noise(self, driven: Driven, number: int, which: int,
-               outputs: slice) -> tuple[Floats | None, Any, float]:  # fmt: skip
+    def _noise(
+        self, driven: Driven, number: int, which: int, outputs: slice
+    ) -> tuple[Floats | None, Any, float]:
         """(deviation by column in full columns, None for no noise; variance of every sum beside, none
         where reads are frozen; what one of it stands for in squared codes)."""
         sigma = self._sigma(number, which)
         if sigma is None or not self.fresh:
             return None if sigma is None else sigma[outputs], NONE, 1.0
         values, shorts, bits = self.read_variance[number][which]
-        powers, shift = (driven.codes * driven.codes, 0) if shorts is None \
+        powers, shift = (
+            (driven.codes * driven.codes, 0)
+            if shorts is None
             else squares(driven.codes, self.applied_top)
+        )
         variance, one = Driven(powers).sums(values, shorts, bits, outputs)
         return sigma[outputs], variance, one * 2.0**shift
 
@@ -201,16 +233,21 @@ class Block(Programmed):
             square = square + heat * heat
         return np.asarray(np.sqrt(square), np.float64)
 
-    def _followed(self, driven: Floats, number: int, which: int, first: int, run: bool,
-                  pick: _Pick | None) -> Floats:  # fmt: skip
+    def _followed(
+        self, driven: Floats, number: int, which: int, first: int, run: bool, pick: _Pick | None
+    ) -> Floats:
         """What the followed modes add to the sums. run: of the run's vectors; calibration has a time of
         its own. A vector's reads all see the cells alike."""
         rows, copies = driven.shape[1], processes(driven.shape[1])
         key = (number, which, run)
         if key not in self.rows:
             label = "flicker" if run else "flicker calibration"
-            self.rows[key] = RowNoise(self.share, copies * rows, self.stream.of(label, number, which))
-        process = self.rows[key].at(first if run else 0, len(driven) if pick is None else pick.vectors)
+            self.rows[key] = RowNoise(
+                self.share, copies * rows, self.stream.of(label, number, which)
+            )
+        process = self.rows[key].at(
+            first if run else 0, len(driven) if pick is None else pick.vectors
+        )
         if pick is not None:
             process = process[pick.chosen]
         repeated = driven if copies == 1 else np.concatenate([driven] * copies, axis=1)
@@ -224,7 +261,9 @@ class Block(Programmed):
         if tile.compensation == "none":
             return np.ones(n), np.zeros(n)
         draw = self.stream.of("calibration").uniform((tile.reads, self.codes.shape[0]))
-        reach = min(1.0, float(np.sqrt(3.0)) * tile.drive.rms) * self.input_top  # as large as inputs are
+        reach = (
+            min(1.0, float(np.sqrt(3.0)) * tile.drive.rms) * self.input_top
+        )  # as large as inputs are
         low = 0.0 if self.one_sided else -reach
         x = np.rint(low + (reach - low) * draw).astype(np.int64)
         ideal = x.astype(np.float64) @ self.codes.astype(np.float64)
@@ -258,7 +297,9 @@ class Block(Programmed):
         return float(np.cumsum(share * self.row_conductance)[-1]) * drive.voltage * drive.pulse
 
 
-def _deviates(stream: Stream, vectors: int, columns: int, first: int, pick: _Pick | None) -> Singles:
+def _deviates(
+    stream: Stream, vectors: int, columns: int, first: int, pick: _Pick | None
+) -> Singles:
     """(vectors, columns) of vectors first .., or of those picked; every retry has its own."""
     if pick is None:
         return quick_normal(stream, (vectors, columns), first * columns)

@@ -86,8 +86,11 @@ def record_of(writing: Writing, device: str) -> Pulses | None:
     if not name:
         return None
     record = pulses_named(name)
-    return replace(record, margin=writing.margin or record.margin,
-                   iterations=writing.limit or record.iterations)  # fmt: skip
+    return replace(
+        record,
+        margin=writing.margin or record.margin,
+        iterations=writing.limit or record.iterations,
+    )
 
 
 def programming(writing: Writing, device: str, scheme: Scheme, use: Use) -> Programming:
@@ -104,18 +107,24 @@ def programming(writing: Writing, device: str, scheme: Scheme, use: Use) -> Prog
     spent = counts.pulses * record.pulse_s + (counts.resets - 1.0) * record.reset_s
     slowest = float(np.cumsum(1.0 - counts.done**writing.parallel)[-1]) + 1.0
     return Programming(
-        counts.pulses + counts.resets, counts.reads,
+        counts.pulses + counts.resets,
+        counts.reads,
         counts.pulses * record.pulse_j + counts.resets * record.reset_j,
-        record.reset_s + (slowest - 1.0) * (spent / turns if turns else 0.0) + slowest * record.read_s,
-        counts.failed, record.name,
-    )  # fmt: skip
+        record.reset_s
+        + (slowest - 1.0) * (spent / turns if turns else 0.0)
+        + slowest * record.read_s,
+        counts.failed,
+        record.name,
+    )
 
 
 def _stated(writing: Writing, worn: float) -> Programming:
     """The chip file's own figures; cells that have failed take all pulses."""
     usual = writing.iterations
     pulses = usual + worn * (max(writing.limit or most_pulses(), usual) - usual)
-    return Programming(pulses, pulses, pulses * writing.energy, pulses * writing.pulse, float("nan"), "")
+    return Programming(
+        pulses, pulses, pulses * writing.energy, pulses * writing.pulse, float("nan"), ""
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +139,12 @@ class _Counts:
 
     def mixed(self, other: _Counts, share: float) -> _Counts:
         """These cells with so large a share of others among them."""
-        return _Counts(*(getattr(self, f.name) * (1.0 - share) + getattr(other, f.name) * share
-                         for f in fields(self)))  # fmt: skip
+        return _Counts(
+            *(
+                getattr(self, f.name) * (1.0 - share) + getattr(other, f.name) * share
+                for f in fields(self)
+            )
+        )
 
 
 @lru_cache(maxsize=256)
@@ -143,7 +156,14 @@ def _counts(device: str, scheme: Scheme, record: Pulses, wear: Wear | None) -> _
     if levels is None:
         levels = np.linspace(cell.g_min, cell.g_max, TARGETS)
     goals = np.repeat(levels[:, None], max(1, CELLS // len(levels)), axis=1)
-    made = program_and_verify(record, cell, goals, Stream(0, ("writing",)), wear=wear, cycles=np.inf)
+    made = program_and_verify(
+        record, cell, goals, Stream(0, ("writing",)), wear=wear, cycles=np.inf
+    )
     reads = np.bincount(made.reads.ravel() - 1, minlength=record.iterations + 1)
-    return _Counts(float(made.pulses.mean()), float(made.resets.mean()), float(made.reads.mean()),
-                   float(made.failed.mean()), np.cumsum(reads) / made.reads.size)  # fmt: skip
+    return _Counts(
+        float(made.pulses.mean()),
+        float(made.resets.mean()),
+        float(made.reads.mean()),
+        float(made.failed.mean()),
+        np.cumsum(reads) / made.reads.size,
+    )

@@ -97,8 +97,10 @@ class Chip:
         """In one line: what it is made of."""
         units = ", ".join(f"{name} ({unit.kind})" for name, unit in list(self.units.items())[:4])
         more = f" and {len(self.units) - 4} more" if len(self.units) > 4 else ""
-        return (f"<Chip {self.name!r:.80}: {units:.160}{more}; {len(self.memories)} memories; "
-                f"{self.technology.node * 1e9:g} nm, {self.technology.voltage:g} V>")
+        return (
+            f"<Chip {self.name!r:.80}: {units:.160}{more}; {len(self.memories)} memories; "
+            f"{self.technology.node * 1e9:g} nm, {self.technology.voltage:g} V>"
+        )
 
     @property
     def mac_array(self) -> MacArray | None:
@@ -117,7 +119,9 @@ class Chip:
     def crossbar(self) -> Crossbar | None:
         """The crossbars, if the chip has some; with their clock."""
         if "crossbar" not in self._memo:
-            name = next((name for name, unit in self.units.items() if isinstance(unit, Crossbar)), None)
+            name = next(
+                (name for name, unit in self.units.items() if isinstance(unit, Crossbar)), None
+            )
             self._memo["crossbar"] = None if name is None else self.unit_of_kind(name)
         found = self._memo["crossbar"]
         assert found is None or isinstance(found, Crossbar)
@@ -173,8 +177,11 @@ class Chip:
     def canonical(self) -> dict[str, Any]:
         """The chip as plain values in one fixed form, without name, description, source, notes."""
         left_out = ("name", "description", "source", "notes", "_memo")
-        return {item.name: _plain(getattr(self, item.name)) for item in dataclasses.fields(self)
-                if item.name not in left_out}  # fmt: skip
+        return {
+            item.name: _plain(getattr(self, item.name))
+            for item in dataclasses.fields(self)
+            if item.name not in left_out
+        }
 
     @property
     def digest(self) -> str:
@@ -191,8 +198,10 @@ class Chip:
             self._memo["timing_form"] = (
                 tuple(unit.timed() for _, unit in sorted(self.units.items())),
                 tuple(memory.timed() for _, memory in sorted(self.memories.items())),
-                tuple(sorted(self.clocks.items())), self.precision, self.weights,
-            )  # fmt: skip
+                tuple(sorted(self.clocks.items())),
+                self.precision,
+                self.weights,
+            )
         found: tuple[Any, ...] = self._memo["timing_form"]
         return found
 

@@ -55,20 +55,16 @@ class Machine:
 
     def read_port(self, memory: str) -> int:
         """Port row that reads of this memory instance go through, -1 when it has none."""
-        return self.port_index.get(
-            f"{memory}.read", self.port_index.get(f"{memory}.port", -1)
-        )
+        return self.port_index.get(f"{memory}.read", self.port_index.get(f"{memory}.port", -1))
 
     def write_port(self, memory: str) -> int:
         """Port row that writes of this memory instance go through, -1 when it has none."""
-        return self.port_index.get(
-            f"{memory}.write", self.port_index.get(f"{memory}.port", -1)
-        )
+        return self.port_index.get(f"{memory}.write", self.port_index.get(f"{memory}.port", -1))
 
 
 @lru_cache(maxsize=256)
 def instance_names(name: str, count: int) -> tuple[str, ...]:
-    """"array" for one, "array.0", "array.1", ... for several."""
+    """ "array" for one, "array.0", "array.1", ... for several."""
     return (name,) if count == 1 else tuple(f"{name}.{i}" for i in range(count))
 
 
@@ -91,13 +87,17 @@ def build_machine(chip: Chip) -> Machine:
     def add_unit(name: str, kind: str, clock: str, opcodes: tuple[Opcode, ...]) -> None:
         add_units((name,), kind, clock, opcodes)
 
-    def add_units(names: tuple[str, ...], kind: str, clock: str, opcodes: tuple[Opcode, ...]) -> None:
+    def add_units(
+        names: tuple[str, ...], kind: str, clock: str, opcodes: tuple[Opcode, ...]
+    ) -> None:
         if kind not in kinds:
             kinds.append(kind)
         codes, number = tuple(int(code) for code in opcodes), kinds.index(kind)
         period = ticks // chip.clocks[clock]
-        units.extend(UnitRow(name, number, period, codes, priority=priority)
-                     for priority, name in enumerate(names, len(units)))  # fmt: skip
+        units.extend(
+            UnitRow(name, number, period, codes, priority=priority)
+            for priority, name in enumerate(names, len(units))
+        )
 
     for unit in chip.units.values():
         if isinstance(unit, MacArray):
@@ -124,10 +124,16 @@ def build_machine(chip: Chip) -> Machine:
             rate = spec.bandwidth * spec.efficiency
             beat = ceil(spec.burst / rate * ticks - 1e-6)
             if beat > LONGEST_BEAT:
-                raise InputError(Problem(
-                    "chip.beat", f"a burst of {spec.burst} B at {rate:g} B/s takes {spec.burst / rate:.3g} s, "
-                    f"more than {LONGEST_BEAT} ticks of {ticks:g} Hz", "raise the bandwidth or lower the burst",
-                    f"memories.{spec.name}.bandwidth", chip.source))  # fmt: skip
+                raise InputError(
+                    Problem(
+                        "chip.beat",
+                        f"a burst of {spec.burst} B at {rate:g} B/s takes {spec.burst / rate:.3g} s, "
+                        f"more than {LONGEST_BEAT} ticks of {ticks:g} Hz",
+                        "raise the bandwidth or lower the burst",
+                        f"memories.{spec.name}.bandwidth",
+                        chip.source,
+                    )
+                )
             ports.append(PortRow(f"{spec.name}.port", spec.burst, beat, spec.quantum, arbiter))
             memories.append(MemoryRow(spec.name, spec.size))
             continue

@@ -10,8 +10,13 @@ import click
 @click.command("check")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--gemm", is_flag=True, help="Topology .csv files have M, N, K lines.")
-@click.option("--dim", "dims", multiple=True, metavar="NAME=N",
-              help="Value of a symbolic dimension of an ONNX model, like batch=1.")  # fmt: skip
+@click.option(
+    "--dim",
+    "dims",
+    multiple=True,
+    metavar="NAME=N",
+    help="Value of a symbolic dimension of an ONNX model, like batch=1.",
+)
 def command(files: tuple[str, ...], gemm: bool, dims: tuple[str, ...]) -> None:
     """Say what each FILE (or shipped name) is, or everything that is wrong with it (exit status 2).
 
@@ -60,14 +65,18 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
         from accelsim.config.scalesim_cfg import load_cfg
 
         config = load_cfg(name)
-        return (f"SCALE-Sim chip {config.name}: {config.rows} x {config.columns}, "
-                f"{config.dataflow}, {len(config.ignored)} keys without meaning here")  # fmt: skip
+        return (
+            f"SCALE-Sim chip {config.name}: {config.rows} x {config.columns}, "
+            f"{config.dataflow}, {len(config.ignored)} keys without meaning here"
+        )
     if name.endswith(".csv"):
         from accelsim.config.scalesim_topology import load_topology
 
         layers = load_topology(name, gemm)
-        return (f"SCALE-Sim topology {layers.name}: {len(layers.operators)} layers, "
-                f"{layers.macs:,} multiply-accumulates")  # fmt: skip
+        return (
+            f"SCALE-Sim topology {layers.name}: {len(layers.operators)} layers, "
+            f"{layers.macs:,} multiply-accumulates"
+        )
     from accelsim.config.yaml_source import load_yaml
 
     root = load_yaml(name)
@@ -78,29 +87,40 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
         from accelsim.config.workload_file import load_workload
 
         work = load_workload(name)
-        return (f"workload {work.name}: {len(work.operators)} operators, {work.macs:,} "
-                f"multiply-accumulates, {work.parameters:,} parameters")  # fmt: skip
+        return (
+            f"workload {work.name}: {len(work.operators)} operators, {work.macs:,} "
+            f"multiply-accumulates, {work.parameters:,} parameters"
+        )
     if keys & {"bases", "vary", "workloads"}:
         from accelsim.sweep.validate import checked_sweep
 
         spec, checked = checked_sweep(name)
-        return (f"sweep {spec.name}: {checked.points:,} points of {checked.designs:,} chips, "
-                f"{checked.built:,} of them built without a problem")  # fmt: skip
+        return (
+            f"sweep {spec.name}: {checked.points:,} points of {checked.designs:,} chips, "
+            f"{checked.built:,} of them built without a problem"
+        )
     from accelsim.config.chip_file import read_chip
 
     chip = read_chip(root, name)
     found = []
     if (array := chip.mac_array) is not None:
         lanes = array.count * array.rows * array.columns * array.dot * array.simd
-        found += [f"{2 * lanes * rate.factor * chip.clocks[array.clock] / 1e12:,.4g} T "
-                  f"{rate.input} x {rate.weight}" for rate in array.rates]  # fmt: skip
+        found += [
+            f"{2 * lanes * rate.factor * chip.clocks[array.clock] / 1e12:,.4g} T "
+            f"{rate.input} x {rate.weight}"
+            for rate in array.rates
+        ]
     if (crossbar := chip.crossbar) is not None:
         points = crossbar.count * crossbar.rows * crossbar.outputs
-        found.append(f"{2 * points / crossbar.interval_seconds / 1e12:,.4g} T in {crossbar.count} crossbars "
-                     f"of {crossbar.device}")  # fmt: skip
+        found.append(
+            f"{2 * points / crossbar.interval_seconds / 1e12:,.4g} T in {crossbar.count} crossbars "
+            f"of {crossbar.device}"
+        )
     peaks = ", ".join(found)
-    return (f"chip {chip.name}: peaks in operations a second (a multiply-accumulate is two) {peaks}; "
-            f"digest {chip.digest[:12]}")  # fmt: skip
+    return (
+        f"chip {chip.name}: peaks in operations a second (a multiply-accumulate is two) {peaks}; "
+        f"digest {chip.digest[:12]}"
+    )
 
 
 def _recorded(name: str) -> str:
@@ -111,6 +131,8 @@ def _recorded(name: str) -> str:
     check_arrays(trace, trace.workload.operators)
     headers = trace.archive.headers.values()
     made = trace.recorded.chip.get("name")
-    return (f"trace of {trace.workload.name}{f' recorded on {made}' if made else ''}: "
-            f"{len(trace.workload.operators)} operators, {len(headers)} arrays, "
-            f"{sum(header.bytes for header in headers):,} bytes")  # fmt: skip
+    return (
+        f"trace of {trace.workload.name}{f' recorded on {made}' if made else ''}: "
+        f"{len(trace.workload.operators)} operators, {len(headers)} arrays, "
+        f"{sum(header.bytes for header in headers):,} bytes"
+    )

@@ -11,8 +11,13 @@ import click
 @click.argument("source", metavar="FILE")
 @click.argument("out", metavar="OUT.yaml")
 @click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
-@click.option("--dim", "dims", multiple=True, metavar="NAME=N",
-              help="Value of a dimension of an ONNX or ONNXim model, like batch=1.")  # fmt: skip
+@click.option(
+    "--dim",
+    "dims",
+    multiple=True,
+    metavar="NAME=N",
+    help="Value of a dimension of an ONNX or ONNXim model, like batch=1.",
+)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def command(source: str, out: str, gemm: bool, dims: tuple[str, ...], force: bool) -> None:
     """Convert another program's FILE into a chip file or a layer trace.
@@ -38,13 +43,21 @@ def command(source: str, out: str, gemm: bool, dims: tuple[str, ...], force: boo
         work = load_workload(source, None, gemm, dims_of(dims))
         assumed = [f"assumed: {text}" for text in work.notes.get("assumed", ())]
         dropped = ["values: a trace names no model"] if source.endswith(".onnx") else []
-        text, unused = workload_yaml(work, "\n".join([note, *assumed])), work.notes.get("unused", dropped)
+        text, unused = (
+            workload_yaml(work, "\n".join([note, *assumed])),
+            work.notes.get("unused", dropped),
+        )
         for line in assumed:
             click.echo(f"  {line}")
     else:
-        raise InputError(Problem("convert.kind", "is neither a .cfg nor a .csv file, nor another known one",
-                                 "give a SCALE-Sim, ONNX, ZigZag, ONNXim or M, N, K file",
-                                 file=source))  # fmt: skip
+        raise InputError(
+            Problem(
+                "convert.kind",
+                "is neither a .cfg nor a .csv file, nor another known one",
+                "give a SCALE-Sim, ONNX, ZigZag, ONNXim or M, N, K file",
+                file=source,
+            )
+        )
     write_new(Path(out), text, force)
     for line in unused:
         click.echo(f"  not used: {line}")

@@ -19,7 +19,9 @@ def command() -> None:
 @click.option("--read-time", default="250 ns", show_default=True, help="Length of one read.")
 @click.option("--picture", metavar="FILE.png", help="Also draw the fit.")
 @click.option("--force", is_flag=True, help="Replace files that are there.")
-def fit_command(measurements: str, out: str, read_time: str, picture: str | None, force: bool) -> None:
+def fit_command(
+    measurements: str, out: str, read_time: str, picture: str | None, force: bool
+) -> None:
     """Fit programming error, drift and read noise to MEASUREMENTS.csv.
 
     Columns g_target, g, t, cell (a number or name) and, where known, T: SI units, or the unit in the name
@@ -42,16 +44,38 @@ def fit_command(measurements: str, out: str, read_time: str, picture: str | None
     try:
         found = fit(data, seconds)
     except ValueError as error:
-        raise InputError(Problem("fit.data", str(error), "measure more cells", file=measurements)) from None
+        raise InputError(
+            Problem("fit.data", str(error), "measure more cells", file=measurements)
+        ) from None
     parts = (found.programming, found.drift_mean, found.drift_sd, found.read)
     plain_table(
-        ["target uS", "programming uS", "95 %", "drift", "95 %", "its spread", "95 %", "read Q", "95 %"],
-        [[f"{x * found.g_max * 1e6:.3g}", *(text for part in parts for text in (
-            f"{part[i].value:.4g}", f"{part[i].low:.3g}..{part[i].high:.3g}"))]
-         for i, x in enumerate(found.x)],
-    )  # fmt: skip
-    click.echo(f"{found.rows:,} rows, {found.held_out:,} held out: their residual is {found.residual:.3f} "
-               "of the deviation that the model gives them (1: as good as it says)")  # fmt: skip
+        [
+            "target uS",
+            "programming uS",
+            "95 %",
+            "drift",
+            "95 %",
+            "its spread",
+            "95 %",
+            "read Q",
+            "95 %",
+        ],
+        [
+            [
+                f"{x * found.g_max * 1e6:.3g}",
+                *(
+                    text
+                    for part in parts
+                    for text in (f"{part[i].value:.4g}", f"{part[i].low:.3g}..{part[i].high:.3g}")
+                ),
+            ]
+            for i, x in enumerate(found.x)
+        ],
+    )
+    click.echo(
+        f"{found.rows:,} rows, {found.held_out:,} held out: their residual is {found.residual:.3f} "
+        "of the deviation that the model gives them (1: as good as it says)"
+    )
     for note in found.notes:
         click.echo(f"note: {note}")
     record = found.record(Path(out).stem, seconds)

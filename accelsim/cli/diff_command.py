@@ -16,8 +16,13 @@ PARTS = ("by_count", "by_constant")
 @click.command("diff")
 @click.argument("run_a", metavar="RUN_A")
 @click.argument("run_b", metavar="RUN_B")
-@click.option("--terms", default=12, show_default=True, type=click.IntRange(1, 10_000),
-              help="Terms shown; the rest is added up in one line.")  # fmt: skip
+@click.option(
+    "--terms",
+    default=12,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    help="Terms shown; the rest is added up in one line.",
+)
 @click.option("--out", metavar="DIR", help="Write all terms as CSV and the waterfall as pictures.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) -> None:
@@ -43,7 +48,9 @@ def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) ->
     if out is not None:
         from accelsim.report.waterfall import draw_waterfall, waterfall_csv
 
-        files.write_folder(waterfall_csv(a, b), out, force, lambda folder: draw_waterfall(a, b, folder))
+        files.write_folder(
+            waterfall_csv(a, b), out, force, lambda folder: draw_waterfall(a, b, folder)
+        )
         click.echo(f"written to {out}")
 
 
@@ -52,7 +59,11 @@ def _keys(a: Result, b: Result) -> None:
     from accelsim.results.difference import changed_keys
 
     found = changed_keys(a.chip, b.chip)
-    click.echo("\nthe chips have equal keys" if not found else f"\nkeys of the chip that differ: {len(found)}")
+    click.echo(
+        "\nthe chips have equal keys"
+        if not found
+        else f"\nkeys of the chip that differ: {len(found)}"
+    )
     for key, before, after in found:
         click.echo(f"  {key}: {before} -> {after}")
 
@@ -62,14 +73,21 @@ def _cycles(a: Result, b: Result, terms: int) -> None:
     from accelsim.results.difference import cycle_terms
 
     clocks = [run.chip.clocks[run.chip.core.clock] for run in (a, b)]
-    click.echo(f"\ncycles {a.cycles:,} -> {b.cycles:,}: {b.cycles - a.cycles:+,}"
-               + (f" (at {clocks[0] / 1e6:g} and {clocks[1] / 1e6:g} MHz; time "
-                  f"{a.seconds * 1e3:.4g} -> {b.seconds * 1e3:.4g} ms)" if clocks[0] != clocks[1]
-                  else f" ({_percent(b.cycles, a.cycles)})"))  # fmt: skip
+    click.echo(
+        f"\ncycles {a.cycles:,} -> {b.cycles:,}: {b.cycles - a.cycles:+,}"
+        + (
+            f" (at {clocks[0] / 1e6:g} and {clocks[1] / 1e6:g} MHz; time "
+            f"{a.seconds * 1e3:.4g} -> {b.seconds * 1e3:.4g} ms)"
+            if clocks[0] != clocks[1]
+            else f" ({_percent(b.cycles, a.cycles)})"
+        )
+    )
     found = cycle_terms(a, b)
     rows = [[term.operator, term.cause, f"{term.change:+,}"] for term in found[:terms]]
     if len(found) > terms:
-        rows.append([f"{len(found) - terms} others", "", f"{sum(term.change for term in found[terms:]):+,}"])
+        rows.append(
+            [f"{len(found) - terms} others", "", f"{sum(term.change for term in found[terms:]):+,}"]
+        )
     rows.append(["sum", "", f"{sum(term.change for term in found):+,}"])
     plain_table(["operator", "the array", "change of cycles added"], rows, left=(0, 1))
 
@@ -82,8 +100,10 @@ def _joules(a: Result, b: Result, terms: int) -> None:
     totals = [1_000_000 * exact_joules(run) for run in (a, b)]
     decimals = max(4, decimals_of(float(max(totals))))
     before, after = (apportioned([total], decimals)[0] for total in totals)
-    click.echo(f"\nuJ {text_of(before, decimals)} -> {text_of(after, decimals)}: "
-               f"{text_of(after - before, decimals, True)} ({_percent(totals[1], totals[0])})")
+    click.echo(
+        f"\nuJ {text_of(before, decimals)} -> {text_of(after, decimals)}: "
+        f"{text_of(after - before, decimals, True)} ({_percent(totals[1], totals[0])})"
+    )
     found = joule_terms(a, b)
     names = [[term.operator, f"{term.unit} {term.action}"] for term in found[:terms]]
     cells = [x for term in found[:terms] for x in (term.by_count, term.by_constant)]
@@ -93,14 +113,21 @@ def _joules(a: Result, b: Result, terms: int) -> None:
     parts = apportioned([1_000_000 * x for x in cells], decimals, after - before)
     pairs = list(zip(parts[::2], parts[1::2], strict=True))
     pairs.append((sum(parts[::2], Fraction(0)), sum(parts[1::2], Fraction(0))))
-    rows = [[*name, *(text_of(x, decimals, True) for x in (counted + priced, counted, priced))]
-            for name, (counted, priced) in zip([*names, ["sum", ""]], pairs, strict=True)]
+    rows = [
+        [*name, *(text_of(x, decimals, True) for x in (counted + priced, counted, priced))]
+        for name, (counted, priced) in zip([*names, ["sum", ""]], pairs, strict=True)
+    ]
     plain_table(["operator", "action", "change uJ", "by count", "by constant"], rows, left=(0, 1))
     for item in moved_constants(a, b):
-        click.echo(f"  constant of {item.unit} {item.action}: {item.before * 1e12:.4g} -> "
-                   f"{item.after * 1e12:.4g} pJ ({item.source_before}"
-                   + (f" -> {item.source_after})" if item.source_before != item.source_after
-                      else ", scaled)"))  # fmt: skip
+        click.echo(
+            f"  constant of {item.unit} {item.action}: {item.before * 1e12:.4g} -> "
+            f"{item.after * 1e12:.4g} pJ ({item.source_before}"
+            + (
+                f" -> {item.source_after})"
+                if item.source_before != item.source_after
+                else ", scaled)"
+            )
+        )
 
 
 def _commands(a: Result, b: Result) -> None:

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 @click.command("explain")
 @click.argument("run", metavar="RUN")
 @click.option("--layer", metavar="NAME", help="Only this operator.")
-@click.option("--why", type=click.Choice(["cycles", "joules", "errors"]),
-              help="Only cycles, joules, or the error budget of crossbars.")  # fmt: skip
+@click.option(
+    "--why",
+    type=click.Choice(["cycles", "joules", "errors"]),
+    help="Only cycles, joules, or the error budget of crossbars.",
+)
 @memory_option
 def command(run: str, layer: str | None, why: str | None) -> None:
     """Say where every cycle and every joule of RUN went, and what would change it most.
@@ -33,9 +36,13 @@ def command(run: str, layer: str | None, why: str | None) -> None:
     names = [op.name for op in result.workload.operators]
     if layer is not None and layer not in names:
         raise InputError(
-            Problem("explain.layer", f"the run has no operator {layer!r}",
-                    "write one of: " + ", ".join(names), file="--layer")
-        )  # fmt: skip
+            Problem(
+                "explain.layer",
+                f"the run has no operator {layer!r}",
+                "write one of: " + ", ".join(names),
+                file="--layer",
+            )
+        )
     chip = result.chip
     click.echo(
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at "
@@ -76,9 +83,17 @@ def _cycles(result: Result, number: int | None) -> None:
     for unit, names in unit_groups(result.planned.program).items():
         members = set(names)
         mine = [share for share in shares if share.unit in members]
-        sums = [float(sum(s.ticks for s in mine if s.cause == cause and
-                          (number is None or s.operator == number or cause == "idle")))
-                for cause in CAUSES]  # fmt: skip
+        sums = [
+            float(
+                sum(
+                    s.ticks
+                    for s in mine
+                    if s.cause == cause
+                    and (number is None or s.operator == number or cause == "idle")
+                )
+            )
+            for cause in CAUSES
+        ]
         if others:
             sums.append(float(sum(s.ticks for s in mine) - sum(sums)))
         parts = percentages(sums)
@@ -93,8 +108,11 @@ def _cycles(result: Result, number: int | None) -> None:
 
 def _waits(result: Result, shares: list[TimeShare]) -> None:
     """What the arrays wait for: the units whose commands were last to be ready."""
-    arrays = {row.name for row in result.planned.program.units
-              if result.planned.program.unit_kinds[row.kind] == result.chip.core.name}  # fmt: skip
+    arrays = {
+        row.name
+        for row in result.planned.program.units
+        if result.planned.program.unit_kinds[row.kind] == result.chip.core.name
+    }
     sums: dict[tuple[str, str], int] = {}
     for share in shares:
         if share.unit in arrays and share.waits_for:
@@ -115,12 +133,21 @@ def _operators(result: Result) -> None:
     rest = result.cycles - sum(row.cycles for row in rows)
     cycles = [*(row.cycles for row in rows), rest]
     computing = [int(x) for x in apportioned([*(row.computing_cycles for row in rows), 0])]
-    lines = [[name, f"{whole:,}", f"{busy:,}", f"{whole - busy:,}", f"{part:.1f}"]
-             for name, whole, busy, part in zip([*(row.name for row in rows), "(whole run)"], cycles, computing,
-                                                percentages(cycles), strict=True)]
+    lines = [
+        [name, f"{whole:,}", f"{busy:,}", f"{whole - busy:,}", f"{part:.1f}"]
+        for name, whole, busy, part in zip(
+            [*(row.name for row in rows), "(whole run)"],
+            cycles,
+            computing,
+            percentages(cycles),
+            strict=True,
+        )
+    ]
     total = sum(computing)
     lines = lines if rest else lines[:-1]
-    lines.append(["total", f"{result.cycles:,}", f"{total:,}", f"{result.cycles - total:,}", "100.0"])
+    lines.append(
+        ["total", f"{result.cycles:,}", f"{total:,}", f"{result.cycles - total:,}", "100.0"]
+    )
     click.echo("\ncycles that each operator adds, and in how many of them an array computes")
     plain_table(["operator", "cycles", "computing", "waiting", "%"], lines)
 
@@ -143,17 +170,30 @@ def _joules(result: Result, number: int | None) -> None:
 
     shares = [share for share in joule_shares(result, number) if share.joules or share.count]
     parts = percentages([share.joules for share in shares])
-    *joules, total = column([1e6 * share.joules for share in shares],
-                            decimals_of(1e6 * sum(share.joules for share in shares)))
+    *joules, total = column(
+        [1e6 * share.joules for share in shares],
+        decimals_of(1e6 * sum(share.joules for share in shares)),
+    )
     click.echo(f"\nwhere the joules went: {total} uJ")
     rows = [
-        [f"{share.unit} {share.action}", f"{share.count:,.4g}", f"{share.price * 1e12:,.4g}", micro,
-         f"{part:.1f}", f"{100 * share.band:.0f}", share.boundary, share.formula]
+        [
+            f"{share.unit} {share.action}",
+            f"{share.count:,.4g}",
+            f"{share.price * 1e12:,.4g}",
+            micro,
+            f"{part:.1f}",
+            f"{100 * share.band:.0f}",
+            share.boundary,
+            share.formula,
+        ]
         for share, micro, part in zip(shares, joules, parts, strict=True)
     ]
     rows.append(["total", "", "", total, f"{sum(parts):.1f}", "", "", ""])
-    plain_table(["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"], rows,
-                left=(0, 6, 7))  # fmt: skip
+    plain_table(
+        ["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"],
+        rows,
+        left=(0, 6, 7),
+    )
     free = [f"{share.unit} {share.action}" for share in shares if not share.price]
     if free:
         click.echo("  not charged: " + ", ".join(free))
@@ -178,16 +218,17 @@ def _nests(result: Result, number: int | None) -> None:
         _crossbars(result, op, mapping)
         return
     click.echo(f"\nloop nest of {op.name}")
-    for line in loop_nest(chip, geometry_of(op), mapping, formats,
-                          chip.weights == "cold"):  # fmt: skip
+    for line in loop_nest(chip, geometry_of(op), mapping, formats, chip.weights == "cold"):
         click.echo(f"  {line}")
     row = result.operators[number]
     peak = chip.core.count * chip.array.rows * chip.array.columns
     rate = chip.array.rate(formats[0], formats[1])
     least = op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
-    click.echo(f"  at its peak the array needs {least:,.0f} cycles; its passes kept it "
-               f"{row.busy_cycles / chip.core.count:,.0f} busy and "
-               f"{sum(row.stalled_cycles.values()) / chip.core.count:,.0f} waiting")  # fmt: skip
+    click.echo(
+        f"  at its peak the array needs {least:,.0f} cycles; its passes kept it "
+        f"{row.busy_cycles / chip.core.count:,.0f} busy and "
+        f"{sum(row.stalled_cycles.values()) / chip.core.count:,.0f} waiting"
+    )
 
 
 def _errors(result: Result) -> None:
@@ -198,12 +239,18 @@ def _errors(result: Result) -> None:
     unit = result.chip.crossbar
     if unit is None:
         return
-    click.echo(f"\nwhat disturbs a product of {unit.rows} rows, {unit.age:g} s after programming, random codes")
+    click.echo(
+        f"\nwhat disturbs a product of {unit.rows} rows, {unit.age:g} s after programming, random codes"
+    )
     rows = error_budget(unit.tile())
     total = rows[-1][1]
-    plain_table(["source alone", "relative error %", "part of the variance %"],
-                [[name, f"{100 * error:.3g}", f"{100 * (error / total) ** 2:.1f}" if total else "-"]
-                 for name, error in rows])  # fmt: skip
+    plain_table(
+        ["source alone", "relative error %", "part of the variance %"],
+        [
+            [name, f"{100 * error:.3g}", f"{100 * (error / total) ** 2:.1f}" if total else "-"]
+            for name, error in rows
+        ],
+    )
 
 
 def _crossbars(result: Result, op: MacOperator, mapping: CrossbarMapping) -> None:
@@ -217,14 +264,20 @@ def _crossbars(result: Result, op: MacOperator, mapping: CrossbarMapping) -> Non
     size = crossbars_of(unit, geometry)
     full = geometry.groups * geometry.k * geometry.n / (size * unit.rows * unit.outputs)
     last = mapping.first + mapping.replicas * size - 1
-    click.echo(f"\nplace of {op.name}: crossbars {mapping.first} to {last}, {rows} row x {columns} column "
-               f"blocks, {100 * full:.1f} % of the cross-points used")  # fmt: skip
-    click.echo(f"  {mapping.replicas} copies take runs of {mapping.m} vectors in turn; a vector every "
-               f"{unit.interval_seconds * 1e9:g} ns, its result "
-               f"after {unit.latency_seconds * 1e9:g} ns")  # fmt: skip
+    click.echo(
+        f"\nplace of {op.name}: crossbars {mapping.first} to {last}, {rows} row x {columns} column "
+        f"blocks, {100 * full:.1f} % of the cross-points used"
+    )
+    click.echo(
+        f"  {mapping.replicas} copies take runs of {mapping.m} vectors in turn; a vector every "
+        f"{unit.interval_seconds * 1e9:g} ns, its result "
+        f"after {unit.latency_seconds * 1e9:g} ns"
+    )
     if mapping.pack > 1:
-        click.echo(f"  {mapping.pack} groups of {geometry.k} x {geometry.n} weights share a crossbar's "
-                   "diagonal and are read together")  # fmt: skip
+        click.echo(
+            f"  {mapping.pack} groups of {geometry.k} x {geometry.n} weights share a crossbar's "
+            "diagonal and are read together"
+        )
     if mapping.reprogrammed:
         click.echo("  its weights are written in every run")
 
@@ -233,12 +286,23 @@ def _advice(result: Result, aim: str) -> None:
     from accelsim.explore.what_if import advice
     from accelsim.mapping import Mapping
 
-    best = advice(result.chip, result.workload, {
-        name: mapping for name, mapping in result.plan.mappings.items() if isinstance(mapping, Mapping)}, aim)
-    click.echo(f"\nwhat lowers {'time' if aim == 'cycles' else 'energy'} most, each change simulated "
-               "alone")  # fmt: skip
+    best = advice(
+        result.chip,
+        result.workload,
+        {
+            name: mapping
+            for name, mapping in result.plan.mappings.items()
+            if isinstance(mapping, Mapping)
+        },
+        aim,
+    )
+    click.echo(
+        f"\nwhat lowers {'time' if aim == 'cycles' else 'energy'} most, each change simulated alone"
+    )
     if not best:
         click.echo("  no single change gains anything")
     for number, change in enumerate(best, 1):
-        click.echo(f"  {number}. {change.text}: time {change.seconds / result.seconds - 1:+.1%}, "
-                   f"energy {change.joules / result.joules - 1:+.1%}")  # fmt: skip
+        click.echo(
+            f"  {number}. {change.text}: time {change.seconds / result.seconds - 1:+.1%}, "
+            f"energy {change.joules / result.joules - 1:+.1%}"
+        )

@@ -22,8 +22,9 @@ TEMPLATES = {
 
 @click.command("init")
 @click.argument("name")
-@click.option("--template", required=True, type=click.Choice(list(TEMPLATES)),
-              help="What to start from.")  # fmt: skip
+@click.option(
+    "--template", required=True, type=click.Choice(list(TEMPLATES)), help="What to start from."
+)
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def command(name: str, template: str, force: bool) -> None:
     """Write NAME.yaml, a commented chip, workload or sweep file that runs, to be changed.
@@ -38,8 +39,14 @@ def command(name: str, template: str, force: bool) -> None:
 
     path = Path(name if name.endswith(".yaml") else f"{name}.yaml")
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", path.stem) or path.name == ".yaml":
-        raise InputError(Problem("init.name", f"{path.stem!r} is not a plain name",
-                                 "use letters, digits, _ . and -", file="NAME"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "init.name",
+                f"{path.stem!r} is not a plain name",
+                "use letters, digits, _ . and -",
+                file="NAME",
+            )
+        )
     kind, source = TEMPLATES[template]
     text = shipped.find(kind, source).read_text(encoding="utf-8")
     text = re.sub(rf"(?m)^name: {source}$", f"name: {_written(path.stem)}", text)

@@ -8,8 +8,10 @@ import click
 def _formats() -> list[str]:
     from accelsim.formats import FORMATS
 
-    return [f"{f.name}: {f.kind}, {f.bits} bits, {f.lowest:.6g}..{f.largest:.6g}, smallest {f.smallest:.4g}"
-            for f in FORMATS.values()]  # fmt: skip
+    return [
+        f"{f.name}: {f.kind}, {f.bits} bits, {f.lowest:.6g}..{f.largest:.6g}, smallest {f.smallest:.4g}"
+        for f in FORMATS.values()
+    ]
 
 
 def _shipped(kind: str) -> list[str]:
@@ -42,7 +44,9 @@ def _devices() -> list[str]:
     found = []
     for name in device_names():
         device = device_named(name)
-        found.append(f"{name}: {device.kind}, {device.g_min * 1e6:.3g}..{device.g_max * 1e6:.4g} uS")
+        found.append(
+            f"{name}: {device.kind}, {device.g_min * 1e6:.3g}..{device.g_max * 1e6:.4g} uS"
+        )
     return found
 
 

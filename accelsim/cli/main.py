@@ -60,8 +60,14 @@ def _version(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--version", is_flag=True, callback=_version, expose_value=False, is_eager=True,
-              help="Show the version.")  # fmt: skip
+@click.option(
+    "--version",
+    is_flag=True,
+    callback=_version,
+    expose_value=False,
+    is_eager=True,
+    help="Show the version.",
+)
 def cli() -> None:
     """Cycles, joules and bit-exact outputs of low-precision accelerators, from one plan."""
 
@@ -131,16 +137,21 @@ def _bug(error: Exception) -> None:
         raise error
     text = visible(f"{type(error).__name__}: {error}")
     said = text if len(text) <= LONGEST_PLACE else text[: LONGEST_PLACE - 3] + "..."
-    whole = [f"accelsim {__version__}, Python {platform.python_version()}, {platform.platform()}\n",
-             f"arguments: {sys.argv[1:]!r}\n\n", *traceback.format_exception(error)]  # fmt: skip
+    whole = [
+        f"accelsim {__version__}, Python {platform.python_version()}, {platform.platform()}\n",
+        f"arguments: {sys.argv[1:]!r}\n\n",
+        *traceback.format_exception(error),
+    ]
     try:
         number, path = tempfile.mkstemp(prefix="accelsim-bug-", suffix=".txt")
         with os.fdopen(number, "w", encoding="utf-8", errors="backslashreplace") as file:
             file.writelines(whole)
     except OSError:
         path = "no file (there is no place for one; ACCELSIM_TRACEBACK=1 shows it)"
-    click.echo(f"accelsim: this is a bug of accelsim, not of the input: {said}; please report it with {path}",
-               err=True)  # fmt: skip
+    click.echo(
+        f"accelsim: this is a bug of accelsim, not of the input: {said}; please report it with {path}",
+        err=True,
+    )
     sys.exit(BUG)
 
 
@@ -160,10 +171,14 @@ def _refused(error: OSError) -> None:
     if len(place) > LONGEST_PLACE:
         place = place[: LONGEST_PLACE - 3] + "..."
     fix = "make room or give another place" if error.filename is None else "give another path"
-    problem = Problem("system.refused", f"cannot be used: {error.strerror or error}", fix, file=place)
+    problem = Problem(
+        "system.refused", f"cannot be used: {error.strerror or error}", fix, file=place
+    )
     click.echo(str(problem), err=True)
     if error.filename is None:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # what Python still holds of the output goes nowhere
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), 1
+        )  # what Python still holds of the output goes nowhere
     sys.exit(2)
 
 

@@ -17,12 +17,20 @@ def _allow(ctx: click.Context, param: click.Parameter, value: str | None) -> Non
     try:
         size = int(quantity(value, "B"))
     except QuantityError as error:
-        raise InputError(Problem("memory.size", error.args[0], error.args[1], file="--memory")) from None
+        raise InputError(
+            Problem("memory.size", error.args[0], error.args[1], file="--memory")
+        ) from None
     if size <= 0:
-        raise InputError(Problem("memory.size", "must be above 0", "write it like 4 GiB", file="--memory"))
+        raise InputError(
+            Problem("memory.size", "must be above 0", "write it like 4 GiB", file="--memory")
+        )
     os.environ[VARIABLE] = str(size)  # read by resources.allowed_bytes(), in workers too
 
 
 memory_option = click.option(
-    "--memory", metavar="SIZE", callback=_allow, expose_value=False,
-    help="Memory that may be used, like 4 GiB; default: 80 % of what is free.")  # fmt: skip
+    "--memory",
+    metavar="SIZE",
+    callback=_allow,
+    expose_value=False,
+    help="Memory that may be used, like 4 GiB; default: 80 % of what is free.",
+)

@@ -11,15 +11,21 @@ from accelsim.errors import InputError, Problem
 def refuse_old(path: Path, force: bool) -> None:
     """InputError when the file is there (and not forced)."""
     if path.exists() and not force:
-        raise InputError(Problem("out.occupied", "is there already", "give another name, or --force",
-                                 file=str(path)))  # fmt: skip
+        raise InputError(
+            Problem(
+                "out.occupied", "is there already", "give another name, or --force", file=str(path)
+            )
+        )
 
 
 def refuse_source(path: Path, source: Path) -> None:
     """InputError when the new file would take the place of the one that it is made of."""
     if path.exists() and source.exists() and path.samefile(source):
-        raise InputError(Problem("out.source", "is the file that is read here", "give another name",
-                                 file=str(path)))  # fmt: skip
+        raise InputError(
+            Problem(
+                "out.source", "is the file that is read here", "give another name", file=str(path)
+            )
+        )
 
 
 def write_new(path: Path, content: str | bytes, force: bool) -> None:
@@ -31,6 +37,10 @@ def write_new(path: Path, content: str | bytes, force: bool) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise InputError(
-            Problem("out.unwritable", f"cannot be written: {error.strerror or error}",
-                    "give another name", file=str(path))
-        ) from None  # fmt: skip
+            Problem(
+                "out.unwritable",
+                f"cannot be written: {error.strerror or error}",
+                "give another name",
+                file=str(path),
+            )
+        ) from None

@@ -9,24 +9,49 @@ from typing import Any
 import click
 
 OPTIONS = (
-    click.option("--calibrate", metavar="METHOD",
-                 help="Ranges of activations from values: max, percentile, mse or pact."),
-    click.option("--weight-clip", metavar="METHOD",
-                 help="Clips of weights: max or mse a channel, sawb a tensor."),
-    click.option("--percentile", type=float, metavar="P", help="Of --calibrate percentile, default 99.99."),
-    click.option("--samples", metavar="FILE",
-                 help="Inputs to calibrate on, in whole batches; default: those of --input."),
-    click.option("--bits", multiple=True, metavar="OPERATOR=N",
-                 help="Precision by name or pattern, like conv1=8, 'layer3.*=4' or fc=w4a8."),
-    click.option("--edges", type=click.IntRange(2, 16), metavar="N",
-                 help="Bits of the first and the last layer with weights."),
-    click.option("--reference-check", default="first", show_default=True,
-                 type=click.Choice(["first", "all", "off"]),
-                 help="Samples on which an ONNX model's float reference is held against onnxruntime: the "
-                      "first 8, all, or none."),
-    click.option("--image-mean", metavar="R,G,B", help="Subtracted from a picture's channels of 0 to 1."),
+    click.option(
+        "--calibrate",
+        metavar="METHOD",
+        help="Ranges of activations from values: max, percentile, mse or pact.",
+    ),
+    click.option(
+        "--weight-clip",
+        metavar="METHOD",
+        help="Clips of weights: max or mse a channel, sawb a tensor.",
+    ),
+    click.option(
+        "--percentile", type=float, metavar="P", help="Of --calibrate percentile, default 99.99."
+    ),
+    click.option(
+        "--samples",
+        metavar="FILE",
+        help="Inputs to calibrate on, in whole batches; default: those of --input.",
+    ),
+    click.option(
+        "--bits",
+        multiple=True,
+        metavar="OPERATOR=N",
+        help="Precision by name or pattern, like conv1=8, 'layer3.*=4' or fc=w4a8.",
+    ),
+    click.option(
+        "--edges",
+        type=click.IntRange(2, 16),
+        metavar="N",
+        help="Bits of the first and the last layer with weights.",
+    ),
+    click.option(
+        "--reference-check",
+        default="first",
+        show_default=True,
+        type=click.Choice(["first", "all", "off"]),
+        help="Samples on which an ONNX model's float reference is held against onnxruntime: the "
+        "first 8, all, or none.",
+    ),
+    click.option(
+        "--image-mean", metavar="R,G,B", help="Subtracted from a picture's channels of 0 to 1."
+    ),
     click.option("--image-std", metavar="R,G,B", help="A picture's channels are divided by it."),
-)  # fmt: skip
+)
 
 
 def quantisation_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -39,9 +64,19 @@ def quantisation_options(function: Callable[..., None]) -> Callable[..., None]:
 class Quantisation:
     """What was asked for; inputs, labels and samples are read once. InputError for anything wrong."""
 
-    def __init__(self, input_file: str | None, calibrate: str | None, weight_clip: str | None,
-                 percentile: float | None, samples: str | None, bits: tuple[str, ...], edges: int | None,
-                 reference_check: str, image_mean: str | None, image_std: str | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        input_file: str | None,
+        calibrate: str | None,
+        weight_clip: str | None,
+        percentile: float | None,
+        samples: str | None,
+        bits: tuple[str, ...],
+        edges: int | None,
+        reference_check: str,
+        image_mean: str | None,
+        image_std: str | None,
+    ) -> None:
         from accelsim.config.image_file import channel_numbers, is_image
         from accelsim.config.inputs_file import load_arrays
         from accelsim.numerics.ranges import Calibration
@@ -54,13 +89,20 @@ class Quantisation:
         if calibrate or weight_clip or samples or percentile is not None:
             _needs(input_file, "--calibrate")
             if percentile is not None and calibrate != "percentile":
-                _refuse("calibrate.percentile", "is the percentile of --calibrate percentile", "add that",
-                        "--percentile")  # fmt: skip
-            self.calibration = Calibration(calibrate or "max", weight_clip or "",
-                                           99.99 if percentile is None else percentile)  # fmt: skip
+                _refuse(
+                    "calibrate.percentile",
+                    "is the percentile of --calibrate percentile",
+                    "add that",
+                    "--percentile",
+                )
+            self.calibration = Calibration(
+                calibrate or "max", weight_clip or "", 99.99 if percentile is None else percentile
+            )
         self.picture = Path(input_file) if input_file is not None and is_image(input_file) else None
         if (image_mean or image_std) and self.picture is None:
-            _refuse("image.numbers", "normalise pictures", "give a picture as --input", "--image-mean")
+            _refuse(
+                "image.numbers", "normalise pictures", "give a picture as --input", "--image-mean"
+            )
         self.arrays = {} if self.picture is not None else load_arrays(input_file)
         self.sampled = load_arrays(samples)
 
@@ -85,8 +127,12 @@ class Quantisation:
         if self.picture is not None:
             names = [name for name, spec in workload.tensors.items() if spec.role == "input"]
             if len(names) != 1:
-                _refuse("image.inputs", f"is one picture for {len(names)} inputs", "give an .npz file",
-                        "--input")  # fmt: skip
+                _refuse(
+                    "image.inputs",
+                    f"is one picture for {len(names)} inputs",
+                    "give an .npz file",
+                    "--input",
+                )
             shape = workload.tensors[names[0]].shape
             return {names[0]: load_image(self.picture, shape, self.mean, self.deviation)}, None
         return inputs_of(self.arrays, workload) if self.arrays else (None, None)

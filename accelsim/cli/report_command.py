@@ -11,17 +11,36 @@ CONTEXT = "context.json"  # of a store; runs have none
 
 @click.command("report")
 @click.argument("folders", nargs=-1, metavar="STORE|RUN...")
-@click.option("--out", metavar="DIR", help="Write the page and its pictures here; of a STORE by default "
-              "STORE_report.")  # fmt: skip
-@click.option("--plot", "plots", multiple=True, metavar="NAME[:OPTION,...]",
-              help="Of a STORE only this picture; may be given again. --plot list shows them.")  # fmt: skip
-@click.option("--format", "formats", metavar="F,...", help="Of html, png, pdf, svg; default html,png, of a RUN "
-              "with svg.")  # fmt: skip
+@click.option(
+    "--out",
+    metavar="DIR",
+    help="Write the page and its pictures here; of a STORE by default STORE_report.",
+)
+@click.option(
+    "--plot",
+    "plots",
+    multiple=True,
+    metavar="NAME[:OPTION,...]",
+    help="Of a STORE only this picture; may be given again. --plot list shows them.",
+)
+@click.option(
+    "--format",
+    "formats",
+    metavar="F,...",
+    help="Of html, png, pdf, svg; default html,png, of a RUN with svg.",
+)
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
-@click.option("--trace", is_flag=True,
-              help="Add trace.json of the first RUN, which ui.perfetto.dev opens.")  # fmt: skip
-def command(folders: tuple[str, ...], out: str | None, plots: tuple[str, ...], formats: str | None, force: bool,
-            trace: bool) -> None:  # fmt: skip
+@click.option(
+    "--trace", is_flag=True, help="Add trace.json of the first RUN, which ui.perfetto.dev opens."
+)
+def command(
+    folders: tuple[str, ...],
+    out: str | None,
+    plots: tuple[str, ...],
+    formats: str | None,
+    force: bool,
+    trace: bool,
+) -> None:
     """One self-contained page about a sweep's STORE, or about each RUN.
 
     STORE is the folder of `accelsim sweep --store`: Pareto front, digital against PCM, energy, accuracy over
@@ -37,15 +56,27 @@ def command(folders: tuple[str, ...], out: str | None, plots: tuple[str, ...], f
         raise click.UsageError("Missing argument 'STORE|RUN...'.")
     elif not stores:
         if plots:
-            raise InputError(Problem("report.plot", "chooses pictures of a STORE; a RUN gets all of its own",
-                                     "leave it out", file="--plot"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "report.plot",
+                    "chooses pictures of a STORE; a RUN gets all of its own",
+                    "leave it out",
+                    file="--plot",
+                )
+            )
         if out is None:
             raise click.UsageError("Missing option '--out' for RUN.")
         _runs(folders, out, formats, force, trace)
     elif len(folders) > 1 or trace:
         what = "--trace is of a RUN" if trace else "a STORE stands alone"
-        raise InputError(Problem("report.mixed", f"is the store of a sweep; {what}",
-                                 "report each on its own", file=stores[0]))  # fmt: skip
+        raise InputError(
+            Problem(
+                "report.mixed",
+                f"is the store of a sweep; {what}",
+                "report each on its own",
+                file=stores[0],
+            )
+        )
     else:
         _store(stores[0], out or f"{stores[0].rstrip('/')}_report", plots, formats, force)
 

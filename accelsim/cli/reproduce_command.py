@@ -10,7 +10,9 @@ import click
 
 @click.command("reproduce")
 @click.argument("claim", metavar="CLAIM")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0, 1 << 31), help="Of all noise.")
+@click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0, 1 << 31), help="Of all noise."
+)
 @click.option("--out", metavar="DIR", help="Write figures and pictures to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
@@ -32,14 +34,26 @@ def command(claim: str, seed: int, out: str | None, force: bool, as_json: bool) 
     name = claim.replace("-", "_")
     if name not in CLAIMS:
         listed = ", ".join(key.replace("_", "-") for key in CLAIMS)
-        raise InputError(Problem("reproduce.claim", f"there is no claim {claim!r}", f"write one of: {listed}",
-                                 file="reproduce"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "reproduce.claim",
+                f"there is no claim {claim!r}",
+                f"write one of: {listed}",
+                file="reproduce",
+            )
+        )
     if out is not None:
         files.refuse_occupied(Path(out), force)
     found = reproduce(name, seed)
-    plain = {"claim": found.claim, "verdict": found.verdict, "seed": seed, "figures": found.figures,
-             "assumptions": found.assumptions, "tolerance": found.tolerance, 
-             "not_shown": found.not_shown}  # fmt: skip
+    plain = {
+        "claim": found.claim,
+        "verdict": found.verdict,
+        "seed": seed,
+        "figures": found.figures,
+        "assumptions": found.assumptions,
+        "tolerance": found.tolerance,
+        "not_shown": found.not_shown,
+    }
     if out is not None:
         text = json.dumps(plain, indent=1) + "\n"
         files.write_folder({f"{name}.json": text.encode()}, out, force, found.draw)

@@ -17,46 +17,113 @@ from accelsim.cli.quantisation import quantisation_options
 @click.command("run")
 @click.argument("chip")
 @click.argument("workload")
-@click.option("--input", "input_file", metavar="FILE",
-              help="Values of the input tensors (and labels), .npz, .npy or a picture: outputs.")  # fmt: skip
+@click.option(
+    "--input",
+    "input_file",
+    metavar="FILE",
+    help="Values of the input tensors (and labels), .npz, .npy or a picture: outputs.",
+)
 @quantisation_options
 @click.option("--snr", is_flag=True, help="Show the signal to noise of every layer's outputs.")
 @click.option("--out", metavar="DIR", help="Write results and pictures to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
-@click.option("--dim", "dims", multiple=True, metavar="NAME=N",
-              help="Value of a symbolic dimension of an ONNX model, like batch=1.")  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Replace a value of the chip file, like units.array.rows=64.")  # fmt: skip
-@click.option("--engine", default="auto", type=click.Choice(["auto", "plain", "compiled", "simpy"]),
-              show_default=True, help="Timing engine; all give the same times.")  # fmt: skip
+@click.option(
+    "--dim",
+    "dims",
+    multiple=True,
+    metavar="NAME=N",
+    help="Value of a symbolic dimension of an ONNX model, like batch=1.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Replace a value of the chip file, like units.array.rows=64.",
+)
+@click.option(
+    "--engine",
+    default="auto",
+    type=click.Choice(["auto", "plain", "compiled", "simpy"]),
+    show_default=True,
+    help="Timing engine; all give the same times.",
+)
 @click.option("--point", metavar="NAME", help="Operating point of the chip file.")
-@click.option("--weights", type=click.Choice(["cold", "resident"]),
-              help="Where weights are at the start; default: what the chip file says.")  # fmt: skip
+@click.option(
+    "--weights",
+    type=click.Choice(["cold", "resident"]),
+    help="Where weights are at the start; default: what the chip file says.",
+)
 @click.option("--mapping", "mapping_file", metavar="FILE", help="Explicit mappings (YAML).")
-@click.option("--search", type=click.Choice(["cycles", "energy", "edp"]),
-              help="Search mappings that make this small, instead of the default ones.")  # fmt: skip
-@click.option("--budget", default=12, show_default=True, type=click.IntRange(1, 100_000),
-              help="Engine runs an operator for --search.")  # fmt: skip
-@click.option("--rounding", default="single", type=click.Choice(["single", "gemmlowp", "float32"]),
-              show_default=True, help="How sums become codes.")  # fmt: skip
+@click.option(
+    "--search",
+    type=click.Choice(["cycles", "energy", "edp"]),
+    help="Search mappings that make this small, instead of the default ones.",
+)
+@click.option(
+    "--budget",
+    default=12,
+    show_default=True,
+    type=click.IntRange(1, 100_000),
+    help="Engine runs an operator for --search.",
+)
+@click.option(
+    "--rounding",
+    default="single",
+    type=click.Choice(["single", "gemmlowp", "float32"]),
+    show_default=True,
+    help="How sums become codes.",
+)
 @click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
-@click.option("--reports", type=click.Choice(["scalesim"]),
-              help="Write SCALE-Sim's three reports, in its own timing, instead of ours.")  # fmt: skip
-@click.option("--no-fold", is_flag=True, help="Plan and time every one of equal layers; same figures.")
+@click.option(
+    "--reports",
+    type=click.Choice(["scalesim"]),
+    help="Write SCALE-Sim's three reports, in its own timing, instead of ours.",
+)
+@click.option(
+    "--no-fold", is_flag=True, help="Plan and time every one of equal layers; same figures."
+)
 @click.option("--throughput", is_flag=True, help="Also measure runs back to back.")
-@click.option("--save-trace", "trace_folder", metavar="DIR",
-              help="Save the codes of every tensor to this folder, for replay.")  # fmt: skip
-@click.option("--reference", metavar="TRACE",
-              help="Say which operator's outputs first differ from this trace of values.")  # fmt: skip
+@click.option(
+    "--save-trace",
+    "trace_folder",
+    metavar="DIR",
+    help="Save the codes of every tensor to this folder, for replay.",
+)
+@click.option(
+    "--reference",
+    metavar="TRACE",
+    help="Say which operator's outputs first differ from this trace of values.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @memory_option
-def command(chip: str, workload: str, input_file: str | None, out: str | None, force: bool,
-            batch: int | None, dims: tuple[str, ...], overrides: tuple[str, ...], engine: str,
-            point: str | None, weights: str | None, mapping_file: str | None, search: str | None,
-            budget: int, rounding: str, gemm: bool,
-            reports: str | None, no_fold: bool, throughput: bool, trace_folder: str | None,
-            reference: str | None, as_json: bool, snr: bool, **quantisation: Any) -> None:  # fmt: skip
+def command(
+    chip: str,
+    workload: str,
+    input_file: str | None,
+    out: str | None,
+    force: bool,
+    batch: int | None,
+    dims: tuple[str, ...],
+    overrides: tuple[str, ...],
+    engine: str,
+    point: str | None,
+    weights: str | None,
+    mapping_file: str | None,
+    search: str | None,
+    budget: int,
+    rounding: str,
+    gemm: bool,
+    reports: str | None,
+    no_fold: bool,
+    throughput: bool,
+    trace_folder: str | None,
+    reference: str | None,
+    as_json: bool,
+    snr: bool,
+    **quantisation: Any,
+) -> None:
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
     SCALE-Sim's .cfg and topology .csv files and .onnx models are read as they are.
@@ -82,18 +149,33 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
     made_chip = api.load_chip(chip, overrides)
     if point is not None:
         made_chip = at_point(made_chip, point)
-    made_workload = asked.applied(api.load_workload_for(workload, batch, asked.held, gemm, dims_of(dims)))
+    made_workload = asked.applied(
+        api.load_workload_for(workload, batch, asked.held, gemm, dims_of(dims))
+    )
     mappings = None
     if mapping_file is not None:
         from accelsim.config.mapping_file import load_mappings
 
         mappings = load_mappings(mapping_file, made_chip, made_workload)
     inputs, labels = asked.inputs(made_workload)
-    result = api.run(made_chip, made_workload, inputs, labels=labels, engine=engine,
-                     weights=weights, mappings=mappings, rounding=rounding, search=search, budget=budget,
-                     progress=progress(), fold=not no_fold, calibration=asked.calibration,
-                     samples=asked.samples(made_workload), reference_check=asked.reference_check,
-                     keep=trace_folder is not None or reference is not None)  # fmt: skip
+    result = api.run(
+        made_chip,
+        made_workload,
+        inputs,
+        labels=labels,
+        engine=engine,
+        weights=weights,
+        mappings=mappings,
+        rounding=rounding,
+        search=search,
+        budget=budget,
+        progress=progress(),
+        fold=not no_fold,
+        calibration=asked.calibration,
+        samples=asked.samples(made_workload),
+        reference_check=asked.reference_check,
+        keep=trace_folder is not None or reference is not None,
+    )
     if throughput:
         from accelsim.explore.throughput import steady_seconds
 
@@ -113,7 +195,9 @@ def command(chip: str, workload: str, input_file: str | None, out: str | None, f
         save_trace(result, trace_folder, force)
     if as_json:
         whole = files.to_dict(result)
-        click.echo(json.dumps(whole if compared is None else {**whole, "reference": compared[1]}, indent=1))
+        click.echo(
+            json.dumps(whole if compared is None else {**whole, "reference": compared[1]}, indent=1)
+        )
     else:
         from accelsim.cli.tables import show, show_noise
 
@@ -134,9 +218,13 @@ def at_point(chip: Any, name: str) -> Any:
     if name not in names:
         listed = ", ".join(names) or "the chip file names none"
         raise InputError(
-            Problem("run.point", f"no operating point {name!r}", f"write one of: {listed}",
-                    file="--point")
-        )  # fmt: skip
+            Problem(
+                "run.point",
+                f"no operating point {name!r}",
+                f"write one of: {listed}",
+                file="--point",
+            )
+        )
     return chip.at(name)
 
 

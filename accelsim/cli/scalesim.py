@@ -18,14 +18,19 @@ def run_reports(chip: str, workload: str, gemm: bool, out: str | None, force: bo
 
     problems = []
     if out is None:
-        problems.append(Problem("reports.out", "needs a folder to write to", "add --out DIR",
-                                file="--reports"))  # fmt: skip
+        problems.append(
+            Problem("reports.out", "needs a folder to write to", "add --out DIR", file="--reports")
+        )
     for name, suffix in ((chip, ".cfg"), (workload, ".csv")):
         if not name.endswith(suffix):
             problems.append(
-                Problem("reports.kind", f"is no {suffix} file",
-                        f"give SCALE-Sim's {suffix}, or leave out --reports", file=name)
-            )  # fmt: skip
+                Problem(
+                    "reports.kind",
+                    f"is no {suffix} file",
+                    f"give SCALE-Sim's {suffix}, or leave out --reports",
+                    file=name,
+                )
+            )
     if problems or out is None:
         raise InputError(problems)
     config = load_cfg(chip)
@@ -36,9 +41,17 @@ def run_reports(chip: str, workload: str, gemm: bool, out: str | None, force: bo
     write_folder({name: text.encode() for name, text in texts.items()}, out, force)
     plain_table(
         ["layer", "cycles", "stalls", "util %", "mapping %"],
-        [[row.name, f"{row.cycles:,}", f"{row.stalls:,}", f"{row.overall_util:.1f}",
-          f"{row.mapping:.1f}"] for row in rows],
-    )  # fmt: skip
+        [
+            [
+                row.name,
+                f"{row.cycles:,}",
+                f"{row.stalls:,}",
+                f"{row.overall_util:.1f}",
+                f"{row.mapping:.1f}",
+            ]
+            for row in rows
+        ],
+    )
     total = sum(row.cycles for row in rows)
     click.echo(f"{work.name} on {made.name}, timed as SCALE-Sim 3.0.0 does: {total:,} cycles")
     click.echo("  not right, only comparable: leave out --reports for this program's own timing")

@@ -22,23 +22,54 @@ if TYPE_CHECKING:
 @click.command("sensitivity")
 @click.argument("chip")
 @click.argument("workload")
-@click.option("--input", "input_file", metavar="FILE", required=True,
-              help="Values of the input tensors (and labels), .npz, .npy or a picture.")  # fmt: skip
-@click.option("--to", "narrow", default=4, show_default=True, type=click.IntRange(2, 8),
-              help="Bits of the layer in question.")  # fmt: skip
+@click.option(
+    "--input",
+    "input_file",
+    metavar="FILE",
+    required=True,
+    help="Values of the input tensors (and labels), .npz, .npy or a picture.",
+)
+@click.option(
+    "--to",
+    "narrow",
+    default=4,
+    show_default=True,
+    type=click.IntRange(2, 8),
+    help="Bits of the layer in question.",
+)
 @quantisation_options
 @click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
-@click.option("--dim", "dims", multiple=True, metavar="NAME=N",
-              help="Value of a symbolic dimension of an ONNX model, like batch=1.")  # fmt: skip
-@click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE",
-              help="Replace a value of the chip file, like precision.weight=int8.")  # fmt: skip
+@click.option(
+    "--dim",
+    "dims",
+    multiple=True,
+    metavar="NAME=N",
+    help="Value of a symbolic dimension of an ONNX model, like batch=1.",
+)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Replace a value of the chip file, like precision.weight=int8.",
+)
 @click.option("--out", metavar="DIR", help="Write sensitivity.json and layers.csv to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print the listing as JSON.")
 @memory_option
-def command(chip: str, workload: str, input_file: str, narrow: int, batch: int | None, dims: tuple[str, ...],
-            overrides: tuple[str, ...], out: str | None, force: bool, as_json: bool,
-            **quantisation: Any) -> None:  # fmt: skip
+def command(
+    chip: str,
+    workload: str,
+    input_file: str,
+    narrow: int,
+    batch: int | None,
+    dims: tuple[str, ...],
+    overrides: tuple[str, ...],
+    out: str | None,
+    force: bool,
+    as_json: bool,
+    **quantisation: Any,
+) -> None:
     """Say which layer of WORKLOAD costs most accuracy in few bits on CHIP.
 
     One layer at a time has --to bits, the others what the chip (or --bits, --edges) says. The worst stands
@@ -56,10 +87,30 @@ def command(chip: str, workload: str, input_file: str, narrow: int, batch: int |
     inputs, labels = asked.inputs(work)
     made = api.load_chip(chip, overrides)
     said: list[str] = []
-    lines, real = sensitivity(made, work, inputs, labels, narrow, asked.calibration, asked.samples(work),
-                              reference_check=asked.reference_check, said=said)  # fmt: skip
-    whole = json.dumps({"chip": made.name, "workload": work.name, "bits": narrow, "top1_float": real,
-                        "lines": [_plain(line) for line in lines]}, indent=1) + "\n"  # fmt: skip
+    lines, real = sensitivity(
+        made,
+        work,
+        inputs,
+        labels,
+        narrow,
+        asked.calibration,
+        asked.samples(work),
+        reference_check=asked.reference_check,
+        said=said,
+    )
+    whole = (
+        json.dumps(
+            {
+                "chip": made.name,
+                "workload": work.name,
+                "bits": narrow,
+                "top1_float": real,
+                "lines": [_plain(line) for line in lines],
+            },
+            indent=1,
+        )
+        + "\n"
+    )
     if out is not None:
         write_folder({"sensitivity.json": whole.encode(), "layers.csv": _csv(lines)}, out, force)
     if as_json:
@@ -75,10 +126,27 @@ def command(chip: str, workload: str, input_file: str, narrow: int, batch: int |
 def _show(lines: list[Line], real: float | None, bits: int) -> None:
     from accelsim.cli.tables import plain_table
 
-    rows = [[_named(line), line.kind or "-", f"{line.parameters:,}", line.narrow,
-             "-" if line.top1 is None else f"{100 * line.top1:.2f}", f"{line.snr_db:.1f}",
-             "-" if line.layer_snr_db is None else f"{line.layer_snr_db:.1f}"] for line in lines]  # fmt: skip
-    head = [f"in {bits} bits", "kind", "weights", "narrow", "top-1 %", "output SNR dB", "own SNR dB"]
+    rows = [
+        [
+            _named(line),
+            line.kind or "-",
+            f"{line.parameters:,}",
+            line.narrow,
+            "-" if line.top1 is None else f"{100 * line.top1:.2f}",
+            f"{line.snr_db:.1f}",
+            "-" if line.layer_snr_db is None else f"{line.layer_snr_db:.1f}",
+        ]
+        for line in lines
+    ]
+    head = [
+        f"in {bits} bits",
+        "kind",
+        "weights",
+        "narrow",
+        "top-1 %",
+        "output SNR dB",
+        "own SNR dB",
+    ]
     plain_table(head, rows, (0, 1, 3))
     if real is not None:
         click.echo(f"float: top-1 {100 * real:.2f} %")
@@ -90,8 +158,10 @@ def _named(line: Line) -> str:
 
 def _plain(line: Line) -> dict[str, Any]:
     """A line for JSON, which has no infinity: exact outputs have null."""
-    return {key: None if isinstance(value, float) and math.isinf(value) else value
-            for key, value in asdict(line).items()}  # fmt: skip
+    return {
+        key: None if isinstance(value, float) and math.isinf(value) else value
+        for key, value in asdict(line).items()
+    }
 
 
 def _csv(lines: list[Line]) -> bytes:

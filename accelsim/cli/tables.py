@@ -31,16 +31,38 @@ def _rows(result: Result) -> tuple[list[str], list[list[str]]]:
     shown = [row for row in result.operators if row.ran]
     shared = result.energy.total - sum(row.joules for row in shown)
     rest = result.cycles - sum(row.cycles for row in shown)
-    traffic = column([Fraction(row.dram_read_bytes + row.dram_written_bytes, 1024) for row in shown], 1)
-    joules = column([1e6 * x for x in (*(row.joules for row in shown), shared)],
-                    decimals_of(1e6 * result.energy.total))
-    rows = [[row.name, f"{row.macs:,}" if row.macs else "-", f"{row.cycles:,}", _share(row, row.utilisation),
-             _share(row, row.waiting), kib, micro]
-            for row, kib, micro in zip(shown, traffic[:-1], joules[:-2], strict=True)]
+    traffic = column(
+        [Fraction(row.dram_read_bytes + row.dram_written_bytes, 1024) for row in shown], 1
+    )
+    joules = column(
+        [1e6 * x for x in (*(row.joules for row in shown), shared)],
+        decimals_of(1e6 * result.energy.total),
+    )
+    rows = [
+        [
+            row.name,
+            f"{row.macs:,}" if row.macs else "-",
+            f"{row.cycles:,}",
+            _share(row, row.utilisation),
+            _share(row, row.waiting),
+            kib,
+            micro,
+        ]
+        for row, kib, micro in zip(shown, traffic[:-1], joules[:-2], strict=True)
+    ]
     computing = sum(row.computing_cycles for row in shown)
-    rows += [["(whole run)", "-", f"{rest:,}" if rest else "-", "-", "-", "-", joules[-2]],
-             ["total", f"{result.workload.macs:,}", f"{result.cycles:,}", f"{100 * result.utilisation:.1f}",
-              f"{100 * max(0.0, 1 - computing / max(1, result.cycles)):.1f}", traffic[-1], joules[-1]]]
+    rows += [
+        ["(whole run)", "-", f"{rest:,}" if rest else "-", "-", "-", "-", joules[-2]],
+        [
+            "total",
+            f"{result.workload.macs:,}",
+            f"{result.cycles:,}",
+            f"{100 * result.utilisation:.1f}",
+            f"{100 * max(0.0, 1 - computing / max(1, result.cycles)):.1f}",
+            traffic[-1],
+            joules[-1],
+        ],
+    ]
     return head, rows
 
 
@@ -58,8 +80,10 @@ def plain_table(head: list[str], rows: list[list[str]], left: tuple[int, ...] = 
     lines = [[visible(cell) for cell in line] for line in [head, *rows]]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     for line in lines:
-        cells = [cell.ljust(w) if i in left else cell.rjust(w)
-                 for i, (cell, w) in enumerate(zip(line, widths, strict=True))]  # fmt: skip
+        cells = [
+            cell.ljust(w) if i in left else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ]
         click.echo("  ".join(cells).rstrip())
 
 
@@ -73,7 +97,9 @@ def _rich(result: Result) -> None:
     for i, name in enumerate(head):
         table.add_column(name, justify="left" if i == 0 else "right")
     for row in rows:
-        table.add_row(*(Text(visible(cell)) for cell in row))  # Text: brackets in names are no markup
+        table.add_row(
+            *(Text(visible(cell)) for cell in row)
+        )  # Text: brackets in names are no markup
     Console(file=raw(sys.stdout)).print(table)
 
 
@@ -88,13 +114,22 @@ def _totals(result: Result) -> None:
     beside = [row.name for row in result.operators if (row.utilisation or 0.0) > 1]
     if beside:
         more = f" and {len(beside) - 3} more" if len(beside) > 3 else ""
-        click.echo(f"  above 100 %: {', '.join(beside[:3])}{more} worked beside operators that ended before")
+        click.echo(
+            f"  above 100 %: {', '.join(beside[:3])}{more} worked beside operators that ended before"
+        )
     each = 1e6 * result.joules / result.workload.inferences
-    click.echo(_rates(result, "one by one", result.seconds)
-               + f"; {column([each], decimals_of(each))[-1]} uJ an inference")
+    click.echo(
+        _rates(result, "one by one", result.seconds)
+        + f"; {column([each], decimals_of(each))[-1]} uJ an inference"
+    )
     if result.steady_seconds is not None:
-        click.echo(_rates(result, f"back to back, a run every {result.steady_seconds * 1e3:.4g} ms",
-                          result.steady_seconds))
+        click.echo(
+            _rates(
+                result,
+                f"back to back, a run every {result.steady_seconds * 1e3:.4g} ms",
+                result.steady_seconds,
+            )
+        )
     if result.search is not None:
         report = result.search
         click.echo(
@@ -103,10 +138,14 @@ def _totals(result: Result) -> None:
             f"({sum(f.tried for f in report.found.values()):,} of "
             f"{sum(f.seen for f in report.found.values()):,} mappings simulated)"
         )
-    parts = ", ".join(f"{name} {energy.boundary(name) * 1e6:,.4g} +- "
-                      f"{energy.band_of(name) * 1e6:,.3g}" for name in BOUNDARIES)  # fmt: skip
-    click.echo(f"energy by boundary, +- from the constants: {parts} uJ; "
-               f"{energy.total / result.seconds * 1e3:,.4g} mW")  # fmt: skip
+    parts = ", ".join(
+        f"{name} {energy.boundary(name) * 1e6:,.4g} +- {energy.band_of(name) * 1e6:,.3g}"
+        for name in BOUNDARIES
+    )
+    click.echo(
+        f"energy by boundary, +- from the constants: {parts} uJ; "
+        f"{energy.total / result.seconds * 1e3:,.4g} mW"
+    )
     spread = ", ".join(f"{name} {joules * 1e6:,.4g}" for name, joules in result.spread.items())
     click.echo(f"by family of digital energy: {spread} uJ")
     rows = result.area
@@ -116,8 +155,10 @@ def _totals(result: Result) -> None:
     for row in rows:
         kind = kinds.get(row.unit, "SRAM")
         areas[kind] = areas.get(kind, 0.0) + row.area * 1e6
-    click.echo(f"area at least {sum(areas.values()):.3g} mm2: "
-               + ", ".join(f"{kind} {area:.3g}" for kind, area in areas.items()))  # fmt: skip
+    click.echo(
+        f"area at least {sum(areas.values()):.3g} mm2: "
+        + ", ".join(f"{kind} {area:.3g}" for kind, area in areas.items())
+    )
     if result.values is not None and result.values.scores:
         scores = result.values.scores
         click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")
@@ -133,8 +174,10 @@ def _rates(result: Result, how: str, seconds: float) -> str:
     work = result.workload
     count = f"{work.inferences:,} inference{'s' * (work.inferences != 1)}"
     tokens = f", {work.tokens / seconds:,.4g} tokens a second" if work.tokens and seconds else ""
-    return (f"{how}: {count} a run, {work.inferences / seconds if seconds else 0.0:,.4g} inferences a second"
-            + tokens)
+    return (
+        f"{how}: {count} a run, {work.inferences / seconds if seconds else 0.0:,.4g} inferences a second"
+        + tokens
+    )
 
 
 def show_noise(result: Result) -> None:
@@ -142,8 +185,11 @@ def show_noise(result: Result) -> None:
     if result.values is None:
         return
     noise = result.values.signal_to_noise_db
-    rows = [[op.name, op.kind, f"{noise[op.output]:.1f}", result.workload.tensors[op.output].role]
-            for op in result.workload.operators if op.output in noise]  # fmt: skip
+    rows = [
+        [op.name, op.kind, f"{noise[op.output]:.1f}", result.workload.tensors[op.output].role]
+        for op in result.workload.operators
+        if op.output in noise
+    ]
     plain_table(["operator", "kind", "SNR dB", "tensor"], rows, (0, 1, 3))
 
 

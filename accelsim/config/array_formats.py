@@ -32,8 +32,17 @@ def check_formats(array: MacArray, node: Node, place: Placed) -> list[Problem]:
     for path, code, message, fix in _rules(array, node):
         where = place(*path)
         dotted = ".".join(path)
-        found.append(Problem(code, message, fix, f"units.{array.name}.{dotted}", where.file, where.line,
-                             where.column))  # fmt: skip
+        found.append(
+            Problem(
+                code,
+                message,
+                fix,
+                f"units.{array.name}.{dotted}",
+                where.file,
+                where.line,
+                where.column,
+            )
+        )
     return found
 
 
@@ -46,8 +55,12 @@ def _rules(array: MacArray, node: Node) -> Iterator[tuple[tuple[str, ...], str, 
             name = getattr(rate, key)
             if name not in usable:
                 broken = True
-                yield ((f"rates[{number}]", key), "chip.format", f"there is no operand format {name!r}",
-                       "write one of: " + ", ".join(usable))  # fmt: skip
+                yield (
+                    (f"rates[{number}]", key),
+                    "chip.format",
+                    f"there is no operand format {name!r}",
+                    "write one of: " + ", ".join(usable),
+                )
         if not broken:
             yield from _rate_rules(array, number, rate)
     if "accumulator" in node.value:
@@ -58,22 +71,38 @@ def _multiplied(record: Format) -> bool:
     return record.grid is not None and not isinstance(record, Block)
 
 
-def _rate_rules(array: MacArray, number: int, rate: Rate) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
+def _rate_rules(
+    array: MacArray, number: int, rate: Rate
+) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
     held = rate.accumulator or array.accumulator
-    path: tuple[str, ...] = (f"rates[{number}]", "accumulator") if rate.accumulator else ("accumulator",)
+    path: tuple[str, ...] = (
+        (f"rates[{number}]", "accumulator") if rate.accumulator else ("accumulator",)
+    )
     whole = isinstance(FORMATS[rate.input], Integer) and isinstance(FORMATS[rate.weight], Integer)
     if isinstance(FORMATS[rate.input], Integer) != isinstance(FORMATS[rate.weight], Integer):
-        yield ((f"rates[{number}]",), "chip.format.mixed",
-               f"{rate.input} x {rate.weight} mixes integers and floats", "write two of one kind")  # fmt: skip
+        yield (
+            (f"rates[{number}]",),
+            "chip.format.mixed",
+            f"{rate.input} x {rate.weight} mixes integers and floats",
+            "write two of one kind",
+        )
         return
     if not held.format:
         if not whole:
-            yield (path, "chip.accumulator", f"{rate.input} x {rate.weight} has sums that are no integers",
-                   "write accumulator: {format: fp16_169, chunk: 64, rounding: nearest}")  # fmt: skip
+            yield (
+                path,
+                "chip.accumulator",
+                f"{rate.input} x {rate.weight} has sums that are no integers",
+                "write accumulator: {format: fp16_169, chunk: 64, rounding: nearest}",
+            )
         return
     if held.format not in FORMATS:
-        yield ((*path, "format"), "chip.format", f"there is no accumulator format {held.format!r}",
-               "write one of: " + ", ".join(n for n, r in FORMATS.items() if _multiplied(r)))  # fmt: skip
+        yield (
+            (*path, "format"),
+            "chip.format",
+            f"there is no accumulator format {held.format!r}",
+            "write one of: " + ", ".join(n for n, r in FORMATS.items() if _multiplied(r)),
+        )
         return
     if whole and isinstance(FORMATS[held.format], Integer):
         return
@@ -88,14 +117,31 @@ def _written(held: Accumulator, node: Node) -> Iterator[tuple[tuple[str, ...], s
     """Keys that stand beside a format and say something else."""
     keys: dict[str, Any] = node.value if node.is_map else {}
     if "format" in keys and "bits" in keys and keys["bits"][1].value != held.bits:
-        yield (("accumulator", "bits"), "chip.accumulator.bits", f"{held.format} has {held.bits} bits",
-               "leave bits out")  # fmt: skip
+        yield (
+            ("accumulator", "bits"),
+            "chip.accumulator.bits",
+            f"{held.format} has {held.bits} bits",
+            "leave bits out",
+        )
     record = FORMATS.get(held.format)
-    if "overflow" in keys and held.overflow == "wrap" and record is not None and "wrap" not in record.overflows:
-        yield (("accumulator", "overflow"), "chip.accumulator.overflow", f"{held.format} does not wrap",
-               "write one of " + ", ".join(record.overflows))  # fmt: skip
+    if (
+        "overflow" in keys
+        and held.overflow == "wrap"
+        and record is not None
+        and "wrap" not in record.overflows
+    ):
+        yield (
+            ("accumulator", "overflow"),
+            "chip.accumulator.overflow",
+            f"{held.format} does not wrap",
+            "write one of " + ", ".join(record.overflows),
+        )
     if "format" not in keys:
         for key in ("chunk", "rounding", "product", "random_bits", "seed", "result"):
             if key in keys:
-                yield (("accumulator", key), "chip.accumulator.format", f"an integer of {held.bits} bits has "
-                       f"no {key}", "write a format beside it")  # fmt: skip
+                yield (
+                    ("accumulator", key),
+                    "chip.accumulator.format",
+                    f"an integer of {held.bits} bits has no {key}",
+                    "write a format beside it",
+                )

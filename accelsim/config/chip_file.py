@@ -27,12 +27,26 @@ from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 from accelsim.units.vector_unit import VectorUnit
 
-KEYS = ("format", "name", "description", "technology", "clocks", "operating_points", "precision", "weights",
-        "memories", "units")  # fmt: skip
+KEYS = (
+    "format",
+    "name",
+    "description",
+    "technology",
+    "clocks",
+    "operating_points",
+    "precision",
+    "weights",
+    "memories",
+    "units",
+)
 REQUIRED = ("name", "technology", "clocks", "memories", "units")
 MEMORY_KINDS: dict[str, Any] = {"sram": Sram, "dram": Dram}
-UNIT_KINDS: dict[str, Any] = {"mac_array": MacArray, "crossbar": Crossbar,
-                              "vector_unit": VectorUnit, "dma": Dma}  # fmt: skip
+UNIT_KINDS: dict[str, Any] = {
+    "mac_array": MacArray,
+    "crossbar": Crossbar,
+    "vector_unit": VectorUnit,
+    "dma": Dma,
+}
 MULTIPLIERS = ("mac_array", "crossbar")
 MOST_HZ = 10**11
 
@@ -76,10 +90,18 @@ class ChipReader(Reader):
         found = self.parts[id(node)] = made(node)
         return found
 
-    def build(self, cls: Any, node: Node, path: str, given: Mapping[str, Any] | None = None,
-              extra: Iterable[str] = ()) -> Any:  # fmt: skip
+    def build(
+        self,
+        cls: Any,
+        node: Node,
+        path: str,
+        given: Mapping[str, Any] | None = None,
+        extra: Iterable[str] = (),
+    ) -> Any:
         """As the Reader's, read anew only where the Node is another one."""
-        return self.once(node, lambda node: super(ChipReader, self).build(cls, node, path, given, extra))
+        return self.once(
+            node, lambda node: super(ChipReader, self).build(cls, node, path, given, extra)
+        )
 
     def read(self) -> tuple[Chip | None, list[Problem]]:
         items = self.mapping(self.root, "")
@@ -110,9 +132,12 @@ class ChipReader(Reader):
         self.cross(values, items)
         if self.problems:
             return None, self.problems
-        values["units"] = {name: with_precision(unit, values.get("precision", Precision()))
-                           if isinstance(unit, MacArray) else unit
-                           for name, unit in values["units"].items()}  # fmt: skip
+        values["units"] = {
+            name: with_precision(unit, values.get("precision", Precision()))
+            if isinstance(unit, MacArray)
+            else unit
+            for name, unit in values["units"].items()
+        }
         chip = Chip(**values)
         self.priced(chip, items)
         return (None if self.problems else chip), self.problems
@@ -127,14 +152,17 @@ class ChipReader(Reader):
             for problem in error.problems:
                 path = problem.path.split(".")
                 place = self.place_of(items, *path) if path[0] in items else self.root.place
-                self.problems.append(replace(problem, file=place.file, line=place.line,
-                                             column=place.column))  # fmt: skip
+                self.problems.append(
+                    replace(problem, file=place.file, line=place.line, column=place.column)
+                )
 
     def clocks(self, node: Node) -> dict[str, int]:
         items = self.mapping(node, "clocks")
         clocks: dict[str, int] = {}
         for name, (_, value) in (items or {}).items():
-            clocks[name] = self.hertz(value, f"clocks.{name}") or 1  # a wrong rate is named once, here
+            clocks[name] = (
+                self.hertz(value, f"clocks.{name}") or 1
+            )  # a wrong rate is named once, here
         if items == {}:
             self.wrong("chip.clocks", node.place, "clocks", "names no clock", "write core: 1 GHz")
         return clocks
@@ -146,9 +174,13 @@ class ChipReader(Reader):
             self.wrong("value.quantity", node.place, path, error.args[0], error.args[1])
             return None
         if not 1 <= hz <= MOST_HZ:
-            self.wrong("value.range", node.place, path,
-                       f"{hz:g} Hz is outside 1 Hz..{MOST_HZ / 1e9:g} GHz",
-                       "write a value like 1 GHz")  # fmt: skip
+            self.wrong(
+                "value.range",
+                node.place,
+                path,
+                f"{hz:g} Hz is outside 1 Hz..{MOST_HZ / 1e9:g} GHz",
+                "write a value like 1 GHz",
+            )
             return None
         return hz
 
@@ -164,19 +196,30 @@ class ChipReader(Reader):
             if "clocks" in items:
                 for clock, (place, hz) in (self.mapping(items["clocks"][1], path) or {}).items():
                     if clock not in clocks:
-                        self.unknown("chip.clock", place, f"{path}.clocks.{clock}", clock,
-                                     "clock", clocks)  # fmt: skip
+                        self.unknown(
+                            "chip.clock", place, f"{path}.clocks.{clock}", clock, "clock", clocks
+                        )
                     rate = self.hertz(hz, f"{path}.clocks.{clock}")
                     changed[clock] = rate or 1
             try:
                 volts = float(quantity(items["voltage"][1].value, "V")) if "voltage" in items else 0
             except QuantityError as error:
-                self.wrong("value.quantity", items["voltage"][1].place, f"{path}.voltage",
-                           error.args[0], error.args[1])  # fmt: skip
+                self.wrong(
+                    "value.quantity",
+                    items["voltage"][1].place,
+                    f"{path}.voltage",
+                    error.args[0],
+                    error.args[1],
+                )
                 continue
             if "voltage" in items and not 0.1 <= volts <= 5.0:
-                self.wrong("value.range", items["voltage"][1].place, f"{path}.voltage",
-                           f"{volts:g} V is outside 0.1..5 V", "write a value like 0.8 V")  # fmt: skip
+                self.wrong(
+                    "value.range",
+                    items["voltage"][1].place,
+                    f"{path}.voltage",
+                    f"{volts:g} V is outside 0.1..5 V",
+                    "write a value like 0.8 V",
+                )
             found.append(OperatingPoint(name, volts, changed))
         return tuple(found)
 
@@ -192,11 +235,17 @@ class ChipReader(Reader):
             if items is None:
                 continue
             if not name.isidentifier():
-                self.wrong("chip.name", where, here, "is not a plain name",
-                           "use letters, digits and _")  # fmt: skip
+                self.wrong(
+                    "chip.name", where, here, "is not a plain name", "use letters, digits and _"
+                )
             if "kind" not in items:
-                self.wrong("key.missing", where, f"{here}.kind", "is missing",
-                           "write kind: " + " | ".join(kinds))  # fmt: skip
+                self.wrong(
+                    "key.missing",
+                    where,
+                    f"{here}.kind",
+                    "is missing",
+                    "write kind: " + " | ".join(kinds),
+                )
                 continue
             kind = self.choice(items["kind"][1], kinds, f"{here}.kind")
             if kind is not None:
@@ -222,8 +271,9 @@ class ChipReader(Reader):
         path = str(Path(self.source).parent / unit.device) if beside else unit.device
         return replace(unit, device=kept(path))
 
-    def unknown(self, code: str, place: Place, path: str, name: object, what: str,
-                known: Any) -> None:  # fmt: skip
+    def unknown(
+        self, code: str, place: Place, path: str, name: object, what: str, known: Any
+    ) -> None:
         listed = ", ".join(known) or "none is defined"
         self.wrong(code, place, path, f"there is no {what} {name!r}", f"write one of: {listed}")
 
@@ -232,16 +282,28 @@ class ChipReader(Reader):
     def cross(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
         technology = values.get("technology")
         if technology is not None and technology.family not in families():
-            self.unknown("chip.family", self.place_of(items, "technology", "family"),
-                         "technology.family", technology.family, "energy family", families())  # fmt: skip
+            self.unknown(
+                "chip.family",
+                self.place_of(items, "technology", "family"),
+                "technology.family",
+                technology.family,
+                "energy family",
+                families(),
+            )
         clocks, memories, units = values["clocks"], values["memories"], values["units"]
         for section in ("memories", "units"):
             for name, item in values[section].items():
                 clock = getattr(item, "clock", None)
                 if clock is not None and clocks and clock not in clocks:
                     path = f"{section}.{name}.clock"
-                    self.unknown("chip.clock", self.place_of(items, section, name, "clock"), path,
-                                 clock, "clock", clocks)  # fmt: skip
+                    self.unknown(
+                        "chip.clock",
+                        self.place_of(items, section, name, "clock"),
+                        path,
+                        clock,
+                        "clock",
+                        clocks,
+                    )
         if clocks:
             try:
                 tick_rate(clocks)
@@ -256,12 +318,23 @@ class ChipReader(Reader):
             if broken or count == 1:
                 continue
             if kind not in MULTIPLIERS:
-                self.wrong("chip.units", items["units"][0], "units",
-                           f"has {count} units of kind {kind}", f"give exactly one {kind}")  # fmt: skip
-            elif count > 1 or not any(isinstance(unit, MacArray | Crossbar) for unit in units.values()):
-                self.wrong("chip.units", items["units"][0], "units",
-                           f"has {count} units of kind {kind}",
-                           "give one mac_array, one crossbar, or one of each")  # fmt: skip
+                self.wrong(
+                    "chip.units",
+                    items["units"][0],
+                    "units",
+                    f"has {count} units of kind {kind}",
+                    f"give exactly one {kind}",
+                )
+            elif count > 1 or not any(
+                isinstance(unit, MacArray | Crossbar) for unit in units.values()
+            ):
+                self.wrong(
+                    "chip.units",
+                    items["units"][0],
+                    "units",
+                    f"has {count} units of kind {kind}",
+                    "give one mac_array, one crossbar, or one of each",
+                )
                 break
         used: set[str] = set()
         for name, unit in units.items():
@@ -276,34 +349,61 @@ class ChipReader(Reader):
         for name, unit in units.items():
             if isinstance(unit, Crossbar):
                 self.problems += check_crossbar(
-                    unit, values, lambda *path, name=name: self.place_of(items, "units", name, *path))
+                    unit,
+                    values,
+                    lambda *path, name=name: self.place_of(items, "units", name, *path),
+                )
 
-    def idle(self, items: dict[str, tuple[Place, Node]], memories: dict[str, Any], used: set[str],
-             units: dict[str, Any]) -> None:  # fmt: skip
+    def idle(
+        self,
+        items: dict[str, tuple[Place, Node]],
+        memories: dict[str, Any],
+        used: set[str],
+        units: dict[str, Any],
+    ) -> None:
         """Note memories that no unit uses and clocks that drive nothing: what serves nothing is a mistake."""
         for name in memories:
             if name not in used:
-                self.wrong("chip.idle", items["memories"][1].value[name][0], f"memories.{name}",
-                           f"memory {name} serves nothing",
-                           "name it as input, weight, output or memory of a unit, or leave it out")  # fmt: skip
+                self.wrong(
+                    "chip.idle",
+                    items["memories"][1].value[name][0],
+                    f"memories.{name}",
+                    f"memory {name} serves nothing",
+                    "name it as input, weight, output or memory of a unit, or leave it out",
+                )
         driven = {getattr(part, "clock", None) for part in (*units.values(), *memories.values())}
         clocks = items["clocks"][1].value if "clocks" in items else {}
         for name in clocks if isinstance(clocks, dict) and None not in memories.values() else ():
             if name not in driven:
-                self.wrong("chip.idle", clocks[name][0], f"clocks.{name}", f"clock {name} drives nothing",
-                           "name it as clock of a unit or a memory, or leave it out")  # fmt: skip
+                self.wrong(
+                    "chip.idle",
+                    clocks[name][0],
+                    f"clocks.{name}",
+                    f"clock {name} drives nothing",
+                    "name it as clock of a unit or a memory, or leave it out",
+                )
 
-    def memory_use(self, items: dict[str, tuple[Place, Node]], memories: dict[str, Any], unit: str,
-                   key: str, target: str) -> None:  # fmt: skip
+    def memory_use(
+        self,
+        items: dict[str, tuple[Place, Node]],
+        memories: dict[str, Any],
+        unit: str,
+        key: str,
+        target: str,
+    ) -> None:
         path, place = f"units.{unit}.{key}", self.place_of(items, "units", unit, key)
         wanted = Dram if key == "memory" else Sram
         if target not in memories:
             self.unknown("chip.memory", place, path, target, "memory", memories)
         elif memories[target] is not None and not isinstance(memories[target], wanted):
             fitting = [n for n, m in memories.items() if isinstance(m, wanted)]
-            self.wrong("chip.memory_kind", place, path,
-                       f"{target} is a {memories[target].kind}, a {wanted.kind} is needed",
-                       "write one of: " + ", ".join(fitting))  # fmt: skip
+            self.wrong(
+                "chip.memory_kind",
+                place,
+                path,
+                f"{target} is a {memories[target].kind}, a {wanted.kind} is needed",
+                "write one of: " + ", ".join(fitting),
+            )
 
     def formats(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
         precision = values.get("precision", Precision())
@@ -312,15 +412,20 @@ class ChipReader(Reader):
             if stated is None or precision is None or precision.input not in FORMATS:
                 continue
             if isinstance(get(stated), Integer) and not isinstance(get(precision.input), Integer):
-                self.wrong("chip.vector_format", self.place_of(items, "units", name, "format"),
-                           f"units.{name}.format", f"{stated} has no scale among {precision.input}",
-                           "write fp16, bf16, fp32 or fp16_169")
+                self.wrong(
+                    "chip.vector_format",
+                    self.place_of(items, "units", name, "format"),
+                    f"units.{name}.format",
+                    f"{stated} has no scale among {precision.input}",
+                    "write fp16, bf16, fp32 or fp16_169",
+                )
         array = next((u for u in values["units"].values() if isinstance(u, MacArray)), None)
         if array is None:
             return
         node = items["units"][1].value[array.name][1]
         self.problems += check_formats(
-            array, node, lambda *path: self.place_of(items, "units", array.name, *path))
+            array, node, lambda *path: self.place_of(items, "units", array.name, *path)
+        )
         if precision is None:
             return
         try:

@@ -66,7 +66,11 @@ def _known(step: str, names: Any, key: str) -> None:
 
 def _choices(step: str, names: Any, key: str) -> tuple[str, str]:
     near = get_close_matches(step, list(names), 1, 0.6)
-    fix = f"did you mean {key.replace(step, near[0], 1)}?" if near else "write one of " + ", ".join(names)
+    fix = (
+        f"did you mean {key.replace(step, near[0], 1)}?"
+        if near
+        else "write one of " + ", ".join(names)
+    )
     return f"there is no key {step!r}", fix
 
 

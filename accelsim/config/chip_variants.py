@@ -46,8 +46,14 @@ def variants_of(base: Base) -> Variants:
     if key not in _KEPT:
         made = Variants(base.text, base.source, base.sets)
         if made.base.digest != base.digest:
-            raise InputError(Problem("sweep.changed", "names a device file that has changed since the sweep "
-                                     "was read", "run the sweep again", file=base.source))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "sweep.changed",
+                    "names a device file that has changed since the sweep was read",
+                    "run the sweep again",
+                    file=base.source,
+                )
+            )
         if len(_KEPT) >= 64:
             _KEPT.clear()
         _KEPT[key] = made

@@ -29,8 +29,17 @@ def check_crossbar(unit: Crossbar, values: Mapping[str, Any], place: Placed) -> 
     found = []
     for key, code, message, fix in _rules(unit, values):
         where = place(*key.split("."))
-        found.append(Problem(f"crossbar.{code}", message, fix, f"units.{unit.name}.{key}", where.file,
-                             where.line, where.column))  # fmt: skip
+        found.append(
+            Problem(
+                f"crossbar.{code}",
+                message,
+                fix,
+                f"units.{unit.name}.{key}",
+                where.file,
+                where.line,
+                where.column,
+            )
+        )
     return found
 
 
@@ -40,68 +49,142 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
     try:
         device = device_named(unit.device)
     except KeyError:
-        yield ("device", "device", f"there is no device {unit.device!r}",
-               "write one of: " + ", ".join(device_names()) + ", or a device file.json")
+        yield (
+            "device",
+            "device",
+            f"there is no device {unit.device!r}",
+            "write one of: " + ", ".join(device_names()) + ", or a device file.json",
+        )
     except InputError as error:
         for problem in error.problems:
             yield "device", "device", f"{problem.file}: {problem.message}", problem.fix
     drive, cells, adc = unit.drive, unit.cells, unit.adc
     if drive.supply < drive.voltage:
-        yield ("drive.supply", "supply", f"{drive.supply:g} V cannot give {drive.voltage:g} V across a "
-               "cell", f"write at least {drive.voltage:g} V")
+        yield (
+            "drive.supply",
+            "supply",
+            f"{drive.supply:g} V cannot give {drive.voltage:g} V across a cell",
+            f"write at least {drive.voltage:g} V",
+        )
     if drive.rms < drive.mean:
-        yield ("drive.rms", "rms", f"{drive.rms:g} is below the mean {drive.mean:g}",
-               f"write at least {drive.mean:g}")
+        yield (
+            "drive.rms",
+            "rms",
+            f"{drive.rms:g} is below the mean {drive.mean:g}",
+            f"write at least {drive.mean:g}",
+        )
     if drive.repeats > drive.retries:
-        yield ("drive.repeats", "repeats", f"{drive.repeats:g} reads again on average are more than the "
-               f"{drive.retries} there may be", f"write at most {drive.retries}, or more retries")
+        yield (
+            "drive.repeats",
+            "repeats",
+            f"{drive.repeats:g} reads again on average are more than the "
+            f"{drive.retries} there may be",
+            f"write at most {drive.retries}, or more retries",
+        )
     if drive.retries and not adc.bits:
-        yield ("drive.retries", "retries", "an ideal converter has no end at which to read again",
-               "write 0, or adc.bits of 2 to 24")
+        yield (
+            "drive.retries",
+            "retries",
+            "an ideal converter has no end at which to read again",
+            "write 0, or adc.bits of 2 to 24",
+        )
     if adc.bits == 1:
-        yield "adc.bits", "adc_bits", "1 bit is a comparator", "write 0 for an ideal converter, or 2 to 24"
+        yield (
+            "adc.bits",
+            "adc_bits",
+            "1 bit is a comparator",
+            "write 0 for an ideal converter, or 2 to 24",
+        )
     if adc.kind == "counting" and adc.shared > 1:
-        yield ("adc.shared", "shared", f"{adc.shared} columns share a counting converter, which counts "
-               "during the pulse", "write 1, or kind: sar")
+        yield (
+            "adc.shared",
+            "shared",
+            f"{adc.shared} columns share a counting converter, which counts during the pulse",
+            "write 1, or kind: sar",
+        )
     if adc.shared > unit.columns:
-        yield ("adc.shared", "shared", f"{adc.shared} columns share a converter, there are {unit.columns}",
-               f"write at most {unit.columns}")
+        yield (
+            "adc.shared",
+            "shared",
+            f"{adc.shared} columns share a converter, there are {unit.columns}",
+            f"write at most {unit.columns}",
+        )
     if adc.range > unit.rows:
-        yield ("adc.range", "adc_range", f"{adc.range:g} full columns are more than {unit.rows} rows give",
-               f"write at most {unit.rows}, or 0")
+        yield (
+            "adc.range",
+            "adc_range",
+            f"{adc.range:g} full columns are more than {unit.rows} rows give",
+            f"write at most {unit.rows}, or 0",
+        )
     if drive.phases == 4 and cells.sign != "differential":
-        yield ("drive.phases", "phases", "four phases read the two cells of a pair one after another",
-               "write 2, or cells.sign: differential")
+        yield (
+            "drive.phases",
+            "phases",
+            "four phases read the two cells of a pair one after another",
+            "write 2, or cells.sign: differential",
+        )
     if cells.levels == 1:
         yield "cells.levels", "levels", "one level holds nothing", "write 0 for any, or 2 and more"
     if cells.levels == 2 and cells.sign != "differential":
-        yield ("cells.levels", "levels", "a single cell of two levels has none on either side of zero",
-               "write 3 and more, 0 for any, or cells.sign: differential")
+        yield (
+            "cells.levels",
+            "levels",
+            "a single cell of two levels has none on either side of zero",
+            "write 3 and more, 0 for any, or cells.sign: differential",
+        )
     if cells.slices > 1 and cells.sign != "differential":
-        yield ("cells.slices", "slices", "slices carry the sign in pairs", "write sign: differential")
+        yield (
+            "cells.slices",
+            "slices",
+            "slices carry the sign in pairs",
+            "write sign: differential",
+        )
     if cells.slices > 1 and cells.spacing == "error":
-        yield ("cells.spacing", "spacing", "digits of slices stand at even distances",
-               "write spacing: even")
+        yield (
+            "cells.spacing",
+            "spacing",
+            "digits of slices stand at even distances",
+            "write spacing: even",
+        )
     if unit.outputs < 1:
-        yield ("columns", "columns", f"{unit.columns} columns hold no output of {cells.slices} slices",
-               f"write at least {cells.slices + cells.spare_columns}")
+        yield (
+            "columns",
+            "columns",
+            f"{unit.columns} columns hold no output of {cells.slices} slices",
+            f"write at least {cells.slices + cells.spare_columns}",
+        )
     if unit.stuck_low + unit.stuck_high > 0.5:
         yield ("stuck_low", "stuck", "more than half of the cells are stuck", "write less")
     if unit.writing.parallel > unit.columns * cells.cells:
-        yield ("writing.parallel", "parallel", f"{unit.writing.parallel} cells are more than a row has",
-               f"write at most {unit.columns * cells.cells}")
+        yield (
+            "writing.parallel",
+            "parallel",
+            f"{unit.writing.parallel} cells are more than a row has",
+            f"write at most {unit.columns * cells.cells}",
+        )
     yield from _writing_rules(unit)
     if unit.wear.model not in wear_names():
-        yield ("wear.model", "wear", f"there is no wear model {unit.wear.model!r}",
-               "write one of: " + ", ".join(wear_names()))
+        yield (
+            "wear.model",
+            "wear",
+            f"there is no wear model {unit.wear.model!r}",
+            "write one of: " + ", ".join(wear_names()),
+        )
     elif unit.worn > WORN:
-        yield ("wear.cycles", "worn", f"{100 * unit.worn:.3g} % of the cells have failed after "
-               f"{unit.wear.cycles:g} cycles", "write fewer cycles, at most "
-               f"{wear_named(unit.wear.model).cycles_until(WORN):.3g}")  # fmt: skip
+        yield (
+            "wear.cycles",
+            "worn",
+            f"{100 * unit.worn:.3g} % of the cells have failed after {unit.wear.cycles:g} cycles",
+            f"write fewer cycles, at most {wear_named(unit.wear.model).cycles_until(WORN):.3g}",
+        )
     spent = sum(stay.time for stay in unit.profile)
     if spent > unit.age * (1 + 1e-9):
-        yield ("profile", "profile", f"the cells spent {spent:g} s in storage, their age is {unit.age:g} s",
-               f"write age: {spent:g} s or more, or shorter times")
+        yield (
+            "profile",
+            "profile",
+            f"the cells spent {spent:g} s in storage, their age is {unit.age:g} s",
+            f"write age: {spent:g} s or more, or shorter times",
+        )
     if device is not None:
         yield from _device_rules(unit, device)
     yield from _chip_rules(unit, values)
@@ -110,28 +193,44 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
 def _writing_rules(unit: Crossbar) -> Iterator[tuple[str, str, str, str]]:
     writing = unit.writing
     if writing.model and writing.model not in pulses_names():
-        yield ("writing.model", "pulses", f"there are no pulses {writing.model!r}",
-               "write one of: " + ", ".join(pulses_names()))
+        yield (
+            "writing.model",
+            "pulses",
+            f"there are no pulses {writing.model!r}",
+            "write one of: " + ", ".join(pulses_names()),
+        )
     if writing.pulses == "program_and_verify":
         return
     for key in ("model", "margin"):
         if getattr(writing, key):
-            yield (f"writing.{key}", "stated", "is of computed programming, and the figures are stated",
-                   "add pulses: program_and_verify")
+            yield (
+                f"writing.{key}",
+                "stated",
+                "is of computed programming, and the figures are stated",
+                "add pulses: program_and_verify",
+            )
 
 
 def _device_rules(unit: Crossbar, device: Device) -> Iterator[tuple[str, str, str, str]]:
     low, high = device.temperatures
     if not low <= unit.temperature <= high:
-        yield ("temperature", "temperature", f"{unit.temperature:g} K is outside the model's {low:g}.."
-               f"{high:g} K", f"write a value in {low:g}..{high:g} K")
+        yield (
+            "temperature",
+            "temperature",
+            f"{unit.temperature:g} K is outside the model's {low:g}..{high:g} K",
+            f"write a value in {low:g}..{high:g} K",
+        )
     if unit.cells.levels < 2:
         return
     gap = _smallest_gap(device, unit.cells)
     if gap < APART:
-        yield ("cells.levels", "apart", f"{unit.cells.levels} levels cannot be held apart: neighbours of "
-               f"{unit.device} lie {gap:.2g} sums of their deviations from each other",
-               "write fewer levels, or 0 for any conductance")
+        yield (
+            "cells.levels",
+            "apart",
+            f"{unit.cells.levels} levels cannot be held apart: neighbours of "
+            f"{unit.device} lie {gap:.2g} sums of their deviations from each other",
+            "write fewer levels, or 0 for any conductance",
+        )
 
 
 _GAPS: dict[tuple[int, Scheme], tuple[Device, float]] = {}  # by id of the Device, which is kept
@@ -154,16 +253,28 @@ def _smallest_gap(device: Device, cells: Scheme) -> float:
 def _chip_rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     units, memories = values["units"], values["memories"]
     if unit.unmapped == "digital" and not any(isinstance(u, MacArray) for u in units.values()):
-        yield ("unmapped", "unmapped", "the chip has no MAC array for what finds no crossbar",
-               "add a unit of kind mac_array, or write error or reprogram")
+        yield (
+            "unmapped",
+            "unmapped",
+            "the chip has no MAC array for what finds no crossbar",
+            "add a unit of kind mac_array, or write error or reprogram",
+        )
     for key in ("input", "output"):
         memory = memories.get(getattr(unit, key))
         if isinstance(memory, Sram) and memory.scope == "private":
-            yield (key, "private", f"{memory.name} is private to instances, crossbars share their buffers",
-                   "write scope: shared")
+            yield (
+                key,
+                "private",
+                f"{memory.name} is private to instances, crossbars share their buffers",
+                "write scope: shared",
+            )
     precision = values.get("precision") or Precision()
     for name in (precision.input, precision.weight):
         record = FORMATS.get(name)
         if record is None or record.kind != "integer" or not record.signed or record.bits > 12:
-            yield ("drive", "format", f"crossbars take signed integers of up to 12 bits, not {name}",
-                   "write precision: {input: int8, weight: int8}")
+            yield (
+                "drive",
+                "format",
+                f"crossbars take signed integers of up to 12 bits, not {name}",
+                "write precision: {input: int8, weight: int8}",
+            )

@@ -68,8 +68,13 @@ class _FormatReader(Reader):
         items = self.mapping(root, "")
         found: Format | None = None
         if items is not None:
-            kind: Any = (_Codebook if "values" in items else
-                         _Fixed if "integer_bits" in items or "fraction_bits" in items else _Float)  # fmt: skip
+            kind: Any = (
+                _Codebook
+                if "values" in items
+                else _Fixed
+                if "integer_bits" in items or "fraction_bits" in items
+                else _Float
+            )
             version_of(self, items)
             record = self.build(kind, root, "", extra=("format",))
             if record is not None:
@@ -95,35 +100,71 @@ class _FormatReader(Reader):
         bits = 1 + record.exponent + record.fraction
         least = {"ieee": 2, "nan": 1, "fnuz": 1, "none": 1}[record.specials]
         if bits > 32:
-            self.refuse(items, "fraction", f"1 + {record.exponent} + {record.fraction} bits are more than 32",
-                        f"write at most {31 - record.exponent}")  # fmt: skip
+            self.refuse(
+                items,
+                "fraction",
+                f"1 + {record.exponent} + {record.fraction} bits are more than 32",
+                f"write at most {31 - record.exponent}",
+            )
         if record.exponent < least:
-            self.refuse(items, "exponent", "the only exponents are those of zero and of infinity",
-                        "write 2 or more, or specials: none")  # fmt: skip
+            self.refuse(
+                items,
+                "exponent",
+                "the only exponents are those of zero and of infinity",
+                "write 2 or more, or specials: none",
+            )
         if record.specials == "ieee" and record.fraction == 0:
-            self.refuse(items, "fraction", "without a fraction infinity and NaN are one code",
-                        "write 1 or more, or specials: nan")  # fmt: skip
+            self.refuse(
+                items,
+                "fraction",
+                "without a fraction infinity and NaN are one code",
+                "write 1 or more, or specials: nan",
+            )
         if record.specials == "none" and record.overflow != "saturate":
-            self.refuse(items, "overflow", f"the format has no code for {record.overflow}",
-                        "write saturate, or specials: ieee")  # fmt: skip
+            self.refuse(
+                items,
+                "overflow",
+                f"the format has no code for {record.overflow}",
+                "write saturate, or specials: ieee",
+            )
         if record.specials in ("nan", "fnuz") and record.overflow == "infinity":
-            self.refuse(items, "overflow", "the format has no code for infinity", "write saturate or nan")
+            self.refuse(
+                items, "overflow", "the format has no code for infinity", "write saturate or nan"
+            )
         if record.small == "binade" and record.fraction == 0:
-            self.refuse(items, "small", "without a fraction exponent 0 holds zero alone", "write subnormals")
+            self.refuse(
+                items, "small", "without a fraction exponent 0 holds zero alone", "write subnormals"
+            )
         bias = (1 << (record.exponent - 1)) - 1 if record.bias is None else record.bias
         if not -MOST_EXPONENT < -bias < (1 << record.exponent) - bias < MOST_EXPONENT:
-            self.refuse(items, "bias", f"exponents reach {-bias}..{(1 << record.exponent) - bias}",
-                        f"write a bias that keeps them within {MOST_EXPONENT}")  # fmt: skip
+            self.refuse(
+                items,
+                "bias",
+                f"exponents reach {-bias}..{(1 << record.exponent) - bias}",
+                f"write a bias that keeps them within {MOST_EXPONENT}",
+            )
         if self.problems:
             return None
-        return minifloat(record.name, record.exponent, record.fraction, bias, record.specials,
-                         record.small, record.rounding, record.overflow)  # fmt: skip
+        return minifloat(
+            record.name,
+            record.exponent,
+            record.fraction,
+            bias,
+            record.specials,
+            record.small,
+            record.rounding,
+            record.overflow,
+        )
 
     def fixed(self, record: _Fixed, items: Items) -> Fixed | None:
         total = record.integer_bits + record.fraction_bits
         if not 2 <= total <= MOST_FIXED_BITS:
-            self.refuse(items, "fraction_bits", f"the format has {total} bits",
-                        f"keep integer_bits + fraction_bits in 2..{MOST_FIXED_BITS}")  # fmt: skip
+            self.refuse(
+                items,
+                "fraction_bits",
+                f"the format has {total} bits",
+                f"keep integer_bits + fraction_bits in 2..{MOST_FIXED_BITS}",
+            )
             return None
         return Fixed(record.name, total, record.fraction_bits)
 
@@ -134,7 +175,9 @@ class _FormatReader(Reader):
         elif any(b <= a for a, b in pairwise(values)):
             self.refuse(items, "values", "is not in ascending order", "sort it, each value once")
         elif any(value != _as_float32(value) for value in values):
-            self.refuse(items, "values", "holds numbers that are no float32", "round them to float32")
+            self.refuse(
+                items, "values", "holds numbers that are no float32", "round them to float32"
+            )
         elif values[-1] <= 0:
             self.refuse(items, "values", "holds nothing above zero", "list a positive value")
         else:
@@ -146,6 +189,3 @@ def _as_float32(value: float) -> float:
     import numpy as np
 
     return float(np.float32(value)) if math.isfinite(value) else math.nan
-
-
-

@@ -33,13 +33,24 @@ def channel_numbers(text: str | None, name: str) -> tuple[float, ...]:
     except ValueError:
         found = (math.nan,)
     if not all(map(math.isfinite, found)) or (name == "--image-std" and min(found) <= 0):
-        raise InputError(Problem("image.numbers", "are no numbers for channels", "write 0.485,0.456,0.406",
-                                 text, name))  # fmt: skip
+        raise InputError(
+            Problem(
+                "image.numbers",
+                "are no numbers for channels",
+                "write 0.485,0.456,0.406",
+                text,
+                name,
+            )
+        )
     return found
 
 
-def load_image(path: str | Path, shape: tuple[int, ...], mean: tuple[float, ...] = (),
-               deviation: tuple[float, ...] = ()) -> NDArray[np.float64]:  # fmt: skip
+def load_image(
+    path: str | Path,
+    shape: tuple[int, ...],
+    mean: tuple[float, ...] = (),
+    deviation: tuple[float, ...] = (),
+) -> NDArray[np.float64]:
     """(1, channels, height, width) of a picture. shape: of the input tensor. InputError for files that are no
     pictures, pictures too large to decode, and inputs that hold none."""
     name = str(path)
@@ -48,32 +59,48 @@ def load_image(path: str | Path, shape: tuple[int, ...], mean: tuple[float, ...]
         return InputError(Problem(f"image.{code}", message, fix, file=name))
 
     if len(shape) != 4 or shape[0] != 1 or shape[1] not in (1, 3):
-        raise refuse("shape", f"does not fit an input of {list(shape)}",
-                     "give a model of [1, 3, height, width]")  # fmt: skip
+        raise refuse(
+            "shape",
+            f"does not fit an input of {list(shape)}",
+            "give a model of [1, 3, height, width]",
+        )
     for numbers in (mean, deviation):
         if len(numbers) not in (0, 1, shape[1]):
-            raise refuse("channels", f"has {shape[1]} channels, not {len(numbers)}", "give a number a channel")
+            raise refuse(
+                "channels",
+                f"has {shape[1]} channels, not {len(numbers)}",
+                "give a number a channel",
+            )
     file = Path(path)
     if not file.is_file():
-        raise InputError(Problem("file.missing", "there is no such file", "check the path", file=name))
+        raise InputError(
+            Problem("file.missing", "there is no such file", "check the path", file=name)
+        )
     if file.stat().st_size > MOST_BYTES:
         raise refuse("size", f"is {file.stat().st_size} bytes", f"give {MOST_BYTES} at most")
     try:
         from PIL import Image
     except ImportError:
-        raise refuse("pillow", "reading pictures needs the package pillow", "pip install pillow") from None
+        raise refuse(
+            "pillow", "reading pictures needs the package pillow", "pip install pillow"
+        ) from None
     try:
         with Image.open(file) as picture:
             if picture.width * picture.height > MOST_PIXELS:
-                raise refuse("size", f"has {picture.width} x {picture.height} pixels",
-                             f"give {MOST_PIXELS} at most")  # fmt: skip
+                raise refuse(
+                    "size",
+                    f"has {picture.width} x {picture.height} pixels",
+                    f"give {MOST_PIXELS} at most",
+                )
             plain = picture.convert("RGB" if shape[1] == 3 else "L")
             small = plain.resize((shape[3], shape[2]), Image.Resampling.BILINEAR)
             values = np.asarray(small, np.float64).reshape(shape[2], shape[3], shape[1])
     except InputError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-        raise refuse("size", f"has more than {MOST_PIXELS} pixels", "give a smaller picture") from None
+        raise refuse(
+            "size", f"has more than {MOST_PIXELS} pixels", "give a smaller picture"
+        ) from None
     except Exception:  # Pillow's decoders raise a dozen kinds
         raise refuse("file", "is not a readable picture", "give a whole PNG or JPEG file") from None
     values = values.transpose(2, 0, 1)[None] / 255

@@ -19,12 +19,22 @@ def load_arrays(path: str | Path | None) -> dict[str, Any]:
     else:
         shipped = folder("workload") / f"{path}.npz"
         arrays = load_npz(shipped if not Path(path).exists() and shipped.is_file() else path)
-    empty = [Problem("input.empty", f"has shape {list(array.shape)}: it holds nothing",
-                     "store one row at least, or leave it out", name, str(path))
-             for name, array in arrays.items() if array.size == 0]  # fmt: skip
+    empty = [
+        Problem(
+            "input.empty",
+            f"has shape {list(array.shape)}: it holds nothing",
+            "store one row at least, or leave it out",
+            name,
+            str(path),
+        )
+        for name, array in arrays.items()
+        if array.size == 0
+    ]
     if empty or not arrays:
-        raise InputError(empty or Problem("input.empty", "holds no arrays", "store one for each input",
-                                          file=str(path)))  # fmt: skip
+        raise InputError(
+            empty
+            or Problem("input.empty", "holds no arrays", "store one for each input", file=str(path))
+        )
     return arrays
 
 

@@ -35,8 +35,9 @@ class _MappingReader(Reader):
     def __init__(self, chip: Chip, workload: Workload) -> None:
         super().__init__()
         self.chip, self.workload = chip, workload
-        self.operators = {op.name: op for op in workload.operators
-                          if not isinstance(op, VectorOperator)}  # fmt: skip
+        self.operators = {
+            op.name: op for op in workload.operators if not isinstance(op, VectorOperator)
+        }
 
     def read(self, root: Node) -> dict[str, Mapping]:
         items = self.mapping(root, "")
@@ -49,9 +50,13 @@ class _MappingReader(Reader):
         formats = tensor_formats(self.workload, self.chip)
         for name, (place, node) in (self.mapping(items["operators"][1], "operators") or {}).items():
             if name not in self.operators:
-                self.wrong("mapping.operator", place, f"operators.{name}",
-                           f"the workload has no MAC operator {name!r}",
-                           "write one of: " + ", ".join(self.operators))  # fmt: skip
+                self.wrong(
+                    "mapping.operator",
+                    place,
+                    f"operators.{name}",
+                    f"the workload has no MAC operator {name!r}",
+                    "write one of: " + ", ".join(self.operators),
+                )
                 continue
             op = self.operators[name]
             made = self.one(op, node, f"operators.{name}")
@@ -74,12 +79,16 @@ class _MappingReader(Reader):
         if "dataflow" in items:
             flow = self.choice(items["dataflow"][1], DATAFLOW_NAMES, f"{path}.dataflow") or flow
         values: dict[str, Any] = {
-            "dataflow": DATAFLOW_NAMES.index(flow), "batch": geometry.batch,
-            "height": geometry.out_height, "width": geometry.out_width, "n": geometry.n,
-            "k": geometry.k, "input_slots": slots_of(chip, array.input),
+            "dataflow": DATAFLOW_NAMES.index(flow),
+            "batch": geometry.batch,
+            "height": geometry.out_height,
+            "width": geometry.out_width,
+            "n": geometry.n,
+            "k": geometry.k,
+            "input_slots": slots_of(chip, array.input),
             "weight_slots": slots_of(chip, array.weight),
             "output_slots": slots_of(chip, array.output),
-        }  # fmt: skip
+        }
         for key in NUMBERS:
             if key in items:
                 rule = FieldRule(key, int, (), "", 1, 64 if "slots" in key else None, False, True)

@@ -14,7 +14,9 @@ from accelsim.config.yaml_source import Node, Place, parse_yaml
 from accelsim.errors import InputError, Problem
 
 CONSTANTS = ["technology", "constants"]
-STATED = "stated in place of the shipped value"  # source of a constant that is given as a bare number
+STATED = (
+    "stated in place of the shipped value"  # source of a constant that is given as a bare number
+)
 BAND = "mem"  # its confidence: the widest band
 
 
@@ -26,9 +28,13 @@ def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
         key, sign, value = text.partition("=")
         if not sign or not key.strip():
             problems.append(
-                Problem("set.form", f"{text!r} is not key=value", "write units.array.rows=64",
-                        file="--set")
-            )  # fmt: skip
+                Problem(
+                    "set.form",
+                    f"{text!r} is not key=value",
+                    "write units.array.rows=64",
+                    file="--set",
+                )
+            )
             continue
         node = node_of(parse_yaml(value, "--set").plain(), Place(f"--set {key}"))
         found = replaced(root, key.strip(), node, Place("--set"))
@@ -53,18 +59,36 @@ def replaced(root: Node, key: str, node: Node, said: Place) -> Node | Problem:
 def _step(here: Node, path: list[str], depth: int, node: Node, said: Place) -> Node | Problem:
     step, last = path[depth], depth == len(path) - 1
     if last and not here.is_map:
-        return Problem("set.path", f"{'.'.join(path[:-1])} has no keys", "", ".".join(path), said.file,
-                       said.line, said.column)  # fmt: skip
+        return Problem(
+            "set.path",
+            f"{'.'.join(path[:-1])} has no keys",
+            "",
+            ".".join(path),
+            said.file,
+            said.line,
+            said.column,
+        )
     if last:
         return Node({**here.value, step: (node.place, node)}, here.place)
     if not here.is_map or step not in here.value:
         choices = ", ".join(here.value) if here.is_map else "it has no keys"
         whole = ".".join(path)
-        return Problem("set.path", f"there is no key {step!r} on the way to {whole}",
-                       f"write one of: {choices}", whole, said.file, said.line, said.column)  # fmt: skip
+        return Problem(
+            "set.path",
+            f"there is no key {step!r} on the way to {whole}",
+            f"write one of: {choices}",
+            whole,
+            said.file,
+            said.line,
+            said.column,
+        )
     where, inner = here.value[step]
     changed = _step(inner, path, depth + 1, node, said)
-    return changed if isinstance(changed, Problem) else Node({**here.value, step: (where, changed)}, here.place)
+    return (
+        changed
+        if isinstance(changed, Problem)
+        else Node({**here.value, step: (where, changed)}, here.place)
+    )
 
 
 def _constant(root: Node, name: str, node: Node, said: Place) -> Node | Problem:
@@ -73,12 +97,18 @@ def _constant(root: Node, name: str, node: Node, said: Place) -> Node | Problem:
     old: list[Node] = []
     if root.is_map and "technology" in root.value:
         section = root.value["technology"][1]
-        if section.is_map and "constants" in section.value and section.value["constants"][1].is_list:
+        if (
+            section.is_map
+            and "constants" in section.value
+            and section.value["constants"][1].is_list
+        ):
             old = section.value["constants"][1].value
     base: dict[str, tuple[Place, Node]] = {"key": (node.place, Node(name, node.place))}
     if not node.is_map:
-        base |= {"source": (node.place, Node(STATED, node.place)),
-                 "confidence": (node.place, Node(BAND, node.place))}  # fmt: skip
+        base |= {
+            "source": (node.place, Node(STATED, node.place)),
+            "confidence": (node.place, Node(BAND, node.place)),
+        }
     fresh, entries = True, []
     for entry in old:
         if fresh and entry.is_map and "key" in entry.value and entry.value["key"][1].value == name:

@@ -10,12 +10,35 @@ from accelsim.errors import InputError, Problem
 
 _NUMBER = re.compile(r"([-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?)(.*)", re.DOTALL)
 LONGEST = 400  # characters of a quantity
-_PREFIXES = {"": 1.0, "f": 1e-15, "p": 1e-12, "n": 1e-9, "u": 1e-6, "µ": 1e-6, "m": 1e-3,
-             "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}  # fmt: skip
+_PREFIXES = {
+    "": 1.0,
+    "f": 1e-15,
+    "p": 1e-12,
+    "n": 1e-9,
+    "u": 1e-6,
+    "µ": 1e-6,
+    "m": 1e-3,
+    "k": 1e3,
+    "K": 1e3,
+    "M": 1e6,
+    "G": 1e9,
+    "T": 1e12,
+}
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
-_EXAMPLES = {"B": "64 KiB", "bit": "64 bit", "Hz": "1 GHz", "s": "100 ns", "J": "1 pJ",
-             "W": "10 mW", "V": "0.8 V", "m": "22 nm", "B/s": "16 GB/s", "K": "350 K",
-             "S": "25 uS", "ohm": "1 ohm"}  # fmt: skip
+_EXAMPLES = {
+    "B": "64 KiB",
+    "bit": "64 bit",
+    "Hz": "1 GHz",
+    "s": "100 ns",
+    "J": "1 pJ",
+    "W": "10 mW",
+    "V": "0.8 V",
+    "m": "22 nm",
+    "B/s": "16 GB/s",
+    "K": "350 K",
+    "S": "25 uS",
+    "ohm": "1 ohm",
+}
 #: units whose values are whole numbers
 WHOLE = ("B", "bit", "Hz")
 
@@ -35,8 +58,14 @@ def _factors(unit: str) -> dict[str, float]:
     after = f"/{tail}" if tail else ""
     table = {f"{prefix}{stem}{after}": factor for prefix, factor in _PREFIXES.items()}
     if unit == "s":
-        table |= {"min": 60.0, "h": 3600.0, "day": 86400.0, "days": 86400.0, "year": 31536000.0,
-                  "years": 31536000.0}  # fmt: skip
+        table |= {
+            "min": 60.0,
+            "h": 3600.0,
+            "day": 86400.0,
+            "days": 86400.0,
+            "year": 31536000.0,
+            "years": 31536000.0,
+        }
     if stem == "ohm":
         table |= {"Ohm": 1.0, "Ω": 1.0}
     if stem == "K":  # no prefixes on kelvin: "KK" helps nobody
@@ -66,21 +95,26 @@ def quantity(value: object, unit: str) -> float | int:
         raise QuantityError(f"{value!r} has no unit", f"write it like {example(unit)}")
     parts = _parts(value)
     if parts is None:
-        raise QuantityError(f"{value[:60]!r} is not a number with a unit",
-                            f"write it like {example(unit)}")  # fmt: skip
+        raise QuantityError(
+            f"{value[:60]!r} is not a number with a unit", f"write it like {example(unit)}"
+        )
     number, written = parts
     factors = _factors(unit)
     if written not in factors:
-        message = f"{value[:60]!r} has no unit" if not written else (
-            f"{written[:60]!r} is not a unit of {unit}")  # fmt: skip
+        message = (
+            f"{value[:60]!r} has no unit"
+            if not written
+            else (f"{written[:60]!r} is not a unit of {unit}")
+        )
         raise QuantityError(message, f"write it like {example(unit)}")
     result = number * factors[written]
     if not isfinite(result):
         raise QuantityError(f"{value!r} is too large", f"write it like {example(unit)}")
     if unit in WHOLE:
         if abs(result - round(result)) > 1e-6 * max(1.0, abs(result)):
-            raise QuantityError(f"{value!r} is not a whole number of {unit}",
-                                f"write it like {example(unit)}")  # fmt: skip
+            raise QuantityError(
+                f"{value!r} is not a whole number of {unit}", f"write it like {example(unit)}"
+            )
         return round(result)
     return result
 
@@ -108,7 +142,9 @@ def spoken(value: float, unit: str) -> str:
     if unit != "K":
         for prefix in ("T", "G", "M", "k", "", "m", "u", "n", "p", "f"):
             best = prefix
-            if abs(value) >= _PREFIXES[prefix] * 0.9999999999 and not (unit == "s" and _PREFIXES[prefix] > 1):
+            if abs(value) >= _PREFIXES[prefix] * 0.9999999999 and not (
+                unit == "s" and _PREFIXES[prefix] > 1
+            ):
                 break
     return f"{value / _PREFIXES[best]:.9g} {best}{unit}"
 
@@ -120,8 +156,13 @@ def quantities(text: str, unit: str, option: str) -> list[float]:
         try:
             found.append(float(quantity(part.strip(), unit)))
         except QuantityError as error:
-            raise InputError(Problem("option.list", error.args[0], error.args[1], file=option)) from None
+            raise InputError(
+                Problem("option.list", error.args[0], error.args[1], file=option)
+            ) from None
         if found[-1] < 0:
-            raise InputError(Problem("option.list", f"{part.strip()} is negative", "write 0 or more",
-                                     file=option))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "option.list", f"{part.strip()} is negative", "write 0 or more", file=option
+                )
+            )
     return found

@@ -47,8 +47,9 @@ def rules_of(cls: type) -> dict[str, FieldRule]:
     for item in dataclasses.fields(cls):
         if not item.init or get_origin(hints[item.name]) is ClassVar:
             continue
-        required = (item.default is dataclasses.MISSING
-                    and item.default_factory is dataclasses.MISSING)  # fmt: skip
+        required = (
+            item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        )
         rules[item.name] = _rule(item.name, hints[item.name], required)
     return rules
 
@@ -92,12 +93,23 @@ class Reader:
         if node.is_map:
             items: dict[str, tuple[Place, Node]] = node.value
             return items
-        self.wrong("type.map", node.place, path, f"must hold keys, not {said(node)}",
-                   "write key: value lines")  # fmt: skip
+        self.wrong(
+            "type.map",
+            node.place,
+            path,
+            f"must hold keys, not {said(node)}",
+            "write key: value lines",
+        )
         return None
 
-    def keys(self, items: Mapping[str, tuple[Place, Node]], known: Iterable[str], path: str,
-             required: Iterable[str], place: Place) -> None:  # fmt: skip
+    def keys(
+        self,
+        items: Mapping[str, tuple[Place, Node]],
+        known: Iterable[str],
+        path: str,
+        required: Iterable[str],
+        place: Place,
+    ) -> None:
         """Note unknown keys, with the nearest known one, and missing ones."""
         names = list(known)
         for key, (where, _) in items.items():
@@ -107,11 +119,18 @@ class Reader:
                 self.wrong("key.unknown", where, _join(path, key), "there is no such key here", fix)
         for key in required:
             if key not in items:
-                self.wrong("key.missing", place, _join(path, key), "is missing",
-                           f"add a line {key}: ...")  # fmt: skip
+                self.wrong(
+                    "key.missing", place, _join(path, key), "is missing", f"add a line {key}: ..."
+                )
 
-    def build(self, cls: Any, node: Node, path: str, given: Mapping[str, Any] | None = None,
-              extra: Iterable[str] = ()) -> Any:  # fmt: skip
+    def build(
+        self,
+        cls: Any,
+        node: Node,
+        path: str,
+        given: Mapping[str, Any] | None = None,
+        extra: Iterable[str] = (),
+    ) -> Any:
         """An instance of the dataclass from a mapping node, or None when something is wrong.
 
         given: fields that do not come from the file. extra: keys that the caller reads itself.
@@ -136,12 +155,18 @@ class Reader:
             return None
         if isinstance(rule.kind, tuple):
             if not node.is_list or not node.value:
-                self.wrong("type.list", node.place, path, f"must be a list, not {said(node)}",
-                           "write - items or [a, b]")  # fmt: skip
+                self.wrong(
+                    "type.list",
+                    node.place,
+                    path,
+                    f"must be a list, not {said(node)}",
+                    "write - items or [a, b]",
+                )
                 return None
             inner = _rule(rule.name, rule.kind[1], True)
-            return tuple(self.value(item, inner, f"{path}[{i}]")
-                         for i, item in enumerate(node.value))  # fmt: skip
+            return tuple(
+                self.value(item, inner, f"{path}[{i}]") for i, item in enumerate(node.value)
+            )
         if dataclasses.is_dataclass(rule.kind):
             return self.build(rule.kind, node, path)
         if rule.choices:
@@ -151,8 +176,13 @@ class Reader:
         if rule.kind is bool:
             if isinstance(node.value, bool):
                 return node.value
-            self.wrong("type.bool", node.place, path, f"must be true or false, not {said(node)}",
-                       "write true or false")  # fmt: skip
+            self.wrong(
+                "type.bool",
+                node.place,
+                path,
+                f"must be true or false, not {said(node)}",
+                "write true or false",
+            )
             return None
         if rule.kind in (int, float):
             return self.number(node, rule, path)
@@ -196,20 +226,28 @@ class Reader:
         good = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
         if not good or not isfinite(value):
             what = "a whole number" if whole else "a number"
-            self.wrong("type.number", node.place, path, f"must be {what}, not {said(node)}",
-                       f"write {what}")  # fmt: skip
+            self.wrong(
+                "type.number",
+                node.place,
+                path,
+                f"must be {what}, not {said(node)}",
+                f"write {what}",
+            )
             return None
         return self._bounded(value if whole else float(value), node, rule, path, "")
 
-    def _bounded(self, value: float | int, node: Node, rule: FieldRule, path: str,
-                 unit: str) -> float | int | None:  # fmt: skip
+    def _bounded(
+        self, value: float | int, node: Node, rule: FieldRule, path: str, unit: str
+    ) -> float | int | None:
         low, high = rule.low, rule.high
         if (low is not None and value < low) or (high is not None and value > high):
             span = f"{'-inf' if low is None else _plain(low)}..{'inf' if high is None else _plain(high)}"
             fix = f"write a value in {span}{unit}"
             if unit:
                 fix += f", like {example(rule.unit)}"
-            self.wrong("value.range", node.place, path, f"{said(node)} is outside {span}{unit}", fix)
+            self.wrong(
+                "value.range", node.place, path, f"{said(node)} is outside {span}{unit}", fix
+            )
             return None
         return value
 

@@ -14,12 +14,29 @@ from accelsim.config.scalesim_cfg import read_text, whole_number
 from accelsim.errors import InputError, Problem
 from accelsim.workload import Conv2d, Gemm, MacOperator, TensorSpec, Workload
 
-CONV = ("IFMAP height", "IFMAP width", "filter height", "filter width", "channels", "filters",
-        "strides")  # fmt: skip
+CONV = (
+    "IFMAP height",
+    "IFMAP width",
+    "filter height",
+    "filter width",
+    "channels",
+    "filters",
+    "strides",
+)
 GEMM = ("M", "N", "K")
 #: what a header may call the columns, letters only, without a plural's s
-TITLES = {"ifmapheight": 0, "ifmapwidth": 1, "filterheight": 2, "filterwidth": 3, "channel": 4, "numfilter": 5,
-          "filter": 5, "stride": 6, "strideheight": 6, "stridewidth": 7}  # fmt: skip
+TITLES = {
+    "ifmapheight": 0,
+    "ifmapwidth": 1,
+    "filterheight": 2,
+    "filterwidth": 3,
+    "channel": 4,
+    "numfilter": 5,
+    "filter": 5,
+    "stride": 6,
+    "strideheight": 6,
+    "stridewidth": 7,
+}
 STRIDE_WIDTH = 7
 MOST_LAYERS = 20_000
 MOST_PROBLEMS = 50
@@ -56,8 +73,9 @@ class _Reader:
         if len(self.problems) < MOST_PROBLEMS:
             column = line.columns[cell] if cell < len(line.columns) else 1
             path = self.names[cell - 1] if 0 < cell <= len(self.names) else ""
-            self.problems.append(Problem(f"topology.{code}", message, fix, path, self.source,
-                                         line.number, column))  # fmt: skip
+            self.problems.append(
+                Problem(f"topology.{code}", message, fix, path, self.source, line.number, column)
+            )
 
     def read(self, text: str) -> Workload:
         lines = list(_lines(text))
@@ -70,15 +88,25 @@ class _Reader:
             self.layer(line)
         if not self.operators and not self.problems:
             self.problems.append(
-                Problem("topology.empty", "has no layers after its header line",
-                        "write a header, then lines of: name, " + ", ".join(self.names),
-                        file=self.source)
-            )  # fmt: skip
+                Problem(
+                    "topology.empty",
+                    "has no layers after its header line",
+                    "write a header, then lines of: name, " + ", ".join(self.names),
+                    file=self.source,
+                )
+            )
         if self.problems:
             raise InputError(self.problems)
         name = Path(self.source).stem
-        return Workload(name, tuple(self.operators), self.tensors, f"SCALE-Sim topology {name}",
-                        source=self.source, notes={"unused": self.notes}, batch=self.batch)  # fmt: skip
+        return Workload(
+            name,
+            tuple(self.operators),
+            self.tensors,
+            f"SCALE-Sim topology {name}",
+            source=self.source,
+            notes={"unused": self.notes},
+            batch=self.batch,
+        )
 
     def header(self, line: _Line) -> None:
         """The first line is never a layer; what it names decides about columns' order, a stride for each axis
@@ -89,7 +117,11 @@ class _Reader:
         self.batches = "batch size" in titles[8:]
         if not self.gemm:
             letters = ["".join(c for c in title if c.isalpha()).rstrip("s") for title in titles]
-            found = {TITLES[word]: place for place, word in enumerate(letters) if word in TITLES and place}
+            found = {
+                TITLES[word]: place
+                for place, word in enumerate(letters)
+                if word in TITLES and place
+            }
             named = sum(word in TITLES for word in letters[1:])
             if named == len(found) and set(found) >= set(range(len(CONV))):  # each column once
                 self.columns = [found[number] for number in sorted(found)]
@@ -106,15 +138,24 @@ class _Reader:
             return
         need = max(self.columns) + 1
         if len(cells) < need:
-            self.wrong("cells", f"has {len(cells) - 1} numbers, a layer needs {len(self.columns)}",
-                       "write name, " + ", ".join(self.names), line)  # fmt: skip
+            self.wrong(
+                "cells",
+                f"has {len(cells) - 1} numbers, a layer needs {len(self.columns)}",
+                "write name, " + ", ".join(self.names),
+                line,
+            )
             return
         numbers = []
         for cell in self.columns:
             value = whole_number(cells[cell], 1, LARGEST)
             if value is None:
-                self.wrong("number", f"{cells[cell][:40]!r} is not a whole number from 1 to "
-                           f"{LARGEST}", "write a number like 64", line, cell)  # fmt: skip
+                self.wrong(
+                    "number",
+                    f"{cells[cell][:40]!r} is not a whole number from 1 to {LARGEST}",
+                    "write a number like 64",
+                    line,
+                    cell,
+                )
                 return
             numbers.append(value)
         batch = self.extra(line, cells[need:])
@@ -132,8 +173,10 @@ class _Reader:
             if not cell or cell.startswith("#"):
                 continue
             if ":" in cell:
-                self.notes.append(f"line {line.number}: sparsity {cell} is not modelled, the layer "
-                                  "is simulated dense")  # fmt: skip
+                self.notes.append(
+                    f"line {line.number}: sparsity {cell} is not modelled, the layer "
+                    "is simulated dense"
+                )
             elif self.batches and place == 0 and (found := whole_number(cell, 1, 65536)):
                 self.batch = max(self.batch, batch := found)
             else:
@@ -145,21 +188,44 @@ class _Reader:
         stride = (strides[0], strides[-1])
         for size, kernel, cell in ((height, tall, 3), (width, wide, 4)):
             if kernel > size:
-                self.wrong("filter", f"a filter of {kernel} is larger than its input of {size}",
-                           "write a filter no larger than the input", line, cell)  # fmt: skip
+                self.wrong(
+                    "filter",
+                    f"a filter of {kernel} is larger than its input of {size}",
+                    "write a filter no larger than the input",
+                    line,
+                    cell,
+                )
                 return
-        past = tuple((-(-(size - kernel) // step)) * step + kernel - size for size, kernel, step in (
-            (height, tall, stride[0]), (width, wide, stride[1])))  # fmt: skip
+        past = tuple(
+            (-(-(size - kernel) // step)) * step + kernel - size
+            for size, kernel, step in ((height, tall, stride[0]), (width, wide, stride[1]))
+        )
         groups = channels if "DP" in name else 1
-        self.add(Conv2d(name, f"{name}.input", f"{name}.weight", f"{name}.output", batch, channels,
-                        height, width, filters * groups, (tall, wide), stride,
-                        (0, 0, past[0], past[1]), groups=groups))  # fmt: skip
+        self.add(
+            Conv2d(
+                name,
+                f"{name}.input",
+                f"{name}.weight",
+                f"{name}.output",
+                batch,
+                channels,
+                height,
+                width,
+                filters * groups,
+                (tall, wide),
+                stride,
+                (0, 0, past[0], past[1]),
+                groups=groups,
+            )
+        )
 
     def add(self, op: MacOperator) -> None:
         self.operators.append(op)
-        for tensor, shape, role in ((op.input, op.input_shape, "input"),
-                                    (op.weight, op.weight_shape, "weight"),
-                                    (op.output, op.output_shape, "output")):  # fmt: skip
+        for tensor, shape, role in (
+            (op.input, op.input_shape, "input"),
+            (op.weight, op.weight_shape, "weight"),
+            (op.output, op.output_shape, "output"),
+        ):
             self.tensors[tensor] = TensorSpec(tensor, shape, role)
 
     def unique(self, name: str) -> str:

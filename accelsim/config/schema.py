@@ -21,17 +21,27 @@ def _of_rule(rule: FieldRule) -> dict[str, Any]:
     if rule.choices:
         return {"enum": list(rule.choices)}
     if rule.unit:
-        return {"type": ["string", "number"], "description": f"a quantity like {example(rule.unit)}"}
+        return {
+            "type": ["string", "number"],
+            "description": f"a quantity like {example(rule.unit)}",
+        }
     if isinstance(rule.kind, tuple):
         inner = rule.kind[1]
-        return {"type": "array", "items": _of_class(inner) if dataclasses.is_dataclass(inner)
-                else {"type": _TYPES.get(inner, "string")}}  # fmt: skip
+        return {
+            "type": "array",
+            "items": _of_class(inner)
+            if dataclasses.is_dataclass(inner)
+            else {"type": _TYPES.get(inner, "string")},
+        }
     if dataclasses.is_dataclass(rule.kind):
         return _of_class(rule.kind)
     found: dict[str, Any] = {"type": _TYPES.get(rule.kind, "string")}
     if rule.kind in (int, float):
-        found |= {key: value for key, value in (("minimum", rule.low), ("maximum", rule.high))
-                  if value is not None}  # fmt: skip
+        found |= {
+            key: value
+            for key, value in (("minimum", rule.low), ("maximum", rule.high))
+            if value is not None
+        }
     return found
 
 
@@ -43,8 +53,13 @@ def _of_class(cls: Any, kind: str = "") -> dict[str, Any]:
     if kind:
         properties, required = {"kind": {"const": kind}, **properties}, ["kind", *required]
     doc = (cls.__doc__ or "").strip().split("\n\n")[0].replace("\n    ", " ")
-    return {"type": "object", "description": doc, "properties": properties, "required": required,
-            "additionalProperties": False}  # fmt: skip
+    return {
+        "type": "object",
+        "description": doc,
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
 
 
 def chip_schema() -> dict[str, Any]:
@@ -54,66 +69,129 @@ def chip_schema() -> dict[str, Any]:
     clock = {"type": ["string", "number"], "description": "a frequency like 1 GHz"}
     named = {"type": "object", "additionalProperties": clock}
     sections = {
-        "format": RULE, "name": {"type": "string"}, "description": {"type": "string"}, "technology": technology,
+        "format": RULE,
+        "name": {"type": "string"},
+        "description": {"type": "string"},
+        "technology": technology,
         "clocks": named,
-        "operating_points": {"type": "object", "additionalProperties": {
-            "type": "object", "properties": {"voltage": {"type": "string"}, "clocks": named},
-            "required": ["voltage"], "additionalProperties": False}},
-        "precision": _of_class(Precision), "weights": {"enum": ["cold", "resident"]},
-        "memories": _kinds(chip_file.MEMORY_KINDS), "units": _kinds(chip_file.UNIT_KINDS),
-    }  # fmt: skip
-    return {"$schema": DRAFT, "title": "accelsim chip", "type": "object",
-            "properties": {key: sections[key] for key in chip_file.KEYS},
-            "required": list(chip_file.REQUIRED), "additionalProperties": False}  # fmt: skip
+        "operating_points": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"voltage": {"type": "string"}, "clocks": named},
+                "required": ["voltage"],
+                "additionalProperties": False,
+            },
+        },
+        "precision": _of_class(Precision),
+        "weights": {"enum": ["cold", "resident"]},
+        "memories": _kinds(chip_file.MEMORY_KINDS),
+        "units": _kinds(chip_file.UNIT_KINDS),
+    }
+    return {
+        "$schema": DRAFT,
+        "title": "accelsim chip",
+        "type": "object",
+        "properties": {key: sections[key] for key in chip_file.KEYS},
+        "required": list(chip_file.REQUIRED),
+        "additionalProperties": False,
+    }
 
 
 def _kinds(kinds: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "object", "additionalProperties": {
-        "oneOf": [_of_class(cls, kind) for kind, cls in kinds.items()]}}  # fmt: skip
+    return {
+        "type": "object",
+        "additionalProperties": {"oneOf": [_of_class(cls, kind) for kind, cls in kinds.items()]},
+    }
 
 
 def workload_schema() -> dict[str, Any]:
     """JSON Schema of a layer trace."""
     whole = {"type": "integer", "minimum": 1}
-    pair = {"oneOf": [{"type": "integer", "minimum": 0},
-                      {"type": "array", "items": {"type": "integer", "minimum": 0}}]}  # fmt: skip
+    pair = {
+        "oneOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "array", "items": {"type": "integer", "minimum": 0}},
+        ]
+    }
     text = {"type": "string"}
     keys: dict[str, Any] = {
-        "name": text, "output": text, "weight": text,
+        "name": text,
+        "output": text,
+        "weight": text,
         "input": {"oneOf": [text, {"type": "array", "items": text}]},
-        "bias": {"type": ["boolean", "string"]}, "activation": {"enum": ["none", "relu"]},
-        "input_format": {"enum": list(FORMAT_NAMES)}, "weight_format": {"enum": list(FORMAT_NAMES)},
-        "groups": whole, "n": whole, "filters": whole, "kernel": pair, "stride": pair,
-        "padding": pair, "dilation": pair, "weight_transposed": {"type": "boolean"},
+        "bias": {"type": ["boolean", "string"]},
+        "activation": {"enum": ["none", "relu"]},
+        "input_format": {"enum": list(FORMAT_NAMES)},
+        "weight_format": {"enum": list(FORMAT_NAMES)},
+        "groups": whole,
+        "n": whole,
+        "filters": whole,
+        "kernel": pair,
+        "stride": pair,
+        "padding": pair,
+        "dilation": pair,
+        "weight_transposed": {"type": "boolean"},
         "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
         "order": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "axes": pair, "axis": {"type": "integer", "minimum": 0},
+        "axes": pair,
+        "axis": {"type": "integer", "minimum": 0},
         "parameters": {"type": "object"},
-    }  # fmt: skip
+    }
     operators = []
     for kind in workload_file.KINDS:
         mine = workload_file.KIND_KEYS[kind]
         operators.append(
-            {"type": "object",
-             "properties": {key: {"const": kind} if key == "kind" else keys[key] for key in mine},
-             "required": ["name", "kind", "input", *workload_file.REQUIRED.get(kind, ())],
-             "additionalProperties": False}
-        )  # fmt: skip
+            {
+                "type": "object",
+                "properties": {
+                    key: {"const": kind} if key == "kind" else keys[key] for key in mine
+                },
+                "required": ["name", "kind", "input", *workload_file.REQUIRED.get(kind, ())],
+                "additionalProperties": False,
+            }
+        )
     shape = {"type": "array", "items": whole, "minItems": 1, "maxItems": 6}
-    recorded = {"type": "object", "required": ["version"], "additionalProperties": False, "properties": {
-        "version": {"const": 1}, **{key: text for key in ("file", "workload", "made_by")},
-        "rounding": {"enum": ["single", "gemmlowp"]}, "model": {"type": "array", "items": text},
-        "formats": {"type": "object", "additionalProperties": text},
-        "chip": {"type": "object", "properties": {"name": text, "digest": text},
-                 "additionalProperties": False}}}  # fmt: skip
-    sections = {"format": RULE, "batch": whole, "tokens": whole,
-                "name": text, "description": text, "source": text, "values": text, "recorded": recorded,
-                "inputs": {"type": "object", "additionalProperties": shape},
-                "constants": {"type": "object", "additionalProperties": shape},
-                "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
-                "integers": {"type": "object",
-                             "additionalProperties": {"enum": list(workload_file.INTEGERS)}},
-                "operators": {"type": "array", "items": {"oneOf": operators}}}  # fmt: skip
-    return {"$schema": DRAFT, "title": "accelsim workload", "type": "object",
-            "properties": {key: sections[key] for key in workload_file.KEYS},
-            "required": ["name", "inputs", "operators"], "additionalProperties": False}  # fmt: skip
+    recorded = {
+        "type": "object",
+        "required": ["version"],
+        "additionalProperties": False,
+        "properties": {
+            "version": {"const": 1},
+            **{key: text for key in ("file", "workload", "made_by")},
+            "rounding": {"enum": ["single", "gemmlowp"]},
+            "model": {"type": "array", "items": text},
+            "formats": {"type": "object", "additionalProperties": text},
+            "chip": {
+                "type": "object",
+                "properties": {"name": text, "digest": text},
+                "additionalProperties": False,
+            },
+        },
+    }
+    sections = {
+        "format": RULE,
+        "batch": whole,
+        "tokens": whole,
+        "name": text,
+        "description": text,
+        "source": text,
+        "values": text,
+        "recorded": recorded,
+        "inputs": {"type": "object", "additionalProperties": shape},
+        "constants": {"type": "object", "additionalProperties": shape},
+        "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
+        "integers": {
+            "type": "object",
+            "additionalProperties": {"enum": list(workload_file.INTEGERS)},
+        },
+        "operators": {"type": "array", "items": {"oneOf": operators}},
+    }
+    return {
+        "$schema": DRAFT,
+        "title": "accelsim workload",
+        "type": "object",
+        "properties": {key: sections[key] for key in workload_file.KEYS},
+        "required": ["name", "inputs", "operators"],
+        "additionalProperties": False,
+    }

@@ -18,10 +18,13 @@ from accelsim.store.spec import Axis, Plain
 SEARCHES = ("none", "cycles", "energy", "edp")
 AXIS_KEYS = ("key", "keys", "values", "range", "log", "tie", "bases", "when")
 #: the run's own keys
-OWN = {SEARCH: FieldRule(SEARCH, str, SEARCHES, "", None, None, False, False),
-       BATCH: FieldRule(BATCH, int, (), "", 1, 1 << 20, False, True)}  # fmt: skip
+OWN = {
+    SEARCH: FieldRule(SEARCH, str, SEARCHES, "", None, None, False, False),
+    BATCH: FieldRule(BATCH, int, (), "", 1, 1 << 20, False, True),
+}
 
 Items = Mapping[str, tuple[Place, Node]]
+
 
 @dataclass(slots=True)
 class Rules:
@@ -47,8 +50,13 @@ class AxisReader(Reader):
     def read(self, node: Node) -> None:
         """All axes of the list."""
         if not node.is_list or not node.value:
-            self.wrong("sweep.vary", node.place, "vary", "must be a list of what varies",
-                       "write - {key: units.array.rows, values: [16, 32]}")  # fmt: skip
+            self.wrong(
+                "sweep.vary",
+                node.place,
+                "vary",
+                "must be a list of what varies",
+                "write - {key: units.array.rows, values: [16, 32]}",
+            )
             return
         for number, item in enumerate(node.value):
             path = f"vary[{number}]"
@@ -78,36 +86,57 @@ class AxisReader(Reader):
             return None
         first = next(iter(rules.values()))
         return Axis(
-            tuple(keys), tuple(values for values, _, _ in steps), bases, when,
+            tuple(keys),
+            tuple(values for values, _, _ in steps),
+            bases,
+            when,
             tuple((place.file, place.line, place.column) for _, place, _ in steps),
-            tuple(_number(values[0], first) for values, _, _ in steps))
+            tuple(_number(values[0], first) for values, _, _ in steps),
+        )
 
     def named(self, items: Items, path: str, node: Node) -> dict[str, Place]:
         """The keys that change together, with their places."""
         if ("key" in items) == ("keys" in items):
             what = "has both key and keys" if "key" in items else "names no key"
-            self.wrong("sweep.key", node.place, path, what,
-                       "write key: units.array.rows, or keys: [...] for several")  # fmt: skip
+            self.wrong(
+                "sweep.key",
+                node.place,
+                path,
+                what,
+                "write key: units.array.rows, or keys: [...] for several",
+            )
             return {}
         found: dict[str, Place] = {}
         _, named = items["key"] if "key" in items else items["keys"]
         listed = named.value if "keys" in items and named.is_list else [named]
         if "keys" in items and (not named.is_list or len(named.value) < 2):
-            self.wrong("sweep.keys", named.place, f"{path}.keys", "must list two keys or more",
-                       "write key: for one")  # fmt: skip
+            self.wrong(
+                "sweep.keys",
+                named.place,
+                f"{path}.keys",
+                "must list two keys or more",
+                "write key: for one",
+            )
         if "tie" in items:
             tied = items["tie"][1]
             listed = [*listed, *(tied.value if tied.is_list else [tied])]
             if "keys" in items:
-                self.wrong("sweep.tie", tied.place, f"{path}.tie", "goes with key, not with keys",
-                           "add it to keys and to every value")  # fmt: skip
+                self.wrong(
+                    "sweep.tie",
+                    tied.place,
+                    f"{path}.tie",
+                    "goes with key, not with keys",
+                    "add it to keys and to every value",
+                )
         for item in listed:
             name = self.text(item, path)
             if name is None:
                 continue
             clash = next((other for other in found if conflict(other, name)), None)
             if clash is not None:
-                self.wrong("sweep.twice", item.place, path, f"{name} and {clash} overlap", "keep one")
+                self.wrong(
+                    "sweep.twice", item.place, path, f"{name} and {clash} overlap", "keep one"
+                )
             found[name] = item.place
         return found
 
@@ -140,7 +169,9 @@ class AxisReader(Reader):
                 break
         return found
 
-    def when(self, items: Items, path: str, bases: tuple[str, ...]) -> tuple[tuple[str, Plain], ...]:
+    def when(
+        self, items: Items, path: str, bases: tuple[str, ...]
+    ) -> tuple[tuple[str, Plain], ...]:
         """Conditions: earlier keys, or the bases' own, and their values."""
         if "when" not in items:
             return ()
@@ -158,64 +189,113 @@ class AxisReader(Reader):
         for other in self.axes:
             apart = bool(axis.bases and other.bases and not set(axis.bases) & set(other.bases))
             mine, theirs = dict(axis.when), dict(other.when)
-            apart |= any(not any_of(mine[key]) & any_of(theirs[key]) for key in mine.keys() & theirs.keys())
+            apart |= any(
+                not any_of(mine[key]) & any_of(theirs[key]) for key in mine.keys() & theirs.keys()
+            )
             both = [(a, b) for a in axis.keys for b in other.keys if conflict(a, b)]
             if both and not apart:
-                self.wrong("sweep.twice", node.place, path, f"{both[0][0]} varies already with {other.name}",
-                           "use keys: for what changes together, or different bases")  # fmt: skip
+                self.wrong(
+                    "sweep.twice",
+                    node.place,
+                    path,
+                    f"{both[0][0]} varies already with {other.name}",
+                    "use keys: for what changes together, or different bases",
+                )
             later = [key for key, _ in other.when if key in axis.keys]
             if later and not any(later[0] in earlier.keys for earlier in self.axes):
-                self.wrong("sweep.order", node.place, path, f"{other.name} asks for {later[0]}, which varies "
-                           "only here", f"move it before {other.name}")  # fmt: skip
+                self.wrong(
+                    "sweep.order",
+                    node.place,
+                    path,
+                    f"{other.name} asks for {later[0]}, which varies only here",
+                    f"move it before {other.name}",
+                )
 
     # -- steps ---------------------------------------------------------------------------------
 
-    def steps(self, items: Items, path: str, node: Node,
-              rules: dict[str, FieldRule | None]) -> list[tuple[tuple[Plain, ...], Place, Node]]:  # fmt: skip
+    def steps(
+        self, items: Items, path: str, node: Node, rules: dict[str, FieldRule | None]
+    ) -> list[tuple[tuple[Plain, ...], Place, Node]]:
         """(value of each key, place, Node of the first) of every step."""
         given = [name for name in ("values", "range", "log") if name in items]
         if len(given) != 1:
-            self.wrong("sweep.values", node.place, path, "must have one of values, range, log",
-                       "write values: [16, 32]")  # fmt: skip
+            self.wrong(
+                "sweep.values",
+                node.place,
+                path,
+                "must have one of values, range, log",
+                "write values: [16, 32]",
+            )
             return []
         where, inner = items[given[0]]
         here = f"{path}.{given[0]}"
         tied = len(rules) if "key" in items else 0
         if given[0] != "values":
             if not tied:
-                self.wrong("sweep.range", where, here, "goes with one key", "write values: [[...], [...]]")
+                self.wrong(
+                    "sweep.range", where, here, "goes with one key", "write values: [[...], [...]]"
+                )
                 return []
             rule = next(iter(rules.values()))
-            return [((value,) * tied, inner.place, Node(value, inner.place))
-                    for value in Span(self, inner, here, rule, self.samples).values(given[0])]  # fmt: skip
+            return [
+                ((value,) * tied, inner.place, Node(value, inner.place))
+                for value in Span(self, inner, here, rule, self.samples).values(given[0])
+            ]
         if not inner.is_list or not inner.value:
-            self.wrong("sweep.values", inner.place, here, "must be a list of values", "write [16, 32]")
+            self.wrong(
+                "sweep.values", inner.place, here, "must be a list of values", "write [16, 32]"
+            )
             return []
         if len(inner.value) > MOST_STEPS:
-            self.wrong("sweep.values", inner.place, here, f"lists {len(inner.value):,} values",
-                       f"write at most {MOST_STEPS:,}")  # fmt: skip
+            self.wrong(
+                "sweep.values",
+                inner.place,
+                here,
+                f"lists {len(inner.value):,} values",
+                f"write at most {MOST_STEPS:,}",
+            )
             return []
         found: list[tuple[tuple[Plain, ...], Place, Node]] = []
         seen: dict[Any, Place] = {}
         for number, item in enumerate(inner.value):
             if not tied and (not item.is_list or len(item.value) != len(rules)):
-                self.wrong("sweep.values", item.place, f"{here}[{number}]", f"must list {len(rules)} values",
-                           "one for each of keys")  # fmt: skip
+                self.wrong(
+                    "sweep.values",
+                    item.place,
+                    f"{here}[{number}]",
+                    f"must list {len(rules)} values",
+                    "one for each of keys",
+                )
                 continue
             values = (item.plain(),) * tied if tied else tuple(part.plain() for part in item.value)
             same = comparable(values)
             if same in seen:
-                self.wrong("sweep.values", item.place, f"{here}[{number}]",
-                           f"stands already in line {seen[same].line}", "keep one of them")  # fmt: skip
+                self.wrong(
+                    "sweep.values",
+                    item.place,
+                    f"{here}[{number}]",
+                    f"stands already in line {seen[same].line}",
+                    "keep one of them",
+                )
             seen[same] = item.place
             if any(isinstance(value, str) and value.endswith(".json") for value in values):
-                self.wrong("sweep.device", item.place, f"{here}[{number}]", "a device file cannot vary",
-                           "make a base with set: {units.tiles.device: ...} for each")  # fmt: skip
+                self.wrong(
+                    "sweep.device",
+                    item.place,
+                    f"{here}[{number}]",
+                    "a device file cannot vary",
+                    "make a base with set: {units.tiles.device: ...} for each",
+                )
             found.append((values, item.place, item))
         return found
 
-    def suit(self, steps: list[tuple[tuple[Plain, ...], Place, Node]], keys: list[str],
-             bases: tuple[str, ...], path: str) -> None:  # fmt: skip
+    def suit(
+        self,
+        steps: list[tuple[tuple[Plain, ...], Place, Node]],
+        keys: list[str],
+        bases: tuple[str, ...],
+        path: str,
+    ) -> None:
         """Note values that a key takes on no base."""
         checked: list[tuple[int, FieldRule]] = []
         for name in bases or self.rules.chips:
@@ -226,7 +306,11 @@ class AxisReader(Reader):
                 checked.append((number, rule))
                 before = len(self.problems)
                 for values, place, node in steps:
-                    inner = node.value[number] if node.is_list and len(node.value) == len(keys) > 1 else node
+                    inner = (
+                        node.value[number]
+                        if node.is_list and len(node.value) == len(keys) > 1
+                        else node
+                    )
                     if inner.value != values[number] and not inner.is_list:
                         inner = Node(values[number], place)
                     self.value(inner, rule, key)

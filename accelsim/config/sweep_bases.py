@@ -39,20 +39,34 @@ class BaseReader(Reader):
         items = self.mapping(node, "bases")
         if not items or len(items) > MOST_BASES:
             if items is not None:
-                self.wrong("sweep.bases", node.place, "bases", f"names {len(items)} bases",
-                           f"write 1 to {MOST_BASES}, like int8: {{chip: int8_edge}}")  # fmt: skip
+                self.wrong(
+                    "sweep.bases",
+                    node.place,
+                    "bases",
+                    f"names {len(items)} bases",
+                    f"write 1 to {MOST_BASES}, like int8: {{chip: int8_edge}}",
+                )
             return
         entries: dict[str, dict[str, tuple[Place, Node]]] = {}
         for name, (place, entry) in items.items():
             self.sets[name] = []
-            inner = {"chip": (entry.place, entry)} if isinstance(entry.value, str) else self.mapping(
-                entry, f"bases.{name}")
+            inner = (
+                {"chip": (entry.place, entry)}
+                if isinstance(entry.value, str)
+                else self.mapping(entry, f"bases.{name}")
+            )
             if inner is None:
                 continue
             path = f"bases.{name}"
             self.keys(inner, ("chip", "base", "set"), path, (), place)
             if ("chip" in inner) == ("base" in inner):
-                self.wrong("sweep.base", place, path, "must have one of chip and base", "write chip: int8_edge")
+                self.wrong(
+                    "sweep.base",
+                    place,
+                    path,
+                    "must have one of chip and base",
+                    "write chip: int8_edge",
+                )
             elif "base" in inner and inner["base"][1].value not in list(items):
                 self.choice(inner["base"][1], list(items), f"{path}.base")
             else:
@@ -70,18 +84,30 @@ class BaseReader(Reader):
             path = f"bases.{above[-1]}.base"
             if under.value in above:
                 said = " -> ".join([*above[above.index(under.value) :], under.value])
-                self.wrong("sweep.cycle", under.place, path, f"{under.value} rests on itself: {said[:100]}",
-                           "name a chip")  # fmt: skip
+                self.wrong(
+                    "sweep.cycle",
+                    under.place,
+                    path,
+                    f"{under.value} rests on itself: {said[:100]}",
+                    "name a chip",
+                )
             elif len(above) > DEEPEST:
-                self.wrong("sweep.cycle", under.place, path, f"rests on more than {DEEPEST} others",
-                           "name a chip")  # fmt: skip
+                self.wrong(
+                    "sweep.cycle",
+                    under.place,
+                    path,
+                    f"rests on more than {DEEPEST} others",
+                    "name a chip",
+                )
             elif under.value in entries and under.value not in self.broken:
                 above.append(under.value)
                 continue
             self.broken.update(above)
             return
         for number, one in enumerate(reversed(above)):
-            if one not in self.files and not self.base(one, entries[one], above[len(above) - number :][:1]):
+            if one not in self.files and not self.base(
+                one, entries[one], above[len(above) - number :][:1]
+            ):
                 return
             if one not in self.bases:
                 return
@@ -97,10 +123,17 @@ class BaseReader(Reader):
         given = self.mapping(inner["set"][1], f"{path}.set") if "set" in inner else None
         for key, (_, node) in (given or {}).items():
             if key in OWN or key == "name":
-                self.wrong("sweep.set", node.place, f"{path}.set.{key}", "is no key of a chip",
-                           "write it beside bases")  # fmt: skip
+                self.wrong(
+                    "sweep.set",
+                    node.place,
+                    f"{path}.set.{key}",
+                    "is no key of a chip",
+                    "write it beside bases",
+                )
                 continue
-            merged = [pair for pair in merged if not (pair[0] == key or pair[0].startswith(f"{key}."))]
+            merged = [
+                pair for pair in merged if not (pair[0] == key or pair[0].startswith(f"{key}."))
+            ]
             merged.append((key, self.beside(key, node)))
         self.sets[name] = merged
         return self.built(name)
@@ -113,7 +146,9 @@ class BaseReader(Reader):
         except InputError as error:
             self.problems += [problem for problem in error.problems if problem not in self.problems]
             return False
-        sets: tuple[tuple[str, Plain], ...] = tuple((key, node.plain()) for key, node in self.sets[name])
+        sets: tuple[tuple[str, Plain], ...] = tuple(
+            (key, node.plain()) for key, node in self.sets[name]
+        )
         self.chips[name] = chip
         self.bases[name] = Base(name, source, text, sets, chip.crossbar is not None, chip.digest)
         return True
@@ -130,7 +165,13 @@ class BaseReader(Reader):
         if name is None:
             return None
         if name.endswith(".cfg"):
-            self.wrong("sweep.chip", node.place, path, "is a SCALE-Sim file", f"accelsim convert {name} first")
+            self.wrong(
+                "sweep.chip",
+                node.place,
+                path,
+                "is a SCALE-Sim file",
+                f"accelsim convert {name} first",
+            )
             return None
         try:
             found = shipped.find("chip", name, self.folder)

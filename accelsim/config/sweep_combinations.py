@@ -52,7 +52,9 @@ class Combinations:
     axes: list[Steps]
     own: Mapping[str, Any]
     excluded: dict[int, list[tuple[int, Wanted]]] = field(default_factory=dict)
-    varied: set[int] = field(default_factory=set)  # axes that vary somewhere, by number; filled by count()
+    varied: set[int] = field(
+        default_factory=set
+    )  # axes that vary somewhere, by number; filled by count()
     hit: set[int] = field(default_factory=set)  # exclusions that hit something; filled by count()
 
     def holds(self, wanted: Wanted, state: Mapping[str, Any]) -> bool:
@@ -79,7 +81,9 @@ class Combinations:
             whole *= len(axis.pairs) + bool(axis.when)
         return whole
 
-    def walk(self, place: int = 0, state: dict[str, Any] | None = None) -> Iterator[tuple[Pairs, ...]]:
+    def walk(
+        self, place: int = 0, state: dict[str, Any] | None = None
+    ) -> Iterator[tuple[Pairs, ...]]:
         """What each axis sets, in order, the last axis fastest."""
         state = {} if state is None else state
         if place == 0 and self.out(-1, state):
@@ -154,8 +158,13 @@ class Combinations:
     def _needed(self, place: int) -> set[str]:
         """Keys that something after an axis asks for."""
         keys = {key for axis in self.axes[place + 1 :] for key, _ in axis.when}
-        return keys | {key for after, rules in self.excluded.items() if after > place
-                       for _, wanted in rules for key, _ in wanted}  # fmt: skip
+        return keys | {
+            key
+            for after, rules in self.excluded.items()
+            if after > place
+            for _, wanted in rules
+            for key, _ in wanted
+        }
 
 
 def applies(axis: Axis, base: Base) -> bool:
@@ -169,7 +178,9 @@ def asked_keys(spec: SweepSpec) -> set[str]:
     return asked | {key for rule in spec.exclude for key, _ in rule} - {"base", "workload"}
 
 
-def combinations(spec: SweepSpec, base: Base, work: str, own: Mapping[str, Any] | None = None) -> Combinations:
+def combinations(
+    spec: SweepSpec, base: Base, work: str, own: Mapping[str, Any] | None = None
+) -> Combinations:
     """The combinations of one base and workload. own: the base's values of asked_keys(), read from
     its chip where None."""
     asked = asked_keys(spec)
@@ -179,7 +190,10 @@ def combinations(spec: SweepSpec, base: Base, work: str, own: Mapping[str, Any] 
     for number, axis in enumerate(spec.axes):
         if applies(axis, base):
             pairs = [tuple(zip(axis.keys, step, strict=True)) for step in axis.values]
-            watched = [tuple((key, comparable(value)) for key, value in step if key in asked) for step in pairs]
+            watched = [
+                tuple((key, comparable(value)) for key, value in step if key in asked)
+                for step in pairs
+            ]
             when = tuple((key, any_of(value)) for key, value in axis.when)
             axes.append(Steps(number, pairs, watched, when))
     found = Combinations(axes, own)
@@ -190,8 +204,10 @@ def combinations(spec: SweepSpec, base: Base, work: str, own: Mapping[str, Any] 
             continue
         left = tuple((key, values) for key, values in wanted if key not in names)
         keys = {key for key, _ in left}
-        last = max((place for place, axis in enumerate(axes) if keys & set(spec.axes[axis.number].keys)),
-                   default=-1)  # fmt: skip
+        last = max(
+            (place for place, axis in enumerate(axes) if keys & set(spec.axes[axis.number].keys)),
+            default=-1,
+        )
         found.excluded.setdefault(last, []).append((number, left))
     return found
 

@@ -20,9 +20,26 @@ from accelsim.devices import device_named
 from accelsim.errors import InputError, Problem
 from accelsim.store.spec import Joint, Plain, SweepSpec, Work
 
-KEYS = ("format", "name", "question",
-        "answer", "bases", "workloads", "vary", "exclude", "sample", "search", "measures",
-        "values", "seed", "repeats", "constraints", "objectives", "objective", "execution")  # fmt: skip
+KEYS = (
+    "format",
+    "name",
+    "question",
+    "answer",
+    "bases",
+    "workloads",
+    "vary",
+    "exclude",
+    "sample",
+    "search",
+    "measures",
+    "values",
+    "seed",
+    "repeats",
+    "constraints",
+    "objectives",
+    "objective",
+    "execution",
+)
 REQUIRED = ("name", "bases", "workloads")
 
 
@@ -71,14 +88,22 @@ class SweepReader(Reader):
             values["search"] = None if found == "none" else found
         for key, low, high in (("seed", 0, LARGEST_SEED), ("repeats", 1, MOST_REPEATS)):
             if (node := part(key)) is not None:
-                values[key] = self.value(node, FieldRule(key, int, (), "", low, high, False, True), key)
+                values[key] = self.value(
+                    node, FieldRule(key, int, (), "", low, high, False, True), key
+                )
         settings = self.settings(items)
         axes = AxisReader(self.bases.rules, settings.found.get("points", 0))
         axes.problems = self.problems
         if (node := part("vary")) is not None and self.bases.bases:
             axes.read(node)
         elif settings.found.get("sampling", "grid") != "grid":
-            self.wrong("sweep.sample", items["sample"][0], "sample", "there is nothing to sample", "add vary:")
+            self.wrong(
+                "sweep.sample",
+                items["sample"][0],
+                "sample",
+                "there is nothing to sample",
+                "add vary:",
+            )
         varies = any(BATCH in axis.keys for axis in axes.axes)
         works = WorkReader(self.folder, varies, settings.found.get("values"), self.problems)
         values["works"] = works.works(node) if (node := part("workloads")) is not None else ()
@@ -86,7 +111,11 @@ class SweepReader(Reader):
         if self.problems:
             raise InputError(few(self.problems))
         self.weights(items, settings.found.get("joint"), values["works"])
-        values |= {"bases": tuple(self.bases.bases.values()), "axes": tuple(axes.axes), **settings.found}
+        values |= {
+            "bases": tuple(self.bases.bases.values()),
+            "axes": tuple(axes.axes),
+            **settings.found,
+        }
         spec = SweepSpec(**values)
         self.combine(spec, axes)
         if self.problems:
@@ -103,28 +132,47 @@ class SweepReader(Reader):
         if "execution" in items:
             reader.execution(items["execution"][1])
         self.temperatures(items, reader)
-        nodes = [items[key][1] if key in items else None
-                 for key in ("measures", "constraints", "objectives", "objective")]  # fmt: skip
+        nodes = [
+            items[key][1] if key in items else None
+            for key in ("measures", "constraints", "objectives", "objective")
+        ]
         reader.measures(*nodes)
         return reader
 
-    def weights(self, items: dict[str, tuple[Place, Node]], joint: Joint | None,
-                works: Sequence[Work]) -> None:  # fmt: skip
+    def weights(
+        self, items: dict[str, tuple[Place, Node]], joint: Joint | None, works: Sequence[Work]
+    ) -> None:
         """Note weights of the joint objective that are not one for each workload."""
         if joint is None or joint.by != "weights" or not works:
             return
-        place, names, given = items["objective"][0], [work.name for work in works], dict(joint.weights)
+        place, names, given = (
+            items["objective"][0],
+            [work.name for work in works],
+            dict(joint.weights),
+        )
         listed = ", ".join(names)
         for name in given:
             if name not in names:
-                self.wrong("sweep.weights", place, f"objective.weights.{name}", "is no workload of the sweep",
-                           f"write one of {listed}")  # fmt: skip
+                self.wrong(
+                    "sweep.weights",
+                    place,
+                    f"objective.weights.{name}",
+                    "is no workload of the sweep",
+                    f"write one of {listed}",
+                )
         for name in names:
             if name not in given:
-                self.wrong("sweep.weights", place, f"objective.weights.{name}", "is missing",
-                           "write a number for every workload, 0 for one that does not count")  # fmt: skip
+                self.wrong(
+                    "sweep.weights",
+                    place,
+                    f"objective.weights.{name}",
+                    "is missing",
+                    "write a number for every workload, 0 for one that does not count",
+                )
         if given and not any(given.values()):
-            self.wrong("sweep.weights", place, "objective.weights", "are all 0", "write one above 0")
+            self.wrong(
+                "sweep.weights", place, "objective.weights", "are all 0", "write one above 0"
+            )
 
     def temperatures(self, items: dict[str, tuple[Place, Node]], reader: SettingsReader) -> None:
         """Note temperatures that a base's cells have no model for."""
@@ -137,13 +185,19 @@ class SweepReader(Reader):
             low, high = device_named(crossbar.device).temperatures
             for kelvin in values.temperatures:
                 if not low <= kelvin <= high:
-                    self.wrong("sweep.temperature", items["values"][0], "values.temperatures",
-                               f"{kelvin:g} K is outside what {crossbar.device} of {name} holds for",
-                               f"write {low:g} K to {high:g} K")  # fmt: skip
+                    self.wrong(
+                        "sweep.temperature",
+                        items["values"][0],
+                        "values.temperatures",
+                        f"{kelvin:g} K is outside what {crossbar.device} of {name} holds for",
+                        f"write {low:g} K to {high:g} K",
+                    )
 
     # -- exclusions and combinations -------------------------------------------------------------
 
-    def exclude(self, node: Node | None, axes: AxisReader) -> tuple[tuple[tuple[str, Plain], ...], ...]:
+    def exclude(
+        self, node: Node | None, axes: AxisReader
+    ) -> tuple[tuple[tuple[str, Plain], ...], ...]:
         if node is None:
             return ()
         found = []
@@ -156,8 +210,13 @@ class SweepReader(Reader):
                 continue
             for key, (place, _) in items.items():
                 if key not in ("base", "workload") and not self.anywhere(key):
-                    self.wrong("sweep.key", place, path, f"no base has the key {key}",
-                               "write a key that varies")  # fmt: skip
+                    self.wrong(
+                        "sweep.key",
+                        place,
+                        path,
+                        f"no base has the key {key}",
+                        "write a key that varies",
+                    )
             found.append(tuple((key, value.plain()) for key, (_, value) in items.items()))
             self.exclude_places.append(item.place)
         return tuple(found)
@@ -187,17 +246,32 @@ class SweepReader(Reader):
         except TooMany:
             return  # sweep/space.py refuses it
         if total == 0:
-            self.wrong("sweep.empty", self.exclude_places[0], "exclude", "leaves no point to run",
-                       "exclude less")  # fmt: skip
+            self.wrong(
+                "sweep.empty",
+                self.exclude_places[0],
+                "exclude",
+                "leaves no point to run",
+                "exclude less",
+            )
             return
         for number, node in enumerate(axes.nodes):
             if number not in varied:
-                self.wrong("sweep.never", node.place, f"vary[{number}]", f"{spec.axes[number].name} varies "
-                           "nowhere: its conditions never hold", "change when")  # fmt: skip
+                self.wrong(
+                    "sweep.never",
+                    node.place,
+                    f"vary[{number}]",
+                    f"{spec.axes[number].name} varies nowhere: its conditions never hold",
+                    "change when",
+                )
         for number, place in enumerate(self.exclude_places):
             if number not in hit:
-                self.wrong("sweep.exclude", place, f"exclude[{number}]", "hits no combination",
-                           "compare its values with those that vary, or leave it out")  # fmt: skip
+                self.wrong(
+                    "sweep.exclude",
+                    place,
+                    f"exclude[{number}]",
+                    "hits no combination",
+                    "compare its values with those that vary, or leave it out",
+                )
 
 
 def few(problems: list[Problem]) -> list[Problem]:

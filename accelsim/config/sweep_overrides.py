@@ -17,8 +17,11 @@ def override_sweep(root: Node, overrides: Sequence[str]) -> Node:
     for text in overrides:
         section, dot, inner = text.partition("=")[0].strip().partition(".")
         if dot and root.is_map:
-            rivals = [name for name in ONE_OF.get(section, ()) if name != inner] if inner in ONE_OF.get(
-                section, ()) else []  # fmt: skip
+            rivals = (
+                [name for name in ONE_OF.get(section, ()) if name != inner]
+                if inner in ONE_OF.get(section, ())
+                else []
+            )
             root = _begun(root, section, rivals)
         root = apply_overrides(root, [text])
     return root
@@ -29,5 +32,9 @@ def _begun(root: Node, section: str, rivals: list[str]) -> Node:
     place, old = root.value.get(section, (Place(f"--set {section}"), None))
     if old is not None and (old.is_list or (section not in ONE_OF and not old.is_map)):
         return root
-    inner = {key: item for key, item in old.value.items() if key not in rivals} if old and old.is_map else {}
+    inner = (
+        {key: item for key, item in old.value.items() if key not in rivals}
+        if old and old.is_map
+        else {}
+    )
     return Node({**root.value, section: (place, Node(inner, place))}, root.place)

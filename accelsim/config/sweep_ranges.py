@@ -18,8 +18,16 @@ Items = Mapping[str, tuple[Place, Node]]
 class Span:
     """A range or a geometric range: {from, to, step} or {from, to, points}."""
 
-    def __init__(self, reader: Reader, node: Node, path: str, rule: FieldRule | None, samples: int) -> None:
-        self.reader, self.node, self.path, self.rule, self.samples = reader, node, path, rule, samples
+    def __init__(
+        self, reader: Reader, node: Node, path: str, rule: FieldRule | None, samples: int
+    ) -> None:
+        self.reader, self.node, self.path, self.rule, self.samples = (
+            reader,
+            node,
+            path,
+            rule,
+            samples,
+        )
         self.unit = rule.unit if rule is not None else ""
 
     def values(self, kind: str) -> list[Plain]:
@@ -36,32 +44,52 @@ class Span:
             return []
         low, high = (Fraction(f"{end:.12g}") for end in ends if end is not None)
         if high <= low:
-            return self.refuse("to", f"{self.said('to')} is not above {self.said('from')}",
-                               "write from below to")  # fmt: skip
-        whole = (self.unit in WHOLE if self.unit else self.rule.kind is int if self.rule is not None else
-                 low.denominator == high.denominator == 1)
-        found = self.linear(low, high, items, whole) if kind == "range" else self.geometric(
-            low, high, items, whole)
+            return self.refuse(
+                "to", f"{self.said('to')} is not above {self.said('from')}", "write from below to"
+            )
+        whole = (
+            self.unit in WHOLE
+            if self.unit
+            else self.rule.kind is int
+            if self.rule is not None
+            else low.denominator == high.denominator == 1
+        )
+        found = (
+            self.linear(low, high, items, whole)
+            if kind == "range"
+            else self.geometric(low, high, items, whole)
+        )
         return [self.written(value) for value in found]
 
     def linear(self, low: Fraction, high: Fraction, items: Items, whole: bool) -> list[Fraction]:
         if "step" not in items:
-            return _snapped([float(low + (high - low) * i / (self.samples - 1 or 1))
-                             for i in range(self.samples)], whole)  # fmt: skip
+            return _snapped(
+                [
+                    float(low + (high - low) * i / (self.samples - 1 or 1))
+                    for i in range(self.samples)
+                ],
+                whole,
+            )
         step = self.number(items["step"][1], "step")
         if step is None:
             return []
         if step <= 0:
-            return self.refuse("step", f"{self.said('step')} is not above 0", "write a positive step")
+            return self.refuse(
+                "step", f"{self.said('step')} is not above 0", "write a positive step"
+            )
         exact = Fraction(f"{step:.12g}")
         count = (high - low) // exact + 1
         if count > MOST_STEPS:
-            return self.refuse("step", f"makes {count:,} steps, at most {MOST_STEPS:,}", "write a larger step")
+            return self.refuse(
+                "step", f"makes {count:,} steps, at most {MOST_STEPS:,}", "write a larger step"
+            )
         return [low + i * exact for i in range(count)]
 
     def geometric(self, low: Fraction, high: Fraction, items: Items, whole: bool) -> list[Fraction]:
         if low <= 0:
-            return self.refuse("from", f"{self.said('from')} has no logarithm", "write a value above 0")
+            return self.refuse(
+                "from", f"{self.said('from')} has no logarithm", "write a value above 0"
+            )
         count: Any = self.samples
         if "points" in items:
             rule = FieldRule("points", int, (), "", 2, MOST_STEPS, False, True)
@@ -76,14 +104,21 @@ class Span:
         path = f"{self.path}.{name}"
         if not self.unit and isinstance(node.value, str) and (found := any_quantity(node.value)):
             if self.rule is not None:
-                self.reader.wrong("sweep.range", node.place, path,
-                                  f"{node.value!r} has a unit, the key has none", "write a number")  # fmt: skip
+                self.reader.wrong(
+                    "sweep.range",
+                    node.place,
+                    path,
+                    f"{node.value!r} has a unit, the key has none",
+                    "write a number",
+                )
                 return None
             self.unit = found[1]
         rule = FieldRule(name, float, (), self.unit, None, None, False, True)
         value = self.reader.value(node, rule, path)
         if value is not None and abs(value) > 1e30:
-            self.reader.wrong("sweep.range", node.place, path, f"{value:g} is beyond all use", "write less")
+            self.reader.wrong(
+                "sweep.range", node.place, path, f"{value:g} is beyond all use", "write less"
+            )
             return None
         return None if value is None else float(value)
 
@@ -98,8 +133,11 @@ class Span:
     def written(self, value: Fraction) -> Plain:
         if self.unit:
             return spoken(float(value), self.unit)
-        return int(value) if value.denominator == 1 and (
-            self.rule is None or self.rule.kind is not float) else float(f"{float(value):.9g}")  # fmt: skip
+        return (
+            int(value)
+            if value.denominator == 1 and (self.rule is None or self.rule.kind is not float)
+            else float(f"{float(value):.9g}")
+        )
 
 
 def _snapped(values: list[float], whole: bool) -> list[Fraction]:

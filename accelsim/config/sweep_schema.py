@@ -21,12 +21,19 @@ from accelsim.store.measures import GROUPS, MAIN, MEASURES
 
 TEXT = {"type": "string"}
 NUMBER = {"type": ["number", "string"], "description": "a number, or a quantity like 10 MHz"}
-SETS = {"type": "object", "description": "keys of the chip file, like units.array.rows, and their values"}
+SETS = {
+    "type": "object",
+    "description": "keys of the chip file, like units.array.rows, and their values",
+}
 
 
 def _object(required: tuple[str, ...] = (), /, **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "properties": properties, "required": list(required),
-            "additionalProperties": False}  # fmt: skip
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
 
 
 def _list(of: Any, least: int = 1) -> dict[str, Any]:
@@ -49,33 +56,79 @@ def sweep_schema() -> dict[str, Any]:
     axis = {
         **_object(
             key={**TEXT, "description": "a key of the chip file, or search, weights, batch"},
-            keys=_list(TEXT, 2), values=_list({}), range=_object(("from", "to"), **span, step=NUMBER),
-            log=_object(("from", "to"), **span, points=_whole(2, MOST_STEPS)), tie=_one_or_more(TEXT),
-            bases=_one_or_more(TEXT), when=SETS),
-        "allOf": [{"oneOf": [{"required": ["key"]}, {"required": ["keys"]}]},
-                  {"oneOf": [{"required": [name]} for name in ("values", "range", "log")]}]}  # fmt: skip
-    sampled = _object((), **{name: _whole(1, MOST_SAMPLES) for name in SAMPLINGS},
-                      seed=_whole(0, LARGEST_SEED))  # fmt: skip
+            keys=_list(TEXT, 2),
+            values=_list({}),
+            range=_object(("from", "to"), **span, step=NUMBER),
+            log=_object(("from", "to"), **span, points=_whole(2, MOST_STEPS)),
+            tie=_one_or_more(TEXT),
+            bases=_one_or_more(TEXT),
+            when=SETS,
+        ),
+        "allOf": [
+            {"oneOf": [{"required": ["key"]}, {"required": ["keys"]}]},
+            {"oneOf": [{"required": [name]} for name in ("values", "range", "log")]},
+        ],
+    }
+    sampled = _object(
+        (), **{name: _whole(1, MOST_SAMPLES) for name in SAMPLINGS}, seed=_whole(0, LARGEST_SEED)
+    )
     work = _object(("workload",), workload=TEXT, batch=_one_or_more(batch))
     sections = {
-        "format": RULE, "name": TEXT, "question": TEXT, "answer": {"type": ["string", "null"]},
-        "bases": {"type": "object", "minProperties": 1, "additionalProperties": {
-            "anyOf": [TEXT, _object(chip=TEXT, base=TEXT, set=SETS)]}},
-        "workloads": _list({"anyOf": [TEXT, work]}), "vary": _list(axis),
-        "exclude": {"anyOf": [SETS, _list(SETS)]}, "sample": {"anyOf": [{"const": "grid"}, sampled]},
-        "search": {"enum": list(SEARCHES)}, "measures": _one_or_more(names),
-        "values": _object(("input",), input=TEXT, images=_whole(1, 1 << 24),
-                          ages=_one_or_more(NUMBER), temperatures=_one_or_more(TEXT)),
-        "seed": _whole(0, LARGEST_SEED), "repeats": _whole(1, MOST_REPEATS),
-        "constraints": _one_or_more({**TEXT, "description": "like: area <= 40 mm2, top1 >= 0.95, fits"}),
+        "format": RULE,
+        "name": TEXT,
+        "question": TEXT,
+        "answer": {"type": ["string", "null"]},
+        "bases": {
+            "type": "object",
+            "minProperties": 1,
+            "additionalProperties": {"anyOf": [TEXT, _object(chip=TEXT, base=TEXT, set=SETS)]},
+        },
+        "workloads": _list({"anyOf": [TEXT, work]}),
+        "vary": _list(axis),
+        "exclude": {"anyOf": [SETS, _list(SETS)]},
+        "sample": {"anyOf": [{"const": "grid"}, sampled]},
+        "search": {"enum": list(SEARCHES)},
+        "measures": _one_or_more(names),
+        "values": _object(
+            ("input",),
+            input=TEXT,
+            images=_whole(1, 1 << 24),
+            ages=_one_or_more(NUMBER),
+            temperatures=_one_or_more(TEXT),
+        ),
+        "seed": _whole(0, LARGEST_SEED),
+        "repeats": _whole(1, MOST_REPEATS),
+        "constraints": _one_or_more(
+            {**TEXT, "description": "like: area <= 40 mm2, top1 >= 0.95, fits"}
+        ),
         "objectives": _one_or_more(names),
-        "objective": _object(("of", "by"), of=names, over={"const": "workloads"}, by={"enum": list(RULES)},
-                             weights={"type": "object", "additionalProperties": {"type": "number"}}),
-        "execution": {"anyOf": [{"enum": list(EXECUTORS)}, {
-            "type": "object", "properties": {"executor": {"enum": list(EXECUTORS)},
-                                             "workers": _whole(1, 100_000), "address": TEXT},
-            "required": ["executor"]}]},
-    }  # fmt: skip
-    return {"$schema": DRAFT, "title": "accelsim sweep", "type": "object",
-            "properties": {key: sections[key] for key in KEYS}, "required": list(REQUIRED),
-            "additionalProperties": False}  # fmt: skip
+        "objective": _object(
+            ("of", "by"),
+            of=names,
+            over={"const": "workloads"},
+            by={"enum": list(RULES)},
+            weights={"type": "object", "additionalProperties": {"type": "number"}},
+        ),
+        "execution": {
+            "anyOf": [
+                {"enum": list(EXECUTORS)},
+                {
+                    "type": "object",
+                    "properties": {
+                        "executor": {"enum": list(EXECUTORS)},
+                        "workers": _whole(1, 100_000),
+                        "address": TEXT,
+                    },
+                    "required": ["executor"],
+                },
+            ]
+        },
+    }
+    return {
+        "$schema": DRAFT,
+        "title": "accelsim sweep",
+        "type": "object",
+        "properties": {key: sections[key] for key in KEYS},
+        "required": list(REQUIRED),
+        "additionalProperties": False,
+    }

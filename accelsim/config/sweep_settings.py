@@ -17,7 +17,13 @@ from accelsim.store.measures import GROUPS, MAIN, MEASURES, members, usual_objec
 from accelsim.store.spec import Joint, ValuesSpec
 
 EXECUTORS = ("serial", "local", "dask", "slurm", "lsf", "pbs", "kubernetes")
-FREE = ("dask", "slurm", "lsf", "pbs", "kubernetes")  # their other keys go to the cluster's own class
+FREE = (
+    "dask",
+    "slurm",
+    "lsf",
+    "pbs",
+    "kubernetes",
+)  # their other keys go to the cluster's own class
 SAMPLINGS = ("sobol", "random")
 MOST_SAMPLES = 1 << 20
 MOST_REPEATS = 1000
@@ -39,7 +45,9 @@ class SettingsReader(Reader):
 
     def whole(self, node: Node, path: str, low: int, high: int) -> int | None:
         """A whole number in a range."""
-        found: int | None = self.value(node, FieldRule(path, int, (), "", low, high, False, True), path)
+        found: int | None = self.value(
+            node, FieldRule(path, int, (), "", low, high, False, True), path
+        )
         return found
 
     def entries(self, node: Node, path: str) -> list[Node]:
@@ -55,27 +63,47 @@ class SettingsReader(Reader):
         if node.value == "grid":
             return
         if not node.is_map:
-            self.wrong("sweep.sample", node.place, "sample", "is neither grid nor a mapping",
-                       "write grid, {sobol: 256} or {random: 100}")  # fmt: skip
+            self.wrong(
+                "sweep.sample",
+                node.place,
+                "sample",
+                "is neither grid nor a mapping",
+                "write grid, {sobol: 256} or {random: 100}",
+            )
             return
         self.keys(node.value, (*SAMPLINGS, "seed"), "sample", (), node.place)
         named = [name for name in SAMPLINGS if name in node.value]
         if len(named) != 1:
-            self.wrong("sweep.sample", node.place, "sample", "must name one way of sampling",
-                       "write {sobol: 256} or {random: 100}")  # fmt: skip
+            self.wrong(
+                "sweep.sample",
+                node.place,
+                "sample",
+                "must name one way of sampling",
+                "write {sobol: 256} or {random: 100}",
+            )
             return
         self.found["sampling"] = named[0]
-        self.found["points"] = self.whole(node.value[named[0]][1], f"sample.{named[0]}", 1, MOST_SAMPLES) or 0
+        self.found["points"] = (
+            self.whole(node.value[named[0]][1], f"sample.{named[0]}", 1, MOST_SAMPLES) or 0
+        )
         if "seed" in node.value:
-            self.found["sample_seed"] = self.whole(node.value["seed"][1], "sample.seed", 0, LARGEST_SEED)
+            self.found["sample_seed"] = self.whole(
+                node.value["seed"][1], "sample.seed", 0, LARGEST_SEED
+            )
 
     def values_of(self, node: Node) -> None:
         """What values are computed."""
         items = self.mapping(node, "values")
         if items is None:
             return
-        self.keys(items, ("input", "images", "ages", "temperatures"), "values", ("input",), node.place)
-        images = self.whole(items["images"][1], "values.images", 1, 1 << 24) if "images" in items else None
+        self.keys(
+            items, ("input", "images", "ages", "temperatures"), "values", ("input",), node.place
+        )
+        images = (
+            self.whole(items["images"][1], "values.images", 1, 1 << 24)
+            if "images" in items
+            else None
+        )
         ages = self.listed(items, "ages", "s", 0.0, 1e10)
         kelvins = self.listed(items, "temperatures", "K", 200.0, 500.0)
         if "input" not in items or (name := self.text(items["input"][1], "values.input")) is None:
@@ -87,8 +115,13 @@ class SettingsReader(Reader):
             arrays = load_arrays(source)
         except InputError as error:
             for problem in error.problems:
-                self.wrong(problem.code, place, "values.input", f"{name}: {problem.message}",
-                           problem.fix or "give a shipped set, like digits, or an .npz file")  # fmt: skip
+                self.wrong(
+                    problem.code,
+                    place,
+                    "values.input",
+                    f"{name}: {problem.message}",
+                    problem.fix or "give a shipped set, like digits, or an .npz file",
+                )
             return
         digest = hashlib.sha256()
         for key, array in sorted(arrays.items()):
@@ -96,25 +129,38 @@ class SettingsReader(Reader):
         self.labels = "labels" in arrays
         self.found["values"] = ValuesSpec(source, images, ages, kelvins, digest.hexdigest())
 
-    def listed(self, items: Any, name: str, unit: str, low: float, high: float) -> tuple[float, ...]:
+    def listed(
+        self, items: Any, name: str, unit: str, low: float, high: float
+    ) -> tuple[float, ...]:
         """Quantities of a list, each once; degrees Celsius are understood."""
         found: list[float] = []
         path = f"values.{name}"
         for node in self.entries(items[name][1], path) if name in items else []:
-            warm = _CELSIUS.fullmatch(node.value) if unit == "K" and isinstance(node.value, str) else None
+            warm = (
+                _CELSIUS.fullmatch(node.value)
+                if unit == "K" and isinstance(node.value, str)
+                else None
+            )
             if warm:
                 node = Node(f"{float(warm[1]) + CELSIUS:.9g} K", node.place)
             value = self.value(node, FieldRule(name, float, (), unit, low, high, False, True), path)
             if value in found:
-                self.wrong("sweep.values", node.place, path, f"{node.plain()} stands twice", "keep one")
+                self.wrong(
+                    "sweep.values", node.place, path, f"{node.plain()} stands twice", "keep one"
+                )
             if value is not None:
                 found.append(float(value))
         return tuple(found)
 
     # -- measures ------------------------------------------------------------------------------
 
-    def measures(self, node: Node | None, constraints: Node | None, objectives: Node | None,
-                 joint: Node | None = None) -> None:  # fmt: skip
+    def measures(
+        self,
+        node: Node | None,
+        constraints: Node | None,
+        objectives: Node | None,
+        joint: Node | None = None,
+    ) -> None:
         """Measures with what constraints and objectives ask for beside."""
         values = self.found.get("values")
         named: dict[str, Place] = {}
@@ -145,14 +191,27 @@ class SettingsReader(Reader):
             named.setdefault(aim, joint.place)
         for name, place in named.items():
             if MEASURES[name].random and values is None:
-                self.wrong("sweep.measure", place, "measures", f"{name} needs values to compute",
-                           "add values: {input: digits}")  # fmt: skip
+                self.wrong(
+                    "sweep.measure",
+                    place,
+                    "measures",
+                    f"{name} needs values to compute",
+                    "add values: {input: digits}",
+                )
             elif name == "top1" and not self.labels and values is not None:
-                self.wrong("sweep.measure", place, "measures", "top1 needs labels, the input has none",
-                           "measure signal_to_noise_db")  # fmt: skip
+                self.wrong(
+                    "sweep.measure",
+                    place,
+                    "measures",
+                    "top1 needs labels, the input has none",
+                    "measure signal_to_noise_db",
+                )
         order = [name for name in MEASURES if name in named]
-        self.found |= {"measures": tuple(order), "constraints": tuple(bounds),
-                       "objectives": tuple(dict.fromkeys(aims)) or usual_objectives(order)}  # fmt: skip
+        self.found |= {
+            "measures": tuple(order),
+            "constraints": tuple(bounds),
+            "objectives": tuple(dict.fromkeys(aims)) or usual_objectives(order),
+        }
 
     def joint(self, node: Node) -> str | None:
         """The measure of {of: latency, over: workloads, by: sum}; ``found`` takes the objective."""
@@ -166,11 +225,21 @@ class SettingsReader(Reader):
         aim = self.main(items["of"][1], "objective.of") if "of" in items else None
         weights: dict[str, float] = {}
         if "weights" in items and by != "weights":
-            self.wrong("sweep.weights", items["weights"][0], "objective.weights", f"has no meaning by {by}",
-                       "write by: weights, or leave it out")  # fmt: skip
+            self.wrong(
+                "sweep.weights",
+                items["weights"][0],
+                "objective.weights",
+                f"has no meaning by {by}",
+                "write by: weights, or leave it out",
+            )
         elif by == "weights" and "weights" not in items:
-            self.wrong("key.missing", node.place, "objective.weights", "is missing",
-                       "write a number for each workload, like {resnet18: 2, speech_dnn: 1}")  # fmt: skip
+            self.wrong(
+                "key.missing",
+                node.place,
+                "objective.weights",
+                "is missing",
+                "write a number for each workload, like {resnet18: 2, speech_dnn: 1}",
+            )
         elif by == "weights":
             listed = self.mapping(items["weights"][1], "objective.weights") or {}
             for name, (_, value) in listed.items():
@@ -200,8 +269,13 @@ class SettingsReader(Reader):
             return "fits", "", 0.0
         match = _BOUND.fullmatch(item.value) if isinstance(item.value, str) else None
         if not match or match[2] not in ("<=", ">="):
-            self.wrong("sweep.constraint", item.place, "constraints", f"{item.plain()!r} is no constraint",
-                       "write \"area <= 40 mm2\", \"top1 >= 0.95\" or fits")  # fmt: skip
+            self.wrong(
+                "sweep.constraint",
+                item.place,
+                "constraints",
+                f"{item.plain()!r} is no constraint",
+                'write "area <= 40 mm2", "top1 >= 0.95" or fits',
+            )
             return None
         name = self.main(Node(match[1], item.place), "constraints")
         if name is None:
@@ -209,7 +283,13 @@ class SettingsReader(Reader):
         try:
             return name, match[2], _measured(match[3], MEASURES[name].unit)
         except QuantityError as error:
-            self.wrong("sweep.constraint", item.place, "constraints", f"{name}: {error.args[0]}", error.args[1])
+            self.wrong(
+                "sweep.constraint",
+                item.place,
+                "constraints",
+                f"{name}: {error.args[0]}",
+                error.args[1],
+            )
             return None
 
     # -- execution -----------------------------------------------------------------------------
@@ -220,8 +300,13 @@ class SettingsReader(Reader):
             node = Node({"executor": (node.place, node)}, node.place)
         items = node.value
         if "executor" not in items:
-            self.wrong("key.missing", node.place, "execution.executor", "is missing",
-                       "write executor: " + " | ".join(EXECUTORS))  # fmt: skip
+            self.wrong(
+                "key.missing",
+                node.place,
+                "execution.executor",
+                "is missing",
+                "write executor: " + " | ".join(EXECUTORS),
+            )
             return
         name = self.choice(items["executor"][1], EXECUTORS, "execution.executor")
         if name is not None and name not in FREE:
@@ -247,6 +332,8 @@ def _measured(text: str, unit: str) -> float:
         except ValueError:
             found = float("nan")
         if found != found or abs(found) == float("inf") or written.strip() not in ("", unit):
-            raise QuantityError(f"{text!r} is not a number", f"write it like 10 {unit}".rstrip()) from None
+            raise QuantityError(
+                f"{text!r} is not a number", f"write it like 10 {unit}".rstrip()
+            ) from None
         return found
     return float(quantity(text, unit))

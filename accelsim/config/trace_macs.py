@@ -44,8 +44,9 @@ class MacReader(Reader):
                 else:
                     found[key] = self.text(items[key][1], f"{path}.{key}")
         if "activation" in items:
-            found["activation"] = self.choice(items["activation"][1], ACTIVATIONS,
-                                              f"{path}.activation")  # fmt: skip
+            found["activation"] = self.choice(
+                items["activation"][1], ACTIVATIONS, f"{path}.activation"
+            )
         integers = [n for n, record in FORMATS.items() if record.kind == "integer"]
         for key in ("input_format", "weight_format"):
             if key in items:
@@ -57,48 +58,67 @@ class MacReader(Reader):
     def parameters(self, op: Gemm | Conv2d, place: Place, path: str) -> None:
         """Register stored weights and biases; a name known before must have the same shape."""
         count = op.filters if isinstance(op, Conv2d) else op.n
-        for name, shape, role in ((op.weight, op.weight_shape, "weight"),
-                                  (op.bias, (count,), "bias")):  # fmt: skip
+        for name, shape, role in (
+            (op.weight, op.weight_shape, "weight"),
+            (op.bias, (count,), "bias"),
+        ):
             if name is None:
                 continue
             known = self.tensors.get(name)
             if known is not None and known.shape != shape:
-                self.wrong("trace.weight", place, f"{path}.{role}",
-                           f"{name} has shape {list(known.shape)} elsewhere, {list(shape)} here",
-                           "give it another name")  # fmt: skip
+                self.wrong(
+                    "trace.weight",
+                    place,
+                    f"{path}.{role}",
+                    f"{name} has shape {list(known.shape)} elsewhere, {list(shape)} here",
+                    "give it another name",
+                )
                 continue
             if known is None:
                 self.tensors[name] = TensorSpec(name, shape, role)
 
-    def gemm(self, items: Items, path: str, name: str, kind: str,
-             sources: tuple[str, ...], output: str) -> Gemm | None:  # fmt: skip
+    def gemm(
+        self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...], output: str
+    ) -> Gemm | None:
         shape = self.shapes[sources[0]]
         place = items["input"][1].place
         options = self.options(items, path, name)
         n = self.integer(items["n"][1], f"{path}.n", 1)
         groups = options.pop("groups", None) or 1
         if len(shape) not in (2, 3) or (len(shape) == 3 and groups not in (1, shape[0])):
-            self.wrong("trace.rank", place, f"{path}.input",
-                       f"{sources[0]} has shape {list(shape)}, a gemm reads [m, k]",
-                       "flatten it first")  # fmt: skip
+            self.wrong(
+                "trace.rank",
+                place,
+                f"{path}.input",
+                f"{sources[0]} has shape {list(shape)}, a gemm reads [m, k]",
+                "flatten it first",
+            )
             return None
         if len(shape) == 2 and groups != 1:
-            self.wrong("trace.groups", items["groups"][1].place, f"{path}.groups",
-                       "a gemm with groups reads [groups, m, k]", "leave groups out")  # fmt: skip
+            self.wrong(
+                "trace.groups",
+                items["groups"][1].place,
+                f"{path}.groups",
+                "a gemm with groups reads [groups, m, k]",
+                "leave groups out",
+            )
             return None
         if n is None or None in (options.get("activation", "none"), options["weight"]):
             return None
         groups = shape[0] if len(shape) == 3 else 1
         if "weight_transposed" in items:
-            options["weight_transposed"] = self.flag(items["weight_transposed"][1],
-                                                     f"{path}.weight_transposed")  # fmt: skip
-        op = Gemm(name, sources[0], m=shape[-2], k=shape[-1], n=n, groups=groups, output=output,
-                  **options)  # fmt: skip
+            options["weight_transposed"] = self.flag(
+                items["weight_transposed"][1], f"{path}.weight_transposed"
+            )
+        op = Gemm(
+            name, sources[0], m=shape[-2], k=shape[-1], n=n, groups=groups, output=output, **options
+        )
         self.parameters(op, place, path)
         return op
 
-    def pair(self, items: Items, path: str, key: str, default: int,
-             low: int) -> tuple[int, int] | None:  # fmt: skip
+    def pair(
+        self, items: Items, path: str, key: str, default: int, low: int
+    ) -> tuple[int, int] | None:
         if key not in items:
             return (default, default)
         node = items[key][1]
@@ -106,40 +126,54 @@ class MacReader(Reader):
             value = self.integer(node, f"{path}.{key}", low, 4096)
             return None if value is None else (value, value)
         if len(node.value) != 2:
-            self.wrong("trace.pair", node.place, f"{path}.{key}", "must be one or two numbers",
-                       "write 3 or [3, 3]")  # fmt: skip
+            self.wrong(
+                "trace.pair",
+                node.place,
+                f"{path}.{key}",
+                "must be one or two numbers",
+                "write 3 or [3, 3]",
+            )
             return None
-        first, second = (self.integer(item, f"{path}.{key}[{i}]", low, 4096)
-                         for i, item in enumerate(node.value))  # fmt: skip
+        first, second = (
+            self.integer(item, f"{path}.{key}[{i}]", low, 4096) for i, item in enumerate(node.value)
+        )
         return None if first is None or second is None else (first, second)
 
-    def padding(self, items: Items, path: str) -> tuple[
-            int, int, int, int] | None:  # fmt: skip
+    def padding(self, items: Items, path: str) -> tuple[int, int, int, int] | None:
         if "padding" not in items:
             return (0, 0, 0, 0)
         node = items["padding"][1]
         if node.is_list and len(node.value) == 4:
-            sizes = [self.integer(item, f"{path}.padding[{i}]", 0, 4096)
-                     for i, item in enumerate(node.value)]  # fmt: skip
+            sizes = [
+                self.integer(item, f"{path}.padding[{i}]", 0, 4096)
+                for i, item in enumerate(node.value)
+            ]
             if any(size is None for size in sizes):
                 return None
             return sizes[0], sizes[1], sizes[2], sizes[3]  # type: ignore[return-value]
         if node.is_list and len(node.value) != 2:
-            self.wrong("trace.padding", node.place, f"{path}.padding",
-                       "must be one, two or four numbers",
-                       "write 1, [1, 1] or [top, left, bottom, right]")  # fmt: skip
+            self.wrong(
+                "trace.padding",
+                node.place,
+                f"{path}.padding",
+                "must be one, two or four numbers",
+                "write 1, [1, 1] or [top, left, bottom, right]",
+            )
             return None
         pair = self.pair(items, path, "padding", 0, 0)
         return None if pair is None else (pair[0], pair[1], pair[0], pair[1])
 
-    def window(self, items: Items, path: str, source: str) -> dict[
-            str, Any] | None:  # fmt: skip
+    def window(self, items: Items, path: str, source: str) -> dict[str, Any] | None:
         """kernel, stride, padding, dilation, checked against the input tensor."""
         shape, place = self.shapes[source], items["input"][1].place
         if len(shape) != 4:
-            self.wrong("trace.rank", place, f"{path}.input",
-                       f"{source} has shape {list(shape)}, [batch, channels, height, width] is "
-                       "needed", "give a tensor of four dimensions")  # fmt: skip
+            self.wrong(
+                "trace.rank",
+                place,
+                f"{path}.input",
+                f"{source} has shape {list(shape)}, [batch, channels, height, width] is needed",
+                "give a tensor of four dimensions",
+            )
             return None
         kernel = self.pair(items, path, "kernel", 1, 1)
         pool = "filters" not in items
@@ -154,19 +188,28 @@ class MacReader(Reader):
             reach = dilation[axis] * (kernel[axis] - 1) + 1
             padded = size + padding[axis] + padding[axis + 2]
             if reach > padded:
-                self.wrong("trace.kernel", items["kernel"][1].place, f"{path}.kernel",
-                           f"reaches over {reach} of {padded} rows or columns (padding included)",
-                           "make it smaller or pad more")  # fmt: skip
+                self.wrong(
+                    "trace.kernel",
+                    items["kernel"][1].place,
+                    f"{path}.kernel",
+                    f"reaches over {reach} of {padded} rows or columns (padding included)",
+                    "make it smaller or pad more",
+                )
                 return None
             if max(padding[axis], padding[axis + 2]) >= reach and padding[axis]:
-                self.wrong("trace.padding", items["padding"][1].place, f"{path}.padding",
-                           f"is as large as the kernel's reach {reach}",
-                           "pad by less than the kernel's reach")  # fmt: skip
+                self.wrong(
+                    "trace.padding",
+                    items["padding"][1].place,
+                    f"{path}.padding",
+                    f"is as large as the kernel's reach {reach}",
+                    "pad by less than the kernel's reach",
+                )
                 return None
         return {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
 
-    def conv(self, items: Items, path: str, name: str, kind: str,
-             sources: tuple[str, ...], output: str) -> Conv2d | None:  # fmt: skip
+    def conv(
+        self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...], output: str
+    ) -> Conv2d | None:
         options = self.options(items, path, name)
         filters = self.integer(items["filters"][1], f"{path}.filters", 1)
         window = self.window(items, path, sources[0])
@@ -175,11 +218,25 @@ class MacReader(Reader):
         batch, channels, height, width = self.shapes[sources[0]]
         groups = options.get("groups", 1)
         if channels % groups or filters % groups:
-            self.wrong("trace.groups", items["groups"][1].place, f"{path}.groups",
-                       f"{groups} does not divide {channels} channels and {filters} filters",
-                       "write a common divisor")  # fmt: skip
+            self.wrong(
+                "trace.groups",
+                items["groups"][1].place,
+                f"{path}.groups",
+                f"{groups} does not divide {channels} channels and {filters} filters",
+                "write a common divisor",
+            )
             return None
-        op = Conv2d(name, sources[0], batch=batch, channels=channels, height=height, width=width,
-                    filters=filters, output=output, **window, **options)  # fmt: skip
+        op = Conv2d(
+            name,
+            sources[0],
+            batch=batch,
+            channels=channels,
+            height=height,
+            width=width,
+            filters=filters,
+            output=output,
+            **window,
+            **options,
+        )
         self.parameters(op, items["input"][1].place, path)
         return op

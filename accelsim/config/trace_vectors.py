@@ -12,11 +12,26 @@ from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 
 COMMON = ("name", "kind", "input", "output")
 #: kinds whose output shape is written, because it follows from data or from other keys of a model
-SHAPED = ("reshape", "slice", "pad", "expand", "unfold", "shuffle", "resize", "interpolate", "gather",
-          "scatter", "col2im")  # fmt: skip
+SHAPED = (
+    "reshape",
+    "slice",
+    "pad",
+    "expand",
+    "unfold",
+    "shuffle",
+    "resize",
+    "interpolate",
+    "gather",
+    "scatter",
+    "col2im",
+)
 #: scales and shifts along the last axis, or along channels
-PARAMETERS = {"layer_norm": ("scale", "shift"), "rms_norm": ("scale",), "batch_norm": ("scale", "shift"),
-              "group_norm": ("scale", "shift")}  # fmt: skip
+PARAMETERS = {
+    "layer_norm": ("scale", "shift"),
+    "rms_norm": ("scale",),
+    "batch_norm": ("scale", "shift"),
+    "group_norm": ("scale", "shift"),
+}
 CELLS = {"lstm_cell": 4, "lstm_output": 4}
 Shape = tuple[int, ...]
 
@@ -24,10 +39,13 @@ Shape = tuple[int, ...]
 def keys_of(kind: str) -> tuple[str, ...]:
     """Keys that an operator of this kind may have."""
     keys: dict[str, tuple[str, ...]] = {
-        "max_pool": ("kernel", "stride", "padding"), "average_pool": ("kernel", "stride", "padding"),
-        "add": ("activation",), "multiply": ("activation",), "transpose": ("order",),
+        "max_pool": ("kernel", "stride", "padding"),
+        "average_pool": ("kernel", "stride", "padding"),
+        "add": ("activation",),
+        "multiply": ("activation",),
+        "transpose": ("order",),
         "concat": ("axis",),
-    }  # fmt: skip
+    }
     own = keys.get(kind, ("axes",) if kind.startswith("reduce_") else ())
     return (*COMMON, *own, "parameters", *(() if kind in POOLS else ("shape",)))
 
@@ -56,8 +74,9 @@ def broadcast(shapes: list[Shape]) -> Shape | None:
 class VectorReader(MacReader):
     """Reads vector operators."""
 
-    def vector(self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...],
-               output: str) -> VectorOperator | None:  # fmt: skip
+    def vector(
+        self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...], output: str
+    ) -> VectorOperator | None:
         """One vector operator, or None when something is wrong."""
         shapes = tuple(self.shapes[source] for source in sources)
         activation = "none"
@@ -72,11 +91,21 @@ class VectorReader(MacReader):
         if kind == "transpose":
             order = self.axes(items["order"][1], f"{path}.order", len(shapes[0])) or ()
         parameters = self.scales(items, path, name, kind, shapes[0])
-        return VectorOperator(name, kind, sources, output, shapes, out, activation=activation,
-                              parameters=parameters, order=order)  # fmt: skip
+        return VectorOperator(
+            name,
+            kind,
+            sources,
+            output,
+            shapes,
+            out,
+            activation=activation,
+            parameters=parameters,
+            order=order,
+        )
 
-    def pool(self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...],
-             output: str) -> VectorOperator | None:  # fmt: skip
+    def pool(
+        self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...], output: str
+    ) -> VectorOperator | None:
         """A max or average pool."""
         window = self.window(items, path, sources[0])
         if window is None:
@@ -87,7 +116,9 @@ class VectorReader(MacReader):
         out = (*shape[:2], (shape[2] + t + b - kh) // sh + 1, (shape[3] + le + r - kw) // sw + 1)
         return VectorOperator(name, kind, sources, output, (shape,), out, **window)
 
-    def scales(self, items: Items, path: str, name: str, kind: str, shape: Shape) -> tuple[str, ...]:
+    def scales(
+        self, items: Items, path: str, name: str, kind: str, shape: Shape
+    ) -> tuple[str, ...]:
         """Register the parameters of an operator, as written or as a normalisation has them."""
         if "parameters" in items:
             given = self.mapping(items["parameters"][1], f"{path}.parameters") or {}
@@ -102,7 +133,9 @@ class VectorReader(MacReader):
             self.tensors[parameter] = TensorSpec(parameter, (shape[axis],), "bias")
         return names
 
-    def output_shape(self, items: Items, path: str, kind: str, sources: tuple[str, ...]) -> Shape | None:
+    def output_shape(
+        self, items: Items, path: str, kind: str, sources: tuple[str, ...]
+    ) -> Shape | None:
         """The output's shape, None (noted) when the inputs do not go together."""
         shapes = [self.shapes[source] for source in sources]
         shape, place = shapes[0], items["input"][1].place
@@ -110,8 +143,13 @@ class VectorReader(MacReader):
             return self.stated(items["shape"][1], f"{path}.shape", kind, shape)
         if kind == "global_average_pool":
             if len(shape) != 4:
-                self.wrong("trace.rank", place, f"{path}.input", "needs four dimensions",
-                           "give a tensor of four dimensions")  # fmt: skip
+                self.wrong(
+                    "trace.rank",
+                    place,
+                    f"{path}.input",
+                    "needs four dimensions",
+                    "give a tensor of four dimensions",
+                )
                 return None
             return (*shape[:2], 1, 1)
         if kind == "flatten":
@@ -119,23 +157,37 @@ class VectorReader(MacReader):
         if kind == "transpose":
             order = self.axes(items["order"][1], f"{path}.order", len(shape))
             if order is not None and len(order) != len(shape):
-                self.wrong("trace.axes", items["order"][1].place, f"{path}.order",
-                           f"names {len(order)} of {len(shape)} axes", "name every axis once")  # fmt: skip
+                self.wrong(
+                    "trace.axes",
+                    items["order"][1].place,
+                    f"{path}.order",
+                    f"names {len(order)} of {len(shape)} axes",
+                    "name every axis once",
+                )
                 return None
             return None if order is None else tuple(shape[axis] for axis in order)
         if VECTOR_KINDS[kind].access == "reduce":
             if "axes" not in items:
-                self.wrong("key.missing", place, f"{path}.axes", "is missing", "write axes or shape")
+                self.wrong(
+                    "key.missing", place, f"{path}.axes", "is missing", "write axes or shape"
+                )
                 return None
             axes = self.axes(items["axes"][1], f"{path}.axes", len(shape))
-            return None if axes is None else tuple(1 if axis in axes else size
-                                                   for axis, size in enumerate(shape))  # fmt: skip
+            return (
+                None
+                if axes is None
+                else tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+            )
         found = self.joined(items, path, kind, shapes)
         if found is None:
-            said = " and ".join(f"{source} {list(shape)}"
-                                for source, shape in zip(sources, shapes, strict=True))  # fmt: skip
-            fix = ("give tensors that differ along one axis only" if kind in ("concat", "append") else
-                   "give tensors of one shape, or with axes of 1")  # fmt: skip
+            said = " and ".join(
+                f"{source} {list(shape)}" for source, shape in zip(sources, shapes, strict=True)
+            )
+            fix = (
+                "give tensors that differ along one axis only"
+                if kind in ("concat", "append")
+                else "give tensors of one shape, or with axes of 1"
+            )
             self.wrong("trace.shapes", place, f"{path}.input", f"have the shapes {said}", fix)
         return found
 
@@ -160,11 +212,17 @@ class VectorReader(MacReader):
             if chosen is None:
                 return first  # noted
             axis = chosen[0]
-        if any(a != b for shape in shapes for at, (a, b) in enumerate(zip(first, shape, strict=True))
-               if at != axis):  # fmt: skip
+        if any(
+            a != b
+            for shape in shapes
+            for at, (a, b) in enumerate(zip(first, shape, strict=True))
+            if at != axis
+        ):
             return None
-        return tuple(sum(shape[axis] for shape in shapes) if at == axis else size
-                     for at, size in enumerate(first))  # fmt: skip
+        return tuple(
+            sum(shape[axis] for shape in shapes) if at == axis else size
+            for at, size in enumerate(first)
+        )
 
     def axes(self, node: Node, path: str, rank: int) -> tuple[int, ...] | None:
         """Distinct axes, from one number or a list."""
@@ -180,7 +238,9 @@ class VectorReader(MacReader):
     def stated(self, node: Node, path: str, kind: str, source: Shape) -> Shape | None:
         """An output shape as written; -1 stands for what is left, in a reshape."""
         if not node.is_list or not node.value:
-            self.wrong("trace.shape", node.place, path, "must be a list of dimensions", "write [4, -1]")
+            self.wrong(
+                "trace.shape", node.place, path, "must be a list of dimensions", "write [4, -1]"
+            )
             return None
         low = -1 if kind == "reshape" else 1
         sizes = [self.integer(item, f"{path}[{i}]", low) for i, item in enumerate(node.value)]
@@ -193,8 +253,12 @@ class VectorReader(MacReader):
         if shape.count(-1) == 1 and known and prod(source) % known == 0:
             shape[shape.index(-1)] = prod(source) // known
         if prod(shape) != prod(source) or min(shape) < 1:
-            self.wrong("trace.reshape", node.place, path,
-                       f"does not hold the {prod(source)} elements of {list(source)}",
-                       "write a shape of as many elements; one dimension may be -1")  # fmt: skip
+            self.wrong(
+                "trace.reshape",
+                node.place,
+                path,
+                f"does not hold the {prod(source)} elements of {list(source)}",
+                "write a shape of as many elements; one dimension may be -1",
+            )
             return None
         return tuple(shape)

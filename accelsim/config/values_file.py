@@ -30,23 +30,38 @@ def load_npy(path: str | Path) -> NDArray[np.generic]:
         with open(path, "rb") as file:  # a header may promise more than the file holds
             array = np.load(file, allow_pickle=False)
     except FileNotFoundError:
-        raise InputError(Problem("file.missing", "there is no such file", "check the path",
-                                 file=name)) from None  # fmt: skip
+        raise InputError(
+            Problem("file.missing", "there is no such file", "check the path", file=name)
+        ) from None
     except IsADirectoryError:
-        raise InputError(Problem("file.folder", "is a folder", "give an .npy file",
-                                 file=name)) from None  # fmt: skip
+        raise InputError(
+            Problem("file.folder", "is a folder", "give an .npy file", file=name)
+        ) from None
     except Exception:  # numpy's header parser raises a dozen kinds
-        raise InputError(Problem("values.file", "is not a readable .npy file of plain numbers",
-                                 "write it with numpy.save", file=name)) from None  # fmt: skip
+        raise InputError(
+            Problem(
+                "values.file",
+                "is not a readable .npy file of plain numbers",
+                "write it with numpy.save",
+                file=name,
+            )
+        ) from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
-        raise InputError(Problem("values.type", "does not hold plain numbers", "store numbers", file=name))
+        raise InputError(
+            Problem("values.type", "does not hold plain numbers", "store numbers", file=name)
+        )
     if array.dtype.kind == "f" and not np.isfinite(array).all():
-        raise InputError(Problem("values.finite", "holds NaN or infinity", "store finite numbers", file=name))
+        raise InputError(
+            Problem("values.finite", "holds NaN or infinity", "store finite numbers", file=name)
+        )
     return np.asarray(array)
 
 
-def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = None,
-             sizes: Mapping[str, int] | None = None) -> dict[str, NDArray[np.generic]]:  # fmt: skip
+def load_npz(
+    path: str | Path,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    sizes: Mapping[str, int] | None = None,
+) -> dict[str, NDArray[np.generic]]:
     """Every array of an .npz file. shapes: of arrays that must be there, held against the headers before any
     data is read. sizes: elements of scales that are no single number. InputError for anything that is not plain
     finite numbers, with every problem."""
@@ -68,15 +83,24 @@ def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = No
                     if dtype.kind not in "biuf":
                         wrong("values.type", "does not hold plain numbers", "store numbers", key)
                     elif stream.tell() + size != info.file_size:
-                        wrong("values.length", f"has {info.file_size - stream.tell()} bytes, its shape "
-                              f"{list(shape)} needs {size}", "write it with numpy.savez", key)
+                        wrong(
+                            "values.length",
+                            f"has {info.file_size - stream.tell()} bytes, its shape "
+                            f"{list(shape)} needs {size}",
+                            "write it with numpy.savez",
+                            key,
+                        )
                     elif key in wanted and shape != wanted[key]:
                         fix = f"the trace needs {list(wanted[key])}"
                         wrong("values.shape", f"has shape {list(shape)}", fix, key)
             there = {info.filename.removesuffix(".npy") for info in archive.infolist()}
         for key in wanted:
             if key not in there:
-                wrong("values.missing", f"holds no tensor {key!r}", f"add it with shape {list(wanted[key])}")
+                wrong(
+                    "values.missing",
+                    f"holds no tensor {key!r}",
+                    f"add it with shape {list(wanted[key])}",
+                )
         wrong_ones = {problem.path for problem in problems}
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files if key not in wrong_ones}
@@ -87,14 +111,24 @@ def load_npz(path: str | Path, shapes: Mapping[str, tuple[int, ...]] | None = No
     except Exception as error:  # zipfile and numpy's header parser raise a dozen kinds
         if isinstance(error, InputError):
             raise
-        wrong("values.file", "is not a readable .npz file of plain arrays", "write it with numpy.savez")
+        wrong(
+            "values.file",
+            "is not a readable .npz file of plain arrays",
+            "write it with numpy.savez",
+        )
     for key, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             wrong("values.finite", "holds NaN or infinity", "store finite numbers", key)
         if key.endswith((".range", ".range4")) and not _is_range(array):
-            wrong("values.range", f"has shape {list(array.shape)}" if array.size != 2 else "is no interval",
-                  "store two numbers, low and high, or leave it out and run with --calibrate max", key)
-        scales = key.endswith((".scale", ".zero")) and key not in wanted  # a norm's own scale is a tensor
+            wrong(
+                "values.range",
+                f"has shape {list(array.shape)}" if array.size != 2 else "is no interval",
+                "store two numbers, low and high, or leave it out and run with --calibrate max",
+                key,
+            )
+        scales = (
+            key.endswith((".scale", ".zero")) and key not in wanted
+        )  # a norm's own scale is a tensor
         if scales and (why := _no_scale(key, array, sizes or {})):
             wrong("values.scale", *why, key)
     if problems:
@@ -108,11 +142,20 @@ def _check_size(infos: list[zipfile.ZipInfo], name: str) -> None:
     packed = sum(info.compress_size for info in infos)
     most = min(LARGEST_TENSORS, LARGEST_RATIO * max(1, packed) + (1 << 20))
     if len(infos) > MOST_TENSORS or total > most:
-        raise InputError(Problem("values.size", f"would unpack to {total} bytes", "give a smaller file",
-                                 file=name))  # fmt: skip
+        raise InputError(
+            Problem(
+                "values.size", f"would unpack to {total} bytes", "give a smaller file", file=name
+            )
+        )
     if total > LARGE and total > SUSPECT * packed:
-        raise InputError(Problem("values.size", f"would unpack from {packed} to {total} bytes",
-                                 "store it without compression: numpy.savez", file=name))  # fmt: skip
+        raise InputError(
+            Problem(
+                "values.size",
+                f"would unpack from {packed} to {total} bytes",
+                "store it without compression: numpy.savez",
+                file=name,
+            )
+        )
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
@@ -123,15 +166,26 @@ def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
     return shape, dtype
 
 
-def _no_scale(key: str, array: NDArray[np.generic], sizes: Mapping[str, int]) -> tuple[str, str] | None:
+def _no_scale(
+    key: str, array: NDArray[np.generic], sizes: Mapping[str, int]
+) -> tuple[str, str] | None:
     """(what is wrong, what to write) of a scale or a code of zero, None where nothing is."""
     most = sizes.get(key, 1)
     if array.size not in (1, most):
-        return f"has shape {list(array.shape)}", f"store one number{f' or {most}' if most > 1 else ''}"
+        return (
+            f"has shape {list(array.shape)}",
+            f"store one number{f' or {most}' if most > 1 else ''}",
+        )
     values = np.asarray(array, np.float64)
-    if key.endswith(".scale") and not ((values > SMALLEST_SCALE) & (values < 1 / SMALLEST_SCALE)).all():
+    if (
+        key.endswith(".scale")
+        and not ((values > SMALLEST_SCALE) & (values < 1 / SMALLEST_SCALE)).all()
+    ):
         return "holds a number that is no scale", f"store numbers from {SMALLEST_SCALE:g} up"
-    if key.endswith(".zero") and not ((values == np.rint(values)) & (np.abs(values) < LARGEST_ZERO)).all():
+    if (
+        key.endswith(".zero")
+        and not ((values == np.rint(values)) & (np.abs(values) < LARGEST_ZERO)).all()
+    ):
         return "is no code", "store a whole number"
     return None
 

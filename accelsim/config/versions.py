@@ -10,7 +10,12 @@ from accelsim.config.reader import Reader
 from accelsim.config.yaml_source import Node, Place
 from accelsim.fields import FORMAT, wrong_version
 
-RULE = {"type": "integer", "minimum": 1, "maximum": FORMAT, "description": "version of the file's form"}
+RULE = {
+    "type": "integer",
+    "minimum": 1,
+    "maximum": FORMAT,
+    "description": "version of the file's form",
+}
 
 
 def version_of(reader: Reader, items: dict[str, tuple[Place, Node]]) -> None:

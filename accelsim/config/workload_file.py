@@ -18,25 +18,41 @@ from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
 from accelsim.workload.integers import by_readers, with_integers
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
-KEYS = ("format", "name", "description", "source", "values", "batch", "tokens",
-        "inputs", "constants", "outputs", "operators", "integers",
-        "recorded")  # fmt: skip
+KEYS = (
+    "format",
+    "name",
+    "description",
+    "source",
+    "values",
+    "batch",
+    "tokens",
+    "inputs",
+    "constants",
+    "outputs",
+    "operators",
+    "integers",
+    "recorded",
+)
 MAC_KEYS = ("weight", "bias", "activation", "input_format", "weight_format", "groups")
 KIND_KEYS: dict[str, tuple[str, ...]] = {
     "gemm": (*COMMON, *MAC_KEYS, "n", "weight_transposed"),
     "conv2d": (*COMMON, *MAC_KEYS, "filters", "kernel", "stride", "padding", "dilation"),
     **{kind: keys_of(kind) for kind in VECTOR_KINDS},
 }
-REQUIRED = {"gemm": ("n",), "conv2d": ("filters", "kernel"),
-            **{kind: required_of(kind) for kind in VECTOR_KINDS}}  # fmt: skip
+REQUIRED = {
+    "gemm": ("n",),
+    "conv2d": ("filters", "kernel"),
+    **{kind: required_of(kind) for kind in VECTOR_KINDS},
+}
 KINDS = ("gemm", "conv2d", *VECTOR_KINDS)
 INTEGERS = tuple(name for name, record in FORMATS.items() if isinstance(record, Integer))
 MOST_MACS = 1 << 50
 MOST_OPERATORS = 20_000
 
 
-def load_workload(path: str | Path, batch: int | None = None,
-                  overrides: Sequence[str] = ()) -> Workload:  # fmt: skip
+def load_workload(
+    path: str | Path, batch: int | None = None, overrides: Sequence[str] = ()
+) -> Workload:
     """The Workload of a YAML layer trace.
 
     batch: inferences of a run, in place of those of the file, wherever they stand (trace_batch.py). Raises
@@ -63,7 +79,9 @@ def _read(reader: _TraceReader) -> Workload:
 
 
 class _TraceReader(VectorReader):
-    def __init__(self, root: Node, source: str, batch: int | None, carry: Collection[str] = ()) -> None:
+    def __init__(
+        self, root: Node, source: str, batch: int | None, carry: Collection[str] = ()
+    ) -> None:
         """batch: first dimension of the inputs in ``carry``, in place of theirs."""
         super().__init__()
         self.carry = carry
@@ -78,10 +96,17 @@ class _TraceReader(VectorReader):
         if items is None:
             return None
         self.keys(items, KEYS, "", ("name", "inputs", "operators"), self.root.place)
-        text = {key: self.text(items[key][1], key) or "" for key in
-                ("name", "description", "source", "values") if key in items}  # fmt: skip
+        text = {
+            key: self.text(items[key][1], key) or ""
+            for key in ("name", "description", "source", "values")
+            if key in items
+        }
         version_of(self, items)
-        counts = {key: self.integer(items[key][1], key, 1) or 0 for key in ("batch", "tokens") if key in items}
+        counts = {
+            key: self.integer(items[key][1], key, 1) or 0
+            for key in ("batch", "tokens")
+            if key in items
+        }
         if "inputs" in items:
             self.inputs(items["inputs"][1])
         if "constants" in items:
@@ -95,18 +120,32 @@ class _TraceReader(VectorReader):
         for name in outputs:
             spec = self.tensors[name]
             self.tensors[name] = TensorSpec(name, spec.shape, "output", spec.format)
-        workload = Workload(text["name"], tuple(self.operators), self.tensors,
-                            text.get("description", ""), values, self.source,
-                            batch=counts.get("batch", 0), tokens=counts.get("tokens", 0))  # fmt: skip
+        workload = Workload(
+            text["name"],
+            tuple(self.operators),
+            self.tensors,
+            text.get("description", ""),
+            values,
+            self.source,
+            batch=counts.get("batch", 0),
+            tokens=counts.get("tokens", 0),
+        )
         if workload.macs > MOST_MACS:
-            self.wrong("trace.size", self.root.place, "operators",
-                       f"ask for {workload.macs} multiply-accumulates", "use smaller layers")  # fmt: skip
+            self.wrong(
+                "trace.size",
+                self.root.place,
+                "operators",
+                f"ask for {workload.macs} multiply-accumulates",
+                "use smaller layers",
+            )
             return None
         found = by_readers(workload)
         declared = self.integers(items["integers"][1]) if "integers" in items else {}
         if self.problems:
             return None
-        small = {name for name, form in declared.items() if get(form).bits <= 8 and name not in found}
+        small = {
+            name for name, form in declared.items() if get(form).bits <= 8 and name not in found
+        }
         return with_integers(workload, {**found, **declared}, small)
 
     def integers(self, node: Node) -> dict[str, str]:
@@ -115,8 +154,13 @@ class _TraceReader(VectorReader):
         for name, (_, value) in (self.mapping(node, "integers") or {}).items():
             path = f"integers.{name}"
             if name not in self.tensors:
-                self.wrong("trace.tensor", value.place, path, f"{name!r} is not a tensor",
-                           "write the name of an input, a constant or an output of an operator")  # fmt: skip
+                self.wrong(
+                    "trace.tensor",
+                    value.place,
+                    path,
+                    f"{name!r} is not a tensor",
+                    "write the name of an input, a constant or an output of an operator",
+                )
                 continue
             form = self.choice(value, INTEGERS, path)
             if form is not None:
@@ -130,11 +174,21 @@ class _TraceReader(VectorReader):
         folder = Path(self.source).resolve().parent
         target = (folder / name).resolve()
         if not target.is_relative_to(folder):
-            self.wrong("trace.values", node.place, "values", f"{name} is outside the trace's folder",
-                       "keep the values beside the trace")  # fmt: skip
+            self.wrong(
+                "trace.values",
+                node.place,
+                "values",
+                f"{name} is outside the trace's folder",
+                "keep the values beside the trace",
+            )
         elif target.suffix != ".npz" or not target.is_file():
-            self.wrong("trace.values", node.place, "values", f"there is no .npz file {name}",
-                       "write the name of an .npz file in the trace's folder")  # fmt: skip
+            self.wrong(
+                "trace.values",
+                node.place,
+                "values",
+                f"there is no .npz file {name}",
+                "write the name of an .npz file in the trace's folder",
+            )
         return str(target)
 
     def inputs(self, node: Node, role: str = "input") -> None:
@@ -153,8 +207,13 @@ class _TraceReader(VectorReader):
 
     def dimensions(self, node: Node, path: str) -> tuple[int, ...] | None:
         if not node.is_list or not 1 <= len(node.value) <= 6:
-            self.wrong("trace.shape", node.place, path, "must be a list of 1 to 6 dimensions",
-                       "write [batch, channels, height, width] or [batch, features]")  # fmt: skip
+            self.wrong(
+                "trace.shape",
+                node.place,
+                path,
+                "must be a list of 1 to 6 dimensions",
+                "write [batch, channels, height, width] or [batch, features]",
+            )
             return None
         sizes = [self.integer(item, f"{path}[{i}]", 1) for i, item in enumerate(node.value)]
         if None in sizes:
@@ -165,17 +224,33 @@ class _TraceReader(VectorReader):
 
     def all_operators(self, node: Node) -> None:
         if not node.is_list or not node.value:
-            self.wrong("trace.operators", node.place, "operators", "must be a list of operators",
-                       "write - {name: fc, kind: gemm, input: x, n: 10}")  # fmt: skip
+            self.wrong(
+                "trace.operators",
+                node.place,
+                "operators",
+                "must be a list of operators",
+                "write - {name: fc, kind: gemm, input: x, n: 10}",
+            )
             return
         if len(node.value) > MOST_OPERATORS:
-            self.wrong("trace.size", node.place, "operators",
-                       f"are more than {MOST_OPERATORS}", "split the trace")  # fmt: skip
+            self.wrong(
+                "trace.size",
+                node.place,
+                "operators",
+                f"are more than {MOST_OPERATORS}",
+                "split the trace",
+            )
             return
-        later = {str(item.value["output"][1].value) for item in node.value
-                 if item.is_map and "output" in item.value}  # fmt: skip
-        later |= {str(item.value["name"][1].value) for item in node.value
-                  if item.is_map and "name" in item.value}  # fmt: skip
+        later = {
+            str(item.value["output"][1].value)
+            for item in node.value
+            if item.is_map and "output" in item.value
+        }
+        later |= {
+            str(item.value["name"][1].value)
+            for item in node.value
+            if item.is_map and "name" in item.value
+        }
         for number, item in enumerate(node.value):
             self.operator(item, f"operators[{number}]", later)
 
@@ -184,8 +259,13 @@ class _TraceReader(VectorReader):
         if items is None:
             return
         if "kind" not in items:
-            self.wrong("key.missing", node.place, f"{path}.kind", "is missing",
-                       "write kind: " + " | ".join(KINDS))  # fmt: skip
+            self.wrong(
+                "key.missing",
+                node.place,
+                f"{path}.kind",
+                "is missing",
+                "write kind: " + " | ".join(KINDS),
+            )
             return
         kind = self.choice(items["kind"][1], KINDS, f"{path}.kind")
         if kind is None:
@@ -195,8 +275,13 @@ class _TraceReader(VectorReader):
         self.keys(items, KIND_KEYS.get(kind, COMMON), path, required, node.place)
         name = self.text(items["name"][1], f"{path}.name") if "name" in items else None
         if name is not None and name in self.names:
-            self.wrong("trace.name", items["name"][1].place, f"{path}.name",
-                       f"{name!r} stands already in line {self.names[name].line}", "rename one")  # fmt: skip
+            self.wrong(
+                "trace.name",
+                items["name"][1].place,
+                f"{path}.name",
+                f"{name!r} stands already in line {self.names[name].line}",
+                "rename one",
+            )
         if "output" in items:
             self.text(items["output"][1], f"{path}.output")
         sources = self.sources(items, path, kind, later)
@@ -208,9 +293,18 @@ class _TraceReader(VectorReader):
         self.names[name] = items["name"][1].place
         output = self.output_name(items, name)
         if output in self.defined or output in self.tensors:
-            line = f" in line {self.defined[output].line}" if output in self.defined else " as a weight"
-            self.wrong("trace.output", node.place, f"{path}.output",
-                       f"the tensor {output!r} stands already{line}", "rename it")  # fmt: skip
+            line = (
+                f" in line {self.defined[output].line}"
+                if output in self.defined
+                else " as a weight"
+            )
+            self.wrong(
+                "trace.output",
+                node.place,
+                f"{path}.output",
+                f"the tensor {output!r} stands already{line}",
+                "rename it",
+            )
             return
         self.defined[output] = node.place
         build = {"gemm": self.gemm, "conv2d": self.conv}.get(kind, self.vector)
@@ -226,8 +320,9 @@ class _TraceReader(VectorReader):
     def output_name(items: dict[str, tuple[Place, Node]], name: str) -> str:
         return str(items["output"][1].value) if "output" in items else name
 
-    def sources(self, items: dict[str, tuple[Place, Node]], path: str, kind: str,
-                later: set[str]) -> tuple[str, ...] | None:  # fmt: skip
+    def sources(
+        self, items: dict[str, tuple[Place, Node]], path: str, kind: str, later: set[str]
+    ) -> tuple[str, ...] | None:
         if "input" not in items:
             return None
         node = items["input"][1]
@@ -235,19 +330,31 @@ class _TraceReader(VectorReader):
         least, most = VECTOR_KINDS[kind].inputs if kind in VECTOR_KINDS else (1, 1)
         if not least <= len(nodes) <= most:
             wanted = str(least) if least == most else f"{least} to {most}"
-            self.wrong("trace.input", node.place, f"{path}.input",
-                       f"names {len(nodes)} tensors, {kind} reads {wanted}",
-                       "write input: x" if most == 1 else "write input: [x, y]")  # fmt: skip
+            self.wrong(
+                "trace.input",
+                node.place,
+                f"{path}.input",
+                f"names {len(nodes)} tensors, {kind} reads {wanted}",
+                "write input: x" if most == 1 else "write input: [x, y]",
+            )
             return None
         names = []
         for item in nodes:
             name = item.value
             if not isinstance(name, str) or name not in self.defined:
                 known = ", ".join(list(self.shapes)[-8:])
-                what = ("is computed only later: operators must stand in the order they run"
-                        if isinstance(name, str) and name in later else "is not a tensor")  # fmt: skip
-                self.wrong("trace.tensor", item.place, f"{path}.input", f"{said(item)} {what}",
-                           f"write one of: {known}")  # fmt: skip
+                what = (
+                    "is computed only later: operators must stand in the order they run"
+                    if isinstance(name, str) and name in later
+                    else "is not a tensor"
+                )
+                self.wrong(
+                    "trace.tensor",
+                    item.place,
+                    f"{path}.input",
+                    f"{said(item)} {what}",
+                    f"write one of: {known}",
+                )
                 return None
             if name not in self.shapes:
                 return None  # its own operator is wrong and was noted
@@ -263,9 +370,13 @@ class _TraceReader(VectorReader):
         names = []
         for item in nodes:
             if item.value not in made:
-                self.wrong("trace.tensor", item.place, "outputs",
-                           f"{said(item)} is not computed by any operator",
-                           "write one of: " + ", ".join(made[-8:]))  # fmt: skip
+                self.wrong(
+                    "trace.tensor",
+                    item.place,
+                    "outputs",
+                    f"{said(item)} is not computed by any operator",
+                    "write one of: " + ", ".join(made[-8:]),
+                )
             else:
                 names.append(str(item.value))
         return names

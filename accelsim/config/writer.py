@@ -49,15 +49,22 @@ def _fields(item: Any, skip: tuple[str, ...] = (), every: bool = False) -> dict[
         value = getattr(item, field.name)
         if not field.init or field.name in skip or (value == field.default and not every):
             continue
-        unit = next((mark.unit for mark in get_args(hints[field.name]) if isinstance(mark, Quantity)),
-                    "") if get_origin(hints[field.name]) is Annotated else ""  # fmt: skip
+        unit = (
+            next(
+                (mark.unit for mark in get_args(hints[field.name]) if isinstance(mark, Quantity)),
+                "",
+            )
+            if get_origin(hints[field.name]) is Annotated
+            else ""
+        )
         if unit and value is not None:
             found[field.name] = written(value, unit)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             found[field.name] = _fields(value, every=every)
         elif isinstance(value, tuple):
-            found[field.name] = [_fields(part) if dataclasses.is_dataclass(part) else part
-                                 for part in value]  # fmt: skip
+            found[field.name] = [
+                _fields(part) if dataclasses.is_dataclass(part) else part for part in value
+            ]
         else:
             found[field.name] = value
     return found
@@ -77,42 +84,61 @@ def chip_values(chip: Chip, every: bool = False) -> dict[str, Any]:
     whole["clocks"] = {name: written(hz, "Hz") for name, hz in chip.clocks.items()}
     if chip.operating_points:
         whole["operating_points"] = {
-            point.name: {"voltage": written(point.voltage, "V"),
-                         **({"clocks": {n: written(hz, "Hz") for n, hz in point.clocks.items()}}
-                            if point.clocks else {})}
+            point.name: {
+                "voltage": written(point.voltage, "V"),
+                **(
+                    {"clocks": {n: written(hz, "Hz") for n, hz in point.clocks.items()}}
+                    if point.clocks
+                    else {}
+                ),
+            }
             for point in chip.operating_points
-        }  # fmt: skip
+        }
     whole["precision"] = {"input": chip.precision.input, "weight": chip.precision.weight}
     whole["weights"] = chip.weights
     for section in ("memories", "units"):
         whole[section] = {
-            name: {"kind": item.kind, **_fields(item, ("name", "memory_latency", "clock_hz"), every)}
+            name: {
+                "kind": item.kind,
+                **_fields(item, ("name", "memory_latency", "clock_hz"), every),
+            }
             for name, item in getattr(chip, section).items()
-        }  # fmt: skip
+        }
     return whole
 
 
 def workload_yaml(workload: Workload, note: str = "", more: dict[str, Any] | None = None) -> str:
     """The layer trace of a Workload. more: further keys."""
-    inputs = {name: list(spec.shape) for name, spec in workload.tensors.items()
-              if spec.role == "input"}  # fmt: skip
+    inputs = {
+        name: list(spec.shape) for name, spec in workload.tensors.items() if spec.role == "input"
+    }
     whole: dict[str, Any] = {"name": workload.name}
     if workload.description:
         whole["description"] = workload.description
-    whole |= {key: count for key, count in (("batch", workload.batch), ("tokens", workload.tokens)) if count}
+    whole |= {
+        key: count
+        for key, count in (("batch", workload.batch), ("tokens", workload.tokens))
+        if count
+    }
     whole["inputs"] = inputs
     read = read_constants(workload)
     constants = {name: list(spec.shape) for name, spec in workload.tensors.items() if name in read}
     if constants:
         whole["constants"] = constants
-    integers = {name: spec.format for name, spec in workload.tensors.items()
-                if spec.holds == "integers" and spec.format}  # fmt: skip
+    integers = {
+        name: spec.format
+        for name, spec in workload.tensors.items()
+        if spec.holds == "integers" and spec.format
+    }
     if integers:
         whole["integers"] = integers
     whole["operators"] = [_operator(op, workload) for op in workload.operators]
     made = {op.output for op in workload.operators}
-    used = {name for op in workload.operators
-            for name in (op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight))}  # fmt: skip
+    used = {
+        name
+        for op in workload.operators
+        for name in (op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight))
+    }
     outputs = [name for name, spec in workload.tensors.items() if spec.role == "output"]
     if set(outputs) != made - used:
         whole["outputs"] = outputs
@@ -125,11 +151,15 @@ def _vector_keys(op: VectorOperator, workload: Workload) -> dict[str, Any]:
     if op.kind == "transpose":
         found["order"] = list(op.order)
     if op.kind == "concat":
-        differing = [axis for axis, size in enumerate(op.output_shape) if size != op.input_shape[axis]]
+        differing = [
+            axis for axis, size in enumerate(op.output_shape) if size != op.input_shape[axis]
+        ]
         found["axis"] = differing[0] if differing else 0
-    if VECTOR_KINDS[op.kind].access in ("view", "move", "reduce") and not found and op.kind not in (
-        "append", "flatten", "global_average_pool"
-    ):  # fmt: skip
+    if (
+        VECTOR_KINDS[op.kind].access in ("view", "move", "reduce")
+        and not found
+        and op.kind not in ("append", "flatten", "global_average_pool")
+    ):
         found["shape"] = list(op.output_shape)
     usual = tuple(f"{op.name}.{suffix}" for suffix in PARAMETERS.get(op.kind, ()))
     if op.parameters != usual:
@@ -176,7 +206,8 @@ def _text(whole: dict[str, Any], note: str) -> str:
     lines = [f"# {line}" for line in note.splitlines()]
     for key, value in whole.items():
         flow = None if isinstance(value, dict | list) else False  # leaves in one line each
-        body = yaml.safe_dump({key: value}, sort_keys=False, allow_unicode=True, width=1000,
-                              default_flow_style=flow)  # fmt: skip
+        body = yaml.safe_dump(
+            {key: value}, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=flow
+        )
         lines.append(body.rstrip())
     return "\n".join(lines) + "\n"

@@ -108,9 +108,15 @@ def read_text(path: str | Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise InputError(
-            Problem("file.encoding", "is not UTF-8 text", "save it as UTF-8", file=where,
-                    line=line, column=1)
-        ) from None  # fmt: skip
+            Problem(
+                "file.encoding",
+                "is not UTF-8 text",
+                "save it as UTF-8",
+                file=where,
+                line=line,
+                column=1,
+            )
+        ) from None
 
 
 class _Builder:
@@ -134,12 +140,21 @@ class _Builder:
     def document(self) -> Node:
         root: Node | None = None
         for event in self.events:
-            if isinstance(event, yaml.StreamStartEvent | yaml.DocumentStartEvent
-                          | yaml.DocumentEndEvent | yaml.StreamEndEvent):  # fmt: skip
+            if isinstance(
+                event,
+                yaml.StreamStartEvent
+                | yaml.DocumentStartEvent
+                | yaml.DocumentEndEvent
+                | yaml.StreamEndEvent,
+            ):
                 continue
             if root is not None:
-                raise self.refuse("yaml.documents", self.place(event),
-                                  "a second document starts here", "keep one document a file")  # fmt: skip
+                raise self.refuse(
+                    "yaml.documents",
+                    self.place(event),
+                    "a second document starts here",
+                    "keep one document a file",
+                )
             root = self.node(event, 1)
         if self.problems:
             raise InputError(self.problems)
@@ -149,17 +164,21 @@ class _Builder:
         place = self.place(event)
         self.nodes += 1
         if depth > DEEPEST:
-            raise self.refuse("yaml.depth", place, f"is nested deeper than {DEEPEST} levels",
-                              "flatten it")  # fmt: skip
+            raise self.refuse(
+                "yaml.depth", place, f"is nested deeper than {DEEPEST} levels", "flatten it"
+            )
         if self.nodes > MOST_NODES:
-            raise self.refuse("yaml.nodes", place, f"has more than {MOST_NODES} values",
-                              "make it smaller")  # fmt: skip
+            raise self.refuse(
+                "yaml.nodes", place, f"has more than {MOST_NODES} values", "make it smaller"
+            )
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise self.refuse("yaml.alias", place, "anchors and aliases are not supported",
-                              "write the value out")  # fmt: skip
+            raise self.refuse(
+                "yaml.alias", place, "anchors and aliases are not supported", "write the value out"
+            )
         if getattr(event, "tag", None) not in (None, "!"):
-            raise self.refuse("yaml.tag", place, f"the tag {event.tag} is not supported",
-                              "leave it out")  # fmt: skip
+            raise self.refuse(
+                "yaml.tag", place, f"the tag {event.tag} is not supported", "leave it out"
+            )
         if isinstance(event, yaml.ScalarEvent):
             return Node(scalar(event.value, event.style in ("'", '"', "|", ">")), place)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -185,9 +204,16 @@ class _Builder:
             if key in found:
                 first = found[key][0].line
                 self.problems.append(
-                    Problem("yaml.duplicate", f"the key stands already in line {first}",
-                            "keep one of them", key, where.file, where.line, where.column)
-                )  # fmt: skip
+                    Problem(
+                        "yaml.duplicate",
+                        f"the key stands already in line {first}",
+                        "keep one of them",
+                        key,
+                        where.file,
+                        where.line,
+                        where.column,
+                    )
+                )
                 continue
             found[key] = (where, value)
         return Node(found, place)
@@ -201,9 +227,15 @@ def parse_yaml(text: str, file: str) -> Node:
         code = ord(bad[0])
         what = "bytes that are no UTF-8" if code >= 0xD800 else f"the control character {code:#04x}"
         raise InputError(
-            Problem("yaml.character", f"holds {what}", "save it as plain text", file=file, line=line,
-                    column=1)
-        )  # fmt: skip
+            Problem(
+                "yaml.character",
+                f"holds {what}",
+                "save it as plain text",
+                file=file,
+                line=line,
+                column=1,
+            )
+        )
     try:
         return _Builder(text, file).document()
     except yaml.YAMLError as error:
@@ -211,9 +243,15 @@ def parse_yaml(text: str, file: str) -> Node:
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
         reason = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise InputError(
-            Problem("yaml.syntax", f"is not YAML here: {reason}", "mend the line", file=file,
-                    line=line, column=column)
-        ) from None  # fmt: skip
+            Problem(
+                "yaml.syntax",
+                f"is not YAML here: {reason}",
+                "mend the line",
+                file=file,
+                line=line,
+                column=column,
+            )
+        ) from None
 
 
 def load_yaml(path: str | Path) -> Node:

@@ -11,6 +11,19 @@ from accelsim.devices.library import device_named, device_names, kept
 from accelsim.devices.physical import Physical, physical
 from accelsim.devices.statistical import Statistical, statistical
 
-__all__ = ["Cells", "Device", "Flicker", "Ideal", "Physical", "Statistical", "device_named",
-           "device_names", "error_spaced", "evenly_spaced", "kept", "nearest", "physical",
-           "statistical"]  # fmt: skip
+__all__ = [
+    "Cells",
+    "Device",
+    "Flicker",
+    "Ideal",
+    "Physical",
+    "Statistical",
+    "device_named",
+    "device_names",
+    "error_spaced",
+    "evenly_spaced",
+    "kept",
+    "nearest",
+    "physical",
+    "statistical",
+]

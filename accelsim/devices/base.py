@@ -109,6 +109,8 @@ class Device(ABC):
 
     def _checked(self, target: Floats) -> Floats:
         values = np.asarray(target, np.float64)
-        if values.size and not (values.min() >= 0.0 and values.max() <= self.g_max * (1 + 1e-12)):  # nor NaN
+        if values.size and not (
+            values.min() >= 0.0 and values.max() <= self.g_max * (1 + 1e-12)
+        ):  # nor NaN
             raise ValueError(f"targets must lie in 0..{self.g_max} S")
         return values

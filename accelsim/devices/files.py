@@ -18,7 +18,14 @@ from accelsim.errors import InputError, Problem
 from accelsim.fields import wrong_version
 
 CURVES = ("programming", "drift_mean", "drift_sd", "read")
-CONFIDENCES = ("exact", "run", "src", "pub", "der", "mem")  # docs/energy.md says what each stands for
+CONFIDENCES = (
+    "exact",
+    "run",
+    "src",
+    "pub",
+    "der",
+    "mem",
+)  # docs/energy.md says what each stands for
 NUMBERS = {"g_max_us": (1e-3, 1e4), "read_s": (1e-12, 1.0), "reference_s": (1e-9, 1e7)}
 
 
@@ -39,11 +46,17 @@ def read_content(path: str | Path) -> bytes:
 
 def device_of(content: bytes, where: str) -> Statistical:
     """The model that the content of a device file gives; InputError as load_device."""
-    row = strict_json.object_of(content, where, "device.file", "write it with `accelsim device fit`")
+    row = strict_json.object_of(
+        content, where, "device.file", "write it with `accelsim device fit`"
+    )
     problems = list(_problems(row))
     if problems:
-        raise InputError([Problem("device.key", message, "see devices/tables/statistical.json", key, where)
-                          for key, message in problems])  # fmt: skip
+        raise InputError(
+            [
+                Problem("device.key", message, "see devices/tables/statistical.json", key, where)
+                for key, message in problems
+            ]
+        )
     return from_record(str(row.get("name", Path(where).stem)), {"source": where, **row})
 
 
@@ -57,7 +70,11 @@ def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
         found.append(("format", "; ".join(wrong)))
     for key, (low, high) in NUMBERS.items():
         value = row.get(key)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not low <= value <= high:
+        if (
+            not isinstance(value, int | float)
+            or isinstance(value, bool)
+            or not low <= value <= high
+        ):
             found.append((key, f"must be a number in {low:g}..{high:g}"))
     for key, names in (("pulses", ("", *pulses_names())), ("confidence", CONFIDENCES)):
         if row.get(key, names[0]) not in names:
@@ -65,7 +82,8 @@ def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
     for key in CURVES:
         try:
             values = from_record("test", {**_PLAIN, key: row[key]}).__getattribute__(_FIELD[key])(
-                np.linspace(0.0, 1.0, 65))  # fmt: skip
+                np.linspace(0.0, 1.0, 65)
+            )
             if values.shape != (65,) or not np.isfinite(values).all() or (values < 0).any():
                 found.append((key, "is negative or not finite somewhere in 0..1"))
         except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError):
@@ -74,7 +92,16 @@ def _problems(row: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 _FLAT = {"poly": [0.0]}
-_PLAIN: dict[str, Any] = {"g_max_us": 1.0, "read_s": 1e-6, "reference_s": 1.0, "source": "",
-                          **dict.fromkeys(CURVES, _FLAT)}  # fmt: skip
-_FIELD = {"programming": "programming", "drift_mean": "drift_mean", "drift_sd": "drift_sd",
-          "read": "read_noise"}  # fmt: skip
+_PLAIN: dict[str, Any] = {
+    "g_max_us": 1.0,
+    "read_s": 1e-6,
+    "reference_s": 1.0,
+    "source": "",
+    **dict.fromkeys(CURVES, _FLAT),
+}
+_FIELD = {
+    "programming": "programming",
+    "drift_mean": "drift_mean",
+    "drift_sd": "drift_sd",
+    "read": "read_noise",
+}

@@ -67,17 +67,24 @@ class Fit:
 
     def record(self, name: str, read_s: float) -> dict[str, Any]:
         """The device file's content."""
+
         def curve(part: list[Estimate]) -> dict[str, Any]:
             return {"points": [self.x, [max(0.0, e.value) for e in part]]}
 
         return {
-            "name": name, "g_max_us": self.g_max * 1e6, "read_s": read_s, "reference_s": self.reference,
-            "programming": curve(self.programming), "drift_mean": curve(self.drift_mean),
-            "drift_sd": curve(self.drift_sd), "read": curve(self.read), "confidence": "run",
+            "name": name,
+            "g_max_us": self.g_max * 1e6,
+            "read_s": read_s,
+            "reference_s": self.reference,
+            "programming": curve(self.programming),
+            "drift_mean": curve(self.drift_mean),
+            "drift_sd": curve(self.drift_sd),
+            "read": curve(self.read),
+            "confidence": "run",
             "source": f"fit of {self.rows} measured rows, {self.held_out} held out, "
-                      f"residual {self.residual:.3f} of the model's deviation"
-                      + "".join(f"; {note}" for note in self.notes),
-        }  # fmt: skip
+            f"residual {self.residual:.3f} of the model's deviation"
+            + "".join(f"; {note}" for note in self.notes),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +110,9 @@ def fit(data: Measurements, read_s: float, seed: int = 0) -> Fit:
     if g_max <= 0 or reference <= 0:
         raise ValueError("needs targets above 0 and times after programming")
     if read_s <= 0 or reference <= read_s:
-        raise ValueError(f"the first read, {reference:g} s after programming, is shorter than a read")
+        raise ValueError(
+            f"the first read, {reference:g} s after programming, is shorter than a read"
+        )
     if np.ptp(data.temperature) > SAME_KELVIN:
         raise ValueError("was measured at several temperatures; fit them one by one")
     cells = np.unique(data.cell)
@@ -115,16 +124,32 @@ def fit(data: Measurements, read_s: float, seed: int = 0) -> Fit:
         rows = np.flatnonzero((data.target == goal) & ~np.isin(data.cell, held))
         mine = np.unique(data.cell[rows])
         if len(mine) < LEAST_CELLS:
-            raise ValueError(f"target {goal * 1e6:g} uS has {len(mine)} cells to fit; give at least "
-                             f"{LEAST_CELLS} besides those held out")  # fmt: skip
+            raise ValueError(
+                f"target {goal * 1e6:g} uS has {len(mine)} cells to fit; give at least "
+                f"{LEAST_CELLS} besides those held out"
+            )
         draw = Stream(seed, ("fit", number))
-        told.append(_by_cells(data, mine, reference, span, draw) if _has_lines(data, rows)
-                    else _by_mean(data, rows, reference, span, draw))  # fmt: skip
+        told.append(
+            _by_cells(data, mine, reference, span, draw)
+            if _has_lines(data, rows)
+            else _by_mean(data, rows, reference, span, draw)
+        )
     notes: list[str] = []
     x = [float(goal / g_max) for goal in goals]
     mean, sd, read = (_completed(told, x, g_max, key, notes) for key in ("mean", "sd", "read"))
-    made = Fit(g_max, reference, x, [one.programming for one in told], mean, sd, read, 0.0,
-               len(data.g), int(np.isin(data.cell, held).sum()), notes)  # fmt: skip
+    made = Fit(
+        g_max,
+        reference,
+        x,
+        [one.programming for one in told],
+        mean,
+        sd,
+        read,
+        0.0,
+        len(data.g),
+        int(np.isin(data.cell, held).sum()),
+        notes,
+    )
     return replace(made, residual=_residual(made, data, held, span))
 
 
@@ -137,7 +162,9 @@ def _has_lines(data: Measurements, rows: Ints) -> bool:
     return bool(reads.min() >= LEAST_READS and (last > first).all() and data.g[rows].min() > 0)
 
 
-def _completed(told: list[Told], x: list[float], g_max: float, key: str, notes: list[str]) -> list[Estimate]:
+def _completed(
+    told: list[Told], x: list[float], g_max: float, key: str, notes: list[str]
+) -> list[Estimate]:
     """A parameter at every target: its own, else that of the nearest target that has one, else none."""
     known = [number for number, one in enumerate(told) if getattr(one, key) is not None]
     found: list[Estimate] = []
@@ -150,26 +177,38 @@ def _completed(told: list[Told], x: list[float], g_max: float, key: str, notes: 
             there = "none" if nearest is None else f"that of {x[nearest] * g_max * 1e6:.3g} uS"
             missing.setdefault((one.why[key], there), []).append(f"{x[number] * g_max * 1e6:.3g}")
         found.append(own)
-    notes += [f"{NAMES[key]} at {', '.join(goals)} uS cannot be told ({why}): {there} is taken"
-              for (why, there), goals in missing.items()]  # fmt: skip
+    notes += [
+        f"{NAMES[key]} at {', '.join(goals)} uS cannot be told ({why}): {there} is taken"
+        for (why, there), goals in missing.items()
+    ]
     return found
 
 
 def _by_cells(data: Measurements, mine: Ints, reference: float, span: Floats, draw: Stream) -> Told:
     """From a line of every cell's own."""
-    level, nu, noise, level_error, nu_error = (np.array(part) for part in zip(
-        *(_line(data, int(c), reference, span) for c in mine), strict=True))  # fmt: skip
+    level, nu, noise, level_error, nu_error = (
+        np.array(part)
+        for part in zip(*(_line(data, int(c), reference, span) for c in mine), strict=True)
+    )
     start = np.stack([level, level * level_error]) * 1e6  # of each: its value, and its own error
     slope = np.stack([nu, nu_error])
-    return Told(_bootstrap(start, _deviation, draw.of("start")), _bootstrap(slope, _mean, draw.of("mean")),
-                _bootstrap(slope, _deviation, draw.of("sd")),
-                _bootstrap(noise[None, :], _rms, draw.of("read")), {})  # fmt: skip
+    return Told(
+        _bootstrap(start, _deviation, draw.of("start")),
+        _bootstrap(slope, _mean, draw.of("mean")),
+        _bootstrap(slope, _deviation, draw.of("sd")),
+        _bootstrap(noise[None, :], _rms, draw.of("read")),
+        {},
+    )
 
 
 def _by_mean(data: Measurements, rows: Ints, reference: float, span: Floats, draw: Stream) -> Told:
     """From the mean conductance of the cells over time, which small reads of either sign leave unbiased, and
     each cell's level and scatter about it."""
-    g, cell, age = data.g[rows], np.unique(data.cell[rows], return_inverse=True)[1], data.t[rows] / reference
+    g, cell, age = (
+        data.g[rows],
+        np.unique(data.cell[rows], return_inverse=True)[1],
+        data.t[rows] / reference,
+    )
     why = {"sd": "no cell has a line of its own: reads at or below 0, or too few"}
     times, when = np.unique(age, return_inverse=True)
     count = int(cell.max()) + 1
@@ -214,8 +253,9 @@ class _Slope:
         return -float((place * line).sum() / (place * place).sum())
 
 
-def _line(data: Measurements, cell: int, reference: float, span: Floats) -> tuple[
-        float, float, float, float, float]:  # fmt: skip
+def _line(
+    data: Measurements, cell: int, reference: float, span: Floats
+) -> tuple[float, float, float, float, float]:
     """(g at the reference time, drift exponent, Q: relative read noise over the square root of span,
     relative error of the first, error of the second) of one cell."""
     mine = data.cell == cell
@@ -247,7 +287,9 @@ def _bootstrap(values: Floats, what: Any, stream: Stream) -> Estimate:
     """The estimate with its interval. values: (what, cells, ...), resampled by cells."""
     draw = (stream.uniform((RESAMPLES, values.shape[1])) * values.shape[1]).astype(np.int64)
     found = np.sort([what(values[:, row]) for row in draw])
-    return Estimate(what(values), float(found[int(0.025 * RESAMPLES)]), float(found[int(0.975 * RESAMPLES)]))
+    return Estimate(
+        what(values), float(found[int(0.025 * RESAMPLES)]), float(found[int(0.975 * RESAMPLES)])
+    )
 
 
 def _residual(made: Fit, data: Measurements, held: Ints, span: Floats) -> float:
@@ -263,6 +305,8 @@ def _residual(made: Fit, data: Measurements, held: Ints, span: Floats) -> float:
     age = np.log(data.t[mine] / made.reference)
     mean = data.target[mine] * np.exp(-at(made.drift_mean) * age)
     spread = (at(made.programming) * 1e-6) ** 2 * np.exp(-2 * at(made.drift_mean) * age)
-    spread = spread + (mean * age * at(made.drift_sd)) ** 2 + (mean * at(made.read)) ** 2 * span[mine]
+    spread = (
+        spread + (mean * age * at(made.drift_sd)) ** 2 + (mean * at(made.read)) ** 2 * span[mine]
+    )
     off = (data.g[mine] - mean) / np.sqrt(np.maximum(spread, (1e-9) ** 2))
     return float(np.sqrt((off * off).mean()))

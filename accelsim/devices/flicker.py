@@ -80,5 +80,7 @@ class Flicker:
             keep = exp(-gap / self.times)
             fresh = root * np.sqrt(1.0 - keep * keep)
             axes = (slice(None), *(None,) * len(shape))
-            state = keep[axes] * state + fresh[axes] * stream.of(number).normal((self.modes, *shape))
+            state = keep[axes] * state + fresh[axes] * stream.of(number).normal(
+                (self.modes, *shape)
+            )
             yield state.sum(axis=0)

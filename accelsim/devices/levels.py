@@ -15,7 +15,9 @@ def evenly_spaced(count: int, g_max: float, g_min: float = 0.0) -> Floats:
     return np.asarray(g_min + (g_max - g_min) * np.arange(count) / (count - 1), np.float64)
 
 
-def error_spaced(count: int, g_max: float, sigma: Floats, grid: Floats, g_min: float = 0.0) -> Floats:
+def error_spaced(
+    count: int, g_max: float, sigma: Floats, grid: Floats, g_min: float = 0.0
+) -> Floats:
     """``count`` levels with equal distances in units of the error.
 
     sigma: standard deviation (siemens) at the conductances of ``grid`` (rising). Neighbouring

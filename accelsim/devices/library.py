@@ -18,7 +18,9 @@ from accelsim.errors import InputError, Problem
 
 MARK = 12  # hexadecimal digits of a file's digest
 MARKED = re.compile(rf"(.*\.json)#([0-9a-f]{{{MARK}}})", re.DOTALL)
-_FILES: dict[str, Device] = {}  # by mark: of every device file that a chip of this process was read with
+_FILES: dict[
+    str, Device
+] = {}  # by mark: of every device file that a chip of this process was read with
 
 
 @lru_cache(maxsize=1)
@@ -41,8 +43,14 @@ def device_named(name: str) -> Device:
         return _FILES[mark]
     content = read_content(path)
     if mark and _mark(content) != mark:
-        raise InputError(Problem("device.changed", "holds another device than when the chip was read",
-                                 "run again with the file as it is", file=path))  # fmt: skip
+        raise InputError(
+            Problem(
+                "device.changed",
+                "holds another device than when the chip was read",
+                "run again with the file as it is",
+                file=path,
+            )
+        )
     return _of_content(content, path)
 
 

@@ -21,7 +21,9 @@ from accelsim.devices.base import BOLTZMANN, ROOM, Cells, Device, Floats
 from accelsim.noise import Stream, exp, log, power
 
 TABLE = Path(__file__).parent / "tables" / "physical.json"
-BOLTZMANN_EV = BOLTZMANN / 1.602176634e-19  # eV a kelvin; the divisor is the charge of an electron (SI)
+BOLTZMANN_EV = (
+    BOLTZMANN / 1.602176634e-19
+)  # eV a kelvin; the divisor is the charge of an electron (SI)
 COLDEST, HOTTEST = 200.0, 700.0
 
 
@@ -144,20 +146,27 @@ class Physical(Device):
         lost = sum(seconds * self._crystallising(kelvin) for seconds, kelvin in profile)
         left = np.maximum(cells.state["fraction"] - lost, 0.0)
         made = 1.0 / self.resistance(left, np.full_like(left, self.amorphous), ROOM)
-        return (replace(self, crystallisation_hz=0.0),
-                Cells(cells.target, made, {**cells.state, "fraction": left}))  # fmt: skip
+        return (
+            replace(self, crystallisation_hz=0.0),
+            Cells(cells.target, made, {**cells.state, "fraction": left}),
+        )
 
     def _crystallising(self, temperature: float) -> float:
         """What crystallises a second, part of the length."""
-        return float(self.crystallisation_hz * exp(
-            np.array([-self.crystallisation_ev / (BOLTZMANN_EV * temperature)]))[0])  # fmt: skip
+        return float(
+            self.crystallisation_hz
+            * exp(np.array([-self.crystallisation_ev / (BOLTZMANN_EV * temperature)]))[0]
+        )
 
     def with_effects(self, programming: bool, drift: bool, noise: bool) -> Physical:
         """The cell with some effects off."""
         return replace(
-            self, margin=self.margin if programming else 0.0, noise=self.noise if noise else 0.0,
-            drift=self.drift if drift else 0.0, drift_spread=self.drift_spread if drift else 0.0,
-        )  # fmt: skip
+            self,
+            margin=self.margin if programming else 0.0,
+            noise=self.noise if noise else 0.0,
+            drift=self.drift if drift else 0.0,
+            drift_spread=self.drift_spread if drift else 0.0,
+        )
 
     def fraction_at(self, cells: Cells, age: float, temperature: float) -> Floats:
         """u after crystallising at that temperature for all of its age."""
@@ -178,7 +187,11 @@ class Physical(Device):
         u = self.fraction_at(cells, age, temperature)
         span = (age + self.reference_time + self.read_time) / (2.0 * self.read_time)
         factor = self.noise * np.sqrt(log(np.array([span])))
-        return self.sensitivity(u, glass, temperature) * factor / self.resistance(u, glass, temperature)
+        return (
+            self.sensitivity(u, glass, temperature)
+            * factor
+            / self.resistance(u, glass, temperature)
+        )
 
 
 @lru_cache(maxsize=16)
@@ -192,10 +205,22 @@ def physical(name: str) -> Physical:
     best = 1e6 / row["g_max_us"]  # ohms of a cell that is all crystalline, liner beside it
     crystalline = best if ratio is None else best * (1.0 + 1.0 / ratio)
     return Physical(
-        name, row["g_max_us"] * 1e-6, row["read_s"], row["reference_s"], crystalline,
+        name,
+        row["g_max_us"] * 1e-6,
+        row["read_s"],
+        row["reference_s"],
+        crystalline,
         crystalline * row["amorphous_over_crystalline"],
-        float("inf") if ratio is None else crystalline * ratio, row["drift"], row["drift_spread"],
-        row["activation_ev"], row["noise"], row["liner_per_kelvin"], row["crystallisation_ev"],
-        row["crystallisation_hz"], 0.0, row["margin"],
-        row["pulses"], row["confidence"],
-    )  # fmt: skip
+        float("inf") if ratio is None else crystalline * ratio,
+        row["drift"],
+        row["drift_spread"],
+        row["activation_ev"],
+        row["noise"],
+        row["liner_per_kelvin"],
+        row["crystallisation_ev"],
+        row["crystallisation_hz"],
+        0.0,
+        row["margin"],
+        row["pulses"],
+        row["confidence"],
+    )

@@ -52,7 +52,9 @@ class Pulses:
     @property
     def resets_above(self) -> bool:
         """Whether a cell above its window has to start anew, there being no pulses downwards."""
-        return self.staircase is not None or (self.exponential is not None and self.exponential.down is None)
+        return self.staircase is not None or (
+            self.exponential is not None and self.exponential.down is None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,16 @@ def staircase(model: Pulses, count: int, cells: int, stream: Stream) -> Floats:
     return found
 
 
-def program_and_verify(model: Pulses, device: Device, target: Floats, stream: Stream,
-                       read_step: float = 0.0, read_noise: bool = True, wear: Wear | None = None,
-                       cycles: float = 0.0) -> Written:  # fmt: skip
+def program_and_verify(
+    model: Pulses,
+    device: Device,
+    target: Floats,
+    stream: Stream,
+    read_step: float = 0.0,
+    read_noise: bool = True,
+    wear: Wear | None = None,
+    cycles: float = 0.0,
+) -> Written:
     """Cells brought into the window around their targets (siemens), or as near as the pulses allow.
 
     Each starts from RESET; a verify read has the device's own noise, and a converter of ``read_step``
@@ -110,8 +119,13 @@ def program_and_verify(model: Pulses, device: Device, target: Floats, stream: St
         open_, seen = open_[off], seen[off]
         if not len(open_) or number > model.iterations:
             break
-        moved = _stepped(model, g[open_], wanted[open_] - seen, slope[open_],
-                         stream.of("pulse", number).normal_at(count, open_))  # fmt: skip
+        moved = _stepped(
+            model,
+            g[open_],
+            wanted[open_] - seen,
+            slope[open_],
+            stream.of("pulse", number).normal_at(count, open_),
+        )
         over = np.zeros(len(open_), bool)
         if model.resets_above:
             over = seen > wanted[open_] + model.margin
@@ -125,8 +139,15 @@ def program_and_verify(model: Pulses, device: Device, target: Floats, stream: St
     seconds = total * model.pulse_s + again * model.reset_s + int(reads.sum()) * model.read_s
     joules = total * model.pulse_j + again * model.reset_j
     shape = goal.shape
-    return Written(device.written(goal, g.reshape(shape), stream.of("cells")), pulses.reshape(shape),
-                   resets.reshape(shape), reads.reshape(shape), failed.reshape(shape), seconds, joules)
+    return Written(
+        device.written(goal, g.reshape(shape), stream.of("cells")),
+        pulses.reshape(shape),
+        resets.reshape(shape),
+        reads.reshape(shape),
+        failed.reshape(shape),
+        seconds,
+        joules,
+    )
 
 
 def _reset(model: Pulses, count: int, index: Ints, stream: Stream, number: int) -> Floats:
@@ -149,7 +170,9 @@ def _stepped(model: Pulses, g: Floats, wanted: Floats, slope: Floats, noise: Flo
     return np.maximum(g + step + deviation * noise, 0.0)
 
 
-def _exponentially(law: Exponential, g: Floats, wanted: Floats, slope: Floats, noise: Floats) -> Floats:
+def _exponentially(
+    law: Exponential, g: Floats, wanted: Floats, slope: Floats, noise: Floats
+) -> Floats:
     """Conductances after one pulse in the direction that is wanted, upwards where there is no other."""
     step, deviation = law.step(g, True)
     if law.down is not None:
@@ -159,8 +182,9 @@ def _exponentially(law: Exponential, g: Floats, wanted: Floats, slope: Floats, n
     return np.clip(g + step * slope + deviation * noise, 0.0, law.full)
 
 
-def _verified(device: Device, g: Floats, stream: Stream, count: int, index: Ints, step: float,
-              noisy: bool) -> Floats:  # fmt: skip
+def _verified(
+    device: Device, g: Floats, stream: Stream, count: int, index: Ints, step: float, noisy: bool
+) -> Floats:
     """What a verify read sees of cells ``index``, just after the pulse."""
     seen = g
     if noisy:
@@ -168,8 +192,15 @@ def _verified(device: Device, g: Floats, stream: Stream, count: int, index: Ints
     return np.rint(seen / step) * step if step else seen
 
 
-def gradient_program(model: Pulses, device: Device, target: Floats, stream: Stream, turns: int = 40,
-                     vectors: int = 0, rate: float = 0.35) -> tuple[Written, list[float]]:  # fmt: skip
+def gradient_program(
+    model: Pulses,
+    device: Device,
+    target: Floats,
+    stream: Stream,
+    turns: int = 40,
+    vectors: int = 0,
+    rate: float = 0.35,
+) -> tuple[Written, list[float]]:
     """A whole block (rows, columns) of cells programmed through its own products.
 
     Each turn applies random inputs, compares the columns' sums with what they should be, and gives
@@ -197,14 +228,27 @@ def gradient_program(model: Pulses, device: Device, target: Floats, stream: Stre
         wanted = rate * 3.0 * (x.T @ wrong) / vectors  # the inputs' variance is 1/3
         fire = np.abs(wanted) > floor
         noise = stream.of("pulse", turn).normal(g.shape)
-        moved = _stepped(model, g, wanted, slope, noise * np.minimum(1.0, np.abs(wanted) / model.margin))
+        moved = _stepped(
+            model, g, wanted, slope, noise * np.minimum(1.0, np.abs(wanted) / model.margin)
+        )
         g = np.where(fire, np.clip(moved, 0.0, device.g_max * 1.5), g)
         pulses += fire
     total, again = int(pulses.sum()), int(first.resets.sum())
     reads = first.reads + turns * vectors
-    seconds = first.seconds + turns * vectors * model.read_s + (total - int(first.pulses.sum())) * model.pulse_s
-    made = Written(device.written(goal, best, stream.of("cells")), pulses, first.resets, reads, first.failed,
-                   seconds, total * model.pulse_j + again * model.reset_j)  # fmt: skip
+    seconds = (
+        first.seconds
+        + turns * vectors * model.read_s
+        + (total - int(first.pulses.sum())) * model.pulse_s
+    )
+    made = Written(
+        device.written(goal, best, stream.of("cells")),
+        pulses,
+        first.resets,
+        reads,
+        first.failed,
+        seconds,
+        total * model.pulse_j + again * model.reset_j,
+    )
     return made, errors
 
 
@@ -241,10 +285,22 @@ def pulses_named(name: str) -> Pulses:
     def pair(key: str, second: float) -> tuple[float, float]:
         return row[key][0] * micro, row[key][1] * second
 
-    return Pulses(name, pair("move", 1.0), row["slope"], pair("reset", micro),
-                  pair("staircase", 1.0) if "staircase" in row else None, row["margin_us"] * micro,
-                  row["iterations"], row["pulse_s"], row["pulse_j"], row["reset_s"], row["reset_j"],
-                  row["read_s"], row["source"], _law(row.get("exponential")))  # fmt: skip
+    return Pulses(
+        name,
+        pair("move", 1.0),
+        row["slope"],
+        pair("reset", micro),
+        pair("staircase", 1.0) if "staircase" in row else None,
+        row["margin_us"] * micro,
+        row["iterations"],
+        row["pulse_s"],
+        row["pulse_j"],
+        row["reset_s"],
+        row["reset_j"],
+        row["read_s"],
+        row["source"],
+        _law(row.get("exponential")),
+    )
 
 
 def _law(row: dict[str, Any] | None) -> Exponential | None:
@@ -254,6 +310,13 @@ def _law(row: dict[str, Any] | None) -> Exponential | None:
     down = row["down"]
     low, high = row["w"]
     sigma, add, slope = row["noise"]
-    return Exponential((low, high), row["full_us"] * 1e-6, row["dw_min"], (row["up"][0], row["up"][1]),
-                       None if down is None else (down[0], down[1]), row["a"], row["b"],
-                       (sigma, add, slope))  # fmt: skip
+    return Exponential(
+        (low, high),
+        row["full_us"] * 1e-6,
+        row["dw_min"],
+        (row["up"][0], row["up"][1]),
+        None if down is None else (down[0], down[1]),
+        row["a"],
+        row["b"],
+        (sigma, add, slope),
+    )

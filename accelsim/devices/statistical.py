@@ -55,8 +55,9 @@ def _evaluate(record: dict[str, Any], x: Floats) -> Floats:
         at, values = record["points"]
         return np.asarray(np.interp(x, at, values), np.float64)
     if "below" in record:
-        return np.where(x < record["below"], _evaluate(record["then"], x),
-                        _evaluate(record["else"], x))  # fmt: skip
+        return np.where(
+            x < record["below"], _evaluate(record["then"], x), _evaluate(record["else"], x)
+        )
     raise ValueError(f"no such curve: {sorted(record)}")
 
 
@@ -85,7 +86,9 @@ class Statistical(Device):
     def program(self, target: Floats, stream: Stream) -> Cells:
         """g_p = max(g_T + sigma(x) xi, 0); each cell's drift exponent |mean(x) + sd(x) xi| too."""
         goal = self._checked(target)
-        found = np.empty(goal.shape) if self.programming_error else goal  # in C order, whatever the targets' is
+        found = (
+            np.empty(goal.shape) if self.programming_error else goal
+        )  # in C order, whatever the targets' is
         exponent = np.empty(goal.shape) if self.drift else np.zeros(goal.shape)
         errors, own = stream.of("programming"), stream.of("exponent")
         curves = [encoded(c.record) for c in (self.programming, self.drift_mean, self.drift_sd)]
@@ -95,13 +98,16 @@ class Statistical(Device):
             error = quick_normal(errors, one.size, part.start) if self.programming_error else NONE
             spread = quick_normal(own, one.size, part.start) if self.drift else NONE
             if fast:
-                jit.compiled(program_cells, PROGRAM)(one, self.g_max, SMALLEST, *curves, error, spread, g, nu)
+                jit.compiled(program_cells, PROGRAM)(
+                    one, self.g_max, SMALLEST, *curves, error, spread, g, nu
+                )
             else:
                 self._program_plain(one, error, spread, g, nu)
         return Cells(goal, found, {"exponent": exponent})
 
-    def _program_plain(self, goal: Floats, error: Singles, own: Singles, found: Floats,
-                       exponent: Floats) -> None:  # fmt: skip
+    def _program_plain(
+        self, goal: Floats, error: Singles, own: Singles, found: Floats, exponent: Floats
+    ) -> None:
         if len(error):
             found[:] = np.maximum(goal + self.write_sigma(goal) * error, 0.0)
         if len(own):
@@ -119,8 +125,17 @@ class Statistical(Device):
         for part in _parts(g.size):
             deviates = quick_normal(stream, g[part].size, part.start) if self.noise else NONE
             if fast:
-                jit.compiled(read_cells, READ)(g[part], exponent[part], self.g_max, SMALLEST, curve, span,
-                                               factor, deviates, found[part])  # fmt: skip
+                jit.compiled(read_cells, READ)(
+                    g[part],
+                    exponent[part],
+                    self.g_max,
+                    SMALLEST,
+                    curve,
+                    span,
+                    factor,
+                    deviates,
+                    found[part],
+                )
                 continue
             one = Cells(g[part], g[part], {"exponent": exponent[part]})
             now = self.drifted(one, age, temperature)
@@ -135,6 +150,7 @@ class Statistical(Device):
 
     def noisier(self, factor: float) -> Statistical:
         """The model with programming error and read noise that many times as large."""
+
         def times(curve: Curve) -> Curve:
             record, factors = curve.record, factor
             if "times" in record:
@@ -161,11 +177,15 @@ class Statistical(Device):
         """Q(x) sqrt(ln 2): the read noise of one read time, right after a pulse."""
         if not self.noise:
             return np.zeros_like(conductance)
-        return np.asarray(conductance * self.read_noise(conductance / self.g_max) * LN2**0.5, np.float64)
+        return np.asarray(
+            conductance * self.read_noise(conductance / self.g_max) * LN2**0.5, np.float64
+        )
 
     def write_sigma(self, target: Floats) -> Floats:
         """The published sigma(x), siemens."""
-        return 1e-6 * self.programming(np.asarray(target, np.float64) / self.g_max)  # in microsiemens
+        return 1e-6 * self.programming(
+            np.asarray(target, np.float64) / self.g_max
+        )  # in microsiemens
 
     def drifted(self, cells: Cells, age: float, temperature: float = ROOM) -> Floats:
         """g_p ((age + t0) / t0)**-nu; the fits hold near room temperature only."""
@@ -221,7 +241,15 @@ def statistical(name: str) -> Statistical:
 def from_record(name: str, row: dict[str, Any]) -> Statistical:
     """The model of one record of the table; KeyError or TypeError for anything else."""
     return Statistical(
-        name, row["g_max_us"] * 1e-6, row["read_s"], row["reference_s"], Curve(row["programming"]),
-        Curve(row["drift_mean"]), Curve(row["drift_sd"]), Curve(row["read"]), row["source"],
-        row.get("pulses", ""), row.get("confidence", "mem"),
-    )  # fmt: skip
+        name,
+        row["g_max_us"] * 1e-6,
+        row["read_s"],
+        row["reference_s"],
+        Curve(row["programming"]),
+        Curve(row["drift_mean"]),
+        Curve(row["drift_sd"]),
+        Curve(row["read"]),
+        row["source"],
+        row.get("pulses", ""),
+        row.get("confidence", "mem"),
+    )

@@ -69,8 +69,18 @@ def curve_into(found: Any, curve: Any, x: Any, logs: Any, spare: Any, count: int
             found[i] = curve[0] * found[i]
 
 
-def program_cells(target: Any, largest: float, smallest: float, sigma: Any, mean: Any, spread: Any,
-                  error: Any, own: Any, conductance: Any, exponent: Any) -> None:  # fmt: skip
+def program_cells(
+    target: Any,
+    largest: float,
+    smallest: float,
+    sigma: Any,
+    mean: Any,
+    spread: Any,
+    error: Any,
+    own: Any,
+    conductance: Any,
+    exponent: Any,
+) -> None:
     """Conductances and drift exponents of cells. largest: g_max. smallest: x at which curves end.
     sigma, mean, spread: curves. error, own: deviates of the programming error and of the exponents;
     empty ones for none. All arrays of one dimension."""
@@ -94,8 +104,17 @@ def program_cells(target: Any, largest: float, smallest: float, sigma: Any, mean
                 exponent[first + i] = abs(one[i] + two[i] * own[first + i])
 
 
-def read_cells(conductance: Any, exponent: Any, largest: float, smallest: float, noise: Any, span: float,
-               factor: float, deviates: Any, found: Any) -> None:  # fmt: skip
+def read_cells(
+    conductance: Any,
+    exponent: Any,
+    largest: float,
+    smallest: float,
+    noise: Any,
+    span: float,
+    factor: float,
+    deviates: Any,
+    found: Any,
+) -> None:
     """Conductances as one read sees them. span: ln of the age in reference times, 0 without drift.
     noise: the curve; factor: what the age makes of it; deviates: empty ones for no read noise."""
     x, logs, relative, spare = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)

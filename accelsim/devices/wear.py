@@ -45,7 +45,9 @@ class Wear:
 
     def lifetimes(self, shape: tuple[int, ...], stream: Stream) -> Floats:
         """Cycles that each cell stands."""
-        return np.asarray(self.median * exp(self.sigma * stream.of("life").normal(shape)), np.float64)
+        return np.asarray(
+            self.median * exp(self.sigma * stream.of("life").normal(shape)), np.float64
+        )
 
     def failed(self, shape: tuple[int, ...], cycles: float, stream: Stream) -> tuple[Mask, Mask]:
         """Which cells are stuck low and which high after so many cycles."""

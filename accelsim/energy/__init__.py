@@ -6,6 +6,21 @@ from accelsim.energy.counts import Counts, Work, compact, counts_of, work_of
 from accelsim.energy.report import Charge, EnergyReport, EnergyRow
 from accelsim.energy.rows import families
 
-__all__ = ["AreaRow", "Charge", "Counts", "EnergyReport", "EnergyRow", "Work", "account", "area",
-           "charge", "compact", "counts_of", "families", "family_spread", "prices", "spread",
-           "work_of"]  # fmt: skip
+__all__ = [
+    "AreaRow",
+    "Charge",
+    "Counts",
+    "EnergyReport",
+    "EnergyRow",
+    "Work",
+    "account",
+    "area",
+    "charge",
+    "compact",
+    "counts_of",
+    "families",
+    "family_spread",
+    "prices",
+    "spread",
+    "work_of",
+]

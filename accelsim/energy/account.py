@@ -38,8 +38,9 @@ def prices(chip: Chip) -> tuple[Prices, Prices]:
     return found
 
 
-def account(program: Program, chip: Chip, timeline: Clocked,
-            activity: Activity | None = None) -> EnergyReport:  # fmt: skip
+def account(
+    program: Program, chip: Chip, timeline: Clocked, activity: Activity | None = None
+) -> EnergyReport:
     """Every joule of a run.
 
     Dynamic energy: counts of the units' actions and bits moved by operands, times their prices.
@@ -79,17 +80,22 @@ def charge(counts: Counts, chip: Chip) -> EnergyReport:
     return EnergyReport(charges=charges)
 
 
-def _charge(charges: list[Charge], unit: str, action: str, totals: NDArray[np.float64],
-            each: Price) -> None:  # fmt: skip
+def _charge(
+    charges: list[Charge], unit: str, action: str, totals: NDArray[np.float64], each: Price
+) -> None:
     at = totals.nonzero()[0]
     if len(at):
         some = totals[at]
-        charges.append(Charge(unit, action, each, (at - 1).tolist(), some.tolist(),
-                              (some * each.joules).tolist()))  # fmt: skip
+        charges.append(
+            Charge(
+                unit, action, each, (at - 1).tolist(), some.tolist(), (some * each.joules).tolist()
+            )
+        )
 
 
-def family_spread(program: Program, chip: Chip, timeline: Clocked,
-                  activity: Activity | None = None) -> dict[str, float]:  # fmt: skip
+def family_spread(
+    program: Program, chip: Chip, timeline: Clocked, activity: Activity | None = None
+) -> dict[str, float]:
     """Joules of the same work by each published family of digital energy: how far they differ."""
     return spread(counts_of(work_of(program, timeline, activity), chip), chip)
 

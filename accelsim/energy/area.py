@@ -34,9 +34,11 @@ class AreaRow:
 
 def area(chip: Chip) -> list[AreaRow]:
     """Rows that add up to the area known. A family without area rows gives no logic."""
-    return _array_rows(chip) + _crossbar_rows(chip) + [
-        _sram_row(chip, memory) for memory in chip.memories.values() if isinstance(memory, Sram)
-    ]
+    return (
+        _array_rows(chip)
+        + _crossbar_rows(chip)
+        + [_sram_row(chip, memory) for memory in chip.memories.values() if isinstance(memory, Sram)]
+    )
 
 
 def _row(chip: Chip, key: str) -> tuple[float, float] | None:
@@ -56,12 +58,17 @@ def _array_rows(chip: Chip) -> list[AreaRow]:
     if array is None:
         return []
     lanes = array.count * array.rows * array.columns * array.dot * array.simd
-    widest = max(get(rate.input).bits * get(rate.weight).bits * rate.factor
-                 for rate in array.rates)  # fmt: skip
+    widest = max(get(rate.input).bits * get(rate.weight).bits * rate.factor for rate in array.rates)
     operand = max(get(rate.input).bits * rate.factor for rate in array.rates)
     bits = lanes * (operand + array.accumulator.bits) + array.count * 8 * array.register_bytes
-    floats = max((rate.factor * ratio(rate.input, rate.weight, rate.accumulator or array.accumulator)[0]
-                  for rate in array.rates if is_float(rate.input, rate.weight)), default=0.0)  # fmt: skip
+    floats = max(
+        (
+            rate.factor * ratio(rate.input, rate.weight, rate.accumulator or array.accumulator)[0]
+            for rate in array.rates
+            if is_float(rate.input, rate.weight)
+        ),
+        default=0.0,
+    )
     parts = (
         ("multipliers", f"{family}/int8/multiply/area", lanes * max(widest / 64, floats)),
         ("adders", f"{family}/int32/add/area", lanes * max(array.accumulator.bits / 32, floats)),
@@ -102,8 +109,10 @@ def _crossbar_rows(chip: Chip) -> list[AreaRow]:
 
 def _sram_row(chip: Chip, memory: Sram) -> AreaRow:
     tech = chip.technology
-    cost = sram_cost(memory.size, memory.banks, memory.width, tech.node_nm, tech.voltage,
-                     tech.sram_device)  # fmt: skip
+    cost = sram_cost(
+        memory.size, memory.banks, memory.width, tech.node_nm, tech.voltage, tech.sram_device
+    )
     copies = chip.core.count if memory.scope == "private" else 1
-    return AreaRow(memory.name, "banks", cost.area * memory.banks * copies,
-                   cost.area_band, cost.source)  # fmt: skip
+    return AreaRow(
+        memory.name, "banks", cost.area * memory.banks * copies, cost.area_band, cost.source
+    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-_CROSSBAR = {"cells": ("mac_cells", "cell_charge", "supply_charge"),
-             "converters": ("conversions", "vectors", "static_second"),
-             "drivers": ("driven_seconds", "shift_add"), "writing": ("pulses", "verify_reads")}  # fmt: skip
+_CROSSBAR = {
+    "cells": ("mac_cells", "cell_charge", "supply_charge"),
+    "converters": ("conversions", "vectors", "static_second"),
+    "drivers": ("driven_seconds", "shift_add"),
+    "writing": ("pulses", "verify_reads"),
+}
 
 
 def component_of(unit_kind: str, action: str) -> str:

@@ -26,15 +26,29 @@ def survey() -> dict[str, Any]:
 
 def outside(bits: float, node_nm: float, rate: float, path: str) -> list[Problem]:
     """What is outside the survey's range."""
-    checks = (("bits", "bits", bits, f"{path}.bits", "give the conversion's energy under technology.constants"),
-              ("rate", "rate_hz", rate, f"{path}.rate", "write a rate inside, or share a converter less"),
-              ("node", "node_nm", node_nm, "technology.node", "write a node inside"))  # fmt: skip
+    checks = (
+        (
+            "bits",
+            "bits",
+            bits,
+            f"{path}.bits",
+            "give the conversion's energy under technology.constants",
+        ),
+        ("rate", "rate_hz", rate, f"{path}.rate", "write a rate inside, or share a converter less"),
+        ("node", "node_nm", node_nm, "technology.node", "write a node inside"),
+    )
     found = []
     for name, key, value, where, fix in checks:
         low, high = survey()[key]
         if not low <= value <= high:
-            found.append(Problem(f"adc.{name}", f"a converter's {key} of {value:g} is outside the survey's "
-                                 f"{low:g}..{high:g}", fix, where))  # fmt: skip
+            found.append(
+                Problem(
+                    f"adc.{name}",
+                    f"a converter's {key} of {value:g} is outside the survey's {low:g}..{high:g}",
+                    fix,
+                    where,
+                )
+            )
     return found
 
 

@@ -70,8 +70,20 @@ class Counts:
     bands: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
-def tally(first: int, stop: int, more: int, operator: Any, shape: Any, start: Any, memory: Any, access: Any,
-          bytes: Any, runs: Any, read: Any, written: Any) -> None:  # fmt: skip
+def tally(
+    first: int,
+    stop: int,
+    more: int,
+    operator: Any,
+    shape: Any,
+    start: Any,
+    memory: Any,
+    access: Any,
+    bytes: Any,
+    runs: Any,
+    read: Any,
+    written: Any,
+) -> None:
     """Add up executions of shapes and bytes of operands of rows first .. stop, by operator and so many
     operators more; an accumulation does both."""
     for row in range(first, stop):
@@ -93,35 +105,60 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
         runs = np.zeros((operators, shapes), np.int64)
         read, written = (np.zeros((memories, operators), np.int64) for _ in range(2))
         for part in spans(program):
-            jit.compiled(tally)(part.first, part.stop, part.operators, commands.operator, commands.shape,
-                                o.start, o.memory, o.access, o.bytes, runs, read, written)  # fmt: skip
+            jit.compiled(tally)(
+                part.first,
+                part.stop,
+                part.operators,
+                commands.operator,
+                commands.shape,
+                o.start,
+                o.memory,
+                o.access,
+                o.bytes,
+                runs,
+                read,
+                written,
+            )
     else:
         runs, read, written = _tally(in_full(program), operators, shapes, memories)
     charge = None
     if "cell_charge" in activity:
-        charge = np.asarray(np.bincount(commands.operator + 1, activity["cell_charge"], operators),
-                            np.float64)  # fmt: skip
+        charge = np.asarray(
+            np.bincount(commands.operator + 1, activity["cell_charge"], operators), np.float64
+        )
     repeats = None
     if "repeated" in activity:
         key = (commands.operator + 1) * shapes + commands.shape
         column = np.bincount(key, activity["repeated"], operators * shapes)
         repeats = np.asarray(column, np.float64).reshape(operators, shapes)
     bits_read, bits_written = (np.asarray(8.0 * side, np.float64) for side in (read, written))
-    return Work(program.shapes, program.unit_kinds, tuple(row.name for row in program.memories),
-                np.asarray(runs, np.float64), bits_read, bits_written, charge, _zeros(program, activity),
-                timeline.seconds, repeats)  # fmt: skip
+    return Work(
+        program.shapes,
+        program.unit_kinds,
+        tuple(row.name for row in program.memories),
+        np.asarray(runs, np.float64),
+        bits_read,
+        bits_written,
+        charge,
+        _zeros(program, activity),
+        timeline.seconds,
+        repeats,
+    )
 
 
 def _tally(program: Program, operators: int, shapes: int, memories: int) -> tuple[Any, Any, Any]:
     """tally() in columns. Sums of bytes are whole numbers below 2^53, so float64 is exact."""
     commands, o = program.commands, program.operands
-    runs = np.bincount((commands.operator + 1) * shapes + commands.shape,
-                       minlength=operators * shapes).reshape(operators, shapes)  # fmt: skip
+    runs = np.bincount(
+        (commands.operator + 1) * shapes + commands.shape, minlength=operators * shapes
+    ).reshape(operators, shapes)
     key = o.memory * operators + np.repeat(commands.operator, np.diff(o.start)) + 1
     sides = []
     for skipped in (WRITE, READ):
         keep = o.access != skipped
-        sides.append(np.bincount(key[keep], o.bytes[keep], memories * operators).reshape(memories, -1))
+        sides.append(
+            np.bincount(key[keep], o.bytes[keep], memories * operators).reshape(memories, -1)
+        )
     return runs, sides[0], sides[1]
 
 
@@ -134,8 +171,9 @@ def _zeros(program: Program, activity: Activity) -> dict[tuple[str, str], Floats
     mac = np.flatnonzero(c.opcode == Opcode.MATMUL)
     shape = c.shape[mac]
     found: dict[tuple[str, str], Floats] = {}
-    for a, b in {(int(x), int(y)) for x, y in
-                 zip(s.format_a[shape], s.format_b[shape], strict=True)}:  # fmt: skip
+    for a, b in {
+        (int(x), int(y)) for x, y in zip(s.format_a[shape], s.format_b[shape], strict=True)
+    }:
         mine = mac[(s.format_a[shape] == a) & (s.format_b[shape] == b)]
         total = np.bincount(c.operator[mine] + 1, zeros[mine], len(program.operators) + 1)
         found[FORMAT_NAMES[a], FORMAT_NAMES[b]] = np.asarray(total, np.float64)
@@ -181,8 +219,11 @@ def _again(unit: Unit, shapes: Shapes, repeats: Floats) -> dict[str, Floats]:
         return {}
     one = replace(shapes, extents=shapes.extents.copy())
     one.extents[:, 0] = 1
-    return {action: repeats @ each for action, each in unit.actions(one).items()
-            if not action.startswith("mac_")}  # fmt: skip
+    return {
+        action: repeats @ each
+        for action, each in unit.actions(one).items()
+        if not action.startswith("mac_")
+    }
 
 
 def compact(work: Work, chip: Chip) -> Work:
@@ -190,8 +231,15 @@ def compact(work: Work, chip: Chip) -> Work:
     the Program, without the length of a list of a thousand crossbars' cells."""
     names = _memory_names(chip)
     home = [_base(name, names) for name in work.memories]
-    sides = [np.array([side[[row for row, at in enumerate(home) if at == number]].sum(axis=0)
-                       for number in range(len(names))]) for side in (work.read, work.written)]  # fmt: skip
+    sides = [
+        np.array(
+            [
+                side[[row for row, at in enumerate(home) if at == number]].sum(axis=0)
+                for number in range(len(names))
+            ]
+        )
+        for side in (work.read, work.written)
+    ]
     return replace(work, memories=tuple(names), read=sides[0], written=sides[1])
 
 
@@ -207,8 +255,11 @@ def _moved(work: Work, chip: Chip) -> list[tuple[str, str, Floats]]:
     """Bits read and written in each memory of the chip, all its instances together."""
     if work.memories != tuple(_memory_names(chip)):
         work = compact(work, chip)
-    return [(name, action, side) for action, sides in (("read_bit", work.read), ("write_bit", work.written))
-            for name, side in zip(work.memories, sides, strict=True)]  # fmt: skip
+    return [
+        (name, action, side)
+        for action, sides in (("read_bit", work.read), ("write_bit", work.written))
+        for name, side in zip(work.memories, sides, strict=True)
+    ]
 
 
 def _base(instance: str, names: list[str]) -> int:

@@ -44,33 +44,50 @@ def crossbar_prices(chip: Chip, crossbar: Crossbar) -> dict[tuple[str, str], Pri
     convert = conversion(chip, crossbar)
     stated = f"the chip file: units.{name}"
     return {
-        (name, "mac_cells"): Price(0.0, 0.0, DEVICE, "summed by the bit lines: their charge is charged"),
-        (name, "cell_charge"): Price(drive.voltage, 0.0, DEVICE,
-                                     f"{drive.voltage:g} V across the cell times the charge"),
-        (name, "supply_charge"): Price(drive.supply - drive.voltage, 0.0, DEVICE,
-                                       f"{drive.supply:g} V supply less the cell's, times the charge"),
+        (name, "mac_cells"): Price(
+            0.0, 0.0, DEVICE, "summed by the bit lines: their charge is charged"
+        ),
+        (name, "cell_charge"): Price(
+            drive.voltage, 0.0, DEVICE, f"{drive.voltage:g} V across the cell times the charge"
+        ),
+        (name, "supply_charge"): Price(
+            drive.supply - drive.voltage,
+            0.0,
+            DEVICE,
+            f"{drive.supply:g} V supply less the cell's, times the charge",
+        ),
         (name, "driven_seconds"): row_price(chip, "puma_32nm/row_driver/second", CORE),
         (name, "conversions"): convert,
         (name, "shift_add"): row_price(chip, "isaac_32nm/shift_add/add", CORE),
         (name, "vectors"): Price(crossbar.overhead, 0.0, CORE, f"{stated}.overhead"),
         (name, "pulses"): pulse_price(crossbar),
         (name, "verify_reads"): Price(convert.joules, convert.band, CHIP, convert.source),
-    }  # fmt: skip
+    }
 
 
 def pulse_price(crossbar: Crossbar) -> Price:
     """A pulse of programming, SET or RESET, on average: as computed, or as the chip file states it."""
     writes = crossbar.programming
     if writes.stated:
-        return Price(writes.pulse_joules, half_width("mem"), CHIP,
-                     f"stated in the chip file: units.{crossbar.name}.writing.energy")  # fmt: skip
-    return Price(writes.pulse_joules, half_width(energy_confidence(writes.model)), CHIP,
-                 f"computed by program and verify with the pulses {writes.model}")  # fmt: skip
+        return Price(
+            writes.pulse_joules,
+            half_width("mem"),
+            CHIP,
+            f"stated in the chip file: units.{crossbar.name}.writing.energy",
+        )
+    return Price(
+        writes.pulse_joules,
+        half_width(energy_confidence(writes.model)),
+        CHIP,
+        f"computed by program and verify with the pulses {writes.model}",
+    )
 
 
 def static_prices(crossbar: Crossbar) -> dict[tuple[str, str], Price]:
     """Watts of all crossbars that are always on."""
     if not crossbar.static:
         return {}
-    price = Price(crossbar.static * crossbar.count, 0.0, CORE, f"the chip file: units.{crossbar.name}.static")
+    price = Price(
+        crossbar.static * crossbar.count, 0.0, CORE, f"the chip file: units.{crossbar.name}.static"
+    )
     return {(crossbar.name, "static_second"): price}

@@ -50,8 +50,9 @@ def ratio(input_format: str, weight_format: str, held: Accumulator) -> tuple[flo
     return times, band, f"mac_area/{unit} ({whole['tool']})"
 
 
-def float_multiply_accumulate(chip: Chip, input_format: str, weight_format: str,
-                              held: Accumulator) -> Price:  # fmt: skip
+def float_multiply_accumulate(
+    chip: Chip, input_format: str, weight_format: str, held: Accumulator
+) -> Price:
     """One multiply-accumulate of two floats."""
     family = chip.technology.family
     multiply, band_m = _row(chip, f"{family}/int8/multiply")
@@ -59,5 +60,9 @@ def float_multiply_accumulate(chip: Chip, input_format: str, weight_format: str,
     times, band, source = ratio(input_format, weight_format, held)
     joules = multiply + add
     known = (multiply * band_m + add * band_a) / joules
-    return Price(joules * times, known + band, DEVICE,
-                 f"({family}/int8/multiply + {family}/int32/add) x {times:.3g}: {source}")  # fmt: skip
+    return Price(
+        joules * times,
+        known + band,
+        DEVICE,
+        f"({family}/int8/multiply + {family}/int32/add) x {times:.3g}: {source}",
+    )

@@ -29,7 +29,9 @@ def with_own(chip: Chip, prices: dict[tuple[str, str], Price]) -> dict[tuple[str
         unit, _, action = own.key.partition("/")
         if (unit, action) in prices:
             old = prices[unit, action]
-            prices[unit, action] = Price(*_own(chip, own), old.boundary, f"{own.source} (the chip file)")
+            prices[unit, action] = Price(
+                *_own(chip, own), old.boundary, f"{own.source} (the chip file)"
+            )
     return prices
 
 
@@ -37,11 +39,15 @@ def unknown_constants(chip: Chip, known: set[str]) -> list[Problem]:
     """Constants of the chip file that name neither a row nor an action."""
     listed = ", ".join(sorted(known))
     return [
-        Problem("energy.constant", f"there is no constant {own.key!r}", f"write one of: {listed}",
-                path=f"technology.constants[{number}].key")
+        Problem(
+            "energy.constant",
+            f"there is no constant {own.key!r}",
+            f"write one of: {listed}",
+            path=f"technology.constants[{number}].key",
+        )
         for number, own in enumerate(chip.technology.constants)
         if own.key not in known and own.key not in components()
-    ]  # fmt: skip
+    ]
 
 
 def multiply_accumulate(chip: Chip, input_format: str, weight_format: str) -> Price:
@@ -77,8 +83,9 @@ def unit_prices(chip: Chip) -> dict[tuple[str, str], Price]:
     bit = Price(register, band, CORE, "aladdin_40nm/register/bit")
     multiply, band_m = _row(chip, f"{family}/int32/multiply")
     add, band_a = _row(chip, f"{family}/int32/add")
-    rescale = Price(multiply + add, max(band_m, band_a), CORE,
-                    f"{family}/int32/multiply + {family}/int32/add")  # fmt: skip
+    rescale = Price(
+        multiply + add, max(band_m, band_a), CORE, f"{family}/int32/multiply + {family}/int32/add"
+    )
     element = Price(add, band_a, CORE, f"{family}/int32/add")
     if array is not None:
         for rate in array.rates:
@@ -124,7 +131,10 @@ def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
                 prices[memory.name, action] = Price(joules, band, CHIP, key)
             if memory.background:
                 prices[memory.name, "background_second"] = Price(
-                    memory.background, 0.0, CHIP, f"the chip file: memories.{memory.name}.background"
+                    memory.background,
+                    0.0,
+                    CHIP,
+                    f"the chip file: memories.{memory.name}.background",
                 )
             continue
         prices.update(_sram_prices(memory, chip))
@@ -142,16 +152,29 @@ def memory_prices(chip: Chip) -> dict[tuple[str, str], Price]:
 def _sram_prices(memory: Sram, chip: Chip) -> dict[tuple[str, str], Price]:
     tech = chip.technology
     try:
-        cost = sram_cost(memory.size, memory.banks, memory.width, tech.node_nm, tech.voltage,
-                         tech.sram_device, tech.temperature)  # fmt: skip
+        cost = sram_cost(
+            memory.size,
+            memory.banks,
+            memory.width,
+            tech.node_nm,
+            tech.voltage,
+            tech.sram_device,
+            tech.temperature,
+        )
     except InputError as error:
-        raise InputError(replace(problem, path=problem.path or f"memories.{memory.name}.size")
-                         for problem in error.problems) from None  # fmt: skip
+        raise InputError(
+            replace(problem, path=problem.path or f"memories.{memory.name}.size")
+            for problem in error.problems
+        ) from None
     copies = chip.core.count if memory.scope == "private" else 1
     watts = cost.leakage * memory.banks * copies
     return {
-        (memory.name, "read_bit"): Price(cost.read / memory.width, cost.energy_band, CORE, cost.source),
-        (memory.name, "write_bit"): Price(cost.write / memory.width, cost.energy_band, CORE, cost.source),
+        (memory.name, "read_bit"): Price(
+            cost.read / memory.width, cost.energy_band, CORE, cost.source
+        ),
+        (memory.name, "write_bit"): Price(
+            cost.write / memory.width, cost.energy_band, CORE, cost.source
+        ),
         (memory.name, "leakage_second"): Price(watts, cost.leakage_band, CORE, cost.source),
     }
 

@@ -43,21 +43,35 @@ class Charge:
         """The same as rows."""
         price = self.price
         return [
-            EnergyRow(operator, self.unit, self.action, count, joules, price.band, price.boundary,
-                      price.source)
-            for operator, count, joules in zip(self.operators, self.counts, self.joules, strict=True)
-        ]  # fmt: skip
+            EnergyRow(
+                operator,
+                self.unit,
+                self.action,
+                count,
+                joules,
+                price.band,
+                price.boundary,
+                price.source,
+            )
+            for operator, count, joules in zip(
+                self.operators, self.counts, self.joules, strict=True
+            )
+        ]
 
     def keys(self, names: tuple[str, ...]) -> list[tuple[object, ...]]:
         """The named fields of each of its rows."""
-        own: dict[str, Sequence[object]] = {"operator": self.operators, "count": self.counts,
-                                            "joules": self.joules}  # fmt: skip
+        own: dict[str, Sequence[object]] = {
+            "operator": self.operators,
+            "count": self.counts,
+            "joules": self.joules,
+        }
         size = len(self.joules)
         columns: list[Sequence[object]] = [
-            own[name] if name in own
+            own[name]
+            if name in own
             else [getattr(self if name in ("unit", "action") else self.price, name)] * size
             for name in names
-        ]  # fmt: skip
+        ]
         return list(zip(*columns, strict=True)) if columns else [()] * size
 
 
@@ -77,8 +91,9 @@ class EnergyReport:
 
     __slots__ = ("_charges", "_rows")
 
-    def __init__(self, rows: list[EnergyRow] | None = None,
-                 charges: list[Charge] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self, rows: list[EnergyRow] | None = None, charges: list[Charge] | None = None
+    ) -> None:
         self._rows = rows
         self._charges = charges or []
 
@@ -102,8 +117,11 @@ class EnergyReport:
     def boundary(self, name: str) -> float:
         """Joules of all actions inside a boundary: device within core within chip."""
         inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
-        return sum(chain.from_iterable(charge.joules for charge in self.charges
-                                       if charge.price.boundary in inside))  # fmt: skip
+        return sum(
+            chain.from_iterable(
+                charge.joules for charge in self.charges if charge.price.boundary in inside
+            )
+        )
 
     @property
     def band(self) -> float:
@@ -113,8 +131,11 @@ class EnergyReport:
     def band_of(self, name: str) -> float:
         """The same within a boundary."""
         inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
-        parts = ((charge.joules, charge.price.band) for charge in self.charges
-                 if charge.price.boundary in inside)  # fmt: skip
+        parts = (
+            (charge.joules, charge.price.band)
+            for charge in self.charges
+            if charge.price.boundary in inside
+        )
         return sum(chain.from_iterable([one * band for one in joules] for joules, band in parts))
 
     def by(self, *names: str) -> dict[tuple[object, ...], float]:
@@ -127,17 +148,26 @@ class EnergyReport:
 
     def macs(self) -> int:
         """Multiply-accumulates counted, gated ones included."""
-        return round(sum(chain.from_iterable(charge.counts for charge in self.charges
-                                             if charge.action.startswith("mac_"))))  # fmt: skip
+        return round(
+            sum(
+                chain.from_iterable(
+                    charge.counts for charge in self.charges if charge.action.startswith("mac_")
+                )
+            )
+        )
 
     def check(self, macs: int | None = None) -> None:
         """Raise ConservationError unless parts, boundaries and counted work agree."""
         charges = self.charges
         for charge in charges:
-            low, high = min(charge.joules, default=0.0), sum(charge.joules)  # the sum is NaN if one is
+            low, high = (
+                min(charge.joules, default=0.0),
+                sum(charge.joules),
+            )  # the sum is NaN if one is
             if not isfinite(high) or not low >= 0 or charge.price.boundary not in BOUNDARIES:
-                raise ConservationError(f"{charge.unit} {charge.action}: {charge.counts} times, "
-                                        f"{charge.joules} J")  # fmt: skip
+                raise ConservationError(
+                    f"{charge.unit} {charge.action}: {charge.counts} times, {charge.joules} J"
+                )
         total = self.total
         parts = sum(sum(charge.joules) for charge in charges)
         device, core = self.boundary("device"), self.boundary("core")

@@ -63,15 +63,16 @@ def energy_factor(node_nm: float, voltage: float) -> float:
 
 
 def between_nodes(node_nm: float) -> str:
-    """", between the listed 20 and 32 nm", or nothing for a listed node; for a person."""
+    """ ", between the listed 20 and 32 nm", or nothing for a listed node; for a person."""
     below, above, along = listed(node_nm)
     if along in (0.0, 1.0):
         return ""
     return f", {'between' if 0 < along < 1 else 'beyond'} the listed {below} and {above} nm"
 
 
-def scale_energy(value: float, from_nm: float, from_voltage: float, to_nm: float,
-                 to_voltage: float) -> float:  # fmt: skip
+def scale_energy(
+    value: float, from_nm: float, from_voltage: float, to_nm: float, to_voltage: float
+) -> float:
     """Energy moved from one node and voltage to another."""
     return value * energy_factor(to_nm, to_voltage) / energy_factor(from_nm, from_voltage)
 

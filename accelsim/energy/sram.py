@@ -52,8 +52,11 @@ class Supply:
 @lru_cache(maxsize=8)
 def _grid(node: int, device: str) -> tuple[list[int], list[int], dict[str, Any], NDArray[np.bool_]]:
     """Sizes, widths, grids of the quantities, and which cells are rows of the table."""
-    rows = [row for row in table("cacti_sram")["rows"]
-            if row["tech_nm"] == node and row["device"] == device]  # fmt: skip
+    rows = [
+        row
+        for row in table("cacti_sram")["rows"]
+        if row["tech_nm"] == node and row["device"] == device
+    ]
     sizes = sorted({row["size_bytes"] for row in rows})
     widths = sorted({row["width_bits"] for row in rows})
     grids = {name: np.full((len(sizes), len(widths)), np.nan) for name in QUANTITIES}
@@ -71,8 +74,9 @@ def _fill(positions: Any, grid: Any) -> None:
     """Cells that CACTI found no solution for: interpolated along the size, in logarithms."""
     for column in grid.T:
         known = np.isfinite(column)
-        column[~known] = np.exp(np.interp(positions[~known], positions[known],
-                                          np.log(column[known])))  # fmt: skip
+        column[~known] = np.exp(
+            np.interp(positions[~known], positions[known], np.log(column[known]))
+        )
 
 
 @lru_cache(maxsize=1)
@@ -84,8 +88,11 @@ def devices() -> tuple[str, ...]:
 @lru_cache(maxsize=16)
 def supply(node: int, device: str) -> Supply:
     """The supply of a node of the table; missing off-currents are interpolated in the logarithm."""
-    row = next(row for row in table("cacti_sram")["supplies"]["rows"]
-               if row["tech_nm"] == node and row["device"] == device)  # fmt: skip
+    row = next(
+        row
+        for row in table("cacti_sram")["supplies"]["rows"]
+        if row["tech_nm"] == node and row["device"] == device
+    )
     currents = row["off_current_a_per_um"]
     known = [i for i, current in enumerate(currents) if current is not None]
     logs = np.interp(range(len(currents)), known, [log(currents[i]) for i in known])
@@ -97,9 +104,12 @@ def _bracket(values: list[int], x: float) -> tuple[int, float]:
     extended, by at most a factor of two (InputError beyond)."""
     if not values[0] / 2 <= x <= values[-1] * 2:
         raise InputError(
-            Problem("energy.sram.range", f"a bank of {x:g} bytes is outside the SRAM table",
-                    f"choose size and banks so that one has {values[0]}..{values[-1]} bytes")
-        )  # fmt: skip
+            Problem(
+                "energy.sram.range",
+                f"a bank of {x:g} bytes is outside the SRAM table",
+                f"choose size and banks so that one has {values[0]}..{values[-1]} bytes",
+            )
+        )
     if len(values) == 1:
         return 0, 0.0
     low = min(max(int(np.searchsorted(values, x, side="right")) - 1, 0), len(values) - 2)
@@ -111,10 +121,12 @@ def _cells(node: int, device: str, size: float, width: float) -> list[tuple[int,
     sizes, widths, _, _ = _grid(node, device)
     row, along = _bracket(sizes, size)
     column, across = _bracket(widths, min(max(width, widths[0]), widths[-1]))
-    return [(i, j, wi * wj)
-            for i, wi in ((row, 1 - along), (min(row + 1, len(sizes) - 1), along))
-            for j, wj in ((column, 1 - across), (min(column + 1, len(widths) - 1), across))
-            if wi * wj]  # fmt: skip
+    return [
+        (i, j, wi * wj)
+        for i, wi in ((row, 1 - along), (min(row + 1, len(sizes) - 1), along))
+        for j, wj in ((column, 1 - across), (min(column + 1, len(widths) - 1), across))
+        if wi * wj
+    ]
 
 
 def interpolate(node: int, device: str, quantity: str, size: float, width: float) -> float:
@@ -149,8 +161,15 @@ def between(node_nm: float) -> tuple[tuple[int, float], ...]:
 
 
 @lru_cache(maxsize=1024, typed=True)
-def sram_cost(size: int, banks: int, width: int, node_nm: float, voltage: float, device: str,
-              temperature: float | None = None) -> SramCost:  # fmt: skip
+def sram_cost(
+    size: int,
+    banks: int,
+    width: int,
+    node_nm: float,
+    voltage: float,
+    device: str,
+    temperature: float | None = None,
+) -> SramCost:
     """Cost of one bank of an SRAM of ``size`` bytes in ``banks`` banks of ``width`` bits.
 
     Widths beyond the table are made of several of its widest banks side by side. Dynamic energy: the
@@ -161,9 +180,13 @@ def sram_cost(size: int, banks: int, width: int, node_nm: float, voltage: float,
     """
     if device not in devices():
         raise InputError(
-            Problem("energy.sram.device", f"no SRAM device type {device!r}",
-                    "write one of " + ", ".join(devices()), path="technology.sram_device")
-        )  # fmt: skip
+            Problem(
+                "energy.sram.device",
+                f"no SRAM device type {device!r}",
+                "write one of " + ", ".join(devices()),
+                path="technology.sram_device",
+            )
+        )
     nodes = between(node_nm)
     wide = max(1, max(-(-width // _grid(node, device)[1][-1]) for node, _ in nodes))
     smallest = max(_grid(node, device)[0][0] for node, _ in nodes)
@@ -188,20 +211,27 @@ def sram_cost(size: int, banks: int, width: int, node_nm: float, voltage: float,
     leak = max(scaled, half_width("der")) if leakage != 1.0 else scaled
     names = " and ".join(f"{node}" for node, _ in nodes)
     return SramCost(
-        value("read_pj") * 1e-12 * factor, value("write_pj") * 1e-12 * factor,
-        value("leak_mw") * 1e-3 * leakage, scale_area(value("area_mm2"), inside, node_nm) * 1e-6,
+        value("read_pj") * 1e-12 * factor,
+        value("write_pj") * 1e-12 * factor,
+        value("leak_mw") * 1e-3 * leakage,
+        scale_area(value("area_mm2"), inside, node_nm) * 1e-6,
         f"cacti_sram/{names} nm {device}, {bank:.0f} bytes x {slim:g} bits a bank"
         + (f", scaled to {node_nm:g} nm and {voltage:g} V" if elsewhere else ""),
-        scaled, max(leak, half_width("leakage_moved")) if moved else leak,
+        scaled,
+        max(leak, half_width("leakage_moved")) if moved else leak,
         max(near, half_width("der")) if moved else near,
-    )  # fmt: skip
+    )
 
 
 def _moved(node: int, device: str, node_nm: float, voltage: float) -> float:
     """What the law makes of a row's dynamic energy at another node and supply. The law is linear in
     logarithms between its nodes, so that blended nodes follow it as ``node_nm`` does."""
     volts = supply(node, device).volts
-    return 1.0 if (node, volts) == (node_nm, voltage) else scale_energy(1.0, node, volts, node_nm, voltage)
+    return (
+        1.0
+        if (node, volts) == (node_nm, voltage)
+        else scale_energy(1.0, node, volts, node_nm, voltage)
+    )
 
 
 def _leaking(node: int, device: str, voltage: float, temperature: float | None) -> float:
@@ -219,9 +249,13 @@ def _warmth(node: int, device: str, temperature: float | None) -> float:
         return 1.0
     if not kelvins[0] <= temperature <= kelvins[-1]:
         raise InputError(
-            Problem("energy.sram.temperature", f"no leakage at {temperature:g} K",
-                    f"write {kelvins[0]} to {kelvins[-1]} K", path="technology.temperature")
-        )  # fmt: skip
+            Problem(
+                "energy.sram.temperature",
+                f"no leakage at {temperature:g} K",
+                f"write {kelvins[0]} to {kelvins[-1]} K",
+                path="technology.temperature",
+            )
+        )
     logs = np.log(supply(node, device).off_current)
     here, there = (float(np.interp(kelvin, kelvins, logs)) for kelvin in (temperature, reference))
     return exp(here - there)

@@ -24,7 +24,11 @@ from accelsim.timing.costs import command_times
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 from accelsim.workload.operators import Operator
 
-AREAS = (3, 2, 1)  # parts of the buffers a layer, as many as fit: one being filled, one read, one stored
+AREAS = (
+    3,
+    2,
+    1,
+)  # parts of the buffers a layer, as many as fit: one being filled, one read, one stored
 MEASURED = 8  # images whose period is taken, after the pipeline is full
 
 
@@ -41,16 +45,20 @@ class Pipelined:
 def pipelines(chip: Chip, workload: Workload, chosen: Plan) -> bool:
     """Whether every product's weights stay in crossbars of their own."""
     return chip.weights == "resident" and all(
-        isinstance(mapping := chosen.mappings[op.name], CrossbarMapping) and not mapping.reprogrammed
+        isinstance(mapping := chosen.mappings[op.name], CrossbarMapping)
+        and not mapping.reprogrammed
         and workload.is_stored(op.weight)
-        for op in workload.operators if not isinstance(op, VectorOperator)
-    )  # fmt: skip
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+    )
 
 
 def pipelined(chip: Chip, workload: Workload, images: int) -> Pipelined:
     """``images`` runs of a workload through its layers at once. InputError where no layer's tile fits its
     part of the buffers."""
-    layers = [op for op in workload.operators if not (isinstance(op, VectorOperator) and op.is_view)]
+    layers = [
+        op for op in workload.operators if not (isinstance(op, VectorOperator) and op.is_view)
+    ]
     place = {op.name: number for number, op in enumerate(layers)}
     small, chosen, parts = _planned(chip, workload, len(layers))
     operators: list[Operator] = []
@@ -60,17 +68,25 @@ def pipelined(chip: Chip, workload: Workload, images: int) -> Pipelined:
         group = [_copy(op, workload, image) for op in workload.operators]
         operators += group
         owner += [image] * len(group)
-        areas |= {_name(name, image): parts * number + image % parts for name, number in place.items()}
+        areas |= {
+            _name(name, image): parts * number + image % parts for name, number in place.items()
+        }
     tensors: dict[str, TensorSpec] = {}
     for image in range(images):
         for name, spec in workload.tensors.items():
             copied = name if workload.is_stored(name) else _name(name, image)
             tensors[copied] = replace(spec, name=copied)
     many = replace(workload, operators=tuple(operators), tensors=tensors, values=None)
-    mappings = {_name(name, image): mapping for name, mapping in chosen.mappings.items()
-                for image in range(images)}  # fmt: skip
-    formats = {(name if workload.is_stored(name) else _name(name, image)): form
-               for name, form in chosen.formats.items() for image in range(images)}  # fmt: skip
+    mappings = {
+        _name(name, image): mapping
+        for name, mapping in chosen.mappings.items()
+        for image in range(images)
+    }
+    formats = {
+        (name if workload.is_stored(name) else _name(name, image)): form
+        for name, form in chosen.formats.items()
+        for image in range(images)
+    }
     program = compile_program(chip, many, chosen=Plan(mappings, formats), areas=Areas(small, areas))
     times = command_times(program, chip)
     program = reordered(program, listed(program, times.interval, times.last))
@@ -81,10 +97,14 @@ def period_seconds(chip: Chip, workload: Workload) -> float:
     """Seconds from one image's result to the next once the pipeline is full."""
     layers = sum(not (isinstance(op, VectorOperator) and op.is_view) for op in workload.operators)
     fill = _planned(chip, workload, layers)[2] * layers
-    made = pipelined(chip, workload, 2 * fill + MEASURED)  # the first layers work on to the last one measured
+    made = pipelined(
+        chip, workload, 2 * fill + MEASURED
+    )  # the first layers work on to the last one measured
     timeline = simulate(made.program, chip)
     owner = np.array(made.image)[made.program.commands.operator]
-    ends = np.array([timeline.end[owner == image].max() for image in range(fill, fill + MEASURED + 1)])
+    ends = np.array(
+        [timeline.end[owner == image].max() for image in range(fill, fill + MEASURED + 1)]
+    )
     return float(ends[-1] - ends[0]) / MEASURED / made.program.tick_hz
 
 
@@ -94,12 +114,17 @@ def _name(name: str, image: int) -> str:
 
 def _copy(op: Operator, workload: Workload, image: int) -> Operator:
     """The operator on another image: activations of its own, the same weights."""
+
     def own(name: str) -> str:
         return name if workload.is_stored(name) else _name(name, image)
 
     if isinstance(op, VectorOperator):
-        return replace(op, name=_name(op.name, image), output=own(op.output),
-                       inputs=tuple(own(x) for x in op.inputs))  # fmt: skip
+        return replace(
+            op,
+            name=_name(op.name, image),
+            output=own(op.output),
+            inputs=tuple(own(x) for x in op.inputs),
+        )
     return replace(op, name=_name(op.name, image), input=own(op.input), output=own(op.output))
 
 
@@ -110,14 +135,20 @@ def _planned(chip: Chip, workload: Workload, layers: int) -> tuple[Chip, Plan, i
     assert unit is not None
     names = {unit.input, unit.output, chip.vector_unit.input, chip.vector_unit.output}
     for areas in AREAS:
-        memories = {name: replace(memory, size=memory.size // (areas * layers)) if name in names else memory
-                    for name, memory in chip.memories.items()}  # fmt: skip
+        memories = {
+            name: replace(memory, size=memory.size // (areas * layers)) if name in names else memory
+            for name, memory in chip.memories.items()
+        }
         small = replace(chip, memories=memories)
         try:
             return small, plan(small, workload), areas
         except InputError as error:
             problem = error.problems[0]
     raise InputError(
-        Problem("throughput.buffers", f"the buffers are too small to be divided among {layers} layers: "
-                f"{problem.message}", "make the buffers larger", file=chip.source)
-    )  # fmt: skip
+        Problem(
+            "throughput.buffers",
+            f"the buffers are too small to be divided among {layers} layers: {problem.message}",
+            "make the buffers larger",
+            file=chip.source,
+        )
+    )

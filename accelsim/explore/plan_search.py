@@ -34,10 +34,14 @@ class SearchReport:
     kept_default: bool
 
 
-def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budget: int = BUDGET,
-                seeds: Mapping[str, OperatorMapping] | None = None,
-                progress: Callable[[str, int, int], None] | None = None) -> tuple[
-                    Plan, SearchReport]:  # fmt: skip
+def search_plan(
+    chip: Chip,
+    workload: Workload,
+    objective: str = "cycles",
+    budget: int = BUDGET,
+    seeds: Mapping[str, OperatorMapping] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> tuple[Plan, SearchReport]:
     """The best Plan found, never worse than the default one.
 
     objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: engine runs
@@ -45,8 +49,12 @@ def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budge
     """
     default = plan(chip, workload)
     cold = chip.weights == "cold"
-    mac = [op for op in workload.operators if not isinstance(op, VectorOperator)
-           and isinstance(default.mappings[op.name], OperatorMapping)]  # fmt: skip
+    mac = [
+        op
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+        and isinstance(default.mappings[op.name], OperatorMapping)
+    ]
     elsewhere = tuple(set(default.mappings) - {op.name for op in mac})  # on crossbars
     reserve = 0 if cold or not mac else resident_bytes(chip, workload, elsewhere)
     rates = rates_of(chip) if mac else None
@@ -60,14 +68,25 @@ def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budge
         if key not in cache:
             assert rates is not None
             cache[key] = search_operator(
-                chip, geometry_of(op), triple, op.name, measure_of(chip, op, triple, held),
-                rates, objective, budget, reserve, cold or not held, (seed,) if seed else (),
-            )  # fmt: skip
+                chip,
+                geometry_of(op),
+                triple,
+                op.name,
+                measure_of(chip, op, triple, held),
+                rates,
+                objective,
+                budget,
+                reserve,
+                cold or not held,
+                (seed,) if seed else (),
+            )
         found[op.name] = cache[key]
         if progress is not None:
             progress("search", number + 1, len(mac))
-    searched = Plan({**default.mappings, **{name: item.mapping for name, item in found.items()}},
-                    default.formats)  # fmt: skip
+    searched = Plan(
+        {**default.mappings, **{name: item.mapping for name, item in found.items()}},
+        default.formats,
+    )
     before = whole(chip, workload, default)
     after = whole(chip, workload, searched)
     kept = value_of(objective, *after) > value_of(objective, *before)
@@ -76,14 +95,20 @@ def search_plan(chip: Chip, workload: Workload, objective: str = "cycles", budge
     return searched, SearchReport(objective, budget, found, *after, *before, kept)
 
 
-def measure_of(chip: Chip, op: MacOperator, formats: tuple[str, str, str],
-               held: bool = True) -> Measure:  # fmt: skip
+def measure_of(
+    chip: Chip, op: MacOperator, formats: tuple[str, str, str], held: bool = True
+) -> Measure:
     """Runs one operator alone under a mapping. held: its second operand is a stored weight."""
-    shapes = ((op.input, op.input_shape, "input", formats[0]),
-              (op.weight, op.weight_shape, "weight" if held else "input", formats[1]),
-              (op.output, op.output_shape, "output", formats[2]))  # fmt: skip
-    alone = Workload(op.name, (op,), {name: TensorSpec(name, shape, role, form)
-                                      for name, shape, role, form in shapes})  # fmt: skip
+    shapes = (
+        (op.input, op.input_shape, "input", formats[0]),
+        (op.weight, op.weight_shape, "weight" if held else "input", formats[1]),
+        (op.output, op.output_shape, "output", formats[2]),
+    )
+    alone = Workload(
+        op.name,
+        (op,),
+        {name: TensorSpec(name, shape, role, form) for name, shape, role, form in shapes},
+    )
 
     def measure(mapping: OperatorMapping) -> Run:
         kinds = {op.input: formats[0], op.output: formats[2]}
@@ -113,9 +138,16 @@ def rates_of(chip: Chip) -> Rates:
     """What the search's estimate of energy charges, from the chip's own prices."""
     _, memories = prices(chip)
     array = chip.array
-    near = [memories[name, action].joules for name in (array.input, array.weight, array.output)
-            for action in ("read_bit", "write_bit")]  # fmt: skip
-    watts = sum(price.joules for (_, action), price in memories.items()
-                if action == "leakage_second")  # fmt: skip
-    return Rates(8 * memories[chip.dma.memory, "read_bit"].joules, 8 * sum(near) / len(near),
-                 watts / chip.clocks[array.clock])  # fmt: skip
+    near = [
+        memories[name, action].joules
+        for name in (array.input, array.weight, array.output)
+        for action in ("read_bit", "write_bit")
+    ]
+    watts = sum(
+        price.joules for (_, action), price in memories.items() if action == "leakage_second"
+    )
+    return Rates(
+        8 * memories[chip.dma.memory, "read_bit"].joules,
+        8 * sum(near) / len(near),
+        watts / chip.clocks[array.clock],
+    )

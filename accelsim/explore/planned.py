@@ -31,8 +31,9 @@ class Planned:
     kept: int = 0
 
 
-def run_plan(chip: Chip, workload: Workload, chosen: Plan, engine: str = "auto",
-             folds: bool = True) -> Planned:  # fmt: skip
+def run_plan(
+    chip: Chip, workload: Workload, chosen: Plan, engine: str = "auto", folds: bool = True
+) -> Planned:
     """The Program of a Plan, valid, and its Timeline. folds: whether equal layers may be listed once and
     noted; the SimPy engine takes Programs in full only. InputError for what does not fit."""
     layers = layers_of(chip, workload, chosen) if folds and engine != "simpy" else None

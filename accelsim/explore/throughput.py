@@ -27,9 +27,13 @@ def steady_seconds(chip: Chip, workload: Workload, chosen: Plan) -> float:
         return period_seconds(chip, workload)
     if chip.weights == "resident":
         raise InputError(
-            Problem("throughput.resident", "is not measured with weights resident in a buffer",
-                    "run with --weights cold", file="--throughput")
-        )  # fmt: skip
+            Problem(
+                "throughput.resident",
+                "is not measured with weights resident in a buffer",
+                "run with --weights cold",
+                file="--throughput",
+            )
+        )
     ends = []
     for copies in (COPIES - 1, COPIES):
         many, plan = repeated(workload, chosen, copies)
@@ -45,21 +49,38 @@ def repeated(workload: Workload, chosen: Plan, copies: int) -> tuple[Workload, P
     mappings: dict[str, Mapping | CrossbarMapping] = {}
     formats: dict[str, str] = {}
     for copy in range(copies):
+
         def name_of(name: str, copy: int = copy) -> str:
             return name if copy == 0 else f"{name}@{copy + 1}"
 
         for op in workload.operators:
             if isinstance(op, VectorOperator):
-                operators.append(replace(op, name=name_of(op.name), output=name_of(op.output),
-                                         inputs=tuple(name_of(x) for x in op.inputs),
-                                         parameters=tuple(name_of(x) for x in op.parameters)))  # fmt: skip
+                operators.append(
+                    replace(
+                        op,
+                        name=name_of(op.name),
+                        output=name_of(op.output),
+                        inputs=tuple(name_of(x) for x in op.inputs),
+                        parameters=tuple(name_of(x) for x in op.parameters),
+                    )
+                )
                 continue
             bias = None if op.bias is None else name_of(op.bias)
-            operators.append(replace(op, name=name_of(op.name), input=name_of(op.input), bias=bias,
-                                     weight=name_of(op.weight), output=name_of(op.output)))  # fmt: skip
+            operators.append(
+                replace(
+                    op,
+                    name=name_of(op.name),
+                    input=name_of(op.input),
+                    bias=bias,
+                    weight=name_of(op.weight),
+                    output=name_of(op.output),
+                )
+            )
             mappings[name_of(op.name)] = chosen.mappings[op.name]
-        tensors |= {name_of(name): replace(spec, name=name_of(name))
-                    for name, spec in workload.tensors.items()}  # fmt: skip
+        tensors |= {
+            name_of(name): replace(spec, name=name_of(name))
+            for name, spec in workload.tensors.items()
+        }
         formats |= {name_of(name): form for name, form in chosen.formats.items()}
     many = replace(workload, operators=tuple(operators), tensors=tensors, values=None)
     return many, Plan(mappings, formats)

@@ -35,20 +35,31 @@ def changes(chip: Chip) -> Iterator[tuple[str, Chip]]:
     def with_memory(memory: Any) -> Chip:
         return replace(chip, memories={**chip.memories, memory.name: memory})
 
-    yield (f"{dram.name} bandwidth {dram.bandwidth / 1e9:g} -> {2 * dram.bandwidth / 1e9:g} GB/s",
-           with_memory(replace(dram, bandwidth=2 * dram.bandwidth)))  # fmt: skip
+    yield (
+        f"{dram.name} bandwidth {dram.bandwidth / 1e9:g} -> {2 * dram.bandwidth / 1e9:g} GB/s",
+        with_memory(replace(dram, bandwidth=2 * dram.bandwidth)),
+    )
     if dram.latency:
-        yield (f"{dram.name} latency {dram.latency * 1e9:g} -> {dram.latency * 5e8:g} ns",
-               with_memory(replace(dram, latency=dram.latency / 2)))  # fmt: skip
+        yield (
+            f"{dram.name} latency {dram.latency * 1e9:g} -> {dram.latency * 5e8:g} ns",
+            with_memory(replace(dram, latency=dram.latency / 2)),
+        )
     for memory in chip.memories.values():
         if isinstance(memory, Sram):
-            yield (f"{memory.name} {memory.size // 1024} -> {memory.size // 512} KiB",
-                   with_memory(replace(memory, size=2 * memory.size)))  # fmt: skip
-            yield (f"{memory.name} {memory.bytes_per_cycle} -> {2 * memory.bytes_per_cycle} bytes a "
-                   "cycle", with_memory(replace(memory, banks=2 * memory.banks)))  # fmt: skip
+            yield (
+                f"{memory.name} {memory.size // 1024} -> {memory.size // 512} KiB",
+                with_memory(replace(memory, size=2 * memory.size)),
+            )
+            yield (
+                f"{memory.name} {memory.bytes_per_cycle} -> {2 * memory.bytes_per_cycle} bytes a "
+                "cycle",
+                with_memory(replace(memory, banks=2 * memory.banks)),
+            )
             if memory.buffering == "single":
-                yield (f"{memory.name} double buffered",
-                       with_memory(replace(memory, buffering="double")))  # fmt: skip
+                yield (
+                    f"{memory.name} double buffered",
+                    with_memory(replace(memory, buffering="double")),
+                )
     if chip.mac_array is not None:
         yield from _array_changes(chip, chip.mac_array)
     if chip.crossbar is not None:
@@ -64,8 +75,10 @@ def _array_changes(chip: Chip, array: MacArray) -> Iterator[tuple[str, Chip]]:
         return replace(chip, units={**chip.units, array.name: replace(array, **new)})
 
     yield f"{array.name} rows {array.rows} -> {2 * array.rows}", with_array(rows=2 * array.rows)
-    yield (f"{array.name} columns {array.columns} -> {2 * array.columns}",
-           with_array(columns=2 * array.columns))  # fmt: skip
+    yield (
+        f"{array.name} columns {array.columns} -> {2 * array.columns}",
+        with_array(columns=2 * array.columns),
+    )
     if array.stationary_depth == 1:
         yield f"{array.name} preloads while it computes", with_array(stationary_depth=2)
     if not array.fused_epilogue:
@@ -84,22 +97,32 @@ def _crossbar_changes(chip: Chip, crossbar: Crossbar) -> Iterator[tuple[str, Chi
 
     yield f"{name} count {own.count} -> {2 * own.count}", with_crossbar(count=2 * own.count)
     if adc.shared > 1:
-        yield (f"{name} columns a converter {adc.shared} -> {adc.shared // 2}",
-               with_crossbar(adc=replace(adc, shared=adc.shared // 2)))  # fmt: skip
-    yield (f"{name} pulse {drive.pulse * 1e9:g} -> {drive.pulse * 5e8:g} ns",
-           with_crossbar(drive=replace(drive, pulse=drive.pulse / 2)))  # fmt: skip
+        yield (
+            f"{name} columns a converter {adc.shared} -> {adc.shared // 2}",
+            with_crossbar(adc=replace(adc, shared=adc.shared // 2)),
+        )
+    yield (
+        f"{name} pulse {drive.pulse * 1e9:g} -> {drive.pulse * 5e8:g} ns",
+        with_crossbar(drive=replace(drive, pulse=drive.pulse / 2)),
+    )
     if drive.supply > drive.voltage:
-        yield (f"{name} cells supplied at {drive.voltage:g} V",
-               with_crossbar(drive=replace(drive, supply=drive.voltage)))  # fmt: skip
+        yield (
+            f"{name} cells supplied at {drive.voltage:g} V",
+            with_crossbar(drive=replace(drive, supply=drive.voltage)),
+        )
     if adc.bits > 4:
-        yield (f"{name} converters of {adc.bits} -> {adc.bits - 1} bits",
-               with_crossbar(adc=replace(adc, bits=adc.bits - 1)))  # fmt: skip
+        yield (
+            f"{name} converters of {adc.bits} -> {adc.bits - 1} bits",
+            with_crossbar(adc=replace(adc, bits=adc.bits - 1)),
+        )
 
 
-def what_if(chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None = None) -> tuple[
-        Change, list[Change]]:  # fmt: skip
+def what_if(
+    chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None = None
+) -> tuple[Change, list[Change]]:
     """(as it is, every change that can be simulated). mappings: those of the run; the changed
     chips get default mappings, so a change is never helped by a search."""
+
     def measured(text: str, changed: Chip, given: dict[str, Mapping] | None) -> Change:
         program = compile_program(changed, workload, chosen=plan(changed, workload, given))
         timeline = simulate(program, changed)
@@ -114,8 +137,9 @@ def what_if(chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None 
     return measured("as it is", chip, mappings), found
 
 
-def advice(chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None, aim: str,
-           most: int = 3) -> list[Change]:  # fmt: skip
+def advice(
+    chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None, aim: str, most: int = 3
+) -> list[Change]:
     """The changes that lower seconds ("cycles") or joules ("joules") the most, best first."""
     base, found = what_if(chip, workload, mappings)
     key = "seconds" if aim == "cycles" else "joules"

@@ -10,6 +10,18 @@ from accelsim.formats.minifloat import Minifloat
 from accelsim.formats.rounding import OVERFLOWS, ROUNDINGS, Grid
 
 __all__ = [
-    "FORMATS", "FORMAT_INDEX", "FORMAT_NAMES", "OVERFLOWS", "ROUNDINGS", "Block", "Codebook", "Fixed",
-    "Format", "Grid", "Integer", "Minifloat", "get", "integer",
-]  # fmt: skip
+    "FORMATS",
+    "FORMAT_INDEX",
+    "FORMAT_NAMES",
+    "OVERFLOWS",
+    "ROUNDINGS",
+    "Block",
+    "Codebook",
+    "Fixed",
+    "Format",
+    "Grid",
+    "Integer",
+    "Minifloat",
+    "get",
+    "integer",
+]

@@ -68,8 +68,15 @@ class Format(ABC):
         """The values of codes."""
 
     @abstractmethod
-    def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
+    def _quantized(
+        self,
+        x: NDArray[np.generic],
+        rounding: str,
+        overflow: str,
+        seed: int,
+        random_bits: int,
+        first: Numbers,
+    ) -> Floats:
         """quantize() after its arguments were checked; NaN passes."""
 
     @property
@@ -97,8 +104,16 @@ class Format(ABC):
         """The most negative finite value."""
         return -self.largest
 
-    def quantize(self, x: Any, rounding: str | None = None, overflow: str | None = None, *,
-                 seed: int = 0, random_bits: int | None = None, first: Numbers = 0) -> Floats:  # fmt: skip
+    def quantize(
+        self,
+        x: Any,
+        rounding: str | None = None,
+        overflow: str | None = None,
+        *,
+        seed: int = 0,
+        random_bits: int | None = None,
+        first: Numbers = 0,
+    ) -> Floats:
         """x rounded once to values of the format.
 
         x: real numbers of any shape; integers must fit float64. rounding: one of ROUNDINGS, as
@@ -117,28 +132,51 @@ class Format(ABC):
         values = real_numbers(x)
         result = self._quantized(values, how, over, seed, drawn, first)
         if not self.has_nan and np.isnan(result).any():
-            raise InputError(Problem("format.nan", f"{self.name} has no NaN, and a value is one",
-                                     "replace NaN first, or use a format that holds it"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "format.nan",
+                    f"{self.name} has no NaN, and a value is one",
+                    "replace NaN first, or use a format that holds it",
+                )
+            )
         return result
 
-    def encode(self, x: Any, rounding: str | None = None, overflow: str | None = None, *,
-               seed: int = 0, random_bits: int | None = None) -> Codes:  # fmt: skip
+    def encode(
+        self,
+        x: Any,
+        rounding: str | None = None,
+        overflow: str | None = None,
+        *,
+        seed: int = 0,
+        random_bits: int | None = None,
+    ) -> Codes:
         """Codes of x after quantize() with the same arguments."""
-        return self.code_of(self.quantize(x, rounding, overflow, seed=seed,
-                                          random_bits=random_bits))  # fmt: skip
+        return self.code_of(
+            self.quantize(x, rounding, overflow, seed=seed, random_bits=random_bits)
+        )
 
     def choices(self, rounding: str | None, overflow: str | None) -> tuple[str, str]:
         """Rounding and overflow with the defaults in place; InputError where there is no such."""
         how = self.roundings[0] if rounding is None else rounding_named(rounding)
         over = self.overflows[0] if overflow is None else overflow
         if how not in self.roundings:
-            raise InputError(Problem("format.rounding", f"{self.name} does not round {how}",
-                                     "write one of " + ", ".join(self.roundings)))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "format.rounding",
+                    f"{self.name} does not round {how}",
+                    "write one of " + ", ".join(self.roundings),
+                )
+            )
         if over not in self.overflows:
             known = over in OVERFLOWS
-            text = f"{self.name} has no overflow {over!r}" if known else f"there is no overflow {over!r}"
-            raise InputError(Problem("format.overflow", text,
-                                     "write one of " + ", ".join(self.overflows)))  # fmt: skip
+            text = (
+                f"{self.name} has no overflow {over!r}"
+                if known
+                else f"there is no overflow {over!r}"
+            )
+            raise InputError(
+                Problem("format.overflow", text, "write one of " + ", ".join(self.overflows))
+            )
         return how, over
 
     def bytes_for(self, elements: int) -> int:
@@ -158,17 +196,32 @@ def real_numbers(x: Any) -> NDArray[np.generic]:
     if values.dtype.kind in "bui":
         wide = values.astype(np.float64)
         if values.size and max(abs(int(values.max())), abs(int(values.min()))) > 1 << 53:
-            raise InputError(Problem("format.input", "holds integers beyond 2^53",
-                                     "give float64 values or codes"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "format.input", "holds integers beyond 2^53", "give float64 values or codes"
+                )
+            )
         return wide
     if values.dtype in (np.dtype(np.float16), np.dtype(np.float32), np.dtype(np.float64)):
         return values
-    raise InputError(Problem("format.input", f"is of type {values.dtype}, not real numbers",
-                             "give an array of float16, float32, float64 or integers"))  # fmt: skip
+    raise InputError(
+        Problem(
+            "format.input",
+            f"is of type {values.dtype}, not real numbers",
+            "give an array of float16, float32, float64 or integers",
+        )
+    )
 
 
-def quantize_to_grid(grid: Grid, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                     random_bits: int, first: Numbers) -> Floats:  # fmt: skip
+def quantize_to_grid(
+    grid: Grid,
+    x: NDArray[np.generic],
+    rounding: str,
+    overflow: str,
+    seed: int,
+    random_bits: int,
+    first: Numbers,
+) -> Floats:
     """round_to_grid, and "wrap": rounded without an end, then taken modulo the range.
 
     The range from -bottom to top is a whole number of quanta; infinities become NaN.

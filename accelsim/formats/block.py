@@ -80,8 +80,15 @@ class Block(Format):
         length = shape[-1] if shape else 1
         return np.repeat(scales, self.size, axis=-1)[..., :length].reshape(shape)
 
-    def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
+    def _quantized(
+        self,
+        x: NDArray[np.generic],
+        rounding: str,
+        overflow: str,
+        seed: int,
+        random_bits: int,
+        first: Numbers,
+    ) -> Floats:
         values = np.asarray(x, np.float64)
         if values.size == 0:
             return values.copy()
@@ -91,12 +98,21 @@ class Block(Format):
         clean = np.where(lost, 0.0, values)
         scaled = np.ldexp(clean, -step)
         # what leaves float64 downwards is far below half of an element's spacing, but not zero
-        scaled = np.where((scaled == 0) & (clean != 0), np.copysign(np.finfo(float).tiny, clean), scaled)
+        scaled = np.where(
+            (scaled == 0) & (clean != 0), np.copysign(np.finfo(float).tiny, clean), scaled
+        )
         found = self.element._quantized(scaled, rounding, "saturate", seed, random_bits, first)
         return np.where(lost, np.nan, np.ldexp(found, step))
 
-    def encode(self, x: object, rounding: str | None = None, overflow: str | None = None, *,
-               seed: int = 0, random_bits: int | None = None) -> Codes:  # fmt: skip
+    def encode(
+        self,
+        x: object,
+        rounding: str | None = None,
+        overflow: str | None = None,
+        *,
+        seed: int = 0,
+        random_bits: int | None = None,
+    ) -> Codes:
         values = self.quantize(x, rounding, overflow, seed=seed, random_bits=random_bits)
         return self._codes(values, self.scales_of(np.asarray(x, np.float64)))
 

@@ -51,8 +51,15 @@ class Codebook(Format):
     def signed(self) -> bool:
         return self.entries[0] < 0
 
-    def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
+    def _quantized(
+        self,
+        x: NDArray[np.generic],
+        rounding: str,
+        overflow: str,
+        seed: int,
+        random_bits: int,
+        first: Numbers,
+    ) -> Floats:
         del overflow, seed, random_bits, first
         table = np.array(self.entries)
         values = np.asarray(x, np.float64)
@@ -61,8 +68,13 @@ class Codebook(Format):
         below, above = table[low], table[low + 1]
         middle = (below + above) / 2  # exact: entries are float32
         if rounding.startswith("nearest"):
-            ties: Any = {"nearest_even": low % 2 == 1, "nearest_away": inside > 0, "nearest_zero": inside < 0,
-                         "nearest_up": True, "nearest_down": False}[rounding]  # fmt: skip
+            ties: Any = {
+                "nearest_even": low % 2 == 1,
+                "nearest_away": inside > 0,
+                "nearest_zero": inside < 0,
+                "nearest_up": True,
+                "nearest_down": False,
+            }[rounding]
             up = (inside > middle) | ((inside == middle) & ties)
         elif rounding == "toward_zero":
             up = (inside == above) | (inside < 0) & (inside > below)

@@ -58,8 +58,15 @@ class Fixed(Format):
         width = self.bits - 1
         return Grid(width, width - 1 - self.fraction, self.largest, -self.lowest)
 
-    def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
+    def _quantized(
+        self,
+        x: NDArray[np.generic],
+        rounding: str,
+        overflow: str,
+        seed: int,
+        random_bits: int,
+        first: Numbers,
+    ) -> Floats:
         found = quantize_to_grid(self.grid, x, rounding, overflow, seed, random_bits, first)
         return found + 0.0  # two's complement has one zero
 

@@ -70,8 +70,15 @@ class Integer(Format):
             return Grid(EXACT, EXACT - 1, self.largest, float(-self.minimum))
         return Grid(width, width - 1, self.largest, float(-self.minimum))
 
-    def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
+    def _quantized(
+        self,
+        x: NDArray[np.generic],
+        rounding: str,
+        overflow: str,
+        seed: int,
+        random_bits: int,
+        first: Numbers,
+    ) -> Floats:
         found = quantize_to_grid(self.grid, x, rounding, overflow, seed, random_bits, first)
         return found + 0.0  # integers have one zero
 

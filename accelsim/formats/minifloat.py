@@ -44,8 +44,12 @@ class Minifloat(Format):
 
     @property
     def overflows(self) -> tuple[str, ...]:
-        known = {"ieee": ("saturate", "infinity", "nan"), "nan": ("saturate", "nan"),
-                 "fnuz": ("saturate", "nan"), "none": ("saturate",)}[self.specials]  # fmt: skip
+        known = {
+            "ieee": ("saturate", "infinity", "nan"),
+            "nan": ("saturate", "nan"),
+            "fnuz": ("saturate", "nan"),
+            "none": ("saturate",),
+        }[self.specials]
         return (self.overflow, *(name for name in known if name != self.overflow))
 
     @property
@@ -85,8 +89,15 @@ class Minifloat(Format):
         least = 0.0 if self.small == "subnormals" else self.smallest
         return Grid(self.fraction + 1, self.lowest_exponent, top, top, least)
 
-    def _quantized(self, x: NDArray[np.generic], rounding: str, overflow: str, seed: int,
-                   random_bits: int, first: Numbers) -> Floats:  # fmt: skip
+    def _quantized(
+        self,
+        x: NDArray[np.generic],
+        rounding: str,
+        overflow: str,
+        seed: int,
+        random_bits: int,
+        first: Numbers,
+    ) -> Floats:
         found = round_to_grid(x, self.grid, rounding, overflow, seed, random_bits, first)
         return found + 0.0 if self.specials == "fnuz" else found  # one zero
 
@@ -111,7 +122,9 @@ class Minifloat(Format):
         code |= np.where((u < 0) & ~np.isnan(values), sign, 0)
         if self.specials == "fnuz":
             code = np.where(np.isnan(values), sign, np.where(size == 0, 0, code))
-        return code.astype(np.uint8 if self.bits <= 8 else np.uint16 if self.bits <= 16 else np.uint32)
+        return code.astype(
+            np.uint8 if self.bits <= 8 else np.uint16 if self.bits <= 16 else np.uint32
+        )
 
     def decode(self, codes: Codes) -> Floats:
         code = np.asarray(codes).astype(np.int64)
@@ -139,10 +152,26 @@ class Minifloat(Format):
         return np.where(negative == 1, -normal, normal)
 
 
-def minifloat(name: str, exponent: int, fraction: int, bias: int | None = None,
-              specials: Specials = "ieee", small: Small = "subnormals",
-              rounding: str = "nearest_even", overflow: str = "saturate") -> Minifloat:  # fmt: skip
+def minifloat(
+    name: str,
+    exponent: int,
+    fraction: int,
+    bias: int | None = None,
+    specials: Specials = "ieee",
+    small: Small = "subnormals",
+    rounding: str = "nearest_even",
+    overflow: str = "saturate",
+) -> Minifloat:
     """A record; bias: 2^(exponent - 1) - 1 by default."""
     middle = (1 << (exponent - 1)) - 1 if bias is None else bias
-    return Minifloat(name, 1 + exponent + fraction, exponent, fraction, middle, specials, small,
-                     rounding, overflow)  # fmt: skip
+    return Minifloat(
+        name,
+        1 + exponent + fraction,
+        exponent,
+        fraction,
+        middle,
+        specials,
+        small,
+        rounding,
+        overflow,
+    )

@@ -18,14 +18,28 @@ from accelsim.formats.random_bits import key_of, mixed, word_at
 from accelsim.jit import choose
 
 Floats = NDArray[np.float64]
-Rounding = Literal["nearest_even", "nearest_away", "nearest_up", "nearest_down", "nearest_zero",
-                   "toward_zero", "up", "down", "stochastic", "stochastic_floor"]  # fmt: skip
+Rounding = Literal[
+    "nearest_even",
+    "nearest_away",
+    "nearest_up",
+    "nearest_down",
+    "nearest_zero",
+    "toward_zero",
+    "up",
+    "down",
+    "stochastic",
+    "stochastic_floor",
+]
 Overflow = Literal["saturate", "infinity", "nan", "wrap"]
 ROUNDINGS: tuple[str, ...] = get_args(Rounding)
 OVERFLOWS: tuple[str, ...] = get_args(Overflow)
 #: what people also call them
-ALIASES = {"nearest": "nearest_even", "truncate": "toward_zero", "half_up": "nearest_up",
-           "half_down": "nearest_down"}  # fmt: skip
+ALIASES = {
+    "nearest": "nearest_even",
+    "truncate": "toward_zero",
+    "half_up": "nearest_up",
+    "half_down": "nearest_down",
+}
 MOST_RANDOM_BITS = 32
 COMPILE_ABOVE = 30_000  # elements
 BLOCK = 1 << 22  # elements a call of a kernel, well below a second
@@ -67,8 +81,13 @@ def rounding_named(name: str) -> str:
     """The rounding of a name or its alias; InputError with the choices for any other."""
     found = ALIASES.get(name, name)
     if found not in ROUNDINGS:
-        raise InputError(Problem("format.rounding", f"there is no rounding {name!r}",
-                                 "write one of " + ", ".join((*ROUNDINGS, *ALIASES))))  # fmt: skip
+        raise InputError(
+            Problem(
+                "format.rounding",
+                f"there is no rounding {name!r}",
+                "write one of " + ", ".join((*ROUNDINGS, *ALIASES)),
+            )
+        )
     return found
 
 
@@ -76,13 +95,19 @@ def check_random_bits(bits: int) -> int:
     """bits, or InputError outside 1..32."""
     whole = isinstance(bits, int | np.integer) and not isinstance(bits, bool)
     if not whole or not 1 <= bits <= MOST_RANDOM_BITS:
-        raise InputError(Problem("format.random_bits", f"{bits!r} random bits cannot be drawn",
-                                 f"write a whole number in 1..{MOST_RANDOM_BITS}"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "format.random_bits",
+                f"{bits!r} random bits cannot be drawn",
+                f"write a whole number in 1..{MOST_RANDOM_BITS}",
+            )
+        )
     return int(bits)
 
 
-def rounded(x: Any, random: Any, kind: Any, positive: Any, negative: Any, random_bits: Any,
-            grid: Any) -> Any:  # fmt: skip
+def rounded(
+    x: Any, random: Any, kind: Any, positive: Any, negative: Any, random_bits: Any, grid: Any
+) -> Any:
     """x (float64) on a grid, in one rounding.
 
     random: 0 <= int64 < 2^random_bits, for STOCHASTIC. positive and negative say for a sign: with
@@ -113,8 +138,9 @@ def rounded(x: Any, random: Any, kind: Any, positive: Any, negative: Any, random
         # from the value below a negative number, what is cut off is rounded up, and 2^R - 1 less the
         # draw stands for it: the carry towards zero that the draw gives there is then none here
         side = choose(below, np.int64(1) - 2 * negative, np.int64(1))
-        part = (side * ((side * rest) >> np.minimum(np.maximum(wide - random_bits, 0), 63))) << np.minimum(
-            np.maximum(random_bits - wide, 0), 32)
+        part = (
+            side * ((side * rest) >> np.minimum(np.maximum(wide - random_bits, 0), 63))
+        ) << np.minimum(np.maximum(random_bits - wide, 0), 32)
         drawn = choose(side < 0, (np.int64(1) << random_bits) - 1 - random, random)
         count = count + ((part + drawn) >> random_bits)
     scale = np.int64((unit + BIAS) << FRACTION)
@@ -126,8 +152,17 @@ def rounded(x: Any, random: Any, kind: Any, positive: Any, negative: Any, random
     return np.int64(value | (u & SIGN)).view(np.float64)
 
 
-def round_all(x: Any, out: Any, key: Any, first: Any, kind: Any, positive: Any, negative: Any,
-              random_bits: Any, grid: Any) -> None:  # fmt: skip
+def round_all(
+    x: Any,
+    out: Any,
+    key: Any,
+    first: Any,
+    kind: Any,
+    positive: Any,
+    negative: Any,
+    random_bits: Any,
+    grid: Any,
+) -> None:
     """out[i] = rounded(x[i]) with the random bits of element first + i."""
     zero = np.int64(0)
     if kind == NEAREST:  # one loop each, so that each becomes vector code
@@ -170,11 +205,18 @@ def packed(grid: Grid, overflow: str, rounding: str) -> NDArray[np.int64]:
 def mode_of(rounding: str) -> tuple[int, int, int]:
     """(kind, positive, negative) of ``rounded`` for a rounding's name."""
     even, away, zero = int(TO_EVEN), int(AWAY), int(TO_ZERO)
-    return {"nearest_even": (NEAREST, even, even), "nearest_away": (NEAREST, away, away),
-            "nearest_up": (NEAREST, away, zero), "nearest_down": (NEAREST, zero, away),
-            "nearest_zero": (NEAREST, zero, zero), "toward_zero": (DIRECTED, 0, 0),
-            "up": (DIRECTED, 1, 0), "down": (DIRECTED, 0, 1),
-            "stochastic": (STOCHASTIC, 0, 0), "stochastic_floor": (STOCHASTIC, 0, 1)}[rounding]  # fmt: skip
+    return {
+        "nearest_even": (NEAREST, even, even),
+        "nearest_away": (NEAREST, away, away),
+        "nearest_up": (NEAREST, away, zero),
+        "nearest_down": (NEAREST, zero, away),
+        "nearest_zero": (NEAREST, zero, zero),
+        "toward_zero": (DIRECTED, 0, 0),
+        "up": (DIRECTED, 1, 0),
+        "down": (DIRECTED, 0, 1),
+        "stochastic": (STOCHASTIC, 0, 0),
+        "stochastic_floor": (STOCHASTIC, 0, 1),
+    }[rounding]
 
 
 def draws(rounding: str) -> bool:
@@ -182,8 +224,15 @@ def draws(rounding: str) -> bool:
     return mode_of(rounding)[0] == STOCHASTIC
 
 
-def round_to_grid(x: NDArray[np.generic], grid: Grid, rounding: str, overflow: str, seed: int = 0,
-                  random_bits: int = 16, first: int | NDArray[np.int64] = 0) -> Floats:  # fmt: skip
+def round_to_grid(
+    x: NDArray[np.generic],
+    grid: Grid,
+    rounding: str,
+    overflow: str,
+    seed: int = 0,
+    random_bits: int = 16,
+    first: int | NDArray[np.int64] = 0,
+) -> Floats:
     """Values of a grid for float16, float32 or float64 x; the shape of x. NaN stays NaN.
 
     first: number of the first element, or of each, so that a part of an array draws the bits of its
@@ -199,16 +248,35 @@ def round_to_grid(x: NDArray[np.generic], grid: Grid, rounding: str, overflow: s
     if flat.size < COMPILE_ABOVE or isinstance(first, np.ndarray):
         random: Any = np.int64(0)
         if kind == STOCHASTIC:
-            index = (first.ravel() if isinstance(first, np.ndarray) else
-                     np.arange(first, first + flat.size, dtype=np.int64))  # fmt: skip
+            index = (
+                first.ravel()
+                if isinstance(first, np.ndarray)
+                else np.arange(first, first + flat.size, dtype=np.int64)
+            )
             random = (word_at(key, index) >> np.uint64(64 - random_bits)).astype(np.int64)
         with np.errstate(all="ignore"):
-            out[:] = rounded(flat, random, kind, np.int64(positive), np.int64(negative),
-                             np.int64(random_bits), table)  # fmt: skip
+            out[:] = rounded(
+                flat,
+                random,
+                kind,
+                np.int64(positive),
+                np.int64(negative),
+                np.int64(random_bits),
+                table,
+            )
     else:
         kernel = jit.compiled(round_all, ((word_at, (mixed,)), rounded))
         for low in range(0, flat.size, BLOCK):
             part = slice(low, low + BLOCK)
-            kernel(flat[part], out[part], key, np.int64(first + low), kind, positive, negative,
-                   random_bits, table)  # fmt: skip
+            kernel(
+                flat[part],
+                out[part],
+                key,
+                np.int64(first + low),
+                kind,
+                positive,
+                negative,
+                random_bits,
+                table,
+            )
     return out.reshape(np.shape(x))

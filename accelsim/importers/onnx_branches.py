@@ -18,8 +18,11 @@ def taken(node: Any, condition: Any) -> tuple[list[Any], list[Any]]:
     names = {name: f"{node.name}/{name}" for name in made | stored}
     parts, last = [], []
     for inside, outside in zip(branch.output, node.output, strict=True):
-        if inside.name in made and outside not in names.values() and list(
-            item.name for item in branch.output).count(inside.name) == 1:  # fmt: skip
+        if (
+            inside.name in made
+            and outside not in names.values()
+            and list(item.name for item in branch.output).count(inside.name) == 1
+        ):
             names[inside.name] = outside
         else:  # an outer tensor, a stored one, or one that comes out twice
             last.append((inside.name, outside))
@@ -30,8 +33,11 @@ def taken(node: Any, condition: Any) -> tuple[list[Any], list[Any]]:
         part.name = f"{node.name}/{inner.name or f'{inner.op_type.lower()}_{number}'}"
         parts.append(part)
     for inside, outside in last:
-        parts.append(import_onnx().helper.make_node("Identity", [names.get(inside, inside)], [outside],
-                                                    name=f"{node.name}/{outside}"))  # fmt: skip
+        parts.append(
+            import_onnx().helper.make_node(
+                "Identity", [names.get(inside, inside)], [outside], name=f"{node.name}/{outside}"
+            )
+        )
     tensors = []
     for tensor in branch.initializer:
         copy = type(tensor)()

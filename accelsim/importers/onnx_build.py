@@ -89,20 +89,29 @@ class Builder:
         """A tensor that an operator is to read; constants become stored tensors. InputError for one without
         elements, which no operator can read."""
         if not prod(self.shape(name)):
-            raise self.graph.wrong("empty", f"{name!r} has no elements, and an operator with elements reads it",
-                                   "export the model without it", name)  # fmt: skip
+            raise self.graph.wrong(
+                "empty",
+                f"{name!r} has no elements, and an operator with elements reads it",
+                "export the model without it",
+                name,
+            )
         if name in self.later:
             self.later.pop(name)()
         if name not in self.tensors:
             self.tensors[name] = TensorSpec(name, self.shape(name), "weight")
-        elif self.tensors[name].role == "bias":  # of a MAC operator too, which has it in its own units
+        elif (
+            self.tensors[name].role == "bias"
+        ):  # of a MAC operator too, which has it in its own units
             return self.stored(f"{name}:read", self.graph.shapes[name], lambda look: look(name))
         return name
 
     def stored(self, name: str, shape: Shape, recipe: Recipe, role: str = "weight") -> str:
         """A stored tensor of that shape. Equal names have equal recipes; another shape or role gets another
         name."""
-        while name in self.tensors and (self.tensors[name].shape, self.tensors[name].role) != (shape, role):
+        while name in self.tensors and (self.tensors[name].shape, self.tensors[name].role) != (
+            shape,
+            role,
+        ):
             name += "'"
         if name not in self.tensors:
             self.tensors[name] = TensorSpec(name, shape, role)
@@ -124,7 +133,9 @@ class Builder:
         """Whether one node reads the tensor and it is no output of the model."""
         return len(self.graph.consumers.get(name, ())) == 1 and name not in self.graph.outputs
 
-    def wrong(self, node: Any, message: str, fix: str = "export the model without it") -> InputError:
+    def wrong(
+        self, node: Any, message: str, fix: str = "export the model without it"
+    ) -> InputError:
         """A node that cannot be mapped."""
         return self.graph.wrong("unsupported", f"{node.op_type}: {message}", fix, node.name)
 
@@ -136,9 +147,11 @@ class Builder:
         self.operators.append(op)
         self.tensors[op.output] = TensorSpec(op.output, op.output_shape)
         types = self.graph.types
-        if isinstance(op, VectorOperator) and op.inputs[0] in self.codes and (
-            types.get(op.output, 0) in (0, types.get(op.inputs[0], 0))
-        ):  # fmt: skip
+        if (
+            isinstance(op, VectorOperator)
+            and op.inputs[0] in self.codes
+            and (types.get(op.output, 0) in (0, types.get(op.inputs[0], 0)))
+        ):
             self.codes.add(op.output)
         return op.output
 
@@ -146,8 +159,16 @@ class Builder:
         """The format of a stated tensor's codes."""
         return code_form(self.stated[name][2], self.clips.get(name))[0]
 
-    def vector(self, kind: str, name: str, inputs: Sequence[str], output: str, shape: Shape,
-               compute: Compute | None = None, **more: Any) -> str:  # fmt: skip
+    def vector(
+        self,
+        kind: str,
+        name: str,
+        inputs: Sequence[str],
+        output: str,
+        shape: Shape,
+        compute: Compute | None = None,
+        **more: Any,
+    ) -> str:
         """Append a vector operator; none where there is nothing to compute."""
         if not prod(shape):
             self.notes.append(f"{output} has no elements: nothing to do")
@@ -157,16 +178,26 @@ class Builder:
         own = self.unique(name)
         if compute is not None:
             self.computes[own] = compute
-        return self.add(VectorOperator(own, kind, read, output, shapes, shape or (1,),
-                                       node=own if compute else "", **more))  # fmt: skip
+        return self.add(
+            VectorOperator(
+                own, kind, read, output, shapes, shape or (1,), node=own if compute else "", **more
+            )
+        )
 
     def node(self, kind: str, node: Any, read: Sequence[str], number: int = 0, **more: Any) -> str:
         """Append a vector operator that is a node of the model: it reads those of the node's inputs,
         the others are constants. number: which output of the node it makes."""
         output = node.output[number]
         name = node.name if number == 0 else f"{node.name}:{number}"
-        return self.vector(kind, name, read, output, self.graph.shapes[output],
-                           self.by_node(node, list(read), number), **more)  # fmt: skip
+        return self.vector(
+            kind,
+            name,
+            read,
+            output,
+            self.graph.shapes[output],
+            self.by_node(node, list(read), number),
+            **more,
+        )
 
     def by_node(self, node: Any, read: list[str], number: int = 0) -> Compute:
         """Values of one output of a node, by onnxruntime or onnx's reference implementation."""
@@ -200,8 +231,12 @@ class Builder:
         if self.shape(source) == shape and not output:
             return source
         if prod(self.shape(source)) != prod(shape):
-            raise self.graph.wrong("shape", f"{prod(self.shape(source))} elements do not make {list(shape)}",
-                                   "export the model again", name or source)  # fmt: skip
+            raise self.graph.wrong(
+                "shape",
+                f"{prod(self.shape(source))} elements do not make {list(shape)}",
+                "export the model again",
+                name or source,
+            )
         output = output or f"{source}:{'x'.join(map(str, shape))}"
         if output in self.tensors:
             return output
@@ -214,8 +249,15 @@ class Builder:
         output = output or f"{source}:{''.join(map(str, order))}"
         if output in self.tensors:
             return output
-        return self.vector("transpose", name or output, [source], output, shape,
-                           lambda inputs, look: inputs[0].transpose(order), order=order)  # fmt: skip
+        return self.vector(
+            "transpose",
+            name or output,
+            [source],
+            output,
+            shape,
+            lambda inputs, look: inputs[0].transpose(order),
+            order=order,
+        )
 
     # -- putting nodes into operators before them ----------------------------------------------
 
@@ -277,9 +319,13 @@ class Builder:
         def recipe(look: Lookup) -> Array:
             value = np.asarray(before(look), np.float64).reshape(-1)
             if scale is not None:
-                value = value * np.broadcast_to(np.asarray(scale(look), np.float64).reshape(-1), channels)
+                value = value * np.broadcast_to(
+                    np.asarray(scale(look), np.float64).reshape(-1), channels
+                )
             if shift is not None:
-                value = value + np.broadcast_to(np.asarray(shift(look), np.float64).reshape(-1), channels)
+                value = value + np.broadcast_to(
+                    np.asarray(shift(look), np.float64).reshape(-1), channels
+                )
             return value
 
         own = f"{op.name}.bias"
@@ -334,7 +380,8 @@ def per_channel(constant: Shape, out: Shape, axis: int) -> bool:
     """Whether a constant is one number, or one a channel of the output."""
     whole = (*(1,) * (len(out) - len(constant)), *constant)
     return len(constant) <= len(out) and all(
-        size == 1 or (at == axis % len(out) and size == out[at]) for at, size in enumerate(whole))
+        size == 1 or (at == axis % len(out) and size == out[at]) for at, size in enumerate(whole)
+    )
 
 
 def elements(shape: Shape) -> int:

@@ -45,8 +45,14 @@ def owe(b: Builder, name: str, reals: str, scales: tuple[str, ...], node: Any) -
         for number, scale in enumerate(scales):
             last = number == len(scales) - 1
             output = name if last else f"{name}:{number}"
-            source = b.vector("divide", f"{node.name}/divide{number}", [source, scale], output,
-                              b.graph.shapes[name], divided)  # fmt: skip
+            source = b.vector(
+                "divide",
+                f"{node.name}/divide{number}",
+                [source, scale],
+                output,
+                b.graph.shapes[name],
+                divided,
+            )
 
     b.later[name] = make
 
@@ -68,7 +74,9 @@ def quantise(b: Builder, node: Any) -> None:
     b.later[codes] = lambda: _own(b, node, "quantize", source, 0)
     b.later[scale] = lambda: _own(b, node, "reduce_max", source, 1)
     b.later[zero] = lambda: _own(b, node, "reduce_min", source, 2)
-    b.notes.append("ranges of dynamic quantisation are those of the calibration: the run searches none")
+    b.notes.append(
+        "ranges of dynamic quantisation are those of the calibration: the run searches none"
+    )
 
 
 def _own(b: Builder, node: Any, kind: str, source: str, number: int) -> None:
@@ -84,11 +92,23 @@ def _left(b: Builder, name: str, zero: str, node: Any) -> tuple[str, tuple[str, 
     own = of_reals(b, f"{name}:{zero}", b.graph.shapes[name])
     if own not in b.tensors:
         if b.is_constant(zero):
-            b.vector("shift", f"{node.name}/zero", [name], own, b.graph.shapes[name],
-                     lambda inputs, look: inputs[0] - np.asarray(look(zero), np.float64))  # fmt: skip
+            b.vector(
+                "shift",
+                f"{node.name}/zero",
+                [name],
+                own,
+                b.graph.shapes[name],
+                lambda inputs, look: inputs[0] - np.asarray(look(zero), np.float64),
+            )
         else:
-            b.vector("subtract", f"{node.name}/zero", [name, zero], own, b.graph.shapes[name],
-                     lambda inputs, look: inputs[0] - inputs[1])  # fmt: skip
+            b.vector(
+                "subtract",
+                f"{node.name}/zero",
+                [name, zero],
+                own,
+                b.graph.shapes[name],
+                lambda inputs, look: inputs[0] - inputs[1],
+            )
     return own, ()
 
 
@@ -100,7 +120,9 @@ def centred(name: str, zero: str, axis: int) -> Recipe:
         offset = np.asarray(look(zero)).astype(np.int64).ravel() if zero else np.zeros(1, np.int64)
         along = [1] * codes.ndim
         along[axis] = -1
-        return (codes - (offset.reshape(along) if offset.size > 1 else int(offset[0]))).astype(np.float64)
+        return (codes - (offset.reshape(along) if offset.size > 1 else int(offset[0]))).astype(
+            np.float64
+        )
 
     return recipe
 
@@ -162,7 +184,11 @@ def product(b: Builder, node: Any, plain: Any) -> bool:
             b.factors[node.output[0]] = ((*scales, *more), _times(factor, constant))
             b.later[node.output[0]] = lambda: plain(b, node)
             return True
-        if name in b.owed and (other in b.factors or b.is_constant(other)) and _paid(b, node, name, other):
+        if (
+            name in b.owed
+            and (other in b.factors or b.is_constant(other))
+            and _paid(b, node, name, other)
+        ):
             return True
     return False
 
@@ -215,5 +241,8 @@ def _scaled(constant: Recipe) -> Compute:
     return lambda inputs, look: inputs[0] * constant(look)
 
 
-HANDLERS = {"DynamicQuantizeLinear": quantise, "MatMulInteger": integer_product,
-            "ConvInteger": integer_convolution}  # fmt: skip
+HANDLERS = {
+    "DynamicQuantizeLinear": quantise,
+    "MatMulInteger": integer_product,
+    "ConvInteger": integer_convolution,
+}

@@ -31,9 +31,13 @@ def open_model(path: str | Path) -> Any:
     if file.is_dir():
         raise InputError(Problem("file.folder", "is a folder", "give an .onnx file", file=name))
     if not file.exists():
-        raise InputError(Problem("file.missing", "there is no such file", "check the path", file=name))
+        raise InputError(
+            Problem("file.missing", "there is no such file", "check the path", file=name)
+        )
     if file.stat().st_size > LARGEST_FILE:
-        raise refuse("size", f"is {file.stat().st_size} bytes", "keep the weights in external data files")
+        raise refuse(
+            "size", f"is {file.stat().st_size} bytes", "keep the weights in external data files"
+        )
     try:
         model = onnx.load(name, load_external_data=False)
     except Exception:  # protobuf raises kinds of its own
@@ -47,10 +51,15 @@ def open_model(path: str | Path) -> Any:
         if entry.domain not in DOMAINS:
             continue
         if entry.domain in ("", "ai.onnx") and not OLDEST <= entry.version <= newest:
-            raise refuse("opset", f"has opset {entry.version}",
-                         f"export it with one from {OLDEST} to {newest}")  # fmt: skip
+            raise refuse(
+                "opset",
+                f"has opset {entry.version}",
+                f"export it with one from {OLDEST} to {newest}",
+            )
     if len(model.graph.node) > MOST_NODES:
-        raise refuse("size", f"holds {len(model.graph.node)} operators", f"give {MOST_NODES} at most")
+        raise refuse(
+            "size", f"holds {len(model.graph.node)} operators", f"give {MOST_NODES} at most"
+        )
     if not _is_text(model.graph):
         raise refuse("names", "holds names that are no text", "export it again")
     problems = [*_external(model, file), *_unknown(onnx, model, name)]
@@ -83,15 +92,20 @@ def import_onnx() -> Any:
     try:
         import onnx
     except ImportError:
-        raise InputError(Problem("onnx.missing", "reading ONNX needs the package onnx",
-                                 "pip install accelsim[onnx]")) from None  # fmt: skip
+        raise InputError(
+            Problem(
+                "onnx.missing", "reading ONNX needs the package onnx", "pip install accelsim[onnx]"
+            )
+        ) from None
     return onnx
 
 
 def version_of(model: Any) -> int:
     """The opset of the standard operators."""
-    return next((int(entry.version) for entry in model.opset_import
-                 if entry.domain in ("", "ai.onnx")), OLDEST)  # fmt: skip
+    return next(
+        (int(entry.version) for entry in model.opset_import if entry.domain in ("", "ai.onnx")),
+        OLDEST,
+    )
 
 
 def external_place(tensor: Any, folder: Path) -> tuple[Path, int, int] | None:
@@ -115,18 +129,35 @@ def _external(model: Any, file: Path) -> list[Problem]:
             continue
         target = place[0]
         if place[1] < 0 or target == folder:
-            found.append(Problem("onnx.external", "names no sound place of its data",
-                                 "export it again", tensor.name, str(file)))  # fmt: skip
+            found.append(
+                Problem(
+                    "onnx.external",
+                    "names no sound place of its data",
+                    "export it again",
+                    tensor.name,
+                    str(file),
+                )
+            )
         elif not target.resolve().is_relative_to(folder):
-            found.append(Problem("onnx.external", "has its data outside the model's folder",
-                                 "keep external data beside the model", tensor.name, str(file)))  # fmt: skip
+            found.append(
+                Problem(
+                    "onnx.external",
+                    "has its data outside the model's folder",
+                    "keep external data beside the model",
+                    tensor.name,
+                    str(file),
+                )
+            )
     return found
 
 
 def _is_text(graph: Any) -> bool:
     """Whether every name of a graph is UTF-8; protobuf hands out others as bytes."""
-    names = [text for node in graph.node
-             for text in (node.op_type, node.domain, node.name, *node.input, *node.output)]  # fmt: skip
+    names = [
+        text
+        for node in graph.node
+        for text in (node.op_type, node.domain, node.name, *node.input, *node.output)
+    ]
     names += [item.name for part in (graph.input, graph.output, graph.initializer) for item in part]
     return all(isinstance(text, str) for text in names)
 
@@ -143,8 +174,16 @@ def _unknown(onnx: Any, model: Any, name: str) -> list[Problem]:
             continue
         where = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         where = where.encode("unicode_escape").decode()[:80]
-        found.setdefault(kind, Problem("onnx.operator", f"{where} is not an operator of ONNX",
-                                       "export it without that operator", node.name, name))  # fmt: skip
+        found.setdefault(
+            kind,
+            Problem(
+                "onnx.operator",
+                f"{where} is not an operator of ONNX",
+                "export it without that operator",
+                node.name,
+                name,
+            ),
+        )
     return list(found.values())
 
 
@@ -156,22 +195,43 @@ def _ordered(graph: Any, name: str) -> tuple[list[Any], list[Problem]]:
     for number, node in enumerate(graph.node):
         for output in node.output:
             if output and (output in maker or output in known):
-                problems.append(Problem("onnx.tensor", f"{output!r} is made twice", "export it again",
-                                        node.name or node.op_type, name))  # fmt: skip
+                problems.append(
+                    Problem(
+                        "onnx.tensor",
+                        f"{output!r} is made twice",
+                        "export it again",
+                        node.name or node.op_type,
+                        name,
+                    )
+                )
             maker.setdefault(output, number)
     readers: dict[int, list[int]] = {}
     missing = [0] * len(graph.node)
     for number, node in enumerate(graph.node):
         for item in sorted(set(node.input) - known):
             if item not in maker:
-                problems.append(Problem("onnx.tensor", f"reads {item!r}, which nothing makes",
-                                        "export it again", node.name or node.op_type, name))  # fmt: skip
+                problems.append(
+                    Problem(
+                        "onnx.tensor",
+                        f"reads {item!r}, which nothing makes",
+                        "export it again",
+                        node.name or node.op_type,
+                        name,
+                    )
+                )
                 continue
             readers.setdefault(maker[item], []).append(number)
             missing[number] += 1
-    problems += [Problem("onnx.tensor", f"the output {item.name!r} is made by nothing", "export it again",
-                         file=name) for item in graph.output
-                 if item.name not in maker and item.name not in known]  # fmt: skip
+    problems += [
+        Problem(
+            "onnx.tensor",
+            f"the output {item.name!r} is made by nothing",
+            "export it again",
+            file=name,
+        )
+        for item in graph.output
+        if item.name not in maker and item.name not in known
+    ]
     if problems:
         return [], problems[:20]
     ready = [number for number, count in enumerate(missing) if count == 0]
@@ -184,8 +244,15 @@ def _ordered(graph: Any, name: str) -> tuple[list[Any], list[Problem]]:
             if missing[reader] == 0:
                 heapq.heappush(ready, reader)
     if len(ordered) < len(graph.node):
-        names = ", ".join(node.name or node.op_type for number, node in enumerate(graph.node)
-                          if missing[number])[:120]  # fmt: skip
-        return [], [Problem("onnx.cycle", f"these operators wait for one another: {names}",
-                            "export it again", file=name)]  # fmt: skip
+        names = ", ".join(
+            node.name or node.op_type for number, node in enumerate(graph.node) if missing[number]
+        )[:120]
+        return [], [
+            Problem(
+                "onnx.cycle",
+                f"these operators wait for one another: {names}",
+                "export it again",
+                file=name,
+            )
+        ]
     return ordered, []

@@ -21,11 +21,16 @@ from accelsim.workload import Gemm
 
 #: kind, numbers of the inputs that are computed, for shapes like the first of them
 LIKE_FIRST = {
-    "QLinearAdd": ("add", (0, 3)), "QLinearMul": ("multiply", (0, 3)), "QLinearSigmoid": ("sigmoid", (0,)),
-    "QLinearLeakyRelu": ("leaky_relu", (0,)), "QLinearSoftmax": ("softmax", (0,)),
-    "Gelu": ("gelu", (0,)), "FastGelu": ("gelu", (0,)), "BiasGelu": ("gelu", (0,)),
+    "QLinearAdd": ("add", (0, 3)),
+    "QLinearMul": ("multiply", (0, 3)),
+    "QLinearSigmoid": ("sigmoid", (0,)),
+    "QLinearLeakyRelu": ("leaky_relu", (0,)),
+    "QLinearSoftmax": ("softmax", (0,)),
+    "Gelu": ("gelu", (0,)),
+    "FastGelu": ("gelu", (0,)),
+    "BiasGelu": ("gelu", (0,)),
     "QuickGelu": ("gelu", (0,)),
-}  # fmt: skip
+}
 
 
 def foreign_shapes(graph: Graph, node: Any) -> list[tuple[str, Shape, int]]:
@@ -53,8 +58,12 @@ def foreign_shapes(graph: Graph, node: Any) -> list[tuple[str, Shape, int]]:
         rows = shapes[0][1 if options.get("transA", 0) else 0]
         columns = shapes[3][0 if options.get("transB", 0) else 1]
         return [(node.output[0], (rows, columns), kind)]
-    raise graph.wrong("operator", f"com.microsoft.{node.op_type} is not known here",
-                      "export the model without fused operators", node.name)  # fmt: skip
+    raise graph.wrong(
+        "operator",
+        f"com.microsoft.{node.op_type} is not known here",
+        "export the model without fused operators",
+        node.name,
+    )
 
 
 def like_first(b: Builder, node: Any) -> None:
@@ -87,7 +96,9 @@ def _real(node: Any) -> Compute | None:
         "QLinearAdd": lambda inputs, look: inputs[0] + inputs[1],
         "QLinearMul": lambda inputs, look: inputs[0] * inputs[1],
         "QLinearSigmoid": lambda inputs, look: 1 / (1 + np.exp(-inputs[0])),
-        "QLinearLeakyRelu": lambda inputs, look: np.where(inputs[0] < 0, slope * inputs[0], inputs[0]),
+        "QLinearLeakyRelu": lambda inputs, look: np.where(
+            inputs[0] < 0, slope * inputs[0], inputs[0]
+        ),
         "QLinearSoftmax": softmax,
     }
     return found.get(node.op_type)
@@ -98,15 +109,23 @@ def _state(b: Builder, node: Any, number: int, scale: int) -> None:
     name = node.output[0] if number < 0 else node.input[number]
     zero = node.input[scale + 1] if len(node.input) > scale + 1 else ""
     if not state(b, name, node.input[scale], zero, b.graph.types[name]):
-        raise b.wrong(node, f"reads {name} at another scale than it is made", "export the model again")
+        raise b.wrong(
+            node, f"reads {name} at another scale than it is made", "export the model again"
+        )
 
 
 def global_pool(b: Builder, node: Any) -> None:
     """QLinearGlobalAveragePool."""
     _state(b, node, 0, 1)
     spatial = tuple(range(2, len(b.shape(node.input[0]))))
-    b.vector("reduce_mean", node.name, [node.input[0]], node.output[0], b.graph.shapes[node.output[0]],
-             lambda inputs, look: np.asarray(inputs[0]).mean(axis=spatial, keepdims=True))  # fmt: skip
+    b.vector(
+        "reduce_mean",
+        node.name,
+        [node.input[0]],
+        node.output[0],
+        b.graph.shapes[node.output[0]],
+        lambda inputs, look: np.asarray(inputs[0]).mean(axis=spatial, keepdims=True),
+    )
     _state(b, node, -1, 3)
 
 
@@ -115,8 +134,14 @@ def concat(b: Builder, node: Any) -> None:
     axis = int(attributes(node)["axis"])
     for number in range(2, len(node.input), 3):
         _state(b, node, number, number + 1)
-    b.vector("concat", node.name, list(node.input[2::3]), node.output[0], b.graph.shapes[node.output[0]],
-             lambda inputs, look: np.concatenate(inputs, axis))  # fmt: skip
+    b.vector(
+        "concat",
+        node.name,
+        list(node.input[2::3]),
+        node.output[0],
+        b.graph.shapes[node.output[0]],
+        lambda inputs, look: np.concatenate(inputs, axis),
+    )
     _state(b, node, -1, 0)
 
 
@@ -133,16 +158,33 @@ def general_product(b: Builder, node: Any) -> None:
     if alpha != 1 or (c and prod(b.shape(c)) != n):
         raise b.wrong(node, "has an alpha or a bias of several rows", "export the model without it")
     _state(b, node, 0, 1)
-    weight = b.stored(b.variant(w, node.name), b.shape(w),
-                      reals(w, node.input[4], node.input[5], 0 if turned else 1)
-                      ) if b.is_constant(w) else b.operand(w)  # fmt: skip
+    weight = (
+        b.stored(
+            b.variant(w, node.name),
+            b.shape(w),
+            reals(w, node.input[4], node.input[5], 0 if turned else 1),
+        )
+        if b.is_constant(w)
+        else b.operand(w)
+    )
     b.weight_scales[weight] = (node.input[4], node.input[5], b.graph.types[w])
     bias = None
     if c:
         recipe = bias_reals(c, node.input[1], node.input[4])
         bias = b.stored(b.variant(c, node.name), (n,), recipe, "bias")
-    b.add(Gemm(b.unique(node.name), b.operand(a), weight, node.output[0], m, k, n, bias=bias,
-               weight_transposed=turned))  # fmt: skip
+    b.add(
+        Gemm(
+            b.unique(node.name),
+            b.operand(a),
+            weight,
+            node.output[0],
+            m,
+            k,
+            n,
+            bias=bias,
+            weight_transposed=turned,
+        )
+    )
     if len(node.input) > 7 and node.input[7]:
         _state(b, node, -1, 7)
 
@@ -153,9 +195,15 @@ def quantised_convolution(b: Builder, node: Any) -> None:
     _state(b, node, 0, 1)
     w = b.variant(node.input[3], node.name)
     b.weight_scales[w] = (*node.input[4:6], b.graph.types[w])
-    convolution(b, node, (x, w, b.variant(bias, node.name)), (
-        reals(node.input[3], node.input[4], node.input[5], 0),
-        bias_reals(bias, node.input[1], node.input[4]) if bias else None))  # fmt: skip
+    convolution(
+        b,
+        node,
+        (x, w, b.variant(bias, node.name)),
+        (
+            reals(node.input[3], node.input[4], node.input[5], 0),
+            bias_reals(bias, node.input[1], node.input[4]) if bias else None,
+        ),
+    )
     _state(b, node, -1, 6)
 
 
@@ -169,14 +217,20 @@ def quantised_product(b: Builder, node: Any) -> None:
     else:
         _state(b, node, 3, 4)
     recipe = reals(node.input[3], node.input[4], node.input[5])
-    matrix_product(b, node, node.input[0], w, node.output[0],
-                   b.graph.shapes[node.output[0]], recipe)  # fmt: skip
+    matrix_product(
+        b, node, node.input[0], w, node.output[0], b.graph.shapes[node.output[0]], recipe
+    )
     _state(b, node, -1, 6)
 
 
 HANDLERS = {
-    **dict.fromkeys((*LIKE_FIRST, ), like_first), "QLinearGlobalAveragePool": global_pool,
-    "QLinearConcat": concat, "QGemm": general_product, "QLinearConv": quantised_convolution,
-    "QLinearMatMul": quantised_product, "QuantizeLinear": quantize, "DequantizeLinear": dequantize,
+    **dict.fromkeys((*LIKE_FIRST,), like_first),
+    "QLinearGlobalAveragePool": global_pool,
+    "QLinearConcat": concat,
+    "QGemm": general_product,
+    "QLinearConv": quantised_convolution,
+    "QLinearMatMul": quantised_product,
+    "QuantizeLinear": quantize,
+    "DequantizeLinear": dequantize,
     **onnx_dynamic.HANDLERS,
-}  # fmt: skip
+}

@@ -61,8 +61,9 @@ class Graph:
         return InputError(Problem(f"onnx.{code}", message, fix, node, self.path))
 
 
-def read_graph(path: str | Path, dims: Mapping[str, int] | None = None,
-               batch: int | None = None) -> Graph:  # fmt: skip
+def read_graph(
+    path: str | Path, dims: Mapping[str, int] | None = None, batch: int | None = None
+) -> Graph:
     """The Graph of a model.
 
     dims: values of symbolic dimensions by name; a nameless one is "<input>.<axis>". batch: replaces
@@ -101,8 +102,12 @@ def _keep(graph: Graph, tensor: Any) -> None:
         try:
             graph.small[tensor.name] = import_onnx().numpy_helper.to_array(tensor)
         except Exception:  # fewer bytes than the shape says, unknown types
-            raise graph.wrong("weights", f"holds no {list(shape)} values",
-                              "export the model with its weights", tensor.name) from None  # fmt: skip
+            raise graph.wrong(
+                "weights",
+                f"holds no {list(shape)} values",
+                "export the model with its weights",
+                tensor.name,
+            ) from None
 
 
 def _symbol(item: Any, axis: int, dims: Mapping[str, int]) -> str:
@@ -121,8 +126,15 @@ def _inputs(graph: Graph, dims: dict[str, int], batch: int | None) -> None:
         if item.name in graph.constants:
             continue
         if not item.type.HasField("tensor_type") or not item.type.tensor_type.HasField("shape"):
-            problems.append(Problem("onnx.input", "is no tensor of a stated rank", "export it again",
-                                    item.name, graph.path))  # fmt: skip
+            problems.append(
+                Problem(
+                    "onnx.input",
+                    "is no tensor of a stated rank",
+                    "export it again",
+                    item.name,
+                    graph.path,
+                )
+            )
             continue
         sizes: list[int] = []
         for axis, dim in enumerate(item.type.tensor_type.shape.dim):
@@ -135,19 +147,43 @@ def _inputs(graph: Graph, dims: dict[str, int], batch: int | None) -> None:
                 sizes.append(dims[name])
                 used.add(name)
             else:
-                problems.append(Problem("onnx.dimension", f"dimension {axis} has no value",
-                                        f"write --dim {name}=1", item.name, graph.path))  # fmt: skip
+                problems.append(
+                    Problem(
+                        "onnx.dimension",
+                        f"dimension {axis} has no value",
+                        f"write --dim {name}=1",
+                        item.name,
+                        graph.path,
+                    )
+                )
         if any(not 0 < size <= LARGEST_DIMENSION for size in sizes):
-            problems.append(Problem("onnx.shape", f"has the shape {sizes}", "give dimensions above 0",
-                                    item.name, graph.path))  # fmt: skip
+            problems.append(
+                Problem(
+                    "onnx.shape",
+                    f"has the shape {sizes}",
+                    "give dimensions above 0",
+                    item.name,
+                    graph.path,
+                )
+            )
         graph.inputs.append(item.name)
         if not problems:
             _note(graph, item.name, tuple(sizes), int(item.type.tensor_type.elem_type))
-    known = {_symbol(item, axis, dims) for item in graph.model.graph.input
-             for axis in range(len(item.type.tensor_type.shape.dim))} - {""}  # fmt: skip
-    problems += [Problem("onnx.dimension", f"no input has a dimension {name!r}",
-                         "write one of " + (", ".join(sorted(known)) or "none: all are given"),
-                         file="--dim") for name in dims if name not in known]  # fmt: skip
+    known = {
+        _symbol(item, axis, dims)
+        for item in graph.model.graph.input
+        for axis in range(len(item.type.tensor_type.shape.dim))
+    } - {""}
+    problems += [
+        Problem(
+            "onnx.dimension",
+            f"no input has a dimension {name!r}",
+            "write one of " + (", ".join(sorted(known)) or "none: all are given"),
+            file="--dim",
+        )
+        for name in dims
+        if name not in known
+    ]
     if problems:
         raise InputError(problems)
 
@@ -192,16 +228,21 @@ class _Walker:
             self.branch(node)
             return
         if any(attribute.HasField("g") for attribute in node.attribute):
-            raise graph.wrong("branch", f"{node.op_type} holds a graph of its own",
-                              "export the model without control flow", node.name)  # fmt: skip
+            raise graph.wrong(
+                "branch",
+                f"{node.op_type} holds a graph of its own",
+                "export the model without control flow",
+                node.name,
+            )
         self.infer(node)
         graph.visited.append(node)
         if all(name in graph.constants for name in read):
             graph.constants.update(name for name in node.output if name)
             graph.folded += 1
             known = node.op_type != "DequantizeLinear" and all(name in graph.small for name in read)
-            if known and all(_count(graph.shapes[name]) <= SMALL for name in node.output
-                             if name in graph.shapes):  # fmt: skip
+            if known and all(
+                _count(graph.shapes[name]) <= SMALL for name in node.output if name in graph.shapes
+            ):
                 self.evaluate(node)
             return
         graph.nodes.append(node)
@@ -210,8 +251,12 @@ class _Walker:
         """An If whose condition is known: the nodes of the branch that it takes."""
         self.depth += 1
         if self.depth > 50:
-            raise self.graph.wrong("branch", "branches stand in one another too deep", "export the model again",
-                                   node.name)  # fmt: skip
+            raise self.graph.wrong(
+                "branch",
+                "branches stand in one another too deep",
+                "export the model again",
+                node.name,
+            )
         parts, tensors = taken(node, self.graph.small[node.input[0]])
         for tensor in tensors:
             _keep(self.graph, tensor)
@@ -243,37 +288,61 @@ class _Walker:
             return
         try:
             schema = onnx.defs.get_schema(node.op_type, graph.version, domain)
-            types = {name: onnx.helper.make_tensor_type_proto(graph.types[name], graph.shapes[name])
-                     for name in node.input if name}  # fmt: skip
-            data = {name: onnx.numpy_helper.from_array(graph.small[name], name)
-                    for name in node.input if name in graph.small}  # fmt: skip
+            types = {
+                name: onnx.helper.make_tensor_type_proto(graph.types[name], graph.shapes[name])
+                for name in node.input
+                if name
+            }
+            data = {
+                name: onnx.numpy_helper.from_array(graph.small[name], name)
+                for name in node.input
+                if name in graph.small
+            }
             opsets = [onnx.helper.make_opsetid("", graph.version)]
             found = onnx.shape_inference.infer_node_outputs(schema, node, types, data, None, opsets)
         except Exception as error:
-            text = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-            raise graph.wrong("inference", f"{node.op_type} does not fit its inputs: {text[:160]}",
-                              "export the model again", node.name) from None  # fmt: skip
+            text = (
+                str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+            )
+            raise graph.wrong(
+                "inference",
+                f"{node.op_type} does not fit its inputs: {text[:160]}",
+                "export the model again",
+                node.name,
+            ) from None
         for name in node.output:
             if not name or (name != node.output[0] and name not in self.read):
                 continue  # a mask or statistics that nobody reads
             made = found[name].tensor_type if name in found else None
             sizes = None
             if made is not None and made.HasField("shape"):
-                sizes = [int(dim.dim_value) if dim.HasField("dim_value") else -1
-                         for dim in made.shape.dim]  # fmt: skip
+                sizes = [
+                    int(dim.dim_value) if dim.HasField("dim_value") else -1
+                    for dim in made.shape.dim
+                ]
             if made is None or sizes is None or -1 in sizes:
-                raise graph.wrong("shape", f"{node.op_type} gives {name!r} a shape that depends on values",
-                                  "export the model with fixed shapes", node.name)  # fmt: skip
+                raise graph.wrong(
+                    "shape",
+                    f"{node.op_type} gives {name!r} a shape that depends on values",
+                    "export the model with fixed shapes",
+                    node.name,
+                )
             _note(graph, name, _pooled(graph, node, tuple(sizes)), int(made.elem_type))
 
     def evaluate(self, node: Any) -> None:
         """Values of a node of small constants."""
         graph = self.graph
         try:
-            made = run_node(graph, node, [graph.small[name] if name else None for name in node.input])
+            made = run_node(
+                graph, node, [graph.small[name] if name else None for name in node.input]
+            )
         except Exception as error:
-            raise graph.wrong("constant", f"{node.op_type} of constants fails: {str(error)[:160]}",
-                              "export the model again", node.name) from None  # fmt: skip
+            raise graph.wrong(
+                "constant",
+                f"{node.op_type} of constants fails: {str(error)[:160]}",
+                "export the model again",
+                node.name,
+            ) from None
         for name, value in zip(node.output, made, strict=False):
             if name:
                 graph.small[name] = np.asarray(value)
@@ -282,8 +351,12 @@ class _Walker:
         """The nodes of a function of the model, with its tensors renamed."""
         self.depth += 1
         if self.depth > 50:
-            raise self.graph.wrong("function", "functions call one another without end",
-                                   "export the model again", node.name)  # fmt: skip
+            raise self.graph.wrong(
+                "function",
+                "functions call one another without end",
+                "export the model again",
+                node.name,
+            )
         parts = renamed(self.onnx, function, node)
         self.read |= {name for part in parts for name in part.input}
         for part in parts:

@@ -23,8 +23,9 @@ def reshaped(name: str, shape: Shape) -> Recipe:
     return lambda look: np.asarray(look(name)).reshape(shape)
 
 
-def pads_of(options: dict[str, Any], size: Shape, kernel: Shape, stride: Shape,
-            dilation: Shape) -> tuple[int, ...]:  # fmt: skip
+def pads_of(
+    options: dict[str, Any], size: Shape, kernel: Shape, stride: Shape, dilation: Shape
+) -> tuple[int, ...]:
     """Padding of every axis, first all begins, then all ends, auto_pad resolved."""
     auto = options.get("auto_pad", b"NOTSET")
     auto = auto.decode() if isinstance(auto, bytes) else auto
@@ -42,8 +43,12 @@ def pads_of(options: dict[str, Any], size: Shape, kernel: Shape, stride: Shape,
     return tuple(options.get("pads", (0,) * (2 * len(size))))
 
 
-def convolution(b: Builder, node: Any, names: tuple[str, str, str] | None = None,
-                recipes: tuple[Recipe, Recipe | None] | None = None) -> None:  # fmt: skip
+def convolution(
+    b: Builder,
+    node: Any,
+    names: tuple[str, str, str] | None = None,
+    recipes: tuple[Recipe, Recipe | None] | None = None,
+) -> None:
     """Conv. names: input, weight, bias where they are not the node's first three. recipes: of the weight and
     the bias where they are not stored as reals."""
     options = attributes(node)
@@ -59,9 +64,17 @@ def convolution(b: Builder, node: Any, names: tuple[str, str, str] | None = None
     if any(pad < 0 for pad in pads):
         raise b.wrong(node, "has negative padding", "slice the input instead")
     groups = int(options.get("group", 1))
-    if len(weight) != rank + 2 or groups < 1 or weight[1] * groups != shape[1] or weight[0] % groups:
-        raise b.wrong(node, f"weights of {list(weight)} in {groups} groups do not fit {list(shape)}",
-                      "export the model again")  # fmt: skip
+    if (
+        len(weight) != rank + 2
+        or groups < 1
+        or weight[1] * groups != shape[1]
+        or weight[0] % groups
+    ):
+        raise b.wrong(
+            node,
+            f"weights of {list(weight)} in {groups} groups do not fit {list(shape)}",
+            "export the model again",
+        )
     if rank == 3:
         source = _unfolded(b, node, x, (kernel[0], stride[0], dilation[0], pads[0], pads[3]))
         shape = b.shape(source)
@@ -86,10 +99,22 @@ def convolution(b: Builder, node: Any, names: tuple[str, str, str] | None = None
         return np.asarray(first(look)).reshape(stored)
 
     op = Conv2d(
-        b.unique(node.name), source, b.stored(w, stored, made), output, shape[0],
-        channels, shape[2], shape[3], filters, kernel, stride, pads, dilation, groups,  # type: ignore[arg-type]
+        b.unique(node.name),
+        source,
+        b.stored(w, stored, made),
+        output,
+        shape[0],
+        channels,
+        shape[2],
+        shape[3],
+        filters,
+        kernel,  # type: ignore[arg-type]
+        stride,
+        pads,  # type: ignore[arg-type]
+        dilation,
+        groups,
         _bias(b, bias, filters, recipes[1] if recipes else None),
-    )  # fmt: skip
+    )
     b.add(op)
     target = b.graph.shapes[final]
     if rank == 1:
@@ -120,8 +145,14 @@ def _unfolded(b: Builder, node: Any, x: str, depth: tuple[int, int, int, int, in
         return padded[:, :, take].transpose(0, 2, 1, 3, 4, 5).reshape(n * out, c * kernel, h, w)
 
     b.notes.append(f"{node.name}: windows of {kernel} planes are gathered before a 2-D convolution")
-    return b.vector("unfold", f"{node.name}/unfold", [x], f"{x}:planes{kernel}_{stride}_{dilation}_{front}",
-                    (n * out, c * kernel, h, w), planes)  # fmt: skip
+    return b.vector(
+        "unfold",
+        f"{node.name}/unfold",
+        [x],
+        f"{x}:planes{kernel}_{stride}_{dilation}_{front}",
+        (n * out, c * kernel, h, w),
+        planes,
+    )
 
 
 def transposed_convolution(b: Builder, node: Any) -> None:
@@ -143,19 +174,50 @@ def transposed_convolution(b: Builder, node: Any) -> None:
         return value.transpose(0, 2, 1).reshape(stored)
 
     columns = f"{node.output[0]}:columns"
-    b.add(Conv2d(b.unique(node.name), source, b.stored(w, stored, recipe), columns, shape[0], shape[1],
-                 flat[2], flat[3], groups * per_group, (1, 1), groups=groups))  # fmt: skip
+    b.add(
+        Conv2d(
+            b.unique(node.name),
+            source,
+            b.stored(w, stored, recipe),
+            columns,
+            shape[0],
+            shape[1],
+            flat[2],
+            flat[3],
+            groups * per_group,
+            (1, 1),
+            groups=groups,
+        )
+    )
     parameters = (_bias(b, bias, groups * weight[1]) or "",) if bias else ()
-    b.vector("col2im", f"{node.name}/col2im", [columns], node.output[0],
-             b.graph.shapes[node.output[0]],
-             lambda inputs, look: overlapped(inputs[0], shape, weight, groups, options,
-                                             b.graph.shapes[node.output[0]],
-                                             look(bias) if bias else None),
-             parameters=parameters)  # fmt: skip
+    b.vector(
+        "col2im",
+        f"{node.name}/col2im",
+        [columns],
+        node.output[0],
+        b.graph.shapes[node.output[0]],
+        lambda inputs, look: overlapped(
+            inputs[0],
+            shape,
+            weight,
+            groups,
+            options,
+            b.graph.shapes[node.output[0]],
+            look(bias) if bias else None,
+        ),
+        parameters=parameters,
+    )
 
 
-def overlapped(columns: Any, shape: Shape, weight: Shape, groups: int, options: dict[str, Any],
-               target: Shape, bias: Any) -> Any:  # fmt: skip
+def overlapped(
+    columns: Any,
+    shape: Shape,
+    weight: Shape,
+    groups: int,
+    options: dict[str, Any],
+    target: Shape,
+    bias: Any,
+) -> Any:
     """The sum of a transposed convolution's products at the places where they overlap."""
     kernel, rank = weight[2:], len(weight) - 2
     stride = tuple(options.get("strides", (1,) * rank))
@@ -163,20 +225,32 @@ def overlapped(columns: Any, shape: Shape, weight: Shape, groups: int, options: 
     space = shape[2:]
     total = [(space[i] - 1) * stride[i] + dilation[i] * (kernel[i] - 1) + 1 for i in range(rank)]
     parts = np.asarray(columns).reshape(shape[0], groups * weight[1], *kernel, *space)
-    out = np.zeros((shape[0], groups * weight[1], *(max(t, s) for t, s in zip(total, space, strict=True))))
+    out = np.zeros(
+        (shape[0], groups * weight[1], *(max(t, s) for t, s in zip(total, space, strict=True)))
+    )
     for tap in np.ndindex(*kernel):
-        where = tuple(slice(tap[i] * dilation[i], tap[i] * dilation[i] + (space[i] - 1) * stride[i] + 1,
-                            stride[i]) for i in range(rank))  # fmt: skip
+        where = tuple(
+            slice(
+                tap[i] * dilation[i],
+                tap[i] * dilation[i] + (space[i] - 1) * stride[i] + 1,
+                stride[i],
+            )
+            for i in range(rank)
+        )
         out[(slice(None), slice(None), *where)] += parts[(slice(None), slice(None), *tap)]
     begins = cut_of(options, total, target[2:], rank)
     whole = np.zeros(target)
-    take = tuple(slice(b, b + min(t - b, size)) for b, t, size in zip(begins, total, target[2:], strict=True))
+    take = tuple(
+        slice(b, b + min(t - b, size)) for b, t, size in zip(begins, total, target[2:], strict=True)
+    )
     put = tuple(slice(0, s.stop - s.start) for s in take)
     whole[(slice(None), slice(None), *put)] = out[(slice(None), slice(None), *take)]
     return whole if bias is None else whole + np.asarray(bias).reshape(1, -1, *(1,) * rank)
 
 
-def cut_of(options: dict[str, Any], total: Sequence[int], target: Shape, rank: int) -> tuple[int, ...]:
+def cut_of(
+    options: dict[str, Any], total: Sequence[int], target: Shape, rank: int
+) -> tuple[int, ...]:
     """What a transposed convolution cuts off at the beginning of every axis."""
     auto = options.get("auto_pad", b"NOTSET")
     if "output_shape" in options or auto in (b"SAME_UPPER", b"SAME_LOWER"):
@@ -197,7 +271,9 @@ def general_product(b: Builder, node: Any) -> None:
     n = b.shape(w)[0 if turned else 1]
     out = node.output[0]
     if c and not fits(b.shape(c), (m, n)):
-        raise b.wrong(node, f"its C of {list(b.shape(c))} does not go over {[m, n]}", "export the model again")
+        raise b.wrong(
+            node, f"its C of {list(b.shape(c))} does not go over {[m, n]}", "export the model again"
+        )
     constant = b.is_constant(w)
     if constant:
         kept = b.variant(w, f"{alpha:g}") if alpha != 1 else w
@@ -211,27 +287,55 @@ def general_product(b: Builder, node: Any) -> None:
     folded = bool(c) and b.is_constant(c) and (entries == 1 or b.shape(c)[-1] == entries == n)
     if folded and beta:
         own = c if beta == 1 and entries == n else f"{node.name}.bias"
-        bias = b.stored(own, (n,), lambda look: np.broadcast_to(
-            np.asarray(look(c)).reshape(-1) * beta, (n,)), "bias")  # fmt: skip
+        bias = b.stored(
+            own,
+            (n,),
+            lambda look: np.broadcast_to(np.asarray(look(c)).reshape(-1) * beta, (n,)),
+            "bias",
+        )
     rest = bool(c) and bool(beta) and not folded
     scaled = alpha != 1 and not constant
     target = f"{out}:product" if rest or scaled else out
-    b.add(Gemm(b.unique(node.name), b.operand(a), weight, target, m, k, n, bias=bias,
-               weight_transposed=turned))  # fmt: skip
+    b.add(
+        Gemm(
+            b.unique(node.name),
+            b.operand(a),
+            weight,
+            target,
+            m,
+            k,
+            n,
+            bias=bias,
+            weight_transposed=turned,
+        )
+    )
     if scaled:
-        target = b.vector("scale", f"{node.name}/alpha", [target], out if not rest else f"{out}:scaled",
-                          (m, n), lambda inputs, look: inputs[0] * alpha)  # fmt: skip
+        target = b.vector(
+            "scale",
+            f"{node.name}/alpha",
+            [target],
+            out if not rest else f"{out}:scaled",
+            (m, n),
+            lambda inputs, look: inputs[0] * alpha,
+        )
     if rest:
         if beta != 1:
-            c = b.vector("scale", f"{node.name}/beta", [c], f"{c}:scaled", b.shape(c),
-                         lambda inputs, look: inputs[0] * beta)  # fmt: skip
+            c = b.vector(
+                "scale",
+                f"{node.name}/beta",
+                [c],
+                f"{c}:scaled",
+                b.shape(c),
+                lambda inputs, look: inputs[0] * beta,
+            )
         b.vector("add", f"{node.name}/add", [target, c], out, (m, n))
 
 
 def fits(shape: Shape, over: Shape) -> bool:
     """Whether a shape broadcasts to another without changing it."""
     return len(shape) <= len(over) and all(
-        size in (1, whole) for size, whole in zip(shape[::-1], over[::-1], strict=False))
+        size in (1, whole) for size, whole in zip(shape[::-1], over[::-1], strict=False)
+    )
 
 
 def product(b: Builder, node: Any, names: tuple[str, str] | None = None) -> None:
@@ -240,8 +344,9 @@ def product(b: Builder, node: Any, names: tuple[str, str] | None = None) -> None
     multiply(b, node, a, w, node.output[0], b.graph.shapes[node.output[0]])
 
 
-def multiply(b: Builder, node: Any, a: str, w: str, output: str, target: Shape,
-             recipe: Recipe | None = None) -> None:  # fmt: skip
+def multiply(
+    b: Builder, node: Any, a: str, w: str, output: str, target: Shape, recipe: Recipe | None = None
+) -> None:
     """output = a @ w as numpy's matmul does it. recipe: of a weight that is not stored as reals."""
     left, right = b.shape(a), b.shape(w)
     if len(left) == 1:
@@ -273,8 +378,19 @@ def multiply(b: Builder, node: Any, a: str, w: str, output: str, target: Shape,
     matrix: Shape = (groups, m, n) if groups > 1 else (m, n)
     direct = matrix == target
     made = output if direct else f"{output}:matrix"
-    b.add(Gemm(b.unique(node.name), b.operand(source), weight, made, m, k, n, groups,
-               weight_transposed=turned))  # fmt: skip
+    b.add(
+        Gemm(
+            b.unique(node.name),
+            b.operand(source),
+            weight,
+            made,
+            m,
+            k,
+            n,
+            groups,
+            weight_transposed=turned,
+        )
+    )
     if not direct:
         b.view(made, target, output)
 
@@ -286,8 +402,14 @@ def _spread(b: Builder, node: Any, name: str, shape: Shape, batch: Shape) -> tup
         return name, shape
     made = f"{name}:{'x'.join(map(str, whole))}"
     if made not in b.tensors:
-        b.vector("expand", f"{node.name}/expand", [name], made, whole,
-                 lambda inputs, look: np.broadcast_to(inputs[0], whole))  # fmt: skip
+        b.vector(
+            "expand",
+            f"{node.name}/expand",
+            [name],
+            made,
+            whole,
+            lambda inputs, look: np.broadcast_to(inputs[0], whole),
+        )
     return made, whole
 
 
@@ -296,7 +418,12 @@ def einsum(b: Builder, node: Any) -> None:
     text = attributes(node)["equation"].decode().replace(" ", "")
     inputs, _, result = text.partition("->")
     parts = inputs.split(",")
-    if "..." in text or len(parts) != 2 or not result or any(len(set(p)) < len(p) for p in (*parts, result)):
+    if (
+        "..." in text
+        or len(parts) != 2
+        or not result
+        or any(len(set(p)) < len(p) for p in (*parts, result))
+    ):
         raise b.wrong(node, f"{text} is no product of two operands", "write it with MatMul")
     left, right = parts
     batch = [c for c in left if c in right and c in result]
@@ -305,8 +432,11 @@ def einsum(b: Builder, node: Any) -> None:
     columns = [c for c in right if c not in left]
     if any(c not in result for c in rows + columns) or not deep:
         raise b.wrong(node, f"{text} sums within an operand", "write it with ReduceSum and MatMul")
-    size = {c: s for part, name in zip(parts, node.input, strict=True)
-            for c, s in zip(part, b.shape(name), strict=True)}  # fmt: skip
+    size = {
+        c: s
+        for part, name in zip(parts, node.input, strict=True)
+        for c, s in zip(part, b.shape(name), strict=True)
+    }
 
     def extent(letters: list[str]) -> int:
         return prod(size[c] for c in letters)
@@ -322,8 +452,11 @@ def einsum(b: Builder, node: Any) -> None:
     axes = [right.index(c) for c in batch + columns + deep]
     name = node.input[1]
     if b.is_constant(name):
-        weight = b.stored(f"{node.name}.weight", (*lead, n, k),
-                          lambda look: look(name).transpose(axes).reshape(*lead, n, k))  # fmt: skip
+        weight = b.stored(
+            f"{node.name}.weight",
+            (*lead, n, k),
+            lambda look: look(name).transpose(axes).reshape(*lead, n, k),
+        )
     else:
         weight = b.view(arranged(name, right, batch + columns + deep), (*lead, n, k))
     made = f"{node.output[0]}:matrix"
@@ -337,6 +470,9 @@ def einsum(b: Builder, node: Any) -> None:
 
 
 HANDLERS = {
-    "Conv": convolution, "ConvTranspose": transposed_convolution, "Gemm": general_product,
-    "MatMul": product, "Einsum": einsum,
-}  # fmt: skip
+    "Conv": convolution,
+    "ConvTranspose": transposed_convolution,
+    "Gemm": general_product,
+    "MatMul": product,
+    "Einsum": einsum,
+}

@@ -19,10 +19,11 @@ from accelsim.workload import TensorSpec, VectorOperator, Workload
 MOST_MACS = 1 << 50
 MOST_OPERATORS = 100_000
 PLAIN: dict[str, Callable[[Builder, Any], None]] = {
-    **onnx_vectors.HANDLERS, **onnx_macs.HANDLERS, **onnx_recurrent.HANDLERS,
-    **{name: handler for name, handler in onnx_foreign.HANDLERS.items()
-       if name != "Gelu"},
-}  # fmt: skip
+    **onnx_vectors.HANDLERS,
+    **onnx_macs.HANDLERS,
+    **onnx_recurrent.HANDLERS,
+    **{name: handler for name, handler in onnx_foreign.HANDLERS.items() if name != "Gelu"},
+}
 TOKEN_INPUTS = ("input_ids", "tokens", "token_ids", "decoder_input_ids")  # of ONNX exporters
 
 
@@ -39,24 +40,37 @@ class Imported:
         return self.builder.graph
 
 
-def load_onnx(path: str | Path, dims: Mapping[str, int] | None = None,
-              batch: int | None = None) -> Workload:  # fmt: skip
+def load_onnx(
+    path: str | Path, dims: Mapping[str, int] | None = None, batch: int | None = None
+) -> Workload:
     """The Workload of an .onnx file; no weights are read. dims: symbolic dimensions by name. batch:
     the first dimension of every input. InputError names every problem."""
     return import_model(path, dims, batch).workload
 
 
-def import_model(path: str | Path, dims: Mapping[str, int] | None = None,
-                 batch: int | None = None) -> Imported:  # fmt: skip
+def import_model(
+    path: str | Path, dims: Mapping[str, int] | None = None, batch: int | None = None
+) -> Imported:
     """The same with the recipes of stored tensors."""
     try:
         return _import(path, dims, batch)
-    except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError,
-            UnicodeError, ValueError) as error:  # fmt: skip
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        MemoryError,
+        RecursionError,
+        TypeError,
+        UnicodeError,
+        ValueError,
+    ) as error:
         # a file may hold anything: names that are no text, attributes of another kind, missing inputs
         said = f"{type(error).__name__}: {str(error)[:120]}"
-        raise InputError(Problem("onnx.unsound", f"is no sound model ({said})", "export it again",
-                                 file=str(path))) from None  # fmt: skip
+        raise InputError(
+            Problem(
+                "onnx.unsound", f"is no sound model ({said})", "export it again", file=str(path)
+            )
+        ) from None
 
 
 def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None) -> Imported:
@@ -70,8 +84,9 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
     for node in graph.nodes:
         _visit(b, node)
         if len(b.operators) > MOST_OPERATORS:
-            raise graph.wrong("size", f"unrolls to more than {MOST_OPERATORS} operators",
-                              "give shorter sequences")  # fmt: skip
+            raise graph.wrong(
+                "size", f"unrolls to more than {MOST_OPERATORS} operators", "give shorter sequences"
+            )
     for name in graph.outputs:
         if name in b.later:
             b.later.pop(name)()
@@ -91,16 +106,29 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         b.notes.append(f"part of the operator before or behind them: {listed}")
     whole = [f"{key}={value}" for key, value in sorted((dims or {}).items())]
-    notes: dict[str, Any] = {"format": "onnx", "dims": dict(dims or {}), "batch": batch, "assumed": [],
-             "absorbed": [list(item) for item in b.absorbed]}  # fmt: skip
+    notes: dict[str, Any] = {
+        "format": "onnx",
+        "dims": dict(dims or {}),
+        "batch": batch,
+        "assumed": [],
+        "absorbed": [list(item) for item in b.absorbed],
+    }
     workload = Workload(
-        Path(path).stem, tuple(b.operators), tensors,
-        " ".join(["from", Path(path).name, *whole]), str(path), str(path), notes, *_counts(tensors),
-    )  # fmt: skip
+        Path(path).stem,
+        tuple(b.operators),
+        tensors,
+        " ".join(["from", Path(path).name, *whole]),
+        str(path),
+        str(path),
+        notes,
+        *_counts(tensors),
+    )
     workload = mark_integers(b, workload)
     notes["assumed"] = _distinct(b.notes)
     if workload.macs > MOST_MACS:
-        raise graph.wrong("size", f"asks for {workload.macs} multiply-accumulates", "use smaller dimensions")
+        raise graph.wrong(
+            "size", f"asks for {workload.macs} multiply-accumulates", "use smaller dimensions"
+        )
     return Imported(workload, b)
 
 
@@ -109,7 +137,9 @@ def _counts(tensors: Mapping[str, TensorSpec]) -> tuple[int, int]:
     of an input that holds token numbers by its name, as exporters call it."""
     inputs = [spec for spec in tensors.values() if spec.role == "input"]
     first = next((spec.shape for spec in inputs if len(spec.shape) > 1), ())
-    ids = next((spec for spec in inputs if spec.name in TOKEN_INPUTS and len(spec.shape) <= 2), None)
+    ids = next(
+        (spec for spec in inputs if spec.name in TOKEN_INPUTS and len(spec.shape) <= 2), None
+    )
     return (int(first[0]) if first else 1), ids.elements if ids is not None else 0
 
 
@@ -155,8 +185,14 @@ def _parts(b: Builder, node: Any) -> list[Any]:
     if schema.has_function:
         body = schema.function_body
     elif schema.has_context_dependent_function:
-        types = [onnx.helper.make_tensor_type_proto(graph.types[name], graph.shapes[name]).SerializeToString()
-                 if name else b"" for name in node.input]  # fmt: skip
+        types = [
+            onnx.helper.make_tensor_type_proto(
+                graph.types[name], graph.shapes[name]
+            ).SerializeToString()
+            if name
+            else b""
+            for name in node.input
+        ]
         made = schema.get_context_dependent_function(node.SerializeToString(), types)
         body = onnx.FunctionProto()
         body.ParseFromString(made)

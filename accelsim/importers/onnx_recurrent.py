@@ -50,15 +50,29 @@ def recurrent(b: Builder, node: Any) -> None:
     states: list[list[str]] = []
     lasts: list[tuple[str, str]] = []
     for number, side in enumerate(sides):
-        run = _Direction(b, node, names, number, side, hidden, (steps, batch, width), flat,
-                         bool(options.get("linear_before_reset", 0)))  # fmt: skip
+        run = _Direction(
+            b,
+            node,
+            names,
+            number,
+            side,
+            hidden,
+            (steps, batch, width),
+            flat,
+            bool(options.get("linear_before_reset", 0)),
+        )
         states.append(run.unroll())
         lasts.append((states[-1][0 if side == "r" else -1], run.cell))
     _outputs(b, node, states, lasts, (steps, len(sides), batch, hidden))
 
 
-def _outputs(b: Builder, node: Any, states: list[list[str]], lasts: list[tuple[str, str]],
-             shape: tuple[int, ...]) -> None:  # fmt: skip
+def _outputs(
+    b: Builder,
+    node: Any,
+    states: list[list[str]],
+    lasts: list[tuple[str, str]],
+    shape: tuple[int, ...],
+) -> None:
     steps, sides, batch, hidden = shape
     names = [*node.output, "", "", ""]
 
@@ -67,9 +81,14 @@ def _outputs(b: Builder, node: Any, states: list[list[str]], lasts: list[tuple[s
 
     if wanted(names[0]):
         parts = [state for step in range(steps) for state in (side[step] for side in states)]
-        together = b.vector("concat", f"{node.name}/states", parts, f"{names[0]}:rows",
-                            (steps * sides * batch, hidden),
-                            lambda inputs, look: np.concatenate(inputs, 0))  # fmt: skip
+        together = b.vector(
+            "concat",
+            f"{node.name}/states",
+            parts,
+            f"{names[0]}:rows",
+            (steps * sides * batch, hidden),
+            lambda inputs, look: np.concatenate(inputs, 0),
+        )
         b.view(together, (steps, sides, batch, hidden), names[0])
     for number, output in ((0, names[1]), (1, names[2] if node.op_type == "LSTM" else "")):
         if not wanted(output):
@@ -78,16 +97,32 @@ def _outputs(b: Builder, node: Any, states: list[list[str]], lasts: list[tuple[s
         if len(ends) == 1:
             b.view(ends[0], (1, batch, hidden), output)
             continue
-        both = b.vector("concat", f"{node.name}/last{number}", ends, f"{output}:rows",
-                        (sides * batch, hidden), lambda inputs, look: np.concatenate(inputs, 0))  # fmt: skip
+        both = b.vector(
+            "concat",
+            f"{node.name}/last{number}",
+            ends,
+            f"{output}:rows",
+            (sides * batch, hidden),
+            lambda inputs, look: np.concatenate(inputs, 0),
+        )
         b.view(both, (sides, batch, hidden), output)
 
 
 class _Direction:
     """The steps of one direction. cell: the LSTM's cell state after the last."""
 
-    def __init__(self, b: Builder, node: Any, names: Sequence[str], number: int, side: str, hidden: int,
-                 shape: tuple[int, int, int], flat: str, after: bool) -> None:  # fmt: skip
+    def __init__(
+        self,
+        b: Builder,
+        node: Any,
+        names: Sequence[str],
+        number: int,
+        side: str,
+        hidden: int,
+        shape: tuple[int, int, int],
+        flat: str,
+        after: bool,
+    ) -> None:
         self.b, self.node, self.names, self.number, self.hidden = b, node, names, number, hidden
         self.steps, self.batch, self.width = shape
         self.flat, self.side, self.after = flat, side, after
@@ -108,12 +143,20 @@ class _Direction:
             return b.stored(f"{self.base}/{what}0", shape, lambda look: np.zeros(shape))
         if b.is_constant(name):
             number = self.number
-            return b.stored(f"{self.base}/{what}0", shape, lambda look: np.asarray(look(name))[number])
+            return b.stored(
+                f"{self.base}/{what}0", shape, lambda look: np.asarray(look(name))[number]
+            )
         if b.shape(name)[0] == 1:
             return b.view(name, shape)
         number = self.number
-        return b.vector("slice", f"{self.base}/{what}", [name], f"{self.base}/{what}0", shape,
-                        lambda inputs, look: inputs[0][number])  # fmt: skip
+        return b.vector(
+            "slice",
+            f"{self.base}/{what}",
+            [name],
+            f"{self.base}/{what}0",
+            shape,
+            lambda inputs, look: inputs[0][number],
+        )
 
     def unroll(self) -> list[str]:
         """Hidden states by step, in the order of time."""
@@ -125,16 +168,28 @@ class _Direction:
         if self.names[3]:
             bias = b.stored(f"{self.base}/B", (total,), self.input_bias(), "bias")
         inputs = f"{self.base}/x"
-        b.add(Gemm(b.unique(inputs), b.operand(self.flat), w, inputs, self.steps * self.batch, self.width,
-                   total, bias=bias, weight_transposed=True))  # fmt: skip
+        b.add(
+            Gemm(
+                b.unique(inputs),
+                b.operand(self.flat),
+                w,
+                inputs,
+                self.steps * self.batch,
+                self.width,
+                total,
+                bias=bias,
+                weight_transposed=True,
+            )
+        )
         hidden = self.state(self.names[5], "h")
         cell = self.state(self.names[6], "c") if self.kind == "LSTM" else ""
         order = range(self.steps) if self.side == "f" else range(self.steps)[::-1]
         found = [""] * self.steps
         for step in order:
             name = f"{self.base}/{step}"
-            now = b.vector("slice", f"{name}/x", [inputs], f"{name}/x", (self.batch, total),
-                           self.rows_of(step))  # fmt: skip
+            now = b.vector(
+                "slice", f"{name}/x", [inputs], f"{name}/x", (self.batch, total), self.rows_of(step)
+            )
             if self.kind == "LSTM":
                 hidden, cell = self.lstm(name, now, hidden, cell, r)
             elif self.kind == "GRU":
@@ -142,8 +197,14 @@ class _Direction:
             else:
                 back = self.product(f"{name}/r", hidden, r, total)
                 added = b.vector("add", f"{name}/add", [now, back], f"{name}/sum", (self.batch, h))
-                hidden = b.vector("tanh", f"{name}/tanh", [added], f"{name}/h", (self.batch, h),
-                                  lambda inputs, look: np.tanh(inputs[0]))  # fmt: skip
+                hidden = b.vector(
+                    "tanh",
+                    f"{name}/tanh",
+                    [added],
+                    f"{name}/h",
+                    (self.batch, h),
+                    lambda inputs, look: np.tanh(inputs[0]),
+                )
             found[step] = hidden
         self.cell = cell
         del node
@@ -154,7 +215,9 @@ class _Direction:
         return lambda inputs, look: inputs[0][low : low + self.batch]
 
     def recurrent_weight(self, what: str, rows: slice, count: int) -> str:
-        return self.b.stored(f"{self.base}/{what}", (count, self.hidden), self.weight(self.names[2], rows))
+        return self.b.stored(
+            f"{self.base}/{what}", (count, self.hidden), self.weight(self.names[2], rows)
+        )
 
     def input_bias(self) -> Recipe:
         """W's bias, with R's where that is only added; a GRU's candidate keeps its own apart."""
@@ -171,8 +234,19 @@ class _Direction:
 
     def product(self, name: str, hidden: str, weight: str, n: int, bias: str | None = None) -> str:
         b = self.b
-        return b.add(Gemm(b.unique(name), b.operand(hidden), weight, name, self.batch, self.hidden, n,
-                          bias=bias, weight_transposed=True))  # fmt: skip
+        return b.add(
+            Gemm(
+                b.unique(name),
+                b.operand(hidden),
+                weight,
+                name,
+                self.batch,
+                self.hidden,
+                n,
+                bias=bias,
+                weight_transposed=True,
+            )
+        )
 
     def lstm(self, name: str, now: str, hidden: str, cell: str, r: str) -> tuple[str, str]:
         b, h, shape = self.b, self.hidden, (self.batch, self.hidden)
@@ -194,11 +268,23 @@ class _Direction:
         if self.after:
             bias, number, source = None, self.number, self.names[3]
             if source:
-                bias = b.stored(f"{self.base}/Rb", (3 * h,), lambda look: np.concatenate(
-                    [np.zeros(2 * h), np.asarray(look(source))[number][5 * h :]]), "bias")  # fmt: skip
+                bias = b.stored(
+                    f"{self.base}/Rb",
+                    (3 * h,),
+                    lambda look: np.concatenate(
+                        [np.zeros(2 * h), np.asarray(look(source))[number][5 * h :]]
+                    ),
+                    "bias",
+                )
             back = self.product(f"{name}/r", hidden, r, 3 * h, bias)
-            return b.vector("gru_cell", f"{name}/h", [now, back, hidden], f"{name}/h", shape,
-                            lambda inputs, look: _gru(*inputs))  # fmt: skip
+            return b.vector(
+                "gru_cell",
+                f"{name}/h",
+                [now, back, hidden],
+                f"{name}/h",
+                shape,
+                lambda inputs, look: _gru(*inputs),
+            )
         gates = self.recurrent_weight("Rzr", slice(0, 2 * h), 2 * h)
         candidate = self.recurrent_weight("Rh", slice(2 * h, 3 * h), h)
         b.tensors.pop(r, None)
@@ -214,9 +300,13 @@ class _Direction:
             update = sigmoid(x[:, :h] + back[:, :h])
             return (1 - update) * np.tanh(x[:, 2 * h :] + inner) + update * state
 
-        kept = b.vector("gru_reset", f"{name}/reset", [now, back, hidden], f"{name}/kept", shape, reset)
+        kept = b.vector(
+            "gru_reset", f"{name}/reset", [now, back, hidden], f"{name}/kept", shape, reset
+        )
         inner = self.product(f"{name}/rh", kept, candidate, h)
-        return b.vector("gru_update", f"{name}/h", [now, back, inner, hidden], f"{name}/h", shape, cell)
+        return b.vector(
+            "gru_update", f"{name}/h", [now, back, inner, hidden], f"{name}/h", shape, cell
+        )
 
 
 def _gru(x: Any, back: Any, state: Any) -> Any:

@@ -23,15 +23,22 @@ def one_node_model(graph: Graph, node: Any, inputs: list[Any]) -> tuple[Any, dic
     """(a model of that node alone, its feeds) for given inputs, None for what is left out."""
     onnx = import_onnx()
     helper = onnx.helper
-    feeds = {name: np.asarray(value) for name, value in zip(node.input, inputs, strict=True) if name}
-    described = [helper.make_tensor_value_info(
-        name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
-        for name, value in feeds.items()]  # fmt: skip
+    feeds = {
+        name: np.asarray(value) for name, value in zip(node.input, inputs, strict=True) if name
+    }
+    described = [
+        helper.make_tensor_value_info(
+            name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape
+        )
+        for name, value in feeds.items()
+    ]
     results = [onnx.ValueInfoProto(name=name) for name in node.output if name]
     opsets = [helper.make_opsetid("", graph.version)]
     if node.domain:
         opsets.append(helper.make_opsetid(node.domain, 1))
-    made = helper.make_model(helper.make_graph([node], "one", described, results), opset_imports=opsets)
+    made = helper.make_model(
+        helper.make_graph([node], "one", described, results), opset_imports=opsets
+    )
     made.ir_version = min(made.ir_version, READABLE)
     return made, feeds
 
@@ -57,8 +64,9 @@ def run_fast(graph: Graph, node: Any, inputs: list[Any]) -> list[Any]:
     options.log_severity_level = 4
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     try:
-        session = onnxruntime.InferenceSession(made.SerializeToString(), options,
-                                               providers=["CPUExecutionProvider"])  # fmt: skip
+        session = onnxruntime.InferenceSession(
+            made.SerializeToString(), options, providers=["CPUExecutionProvider"]
+        )
     except Exception:  # NotImplemented, InvalidGraph: kinds of its own
         return run_node(graph, node, inputs)
     names = [name for name in node.output if name]

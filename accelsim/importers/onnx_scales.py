@@ -42,19 +42,24 @@ def state(b: Builder, name: str, scale: str, zero: str, kind: int) -> bool:
     if b.graph.types[name] not in FLOATS:
         b.codes.add(name)
     if kind not in CODES or b.graph.shapes[scale] not in ((), (1,)):
-        b.notes.append(f"{name}: codes of more than 8 bits or with a scale a channel: "
-                       "ranges from the inputs instead")  # fmt: skip
+        b.notes.append(
+            f"{name}: codes of more than 8 bits or with a scale a channel: "
+            "ranges from the inputs instead"
+        )
         return True
     return b.stated.setdefault(root(b, name), (scale, zero, kind)) == (scale, zero, kind) or _same(
-        b, b.stated[root(b, name)], (scale, zero, kind))
+        b, b.stated[root(b, name)], (scale, zero, kind)
+    )
 
 
 def _same(b: Builder, first: tuple[str, str, int], second: tuple[str, str, int]) -> bool:
     small, blank = b.graph.small, np.zeros(())
     if first[2] != second[2] or not {first[0], second[0]} <= set(small):
         return False
-    return all(np.array_equal(np.ravel(small.get(x, blank)), np.ravel(small.get(y, blank)))
-               for x, y in zip(first[:2], second[:2], strict=True))  # fmt: skip
+    return all(
+        np.array_equal(np.ravel(small.get(x, blank)), np.ravel(small.get(y, blank)))
+        for x, y in zip(first[:2], second[:2], strict=True)
+    )
 
 
 def quantize(b: Builder, node: Any) -> None:
@@ -65,14 +70,24 @@ def quantize(b: Builder, node: Any) -> None:
     kind = b.graph.types[output]
     b.operand(source)
     b.codes.add(output)
-    others = source in b.graph.outputs or any(reader.op_type != "QuantizeLinear"
-                                              for reader in b.graph.consumers.get(source, ()))  # fmt: skip
+    others = source in b.graph.outputs or any(
+        reader.op_type != "QuantizeLinear" for reader in b.graph.consumers.get(source, ())
+    )
     if not others and state(b, source, node.input[1], zero, kind):
         b.view(source, b.graph.shapes[output], output, node.name)
         b.requantized.add(output)
-        b.notes.append("quantisation and its inverse are part of requantisation and cost nothing more")
+        b.notes.append(
+            "quantisation and its inverse are part of requantisation and cost nothing more"
+        )
         return
-    b.vector("quantize", node.name, [source], output, b.graph.shapes[output], lambda inputs, look: inputs[0])
+    b.vector(
+        "quantize",
+        node.name,
+        [source],
+        output,
+        b.graph.shapes[output],
+        lambda inputs, look: inputs[0],
+    )
     state(b, output, node.input[1], zero, kind)
 
 
@@ -94,7 +109,14 @@ def narrow(b: Builder, node: Any) -> None:
         b.view(source, b.graph.shapes[output], output, node.name)
         b.clips[first] = both
     else:  # somebody reads what is not clipped
-        b.vector("clip", node.name, [source], output, b.graph.shapes[output], lambda inputs, look: inputs[0])
+        b.vector(
+            "clip",
+            node.name,
+            [source],
+            output,
+            b.graph.shapes[output],
+            lambda inputs, look: inputs[0],
+        )
         b.stated[output], b.clips[output] = b.stated[first], both
     b.requantized.add(output)
 
@@ -123,7 +145,7 @@ def dequantize(b: Builder, node: Any) -> None:
         return
     if kind in CODES and not state(
         b, source, node.input[1], node.input[2] if len(node.input) > 2 else "", kind
-    ):  # fmt: skip
+    ):
         raise b.wrong(node, "reads codes of another scale", "export the model again")
     b.codes.add(source)
     b.view(source, b.graph.shapes[output], output, node.name)
@@ -136,7 +158,9 @@ def reals(name: str, scale: str, zero: str, axis: int = -1) -> Recipe:
 
     def recipe(look: Lookup) -> NDArray[np.float64]:
         codes = np.asarray(look(name))
-        codes = codes.astype(np.float64 if "float" in codes.dtype.name else np.int64)  # fp8 codes are values
+        codes = codes.astype(
+            np.float64 if "float" in codes.dtype.name else np.int64
+        )  # fp8 codes are values
         along = [1] * codes.ndim
         factor, offset = np.asarray(look(scale), np.float64).ravel(), np.zeros(1, np.int64)
         if zero:
@@ -154,8 +178,10 @@ def _along(values: NDArray[Any], shape: list[int]) -> NDArray[Any]:
 
 def bias_reals(bias: str, first: str, second: str) -> Recipe:
     """Real values of a 32-bit bias, whose scale is that of its products."""
-    return lambda look: np.asarray(look(bias)).astype(np.float64).ravel() * (
-        np.asarray(look(first), np.float64) * np.asarray(look(second), np.float64).ravel())
+    return lambda look: (
+        np.asarray(look(bias)).astype(np.float64).ravel()
+        * (np.asarray(look(first), np.float64) * np.asarray(look(second), np.float64).ravel())
+    )
 
 
 def weight_scale(b: Builder, op: MacOperator) -> tuple[str, str, int] | None:
@@ -168,8 +194,10 @@ def weight_scale(b: Builder, op: MacOperator) -> tuple[str, str, int] | None:
         return None
     kind, form = b.graph.types[node.input[0]], CODES.get(b.graph.types[node.input[0]], ("", 0))[0]
     if attributes(node).get("block_size", 0):
-        b.notes.append(f"{op.name}: weights of {BITS.get(kind, 8)} bits with a scale a block run and move as "
-                       "the chip's weights, with a scale a channel")  # fmt: skip
+        b.notes.append(
+            f"{op.name}: weights of {BITS.get(kind, 8)} bits with a scale a block run and move as "
+            "the chip's weights, with a scale a channel"
+        )
         return None
     if not form:
         return None
@@ -196,7 +224,11 @@ def maker_of(b: Builder, name: str, through: tuple[str, ...]) -> Any:
 def weight_form(b: Builder, weight: str, kind: int, zero: str) -> tuple[str, int] | None:
     """(format, zero point) of stored codes less their zero point; None where no format of 8 bits holds them or
     the zero points differ."""
-    at = np.ravel(b.graph.small[zero]).astype(np.int64) if zero in b.graph.small else np.zeros(1, np.int64)
+    at = (
+        np.ravel(b.graph.small[zero]).astype(np.int64)
+        if zero in b.graph.small
+        else np.zeros(1, np.int64)
+    )
     if (at != at[0]).any() or (zero and zero not in b.graph.small):
         return None
     low, high = b.clips.get(weight, ENDS[kind])
@@ -208,7 +240,9 @@ def weight_form(b: Builder, weight: str, kind: int, zero: str) -> tuple[str, int
 def give_formats(b: Builder) -> None:
     """Formats of MAC operators whose operands have stated scales; a ReLU where codes below 0.0 are none."""
     for number, op in enumerate(b.operators):
-        sums = not isinstance(op, VectorOperator) or (op.kind == "add" and len(set(op.input_shapes)) == 1)
+        sums = not isinstance(op, VectorOperator) or (
+            op.kind == "add" and len(set(op.input_shapes)) == 1
+        )
         if sums and _no_negatives(b, op.output):
             op = b.operators[number] = replace(op, activation="relu")
         if isinstance(op, VectorOperator):
@@ -218,17 +252,25 @@ def give_formats(b: Builder) -> None:
             found = weight_scale(b, op)
             form = weight_form(b, op.weight, found[2], found[1]) if found is not None else None
             if found is not None and form is None:
-                b.notes.append(f"{op.name}: weights with zero points of their own get scales of ours")
+                b.notes.append(
+                    f"{op.name}: weights with zero points of their own get scales of ours"
+                )
             b.weight_scales[op.weight] = found if form is not None else None
             if form is not None and source in b.stated:
-                b.operators[number] = replace(op, input_format=b.form(source), weight_format=form[0])
+                b.operators[number] = replace(
+                    op, input_format=b.form(source), weight_format=form[0]
+                )
             elif form is not None:
                 b.weight_scales[op.weight] = found if form[0] == "int8" else None
                 if form[0] != "int8":
-                    b.notes.append(f"{op.name}: weights stored as {form[0]} beside inputs without codes run "
-                                   "and move as the chip's weights")  # fmt: skip
+                    b.notes.append(
+                        f"{op.name}: weights stored as {form[0]} beside inputs without codes run "
+                        "and move as the chip's weights"
+                    )
         elif source in b.stated and second in b.stated:
-            b.operators[number] = replace(op, input_format=b.form(source), weight_format=b.form(second))
+            b.operators[number] = replace(
+                op, input_format=b.form(source), weight_format=b.form(second)
+            )
 
 
 def _no_negatives(b: Builder, name: str) -> bool:
@@ -243,7 +285,7 @@ def _no_negatives(b: Builder, name: str) -> bool:
 
 
 def stated_values(b: Builder, look: Lookup) -> dict[str, NDArray[Any]]:
-    """"<tensor>.scale", "<tensor>.zero" and, where codes are clipped, "<tensor>.codes" (least and largest) of
+    """ "<tensor>.scale", "<tensor>.zero" and, where codes are clipped, "<tensor>.codes" (least and largest) of
     activations; "<weight>.scale" of weights."""
     found: dict[str, NDArray[Any]] = {}
     for name, (scale, zero, kind) in b.stated.items():

@@ -51,12 +51,17 @@ class ModelValues:
                     zero = node.input[2] if len(node.input) > 2 else ""
                     axis = int(attributes(node).get("axis", 1))
                     self.known[name] = reals(node.input[0], node.input[1], zero, axis)(
-                        self.look).astype(self.graph.numpy_type(name))  # fmt: skip
+                        self.look
+                    ).astype(self.graph.numpy_type(name))
                     return self.known[name]
                 made = run_node(self.graph, node, [self.look(x) if x else None for x in node.input])
-                self.known |= {x: np.asarray(v) for x, v in zip(node.output, made, strict=False) if x}
+                self.known |= {
+                    x: np.asarray(v) for x, v in zip(node.output, made, strict=False) if x
+                }
             else:
-                raise self.graph.wrong("weights", "has no values in the file", "export the weights", name)
+                raise self.graph.wrong(
+                    "weights", "has no values in the file", "export the weights", name
+                )
         return self.known[name]
 
     def _initializer(self, name: str) -> Array:
@@ -69,15 +74,24 @@ class ModelValues:
             size = path.stat().st_size if path.is_file() else -1
             need = int(np.prod(shape)) * np.dtype(self.graph.numpy_type(name)).itemsize
             if size < offset + max(need, length):
-                raise self.graph.wrong("external", f"needs {need} bytes of {path.name}, which has "
-                                       f"{max(0, size - offset)} there", "give all of it", name)  # fmt: skip
-            return np.fromfile(path, self.graph.numpy_type(name), int(np.prod(shape)), offset=offset
-                               ).reshape(shape)  # fmt: skip
+                raise self.graph.wrong(
+                    "external",
+                    f"needs {need} bytes of {path.name}, which has {max(0, size - offset)} there",
+                    "give all of it",
+                    name,
+                )
+            return np.fromfile(
+                path, self.graph.numpy_type(name), int(np.prod(shape)), offset=offset
+            ).reshape(shape)
         try:
             return np.asarray(onnx.numpy_helper.to_array(tensor))
         except Exception:
-            raise self.graph.wrong("weights", f"holds no {list(shape)} values",
-                                   "export the model with its weights", name) from None  # fmt: skip
+            raise self.graph.wrong(
+                "weights",
+                f"holds no {list(shape)} values",
+                "export the model with its weights",
+                name,
+            ) from None
 
     def stored(self) -> dict[str, Array]:
         """Every stored tensor of the workload; InputError for missing, NaN and infinite ones."""
@@ -90,8 +104,10 @@ class ModelValues:
             value = np.asarray(recipe(self.look) if recipe else self.look(name))
             if value.dtype.kind == "f" and (
                 np.isnan(value).any() if name in read else not np.isfinite(value).all()
-            ):  # fmt: skip
-                raise self.graph.wrong("finite", "holds NaN or infinity", "export finite weights", name)
+            ):
+                raise self.graph.wrong(
+                    "finite", "holds NaN or infinity", "export finite weights", name
+                )
             found[name] = value.reshape(spec.shape)
         self.parameters = found
         return {**found, **stated_values(builder, self.look)}
@@ -101,10 +117,17 @@ class ModelValues:
         found = dict(inputs)
         builder = self.imported.builder
         for name, value in inputs.items():
-            if name in builder.stated and name in builder.codes and np.asarray(value).dtype.kind in "iu":
+            if (
+                name in builder.stated
+                and name in builder.codes
+                and np.asarray(value).dtype.kind in "iu"
+            ):
                 scale, zero, _ = builder.stated[name]
-                found[name] = reals_of_codes(np.asarray(value), self.look(scale),
-                                             self.look(zero) if zero else np.zeros(1, np.int64))  # fmt: skip
+                found[name] = reals_of_codes(
+                    np.asarray(value),
+                    self.look(scale),
+                    self.look(zero) if zero else np.zeros(1, np.int64),
+                )
         return found
 
     def evaluate(self, op: VectorOperator, inputs: Sequence[Array]) -> NDArray[np.float64]:
@@ -117,14 +140,20 @@ class ModelValues:
         except InputError:
             raise
         except Exception as error:
-            raise self.graph.wrong("values", f"cannot be computed: {str(error)[:160]}",
-                                   "export the model again", op.name) from None  # fmt: skip
+            raise self.graph.wrong(
+                "values",
+                f"cannot be computed: {str(error)[:160]}",
+                "export the model again",
+                op.name,
+            ) from None
         return made.reshape(op.output_shape)
 
 
 def reals_of_codes(codes: Array, scale: Array, zero: Array) -> Array:
     """Real values of codes of one scale."""
-    return np.asarray((codes.astype(np.int64) - int(zero.ravel()[0])) * float(scale.ravel()[0]), np.float64)
+    return np.asarray(
+        (codes.astype(np.int64) - int(zero.ravel()[0])) * float(scale.ravel()[0]), np.float64
+    )
 
 
 def model_values(workload: Workload) -> ModelValues:

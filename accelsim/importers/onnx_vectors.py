@@ -16,32 +16,101 @@ from accelsim.importers.onnx_scales import narrow
 from accelsim.workload import Conv2d, VectorOperator
 
 UNARY = {
-    "LeakyRelu": "leaky_relu", "Elu": "elu", "Selu": "elu", "Celu": "elu", "Sigmoid": "sigmoid",
-    "HardSigmoid": "hard_sigmoid", "HardSwish": "hard_swish", "Tanh": "tanh", "Softplus": "softplus",
-    "Softsign": "hard_swish", "Gelu": "gelu", "Erf": "erf", "Exp": "exp", "Log": "log", "Sqrt": "sqrt",
-    "Reciprocal": "reciprocal", "Abs": "absolute", "Neg": "negate", "Ceil": "round", "Floor": "round",
-    "Round": "round", "Sign": "round", "Sin": "sin", "Cos": "cos", "Tan": "sin", "Asin": "sin",
-    "Acos": "cos", "Atan": "sin", "Sinh": "exp", "Cosh": "exp", "Asinh": "log", "Acosh": "log",
-    "Atanh": "log", "Not": "not", "BitwiseNot": "not", "Cast": "cast", "Mish": "mish", "Swish": "silu",
-    "ThresholdedRelu": "clip", "Shrink": "clip", "IsNaN": "not", "IsInf": "not", "Softmax": "softmax",
-    "LogSoftmax": "log_softmax", "Hardmax": "softmax", "LpNormalization": "lp_norm",
-    "MeanVarianceNormalization": "layer_norm", "CumSum": "cumulative_sum",
-    "GlobalAveragePool": "reduce_mean", "GlobalMaxPool": "reduce_max", "GlobalLpPool": "reduce_square",
-    "ReduceSum": "reduce_sum", "ReduceMean": "reduce_mean", "ReduceMax": "reduce_max",
-    "ReduceMin": "reduce_min", "ReduceProd": "reduce_product", "ReduceL1": "reduce_sum",
-    "ReduceL2": "reduce_square", "ReduceSumSquare": "reduce_square", "ReduceLogSum": "reduce_sum",
-    "ReduceLogSumExp": "reduce_square", "ArgMax": "reduce_arg_max", "ArgMin": "reduce_arg_max",
-    "Slice": "slice", "Pad": "pad", "Expand": "expand", "Tile": "expand", "DepthToSpace": "shuffle",
-    "SpaceToDepth": "shuffle", "Trilu": "shuffle", "ReverseSequence": "shuffle", "OneHot": "expand",
+    "LeakyRelu": "leaky_relu",
+    "Elu": "elu",
+    "Selu": "elu",
+    "Celu": "elu",
+    "Sigmoid": "sigmoid",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSwish": "hard_swish",
+    "Tanh": "tanh",
+    "Softplus": "softplus",
+    "Softsign": "hard_swish",
+    "Gelu": "gelu",
+    "Erf": "erf",
+    "Exp": "exp",
+    "Log": "log",
+    "Sqrt": "sqrt",
+    "Reciprocal": "reciprocal",
+    "Abs": "absolute",
+    "Neg": "negate",
+    "Ceil": "round",
+    "Floor": "round",
+    "Round": "round",
+    "Sign": "round",
+    "Sin": "sin",
+    "Cos": "cos",
+    "Tan": "sin",
+    "Asin": "sin",
+    "Acos": "cos",
+    "Atan": "sin",
+    "Sinh": "exp",
+    "Cosh": "exp",
+    "Asinh": "log",
+    "Acosh": "log",
+    "Atanh": "log",
+    "Not": "not",
+    "BitwiseNot": "not",
+    "Cast": "cast",
+    "Mish": "mish",
+    "Swish": "silu",
+    "ThresholdedRelu": "clip",
+    "Shrink": "clip",
+    "IsNaN": "not",
+    "IsInf": "not",
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Hardmax": "softmax",
+    "LpNormalization": "lp_norm",
+    "MeanVarianceNormalization": "layer_norm",
+    "CumSum": "cumulative_sum",
+    "GlobalAveragePool": "reduce_mean",
+    "GlobalMaxPool": "reduce_max",
+    "GlobalLpPool": "reduce_square",
+    "ReduceSum": "reduce_sum",
+    "ReduceMean": "reduce_mean",
+    "ReduceMax": "reduce_max",
+    "ReduceMin": "reduce_min",
+    "ReduceProd": "reduce_product",
+    "ReduceL1": "reduce_sum",
+    "ReduceL2": "reduce_square",
+    "ReduceSumSquare": "reduce_square",
+    "ReduceLogSum": "reduce_sum",
+    "ReduceLogSumExp": "reduce_square",
+    "ArgMax": "reduce_arg_max",
+    "ArgMin": "reduce_arg_max",
+    "Slice": "slice",
+    "Pad": "pad",
+    "Expand": "expand",
+    "Tile": "expand",
+    "DepthToSpace": "shuffle",
+    "SpaceToDepth": "shuffle",
+    "Trilu": "shuffle",
+    "ReverseSequence": "shuffle",
+    "OneHot": "expand",
     "Col2Im": "col2im",
-}  # fmt: skip
+}
 BINARY = {
-    "Add": "add", "Sub": "subtract", "Mul": "multiply", "Div": "divide", "Pow": "power",
-    "Mod": "divide", "PRelu": "leaky_relu", "Equal": "compare", "Greater": "compare", "Less": "compare",
-    "GreaterOrEqual": "compare", "LessOrEqual": "compare", "And": "compare", "Or": "compare",
-    "Xor": "compare", "BitShift": "compare", "BitwiseAnd": "compare", "BitwiseOr": "compare",
+    "Add": "add",
+    "Sub": "subtract",
+    "Mul": "multiply",
+    "Div": "divide",
+    "Pow": "power",
+    "Mod": "divide",
+    "PRelu": "leaky_relu",
+    "Equal": "compare",
+    "Greater": "compare",
+    "Less": "compare",
+    "GreaterOrEqual": "compare",
+    "LessOrEqual": "compare",
+    "And": "compare",
+    "Or": "compare",
+    "Xor": "compare",
+    "BitShift": "compare",
+    "BitwiseAnd": "compare",
+    "BitwiseOr": "compare",
     "BitwiseXor": "compare",
-}  # fmt: skip
+}
 VARIADIC = {"Sum": "add", "Max": "maximum", "Min": "minimum", "Mean": "add"}
 #: a constant operand that is one number, or one a channel, becomes a parameter
 WITH_CONSTANT = {"Add": "shift", "Sub": "shift", "Mul": "scale", "Div": "scale"}
@@ -70,9 +139,12 @@ def relu(b: Builder, node: Any) -> None:
         b.absorb(node, source, op)
         return
     maker = b.operators[b.made[source]] if source in b.made else None
-    if isinstance(maker, VectorOperator) and maker.kind == "add" and b.only(source) and (
-        maker.activation == "none" and len(set(maker.input_shapes)) == 1
-    ):  # fmt: skip
+    if (
+        isinstance(maker, VectorOperator)
+        and maker.kind == "add"
+        and b.only(source)
+        and (maker.activation == "none" and len(set(maker.input_shapes)) == 1)
+    ):
         b.operators[b.made[source]] = replace(maker, activation="relu")
         b.absorbed.append((node.name, node.op_type, maker.name))
         inner = b.computes.get(maker.name)
@@ -98,8 +170,14 @@ def response_norm(b: Builder, node: Any) -> None:
         total = sum(padded[:, i : i + x.shape[1]] for i in range(size))
         return x / (bias + alpha / size * total) ** beta
 
-    b.vector("local_response_norm", node.name, [node.input[0]], node.output[0],
-             b.graph.shapes[node.output[0]], compute)  # fmt: skip
+    b.vector(
+        "local_response_norm",
+        node.name,
+        [node.input[0]],
+        node.output[0],
+        b.graph.shapes[node.output[0]],
+        compute,
+    )
 
 
 def rectified(inner: Compute) -> Compute:
@@ -129,8 +207,9 @@ def _binary(b: Builder, node: Any) -> None:
             continue
         if b.graph.shapes[x] == out and _folded(b, node, x, constant):
             return
-        if b.graph.shapes[x] == out and (per_channel(b.shape(constant), out, -1)
-                                         or per_channel(b.shape(constant), out, 1)):  # fmt: skip
+        if b.graph.shapes[x] == out and (
+            per_channel(b.shape(constant), out, -1) or per_channel(b.shape(constant), out, 1)
+        ):
             kind = WITH_CONSTANT.get(node.op_type, BINARY[node.op_type])
             if kind in ("power", "divide", "subtract", "compare"):
                 kind = {"power": "exp", "compare": "not"}.get(kind, "shift")
@@ -165,7 +244,9 @@ def _folded(b: Builder, node: Any, x: str, constant: str) -> bool:
         return b.affine(node, x, None, lambda look: -np.asarray(look(constant), np.float64))
     if node.op_type == "Mul":
         return b.affine(node, x, lambda look: look(constant), None)
-    return not swapped and b.affine(node, x, lambda look: 1.0 / np.asarray(look(constant), np.float64), None)
+    return not swapped and b.affine(
+        node, x, lambda look: 1.0 / np.asarray(look(constant), np.float64), None
+    )
 
 
 def variadic(b: Builder, node: Any) -> None:
@@ -180,11 +261,18 @@ def variadic(b: Builder, node: Any) -> None:
     for number, name in enumerate(names[1:], 1):
         shape = tuple(np.broadcast_shapes(shape, b.shape(name)))
         output = f"{node.output[0]}:{number}" if mean or number < len(names) - 1 else node.output[0]
-        total = b.vector(VARIADIC[node.op_type], node.name, [total, name], output, shape,
-                         joined(join))  # fmt: skip
+        total = b.vector(
+            VARIADIC[node.op_type], node.name, [total, name], output, shape, joined(join)
+        )
     if mean:
-        b.vector("scale", f"{node.name}/mean", [total], node.output[0], shape,
-                 lambda inputs, look: inputs[0] / len(names))  # fmt: skip
+        b.vector(
+            "scale",
+            f"{node.name}/mean",
+            [total],
+            node.output[0],
+            shape,
+            lambda inputs, look: inputs[0] / len(names),
+        )
 
 
 def joined(join: Callable[[Any, Any], Any]) -> Compute:
@@ -209,21 +297,32 @@ def batch_norm(b: Builder, node: Any) -> None:
         return np.asarray(look(scale), np.float64) / spread
 
     def offset(look: Lookup) -> Any:
-        return np.asarray(look(shift), np.float64) - np.asarray(look(mean), np.float64) * factor(look)
+        return np.asarray(look(shift), np.float64) - np.asarray(look(mean), np.float64) * factor(
+            look
+        )
 
     found = b.before(x)
     if found is not None and isinstance(found[1], Conv2d) and b.affine(node, x, factor, offset):
         return
     along = (-1, *(1,) * (len(b.shape(x)) - 2))
-    b.vector("batch_norm", node.name, [x], node.output[0], b.graph.shapes[node.output[0]],
-             lambda inputs, look: inputs[0] * factor(look).reshape(along) + offset(look).reshape(along),
-             parameters=_parameters(b, scale, shift))  # fmt: skip
+    b.vector(
+        "batch_norm",
+        node.name,
+        [x],
+        node.output[0],
+        b.graph.shapes[node.output[0]],
+        lambda inputs, look: inputs[0] * factor(look).reshape(along) + offset(look).reshape(along),
+        parameters=_parameters(b, scale, shift),
+    )
 
 
 def normalisation(b: Builder, node: Any) -> None:
     """Layer, RMS, instance and group norms."""
-    kind = {"LayerNormalization": "layer_norm", "RMSNormalization": "rms_norm",
-            "SimplifiedLayerNormalization": "rms_norm"}.get(node.op_type, "group_norm")  # fmt: skip
+    kind = {
+        "LayerNormalization": "layer_norm",
+        "RMSNormalization": "rms_norm",
+        "SimplifiedLayerNormalization": "rms_norm",
+    }.get(node.op_type, "group_norm")
     constants = [name for name in node.input[1:] if name and b.is_constant(name)]
     if any(b.graph.consumers.get(name) for name in node.output[1:]):
         raise b.wrong(node, "its statistics are read", "export the model for inference")
@@ -246,12 +345,25 @@ def pool(b: Builder, node: Any) -> None:
         b.notes.append(f"{node.name}: a dilated window is charged as its whole reach")
     pads = pads_of(options, shape[2:], kernel, stride, (1,) * rank)
     kind = "average_pool" if node.op_type == "AveragePool" else "max_pool"
-    own = rank == 2 and not options.get("ceil_mode") and set(dilation) == {1} and (
-        kind == "max_pool" or not options.get("count_include_pad") or not any(pads))  # fmt: skip
+    own = (
+        rank == 2
+        and not options.get("ceil_mode")
+        and set(dilation) == {1}
+        and (kind == "max_pool" or not options.get("count_include_pad") or not any(pads))
+    )
     compute = None if own else b.by_node(node, [x])
     if rank == 2:
-        b.vector(kind, node.name, [x], node.output[0], out, compute, kernel=kernel, stride=stride,
-                 padding=pads)  # fmt: skip
+        b.vector(
+            kind,
+            node.name,
+            [x],
+            node.output[0],
+            out,
+            compute,
+            kernel=kernel,
+            stride=stride,
+            padding=pads,
+        )
         return
     if rank not in (1, 3):
         raise b.wrong(node, f"has {rank} dimensions", "use one to three")
@@ -262,9 +374,16 @@ def pool(b: Builder, node: Any) -> None:
     source = b.view(x, flat)
     step = max(1, flat[2] // made[2])
     target = f"{node.output[0]}:4d"
-    b.vector(kind, node.name, [source], target, made,
-             lambda inputs, look: compute([inputs[0].reshape(shape)], look).reshape(made),  # type: ignore[misc]
-             kernel=(tall, kernel[-1]), stride=(step, stride[-1]))  # fmt: skip
+    b.vector(
+        kind,
+        node.name,
+        [source],
+        target,
+        made,
+        lambda inputs, look: compute([inputs[0].reshape(shape)], look).reshape(made),  # type: ignore[misc]
+        kernel=(tall, kernel[-1]),
+        stride=(step, stride[-1]),
+    )
     b.view(target, out, node.output[0])
 
 
@@ -283,10 +402,19 @@ def turn(b: Builder, node: Any) -> None:
     readers = b.graph.consumers.get(output, [])
     product = bool(readers) and all(
         reader.op_type == "MatMul" and reader.input[1] == output and reader.input[0] != output
-        for reader in readers)  # fmt: skip
-    if rank > 1 and product and order[-1] != rank - 1 == swapped[-1] and output not in b.graph.outputs:
-        b.turned[output] = (b.operand(source) if swapped == list(range(rank)) else
-                            b.transpose(source, swapped, f"{output}:rows"))  # fmt: skip
+        for reader in readers
+    )
+    if (
+        rank > 1
+        and product
+        and order[-1] != rank - 1 == swapped[-1]
+        and output not in b.graph.outputs
+    ):
+        b.turned[output] = (
+            b.operand(source)
+            if swapped == list(range(rank))
+            else b.transpose(source, swapped, f"{output}:rows")
+        )
         b.absorbed.append((node.name, node.op_type, readers[0].name))
         return
     b.transpose(source, order, output, node.name)
@@ -297,9 +425,13 @@ def concat(b: Builder, node: Any) -> None:
     names = [name for name in node.input if prod(b.shape(name))]
     rank = len(b.graph.shapes[node.output[0]])
     axis = int(attributes(node)["axis"]) % rank
-    if len(names) == 2 and names[0] in b.graph.inputs and rank >= 3 and axis == rank - 2 and (
-        b.only(names[0]) and not b.is_constant(names[1])
-    ):  # fmt: skip
+    if (
+        len(names) == 2
+        and names[0] in b.graph.inputs
+        and rank >= 3
+        and axis == rank - 2
+        and (b.only(names[0]) and not b.is_constant(names[1]))
+    ):
         b.node("append", node, names)
         return
     if len(names) == 1:
@@ -338,8 +470,14 @@ def resize(b: Builder, node: Any) -> None:
 def top(b: Builder, node: Any) -> None:
     """TopK: a comparison tree along the row; the outputs are cut from it."""
     whole = b.shape(node.input[0])
-    sorted_ = b.vector("sort", node.name, [node.input[0]], f"{node.output[0]}:sorted", whole,
-                       lambda inputs, look: inputs[0])  # fmt: skip
+    sorted_ = b.vector(
+        "sort",
+        node.name,
+        [node.input[0]],
+        f"{node.output[0]}:sorted",
+        whole,
+        lambda inputs, look: inputs[0],
+    )
     for number, name in enumerate(node.output):
         if name and (b.graph.consumers.get(name) or name in b.graph.outputs):
             inner = b.by_node(node, [node.input[0]], number)
@@ -348,13 +486,32 @@ def top(b: Builder, node: Any) -> None:
 
 Handler = Callable[[Builder, Any], None]
 HANDLERS: dict[str, Handler] = {
-    **dict.fromkeys(UNARY, unary), **dict.fromkeys(BINARY, binary), **dict.fromkeys(VARIADIC, variadic),
-    **dict.fromkeys(VIEWS, views), **dict.fromkeys(GATHERS, gather),
+    **dict.fromkeys(UNARY, unary),
+    **dict.fromkeys(BINARY, binary),
+    **dict.fromkeys(VARIADIC, variadic),
+    **dict.fromkeys(VIEWS, views),
+    **dict.fromkeys(GATHERS, gather),
     **dict.fromkeys(("ScatterElements", "ScatterND", "Scatter"), scatter),
     **dict.fromkeys(("MaxPool", "AveragePool", "LpPool"), pool),
-    **dict.fromkeys(("LayerNormalization", "RMSNormalization", "InstanceNormalization",
-                     "GroupNormalization", "SimplifiedLayerNormalization"), normalisation),
-    "Relu": relu, "Clip": clip, "LRN": response_norm, "Where": select,
-    "BatchNormalization": batch_norm, "Transpose": turn,
-    "Concat": concat, "Split": split, "Resize": resize, "Upsample": resize, "TopK": top,
-}  # fmt: skip
+    **dict.fromkeys(
+        (
+            "LayerNormalization",
+            "RMSNormalization",
+            "InstanceNormalization",
+            "GroupNormalization",
+            "SimplifiedLayerNormalization",
+        ),
+        normalisation,
+    ),
+    "Relu": relu,
+    "Clip": clip,
+    "LRN": response_norm,
+    "Where": select,
+    "BatchNormalization": batch_norm,
+    "Transpose": turn,
+    "Concat": concat,
+    "Split": split,
+    "Resize": resize,
+    "Upsample": resize,
+    "TopK": top,
+}

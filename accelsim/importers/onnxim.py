@@ -17,7 +17,13 @@ from accelsim.config.yaml_source import load_yaml, parse_yaml
 from accelsim.errors import InputError, Problem
 from accelsim.workload import Workload
 
-NEEDED = ("num_attention_heads", "vocab_size", "num_hidden_layers", "hidden_size", "intermediate_size")
+NEEDED = (
+    "num_attention_heads",
+    "vocab_size",
+    "num_hidden_layers",
+    "hidden_size",
+    "intermediate_size",
+)
 KNOWN = (*NEEDED, "num_kv_heads", "activation_function", "ffn_type", "max_seq_length", "ffn_dim")
 ACTIVATIONS = {"swish": "silu", "silu": "silu", "gelu": "gelu", "relu": "relu"}
 MOST_LAYERS = 512
@@ -29,7 +35,9 @@ def load_onnxim(path: str | Path, dims: Mapping[str, int] | None = None) -> Work
     root = load_yaml(path)  # JSON is YAML
     plain = root.plain() if root.is_map else None
     if not isinstance(plain, dict):
-        raise _wrong(path, "kind", "is no JSON object", "give a model's description or a list of models")
+        raise _wrong(
+            path, "kind", "is no JSON object", "give a model's description or a list of models"
+        )
     if "models" in plain:
         return _listed(path, plain, dims)
     sizes: dict[str, int] = {}
@@ -39,35 +47,73 @@ def load_onnxim(path: str | Path, dims: Mapping[str, int] | None = None) -> Work
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1 << 24:
             place = root.value[key][1].place if key in plain else root.place
             said = "is missing" if key not in plain else f"is {value!r}"
-            problems.append(Problem("onnxim.number", said, "write a whole number above 0", key, str(path),
-                                    place.line, place.column))  # fmt: skip
+            problems.append(
+                Problem(
+                    "onnxim.number",
+                    said,
+                    "write a whole number above 0",
+                    key,
+                    str(path),
+                    place.line,
+                    place.column,
+                )
+            )
         else:
             sizes[key] = value
     unknown = [key for key in (dims or {}) if key not in ("rows", "past")]
-    problems += [Problem("onnx.dimension", f"there is no dimension {key!r}", "write rows or past",
-                         file="--dim") for key in unknown]  # fmt: skip
+    problems += [
+        Problem(
+            "onnx.dimension", f"there is no dimension {key!r}", "write rows or past", file="--dim"
+        )
+        for key in unknown
+    ]
     act = str(plain.get("activation_function", "gelu"))
     if act not in ACTIVATIONS:
-        problems.append(Problem("onnxim.activation", f"is {act!r}", "write one of " + ", ".join(ACTIVATIONS),
-                                "activation_function", str(path)))  # fmt: skip
+        problems.append(
+            Problem(
+                "onnxim.activation",
+                f"is {act!r}",
+                "write one of " + ", ".join(ACTIVATIONS),
+                "activation_function",
+                str(path),
+            )
+        )
     if problems:
         raise InputError(problems)
-    heads, shared = sizes["num_attention_heads"], sizes.get("num_kv_heads", sizes["num_attention_heads"])
+    heads, shared = (
+        sizes["num_attention_heads"],
+        sizes.get("num_kv_heads", sizes["num_attention_heads"]),
+    )
     if sizes["hidden_size"] % heads or heads % shared or sizes["num_hidden_layers"] > MOST_LAYERS:
         layers, width = sizes["num_hidden_layers"], sizes["hidden_size"]
-        raise _wrong(path, "heads", f"{heads} heads, {shared} of keys and {layers} layers do not go with a "
-                     f"width of {width}", "write sizes that divide")  # fmt: skip
+        raise _wrong(
+            path,
+            "heads",
+            f"{heads} heads, {shared} of keys and {layers} layers do not go with a "
+            f"width of {width}",
+            "write sizes that divide",
+        )
     rows, past = (dims or {}).get("rows", 1), (dims or {}).get("past", 0)
     gated = plain.get("ffn_type") == "llama"
-    text = _Decoder(Path(path).stem, sizes, heads, shared, rows, past, gated, ACTIVATIONS[act]).text()
-    assumed = [f"{rows} new tokens behind {past}; --dim rows=N, --dim past=N change it",
-               "rotary positions" if gated else "no positions", "norms: rms_norm" if gated else "layer_norm",
-               "logits of the last token"]  # fmt: skip
+    text = _Decoder(
+        Path(path).stem, sizes, heads, shared, rows, past, gated, ACTIVATIONS[act]
+    ).text()
+    assumed = [
+        f"{rows} new tokens behind {past}; --dim rows=N, --dim past=N change it",
+        "rotary positions" if gated else "no positions",
+        "norms: rms_norm" if gated else "layer_norm",
+        "logits of the last token",
+    ]
     if shared != heads:
         assumed.append(f"keys and values of {heads // shared} heads share one head's")
-    unused = [f"{key}: {plain[key]}" for key in plain if key not in KNOWN or key == "max_seq_length"]
-    made = read_trace(parse_yaml(text, str(path)), str(path),
-                      {"format": "onnxim", "assumed": assumed, "unused": unused})  # fmt: skip
+    unused = [
+        f"{key}: {plain[key]}" for key in plain if key not in KNOWN or key == "max_seq_length"
+    ]
+    made = read_trace(
+        parse_yaml(text, str(path)),
+        str(path),
+        {"format": "onnxim", "assumed": assumed, "unused": unused},
+    )
     return replace(made, batch=1, tokens=rows)
 
 
@@ -78,15 +124,28 @@ def _wrong(path: str | Path, code: str, message: str, fix: str) -> InputError:
 def _listed(path: str | Path, plain: dict[str, Any], dims: Mapping[str, int] | None) -> Workload:
     """The one model of a list: <name>.onnx, <name>/<name>.onnx or <name>.json beside it."""
     models = plain["models"]
-    if not isinstance(models, list) or len(models) != 1 or not isinstance(models[0], dict) or not isinstance(
-        models[0].get("name"), str
-    ):  # fmt: skip
-        raise _wrong(path, "models", "does not name exactly one model", "write one entry with its name")
+    if (
+        not isinstance(models, list)
+        or len(models) != 1
+        or not isinstance(models[0], dict)
+        or not isinstance(models[0].get("name"), str)
+    ):
+        raise _wrong(
+            path, "models", "does not name exactly one model", "write one entry with its name"
+        )
     name, folder = models[0]["name"], Path(path).resolve().parent
-    for candidate in (folder / f"{name}.onnx", folder / name / f"{name}.onnx", folder / f"{name}.json"):
+    for candidate in (
+        folder / f"{name}.onnx",
+        folder / name / f"{name}.onnx",
+        folder / f"{name}.json",
+    ):
         if not candidate.resolve().is_relative_to(folder):
-            raise _wrong(path, "models", f"names {name!r}, which is outside its folder",
-                         "keep it beside the list")  # fmt: skip
+            raise _wrong(
+                path,
+                "models",
+                f"names {name!r}, which is outside its folder",
+                "keep it beside the list",
+            )
         if not candidate.is_file() or candidate == Path(path).resolve():
             continue
         if candidate.suffix == ".json":
@@ -96,15 +155,28 @@ def _listed(path: str | Path, plain: dict[str, Any], dims: Mapping[str, int] | N
         sizes = {key: value for key, value in models[0].items() if isinstance(value, int)}
         batch = sizes.get("batch_size")
         return load_onnx(candidate, dims, batch)
-    raise _wrong(path, "models", f"names {name!r}, but there is no {name}.onnx or {name}.json beside it",
-                 "copy the model there")  # fmt: skip
+    raise _wrong(
+        path,
+        "models",
+        f"names {name!r}, but there is no {name}.onnx or {name}.json beside it",
+        "copy the model there",
+    )
 
 
 class _Decoder:
     """The trace of a decoder."""
 
-    def __init__(self, name: str, sizes: Mapping[str, int], heads: int, shared: int, rows: int, past: int,
-                 gated: bool, act: str) -> None:  # fmt: skip
+    def __init__(
+        self,
+        name: str,
+        sizes: Mapping[str, int],
+        heads: int,
+        shared: int,
+        rows: int,
+        past: int,
+        gated: bool,
+        act: str,
+    ) -> None:
         self.name, self.sizes, self.heads, self.shared = name, sizes, heads, shared
         self.rows, self.past, self.gated, self.act = rows, past, gated, act
         self.size = sizes["hidden_size"] // heads
@@ -127,8 +199,12 @@ class _Decoder:
             x = self.add("last", "slice", x, shape=[1, width])
         self.add("norm", norm, x)
         self.add("logits", "gemm", "norm", n=words)
-        head = [f"name: {json.dumps(self.name)}", f"inputs: {{{', '.join(self.inputs)}}}",
-                f"constants: {{words: [{words}, {width}]}}", "operators:"]  # fmt: skip
+        head = [
+            f"name: {json.dumps(self.name)}",
+            f"inputs: {{{', '.join(self.inputs)}}}",
+            f"constants: {{words: [{words}, {width}]}}",
+            "operators:",
+        ]
         return "\n".join([*head, *self.lines, ""])
 
     def heads_of(self, part: str, source: str, heads: int) -> str:
@@ -155,7 +231,9 @@ class _Decoder:
                 cache = f"{name}_{part}_cache"
                 self.inputs.append(f"{cache}: [{self.shared}, {self.past}, {self.size}]")
                 made[part] = self.add(f"{name}_{part}_all", "append", f"[{cache}, {made[part]}]")
-        self.add(f"{name}_scores", "gemm", made["q"], n=total, weight=made["k"], weight_transposed="true")
+        self.add(
+            f"{name}_scores", "gemm", made["q"], n=total, weight=made["k"], weight_transposed="true"
+        )
         self.add(f"{name}_weights", "softmax", f"{name}_scores")
         mix = self.add(f"{name}_mix", "gemm", f"{name}_weights", n=self.size, weight=made["v"])
         apart = self.add(f"{name}_apart", "reshape", mix, shape=[self.heads, self.rows, self.size])

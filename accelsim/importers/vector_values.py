@@ -17,19 +17,45 @@ Array = NDArray[Any]
 OPSET = 20
 #: kind -> (ONNX operator, its attributes)
 NODES: dict[str, tuple[str, dict[str, Any]]] = {
-    "add": ("Add", {}), "multiply": ("Mul", {}), "subtract": ("Sub", {}), "divide": ("Div", {}),
-    "maximum": ("Max", {}), "minimum": ("Min", {}), "power": ("Pow", {}), "relu": ("Relu", {}),
-    "negate": ("Neg", {}), "absolute": ("Abs", {}), "exp": ("Exp", {}), "log": ("Log", {}),
-    "sqrt": ("Sqrt", {}), "reciprocal": ("Reciprocal", {}), "erf": ("Erf", {}),
-    "sigmoid": ("Sigmoid", {}), "tanh": ("Tanh", {}), "sin": ("Sin", {}), "cos": ("Cos", {}),
-    "round": ("Round", {}), "softplus": ("Softplus", {}), "elu": ("Elu", {}), "gelu": ("Gelu", {}),
-    "leaky_relu": ("LeakyRelu", {}), "mish": ("Mish", {}), "hard_sigmoid": ("HardSigmoid", {}),
-    "hard_swish": ("HardSwish", {}), "softmax": ("Softmax", {"axis": -1}),
-    "log_softmax": ("LogSoftmax", {"axis": -1}), "layer_norm": ("LayerNormalization", {"axis": -1}),
-}  # fmt: skip
-REDUCTIONS = {"reduce_sum": "ReduceSum", "reduce_mean": "ReduceMean", "reduce_max": "ReduceMax",
-              "reduce_min": "ReduceMin", "reduce_product": "ReduceProd",
-              "reduce_square": "ReduceSumSquare"}  # fmt: skip
+    "add": ("Add", {}),
+    "multiply": ("Mul", {}),
+    "subtract": ("Sub", {}),
+    "divide": ("Div", {}),
+    "maximum": ("Max", {}),
+    "minimum": ("Min", {}),
+    "power": ("Pow", {}),
+    "relu": ("Relu", {}),
+    "negate": ("Neg", {}),
+    "absolute": ("Abs", {}),
+    "exp": ("Exp", {}),
+    "log": ("Log", {}),
+    "sqrt": ("Sqrt", {}),
+    "reciprocal": ("Reciprocal", {}),
+    "erf": ("Erf", {}),
+    "sigmoid": ("Sigmoid", {}),
+    "tanh": ("Tanh", {}),
+    "sin": ("Sin", {}),
+    "cos": ("Cos", {}),
+    "round": ("Round", {}),
+    "softplus": ("Softplus", {}),
+    "elu": ("Elu", {}),
+    "gelu": ("Gelu", {}),
+    "leaky_relu": ("LeakyRelu", {}),
+    "mish": ("Mish", {}),
+    "hard_sigmoid": ("HardSigmoid", {}),
+    "hard_swish": ("HardSwish", {}),
+    "softmax": ("Softmax", {"axis": -1}),
+    "log_softmax": ("LogSoftmax", {"axis": -1}),
+    "layer_norm": ("LayerNormalization", {"axis": -1}),
+}
+REDUCTIONS = {
+    "reduce_sum": "ReduceSum",
+    "reduce_mean": "ReduceMean",
+    "reduce_max": "ReduceMax",
+    "reduce_min": "ReduceMin",
+    "reduce_product": "ReduceProd",
+    "reduce_square": "ReduceSumSquare",
+}
 
 
 def evaluator(parameters: Mapping[str, Array]) -> Evaluate:
@@ -37,10 +63,13 @@ def evaluator(parameters: Mapping[str, Array]) -> Evaluate:
     return lambda op, inputs: by_kind(op, inputs, parameters)
 
 
-def by_kind(op: VectorOperator, inputs: Sequence[Array],
-            parameters: Mapping[str, Array]) -> NDArray[np.float64]:  # fmt: skip
+def by_kind(
+    op: VectorOperator, inputs: Sequence[Array], parameters: Mapping[str, Array]
+) -> NDArray[np.float64]:
     """Real values of a vector operator; InputError for kinds whose kind alone does not say them."""
-    real = [np.asarray(x, np.float64).reshape(s) for x, s in zip(inputs, op.input_shapes, strict=True)]
+    real = [
+        np.asarray(x, np.float64).reshape(s) for x, s in zip(inputs, op.input_shapes, strict=True)
+    ]
     if op.kind == "concat":
         axis = next(a for a, size in enumerate(op.output_shape) if size != op.input_shape[a])
         return np.concatenate(real, axis)
@@ -63,9 +92,13 @@ def by_kind(op: VectorOperator, inputs: Sequence[Array],
         made = _run(kind, options, [*real, *given])
     else:
         raise InputError(
-            Problem("values.kind", f"a {op.kind} has no values without a model", "give the ONNX model",
-                    path=op.name)
-        )  # fmt: skip
+            Problem(
+                "values.kind",
+                f"a {op.kind} has no values without a model",
+                "give the ONNX model",
+                path=op.name,
+            )
+        )
     out = np.asarray(made, np.float64).reshape(op.output_shape)
     return np.maximum(out, 0) if op.activation == "relu" else out
 
@@ -76,8 +109,10 @@ def _run(name: str, options: Mapping[str, Any], inputs: Sequence[Array]) -> Arra
 
     helper = onnx.helper
     names = [f"x{i}" for i in range(len(inputs))]
-    described = [helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
-                 for n, x in zip(names, inputs, strict=True)]  # fmt: skip
+    described = [
+        helper.make_tensor_value_info(n, helper.np_dtype_to_tensor_dtype(x.dtype), x.shape)
+        for n, x in zip(names, inputs, strict=True)
+    ]
     node = helper.make_node(name, names, ["y"], **options)
     graph = helper.make_graph([node], "one", described, [onnx.ValueInfoProto(name="y")])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)])

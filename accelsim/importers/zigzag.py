@@ -14,8 +14,17 @@ from accelsim.config.yaml_source import Node, load_yaml
 from accelsim.errors import InputError, Problem
 from accelsim.workload import Conv2d, Gemm, MacOperator, TensorSpec, VectorOperator, Workload
 
-KNOWN = ("id", "name", "operator_type", "equation", "loop_dims", "loop_sizes", "dimension_relations",
-         "operand_source", "operand_precision")  # fmt: skip
+KNOWN = (
+    "id",
+    "name",
+    "operator_type",
+    "equation",
+    "loop_dims",
+    "loop_sizes",
+    "dimension_relations",
+    "operand_source",
+    "operand_precision",
+)
 LARGEST = 1 << 24
 MOST_LAYERS = 20_000
 MOST_MACS = 1 << 50
@@ -38,7 +47,9 @@ def load_zigzag(path: str | Path) -> Workload:
         raise InputError(reader.problems[:20])
     made = reader.workload(Path(path).stem)
     if made.macs > MOST_MACS:
-        reader.wrong("size", root, "", f"asks for {made.macs} multiply-accumulates", "use smaller layers")
+        reader.wrong(
+            "size", root, "", f"asks for {made.macs} multiply-accumulates", "use smaller layers"
+        )
         raise InputError(reader.problems)
     return made
 
@@ -68,8 +79,11 @@ class _Reader:
         self.batch = 1  # B of the first layer
 
     def wrong(self, code: str, node: Node, key: str, message: str, fix: str) -> None:
-        self.problems.append(Problem(f"zigzag.{code}", message, fix, key, self.source, node.place.line,
-                                     node.place.column))  # fmt: skip
+        self.problems.append(
+            Problem(
+                f"zigzag.{code}", message, fix, key, self.source, node.place.line, node.place.column
+            )
+        )
 
     def note(self, text: str) -> None:
         if text not in self.assumed:
@@ -78,37 +92,63 @@ class _Reader:
     def layer(self, node: Node) -> None:
         """One entry of the list."""
         plain = node.plain()
-        if not isinstance(plain, dict) or not {"id", "equation", "loop_dims", "loop_sizes"} <= set(plain):
-            self.wrong("layer", node, "", "is no layer", "write id, equation, loop_dims and loop_sizes")
+        if not isinstance(plain, dict) or not {"id", "equation", "loop_dims", "loop_sizes"} <= set(
+            plain
+        ):
+            self.wrong(
+                "layer", node, "", "is no layer", "write id, equation, loop_dims and loop_sizes"
+            )
             return
         number = plain["id"]
         if type(number) is not int or number in self.made:
             self.wrong("id", node, "id", f"is {number!r}", "give every layer a number of its own")
             return
         self.unused += [f"layer {number}: {key}" for key in plain if key not in KNOWN]
-        if "operand_precision" in plain and "operand_precision: the chip's formats are used" not in self.unused:
+        if (
+            "operand_precision" in plain
+            and "operand_precision: the chip's formats are used" not in self.unused
+        ):
             self.unused.append("operand_precision: the chip's formats are used")
         sizes = self.sizes(node, plain)
         if sizes is None:
             return
         if not isinstance(plain.get("dimension_relations") or [], list):
-            self.wrong("relation", node, "dimension_relations", "is no list", "write [ix=2*ox+1*fx]")
+            self.wrong(
+                "relation", node, "dimension_relations", "is no list", "write [ix=2*ox+1*fx]"
+            )
             return
         if not self.operators:
             self.batch = sizes.get("B", 1)
         sources = plain.get("operand_source") or {}
-        if not isinstance(sources, dict) or not all(type(value) is int for value in sources.values()):
-            self.wrong("source", node, "operand_source", "is no mapping to numbers of layers",
-                       "write I: 0 and W: 0")  # fmt: skip
+        if not isinstance(sources, dict) or not all(
+            type(value) is int for value in sources.values()
+        ):
+            self.wrong(
+                "source",
+                node,
+                "operand_source",
+                "is no mapping to numbers of layers",
+                "write I: 0 and W: 0",
+            )
             return
         if not isinstance(plain["equation"], str):
-            self.wrong("equation", node, "equation", f"is {plain['equation']!r}",
-                       "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims")  # fmt: skip
+            self.wrong(
+                "equation",
+                node,
+                "equation",
+                f"is {plain['equation']!r}",
+                "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims",
+            )
             return
         for value in sources.values():
             if value != number and value not in self.made:
-                self.wrong("source", node, "operand_source", f"names {value!r}, no layer before this one",
-                           "order the layers")  # fmt: skip
+                self.wrong(
+                    "source",
+                    node,
+                    "operand_source",
+                    f"names {value!r}, no layer before this one",
+                    "order the layers",
+                )
                 return
         kind = str(plain.get("operator_type", "")).lower()
         name = f"layer{number}"
@@ -128,11 +168,18 @@ class _Reader:
         dims, sizes = plain["loop_dims"], plain["loop_sizes"]
         sound = isinstance(dims, list) and isinstance(sizes, list) and len(dims) == len(sizes)
         names = {str(dim).upper() for dim in dims} if sound else set()
-        if not sound or len(names) < len(dims) or not all(
-            type(n) is int and 0 < n <= LARGEST for n in sizes
-        ):  # fmt: skip
-            self.wrong("sizes", node, "loop_sizes", "are no whole numbers, one a loop",
-                       "write as many sizes above 0 as loop_dims has, each loop once")  # fmt: skip
+        if (
+            not sound
+            or len(names) < len(dims)
+            or not all(type(n) is int and 0 < n <= LARGEST for n in sizes)
+        ):
+            self.wrong(
+                "sizes",
+                node,
+                "loop_sizes",
+                "are no whole numbers, one a loop",
+                "write as many sizes above 0 as loop_dims has, each loop once",
+            )
             return None
         return {str(dim).upper(): size for dim, size in zip(dims, sizes, strict=True)}
 
@@ -142,13 +189,20 @@ class _Reader:
         for text in plain.get("dimension_relations") or []:
             match = RELATION.match(str(text))
             if match is None:
-                self.wrong("relation", node, "dimension_relations", f"{text!r} is not understood",
-                           "write ix=2*ox+1*fx")  # fmt: skip
+                self.wrong(
+                    "relation",
+                    node,
+                    "dimension_relations",
+                    f"{text!r} is not understood",
+                    "write ix=2*ox+1*fx",
+                )
                 continue
             found[match[1]] = (int(match[2] or 1), int(match[3] or 1))
         return found
 
-    def operand(self, number: int, sources: dict[str, Any], key: str, shape: tuple[int, ...]) -> str:
+    def operand(
+        self, number: int, sources: dict[str, Any], key: str, shape: tuple[int, ...]
+    ) -> str:
         """The tensor an operand comes from, as it is: an input of its own where nothing made it, or where
         what made it does not have that many elements."""
         origin = self.made.get(sources.get(key, number))
@@ -158,12 +212,18 @@ class _Reader:
                 return origin
             view = f"{origin}:{'x'.join(map(str, shape))}"
             if view not in self.tensors:
-                self.put(VectorOperator(view, "reshape", (origin,), view, (self.tensors[origin].shape,), shape))
+                self.put(
+                    VectorOperator(
+                        view, "reshape", (origin,), view, (self.tensors[origin].shape,), shape
+                    )
+                )
             self.read.add(view)
             return view
         if origin is not None:
-            self.note(f"layer {number} reads {list(shape)}, {origin} is {list(self.tensors[origin].shape)}: "
-                      "it gets an input of its own")  # fmt: skip
+            self.note(
+                f"layer {number} reads {list(shape)}, {origin} is {list(self.tensors[origin].shape)}: "
+                "it gets an input of its own"
+            )
         name = f"input{number}" if key == "I" else f"input{number}_{key}"
         self.tensors[name] = TensorSpec(name, shape, "input")
         return name
@@ -172,15 +232,25 @@ class _Reader:
         self.operators.append(op)
         self.tensors[op.output] = TensorSpec(op.output, op.output_shape)
 
-    def plane(self, number: int, sizes: dict[str, int], relations: dict[str, tuple[int, int]],
-              sources: dict[str, Any], channels: int) -> tuple[int, int, tuple[int, int, int, int]]:
+    def plane(
+        self,
+        number: int,
+        sizes: dict[str, int],
+        relations: dict[str, tuple[int, int]],
+        sources: dict[str, Any],
+        channels: int,
+    ) -> tuple[int, int, tuple[int, int, int, int]]:
         """Height and width of the input, and the padding that the output's size needs."""
         origin = self.made.get(sources.get("I", number))
         shape = self.tensors[origin].shape if origin is not None else ()
         found, pads = [], []
         for position, axis in ((2, "Y"), (3, "X")):
             stride, dilation = relations[axis.lower()]
-            need = (sizes.get(f"O{axis}", 1) - 1) * stride + dilation * (sizes.get(f"F{axis}", 1) - 1) + 1
+            need = (
+                (sizes.get(f"O{axis}", 1) - 1) * stride
+                + dilation * (sizes.get(f"F{axis}", 1) - 1)
+                + 1
+            )
             have = shape[position] if len(shape) == 4 and shape[1] == channels else need
             lack = need - have
             if lack <= 0:  # the last rows may stay unread: less than a stride of them
@@ -192,51 +262,104 @@ class _Reader:
         top, left = pads[0] // 2, pads[1] // 2
         return found[0], found[1], (top, left, pads[0] - top, pads[1] - left)
 
-    def convolution(self, node: Node, name: str, number: int, sizes: dict[str, int], plain: dict[str, Any],
-                    sources: dict[str, Any]) -> None:  # fmt: skip
+    def convolution(
+        self,
+        node: Node,
+        name: str,
+        number: int,
+        sizes: dict[str, int],
+        plain: dict[str, Any],
+        sources: dict[str, Any],
+    ) -> None:
         relations = self.relations(node, plain)
         groups = sizes.get("G", 1)
         channels, filters = groups * sizes.get("C", 1), groups * sizes.get("K", 1)
         height, width, padding = self.plane(number, sizes, relations, sources, channels)
         shape = (sizes.get("B", 1), channels, height, width)
-        op = Conv2d(name, self.operand(number, sources, "I", shape), f"{name}.weight", name, *shape, filters,
-                    (sizes.get("FY", 1), sizes.get("FX", 1)), (relations["y"][0], relations["x"][0]), padding,
-                    (relations["y"][1], relations["x"][1]), groups)  # fmt: skip
+        op = Conv2d(
+            name,
+            self.operand(number, sources, "I", shape),
+            f"{name}.weight",
+            name,
+            *shape,
+            filters,
+            (sizes.get("FY", 1), sizes.get("FX", 1)),
+            (relations["y"][0], relations["x"][0]),
+            padding,
+            (relations["y"][1], relations["x"][1]),
+            groups,
+        )
         if (op.out_height, op.out_width) != (sizes.get("OY", 1), sizes.get("OX", 1)):
-            self.wrong("shape", node, "loop_sizes", f"give {op.out_height} x {op.out_width} outputs, not "
-                       f"{sizes.get('OY', 1)} x {sizes.get('OX', 1)}", "mend the sizes")  # fmt: skip
+            self.wrong(
+                "shape",
+                node,
+                "loop_sizes",
+                f"give {op.out_height} x {op.out_width} outputs, not "
+                f"{sizes.get('OY', 1)} x {sizes.get('OX', 1)}",
+                "mend the sizes",
+            )
             return
         self.tensors[op.weight] = TensorSpec(op.weight, op.weight_shape, "weight")
         self.put(op)
 
-    def pool(self, node: Node, name: str, number: int, sizes: dict[str, int], plain: dict[str, Any],
-             sources: dict[str, Any]) -> None:  # fmt: skip
+    def pool(
+        self,
+        node: Node,
+        name: str,
+        number: int,
+        sizes: dict[str, int],
+        plain: dict[str, Any],
+        sources: dict[str, Any],
+    ) -> None:
         relations = self.relations(node, plain)
         channels = sizes.get("G", sizes.get("K", 1))
         height, width, padding = self.plane(number, sizes, relations, sources, channels)
         shape = (sizes.get("B", 1), channels, height, width)
         out = (*shape[:2], sizes.get("OY", 1), sizes.get("OX", 1))
         self.note("pooling layers are max pools")
-        self.put(VectorOperator(name, "max_pool", (self.operand(number, sources, "I", shape),), name, (shape,),
-                                out, (sizes.get("FY", 1), sizes.get("FX", 1)),
-                                (relations["y"][0], relations["x"][0]), padding))  # fmt: skip
+        self.put(
+            VectorOperator(
+                name,
+                "max_pool",
+                (self.operand(number, sources, "I", shape),),
+                name,
+                (shape,),
+                out,
+                (sizes.get("FY", 1), sizes.get("FX", 1)),
+                (relations["y"][0], relations["x"][0]),
+                padding,
+            )
+        )
 
-    def add(self, node: Node, name: str, number: int, sizes: dict[str, int],
-            sources: dict[str, Any]) -> None:  # fmt: skip
+    def add(
+        self, node: Node, name: str, number: int, sizes: dict[str, int], sources: dict[str, Any]
+    ) -> None:
         shape = tuple(sizes.values())
         read = tuple(self.operand(number, sources, key, shape) for key in ("I", "W"))
         self.put(VectorOperator(name, "add", read, name, (shape, shape), shape))
 
-    def product(self, node: Node, name: str, number: int, sizes: dict[str, int], plain: dict[str, Any],
-                sources: dict[str, Any]) -> None:  # fmt: skip
+    def product(
+        self,
+        node: Node,
+        name: str,
+        number: int,
+        sizes: dict[str, int],
+        plain: dict[str, Any],
+        sources: dict[str, Any],
+    ) -> None:
         letters = {}
         for operand in ("O", "W", "I"):
             match = re.search(rf"\b{operand}((?:\[\w+\])+)", str(plain["equation"]))
             letters[operand] = re.findall(r"\w+", match[1].upper()) if match else []
         o, w, i = letters["O"], letters["W"], letters["I"]
         if not o or not w or not i or set(o + w + i) - set(sizes):
-            self.wrong("equation", node, "equation", f"{plain['equation']!r} is not understood",
-                       "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims")  # fmt: skip
+            self.wrong(
+                "equation",
+                node,
+                "equation",
+                f"{plain['equation']!r} is not understood",
+                "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims",
+            )
             return
 
         def extent(names: list[str]) -> int:
@@ -246,12 +369,26 @@ class _Reader:
             return total
 
         groups = extent([x for x in o if x in w and x in i])
-        m, n = extent([x for x in o if x in i and x not in w]), extent([x for x in o if x in w and x not in i])
+        m, n = (
+            extent([x for x in o if x in i and x not in w]),
+            extent([x for x in o if x in w and x not in i]),
+        )
         k = extent([x for x in w if x in i and x not in o])
         lead = (groups,) if groups > 1 else ()
         computed = sources.get("W", number) != number
         weight = self.operand(number, sources, "W", (*lead, k, n)) if computed else f"{name}.weight"
-        self.put(Gemm(name, self.operand(number, sources, "I", (*lead, m, k)), weight, name, m, k, n, groups))
+        self.put(
+            Gemm(
+                name,
+                self.operand(number, sources, "I", (*lead, m, k)),
+                weight,
+                name,
+                m,
+                k,
+                n,
+                groups,
+            )
+        )
         if not computed:
             self.tensors[weight] = TensorSpec(weight, (*lead, k, n), "weight")
 
@@ -262,5 +399,13 @@ class _Reader:
             if op.output not in self.read:
                 tensors[op.output] = TensorSpec(op.output, op.output_shape, "output")
         notes = {"format": "zigzag", "assumed": self.assumed, "unused": self.unused}
-        return Workload(name, tuple(self.operators), tensors, f"from {Path(self.source).name}", None,
-                        self.source, notes, batch=self.batch)  # fmt: skip
+        return Workload(
+            name,
+            tuple(self.operators),
+            tensors,
+            f"from {Path(self.source).name}",
+            None,
+            self.source,
+            notes,
+            batch=self.batch,
+        )

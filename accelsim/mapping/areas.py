@@ -22,8 +22,13 @@ class Areas:
         """The operator's segment in its part. memories: rows by name."""
         unit, vector = self.chip.crossbar, self.chip.vector_unit
         assert unit is not None
-        return moved(segment, {memories[name]: self.part[operator] * self.chip.memories[name].size
-                               for name in {unit.input, unit.output, vector.input, vector.output}})  # fmt: skip
+        return moved(
+            segment,
+            {
+                memories[name]: self.part[operator] * self.chip.memories[name].size
+                for name in {unit.input, unit.output, vector.input, vector.output}
+            },
+        )
 
 
 def moved(segment: Segment, offsets: Mapping[int, int]) -> Segment:
@@ -37,5 +42,9 @@ def moved(segment: Segment, offsets: Mapping[int, int]) -> Segment:
         offset = offsets.get(item.memory, 0)
         return replace(item, start=item.start + offset, end=item.end + offset)
 
-    return replace(segment, operands=operands, entries=[shifted(item) for item in segment.entries],
-                   exits=[shifted(item) for item in segment.exits])  # fmt: skip
+    return replace(
+        segment,
+        operands=operands,
+        entries=[shifted(item) for item in segment.entries],
+        exits=[shifted(item) for item in segment.exits],
+    )

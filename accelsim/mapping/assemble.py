@@ -113,9 +113,19 @@ class Assembler:
         for column, value in zip(self.commands, (opcode, unit, shape, flags), strict=True):
             column[rows] = value
 
-    def operand(self, rows: Ints, *, tensor: Value, memory: Value, address: Value, span: Value,
-                bytes: Value, access: Value, format: Value,
-                region: tuple[tuple[Value, Value], ...]) -> None:  # fmt: skip
+    def operand(
+        self,
+        rows: Ints,
+        *,
+        tensor: Value,
+        memory: Value,
+        address: Value,
+        span: Value,
+        bytes: Value,
+        access: Value,
+        format: Value,
+        region: tuple[tuple[Value, Value], ...],
+    ) -> None:
         """One operand on each of those rows; region: (offset, extent) per dimension."""
         bounds: tuple[Value, ...] = sum(region, ())
         bounds += (0, 1) * (RANK - len(region))
@@ -146,5 +156,13 @@ class Assembler:
         operand_count, operands = self._operands.by_owner(self.rows)
         demand_count, demands = self._demands.by_owner(self.rows)
         owners, edges = self._edges.matrix()
-        return Segment(self.rows, self.commands, shapes, operand_count, operands,
-                       np.concatenate([owners[None, :], edges]), demand_count, demands)  # fmt: skip
+        return Segment(
+            self.rows,
+            self.commands,
+            shapes,
+            operand_count,
+            operands,
+            np.concatenate([owners[None, :], edges]),
+            demand_count,
+            demands,
+        )

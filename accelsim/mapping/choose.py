@@ -17,8 +17,14 @@ from accelsim.mapping.quick_choice import quick_choice
 from accelsim.mapping.score import Tilings
 
 
-def fits(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str],
-         weight_address: int | None = None, reserve: int = 0) -> dict[str, tuple[int, int]]:  # fmt: skip
+def fits(
+    chip: Chip,
+    geometry: Geometry,
+    mapping: Mapping,
+    formats: tuple[str, str, str],
+    weight_address: int | None = None,
+    reserve: int = 0,
+) -> dict[str, tuple[int, int]]:
     """Memories that are too small for a mapping: name -> (bytes needed, bytes there)."""
     needs = place(chip, geometry, mapping, formats, 0, weight_address).needs()
     short = {}
@@ -37,8 +43,15 @@ def _resident_weight_bytes(geometry: Geometry, formats: tuple[str, str, str]) ->
     return get(formats[1]).bytes_for(geometry.groups * geometry.k * geometry.n)
 
 
-def choose_mapping(chip: Chip, geometry: Geometry, formats: tuple[str, str, str], name: str,
-                   reserve: int = 0, cold: bool = True, dataflow: str | None = None) -> Mapping:  # fmt: skip
+def choose_mapping(
+    chip: Chip,
+    geometry: Geometry,
+    formats: tuple[str, str, str],
+    name: str,
+    reserve: int = 0,
+    cold: bool = True,
+    dataflow: str | None = None,
+) -> Mapping:
     """The default mapping; InputError when not even the smallest tile fits the buffers."""
     flow = dataflow_named(dataflow or chip.array.dataflow)
     if jit.hot() and walked(chip):

@@ -52,15 +52,22 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
         if op.name in analog:
             chosen[op.name] = analog[op.name]
             if given.pop(op.name, None) is not None:
-                problems.append(Problem("mapping.crossbar", "runs on crossbars, which take no tiles",
-                                        "leave it out", path=op.name))  # fmt: skip
+                problems.append(
+                    Problem(
+                        "mapping.crossbar",
+                        "runs on crossbars, which take no tiles",
+                        "leave it out",
+                        path=op.name,
+                    )
+                )
             continue
         geometry = geometry_of(op)
         triple = (*operator_formats(op, chip), formats[op.output])
         if op.name in given:
             mapping = given.pop(op.name)
-            problems += check_mapping(chip, geometry, mapping, triple, op.name,
-                                      cold or not workload.is_stored(op.weight))  # fmt: skip
+            problems += check_mapping(
+                chip, geometry, mapping, triple, op.name, cold or not workload.is_stored(op.weight)
+            )
         else:
             fetched = cold or not workload.is_stored(op.weight)
             key = (geometry, triple, fetched)
@@ -70,16 +77,22 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
         chosen[op.name] = mapping
     names = ", ".join(chosen)
     problems += [
-        Problem("mapping.operator", f"the workload has no MAC operator {name!r}",
-                f"write one of: {names}", path=name)
+        Problem(
+            "mapping.operator",
+            f"the workload has no MAC operator {name!r}",
+            f"write one of: {names}",
+            path=name,
+        )
         for name in given
-    ]  # fmt: skip
+    ]
     if problems:
         raise InputError(problems)
     return Plan(chosen, formats)
 
 
-def on_crossbars(chip: Chip, workload: Workload, formats: Dict[str, str]) -> dict[str, CrossbarMapping]:
+def on_crossbars(
+    chip: Chip, workload: Workload, formats: Dict[str, str]
+) -> dict[str, CrossbarMapping]:
     """The operators that run on crossbars, none on a chip without."""
     if chip.crossbar is None:
         return {}
@@ -89,8 +102,14 @@ def on_crossbars(chip: Chip, workload: Workload, formats: Dict[str, str]) -> dic
     return assign(chip, operators, triples, chip.weights == "cold", computed)
 
 
-def check_mapping(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str],
-                  name: str, cold: bool | None = None) -> list[Problem]:  # fmt: skip
+def check_mapping(
+    chip: Chip,
+    geometry: Geometry,
+    mapping: Mapping,
+    formats: tuple[str, str, str],
+    name: str,
+    cold: bool | None = None,
+) -> list[Problem]:
     """Everything wrong with an explicit mapping: ranges, shapes of tiles, buffers. cold: its weights
     are fetched, default what the chip says."""
     problems = []
@@ -98,48 +117,76 @@ def check_mapping(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tup
     def wrong(key: str, message: str, fix: str) -> None:
         problems.append(Problem(f"mapping.{key}", message, fix, path=f"{name}.{key}"))
 
-    limits = {"batch": geometry.batch, "height": geometry.out_height, "width": geometry.out_width,
-              "n": geometry.n, "k": geometry.k}  # fmt: skip
+    limits = {
+        "batch": geometry.batch,
+        "height": geometry.out_height,
+        "width": geometry.out_width,
+        "n": geometry.n,
+        "k": geometry.k,
+    }
     for key, high in limits.items():
         value = getattr(mapping, key)
         if not 1 <= value <= high:
-            wrong(key, f"a tile of {value} is outside 1..{high}", f"write a number from 1 to {high}")
+            wrong(
+                key, f"a tile of {value} is outside 1..{high}", f"write a number from 1 to {high}"
+            )
     if mapping.height < geometry.out_height and mapping.batch > 1:
-        wrong("batch", "a tile of several images must hold all output rows",
-              f"write batch: 1 or height: {geometry.out_height}")  # fmt: skip
+        wrong(
+            "batch",
+            "a tile of several images must hold all output rows",
+            f"write batch: 1 or height: {geometry.out_height}",
+        )
     if mapping.width < geometry.out_width and (mapping.height > 1 or mapping.batch > 1):
-        wrong("width", "a tile of several rows must hold all output columns",
-              f"write height: 1 or width: {geometry.out_width}")  # fmt: skip
-    if (mapping.split or chip.array.split) == "k" and chip.array.count > 1 and (
-        mapping.order[2] != "k"
+        wrong(
+            "width",
+            "a tile of several rows must hold all output columns",
+            f"write height: 1 or width: {geometry.out_width}",
+        )
+    if (
+        (mapping.split or chip.array.split) == "k"
+        and chip.array.count > 1
+        and (mapping.order[2] != "k")
     ):
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
     cold = chip.weights == "cold" if cold is None else cold
     if not problems:
-        for memory, (need, room) in fits(chip, geometry, mapping, formats,
-                                         None if cold else 0).items():  # fmt: skip
-            wrong("fits", f"the tiles need {need} bytes of {memory}, which has {room}",
-                  "make the tiles smaller")  # fmt: skip
+        for memory, (need, room) in fits(
+            chip, geometry, mapping, formats, None if cold else 0
+        ).items():
+            wrong(
+                "fits",
+                f"the tiles need {need} bytes of {memory}, which has {room}",
+                "make the tiles smaller",
+            )
     return problems
 
 
 def resident_bytes(chip: Chip, workload: Workload, elsewhere: tuple[str, ...] = ()) -> int:
     """Bytes of all stored weights when they stay in the weight buffer, those ``elsewhere`` left out;
     InputError when they do not fit."""
-    total = sum({
-        (op.weight, op.groups, op.k, op.n): get(operator_formats(op, chip)[1]).bytes_for(
-            op.groups * op.k * op.n)
-        for op in workload.operators
-        if not isinstance(op, VectorOperator) and op.name not in elsewhere
-        and workload.is_stored(op.weight)
-    }.values())  # fmt: skip
+    total = sum(
+        {
+            (op.weight, op.groups, op.k, op.n): get(operator_formats(op, chip)[1]).bytes_for(
+                op.groups * op.k * op.n
+            )
+            for op in workload.operators
+            if not isinstance(op, VectorOperator)
+            and op.name not in elsewhere
+            and workload.is_stored(op.weight)
+        }.values()
+    )
     if total > chip.memories[chip.array.weight].size:
         raise no_room(chip, workload, total)
     return total
 
 
-def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None,
-                    chosen: Plan | None = None, areas: Areas | None = None) -> Program:  # fmt: skip
+def compile_program(
+    chip: Chip,
+    workload: Workload,
+    mappings: Dict[str, Mapping] | None = None,
+    chosen: Plan | None = None,
+    areas: Areas | None = None,
+) -> Program:
     """The Program of a workload on a chip.
 
     mappings: explicit mappings by operator; the others get the default. chosen: a Plan made
@@ -174,8 +221,11 @@ def compile_program(chip: Chip, workload: Workload, mappings: Dict[str, Mapping]
 
 def _waits(part: Part, reads: Dict[int, int], stored: Dict[str, int]) -> list[tuple[int, int]]:
     """(row, row of the Program) of the first loads of tensors that earlier operators stored."""
-    waits = [(reads[i], stored[name]) for i, name in part.sources.items()
-             if name in stored and i in reads]  # fmt: skip
+    waits = [
+        (reads[i], stored[name])
+        for i, name in part.sources.items()
+        if name in stored and i in reads
+    ]
     return waits + [(row, stored[name]) for row, name in part.others if name in stored]
 
 
@@ -200,8 +250,11 @@ def _written(chip: Chip, table: TensorTable, parts: Parts) -> Writer | None:
             writer.again(done[part.key], part.tensors)
         else:
             made = parts.made(part, walks=True)
-            written = (made.write(writer, part.tensors) if isinstance(made, WalkedMac | WalkedVector)
-                       else writer.lay(made, part.tensors))  # fmt: skip
+            written = (
+                made.write(writer, part.tensors)
+                if isinstance(made, WalkedMac | WalkedVector)
+                else writer.lay(made, part.tensors)
+            )
             if written is None:
                 return None
             done[part.key] = written

@@ -77,7 +77,9 @@ def trimmed(chip: Chip, mappings: Iterable[object]) -> Chip:
     crossbar = chip.crossbar
     if crossbar is None:
         return chip
-    used = max((mapping.last for mapping in mappings if isinstance(mapping, CrossbarMapping)), default=0)
+    used = max(
+        (mapping.last for mapping in mappings if isinstance(mapping, CrossbarMapping)), default=0
+    )
     fewer = replace(crossbar, clock_hz=0, count=max(1, min(used, crossbar.count)))
     return replace(chip, units={**chip.units, crossbar.name: fewer})
 
@@ -93,8 +95,13 @@ class _Want:
     computed: bool = False  # the second operand is no stored weight
 
 
-def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tuple[str, str, str]],
-           cold: bool, computed: Collection[str] = ()) -> dict[str, CrossbarMapping]:  # fmt: skip
+def assign(
+    chip: Chip,
+    operators: Iterable[MacOperator],
+    formats: dict[str, tuple[str, str, str]],
+    cold: bool,
+    computed: Collection[str] = (),
+) -> dict[str, CrossbarMapping]:
     """A CrossbarMapping for every operator that runs on the chip's crossbars.
 
     In order, one copy each (operators that share a weight share its crossbars); what finds none, and
@@ -132,9 +139,17 @@ def assign(chip: Chip, operators: Iterable[MacOperator], formats: dict[str, tupl
         _replicate([want for want in wants if want.first >= 0 and not want.reprogrammed], at, free)
     for first, *others in members.values():
         for want in others:
-            want.first, want.replicas, want.reprogrammed = first.first, first.replicas, first.reprogrammed
-    return {want.op.name: _tiled(chip, crossbar, want, formats[want.op.name])
-            for group in members.values() for want in group if want.first >= 0}  # fmt: skip
+            want.first, want.replicas, want.reprogrammed = (
+                first.first,
+                first.replicas,
+                first.reprogrammed,
+            )
+    return {
+        want.op.name: _tiled(chip, crossbar, want, formats[want.op.name])
+        for group in members.values()
+        for want in group
+        if want.first >= 0
+    }
 
 
 def _computed(chip: Chip, crossbar: Crossbar, want: _Want, wants: list[_Want]) -> InputError:
@@ -213,14 +228,20 @@ def _replicate(wants: list[_Want], at: int, free: int) -> None:
         shift += want.size * (want.replicas - 1)
 
 
-def needs(chip: Chip, geometry: Geometry, formats: tuple[str, str, str],
-          mapping: CrossbarMapping, tiles: MTiles | None = None) -> dict[
-              str, tuple[str, int, int]]:  # fmt: skip
+def needs(
+    chip: Chip,
+    geometry: Geometry,
+    formats: tuple[str, str, str],
+    mapping: CrossbarMapping,
+    tiles: MTiles | None = None,
+) -> dict[str, tuple[str, int, int]]:
     """(memory, bytes of a slot, slots) of "input", "sums" and "out". tiles: the mapping's, if known."""
     crossbar = chip.crossbar
     assert crossbar is not None
     tiles = tiles or m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
-    box = box_bytes(tiles, mapping.pack * k_tiles(geometry, geometry.k).channels, get(formats[0]).bits)
+    box = box_bytes(
+        tiles, mapping.pack * k_tiles(geometry, geometry.k).channels, get(formats[0]).bits
+    )
     held = int(tiles.size.max()) * mapping.pack * geometry.n
     rows = blocks_of(crossbar, geometry)[0]
     return {
@@ -230,17 +251,30 @@ def needs(chip: Chip, geometry: Geometry, formats: tuple[str, str, str],
     }
 
 
-def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str, str]) -> CrossbarMapping:
+def _tiled(
+    chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str, str]
+) -> CrossbarMapping:
     """The runs with the least product of estimated time and bytes moved off chip: long runs fetch the
     rows between them once, short ones let loads, products and stores overlap."""
     geometry = want.geometry
     best, least = None, 0.0
     for batch, height, width in _runs(geometry):
-        mapping = CrossbarMapping(batch, height, width, want.first, want.replicas, want.reprogrammed, 2,
-                                  want.size, pack_of(crossbar, geometry))  # fmt: skip
+        mapping = CrossbarMapping(
+            batch,
+            height,
+            width,
+            want.first,
+            want.replicas,
+            want.reprogrammed,
+            2,
+            want.size,
+            pack_of(crossbar, geometry),
+        )
         tiles = m_tiles(geometry, batch, height, width)
-        sizes = [(memory, size) for memory, size, _ in needs(chip, geometry, formats, mapping,
-                                                             tiles).values()]  # fmt: skip
+        sizes = [
+            (memory, size)
+            for memory, size, _ in needs(chip, geometry, formats, mapping, tiles).values()
+        ]
         for slots in (2 * want.replicas, want.replicas + 1, 2, 1):
             mapping = replace(mapping, slots=slots)
             used: dict[str, int] = {}
@@ -258,19 +292,32 @@ def _tiled(chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str,
         for memory, size, count in needs(chip, geometry, formats, mapping).values():
             wanted[memory] = wanted.get(memory, 0) + size * count
         listed = ", ".join(f"{memory} {size}" for memory, size in wanted.items())
-        small = [f"memories.{memory}.size: at least {size} B" for memory, size in wanted.items()
-                 if size > chip.memories[memory].size]  # fmt: skip
+        small = [
+            f"memories.{memory}.size: at least {size} B"
+            for memory, size in wanted.items()
+            if size > chip.memories[memory].size
+        ]
         raise InputError(
-            Problem("mapping.fits", f"one vector of {want.op.name} needs more than the buffers have "
-                    f"(bytes of {listed})", "write " + " and ".join(small),
-                    path=f"units.{crossbar.name}")
-        )  # fmt: skip
+            Problem(
+                "mapping.fits",
+                f"one vector of {want.op.name} needs more than the buffers have "
+                f"(bytes of {listed})",
+                "write " + " and ".join(small),
+                path=f"units.{crossbar.name}",
+            )
+        )
     runs = len(m_tiles(geometry, best.batch, best.height, best.width).first)
     return replace(best, replicas=min(best.replicas, runs))  # a copy without a run is none
 
 
-def _estimate(chip: Chip, crossbar: Crossbar, geometry: Geometry, formats: tuple[str, str, str],
-              mapping: CrossbarMapping, tiles: MTiles) -> float:  # fmt: skip
+def _estimate(
+    chip: Chip,
+    crossbar: Crossbar,
+    geometry: Geometry,
+    formats: tuple[str, str, str],
+    mapping: CrossbarMapping,
+    tiles: MTiles,
+) -> float:
     """Seconds times bytes off chip of an operator; it only ranks, the engine says what it takes."""
     channels = k_tiles(geometry, geometry.k).channels
     loaded = geometry.groups * int(box_bytes(tiles, channels, get(formats[0]).bits).sum())
@@ -286,7 +333,7 @@ def _estimate(chip: Chip, crossbar: Crossbar, geometry: Geometry, formats: tuple
         packs * geometry.m * crossbar.interval_seconds / at_once,
         work / vector.lanes / chip.clocks[vector.clock],
         stored / rate,
-    )  # fmt: skip
+    )
     fill = 2 * dram.latency + crossbar.latency_seconds
     overlapped = sum(stages) / runs + max(stages) * (runs - 1) / runs
     if mapping.slots == 1:

@@ -64,15 +64,22 @@ def compile_folds(chip: Chip, workload: Workload) -> Iterator[tuple[Workload, Pr
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
-        own = op.groups * int(np.prod(fold_counts(flow, geometry_of(op), array.rows,
-                                                  array.columns)))  # fmt: skip
+        own = op.groups * int(
+            np.prod(fold_counts(flow, geometry_of(op), array.rows, array.columns))
+        )
         if own > LARGEST:
             raise InputError(
-                Problem("scalesim.folds", f"{op.name} takes {own:,} folds, at most {LARGEST:,} fit",
-                        "make the array larger, or split the layer", path=op.name,
-                        file=workload.source)
-            )  # fmt: skip
-        check_commands(max(own, min(MOST_FOLDS, folds + own)), 1, f"{op.name} alone {own:,}", workload.source)
+                Problem(
+                    "scalesim.folds",
+                    f"{op.name} takes {own:,} folds, at most {LARGEST:,} fit",
+                    "make the array larger, or split the layer",
+                    path=op.name,
+                    file=workload.source,
+                )
+            )
+        check_commands(
+            max(own, min(MOST_FOLDS, folds + own)), 1, f"{op.name} alone {own:,}", workload.source
+        )
         if part and folds + own > MOST_FOLDS:
             yield _program(chip, workload, part, flow)
             part, folds = [], 0
@@ -82,11 +89,16 @@ def compile_folds(chip: Chip, workload: Workload) -> Iterator[tuple[Workload, Pr
         yield _program(chip, workload, part, flow)
 
 
-def _program(chip: Chip, workload: Workload, chosen: list[int], flow: int) -> tuple[Workload,
-                                                                                     Program]:
+def _program(
+    chip: Chip, workload: Workload, chosen: list[int], flow: int
+) -> tuple[Workload, Program]:
     operators = tuple(workload.operators[i] for i in chosen)
-    names = {name for op in operators if not isinstance(op, VectorOperator)
-             for name in (op.input, op.weight, op.output)}  # fmt: skip
+    names = {
+        name
+        for op in operators
+        if not isinstance(op, VectorOperator)
+        for name in (op.input, op.weight, op.output)
+    }
     tensors = {name: spec for name, spec in workload.tensors.items() if name in names}
     work = replace(workload, operators=operators, tensors=tensors)
     table = build_tensors(work, chip, tensor_formats(work, chip))
@@ -122,8 +134,12 @@ def emit_folds(chip: Chip, joiner: Joiner, g: Geometry, flow: int) -> Segment:
     last = np.ones(len(rows), bool) if output else row == row_folds - 1
     first = np.ones(len(rows), bool) if output else row == 0
     flags = first * np.int64(Flag.FIRST_K) + last * np.int64(Flag.LAST_K)
-    shape = shapes.unique(machine.kind_index[array.name], Opcode.MATMUL, (_INT8, _INT8, _INT8),
-                          (m[1], n[1], k[1], np.full_like(r0, flow)))  # fmt: skip
+    shape = shapes.unique(
+        machine.kind_index[array.name],
+        Opcode.MATMUL,
+        (_INT8, _INT8, _INT8),
+        (m[1], n[1], k[1], np.full_like(r0, flow)),
+    )
     assembler = Assembler(len(rows))
     assembler.command(rows, Opcode.MATMUL, machine.unit_index[array.name], shape, flags)
     done = OUTPUT if output or row_folds == 1 else SUMS
@@ -134,16 +150,33 @@ def emit_folds(chip: Chip, joiner: Joiner, g: Geometry, flow: int) -> Segment:
     )
     for tensor, memory, size, access, region in parts:
         port = machine.read_port if access == Access.READ else machine.write_port
-        assembler.operand(rows, tensor=tensor, memory=machine.memory_index[memory], address=0, span=0,
-                          bytes=size, access=access, format=_INT8, region=region)  # fmt: skip
+        assembler.operand(
+            rows,
+            tensor=tensor,
+            memory=machine.memory_index[memory],
+            address=0,
+            span=0,
+            bytes=size,
+            access=access,
+            format=_INT8,
+            region=region,
+        )
         assembler.demand(rows, port(memory), size)
     moved = (*_fetched(chip, g, flow, row, column, m[1], n[1], k[1]), m[1] * n[1])
     for (tensor, _, _, access, region), words in zip(parts, moved, strict=True):
         some = np.flatnonzero(words)
         if len(some):
-            assembler.operand(some, tensor=tensor, memory=joiner.dram, address=0, span=0,
-                              bytes=words[some], access=access, format=_INT8,
-                              region=tuple((_pick(a, some), _pick(b, some)) for a, b in region))  # fmt: skip
+            assembler.operand(
+                some,
+                tensor=tensor,
+                memory=joiner.dram,
+                address=0,
+                span=0,
+                bytes=words[some],
+                access=access,
+                format=_INT8,
+                region=tuple((_pick(a, some), _pick(b, some)) for a, b in region),
+            )
             assembler.demand(some, machine.read_port(chip.dma.memory), words[some])
     return assembler.build(shapes.columns())
 
@@ -152,8 +185,9 @@ def _pick(value: Ints | int, some: Ints) -> Ints | int:
     return value if isinstance(value, int) else value[some]
 
 
-def _fetched(chip: Chip, g: Geometry, flow: int, row: Ints, column: Ints, m: Ints, n: Ints,
-             k: Ints) -> tuple[Ints, Ints]:  # fmt: skip
+def _fetched(
+    chip: Chip, g: Geometry, flow: int, row: Ints, column: Ints, m: Ints, n: Ints, k: Ints
+) -> tuple[Ints, Ints]:
     """Input and weight words fetched from off chip in every fold."""
     array = chip.array
     unique = g.batch * g.in_height * g.in_width * g.channels if g.convolution else g.m * g.k
@@ -170,4 +204,3 @@ def _fetched(chip: Chip, g: Geometry, flow: int, row: Ints, column: Ints, m: Int
         return inputs, k * n
     slice_fits = g.k * array.columns <= room_w
     return inputs, np.where(first_row, k * n, 0) if slice_fits else k * n
-

@@ -29,10 +29,22 @@ def emit_loads(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
         _weights(e, assembler, shapes)
 
 
-def transfer(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, rows: Ints, *, opcode: int,
-             channel: str, bytes: Ints, format: str, tensor: Ints | int, region: Region,
-             near: list[tuple[Ints, Ints, Ints, Ints]], far_span: Ints | int,
-             far: Ints | int = 0) -> None:  # fmt: skip
+def transfer(
+    e: MacEmitter,
+    assembler: Assembler,
+    shapes: ShapeRows,
+    rows: Ints,
+    *,
+    opcode: int,
+    channel: str,
+    bytes: Ints,
+    format: str,
+    tensor: Ints | int,
+    region: Region,
+    near: list[tuple[Ints, Ints, Ints, Ints]],
+    far_span: Ints | int,
+    far: Ints | int = 0,
+) -> None:
     """A DMA command on each row between the off-chip memory and buffers.
 
     near: one (memory, port, address, span) set of columns for each buffer it touches. far,
@@ -46,16 +58,32 @@ def transfer(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, rows: Ints,
     load = opcode == Opcode.LOAD
 
     def off_chip() -> None:
-        assembler.operand(rows, tensor=tensor, memory=dram, address=far, span=far_span, bytes=bytes,
-                          access=Access.READ if load else Access.WRITE, format=number,
-                          region=region)  # fmt: skip
+        assembler.operand(
+            rows,
+            tensor=tensor,
+            memory=dram,
+            address=far,
+            span=far_span,
+            bytes=bytes,
+            access=Access.READ if load else Access.WRITE,
+            format=number,
+            region=region,
+        )
 
     if load:
         off_chip()
     for memory, port, address, span in near:
-        assembler.operand(rows, tensor=tensor, memory=memory, address=address, span=span,
-                          bytes=bytes, access=Access.WRITE if load else Access.READ,
-                          format=number, region=region)  # fmt: skip
+        assembler.operand(
+            rows,
+            tensor=tensor,
+            memory=memory,
+            address=address,
+            span=span,
+            bytes=bytes,
+            access=Access.WRITE if load else Access.READ,
+            format=number,
+            region=region,
+        )
         assembler.demand(rows, port, bytes)
     if not load:
         off_chip()
@@ -63,18 +91,25 @@ def transfer(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, rows: Ints,
     assembler.demand(rows, port_of(dma.memory), bytes)
 
 
-def slot_edges(e: MacEmitter, assembler: Assembler, rows: Ints, fetches: Fetches,
-               readers: Ints) -> None:  # fmt: skip
+def slot_edges(
+    e: MacEmitter, assembler: Assembler, rows: Ints, fetches: Fetches, readers: Ints
+) -> None:
     """Each fetch waits until the readers of the slot's last tile, on all instances, are done."""
     for reader in readers:
-        assembler.depend(
-            rows, np.where(fetches.before >= 0, reader[fetches.before], -1), Edge.SLOT
-        )
+        assembler.depend(rows, np.where(fetches.before >= 0, reader[fetches.before], -1), Edge.SLOT)
 
 
-def _near(e: MacEmitter, name: str, split: bool, area: Area, fetches: Fetches, slots: int,
-          slot_bytes: int, offset: Ints | None, span: Ints) -> tuple[
-              list[tuple[Ints, Ints, Ints, Ints]], Ints]:  # fmt: skip
+def _near(
+    e: MacEmitter,
+    name: str,
+    split: bool,
+    area: Area,
+    fetches: Fetches,
+    slots: int,
+    slot_bytes: int,
+    offset: Ints | None,
+    span: Ints,
+) -> tuple[list[tuple[Ints, Ints, Ints, Ints]], Ints]:
     """Destinations of the fetches in a buffer, and the lane of each inside its memory."""
     memories, ports = e.memories(name), e.write_ports(name)
     private = e.private(name)
@@ -83,8 +118,10 @@ def _near(e: MacEmitter, name: str, split: bool, area: Area, fetches: Fetches, s
         offset if offset is not None else (lane * slots + fetches.slot) * slot_bytes
     )
     if private and not split:
-        return [(np.full(len(fetches), m), np.full(len(fetches), p), address, span)
-                for m, p in zip(memories, ports, strict=True)], lane  # fmt: skip
+        return [
+            (np.full(len(fetches), m), np.full(len(fetches), p), address, span)
+            for m, p in zip(memories, ports, strict=True)
+        ], lane
     owner = fetches.lane if private else np.zeros(len(fetches), np.int64)
     return [(memories[owner], ports[owner], address, span)], lane
 
@@ -108,32 +145,63 @@ def _inputs(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
         span = np.full_like(size, place.input_slot)
     channel = group * geometry.channels + k.channel0[tile_k]
     if geometry.rank == 4:
-        region: Region = ((m.batch0[tile_m], m.images[tile_m]), (channel, k.channels[tile_k]),
-                          (row0, row1 - row0), (column0, column1 - column0))  # fmt: skip
+        region: Region = (
+            (m.batch0[tile_m], m.images[tile_m]),
+            (channel, k.channels[tile_k]),
+            (row0, row1 - row0),
+            (column0, column1 - column0),
+        )
     elif geometry.rank == 2:
         region = ((row0, row1 - row0), (channel, k.channels[tile_k]))
     else:
         region = ((group, 1), (row0, row1 - row0), (k.channel0[tile_k], k.channels[tile_k]))
     total = geometry.groups * geometry.batch * geometry.channels
     total *= geometry.in_height * geometry.in_width
-    near, lane = _near(e, e.array.input, place.input_split, place.input_area, fetches,
-                       e.mapping.input_slots, place.input_slot, offset, span)  # fmt: skip
-    transfer(e, assembler, shapes, rows, opcode=Opcode.LOAD, channel="input", bytes=size,
-             format=e.formats[0], tensor=INPUT, region=region, near=near,
-             far_span=get(e.formats[0]).bytes_for(total))  # fmt: skip
+    near, lane = _near(
+        e,
+        e.array.input,
+        place.input_split,
+        place.input_area,
+        fetches,
+        e.mapping.input_slots,
+        place.input_slot,
+        offset,
+        span,
+    )
+    transfer(
+        e,
+        assembler,
+        shapes,
+        rows,
+        opcode=Opcode.LOAD,
+        channel="input",
+        bytes=size,
+        format=e.formats[0],
+        tensor=INPUT,
+        region=region,
+        near=near,
+        far_span=get(e.formats[0]).bytes_for(total),
+    )
     stationary = e.dataflow.stationary == "input"
     readers = e.readers(fetches, e.rows.last_preload if stationary else e.rows.last_matmul)
     if place.pieces is None:
         slot_edges(e, assembler, rows, fetches, readers)
     for memory, _, _, _ in near:
         if place.pieces is None:
-            e.occupy(place.input_area, lane, fetches.slot, e.mapping.input_slots,
-                     place.input_slot, rows, memory, readers)  # fmt: skip
+            e.occupy(
+                place.input_area,
+                lane,
+                fetches.slot,
+                e.mapping.input_slots,
+                place.input_slot,
+                rows,
+                memory,
+                readers,
+            )
         else:
             for where in sorted(set(memory.tolist())):
                 mine = memory == where
-                e.occupy_whole(place.input_area, int(rows[mine].min()), where,
-                               readers[:, mine])  # fmt: skip
+                e.occupy_whole(place.input_area, int(rows[mine].min()), where, readers[:, mine])
 
 
 def _weights(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
@@ -147,24 +215,54 @@ def _weights(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
     if resident:
         offset = group * e.weight_group_bytes + e.weight_tile_offset[tile_k, tile_n]
         span = size
-    region = ((group, 1), (place.k.first[tile_k], place.k.size[tile_k]),
-              (place.n_first[tile_n], place.n_size[tile_n]))  # fmt: skip
+    region = (
+        (group, 1),
+        (place.k.first[tile_k], place.k.size[tile_k]),
+        (place.n_first[tile_n], place.n_size[tile_n]),
+    )
     total = e.geometry.groups * e.geometry.k * e.geometry.n
-    near, lane = _near(e, e.array.weight, place.weight_split, place.weight_area, fetches,
-                       e.mapping.weight_slots, place.weight_slot, offset, span)  # fmt: skip
-    transfer(e, assembler, shapes, rows, opcode=Opcode.LOAD, channel="weight", bytes=size,
-             format=e.formats[1], tensor=WEIGHT_MATRIX, region=region, near=near,
-             far_span=get(e.formats[1]).bytes_for(total))  # fmt: skip
+    near, lane = _near(
+        e,
+        e.array.weight,
+        place.weight_split,
+        place.weight_area,
+        fetches,
+        e.mapping.weight_slots,
+        place.weight_slot,
+        offset,
+        span,
+    )
+    transfer(
+        e,
+        assembler,
+        shapes,
+        rows,
+        opcode=Opcode.LOAD,
+        channel="weight",
+        bytes=size,
+        format=e.formats[1],
+        tensor=WEIGHT_MATRIX,
+        region=region,
+        near=near,
+        far_span=get(e.formats[1]).bytes_for(total),
+    )
     stationary = e.dataflow.stationary == "weight"
     readers = e.readers(fetches, e.rows.last_preload if stationary else e.rows.last_matmul)
     if not resident:
         slot_edges(e, assembler, rows, fetches, readers)
     for memory, _, _, _ in near:
         if not resident:
-            e.occupy(place.weight_area, lane, fetches.slot, e.mapping.weight_slots,
-                     place.weight_slot, rows, memory, readers)  # fmt: skip
+            e.occupy(
+                place.weight_area,
+                lane,
+                fetches.slot,
+                e.mapping.weight_slots,
+                place.weight_slot,
+                rows,
+                memory,
+                readers,
+            )
         else:
             for where in sorted(set(memory.tolist())):
                 mine = memory == where
-                e.occupy_whole(place.weight_area, int(rows[mine].min()), where,
-                               readers[:, mine])  # fmt: skip
+                e.occupy_whole(place.weight_area, int(rows[mine].min()), where, readers[:, mine])

@@ -60,9 +60,16 @@ class Rows:
 class MacEmitter:
     """Builds the Segment of one MAC operator; see the module's note for the layout."""
 
-    def __init__(self, chip: Chip, machine: Machine, geometry: Geometry, mapping: Mapping,
-                 formats: tuple[str, str, str], parity: int,
-                 weight_address: int | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        chip: Chip,
+        machine: Machine,
+        geometry: Geometry,
+        mapping: Mapping,
+        formats: tuple[str, str, str],
+        parity: int,
+        weight_address: int | None,
+    ) -> None:
         chip = chip_for(chip, mapping)
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
         self.formats = formats
@@ -70,14 +77,23 @@ class MacEmitter:
         self._numbered: dict[tuple[str, str], Ints] = {}
         self.place: Placement = place(chip, geometry, mapping, formats, parity, weight_address)
         self.cold = weight_address is None
-        self.counts = {"m": len(self.place.m.first), "n": len(self.place.n_first),
-                       "k": len(self.place.k.first)}  # fmt: skip
+        self.counts = {
+            "m": len(self.place.m.first),
+            "n": len(self.place.n_first),
+            "k": len(self.place.k.first),
+        }
         instances = self.array.count
-        self.jobs: Jobs = job_table(geometry.groups, self.counts, mapping.order,
-                                    self.array.split, instances)  # fmt: skip
+        self.jobs: Jobs = job_table(
+            geometry.groups, self.counts, mapping.order, self.array.split, instances
+        )
         self.dataflow = DATAFLOWS[mapping.dataflow]
-        self.passes: Passes = pass_table(self.jobs, self.place, self.dataflow.stationary,
-                                         self.counts, self.array.stationary_depth)  # fmt: skip
+        self.passes: Passes = pass_table(
+            self.jobs,
+            self.place,
+            self.dataflow.stationary,
+            self.counts,
+            self.array.stationary_depth,
+        )
         self.split_k = instances > 1 and self.array.split == "k"
         self.fused = fused(self.array)
         self.period = machine.tick_hz // chip.clocks[self.array.clock]
@@ -234,8 +250,14 @@ class MacEmitter:
         emit_results(self, assembler, shapes)
         segment = assembler.build(shapes.columns())
         segment.entries, segment.exits = self.entries, self.exits
-        segment.reads = {local: int(rows.min()) for local, rows in (
-            (INPUT, self.rows.input_load), (WEIGHT_MATRIX, self.rows.weight_load)) if len(rows)}  # fmt: skip
+        segment.reads = {
+            local: int(rows.min())
+            for local, rows in (
+                (INPUT, self.rows.input_load),
+                (WEIGHT_MATRIX, self.rows.weight_load),
+            )
+            if len(rows)
+        }
         segment.last_store = int(self.rows.store.max())
         segment.preloads = int(self.passes.preload.sum())
         return segment
@@ -244,8 +266,17 @@ class MacEmitter:
         """(instances, fetches) last row of each instance that reads each fetch."""
         return last_rows(fetches.of_job, self.jobs.instance, rows, len(fetches), self.array.count)
 
-    def occupy(self, area: Area, lane: Ints, slot: Ints, slots: int, slot_bytes: int,
-               first: Ints, memory: Ints, last: Ints) -> None:  # fmt: skip
+    def occupy(
+        self,
+        area: Area,
+        lane: Ints,
+        slot: Ints,
+        slots: int,
+        slot_bytes: int,
+        first: Ints,
+        memory: Ints,
+        last: Ints,
+    ) -> None:
         """Record the entries and exits of a slotted area. Columns over uses of a slot, in order:
         lane, slot, first row that writes it, memory row; last: (k, uses) rows that used it last."""
         place = (memory * (int(lane.max()) + 1) + lane) * slots + slot

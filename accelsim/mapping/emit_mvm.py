@@ -31,8 +31,16 @@ WHOLE_SUM = int(Flag.FIRST_K | Flag.LAST_K)
 class MvmEmitter:
     """Builds the Segment of one operator; see the module's note."""
 
-    def __init__(self, chip: Chip, machine: Machine, geometry: Geometry, mapping: CrossbarMapping,
-                 formats: tuple[str, str, str], parity: int, cold: bool) -> None:  # fmt: skip
+    def __init__(
+        self,
+        chip: Chip,
+        machine: Machine,
+        geometry: Geometry,
+        mapping: CrossbarMapping,
+        formats: tuple[str, str, str],
+        parity: int,
+        cold: bool,
+    ) -> None:
         assert chip.crossbar is not None
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
         self.unit, self.formats = chip.crossbar, formats
@@ -67,8 +75,9 @@ class MvmEmitter:
     def _areas(self, parity: int) -> None:
         self.area: dict[str, tuple[str, int, int]] = {}  # memory, base, bytes of a slot
         used: dict[str, int] = {}
-        for name, (memory, size, count) in needs(self.chip, self.geometry, self.formats,
-                                                 self.mapping).items():  # fmt: skip
+        for name, (memory, size, count) in needs(
+            self.chip, self.geometry, self.formats, self.mapping
+        ).items():
             below = used.get(memory, 0)
             used[memory] = below + size * count
             room = self.chip.memories[memory].size
@@ -129,30 +138,54 @@ class MvmEmitter:
 
     def _program(self, assembler: Assembler, shapes: ShapeRows) -> None:
         g, rows = self.geometry, self.programs
-        replica, pack, r, c = (x.ravel().astype(np.int64) for x in np.indices(
-            (self.mapping.replicas, self.packs, self.rows_, self.columns_)))  # fmt: skip
+        replica, pack, r, c = (
+            x.ravel().astype(np.int64)
+            for x in np.indices((self.mapping.replicas, self.packs, self.rows_, self.columns_))
+        )
         units, cells = self._units(self._instances(replica, pack, r, c))
         k, n, count = self.k[r], self.n[c], self.counts[pack]
         weight = FORMAT_INDEX[self.formats[1]]
-        shape = shapes.unique(self.machine.kind_index[self.unit.name], Opcode.PROGRAM,
-                              (-1, weight, -1), (np.zeros_like(n), n, k, *self._packed(count)))  # fmt: skip
+        shape = shapes.unique(
+            self.machine.kind_index[self.unit.name],
+            Opcode.PROGRAM,
+            (-1, weight, -1),
+            (np.zeros_like(n), n, k, *self._packed(count)),
+        )
         assembler.command(rows, Opcode.PROGRAM, units, shape)
         region: Region = ((self.group0[pack], count), (self.k0[r], k), (self.n0[c], n))
         size = packed_bytes(count * k * n, get(self.formats[1]).bits)
         dram = self.chip.dma.memory
-        assembler.operand(rows, tensor=WEIGHT_MATRIX, memory=self.machine.memory_index[dram], address=0,
-                          span=get(self.formats[1]).bytes_for(g.groups * g.k * g.n), bytes=size,
-                          access=Access.READ, format=weight, region=region)  # fmt: skip
-        assembler.operand(rows, tensor=WEIGHT_MATRIX, memory=cells, address=0, span=size, bytes=size,
-                          access=Access.WRITE, format=weight, region=region)  # fmt: skip
+        assembler.operand(
+            rows,
+            tensor=WEIGHT_MATRIX,
+            memory=self.machine.memory_index[dram],
+            address=0,
+            span=get(self.formats[1]).bytes_for(g.groups * g.k * g.n),
+            bytes=size,
+            access=Access.READ,
+            format=weight,
+            region=region,
+        )
+        assembler.operand(
+            rows,
+            tensor=WEIGHT_MATRIX,
+            memory=cells,
+            address=0,
+            span=size,
+            bytes=size,
+            access=Access.WRITE,
+            format=weight,
+            region=region,
+        )
         assembler.demand(rows, self.machine.read_port(dram), size)
         last = np.full(len(rows), -1, np.int64)
         number = (replica * self.packs + pack) * len(self.block_r) + r * self.columns_ + c
         for job in range(self.jobs):  # few: only where weights are written in the run
             mine = (replica == self.replica[job]) & (pack == self.pack[job])
             last[mine] = self.mvm[job][(number % len(self.block_r))[mine]]
-        for row, memory, end, used in zip(rows.tolist(), cells.tolist(), size.tolist(), last.tolist(),
-                                          strict=True):  # fmt: skip
+        for row, memory, end, used in zip(
+            rows.tolist(), cells.tolist(), size.tolist(), last.tolist(), strict=True
+        ):
             self.entries.append(Entry(row, memory, 0, end))
             self.exits.append(Exit(memory, 0, end, (used if used >= 0 else row,)))
 
@@ -164,20 +197,38 @@ class MvmEmitter:
         t = self.tile
         row0, high = m.row0[t], m.row1[t] - m.row0[t]
         if g.rank == 4:
-            region: Region = ((m.batch0[t], m.images[t]), (self.group * g.channels, count), (row0, high),
-                              (m.column0[t], m.column1[t] - m.column0[t]))  # fmt: skip
+            region: Region = (
+                (m.batch0[t], m.images[t]),
+                (self.group * g.channels, count),
+                (row0, high),
+                (m.column0[t], m.column1[t] - m.column0[t]),
+            )
         elif g.rank == 2:
             region = ((row0, high), (0, count))
         else:
             region = ((self.group, self.count), (row0, high), (0, count))
         whole = g.groups * g.batch * g.channels * g.in_height * g.in_width
-        self._move(assembler, shapes, rows, Opcode.LOAD, "input", INPUT, region, size, "input", 0, whole)
+        self._move(
+            assembler, shapes, rows, Opcode.LOAD, "input", INPUT, region, size, "input", 0, whole
+        )
         previous = np.arange(self.jobs) - self.mapping.slots
         for block in range(self.mvm.shape[1]):
             assembler.depend(rows, _earlier(self.mvm[:, block], previous), Edge.SLOT)
 
-    def _move(self, assembler: Assembler, shapes: ShapeRows, rows: Ints, opcode: int, channel: str,
-              tensor: int, region: Region, size: Ints, area: str, which: int, whole: int) -> None:  # fmt: skip
+    def _move(
+        self,
+        assembler: Assembler,
+        shapes: ShapeRows,
+        rows: Ints,
+        opcode: int,
+        channel: str,
+        tensor: int,
+        region: Region,
+        size: Ints,
+        area: str,
+        which: int,
+        whole: int,
+    ) -> None:
         """A DMA command between the off-chip memory and an area's slots."""
         machine, dma = self.machine, self.chip.dma
         number = FORMAT_INDEX[self.formats[which]]
@@ -185,43 +236,95 @@ class MvmEmitter:
         assembler.command(rows, opcode, machine.unit_index[f"{dma.name}.{channel}"], shape)
         memory, address, span = self._place(area)
         load = opcode == Opcode.LOAD
-        far: Place = (machine.memory_index[dma.memory], 0, get(self.formats[which]).bytes_for(whole))
+        far: Place = (
+            machine.memory_index[dma.memory],
+            0,
+            get(self.formats[which]).bytes_for(whole),
+        )
         near: Place = (memory, address, span if load else size)
         pairs = [far, near] if load else [near, far]
         for (where, low, extent), access in zip(pairs, (Access.READ, Access.WRITE), strict=True):
-            assembler.operand(rows, tensor=tensor, memory=where, address=low, span=extent, bytes=size,
-                              access=access, format=number, region=region)  # fmt: skip
+            assembler.operand(
+                rows,
+                tensor=tensor,
+                memory=where,
+                address=low,
+                span=extent,
+                bytes=size,
+                access=access,
+                format=number,
+                region=region,
+            )
         port = machine.write_port if load else machine.read_port
         assembler.demand(rows, port(self.area[area][0]), size)
-        assembler.demand(rows, (machine.read_port if load else machine.write_port)(dma.memory), size)
+        assembler.demand(
+            rows, (machine.read_port if load else machine.write_port)(dma.memory), size
+        )
 
     def _products(self, assembler: Assembler, shapes: ShapeRows) -> None:
         blocks = len(self.block_r)
         job = np.repeat(np.arange(self.jobs), blocks)
         r, c = np.tile(self.block_r, self.jobs), np.tile(self.block_c, self.jobs)
         rows = self.mvm.ravel()
-        group, m0, m, p = self.group[job], self.m.first[self.tile[job]], self.size[job], self.count[job]
+        group, m0, m, p = (
+            self.group[job],
+            self.m.first[self.tile[job]],
+            self.size[job],
+            self.count[job],
+        )
         k0, k, n0, n = self.k0[r], self.k[r], self.n0[c], self.n[c]
         units, cells = self._units(self._instances(self.replica[job], self.pack[job], r, c))
         a, b, s = (FORMAT_INDEX[name] for name in (*self.formats[:2], self.sums))
         flags = np.full(len(rows), WHOLE_SUM, np.int64)
-        shape = shapes.unique(self.machine.kind_index[self.unit.name], Opcode.MVM, (a, b, s),
-                              (m, n, k, *self._packed(p)), flags)  # fmt: skip
+        shape = shapes.unique(
+            self.machine.kind_index[self.unit.name],
+            Opcode.MVM,
+            (a, b, s),
+            (m, n, k, *self._packed(p)),
+            flags,
+        )
         assembler.command(rows, Opcode.MVM, units, shape, flags)
         memory, address, size = self._place("input", job)
         moved = packed_bytes(p * m * k, get(self.formats[0]).bits)
-        assembler.operand(rows, tensor=LOWERED, memory=memory, address=address, span=size, bytes=moved,
-                          access=Access.READ, format=a, region=((group, p), (m0, m), (k0, k)))  # fmt: skip
+        assembler.operand(
+            rows,
+            tensor=LOWERED,
+            memory=memory,
+            address=address,
+            span=size,
+            bytes=moved,
+            access=Access.READ,
+            format=a,
+            region=((group, p), (m0, m), (k0, k)),
+        )
         assembler.demand(rows, self.machine.read_port(self.unit.input), moved)
         held = packed_bytes(p * k * n, get(self.formats[1]).bits)
-        assembler.operand(rows, tensor=WEIGHT_MATRIX, memory=cells, address=0, span=held, bytes=held,
-                          access=Access.READ, format=b, region=((group, p), (k0, k), (n0, n)))  # fmt: skip
+        assembler.operand(
+            rows,
+            tensor=WEIGHT_MATRIX,
+            memory=cells,
+            address=0,
+            span=held,
+            bytes=held,
+            access=Access.READ,
+            format=b,
+            region=((group, p), (k0, k), (n0, n)),
+        )
         bits = get(self.sums).bits
         memory, address, _ = self._place("sums", job)
         low = address + r * self._sums_bytes + n0 * m * bits // 8
         out = packed_bytes(p * m * n, bits)
-        assembler.operand(rows, tensor=SUMS + r, memory=memory, address=low, span=out, bytes=out,
-                          access=Access.WRITE, format=s, region=((group, p), (m0, m), (n0, n)))  # fmt: skip
+        assembler.operand(
+            rows,
+            tensor=SUMS + r,
+            memory=memory,
+            address=low,
+            span=out,
+            bytes=out,
+            access=Access.WRITE,
+            format=s,
+            region=((group, p), (m0, m), (n0, n)),
+        )
         assembler.demand(rows, self.machine.write_port(self.unit.output), out)
         assembler.depend(rows, self.load[job], Edge.DATA)
         before = job - self.mapping.slots
@@ -244,14 +347,27 @@ class MvmEmitter:
         kind, where = machine.kind_index[unit.name], machine.unit_index[unit.name]
         s, out = FORMAT_INDEX[self.sums], FORMAT_INDEX[self.formats[2]]
         elements = self.count * self.size * self.geometry.n
-        region: Region = ((self.group, self.count), (self.m.first[self.tile], self.size), (0, self.geometry.n))
+        region: Region = (
+            (self.group, self.count),
+            (self.m.first[self.tile], self.size),
+            (0, self.geometry.n),
+        )
         memory, address, _ = self._place("sums")
         size = packed_bytes(elements, get(self.sums).bits)
         read, write = machine.read_port(self.unit.output), machine.write_port(self.unit.output)
 
         def sums(rows: Ints, r: int, access: Access) -> None:
-            assembler.operand(rows, tensor=SUMS + r, memory=memory, address=address + r * self._sums_bytes,
-                              span=size, bytes=size, access=access, format=s, region=region)  # fmt: skip
+            assembler.operand(
+                rows,
+                tensor=SUMS + r,
+                memory=memory,
+                address=address + r * self._sums_bytes,
+                span=size,
+                bytes=size,
+                access=access,
+                format=s,
+                region=region,
+            )
             if access != Access.WRITE:
                 assembler.demand(rows, read, size)
             if access != Access.READ:
@@ -271,8 +387,17 @@ class MvmEmitter:
         sums(self.requantize, 0, Access.READ)
         memory, address, _ = self._place("out")
         codes = packed_bytes(elements, get(self.formats[2]).bits)
-        assembler.operand(self.requantize, tensor=OUTPUT_MATRIX, memory=memory, address=address, span=codes,
-                          bytes=codes, access=Access.WRITE, format=out, region=region)  # fmt: skip
+        assembler.operand(
+            self.requantize,
+            tensor=OUTPUT_MATRIX,
+            memory=memory,
+            address=address,
+            span=codes,
+            bytes=codes,
+            access=Access.WRITE,
+            format=out,
+            region=region,
+        )
         assembler.demand(self.requantize, write, codes)
         if self.rows_ > 1:
             assembler.depend(self.requantize, self.add, Edge.DATA)
@@ -283,11 +408,26 @@ class MvmEmitter:
         assembler.depend(self.requantize, _earlier(self.store, before), Edge.SLOT)
 
     def _put(self, assembler: Assembler, shapes: ShapeRows) -> None:
-        region: Region = ((self.group, self.count), (self.m.first[self.tile], self.size), (0, self.geometry.n))
+        region: Region = (
+            (self.group, self.count),
+            (self.m.first[self.tile], self.size),
+            (0, self.geometry.n),
+        )
         size = packed_bytes(self.count * self.size * self.geometry.n, get(self.formats[2]).bits)
         whole = self.geometry.groups * self.geometry.m * self.geometry.n
-        self._move(assembler, shapes, self.store, Opcode.STORE, "output", OUTPUT_MATRIX, region, size,
-                   "out", 2, whole)  # fmt: skip
+        self._move(
+            assembler,
+            shapes,
+            self.store,
+            Opcode.STORE,
+            "output",
+            OUTPUT_MATRIX,
+            region,
+            size,
+            "out",
+            2,
+            whole,
+        )
         assembler.depend(self.store, self.requantize, Edge.DATA)
 
     def _ends(self) -> None:
@@ -296,10 +436,15 @@ class MvmEmitter:
             last = (self.jobs - 1 - slot) // self.mapping.slots * self.mapping.slots + slot
             users = {
                 "input": (self.load[slot], tuple(self.mvm[last].tolist())),
-                "sums": (self.mvm[slot], (int(self.requantize[last]),
-                                          *([int(self.add[last])] if self.rows_ > 1 else []))),
+                "sums": (
+                    self.mvm[slot],
+                    (
+                        int(self.requantize[last]),
+                        *([int(self.add[last])] if self.rows_ > 1 else []),
+                    ),
+                ),
                 "out": (self.requantize[slot], (int(self.store[last]),)),
-            }  # fmt: skip
+            }
             for name, (first, leaving) in users.items():
                 memory, address, size = self._place(name)
                 start = int(address[slot])

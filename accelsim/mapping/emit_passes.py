@@ -53,10 +53,12 @@ def _matmul_commands(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> 
     flags = e.flags
     formats = tuple(FORMAT_INDEX[name] for name in e.formats)
     shape = shapes.unique(
-        e.machine.kind_index[e.array.name], Opcode.MATMUL, (formats[0], formats[1], formats[2]),
+        e.machine.kind_index[e.array.name],
+        Opcode.MATMUL,
+        (formats[0], formats[1], formats[2]),
         (passes.m, passes.n, passes.k, np.full(len(passes), e.mapping.dataflow), *_exit_row(e)),
         flags,
-    )  # fmt: skip
+    )
     assembler.command(rows, Opcode.MATMUL, units[e.jobs.instance[passes.job]], shape, flags)
 
 
@@ -64,8 +66,9 @@ def _exit_row(e: MacEmitter) -> tuple[Ints, ...]:
     """Extent 4 of an array with a bypass: results of all passes leave under one row."""
     if not e.array.bypass:
         return ()
-    held, limit = (e.passes.k, e.place.limits[2]) if e.place.limits[2] else (
-        e.passes.m, e.place.limits[0])  # fmt: skip
+    held, limit = (
+        (e.passes.k, e.place.limits[2]) if e.place.limits[2] else (e.passes.m, e.place.limits[0])
+    )
     rows = -(-held // (limit // e.array.rows))
     return (np.full(len(held), int(rows.max(initial=1))),)
 
@@ -101,8 +104,9 @@ def _buffer(e: MacEmitter, operand: str, index: Ints) -> tuple[Ints, Ints, Ints,
     return memories[instance], ports[instance], address, span, source
 
 
-def _from_buffer(e: MacEmitter, assembler: Assembler, rows: Ints, index: Ints, operand: str,
-                 region: Region) -> None:  # fmt: skip
+def _from_buffer(
+    e: MacEmitter, assembler: Assembler, rows: Ints, index: Ints, operand: str, region: Region
+) -> None:
     """Read operand ``operand`` of the passes ``index`` from its buffer, on command rows ``rows``."""
     memory, port, address, span, source = _buffer(e, operand, index)
     which = 0 if operand == "input" else 1
@@ -111,16 +115,23 @@ def _from_buffer(e: MacEmitter, assembler: Assembler, rows: Ints, index: Ints, o
         elements = elements * extent
     size = packed_bytes(elements, get(e.formats[which]).bits)
     assembler.operand(
-        rows, tensor=LOWERED if operand == "input" else WEIGHT_MATRIX, memory=memory,
-        address=address, span=span, bytes=size, access=Access.READ,
-        format=FORMAT_INDEX[e.formats[which]], region=region,
-    )  # fmt: skip
+        rows,
+        tensor=LOWERED if operand == "input" else WEIGHT_MATRIX,
+        memory=memory,
+        address=address,
+        span=span,
+        bytes=size,
+        access=Access.READ,
+        format=FORMAT_INDEX[e.formats[which]],
+        region=region,
+    )
     assembler.demand(rows, port, size)
     _wait_once(e, assembler, rows, source, e.jobs.instance[e.passes.job[index]])
 
 
-def _wait_once(e: MacEmitter, assembler: Assembler, rows: Ints, source: Ints,
-               instance: Ints) -> None:  # fmt: skip
+def _wait_once(
+    e: MacEmitter, assembler: Assembler, rows: Ints, source: Ints, instance: Ints
+) -> None:
     """DATA edges, only for the first row of each instance that waits for a source: the later
     ones come after it in the same queue."""
     key = instance * e.rows.total + source
@@ -148,17 +159,20 @@ def _preloads(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, region: Re
     held_m, held_n = (zero, passes.n[index]) if operand == "weight" else (passes.m[index], zero)
     formats = tuple(FORMAT_INDEX[name] for name in e.formats)
     shape = shapes.unique(
-        e.machine.kind_index[f"{e.array.name}.preload"], Opcode.PRELOAD,
+        e.machine.kind_index[f"{e.array.name}.preload"],
+        Opcode.PRELOAD,
         (formats[0], formats[1], -1),
         (held_m, held_n, passes.k[index], np.full(len(index), e.mapping.dataflow)),
-    )  # fmt: skip
+    )
     instance = e.jobs.instance[passes.job[index]]
     assembler.command(rows, Opcode.PRELOAD, units[instance], shape)
     part = tuple(
-        (low[index] if isinstance(low, np.ndarray) else low,
-         size[index] if isinstance(size, np.ndarray) else size)
+        (
+            low[index] if isinstance(low, np.ndarray) else low,
+            size[index] if isinstance(size, np.ndarray) else size,
+        )
         for low, size in region
-    )  # fmt: skip
+    )
     _from_buffer(e, assembler, rows, index, operand, part)
     memory, address, slot_bytes = _registers(e, index)
     which = 0 if operand == "input" else 1
@@ -166,11 +180,16 @@ def _preloads(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, region: Re
     for _, extent in part:
         elements = elements * extent
     assembler.operand(
-        rows, tensor=LOWERED if operand == "input" else WEIGHT_MATRIX, memory=memory,
-        address=address, span=slot_bytes,
-        bytes=packed_bytes(elements, get(e.formats[which]).bits), access=Access.WRITE,
-        format=FORMAT_INDEX[e.formats[which]], region=part,
-    )  # fmt: skip
+        rows,
+        tensor=LOWERED if operand == "input" else WEIGHT_MATRIX,
+        memory=memory,
+        address=address,
+        span=slot_bytes,
+        bytes=packed_bytes(elements, get(e.formats[which]).bits),
+        access=Access.WRITE,
+        format=FORMAT_INDEX[e.formats[which]],
+        region=part,
+    )
     frees = passes.frees[index]
     lag = e.array.slot_lag(e.mapping.dataflow) * e.period
     assembler.depend(rows, np.where(frees >= 0, e.rows.matmul[frees], -1), Edge.SLOT, lag)
@@ -201,16 +220,22 @@ def _from_registers(e: MacEmitter, assembler: Assembler, operand: str, region: R
     for _, extent in region:
         elements = elements * extent
     assembler.operand(
-        rows, tensor=LOWERED if operand == "input" else WEIGHT_MATRIX, memory=memory,
-        address=address, span=slot_bytes,
-        bytes=packed_bytes(elements, get(e.formats[which]).bits), access=Access.READ,
-        format=FORMAT_INDEX[e.formats[which]], region=region,
-    )  # fmt: skip
+        rows,
+        tensor=LOWERED if operand == "input" else WEIGHT_MATRIX,
+        memory=memory,
+        address=address,
+        span=slot_bytes,
+        bytes=packed_bytes(elements, get(e.formats[which]).bits),
+        access=Access.READ,
+        format=FORMAT_INDEX[e.formats[which]],
+        region=region,
+    )
     _wait_once(e, assembler, rows, e.rows.preload[passes.source], e.jobs.instance[passes.job])
 
 
-def _block(e: MacEmitter, index: Ints, slot: Ints, base: int, slot_bytes: int, bits: int) -> tuple[
-        Ints, Ints]:  # fmt: skip
+def _block(
+    e: MacEmitter, index: Ints, slot: Ints, base: int, slot_bytes: int, bits: int
+) -> tuple[Ints, Ints]:
     """Address and span of a pass's outputs inside its tile's slot: packed, one block of all the
     tile's rows for each pass along n."""
     passes, place = e.passes, e.place
@@ -255,16 +280,30 @@ def _sums(e: MacEmitter, assembler: Assembler, region: Region) -> None:
     bits = get(place.sum_format).bits
     address, span = _block(e, index, sums_slot(e, job), place.sums_area.base, place.sums_slot, bits)
     size = packed_bytes(passes.m[index] * passes.n[index], bits)
-    access = np.where(first[index], int(Access.WRITE),
-                      np.where(final[index], int(Access.READ), int(Access.ACCUMULATE)))  # fmt: skip
+    access = np.where(
+        first[index],
+        int(Access.WRITE),
+        np.where(final[index], int(Access.READ), int(Access.ACCUMULATE)),
+    )
     part = tuple(
-        (low[index] if isinstance(low, np.ndarray) else low,
-         extent[index] if isinstance(extent, np.ndarray) else extent)
+        (
+            low[index] if isinstance(low, np.ndarray) else low,
+            extent[index] if isinstance(extent, np.ndarray) else extent,
+        )
         for low, extent in region
-    )  # fmt: skip
+    )
     tensor = SUMS + (instance if e.split_k else np.zeros_like(instance))
-    assembler.operand(rows, tensor=tensor, memory=memory, address=address, span=span, bytes=size,
-                      access=access, format=FORMAT_INDEX[place.sum_format], region=part)  # fmt: skip
+    assembler.operand(
+        rows,
+        tensor=tensor,
+        memory=memory,
+        address=address,
+        span=span,
+        bytes=size,
+        access=access,
+        format=FORMAT_INDEX[place.sum_format],
+        region=part,
+    )
     assembler.demand(rows, np.where(access != Access.WRITE, read, -1), size)
     assembler.demand(rows, np.where(access != Access.READ, write, -1), size)
 
@@ -282,13 +321,23 @@ def _outputs(e: MacEmitter, assembler: Assembler, region: Region) -> None:
     address, span = _block(e, index, slot, place.output_area.base, place.out_slot, bits)
     size = packed_bytes(passes.m[index] * passes.n[index], bits)
     part = tuple(
-        (low[index] if isinstance(low, np.ndarray) else low,
-         extent[index] if isinstance(extent, np.ndarray) else extent)
+        (
+            low[index] if isinstance(low, np.ndarray) else low,
+            extent[index] if isinstance(extent, np.ndarray) else extent,
+        )
         for low, extent in region
-    )  # fmt: skip
-    assembler.operand(rows, tensor=OUTPUT_MATRIX, memory=e.memories(e.array.output)[instance],
-                      address=address, span=span, bytes=size, access=Access.WRITE,
-                      format=FORMAT_INDEX[e.formats[2]], region=part)  # fmt: skip
+    )
+    assembler.operand(
+        rows,
+        tensor=OUTPUT_MATRIX,
+        memory=e.memories(e.array.output)[instance],
+        address=address,
+        span=span,
+        bytes=size,
+        access=Access.WRITE,
+        format=FORMAT_INDEX[e.formats[2]],
+        region=part,
+    )
     assembler.demand(rows, e.write_ports(e.array.output)[instance], size)
 
 

@@ -40,8 +40,11 @@ def _tile(e: MacEmitter, jobs: Ints) -> tuple[Region, Ints]:
     """Region in the output matrix and elements of the tiles of those jobs."""
     m, n = e.jobs.m[jobs], e.jobs.n[jobs]
     place = e.place
-    region: Region = ((e.jobs.group[jobs], 1), (place.m.first[m], place.m.size[m]),
-                      (place.n_first[n], place.n_size[n]))  # fmt: skip
+    region: Region = (
+        (e.jobs.group[jobs], 1),
+        (place.m.first[m], place.m.size[m]),
+        (place.n_first[n], place.n_size[n]),
+    )
     return region, place.m.size[m] * place.n_size[n]
 
 
@@ -59,27 +62,38 @@ def _partner(e: MacEmitter, jobs: Ints, instance: int) -> Ints:
     return np.asarray(table[key[jobs]], np.int64)
 
 
-def _vector(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, rows: Ints, opcode: int,
-            elements: Ints) -> None:  # fmt: skip
+def _vector(
+    e: MacEmitter, assembler: Assembler, shapes: ShapeRows, rows: Ints, opcode: int, elements: Ints
+) -> None:
     unit = e.chip.vector_unit
     wide, narrow = FORMAT_INDEX[e.place.sum_format], FORMAT_INDEX[e.formats[2]]
     out = narrow if opcode == Opcode.REQUANTIZE else wide
-    shape = shapes.unique(e.machine.kind_index[unit.name], opcode, (wide, -1, out),
-                          (elements, elements))  # fmt: skip
+    shape = shapes.unique(
+        e.machine.kind_index[unit.name], opcode, (wide, -1, out), (elements, elements)
+    )
     assembler.command(rows, opcode, e.machine.unit_index[unit.name], shape)
 
 
-def _sums_operand(e: MacEmitter, assembler: Assembler, rows: Ints, jobs: Ints,
-                  access: Access) -> None:  # fmt: skip
+def _sums_operand(
+    e: MacEmitter, assembler: Assembler, rows: Ints, jobs: Ints, access: Access
+) -> None:
     """The whole sums tile of each job as an operand of a vector command."""
     region, elements = _tile(e, jobs)
     instance = e.jobs.instance[jobs]
     memory, read, write = (column[instance] for column in sums_memory(e))
     size = packed_bytes(elements, get(e.place.sum_format).bits)
     tensor = SUMS + (instance if e.split_k else np.zeros_like(instance))
-    assembler.operand(rows, tensor=tensor, memory=memory, address=_sums_address(e, jobs),
-                      span=size, bytes=size, access=access,
-                      format=FORMAT_INDEX[e.place.sum_format], region=region)  # fmt: skip
+    assembler.operand(
+        rows,
+        tensor=tensor,
+        memory=memory,
+        address=_sums_address(e, jobs),
+        span=size,
+        bytes=size,
+        access=access,
+        format=FORMAT_INDEX[e.place.sum_format],
+        region=region,
+    )
     if access != Access.WRITE:
         assembler.demand(rows, read, size)
     if access != Access.READ:
@@ -112,15 +126,30 @@ def _requantize(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, done: In
         assembler.depend(rows, e.rows.last_matmul[home], Edge.DATA)
 
 
-def _codes_operand(e: MacEmitter, assembler: Assembler, rows: Ints, jobs: Ints, region: Region,
-                   elements: Ints, access: Access) -> None:  # fmt: skip
+def _codes_operand(
+    e: MacEmitter,
+    assembler: Assembler,
+    rows: Ints,
+    jobs: Ints,
+    region: Region,
+    elements: Ints,
+    access: Access,
+) -> None:
     instance = e.jobs.instance[jobs]
     name = e.array.output
     size = packed_bytes(elements, get(e.formats[2]).bits)
     address = e.place.output_area.base + out_slot(e, jobs) * e.place.out_slot
-    assembler.operand(rows, tensor=OUTPUT_MATRIX, memory=e.memories(name)[instance],
-                      address=address, span=size, bytes=size, access=access,
-                      format=FORMAT_INDEX[e.formats[2]], region=region)  # fmt: skip
+    assembler.operand(
+        rows,
+        tensor=OUTPUT_MATRIX,
+        memory=e.memories(name)[instance],
+        address=address,
+        span=size,
+        bytes=size,
+        access=access,
+        format=FORMAT_INDEX[e.formats[2]],
+        region=region,
+    )
     ports = e.write_ports(name) if access == Access.WRITE else e.read_ports(name)
     assembler.demand(rows, ports[instance], size)
 
@@ -133,11 +162,20 @@ def _store(e: MacEmitter, assembler: Assembler, shapes: ShapeRows, done: Ints) -
     size = packed_bytes(elements, get(e.formats[2]).bits)
     name = e.array.output
     total = e.geometry.groups * e.geometry.m * e.geometry.n
-    transfer(e, assembler, shapes, rows, opcode=Opcode.STORE, channel="output",
-             bytes=size, format=e.formats[2],
-             tensor=OUTPUT_MATRIX, region=region,
-             near=[(e.memories(name)[instance], e.read_ports(name)[instance], address, size)],
-             far_span=get(e.formats[2]).bytes_for(total))  # fmt: skip
+    transfer(
+        e,
+        assembler,
+        shapes,
+        rows,
+        opcode=Opcode.STORE,
+        channel="output",
+        bytes=size,
+        format=e.formats[2],
+        tensor=OUTPUT_MATRIX,
+        region=region,
+        near=[(e.memories(name)[instance], e.read_ports(name)[instance], address, size)],
+        far_span=get(e.formats[2]).bytes_for(total),
+    )
     source = e.rows.last_matmul[done] if e.fused else e.rows.requantize[done]
     assembler.depend(rows, source, Edge.DATA)
 
@@ -154,10 +192,21 @@ def _spill(e: MacEmitter, assembler: Assembler, shapes: ShapeRows) -> None:
         region, elements = _tile(e, jobs)
         instance = e.jobs.instance[jobs]
         size = packed_bytes(elements, get(e.place.sum_format).bits)
-        transfer(e, assembler, shapes, rows, opcode=opcode, channel=channel, bytes=size,
-                 format=e.place.sum_format, tensor=SUMS, region=region,
-                 near=[(memory[instance], ports[instance], _sums_address(e, jobs), size)],
-                 far=_spill_place(e, jobs) * word, far_span=elements * word)  # fmt: skip
+        transfer(
+            e,
+            assembler,
+            shapes,
+            rows,
+            opcode=opcode,
+            channel=channel,
+            bytes=size,
+            format=e.place.sum_format,
+            tensor=SUMS,
+            region=region,
+            near=[(memory[instance], ports[instance], _sums_address(e, jobs), size)],
+            far=_spill_place(e, jobs) * word,
+            far_span=elements * word,
+        )
     assembler.depend(e.rows.store[spilled], e.rows.last_matmul[spilled], Edge.DATA)
     key = (e.jobs.group * e.counts["m"] + e.jobs.m) * e.counts["n"] + e.jobs.n
     previous = np.full(len(e.jobs), -1, np.int64)
@@ -254,12 +303,26 @@ def _ends(e: MacEmitter) -> None:
     if place.sums_slots:
         memory, _, _ = sums_memory(e)
         several = place.output_lanes > 1 and not place.sums_area.memory.endswith(".accumulators")
-        e.occupy(place.sums_area, instance if several else np.zeros_like(instance),
-                 visits.slot % place.sums_slots, place.sums_slots, place.sums_slot, first,
-                 memory[instance], last)  # fmt: skip
+        e.occupy(
+            place.sums_area,
+            instance if several else np.zeros_like(instance),
+            visits.slot % place.sums_slots,
+            place.sums_slots,
+            place.sums_slot,
+            first,
+            memory[instance],
+            last,
+        )
     writes = np.flatnonzero(e.finishes[last_job])
     lane = instance if place.output_lanes > 1 else np.zeros_like(instance)
     begin = rows.requantize[last_job] if not e.fused else first
-    e.occupy(place.output_area, lane[writes], visits.slot[writes], e.mapping.output_slots,
-             place.out_slot, begin[writes], e.memories(e.array.output)[instance[writes]],
-             last[:, writes])  # fmt: skip
+    e.occupy(
+        place.output_area,
+        lane[writes],
+        visits.slot[writes],
+        e.mapping.output_slots,
+        place.out_slot,
+        begin[writes],
+        e.memories(e.array.output)[instance[writes]],
+        last[:, writes],
+    )

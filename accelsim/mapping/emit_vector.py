@@ -95,7 +95,9 @@ def _in_rows(op: VectorOperator, which: int, row0: Ints, rows: Ints) -> tuple[In
     return low, np.clip(high, low + 1, height) - low
 
 
-def _axis(op: VectorOperator, which: int, low: Ints, size: Ints, out: int, into: int) -> tuple[Ints, Ints]:
+def _axis(
+    op: VectorOperator, which: int, low: Ints, size: Ints, out: int, into: int
+) -> tuple[Ints, Ints]:
     if op.kind in PICKED and which == 0:
         return picked(low, size, into)
     return part(low, size, out, into)
@@ -105,8 +107,10 @@ def in_box(op: VectorOperator, which: int, box: Box) -> Box:
     """The box of an input that an output box reads, both of four()."""
     out = made_shape(op)
     shape = four(op.input_shapes[which], len(op.output_shape))
-    axes = [_axis(op, which, np.asarray(low), np.asarray(size), out[axis], shape[axis])
-            for axis, (low, size) in enumerate(box)]  # fmt: skip
+    axes = [
+        _axis(op, which, np.asarray(low), np.asarray(size), out[axis], shape[axis])
+        for axis, (low, size) in enumerate(box)
+    ]
     axes[2] = _in_rows(op, which, np.asarray(box[2][0]), np.asarray(box[2][1]))
     wide = min(shape[3], out[3]) if op.kind in PICKED and which == 0 else shape[3]
     axes[3] = (np.asarray(0), np.asarray(wide))
@@ -166,8 +170,14 @@ class VectorEmitter:
     formats: of each input, then of the output.
     """
 
-    def __init__(self, chip: Chip, machine: Machine, op: VectorOperator, formats: tuple[str, ...],
-                 parity: int) -> None:  # fmt: skip
+    def __init__(
+        self,
+        chip: Chip,
+        machine: Machine,
+        op: VectorOperator,
+        formats: tuple[str, ...],
+        parity: int,
+    ) -> None:
         self.chip, self.machine, self.op, self.formats = chip, machine, op, formats
         bits = tuple(get(name).bits for name in formats)
         self.bits = bits
@@ -195,8 +205,12 @@ class VectorEmitter:
         h0, nh = starts(height, t.rows)
         grid = np.indices((batch, len(c0), len(h0))).reshape(3, -1)
         one = np.ones(grid.shape[1], np.int64)
-        box_out: Box = ((grid[0], one), (c0[grid[1]], nc[grid[1]]), (h0[grid[2]], nh[grid[2]]),
-                        (one * 0, one * width))  # fmt: skip
+        box_out: Box = (
+            (grid[0], one),
+            (c0[grid[1]], nc[grid[1]]),
+            (h0[grid[2]], nh[grid[2]]),
+            (one * 0, one * width),
+        )
         jobs, per_job = len(one), len(self.reads) + 2
         base = np.arange(jobs, dtype=np.int64) * per_job
         self.job = np.arange(jobs, dtype=np.int64)
@@ -204,8 +218,10 @@ class VectorEmitter:
         loads = [base + i for i in range(len(self.reads))]
         elements = _elements(box_out)
         self.boxes = [in_box(op, which, box_out) for which in self.reads]
-        self.moved = [packed_bytes(_elements(box), self.bits[which])
-                      for which, box in zip(self.reads, self.boxes, strict=True)]  # fmt: skip
+        self.moved = [
+            packed_bytes(_elements(box), self.bits[which])
+            for which, box in zip(self.reads, self.boxes, strict=True)
+        ]
         stored = packed_bytes(elements, self.bits[-1])
         assembler, shapes = Assembler(jobs * per_job), ShapeRows()
         entries: list[Entry] = []
@@ -227,7 +243,9 @@ class VectorEmitter:
         """Where a computed box stands in the output, in the output's own axes."""
         if self.op.kind == "append":
             whole, new = four(self.op.output_shape), made_shape(self.op)
-            box = tuple((low + whole[axis] - new[axis], size) for axis, (low, size) in enumerate(box))
+            box = tuple(
+                (low + whole[axis] - new[axis], size) for axis, (low, size) in enumerate(box)
+            )
         return own(box, len(self.op.output_shape))
 
     def _near(self, side: str) -> tuple[int, str]:
@@ -242,14 +260,30 @@ class VectorEmitter:
     def _out_address(self) -> Ints:
         return self.out_base + self.job % self.tiling.out_slots * self.tiling.out_bytes
 
-    def _load(self, assembler: Assembler, shapes: ShapeRows, rows: Ints, index: int,
-              entries: list[Entry], exits: list[Exit]) -> None:  # fmt: skip
+    def _load(
+        self,
+        assembler: Assembler,
+        shapes: ShapeRows,
+        rows: Ints,
+        index: int,
+        entries: list[Entry],
+        exits: list[Exit],
+    ) -> None:
         memory, name = self._near("input")
         which, span = self.reads[index], self.tiling.in_bytes[index]
         shape = self.op.input_shapes[which]
-        self._move(assembler, shapes, rows, Opcode.LOAD, "input", which,
-                   own(self.boxes[index], len(shape)), self.moved[index],
-                   (memory, self.machine.write_port(name), self._in_address(index), span), shape)  # fmt: skip
+        self._move(
+            assembler,
+            shapes,
+            rows,
+            Opcode.LOAD,
+            "input",
+            which,
+            own(self.boxes[index], len(shape)),
+            self.moved[index],
+            (memory, self.machine.write_port(name), self._in_address(index), span),
+            shape,
+        )
         slots = self.tiling.in_slots
         before = np.where(self.job >= slots, self.vector[np.maximum(self.job - slots, 0)], -1)
         assembler.depend(rows, before, Edge.SLOT)
@@ -259,9 +293,19 @@ class VectorEmitter:
             entries.append(Entry(int(rows[slot]), memory, start, start + span))
             exits.append(Exit(memory, start, start + span, (int(self.vector[last]),)))
 
-    def _move(self, assembler: Assembler, shapes: ShapeRows, rows: Ints, opcode: int,
-              channel: str, tensor: int, box: Box, size: Ints,
-              near: tuple[int, int, Ints, int], whole: tuple[int, ...]) -> None:  # fmt: skip
+    def _move(
+        self,
+        assembler: Assembler,
+        shapes: ShapeRows,
+        rows: Ints,
+        opcode: int,
+        channel: str,
+        tensor: int,
+        box: Box,
+        size: Ints,
+        near: tuple[int, int, Ints, int],
+        whole: tuple[int, ...],
+    ) -> None:
         machine, dma = self.machine, self.chip.dma
         number = FORMAT_INDEX[self.formats[tensor]]
         shape = shapes.unique(machine.kind_index[dma.name], opcode, (number, -1, -1), (size,))
@@ -274,43 +318,85 @@ class VectorEmitter:
         for (where, low, extent), access in zip(
             pairs if load else pairs[::-1], (Access.READ, Access.WRITE), strict=True
         ):
-            assembler.operand(rows, tensor=tensor, memory=where, address=low, span=extent,
-                              bytes=size, access=access, format=number, region=box)  # fmt: skip
+            assembler.operand(
+                rows,
+                tensor=tensor,
+                memory=where,
+                address=low,
+                span=extent,
+                bytes=size,
+                access=access,
+                format=number,
+                region=box,
+            )
         assembler.demand(rows, port, size)
         side_port = machine.read_port if load else machine.write_port
         assembler.demand(rows, side_port(dma.memory), size)
 
-    def _compute(self, assembler: Assembler, shapes: ShapeRows, box_out: Box, stored: Ints,
-                 elements: Ints) -> None:  # fmt: skip
+    def _compute(
+        self, assembler: Assembler, shapes: ShapeRows, box_out: Box, stored: Ints, elements: Ints
+    ) -> None:
         op, unit = self.op, self.chip.vector_unit
         first, out = FORMAT_INDEX[self.formats[self.reads[0]]], FORMAT_INDEX[self.formats[-1]]
         # in shares that add up to the operator's work whatever the tiles
         reach = np.cumsum(elements)
         work = np.diff(reach * op.work // max(1, int(reach[-1])), prepend=0)
-        shape = shapes.unique(self.machine.kind_index[unit.name], Opcode.VECTOR, (first, -1, out),
-                              (elements, work))  # fmt: skip
+        shape = shapes.unique(
+            self.machine.kind_index[unit.name], Opcode.VECTOR, (first, -1, out), (elements, work)
+        )
         rows = self.vector
         assembler.command(rows, Opcode.VECTOR, self.machine.unit_index[unit.name], shape)
         memory, name = self._near("input")
         for index, which in enumerate(self.reads):
             rank = len(op.input_shapes[which])
-            assembler.operand(rows, tensor=which, memory=memory, address=self._in_address(index),
-                              span=self.tiling.in_bytes[index], bytes=self.moved[index],
-                              access=Access.READ, format=FORMAT_INDEX[self.formats[which]],
-                              region=own(self.boxes[index], rank))  # fmt: skip
+            assembler.operand(
+                rows,
+                tensor=which,
+                memory=memory,
+                address=self._in_address(index),
+                span=self.tiling.in_bytes[index],
+                bytes=self.moved[index],
+                access=Access.READ,
+                format=FORMAT_INDEX[self.formats[which]],
+                region=own(self.boxes[index], rank),
+            )
         assembler.demand(rows, self.machine.read_port(name), np.sum(self.moved, axis=0))
         memory, name = self._near("output")
-        assembler.operand(rows, tensor=len(op.inputs), memory=memory, address=self._out_address(),
-                          span=self.tiling.out_bytes, bytes=stored, access=Access.WRITE,
-                          format=out, region=box_out)  # fmt: skip
+        assembler.operand(
+            rows,
+            tensor=len(op.inputs),
+            memory=memory,
+            address=self._out_address(),
+            span=self.tiling.out_bytes,
+            bytes=stored,
+            access=Access.WRITE,
+            format=out,
+            region=box_out,
+        )
         assembler.demand(rows, self.machine.write_port(name), stored)
 
-    def _put(self, assembler: Assembler, shapes: ShapeRows, box: Box, size: Ints,
-             entries: list[Entry], exits: list[Exit]) -> None:  # fmt: skip
+    def _put(
+        self,
+        assembler: Assembler,
+        shapes: ShapeRows,
+        box: Box,
+        size: Ints,
+        entries: list[Entry],
+        exits: list[Exit],
+    ) -> None:
         memory, name = self._near("output")
-        self._move(assembler, shapes, self.store, Opcode.STORE, "output", len(self.op.inputs),
-                   box, size, (memory, self.machine.read_port(name), self._out_address(),
-                               self.tiling.out_bytes), self.op.output_shape)  # fmt: skip
+        self._move(
+            assembler,
+            shapes,
+            self.store,
+            Opcode.STORE,
+            "output",
+            len(self.op.inputs),
+            box,
+            size,
+            (memory, self.machine.read_port(name), self._out_address(), self.tiling.out_bytes),
+            self.op.output_shape,
+        )
         assembler.depend(self.store, self.vector, Edge.DATA)
         slots = self.tiling.out_slots
         before = np.where(self.job >= slots, self.store[np.maximum(self.job - slots, 0)], -1)
@@ -318,8 +404,12 @@ class VectorEmitter:
         for slot in range(min(slots, len(self.job))):
             start = self.out_base + slot * self.tiling.out_bytes
             last = (len(self.job) - 1 - slot) // slots * slots + slot
-            entries.append(Entry(int(self.vector[slot]), memory, start, start + self.tiling.out_bytes))
-            exits.append(Exit(memory, start, start + self.tiling.out_bytes, (int(self.store[last]),)))
+            entries.append(
+                Entry(int(self.vector[slot]), memory, start, start + self.tiling.out_bytes)
+            )
+            exits.append(
+                Exit(memory, start, start + self.tiling.out_bytes, (int(self.store[last]),))
+            )
 
 
 def _elements(box: Box) -> Ints:

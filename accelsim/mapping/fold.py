@@ -43,9 +43,11 @@ def layers_of(chip: Chip, workload: Workload, chosen: Plan) -> Layers | None:
 def _coarse(workload: Workload) -> Layers | None:
     """Equal layers by dimensions alone: quickly says no."""
     keys: list[object] = [
-        (op.kind, op.input_shapes, op.output_shape) if isinstance(op, VectorOperator)
-        else (op.kind, op.groups, op.m, op.n, op.k) for op in workload.operators
-    ]  # fmt: skip
+        (op.kind, op.input_shapes, op.output_shape)
+        if isinstance(op, VectorOperator)
+        else (op.kind, op.groups, op.m, op.n, op.k)
+        for op in workload.operators
+    ]
     found = equal_layers(workload, keys)
     return found if found is not None and found.count >= COPIES else None
 

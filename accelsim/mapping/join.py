@@ -57,8 +57,9 @@ class Joiner:
         self._edge_bases: list[int] = []
         self._occupied: dict[int, list[tuple[int, int, tuple[int, ...]]]] = {}
 
-    def add(self, segment: Segment, operator: int, tensors: list[int],
-            waits: list[tuple[int, int]]) -> None:  # fmt: skip
+    def add(
+        self, segment: Segment, operator: int, tensors: list[int], waits: list[tuple[int, int]]
+    ) -> None:
         """Append a segment; tensors: its tensors' rows in the table; waits: DATA edges (row of
         the segment, row of the Program)."""
         base = self.rows
@@ -87,14 +88,36 @@ class Joiner:
         opcode, unit, shape, flags = table
         request, served, address = (np.zeros(self.rows, np.int64) for _ in range(3))
         owner = np.repeat(np.array(self._operators, np.int64), counts)
-        commands = Commands(opcode, unit, unit.copy(), owner, shape, request, flags,
-                            np.full(self.rows, -1, np.int64), served, address)  # fmt: skip
+        commands = Commands(
+            opcode,
+            unit,
+            unit.copy(),
+            owner,
+            shape,
+            request,
+            flags,
+            np.full(self.rows, -1, np.int64),
+            served,
+            address,
+        )
         m = self.machine
         return Program(
-            commands, self._shape_table(), self._operand_table(), self._edge_table(),
-            self._demand_table(), m.units, m.unit_kinds, m.queues, m.ports, m.memories,
-            tuple(self.table.rows), operators, m.tick_hz, (), residents,
-        )  # fmt: skip
+            commands,
+            self._shape_table(),
+            self._operand_table(),
+            self._edge_table(),
+            self._demand_table(),
+            m.units,
+            m.unit_kinds,
+            m.queues,
+            m.ports,
+            m.memories,
+            tuple(self.table.rows),
+            operators,
+            m.tick_hz,
+            (),
+            residents,
+        )
 
     def _shape_table(self) -> Shapes:
         distinct = {id(segment): segment for segment in self._segments}.values()
@@ -102,8 +125,12 @@ class Joiner:
             none = np.zeros(0, np.int64)
             return Shapes(**dict.fromkeys(SHAPE_COLUMNS, none), extents=np.zeros((0, 8), np.int64))
         names = (*SHAPE_COLUMNS, "extents")
-        return Shapes(**{name: np.concatenate([segment.shapes[name] for segment in distinct])
-                         for name in names})  # fmt: skip
+        return Shapes(
+            **{
+                name: np.concatenate([segment.shapes[name] for segment in distinct])
+                for name in names
+            }
+        )
 
     def _operand_table(self) -> Operands:
         start = _cumulative([segment.operand_count for segment in self._segments])
@@ -129,8 +156,9 @@ class Joiner:
         far = table[MEMORY] == self.dram
         table[ADDRESS] += np.where(far, home[table[TENSOR]], 0)
         columns = dict(zip(OPERAND_COLUMNS, table, strict=True))
-        return Operands(start, pitch=np.zeros(total, np.int64), offset=offset, extent=extent,
-                        **columns)  # fmt: skip
+        return Operands(
+            start, pitch=np.zeros(total, np.int64), offset=offset, extent=extent, **columns
+        )
 
     def _edge_table(self) -> Dependencies:
         table = _side_by_side(self._edges, len(EDGE_COLUMNS))
@@ -146,8 +174,12 @@ class Joiner:
         return _merged(start, port, size, len(self.machine.ports))
 
 
-def take_over(occupied: dict[int, list[tuple[int, int, tuple[int, ...]]]], base: int,
-              entries: list[Entry], exits: list[Exit]) -> list[tuple[int, int, int, int]]:  # fmt: skip
+def take_over(
+    occupied: dict[int, list[tuple[int, int, tuple[int, ...]]]],
+    base: int,
+    entries: list[Entry],
+    exits: list[Exit],
+) -> list[tuple[int, int, int, int]]:
     """SLOT edges (row, predecessor, kind, lag; from row ``base`` on) on whoever used the bytes that a
     segment touches first. occupied: by memory, bytes with the rows that used them last; kept up."""
     slot, edges = int(Edge.SLOT), []
@@ -172,7 +204,9 @@ def take_over(occupied: dict[int, list[tuple[int, int, tuple[int, ...]]]], base:
     return edges
 
 
-def _overlapping(held: list[tuple[int, int, tuple[int, ...]]], start: int, end: int) -> tuple[int, int]:
+def _overlapping(
+    held: list[tuple[int, int, tuple[int, ...]]], start: int, end: int
+) -> tuple[int, int]:
     """Range of the disjoint, sorted intervals that share bytes with start .. end."""
     low = bisect_right(held, start, key=lambda item: item[1])
     high = bisect_left(held, end, low, key=lambda item: item[0])

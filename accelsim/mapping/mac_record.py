@@ -55,10 +55,20 @@ def walked(chip: Chip) -> bool:
 class WalkedMac:
     """An operator that a walk writes: MacEmitter for chips with one array."""
 
-    def __init__(self, chip: Chip, machine: Machine, geometry: Geometry, mapping: Mapping,
-                 formats: tuple[str, str, str], parity: int, weight_address: int | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        chip: Chip,
+        machine: Machine,
+        geometry: Geometry,
+        mapping: Mapping,
+        formats: tuple[str, str, str],
+        parity: int,
+        weight_address: int | None,
+    ) -> None:
         self.walk = record(chip, machine, geometry, mapping, formats, parity, weight_address)
-        self.reads = {INPUT: 0, WEIGHT_MATRIX: 1} if self.walk.cold else {INPUT: 0}  # the first job's
+        self.reads = (
+            {INPUT: 0, WEIGHT_MATRIX: 1} if self.walk.cold else {INPUT: 0}
+        )  # the first job's
         self.kinds = _kinds(chip, machine, formats)
         self.sizes = np.zeros(SIZES, np.int64)
         jit.compiled(mac_sizes, SIZE_HELPERS)(self.walk, self.sizes)
@@ -67,8 +77,13 @@ class WalkedMac:
         """Room that its rows take at most."""
         s = self.sizes
         jobs, passes = self.walk.groups * int(s[TILES_M] * s[TILES_N] * s[TILES_K]), int(s[PASSES])
-        return Bounds(5 * jobs + 2 * passes, 10 * jobs + 6 * passes, 10 * jobs + 6 * passes,
-                      10 * jobs + 4 * passes, MOST_SHAPES)  # fmt: skip
+        return Bounds(
+            5 * jobs + 2 * passes,
+            10 * jobs + 6 * passes,
+            10 * jobs + 6 * passes,
+            10 * jobs + 4 * passes,
+            MOST_SHAPES,
+        )
 
     def write(self, writer: Writer, tensors: list[int]) -> Written | None:
         """Its rows; None when it has more shapes than there is room for."""
@@ -78,12 +93,20 @@ class WalkedMac:
         out = writer.begin(tensors)
         if not jit.compiled(walk_mac, WALK_HELPERS)(w, self.sizes, *out, table[0], table[1], ends):
             return None
-        return writer.end(out, self.kinds, table[0, : ends[0]], table[1, : ends[0]], self.reads,
-                          int(ends[1]))  # fmt: skip
+        return writer.end(
+            out, self.kinds, table[0, : ends[0]], table[1, : ends[0]], self.reads, int(ends[1])
+        )
 
 
-def record(chip: Chip, machine: Machine, geometry: Geometry, mapping: Mapping,
-           formats: tuple[str, str, str], parity: int, weight_address: int | None) -> MacWalk:  # fmt: skip
+def record(
+    chip: Chip,
+    machine: Machine,
+    geometry: Geometry,
+    mapping: Mapping,
+    formats: tuple[str, str, str],
+    parity: int,
+    weight_address: int | None,
+) -> MacWalk:
     """One operator under one mapping on a chip with one array."""
     g, array, dma = geometry, chip.array, chip.dma
     wide = sum_format(array)
@@ -95,24 +118,61 @@ def record(chip: Chip, machine: Machine, geometry: Geometry, mapping: Mapping,
     index, read, write = machine.memory_index, machine.read_port, machine.write_port
     units = machine.unit_index
     fields = (
-        g.groups, g.batch, g.out_height, g.out_width, g.n, g.channels, g.kernel, g.in_height, g.in_width,
-        *g.stride, *g.pad, *g.reach, g.rank, mapping.dataflow, mapping.batch, mapping.height,
-        mapping.width, mapping.n, mapping.k, *(LETTERS.index(letter) for letter in mapping.order),
-        int(mapping.input_resident), int(mapping.weight_resident), mapping.input_slots,
-        mapping.weight_slots, mapping.output_slots, *(get(name).bits for name in (*formats, wide)),
-        *(FORMAT_INDEX[name] for name in (*formats, wide)), *limits,
-        STAYS[DATAFLOWS[mapping.dataflow].stationary], array.stationary_depth, int(fused(array)),
-        int(column), array.rows if array.bypass else 0, array.register_bytes // array.stationary_depth,
+        g.groups,
+        g.batch,
+        g.out_height,
+        g.out_width,
+        g.n,
+        g.channels,
+        g.kernel,
+        g.in_height,
+        g.in_width,
+        *g.stride,
+        *g.pad,
+        *g.reach,
+        g.rank,
+        mapping.dataflow,
+        mapping.batch,
+        mapping.height,
+        mapping.width,
+        mapping.n,
+        mapping.k,
+        *(LETTERS.index(letter) for letter in mapping.order),
+        int(mapping.input_resident),
+        int(mapping.weight_resident),
+        mapping.input_slots,
+        mapping.weight_slots,
+        mapping.output_slots,
+        *(get(name).bits for name in (*formats, wide)),
+        *(FORMAT_INDEX[name] for name in (*formats, wide)),
+        *limits,
+        STAYS[DATAFLOWS[mapping.dataflow].stationary],
+        array.stationary_depth,
+        int(fused(array)),
+        int(column),
+        array.rows if array.bypass else 0,
+        array.register_bytes // array.stationary_depth,
         array.slot_lag(mapping.dataflow) * (machine.tick_hz // chip.clocks[array.clock]),
-        int(weight_address is None), weight_address or 0, parity, index[dma.memory],
-        *(index[name] for name in homes[:2]), index[sums], index[homes[2]], index[f"{array.name}.registers"],
+        int(weight_address is None),
+        weight_address or 0,
+        parity,
+        index[dma.memory],
+        *(index[name] for name in homes[:2]),
+        index[sums],
+        index[homes[2]],
+        index[f"{array.name}.registers"],
         *(capacity(chip, name) for name in (*names[:2], sums if column else names[2], names[2])),
-        read(dma.memory), write(dma.memory),
+        read(dma.memory),
+        write(dma.memory),
         *(port(name) for name in homes[:2] for port in (read, write)),
-        *((-1, -1) if column else (read(sums), write(sums))), read(homes[2]), write(homes[2]),
+        *((-1, -1) if column else (read(sums), write(sums))),
+        read(homes[2]),
+        write(homes[2]),
         *(units[f"{dma.name}.{channel}"] for channel in ("input", "weight", "output")),
-        units[array.name], units[f"{array.name}.preload"], units[chip.vector_unit.name],
-    )  # fmt: skip
+        units[array.name],
+        units[f"{array.name}.preload"],
+        units[chip.vector_unit.name],
+    )
     return MacWalk(*fields)
 
 

@@ -95,9 +95,28 @@ class MacWalk(NamedTuple):
 
 
 #: entries of the sizes that mac_sizes() works out
-(TILES_M, TILES_N, TILES_K, SLOT_INPUT, SLOT_WEIGHT, SLOT_SUMS, SLOT_OUT, SLOTS_SUMS, SPILLS, SIZE_INPUT,
- SIZE_WEIGHT, SIZE_SUMS, SIZE_OUT, BASE_INPUT, BASE_WEIGHT, BASE_SUMS, BASE_OUT, PASSES,
- EXIT_ROW, PIECES) = range(20)  # fmt: skip
+(
+    TILES_M,
+    TILES_N,
+    TILES_K,
+    SLOT_INPUT,
+    SLOT_WEIGHT,
+    SLOT_SUMS,
+    SLOT_OUT,
+    SLOTS_SUMS,
+    SPILLS,
+    SIZE_INPUT,
+    SIZE_WEIGHT,
+    SIZE_SUMS,
+    SIZE_OUT,
+    BASE_INPUT,
+    BASE_WEIGHT,
+    BASE_SUMS,
+    BASE_OUT,
+    PASSES,
+    EXIT_ROW,
+    PIECES,
+) = range(20)
 SIZES = 20
 
 
@@ -138,8 +157,11 @@ def cuts_of(total: int, size: int, limit: int) -> int:
 
 def mac_sizes(w: Any, sizes: Any) -> None:
     """Tiles, slots, areas and addresses of an operator (placement.place), into ``sizes``."""
-    tiles_m = cut(w.batch, w.tile_batch) * cut(w.out_height, w.tile_height) * cut(
-        w.out_width, w.tile_width)  # fmt: skip
+    tiles_m = (
+        cut(w.batch, w.tile_batch)
+        * cut(w.out_height, w.tile_height)
+        * cut(w.out_width, w.tile_width)
+    )
     k = w.channels * w.kernel
     tiles_n, tiles_k = cut(w.n, w.tile_n), cut(k, w.tile_k)
     most_channels, all_channels = 0, 0
@@ -188,8 +210,10 @@ def mac_sizes(w: Any, sizes: Any) -> None:
         total = 0
         for deep in range(tiles_k):
             for wide in range(tiles_n):
-                total += packed(min(w.tile_k, k - deep * w.tile_k)
-                                * min(w.tile_n, w.n - wide * w.tile_n), w.bits_b)  # fmt: skip
+                total += packed(
+                    min(w.tile_k, k - deep * w.tile_k) * min(w.tile_n, w.n - wide * w.tile_n),
+                    w.bits_b,
+                )
         sizes[SIZE_WEIGHT] = w.groups * total
     sizes[SIZE_SUMS] = sums_slots * sizes[SLOT_SUMS]
     sizes[SIZE_OUT] = w.output_slots * sizes[SLOT_OUT]
@@ -197,10 +221,13 @@ def mac_sizes(w: Any, sizes: Any) -> None:
     weights = sizes[SIZE_WEIGHT] if w.cold else 0  # those that stay lie where all weights do
     below_w = sizes[SIZE_INPUT] if w.memory_weight == w.memory_input else 0
     below_s = (sizes[SIZE_INPUT] if sums_apart == w.memory_input else 0) + (
-        weights if sums_apart == w.memory_weight else 0)  # fmt: skip
-    below_o = (sizes[SIZE_INPUT] if w.memory_output == w.memory_input else 0) + (
-        weights if w.memory_output == w.memory_weight else 0) + (
-        sizes[SIZE_SUMS] if w.memory_output == sums_apart else 0)  # fmt: skip
+        weights if sums_apart == w.memory_weight else 0
+    )
+    below_o = (
+        (sizes[SIZE_INPUT] if w.memory_output == w.memory_input else 0)
+        + (weights if w.memory_output == w.memory_weight else 0)
+        + (sizes[SIZE_SUMS] if w.memory_output == sums_apart else 0)
+    )
     room_sums = w.room_sums if sums_slots > 0 else w.room_output
     up = w.parity == 0
     sizes[BASE_INPUT] = 0 if up else w.room_input - sizes[SIZE_INPUT]
@@ -209,8 +236,9 @@ def mac_sizes(w: Any, sizes: Any) -> None:
     sizes[BASE_OUT] = below_o if up else w.room_output - below_o - sizes[SIZE_OUT]
     if w.cold == 0:
         sizes[BASE_WEIGHT] = w.weight_address
-    sizes[PASSES] = w.groups * passes_m * cuts_of(w.n, w.tile_n, w.limit_n) * cuts_of(
-        k, w.tile_k, w.limit_k)  # fmt: skip
+    sizes[PASSES] = (
+        w.groups * passes_m * cuts_of(w.n, w.tile_n, w.limit_n) * cuts_of(k, w.tile_k, w.limit_k)
+    )
     sizes[EXIT_ROW] = 0
     if w.held_rows:
         most, limit = (most_k, w.limit_k) if w.limit_k else (most_m, w.limit_m)

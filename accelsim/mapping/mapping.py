@@ -85,15 +85,41 @@ def geometry_of(operator: MacOperator) -> Geometry:
     if isinstance(operator, Conv2d):
         (dil_h, dil_w), (ker_h, ker_w) = operator.dilation, operator.kernel
         return Geometry(
-            operator.groups, operator.batch, operator.out_height, operator.out_width, operator.n,
-            operator.channels // operator.groups, ker_h * ker_w, ker_h, operator.height,
-            operator.width, operator.height, operator.stride, operator.padding[:2],
-            (dil_h * (ker_h - 1) + 1, dil_w * (ker_w - 1) + 1), 4, True,
-        )  # fmt: skip
+            operator.groups,
+            operator.batch,
+            operator.out_height,
+            operator.out_width,
+            operator.n,
+            operator.channels // operator.groups,
+            ker_h * ker_w,
+            ker_h,
+            operator.height,
+            operator.width,
+            operator.height,
+            operator.stride,
+            operator.padding[:2],
+            (dil_h * (ker_h - 1) + 1, dil_w * (ker_w - 1) + 1),
+            4,
+            True,
+        )
     return Geometry(
-        operator.groups, 1, operator.m, 1, operator.n, operator.k, 1, 1, operator.m, 1,
-        operator.m, (1, 1), (0, 0), (1, 1), 2 if operator.groups == 1 else 3, False,
-    )  # fmt: skip
+        operator.groups,
+        1,
+        operator.m,
+        1,
+        operator.n,
+        operator.k,
+        1,
+        1,
+        operator.m,
+        1,
+        operator.m,
+        (1, 1),
+        (0, 0),
+        (1, 1),
+        2 if operator.groups == 1 else 3,
+        False,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +187,16 @@ def dataflow_named(name: str) -> int:
 
 
 __all__ = [
-    "MAPPING_KEYS", "ORDERS", "Buffers", "Geometry", "Mapping", "buffers_of", "chip_for", "dataflow_named",
-    "geometry_of", "replace", "slots_of", "sum_format",
-]  # fmt: skip
+    "MAPPING_KEYS",
+    "ORDERS",
+    "Buffers",
+    "Geometry",
+    "Mapping",
+    "buffers_of",
+    "chip_for",
+    "dataflow_named",
+    "geometry_of",
+    "replace",
+    "slots_of",
+    "sum_format",
+]

@@ -7,12 +7,20 @@ from accelsim.mapping.mapping import Geometry, Mapping, chip_for
 from accelsim.mapping.placement import place
 from accelsim.units.mac_array import DATAFLOW_NAMES, Dataflow
 
-STREAMS = {Dataflow.OUTPUT_STATIONARY: "k", Dataflow.WEIGHT_STATIONARY: "m",
-           Dataflow.INPUT_STATIONARY: "n"}  # fmt: skip
+STREAMS = {
+    Dataflow.OUTPUT_STATIONARY: "k",
+    Dataflow.WEIGHT_STATIONARY: "m",
+    Dataflow.INPUT_STATIONARY: "n",
+}
 
 
-def loop_nest(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str],
-              cold: bool = True) -> list[str]:  # fmt: skip
+def loop_nest(
+    chip: Chip,
+    geometry: Geometry,
+    mapping: Mapping,
+    formats: tuple[str, str, str],
+    cold: bool = True,
+) -> list[str]:
     """Lines: the loops from outermost, what is loaded and kept where, and the passes inside."""
     chip = chip_for(chip, mapping)
     array, g = chip.array, geometry
@@ -21,32 +29,51 @@ def loop_nest(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[s
     limits = array.pass_limits(mapping.dataflow, rate)
     counts = {"m": len(p.m.first), "n": len(p.n_first), "k": len(p.k.first)}
     sizes = {"m": mapping.m, "n": mapping.n, "k": mapping.k}
-    extra = {"m": f" ({mapping.batch} x {mapping.height} x {mapping.width} outputs)"
-             if g.convolution else "", "n": "", "k": ""}  # fmt: skip
-    lines = [f"{g.groups} x m {g.m} n {g.n} k {g.k}" if g.groups > 1 else f"m {g.m} n {g.n} k {g.k}",
-             f"resident: {_resident(chip, mapping, cold)}"]  # fmt: skip
+    extra = {
+        "m": f" ({mapping.batch} x {mapping.height} x {mapping.width} outputs)"
+        if g.convolution
+        else "",
+        "n": "",
+        "k": "",
+    }
+    lines = [
+        f"{g.groups} x m {g.m} n {g.n} k {g.k}" if g.groups > 1 else f"m {g.m} n {g.n} k {g.k}",
+        f"resident: {_resident(chip, mapping, cold)}",
+    ]
     depth = 0
     if g.groups > 1:
         lines.append(f"for each of {g.groups} groups")
         depth = 1
     for axis in mapping.order:
-        dealt = f", dealt to {array.count} arrays" if axis == array.split and array.count > 1 else ""
-        lines.append("  " * depth + f"for {axis} in {counts[axis]} tiles of {sizes[axis]}"
-                     f"{extra[axis]}{dealt}")  # fmt: skip
+        dealt = (
+            f", dealt to {array.count} arrays" if axis == array.split and array.count > 1 else ""
+        )
+        lines.append(
+            "  " * depth + f"for {axis} in {counts[axis]} tiles of {sizes[axis]}"
+            f"{extra[axis]}{dealt}"
+        )
         depth += 1
     inner = "  " * depth
     if not mapping.input_resident:
-        lines.append(f"{inner}load input, at most {p.input_slot:,} bytes, to {array.input} "
-                     f"({_slots(mapping.input_slots)})")  # fmt: skip
+        lines.append(
+            f"{inner}load input, at most {p.input_slot:,} bytes, to {array.input} "
+            f"({_slots(mapping.input_slots)})"
+        )
     if not mapping.weight_resident and cold:
-        lines.append(f"{inner}load weights, at most {p.weight_slot:,} bytes, to {array.weight} "
-                     f"({_slots(mapping.weight_slots)})")  # fmt: skip
-    passes = {axis: -(-min(sizes[axis], getattr(g, axis)) // limit) if limit else 1
-              for axis, limit in zip("mnk", limits, strict=True)}  # fmt: skip
+        lines.append(
+            f"{inner}load weights, at most {p.weight_slot:,} bytes, to {array.weight} "
+            f"({_slots(mapping.weight_slots)})"
+        )
+    passes = {
+        axis: -(-min(sizes[axis], getattr(g, axis)) // limit) if limit else 1
+        for axis, limit in zip("mnk", limits, strict=True)
+    }
     stream = STREAMS[Dataflow(mapping.dataflow)]
     tiles = " x ".join(f"{passes[axis]} of {axis}" for axis in "mnk" if axis != stream)
-    lines.append(f"{inner}{DATAFLOW_NAMES[mapping.dataflow].replace('_', ' ')}: {tiles} passes, each "
-                 f"streams {stream}")  # fmt: skip
+    lines.append(
+        f"{inner}{DATAFLOW_NAMES[mapping.dataflow].replace('_', ' ')}: {tiles} passes, each "
+        f"streams {stream}"
+    )
     where = array.accumulator.location
     kept = array.output if where == "sram" else "accumulators under the columns"
     lines.append(f"{inner}sums " + (f"kept in {kept}" if p.sums_slots else "finished in one pass"))

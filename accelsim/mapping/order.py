@@ -29,8 +29,9 @@ def listed(program: Program, interval: Ints, last: Ints) -> Ints:
     after: list[list[tuple[int, int, int]]] = [[] for _ in range(count)]
     missing = np.diff(edges.start).tolist()
     owner = np.repeat(np.arange(count), np.diff(edges.start)).tolist()
-    for row, before, kind, lag in zip(owner, edges.predecessor.tolist(), edges.kind.tolist(),
-                                      edges.lag.tolist(), strict=True):  # fmt: skip
+    for row, before, kind, lag in zip(
+        owner, edges.predecessor.tolist(), edges.kind.tolist(), edges.lag.tolist(), strict=True
+    ):
         after[before].append((row, kind, lag))
     latest: dict[tuple[int, int], int] = {}
     for row, key in enumerate(zip(commands.operator.tolist(), unit, strict=True)):
@@ -78,8 +79,14 @@ def reordered(program: Program, order: Ints) -> Program:
     edges.predecessor = place[edges.predecessor]
     if (edges.predecessor >= np.repeat(np.arange(len(order)), np.diff(edges.start))).any():
         raise ValueError("a command would stand before what it waits for")
-    return replace(program, commands=commands, operands=Operands(**_picked(o, o.start, order)),
-                   dependencies=edges, demands=Demands(**_picked(d, d.start, order)), blocks=())  # fmt: skip
+    return replace(
+        program,
+        commands=commands,
+        operands=Operands(**_picked(o, o.start, order)),
+        dependencies=edges,
+        demands=Demands(**_picked(d, d.start, order)),
+        blocks=(),
+    )
 
 
 def _picked(table: Any, start: Ints, order: Ints) -> dict[str, Ints]:
@@ -87,5 +94,9 @@ def _picked(table: Any, start: Ints, order: Ints) -> dict[str, Ints]:
     size = np.diff(start)[order]
     begin = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
     entries = np.repeat(start[order] - begin[:-1], size) + np.arange(begin[-1])
-    columns = {item.name: getattr(table, item.name)[entries] for item in fields(table) if item.name != "start"}
+    columns = {
+        item.name: getattr(table, item.name)[entries]
+        for item in fields(table)
+        if item.name != "start"
+    }
     return {"start": begin, **columns}

@@ -69,15 +69,24 @@ class Part:
 class Parts:
     """The operators of a workload in order, and what stays resident. walks: whether walks write them."""
 
-    def __init__(self, chip: Chip, workload: Workload, chosen: Plan, table: TensorTable,
-                 sums: Dict[str, int], areas: Areas | None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        chip: Chip,
+        workload: Workload,
+        chosen: Plan,
+        table: TensorTable,
+        sums: Dict[str, int],
+        areas: Areas | None,
+    ) -> None:
         self.areas, self.planned = areas, chip if areas is None else areas.chip
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
         self.walks = jit.hot() and walked(chip)
         self.residents = _off_chip(self.machine, chip, table)
         self.workload = workload
-        self.weight_at: dict[tuple[int, int, int], int] = {}  # (weight's row, tile n, tile k) -> address
+        self.weight_at: dict[
+            tuple[int, int, int], int
+        ] = {}  # (weight's row, tile n, tile k) -> address
         self.weight_end = 0
         self.in_cells: set[int] = set()
         self._made: dict[object, Made] = {}
@@ -115,8 +124,15 @@ class Parts:
             return MacEmitter(chip, self.machine, geometry, mapping, triple, parity, where).emit()
 
         alike = (geometry, triple, mapping, parity, self.workload.is_stored(op.weight))
-        return Part(number, op.output, (*alike, where), make, {INPUT: op.input, WEIGHT_MATRIX: op.weight},
-                    tensors, alike=alike)  # fmt: skip
+        return Part(
+            number,
+            op.output,
+            (*alike, where),
+            make,
+            {INPUT: op.input, WEIGHT_MATRIX: op.weight},
+            tensors,
+            alike=alike,
+        )
 
     def _kept(self, op: MacOperator, mapping: Mapping, triple: tuple[str, str, str]) -> int:
         """Address of weights that stay in their buffer; operators that share them share it."""
@@ -124,21 +140,44 @@ class Parts:
         if layout not in self.weight_at:
             self.weight_at[layout] = self.weight_end
             size = place(self.chip, geometry_of(op), mapping, triple, 1, 0).weight_area.size
-            self.residents += _resident(self.machine, self.chip, self.table, op, self.weight_end, size)
+            self.residents += _resident(
+                self.machine, self.chip, self.table, op, self.weight_end, size
+            )
             self.weight_end += size
         return self.weight_at[layout]
 
-    def _on_crossbars(self, number: int, op: MacOperator, mapping: CrossbarMapping,
-                      triple: tuple[str, str, str], tensors: list[int]) -> Part:  # fmt: skip
-        emitter = MvmEmitter(self.planned, self.machine, geometry_of(op), mapping, triple,
-                             number % 2 if self.areas is None else 0, self.chip.weights == "cold")  # fmt: skip
+    def _on_crossbars(
+        self,
+        number: int,
+        op: MacOperator,
+        mapping: CrossbarMapping,
+        triple: tuple[str, str, str],
+        tensors: list[int],
+    ) -> Part:
+        emitter = MvmEmitter(
+            self.planned,
+            self.machine,
+            geometry_of(op),
+            mapping,
+            triple,
+            number % 2 if self.areas is None else 0,
+            self.chip.weights == "cold",
+        )
         weight = self.table.index[f"{op.name}/weight"]
         if not emitter.cold and weight not in self.in_cells:
             self.residents += _in_cells(self.machine, self.chip, self.table, op, mapping, triple[1])
             self.in_cells.add(weight)
         others = [(row, op.weight) for row in emitter.programs.tolist()]
-        return Part(number, op.output, op.name, lambda _: emitter.emit(), {INPUT: op.input}, tensors,
-                    others, alike=op.name)  # fmt: skip
+        return Part(
+            number,
+            op.output,
+            op.name,
+            lambda _: emitter.emit(),
+            {INPUT: op.input},
+            tensors,
+            others,
+            alike=op.name,
+        )
 
     def _vector(self, number: int, op: VectorOperator) -> Part:
         if op.is_view:
@@ -146,8 +185,17 @@ class Parts:
         kinds = vector_formats(op, self.chosen.formats)
         parity = number % 2 if self.areas is None else 0
         twice = tuple(op.inputs.index(name) for name in op.inputs)
-        key = (op.kind, op.input_shapes, op.output_shape, op.kernel, op.stride, op.padding, twice, kinds,
-               parity)  # fmt: skip
+        key = (
+            op.kind,
+            op.input_shapes,
+            op.output_shape,
+            op.kernel,
+            op.stride,
+            op.padding,
+            twice,
+            kinds,
+            parity,
+        )
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
         reads = dict(enumerate(op.inputs))
 
@@ -158,8 +206,9 @@ class Parts:
         return Part(number, op.output, key, make, reads, tensors, alike=key)
 
 
-def _summands(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> dict[
-        str, int]:  # fmt: skip
+def _summands(
+    chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]
+) -> dict[str, int]:
     """Partial sums that are kept apart, by operator: of arrays that split k, of row blocks."""
     found = {}
     for op in workload.operators:
@@ -174,8 +223,14 @@ def _summands(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | Cros
     return found
 
 
-def _in_cells(machine: Machine, chip: Chip, table: TensorTable, op: MacOperator,
-              mapping: CrossbarMapping, weight: str) -> tuple[ResidentRow, ...]:  # fmt: skip
+def _in_cells(
+    machine: Machine,
+    chip: Chip,
+    table: TensorTable,
+    op: MacOperator,
+    mapping: CrossbarMapping,
+    weight: str,
+) -> tuple[ResidentRow, ...]:
     """Every block of an operator's weights, in the cells of its crossbar."""
     crossbar, geometry = chip.crossbar, geometry_of(op)
     assert crossbar is not None
@@ -185,7 +240,9 @@ def _in_cells(machine: Machine, chip: Chip, table: TensorTable, op: MacOperator,
     found = []
     packs = packs_of(crossbar, geometry)
     for number in range(mapping.replicas * packs * rows * columns):
-        groups = min(mapping.pack, geometry.groups - number // (rows * columns) % packs * mapping.pack)
+        groups = min(
+            mapping.pack, geometry.groups - number // (rows * columns) % packs * mapping.pack
+        )
         r, c = number // columns % rows, number % columns
         k = min(crossbar.rows, geometry.k - r * crossbar.rows)
         n = min(crossbar.outputs, geometry.n - c * crossbar.outputs)
@@ -196,8 +253,15 @@ def _in_cells(machine: Machine, chip: Chip, table: TensorTable, op: MacOperator,
 
 
 def _locals(table: TensorTable, op: MacOperator, summands: int) -> list[int]:
-    keys = [op.input, f"{op.name}/lowered", f"{op.name}/weight", f"{op.name}/weight", op.output,
-            f"{op.name}/matrix", f"{op.name}/sums"]  # fmt: skip
+    keys = [
+        op.input,
+        f"{op.name}/lowered",
+        f"{op.name}/weight",
+        f"{op.name}/weight",
+        op.output,
+        f"{op.name}/matrix",
+        f"{op.name}/sums",
+    ]
     keys += [f"{op.name}/sums.{i}" for i in range(1, summands)]
     return [table.index[key] for key in keys]
 
@@ -212,26 +276,29 @@ def _off_chip(machine: Machine, chip: Chip, table: TensorTable) -> tuple[Residen
             continue
         elements = prod(row.shape)
         span = get(row.format).bytes_for(elements)
-        rows.append(ResidentRow(number, dram, table.home[number], span,
-                                row.role != "output" or grown, True))  # fmt: skip
+        rows.append(
+            ResidentRow(number, dram, table.home[number], span, row.role != "output" or grown, True)
+        )
     return tuple(rows)
 
 
-def _resident(machine: Machine, chip: Chip, table: TensorTable, op: MacOperator, address: int,
-              size: int) -> tuple[ResidentRow, ...]:  # fmt: skip
+def _resident(
+    machine: Machine, chip: Chip, table: TensorTable, op: MacOperator, address: int, size: int
+) -> tuple[ResidentRow, ...]:
     tensor = table.index[f"{op.name}/weight"]
     name = chip.array.weight
     names = [n for n in machine.memory_index if n == name or n.startswith(f"{name}.")]
     return tuple(
-        ResidentRow(tensor, machine.memory_index[n], address, size, True, True)
-        for n in names
+        ResidentRow(tensor, machine.memory_index[n], address, size, True, True) for n in names
     )
 
 
 def parts_of(chip: Chip, workload: Workload, chosen: Plan, areas: Areas | None = None) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
     sums = _summands(chip, workload, chosen.mappings)
-    table = build_tensors(workload, chip, chosen.formats, sums, never_spilled(workload, chosen.mappings))
+    table = build_tensors(
+        workload, chip, chosen.formats, sums, never_spilled(workload, chosen.mappings)
+    )
     check_room(table, chip, workload)
     return Parts(chip, workload, chosen, table, sums, areas)
 

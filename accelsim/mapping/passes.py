@@ -52,8 +52,9 @@ def _ranges(index: Ints, size: Ints, limit: int) -> tuple[Ints, Ints]:
     return first, np.minimum(limit, size - first)
 
 
-def pass_table(jobs: Jobs, place: Placement, stationary: str, counts: dict[str, int],
-               depth: int) -> Passes:  # fmt: skip
+def pass_table(
+    jobs: Jobs, place: Placement, stationary: str, counts: dict[str, int], depth: int
+) -> Passes:
     """Cut every job into passes: m, then n, then k, the last one fastest.
 
     A PRELOAD is left out where the instance's previous pass used the same stationary tile.

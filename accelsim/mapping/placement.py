@@ -87,8 +87,14 @@ def fused(array: MacArray, split: str = "") -> bool:
     return array.fused_epilogue and not ((split or array.split) == "k" and array.count > 1)
 
 
-def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str],
-          parity: int, weight_address: int | None = None) -> Placement:  # fmt: skip
+def place(
+    chip: Chip,
+    geometry: Geometry,
+    mapping: Mapping,
+    formats: tuple[str, str, str],
+    parity: int,
+    weight_address: int | None = None,
+) -> Placement:
     """Sizes and addresses of one operator's tiles. parity: 0 fills memories from the bottom, 1
     from the top, so that neighbouring operators overlap little. weight_address: where resident
     weights already lie. formats: input, weight, output."""
@@ -118,13 +124,13 @@ def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, 
     weight_lanes = lanes(weight_split, array.weight)
     output_lanes = lanes(several, array.output)
     input_size = (
-        geometry.groups * pieces.total if pieces
-        else input_lanes * mapping.input_slots * input_slot
-    )  # fmt: skip
+        geometry.groups * pieces.total if pieces else input_lanes * mapping.input_slots * input_slot
+    )
     weight_size = (
-        geometry.groups * int(weight_tiles.sum()) if mapping.weight_resident or weight_address is not None
+        geometry.groups * int(weight_tiles.sum())
+        if mapping.weight_resident or weight_address is not None
         else weight_lanes * mapping.weight_slots * weight_slot
-    )  # fmt: skip
+    )
     wide = sum_format(array)
     tile_n, tile_m = int(n_size.max()), int(m.size.max())
     held = tile_m * tile_n
@@ -132,8 +138,9 @@ def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, 
     one_pass = len(k.first) == 1 and (limits[2] == 0 or int(k.size.max()) <= limits[2])
     spills = len(k.first) > 1 and mapping.order[2] != "k"
     finished = fused(array)
-    sums_slots = 0 if one_pass and finished else (1 if finished and not spills else
-                                                  mapping.output_slots)  # fmt: skip
+    sums_slots = (
+        0 if one_pass and finished else (1 if finished and not spills else mapping.output_slots)
+    )
     if array.split == "k" and several:
         sums_slots = 1
     column = array.accumulator.location == "column" and sums_slots > 0
@@ -143,17 +150,40 @@ def place(chip: Chip, geometry: Geometry, mapping: Mapping, formats: tuple[str, 
     sizes = {
         "input": (array.input, input_size),
         "weight": (array.weight, weight_size if weight_address is None else 0),
-        "sums": (sums_memory, sums_size), "out": (array.output, out_size),
-    }  # fmt: skip
+        "sums": (sums_memory, sums_size),
+        "out": (array.output, out_size),
+    }
     areas = _areas(chip, sizes, parity)
     if weight_address is not None:
         areas["weight"] = Area(array.weight, weight_address, weight_size)
     return Placement(
-        array, limits, m, k, n_first, n_size, bits[0], bits[1], wide, boxes, pieces, input_slot,
-        weight_slot, sums_slot, out_slot, sums_slots, input_split, weight_split, input_lanes,
-        weight_lanes, output_lanes, areas["input"], areas["weight"], areas["sums"], areas["out"],
+        array,
+        limits,
+        m,
+        k,
+        n_first,
+        n_size,
+        bits[0],
+        bits[1],
+        wide,
+        boxes,
+        pieces,
+        input_slot,
+        weight_slot,
+        sums_slot,
+        out_slot,
+        sums_slots,
+        input_split,
+        weight_split,
+        input_lanes,
+        weight_lanes,
+        output_lanes,
+        areas["input"],
+        areas["weight"],
+        areas["sums"],
+        areas["out"],
         spills,
-    )  # fmt: skip
+    )
 
 
 def capacity(chip: Chip, memory: str) -> int:

@@ -97,8 +97,17 @@ def height_cycles(w: Any, e: Any, sizes: Any, counts: Any, tall: int, k: int) ->
     return total
 
 
-def best_tiling(w: Any, e: Any, shapes: Any, n_sizes: Any, k_sizes: Any, levels: Any, slots: Any,
-                after: Any, best: Any) -> int:  # fmt: skip
+def best_tiling(
+    w: Any,
+    e: Any,
+    shapes: Any,
+    n_sizes: Any,
+    k_sizes: Any,
+    levels: Any,
+    slots: Any,
+    after: Any,
+    best: Any,
+) -> int:
     """The tiling with the smallest estimate that fits by estimate, into ``best``; 0 when there is none.
 
     shapes: (cuts, 3) batch, height, width. after: only tilings behind this key. best: cut, n, k, order,
@@ -148,9 +157,13 @@ def best_tiling(w: Any, e: Any, shapes: Any, n_sizes: Any, k_sizes: Any, levels:
                     low += k
                 full = depth_k // k
                 if w.stays == WEIGHTS:
-                    ranked = height_cycles(w, e, sizes, counts, tall, k) * full * ceil_of(k, w.limit_k)
+                    ranked = (
+                        height_cycles(w, e, sizes, counts, tall, k) * full * ceil_of(k, w.limit_k)
+                    )
                     if rest:
-                        ranked += height_cycles(w, e, sizes, counts, tall, rest) * ceil_of(rest, w.limit_k)
+                        ranked += height_cycles(w, e, sizes, counts, tall, rest) * ceil_of(
+                            rest, w.limit_k
+                        )
                     compute = float(ranked) * blocks(w.n, n, w.limit_n)
                 elif w.stays == INPUTS:
                     ranked = 0
@@ -161,8 +174,12 @@ def best_tiling(w: Any, e: Any, shapes: Any, n_sizes: Any, k_sizes: Any, levels:
                             size_k, count_k = (k, full) if j == 0 else (rest, 1)
                             if size_n and size_k:
                                 rows = used_rows(size_k, e.rows, w.limit_k)
-                                ranked += count_n * count_k * ceil_of(size_k, w.limit_k) * (
-                                    max(steps, rows) if e.double else steps + rows)  # fmt: skip
+                                ranked += (
+                                    count_n
+                                    * count_k
+                                    * ceil_of(size_k, w.limit_k)
+                                    * (max(steps, rows) if e.double else steps + rows)
+                                )
                     compute = float(blocks_m) * ranked
                 else:
                     ranked = 0
@@ -170,10 +187,16 @@ def best_tiling(w: Any, e: Any, shapes: Any, n_sizes: Any, k_sizes: Any, levels:
                         size_k, count_k = (k, full) if j == 0 else (rest, 1)
                         if size_k:
                             issue = (ceil_of(size_k, e.deep_lanes) - 1) * e.mac_latency + 1
-                            ranked += count_k * (max(issue, e.rows) if e.double else issue + e.rows - 1)
+                            ranked += count_k * (
+                                max(issue, e.rows) if e.double else issue + e.rows - 1
+                            )
                     compute = float(blocks_m) * blocks(w.n, n, w.limit_n) * ranked
                 compute = w.groups * compute
-                passes = float(blocks_m) * blocks_n * blocks(depth_k, k, w.limit_k if w.limit_k else depth_k)
+                passes = (
+                    float(blocks_m)
+                    * blocks_n
+                    * blocks(depth_k, k, w.limit_k if w.limit_k else depth_k)
+                )
                 slot_i = ceil_of(plane_max * deepest * w.bits_a, 8)
                 streamed = w.groups * plane_sum * all_channels * w.bits_a / 8
                 slot_w = float(ceil_of(k * n * w.bits_b, 8))
@@ -190,8 +213,11 @@ def best_tiling(w: Any, e: Any, shapes: Any, n_sizes: Any, k_sizes: Any, levels:
                     order, keep_i, keep_w = variant // 4, variant // 2 % 2 == 0, variant % 2 == 0
                     if w.cold == 0 and not keep_w:
                         continue
-                    size_i = ((streamed if e.fetch_all else whole_i) + tiles_m * 8 if keep_i
-                              else float(slots[0] * slot_i))  # fmt: skip
+                    size_i = (
+                        (streamed if e.fetch_all else whole_i) + tiles_m * 8
+                        if keep_i
+                        else float(slots[0] * slot_i)
+                    )
                     size_w = (whole_w + 64 if keep_w else slots[1] * slot_w) if w.cold else 0.0
                     if not fits_rooms(e, size_i, size_w, size_o):
                         continue
@@ -205,15 +231,20 @@ def best_tiling(w: Any, e: Any, shapes: Any, n_sizes: Any, k_sizes: Any, levels:
                     moved = out + bytes_i + bytes_w
                     loads_w = w.groups * tiles_n * tiles_k * again_w if w.cold else 0
                     traffic = moved / e.bytes_per_cycle
-                    traffic = max(traffic, bytes_i / e.bytes_per_cycle
-                                  + w.groups * tiles_m * tiles_k * again_i * e.latency)  # fmt: skip
+                    traffic = max(
+                        traffic,
+                        bytes_i / e.bytes_per_cycle
+                        + w.groups * tiles_m * tiles_k * again_i * e.latency,
+                    )
                     traffic = max(traffic, bytes_w / e.bytes_per_cycle + loads_w * e.latency)
-                    traffic = max(traffic, out / e.bytes_per_cycle
-                                  + w.groups * tiles_m * tiles_n * e.latency)  # fmt: skip
+                    traffic = max(
+                        traffic, out / e.bytes_per_cycle + w.groups * tiles_m * tiles_n * e.latency
+                    )
                     edge = (min(float(slot_i), whole_i) if keep_i else float(slot_i)) + (
-                        elements * w.bits_out / 8)  # fmt: skip
+                        elements * w.bits_out / 8
+                    )
                     edge = edge + (min(slot_w, whole_w) if w.cold else 0.0)
-                    cycles = (max(compute, traffic) if overlap else compute + traffic)
+                    cycles = max(compute, traffic) if overlap else compute + traffic
                     cycles = cycles + edge / e.bytes_per_cycle
                     if cycles >= level_high:
                         continue
@@ -225,13 +256,27 @@ def best_tiling(w: Any, e: Any, shapes: Any, n_sizes: Any, k_sizes: Any, levels:
                         continue
                     any_found = 1
                     best[0], best[1], best[2], best[3], best[4], best[5] = (
-                        cut, wide, deep, order, keep_i, keep_w)  # fmt: skip
-                    best[6], best[7], best[8], best[9], best[10] = level, passes, moved, place, variant
+                        cut,
+                        wide,
+                        deep,
+                        order,
+                        keep_i,
+                        keep_w,
+                    )
+                    best[6], best[7], best[8], best[9], best[10] = (
+                        level,
+                        passes,
+                        moved,
+                        place,
+                        variant,
+                    )
                     level_high = levels[level] if level < len(levels) else np.inf
     return any_found
 
 
-def behind(key: Any, level: float, passes: float, moved: float, place: float, variant: float) -> bool:
+def behind(
+    key: Any, level: float, passes: float, moved: float, place: float, variant: float
+) -> bool:
     """Whether a tiling comes after ``key`` in the order: level, passes, bytes, place, variant."""
     if level != key[0]:
         return bool(level > key[0])
@@ -257,9 +302,14 @@ def fits_rooms(e: Any, size_i: float, size_w: float, size_o: float) -> bool:
 
 
 CHOICE_HELPERS = (
-    ceil_of, (blocks, (ceil_of,)), (used_rows, (ceil_of,)), stretch,
-    (height_cycles, ((used_rows, (ceil_of,)),)), behind, fits_rooms,
-)  # fmt: skip
+    ceil_of,
+    (blocks, (ceil_of,)),
+    (used_rows, (ceil_of,)),
+    stretch,
+    (height_cycles, ((used_rows, (ceil_of,)),)),
+    behind,
+    fits_rooms,
+)
 
 
 def estimate_of(chip: Chip, formats: tuple[str, str, str], reserve: int) -> Estimate:
@@ -268,22 +318,40 @@ def estimate_of(chip: Chip, formats: tuple[str, str, str], reserve: int) -> Esti
     rate, clock = array.rate(formats[0], formats[1]), chip.clocks[array.clock]
     private = getattr(chip.memories[array.input], "scope", "shared") == "private"
     return Estimate(
-        array.rows, int(array.stationary_depth > 1), array.mac_latency,
+        array.rows,
+        int(array.stationary_depth > 1),
+        array.mac_latency,
         array.dot * (rate.factor if rate.along == "k" else 1),
         array.simd * (rate.factor if rate.along == "n" else 1),
-        chip.dram.bandwidth * chip.dram.efficiency / clock, chip.dma.setup + chip.dram.latency * clock,
-        buffers.input, buffers.weight, buffers.output, int(array.input == array.weight),
-        int(array.input == array.output), int(array.weight == array.output),
-        buffers.sum_capacity if buffers.sums == "column" else -1, reserve,
+        chip.dram.bandwidth * chip.dram.efficiency / clock,
+        chip.dma.setup + chip.dram.latency * clock,
+        buffers.input,
+        buffers.weight,
+        buffers.output,
+        int(array.input == array.weight),
+        int(array.input == array.output),
+        int(array.weight == array.output),
+        buffers.sum_capacity if buffers.sums == "column" else -1,
+        reserve,
         int(private and array.split != "n"),
-    )  # fmt: skip
+    )
 
 
-def quick_choice(chip: Chip, geometry: Geometry, formats: tuple[str, str, str], reserve: int, cold: bool,
-                 dataflow: int) -> Mapping | None:  # fmt: skip
+def quick_choice(
+    chip: Chip,
+    geometry: Geometry,
+    formats: tuple[str, str, str],
+    reserve: int,
+    cold: bool,
+    dataflow: int,
+) -> Mapping | None:
     """choose_mapping() for a chip with one array; None when nothing fits."""
     array, buffers = chip.array, buffers_of(chip)
-    slots = (slots_of(chip, array.input), slots_of(chip, array.weight), slots_of(chip, array.output))
+    slots = (
+        slots_of(chip, array.input),
+        slots_of(chip, array.weight),
+        slots_of(chip, array.output),
+    )
     limits = array.pass_limits(dataflow, array.rate(formats[0], formats[1]))
     held = array.accumulator.depth if buffers.sums == "column" else 1 << 62
     shapes = m_shapes(geometry, held)
@@ -293,11 +361,20 @@ def quick_choice(chip: Chip, geometry: Geometry, formats: tuple[str, str, str], 
     estimate = estimate_of(chip, formats, reserve)
     after, best = np.full(5, -1.0), np.zeros(11)
     columns = [np.array(part, np.int64) for part in (shapes, n_sizes, k_sizes, slots)]
-    while jit.compiled(best_tiling, CHOICE_HELPERS)(w, estimate, *columns[:3], LEVELS, columns[3], after,
-                                                    best):  # fmt: skip
+    while jit.compiled(best_tiling, CHOICE_HELPERS)(
+        w, estimate, *columns[:3], LEVELS, columns[3], after, best
+    ):
         cut, n, k, order, keep_i, keep_w = (int(x) for x in best[:6])
-        mapping = Mapping(dataflow, *shapes[cut], n_sizes[n], k_sizes[k], ORDERS[order],  # type: ignore[arg-type]
-                          bool(keep_i), bool(keep_w), *slots)  # fmt: skip
+        mapping = Mapping(
+            dataflow,
+            *shapes[cut],
+            n_sizes[n],
+            k_sizes[k],
+            ORDERS[order],  # type: ignore[arg-type]
+            bool(keep_i),
+            bool(keep_w),
+            *slots,
+        )
         if _fits(chip, w, mapping, reserve):
             return mapping
         after = best[6:].copy()
@@ -308,19 +385,32 @@ def _fits(chip: Chip, w: MacWalk, mapping: Mapping, reserve: int) -> bool:
     """fits() of choose.py, of numbers."""
     sizes = np.zeros(SIZES, np.int64)
     tiled = w._replace(
-        tile_batch=mapping.batch, tile_height=mapping.height, tile_width=mapping.width, tile_n=mapping.n,
-        tile_k=mapping.k, order_1=1 if mapping.order == "mnk" else 0,
-        order_0=0 if mapping.order == "mnk" else 1, input_resident=int(mapping.input_resident),
+        tile_batch=mapping.batch,
+        tile_height=mapping.height,
+        tile_width=mapping.width,
+        tile_n=mapping.n,
+        tile_k=mapping.k,
+        order_1=1 if mapping.order == "mnk" else 0,
+        order_0=0 if mapping.order == "mnk" else 1,
+        input_resident=int(mapping.input_resident),
         weight_resident=int(mapping.weight_resident),
-    )  # fmt: skip
+    )
     jit.compiled(mac_sizes, SIZE_HELPERS)(tiled, sizes)
     sums = w.memory_sums if sizes[SLOTS_SUMS] else w.memory_output
     need: dict[int, int] = {}
-    for memory, size in ((w.memory_input, SIZE_INPUT), (w.memory_weight, SIZE_WEIGHT), (sums, SIZE_SUMS),
-                         (w.memory_output, SIZE_OUT)):  # fmt: skip
+    for memory, size in (
+        (w.memory_input, SIZE_INPUT),
+        (w.memory_weight, SIZE_WEIGHT),
+        (sums, SIZE_SUMS),
+        (w.memory_output, SIZE_OUT),
+    ):
         need[memory] = need.get(memory, 0) + int(sizes[size])
-    room = {w.memory_sums: w.room_sums, w.memory_input: w.room_input, w.memory_weight: w.room_weight,
-            w.memory_output: w.room_output}  # fmt: skip
+    room = {
+        w.memory_sums: w.room_sums,
+        w.memory_input: w.room_input,
+        w.memory_weight: w.room_weight,
+        w.memory_output: w.room_output,
+    }
     if w.cold == 0:  # all weights of the workload lie in their buffer, this operator's among them
         own = -(-w.groups * w.channels * w.kernel * w.n * w.bits_b // 8)
         need[w.memory_weight] -= own

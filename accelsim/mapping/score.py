@@ -65,16 +65,20 @@ def m_shapes(geometry: Geometry, held: int) -> list[tuple[int, int, int]]:
     """Cuts of m: images, then rows, then parts of a row. held: outputs a column can keep."""
     shapes: list[tuple[int, int, int]] = []
     if geometry.batch > 1:
-        shapes += [(b, geometry.out_height, geometry.out_width)
-                   for b in cuts(geometry.batch, 1, 2) if b > 1]  # fmt: skip
+        shapes += [
+            (b, geometry.out_height, geometry.out_width)
+            for b in cuts(geometry.batch, 1, 2)
+            if b > 1
+        ]
     heights = cuts(geometry.out_height, 1, 1)
     fitting = held // geometry.out_width
     if 0 < fitting < geometry.out_height:
         heights.append(fitting)
     shapes += [(1, h, geometry.out_width) for h in sorted(set(heights), reverse=True)]
     shapes += [(1, 1, w) for w in cuts(geometry.out_width, 1, 1)[1:]]
-    return [shape for shape in shapes
-            if geometry.batch * -(-geometry.out_height // shape[1]) <= 1 << 16]  # fmt: skip
+    return [
+        shape for shape in shapes if geometry.batch * -(-geometry.out_height // shape[1]) <= 1 << 16
+    ]
 
 
 def m_cuts(geometry: Geometry, held: int) -> list[MCut]:
@@ -84,13 +88,24 @@ def m_cuts(geometry: Geometry, held: int) -> list[MCut]:
     for batch, height, width in m_shapes(geometry, held):
         tiles = m_tiles(geometry, batch, height, width)
         planes = box_bytes(tiles, one, 8)[:, 0]
-        found.append(MCut(batch, height, width, len(tiles.first), int(tiles.size.max()),
-                          int(planes.max()), int(planes.sum()), tiles.size))  # fmt: skip
+        found.append(
+            MCut(
+                batch,
+                height,
+                width,
+                len(tiles.first),
+                int(tiles.size.max()),
+                int(planes.max()),
+                int(planes.sum()),
+                tiles.size,
+            )
+        )
     return found
 
 
-def sizes_n(g: Geometry, array: MacArray, limits: tuple[int, int, int], along: str,
-            more: bool = False) -> list[int]:  # fmt: skip
+def sizes_n(
+    g: Geometry, array: MacArray, limits: tuple[int, int, int], along: str, more: bool = False
+) -> list[int]:
     """Tile sizes along n. along: the dimension dealt to several arrays. more: finer ones, too."""
     step = limits[1] or 1
     shares = array.count if along == "n" else 1
@@ -101,8 +116,9 @@ def sizes_n(g: Geometry, array: MacArray, limits: tuple[int, int, int], along: s
     return sorted({min(g.n, size) for size in sizes}, reverse=True)
 
 
-def sizes_k(g: Geometry, array: MacArray, limits: tuple[int, int, int], along: str,
-            more: bool = False) -> list[int]:  # fmt: skip
+def sizes_k(
+    g: Geometry, array: MacArray, limits: tuple[int, int, int], along: str, more: bool = False
+) -> list[int]:
     """Tile sizes along k, as sizes_n."""
     sizes = {min(g.k, c * g.kernel) for c in cuts(g.channels, 1, 1)}
     if along == "k" and array.count > 1:
@@ -133,8 +149,19 @@ class Scores:
         t = self.tilings
         cut, n, k, order, keep_i, keep_w = self.which[index].tolist()
         m = t.cuts[cut]
-        return Mapping(t.dataflow, m.batch, m.height, m.width, t.n_sizes[n], t.k_sizes[k],
-                       ("mnk", "nmk")[order], bool(keep_i), bool(keep_w), *t.slots, t.split)  # type: ignore[arg-type]  # fmt: skip
+        return Mapping(
+            t.dataflow,
+            m.batch,
+            m.height,
+            m.width,
+            t.n_sizes[n],
+            t.k_sizes[k],
+            ("mnk", "nmk")[order],
+            bool(keep_i),
+            bool(keep_w),
+            *t.slots,
+            t.split,  # type: ignore[arg-type]
+        )
 
 
 class Tilings:
@@ -145,10 +172,19 @@ class Tilings:
     coarse ones. shapes: cuts of m, if known.
     """
 
-    def __init__(self, chip: Chip, geometry: Geometry, formats: tuple[str, str, str],
-                 dataflow: int, reserve: int, cold: bool, slots: tuple[int, int, int] | None = None,
-                 split: str = "", more: bool = False,
-                 shapes: list[MCut] | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        chip: Chip,
+        geometry: Geometry,
+        formats: tuple[str, str, str],
+        dataflow: int,
+        reserve: int,
+        cold: bool,
+        slots: tuple[int, int, int] | None = None,
+        split: str = "",
+        more: bool = False,
+        shapes: list[MCut] | None = None,
+    ) -> None:
         self.chip, self.geometry, self.formats, self.cold = chip, geometry, formats, cold
         self.dataflow, self.split = dataflow, split
         array = self.array = chip.array
@@ -159,8 +195,11 @@ class Tilings:
         self.sum_bits = get(sum_format(array)).bits
         self.buffers = buffers_of(chip)
         self.reserve = reserve
-        self.slots = slots or (slots_of(chip, array.input), slots_of(chip, array.weight),
-                               slots_of(chip, array.output))  # fmt: skip
+        self.slots = slots or (
+            slots_of(chip, array.input),
+            slots_of(chip, array.weight),
+            slots_of(chip, array.output),
+        )
         clock = chip.clocks[array.clock]
         self.latency = chip.dma.setup + chip.dram.latency * clock
         self.bytes_per_cycle = chip.dram.bandwidth * chip.dram.efficiency / clock
@@ -186,16 +225,27 @@ class Tilings:
         if self.dataflow == Dataflow.WEIGHT_STATIONARY:
             blocks = np.array([_blocks(parts, limit_n) for parts in n_tiles], np.float64)
             used = sorted({rows_of(k) for parts in k_tiles_ for k, _ in parts})
-            total = np.array([[float((np.maximum(c.sizes, r) if double else c.sizes + r).sum())
-                               for r in used] for c in self.cuts])  # fmt: skip
-            plain = np.array([float(c.sizes.sum() + (0 if double else r * len(c.sizes)))
-                              for c in self.cuts for r in used]).reshape(total.shape)  # fmt: skip
+            total = np.array(
+                [
+                    [float((np.maximum(c.sizes, r) if double else c.sizes + r).sum()) for r in used]
+                    for c in self.cuts
+                ]
+            )
+            plain = np.array(
+                [
+                    float(c.sizes.sum() + (0 if double else r * len(c.sizes)))
+                    for c in self.cuts
+                    for r in used
+                ]
+            ).reshape(total.shape)
             weight = np.zeros((len(used), len(k_tiles_)))
             for column, parts in enumerate(k_tiles_):
                 for k, count in parts:
                     weight[used.index(rows_of(k)), column] += count * -(-k // limit_k)
-            return ((total @ weight)[:, None, :] * blocks[None, :, None],
-                    (plain @ weight)[:, None, :] * blocks[None, :, None])  # fmt: skip
+            return (
+                (total @ weight)[:, None, :] * blocks[None, :, None],
+                (plain @ weight)[:, None, :] * blocks[None, :, None],
+            )
         blocks_m = np.array([float((-(-c.sizes // limit_m)).sum()) for c in self.cuts])
         if self.dataflow == Dataflow.OUTPUT_STATIONARY:
             lanes = array.dot * (along if self.rate.along == "k" else 1)
@@ -204,11 +254,14 @@ class Tilings:
             for column, parts in enumerate(k_tiles_):
                 for k, count in parts:
                     issue = (-(-k // lanes) - 1) * array.mac_latency + 1
-                    ranked[column] += count * (max(issue, array.rows) if double
-                                               else issue + array.rows - 1)  # fmt: skip
+                    ranked[column] += count * (
+                        max(issue, array.rows) if double else issue + array.rows - 1
+                    )
                     least[column] += count * issue
-            return tuple(blocks_m[:, None, None] * blocks[None, :, None] * part[None, None, :]
-                         for part in (ranked, least))  # type: ignore[return-value]  # fmt: skip
+            return tuple(
+                blocks_m[:, None, None] * blocks[None, :, None] * part[None, None, :]
+                for part in (ranked, least)
+            )  # type: ignore[return-value]
         lanes = array.simd * (along if self.rate.along == "n" else 1)
         ranked = np.zeros((len(n_tiles), len(k_tiles_)))
         least = np.zeros_like(ranked)
@@ -253,9 +306,13 @@ class Tilings:
         slot_i = -(-plane_max * deepest * bits[0] // 8)
         streamed_i = g.groups * plane_sum * all_channels * bits[0] / 8
         whole_i = g.groups * g.batch * g.in_height * g.in_width * g.channels * bits[0] / 8
-        tall, wide = (max(0, min(size, there) - 2 * reach) if g.convolution else size
-                      for size, there, reach in ((g.in_height, g.out_height, g.reach[0]),
-                                                 (g.in_width, g.out_width, g.reach[1])))  # fmt: skip
+        tall, wide = (
+            max(0, min(size, there) - 2 * reach) if g.convolution else size
+            for size, there, reach in (
+                (g.in_height, g.out_height, g.reach[0]),
+                (g.in_width, g.out_width, g.reach[1]),
+            )
+        )
         needed_i = g.groups * g.batch * tall * wide * g.channels * bits[0] / 8
         drain = array.rows + array.columns + array.epilogue_latency
         slot_w = -(-k * n * bits[1] // 8)
@@ -265,8 +322,11 @@ class Tilings:
         passes = self._passes() + 0.0 * (tiles_n + tiles_k)
         near = self._near(passes)
         shape = np.broadcast_shapes(compute.shape, passes.shape)
-        one_pass = (tiles_k == 1) & (np.array([not self.limits[2] or size <= self.limits[2]
-                                               for size in self.k_sizes])[None, None, :])  # fmt: skip
+        one_pass = (tiles_k == 1) & (
+            np.array([not self.limits[2] or size <= self.limits[2] for size in self.k_sizes])[
+                None, None, :
+            ]
+        )
         columns: list[list[NDArray[np.float64]]] = [[] for _ in range(7)]
         which = []
         for order, keep_i, keep_w in product((0, 1), (True, False), (True, False)):
@@ -277,8 +337,21 @@ class Tilings:
             turned_w = (several | (steps["n"] * steps["k"] > 1)) if order == 0 else several
             again_i = np.where(turned_i, steps["n"], 1)
             again_w = np.where(turned_w, steps["m"], 1)
-            fit = np.broadcast_to(self._fit(keep_i, keep_w, tiles_m, slot_i, slot_w, whole_i,
-                                            whole_w, elements, streamed_i, one_pass), shape)  # fmt: skip
+            fit = np.broadcast_to(
+                self._fit(
+                    keep_i,
+                    keep_w,
+                    tiles_m,
+                    slot_i,
+                    slot_w,
+                    whole_i,
+                    whole_w,
+                    elements,
+                    streamed_i,
+                    one_pass,
+                ),
+                shape,
+            )
             if not fit.any():
                 continue
             times_i = np.ones_like(again_i) if keep_i else again_i
@@ -296,15 +369,16 @@ class Tilings:
             edge = (np.minimum(slot_i, whole_i) if keep_i else slot_i) + elements * bits[2] / 8
             edge = edge + (np.minimum(slot_w, whole_w) if self.cold else 0.0)
             fill = edge / self.bytes_per_cycle
-            overlapped = (np.maximum(compute, traffic) if min(self.slots) > 1
-                          else compute + traffic)  # fmt: skip
+            overlapped = np.maximum(compute, traffic) if min(self.slots) > 1 else compute + traffic
             at = np.nonzero(fit)
             jobs = stores * tiles_k / self.array.count
             turns = 1.0 if min(self.slots) > 1 else jobs
             guess = overlapped + fill + turns * (2 * self.latency + drain)
             bound = np.maximum(least, certain / self.bytes_per_cycle)
             for column, values in zip(
-                columns, (overlapped + fill, guess, bound, moved, certain, passes, near), strict=True
+                columns,
+                (overlapped + fill, guess, bound, moved, certain, passes, near),
+                strict=True,
             ):
                 column.append(np.broadcast_to(values, shape)[at])
             flags = [np.full(len(at[0]), int(value)) for value in (order, keep_i, keep_w)]
@@ -323,8 +397,17 @@ class Tilings:
         variant = (rows[:, 3] * 2 + 1 - rows[:, 4]) * 2 + 1 - rows[:, 5]
         level = LEVELS.searchsorted(cycles, side="right")
         best = np.lexsort((variant, place, moved, passes, level))
-        return Scores(cycles[best], guess[best], bound[best], moved[best], certain[best],
-                      passes[best], near[best], rows[best], self)  # fmt: skip
+        return Scores(
+            cycles[best],
+            guess[best],
+            bound[best],
+            moved[best],
+            certain[best],
+            passes[best],
+            near[best],
+            rows[best],
+            self,
+        )
 
     def _near(self, passes: Floats) -> Floats:
         """Bytes that passes read and write on chip: an estimate for ranking by energy."""
@@ -339,9 +422,19 @@ class Tilings:
         sums = g.m * g.n * s * (2 * blocks_k[None, None, :] - 1)
         return np.asarray(g.groups * (inputs + weights + sums), np.float64)
 
-    def _fit(self, keep_i: bool, keep_w: bool, tiles_m: Ints, slot_i: Ints, slot_w: Floats,
-             whole_i: float, whole_w: float, elements: Floats, streamed_i: Floats,
-             one_pass: NDArray[np.bool_]) -> NDArray[np.bool_]:  # fmt: skip
+    def _fit(
+        self,
+        keep_i: bool,
+        keep_w: bool,
+        tiles_m: Ints,
+        slot_i: Ints,
+        slot_w: Floats,
+        whole_i: float,
+        whole_w: float,
+        elements: Floats,
+        streamed_i: Floats,
+        one_pass: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
         """Whether the tiles fit the buffers, by estimate; placement decides exactly."""
         array, chip, zero = self.array, self.chip, np.zeros_like(elements)
         several = array.count if array.count > 1 else 1
@@ -353,10 +446,16 @@ class Tilings:
             return several if split and not private(memory) else 1
 
         pieces = streamed_i if private(array.input) and self.along != "n" else whole_i
-        size_i = pieces + tiles_m * 8 if keep_i else (
-            lanes(self.along in "mk", array.input) * self.slots[0] * slot_i)  # fmt: skip
-        size_w = whole_w + 64 if keep_w else (
-            lanes(self.along in "nk", array.weight) * self.slots[1] * slot_w)  # fmt: skip
+        size_i = (
+            pieces + tiles_m * 8
+            if keep_i
+            else (lanes(self.along in "mk", array.input) * self.slots[0] * slot_i)
+        )
+        size_w = (
+            whole_w + 64
+            if keep_w
+            else (lanes(self.along in "nk", array.weight) * self.slots[1] * slot_w)
+        )
         finished = fused(array, self.along)
         sums_slots = np.where(one_pass & finished, 0, 1 if finished else self.slots[2])
         wide = elements * self.sum_bits / 8

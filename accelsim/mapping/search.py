@@ -44,7 +44,9 @@ class Run:
 
     def value(self, objective: str) -> float:
         """The number that a search makes small."""
-        return self.cycles if objective == "cycles" else value_of(objective, self.cycles, self.joules)
+        return (
+            self.cycles if objective == "cycles" else value_of(objective, self.cycles, self.joules)
+        )
 
 
 Measure = Callable[[Mapping], Run]
@@ -83,10 +85,19 @@ def value_of(objective: str, cycles: float, joules: float) -> float:
     return joules if objective == "energy" else cycles * joules
 
 
-def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str], name: str,
-                    measure: Measure, rates: Rates, objective: str = "cycles",
-                    budget: int = BUDGET, reserve: int = 0, cold: bool = True,
-                    seeds: tuple[Mapping, ...] = ()) -> Found:  # fmt: skip
+def search_operator(
+    chip: Chip,
+    geometry: Geometry,
+    formats: tuple[str, str, str],
+    name: str,
+    measure: Measure,
+    rates: Rates,
+    objective: str = "cycles",
+    budget: int = BUDGET,
+    reserve: int = 0,
+    cold: bool = True,
+    seeds: tuple[Mapping, ...] = (),
+) -> Found:
     """The best mapping of one operator that ``budget`` engine runs find (runs of few passes count
     for a part of one).
 
@@ -99,8 +110,9 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
     shapes: list[MCut] = []  # the same for every variant
     sets = []
     for flow, slots, split in _variants(chip):
-        tilings = Tilings(chip, geometry, formats, flow, reserve, cold, slots, split, more=True,
-                          shapes=shapes)  # fmt: skip
+        tilings = Tilings(
+            chip, geometry, formats, flow, reserve, cold, slots, split, more=True, shapes=shapes
+        )
         shapes = tilings.cuts
         sets.append(tilings.scores())
     guess = np.concatenate([_estimates(s, rates, objective) for s in sets])
@@ -143,14 +155,27 @@ def search_operator(chip: Chip, geometry: Geometry, formats: tuple[str, str, str
         tried.add(mapping)
         runs += min(1.0, max(CHEAPEST, float(passes[index]) / FULL_RUN))
         consider(mapping)
-    return Found(best, best_run.cycles, best_run.joules, start.cycles, start.joules, floor_cycles,
-                 len(guess), len(done), complete)  # fmt: skip
+    return Found(
+        best,
+        best_run.cycles,
+        best_run.joules,
+        start.cycles,
+        start.joules,
+        floor_cycles,
+        len(guess),
+        len(done),
+        complete,
+    )
 
 
 def work_of(geometry: Geometry, mapping: Mapping) -> tuple[object, ...]:
     """What a mapping makes of an operator: mappings that differ only in the order of loops that run once
     have the same Program, and one run speaks for all."""
-    sizes = {"m": (mapping.m, geometry.m), "n": (mapping.n, geometry.n), "k": (mapping.k, geometry.k)}
+    sizes = {
+        "m": (mapping.m, geometry.m),
+        "n": (mapping.n, geometry.n),
+        "k": (mapping.k, geometry.k),
+    }
     loops = "".join(axis for axis in mapping.order if sizes[axis][0] < sizes[axis][1])
     return loops, mapping.order[2] == "k", replace(mapping, order="mnk")
 
@@ -178,8 +203,10 @@ def _variants(chip: Chip) -> list[tuple[int, tuple[int, int, int], str]]:
     if max(own) > 1:
         slots.append((1, 1, 1))
     splits = [array.split, *(s for s in "mnk" if s != array.split)] if array.count > 1 else [""]
-    return [(flow, slot, "" if split == array.split else split)
-            for flow, slot, split in product(flows, slots, splits)]  # fmt: skip
+    return [
+        (flow, slot, "" if split == array.split else split)
+        for flow, slot, split in product(flows, slots, splits)
+    ]
 
 
 def _estimates(scores: Scores, rates: Rates, objective: str) -> NDArray[np.float64]:
@@ -193,9 +220,9 @@ def _bounds(scores: Scores, rates: Rates, objective: str) -> NDArray[np.float64]
     return _value(objective, scores.bound, joules)
 
 
-def _value(objective: str, cycles: NDArray[np.float64], joules: NDArray[np.float64]) -> NDArray[
-        np.float64]:  # fmt: skip
+def _value(
+    objective: str, cycles: NDArray[np.float64], joules: NDArray[np.float64]
+) -> NDArray[np.float64]:
     if objective == "cycles":
         return cycles
     return joules if objective == "energy" else cycles * joules
-

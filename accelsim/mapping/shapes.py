@@ -17,8 +17,14 @@ class ShapeRows:
         self._extents: list[Ints] = []
         self._count = 0
 
-    def unique(self, kind: int, opcode: int, formats: tuple[int, int, int],
-               extents: tuple[Ints, ...], flags: Ints | int = 0) -> Ints:  # fmt: skip
+    def unique(
+        self,
+        kind: int,
+        opcode: int,
+        formats: tuple[int, int, int],
+        extents: tuple[Ints, ...],
+        flags: Ints | int = 0,
+    ) -> Ints:
         """Local shape number of each row; extents and flags are columns of equal length."""
         count = len(extents[0])
         columns = list(extents)

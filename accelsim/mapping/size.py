@@ -41,10 +41,16 @@ def _cut(total: int, size: int) -> int:
 
 
 def _m_tiles(g: Geometry, mapping: Mapping | CrossbarMapping) -> int:
-    return _cut(g.batch, mapping.batch) * _cut(g.out_height, mapping.height) * _cut(g.out_width, mapping.width)
+    return (
+        _cut(g.batch, mapping.batch)
+        * _cut(g.out_height, mapping.height)
+        * _cut(g.out_width, mapping.width)
+    )
 
 
-def _array(array: MacArray, op: MacOperator, g: Geometry, mapping: Mapping, formats: tuple[str, ...]) -> int:
+def _array(
+    array: MacArray, op: MacOperator, g: Geometry, mapping: Mapping, formats: tuple[str, ...]
+) -> int:
     limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]))
     tiles = (_m_tiles(g, mapping), _cut(g.n, mapping.n), _cut(g.k, mapping.k))
     sizes = (mapping.m, min(mapping.n, g.n), min(mapping.k, g.k))
@@ -59,7 +65,9 @@ def _crossbars(chip: Chip, g: Geometry, mapping: CrossbarMapping) -> int:
     assert chip.crossbar is not None
     rows, columns = blocks_of(chip.crossbar, g)
     blocks, packs = rows * columns, packs_of(chip.crossbar, g)
-    written = mapping.replicas * packs * blocks if chip.weights == "cold" or mapping.reprogrammed else 0
+    written = (
+        mapping.replicas * packs * blocks if chip.weights == "cold" or mapping.reprogrammed else 0
+    )
     return written + _m_tiles(g, mapping) * packs * (blocks + (rows > 1) + 3)
 
 
@@ -69,7 +77,9 @@ def _vector(chip: Chip, op: VectorOperator, chosen: Plan) -> int:
     elements = 1
     for size in op.output_shape:
         elements *= size
-    return (len(op.inputs) + 2) * max(4, _cut(get(chosen.formats[op.output]).bits * elements // 8, room))
+    return (len(op.inputs) + 2) * max(
+        4, _cut(get(chosen.formats[op.output]).bits * elements // 8, room)
+    )
 
 
 def check_size(chip: Chip, workload: Workload, chosen: Plan, units: int) -> None:
@@ -79,8 +89,13 @@ def check_size(chip: Chip, workload: Workload, chosen: Plan, units: int) -> None
     if not counts:
         return
     most = max(counts, key=lambda name: counts[name])
-    check_commands(sum(counts.values()), units, f"{counts[most]:,} of them are {most}'s", workload.source,
-                   few=chip.crossbar is not None)  # fmt: skip
+    check_commands(
+        sum(counts.values()),
+        units,
+        f"{counts[most]:,} of them are {most}'s",
+        workload.source,
+        few=chip.crossbar is not None,
+    )
 
 
 def check_commands(total: int, units: int, most: str, source: str = "", few: bool = False) -> None:
@@ -88,7 +103,9 @@ def check_commands(total: int, units: int, most: str, source: str = "", few: boo
     come from, for the message. few: whether validation follows a few units only where there are many."""
     clocks = HUBS if few and units > MANY_UNITS and total * units > COMPILE_ABOVE else units
     resources.require(
-        PREPARED_BYTES + total * (COMMAND_BYTES + CLOCK_BYTES * clocks) + PAIR_BYTES * units * units,
+        PREPARED_BYTES
+        + total * (COMMAND_BYTES + CLOCK_BYTES * clocks)
+        + PAIR_BYTES * units * units,
         f"{total:,} commands on {units:,} units ({most}, {total * COMMAND_SECONDS:,.0f} s in all)",
         "make the arrays or their buffers larger, take fewer of them or a smaller layer",
         source,

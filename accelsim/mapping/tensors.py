@@ -59,7 +59,11 @@ def operator_formats(op: MacOperator, chip: Chip) -> tuple[str, str]:
 
 def multiplies_floats(workload: Workload, chip: Chip) -> bool:
     """Whether some MAC operator of the workload multiplies floats on the chip."""
-    pairs = [operator_formats(op, chip) for op in workload.operators if not isinstance(op, VectorOperator)]
+    pairs = [
+        operator_formats(op, chip)
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+    ]
     names = {name for pair in pairs for name in pair} or {chip.precision.input}
     return any(not isinstance(get(name), Integer) for name in names)
 
@@ -74,8 +78,11 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
     """
     formats: dict[str, str] = {}
     wanted: dict[str, tuple[str, str]] = {}
-    alias = {op.output: op.inputs[0] for op in workload.operators
-             if isinstance(op, VectorOperator) and (op.is_view or op.kind == "append")}  # fmt: skip
+    alias = {
+        op.output: op.inputs[0]
+        for op in workload.operators
+        if isinstance(op, VectorOperator) and (op.is_view or op.kind == "append")
+    }
 
     def root(name: str) -> str:
         while name in alias:
@@ -104,7 +111,11 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
     if problems:
         raise InputError(problems)
     constants = read_constants(workload)
-    given = {root(name) for name, spec in workload.tensors.items() if spec.format or spec.holds != "reals"}
+    given = {
+        root(name)
+        for name, spec in workload.tensors.items()
+        if spec.format or spec.holds != "reals"
+    }
     vector = between(workload, chip, root, {*wanted, *given}, multiplies_floats(workload, chip))
     for name, spec in workload.tensors.items():
         if spec.role in ("weight", "bias") and name not in constants:
@@ -126,9 +137,12 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
 
 def read_constants(workload: Workload) -> set[str]:
     """Stored tensors that are read as inputs: tables, masks, states at the start."""
-    return {name for op in workload.operators
-            for name in (op.inputs if isinstance(op, VectorOperator) else (op.input,))
-            if workload.tensors[name].role in ("weight", "bias")}  # fmt: skip
+    return {
+        name
+        for op in workload.operators
+        for name in (op.inputs if isinstance(op, VectorOperator) else (op.input,))
+        if workload.tensors[name].role in ("weight", "bias")
+    }
 
 
 def vector_formats(op: VectorOperator, formats: Mapping[str, str]) -> tuple[str, ...]:
@@ -142,9 +156,13 @@ def shared_weights(workload: Workload) -> set[str]:
     return {name for name, count in Counter(names).items() if count > 1}
 
 
-def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
-                  summands: Mapping[str, int] | None = None,
-                  kept: Collection[str] = ()) -> TensorTable:  # fmt: skip
+def build_tensors(
+    workload: Workload,
+    chip: Chip,
+    formats: Mapping[str, str],
+    summands: Mapping[str, int] | None = None,
+    kept: Collection[str] = (),
+) -> TensorTable:
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
@@ -162,25 +180,70 @@ def build_tensors(workload: Workload, chip: Chip, formats: Mapping[str, str],
         weight = operator_formats(op, chip)[1]
         groups, m, n, k = op.groups, op.m, op.n, op.k
         add = table.add
-        add(TensorRow(op.input, (groups, m, k), formats[op.input], 0, origin, "lowered", number,
-                      table.rows[origin].role), f"{op.name}/lowered")  # fmt: skip
+        add(
+            TensorRow(
+                op.input,
+                (groups, m, k),
+                formats[op.input],
+                0,
+                origin,
+                "lowered",
+                number,
+                table.rows[origin].role,
+            ),
+            f"{op.name}/lowered",
+        )
         key = f"{op.name}/weight"
         if not workload.is_stored(op.weight):
             origin = table.index[op.weight]
-            add(TensorRow(op.weight, (groups, k, n), weight, 0, origin, "weight", number,
-                          table.rows[origin].role), key)  # fmt: skip
+            add(
+                TensorRow(
+                    op.weight,
+                    (groups, k, n),
+                    weight,
+                    0,
+                    origin,
+                    "weight",
+                    number,
+                    table.rows[origin].role,
+                ),
+                key,
+            )
         elif op.weight in shared and (op.weight, groups, k, n, weight) in table.index:
             table.index[key] = table.index[op.weight, groups, k, n, weight]
         else:
             owner = -1 if op.weight in shared else number
             row = TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", owner, "weight")
             table.index[op.weight, groups, k, n, weight] = add(row, key)
-        add(TensorRow(op.output, (groups, m, n), formats[op.output], 0, target, "matrix", number,
-                      table.rows[target].role), f"{op.name}/matrix")  # fmt: skip
+        add(
+            TensorRow(
+                op.output,
+                (groups, m, n),
+                formats[op.output],
+                0,
+                target,
+                "matrix",
+                number,
+                table.rows[target].role,
+            ),
+            f"{op.name}/matrix",
+        )
         for i in range((summands or {}).get(op.name, 1)):
             suffix = "sums" if i == 0 else f"sums.{i}"
-            add(TensorRow(f"{op.output}.{suffix}", (groups, m, n), wide, 0, -1, "sums", number,
-                          "intermediate"), f"{op.name}/{suffix}", op.name in kept)  # fmt: skip
+            add(
+                TensorRow(
+                    f"{op.output}.{suffix}",
+                    (groups, m, n),
+                    wide,
+                    0,
+                    -1,
+                    "sums",
+                    number,
+                    "intermediate",
+                ),
+                f"{op.name}/{suffix}",
+                op.name in kept,
+            )
     return table
 
 
@@ -196,8 +259,11 @@ def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, s
         elif isinstance(op, VectorOperator) and op.is_view:
             views[op.output] = (op.inputs[0], op.kind)
     constants = read_constants(workload)
-    pending = [name for name, spec in workload.tensors.items()
-               if spec.role not in ("weight", "bias") or name in constants]  # fmt: skip
+    pending = [
+        name
+        for name, spec in workload.tensors.items()
+        if spec.role not in ("weight", "bias") or name in constants
+    ]
     while pending:
         later = []
         for name in pending:
@@ -214,9 +280,15 @@ def check_room(table: TensorTable, chip: Chip, workload: Workload) -> None:
     """InputError when the tensors need more than the off-chip memory has."""
     name = chip.dma.memory
     if table.end > chip.dram.size:
-        raise InputError(Problem("mapping.dram", f"the tensors of {workload.name} take {table.end} bytes, "
-                                 f"{name} has {chip.dram.size}", "make the memory larger",
-                                 path=f"memories.{name}.size"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "mapping.dram",
+                f"the tensors of {workload.name} take {table.end} bytes, "
+                f"{name} has {chip.dram.size}",
+                "make the memory larger",
+                path=f"memories.{name}.size",
+            )
+        )
 
 
 def never_spilled(workload: Workload, mappings: Mapping[str, Tiles | CrossbarMapping]) -> set[str]:

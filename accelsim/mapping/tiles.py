@@ -38,7 +38,9 @@ class MTiles:
     column1: Ints
 
 
-def _reach(out0: Ints, count: Ints, stride: int, pad: int, reach: int, limit: int) -> tuple[Ints, Ints]:
+def _reach(
+    out0: Ints, count: Ints, stride: int, pad: int, reach: int, limit: int
+) -> tuple[Ints, Ints]:
     low = np.clip(out0 * stride - pad, 0, limit - 1)
     high = np.clip((out0 + count - 1) * stride - pad + reach, low + 1, limit)
     return low, high
@@ -53,10 +55,12 @@ def m_tiles(geometry: Geometry, batch: int, height: int, width: int) -> MTiles:
     b0, nb = starts(geometry.batch, batch)
     h0, nh = starts(geometry.out_height, height)
     w0, nw = starts(geometry.out_width, width)
-    row0, row1 = _reach(h0, nh, geometry.stride[0], geometry.pad[0], geometry.reach[0],
-                        geometry.in_height)  # fmt: skip
-    col0, col1 = _reach(w0, nw, geometry.stride[1], geometry.pad[1], geometry.reach[1],
-                        geometry.in_width)  # fmt: skip
+    row0, row1 = _reach(
+        h0, nh, geometry.stride[0], geometry.pad[0], geometry.reach[0], geometry.in_height
+    )
+    col0, col1 = _reach(
+        w0, nw, geometry.stride[1], geometry.pad[1], geometry.reach[1], geometry.in_width
+    )
     count_b, count_h, count_w = len(b0), len(h0), len(w0)
 
     def over_b(values: Ints) -> Ints:
@@ -71,8 +75,9 @@ def m_tiles(geometry: Geometry, batch: int, height: int, width: int) -> MTiles:
     images = over_b(nb)
     size = images * over_h(nh) * over_w(nw)
     first = np.cumsum(size) - size
-    return MTiles(first, size, over_b(b0), images, over_h(row0), over_h(row1),
-                  over_w(col0), over_w(col1))  # fmt: skip
+    return MTiles(
+        first, size, over_b(b0), images, over_h(row0), over_h(row1), over_w(col0), over_w(col1)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +121,9 @@ class Pieces:
     total: int
 
 
-def resident_pieces(geometry: Geometry, tiles: MTiles, channels: Ints, bits: int,
-                    reuse: bool) -> Pieces:  # fmt: skip
+def resident_pieces(
+    geometry: Geometry, tiles: MTiles, channels: Ints, bits: int, reuse: bool
+) -> Pieces:
     """Pieces of a resident input; without ``reuse`` every tile fetches its whole row box."""
     count = len(tiles.first)
     begin = tiles.batch0 * geometry.in_height + tiles.row0

@@ -16,11 +16,38 @@ from accelsim.formats import Integer, get
 from accelsim.workload import VectorOperator, Workload
 
 #: kinds whose 8-bit codes would lose most: logarithms, exponentials, quotients, norms, look-ups, cells
-FUNCTIONS = frozenset((
-    "log", "exp", "divide", "reciprocal", "sqrt", "power", "erf", "sigmoid", "tanh", "softplus", "sin", "cos",
-    "elu", "gelu", "silu", "mish", "softmax", "log_softmax", "layer_norm", "rms_norm", "lp_norm", "group_norm",
-    "local_response_norm", "lstm_cell", "lstm_output", "gru_cell", "gru_reset", "gru_update",
-))  # fmt: skip
+FUNCTIONS = frozenset(
+    (
+        "log",
+        "exp",
+        "divide",
+        "reciprocal",
+        "sqrt",
+        "power",
+        "erf",
+        "sigmoid",
+        "tanh",
+        "softplus",
+        "sin",
+        "cos",
+        "elu",
+        "gelu",
+        "silu",
+        "mish",
+        "softmax",
+        "log_softmax",
+        "layer_norm",
+        "rms_norm",
+        "lp_norm",
+        "group_norm",
+        "local_response_norm",
+        "lstm_cell",
+        "lstm_output",
+        "gru_cell",
+        "gru_reset",
+        "gru_update",
+    )
+)
 LOGARITHMS = ("log",)
 INTEGER = "int16"
 #: what chips with 8-bit floats add and update in (Wang et al., NeurIPS 2018; Sun et al., NeurIPS 2019)
@@ -81,16 +108,25 @@ def said(workload: Workload, chip: Chip) -> list[str]:
     """What a run takes for granted of these formats."""
     from accelsim.mapping.tensors import tensor_formats
 
-    operators = [op for op in workload.operators if isinstance(op, VectorOperator) and not op.is_view]
+    operators = [
+        op for op in workload.operators if isinstance(op, VectorOperator) and not op.is_view
+    ]
     unit = chip.vector_unit
     if unit.format is not None:
-        return [f"vector operators in {unit.format}, as units.{unit.name}.format says; what a MAC operator "
-                "reads in its format"] if operators else []  # fmt: skip
+        return (
+            [
+                f"vector operators in {unit.format}, as units.{unit.name}.format says; what a MAC operator "
+                "reads in its format"
+            ]
+            if operators
+            else []
+        )
     formats = tensor_formats(workload, chip)
     kinds: dict[str, dict[str, None]] = {}
     for op in operators:
         used = {formats[name] for name in (*op.inputs, op.output)} & {
-            vector_format(chip, floats) for floats in (False, True)}  # fmt: skip
+            vector_format(chip, floats) for floats in (False, True)
+        }
         for name in sorted(used) if op.kind in FUNCTIONS and len(used) == 1 else ():
             kinds.setdefault(name, {})[op.kind] = None
     return [_sentence(name, list(found), unit.name) for name, found in kinds.items()]
@@ -99,5 +135,7 @@ def said(workload: Workload, chip: Chip) -> list[str]:
 def _sentence(name: str, kinds: list[str], unit: str) -> str:
     scale = " with a scale a tensor" if isinstance(get(name), Integer) else ""
     more = ", ..." if len(kinds) > 4 else ""
-    return (f"{', '.join(kinds[:4])}{more} and the vector operators next to them in {name}{scale}, in their "
-            f"bytes too (units.{unit} states no format); what a MAC operator reads in its format")  # fmt: skip
+    return (
+        f"{', '.join(kinds[:4])}{more} and the vector operators next to them in {name}{scale}, in their "
+        f"bytes too (units.{unit} states no format); what a MAC operator reads in its format"
+    )

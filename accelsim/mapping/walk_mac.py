@@ -61,13 +61,37 @@ DATA, SLOT = int(Edge.DATA), int(Edge.SLOT)
 FIRST_K, LAST_K, FUSED = int(Flag.FIRST_K), int(Flag.LAST_K), int(Flag.FUSED)
 INPUT, LOWERED, WEIGHT_MATRIX, OUTPUT_MATRIX, SUMS = 0, 1, 3, 5, 6
 #: groups of shapes, in the order in which emit_mac.py numbers them
-(SHAPE_INPUT, SHAPE_WEIGHT, SHAPE_MATMUL, SHAPE_PRELOAD, SHAPE_REQUANTIZE, SHAPE_STORE, SHAPE_SPILL,
- SHAPE_RELOAD) = range(8)  # fmt: skip
+(
+    SHAPE_INPUT,
+    SHAPE_WEIGHT,
+    SHAPE_MATMUL,
+    SHAPE_PRELOAD,
+    SHAPE_REQUANTIZE,
+    SHAPE_STORE,
+    SHAPE_SPILL,
+    SHAPE_RELOAD,
+) = range(8)
 
 
-def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: Any, offset: Any,
-             extent: Any, demands: Any, edges: Any, need: Any, known: Any, heads: Any, target: Any,
-             entries: Any, exits: Any, ends: Any) -> int:  # fmt: skip
+def walk_mac(
+    w: Any,
+    sizes: Any,
+    at: Any,
+    commands: Any,
+    starts: Any,
+    operands: Any,
+    offset: Any,
+    extent: Any,
+    demands: Any,
+    edges: Any,
+    need: Any,
+    known: Any,
+    heads: Any,
+    target: Any,
+    entries: Any,
+    exits: Any,
+    ends: Any,
+) -> int:
     """Write the operator's rows (walk_rows.Rows); 1, or 0 when there is no room for its shapes.
 
     entries: (entries, 4) row, memory, start, end; exits: (exits, 6) memory, start, end, up to three
@@ -100,7 +124,9 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
     reg_first, reg_last = np.full(w.depth, -1, np.int64), np.full(w.depth, -1, np.int64)
     visit_store, visit_quant = np.full(slots_o, -1, np.int64), np.full(slots_o, -1, np.int64)
     visit_pass = np.full(slots_o, -1, np.int64)
-    sums_use = np.full((max(1, slots_s), 4), -1, np.int64)  # first row; last pass, requantize, store
+    sums_use = np.full(
+        (max(1, slots_s), 4), -1, np.int64
+    )  # first row; last pass, requantize, store
     out_use = np.full((slots_o, 4), -1, np.int64)
     in_key, in_number, in_slot, in_row, in_wait = -1, -1, 0, -1, 1
     w_key, w_number, w_slot, w_row, w_wait = -1, -1, 0, -1, 1
@@ -157,9 +183,29 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
                 in_slot = in_number % w.input_slots
                 in_at = sizes[BASE_INPUT] + in_slot * sizes[SLOT_INPUT]
             in_row = begin_input(
-                w, at, commands, operands, offset, extent, need, known, heads, target, g, channel0,
-                channels, b0_p, images_p, row0_p, row1_p, column0_p, column1_p, in_at, in_span,
-                size)  # fmt: skip
+                w,
+                at,
+                commands,
+                operands,
+                offset,
+                extent,
+                need,
+                known,
+                heads,
+                target,
+                g,
+                channel0,
+                channels,
+                b0_p,
+                images_p,
+                row0_p,
+                row1_p,
+                column0_p,
+                column1_p,
+                in_at,
+                in_span,
+                size,
+            )
             if in_row < 0:
                 return 0
             if w.input_resident:
@@ -201,10 +247,44 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
                 if shape < 0:
                     return 0
                 w_row = row_of(at, commands, LOAD, w.unit_weight, shape, 0)
-                matrix(at, operands, target, offset, extent, WEIGHT_MATRIX, w.memory_dram, 0, whole_w,
-                       weight_size, READ, w.format_b, g, k_low, size_k, n_low, size_n)  # fmt: skip
-                matrix(at, operands, target, offset, extent, WEIGHT_MATRIX, w.memory_weight, w_at, w_span,
-                       weight_size, WRITE, w.format_b, g, k_low, size_k, n_low, size_n)  # fmt: skip
+                matrix(
+                    at,
+                    operands,
+                    target,
+                    offset,
+                    extent,
+                    WEIGHT_MATRIX,
+                    w.memory_dram,
+                    0,
+                    whole_w,
+                    weight_size,
+                    READ,
+                    w.format_b,
+                    g,
+                    k_low,
+                    size_k,
+                    n_low,
+                    size_n,
+                )
+                matrix(
+                    at,
+                    operands,
+                    target,
+                    offset,
+                    extent,
+                    WEIGHT_MATRIX,
+                    w.memory_weight,
+                    w_at,
+                    w_span,
+                    weight_size,
+                    WRITE,
+                    w.format_b,
+                    g,
+                    k_low,
+                    size_k,
+                    n_low,
+                    size_n,
+                )
                 want(at, need, w.weight_write, weight_size)
                 want(at, need, w.dram_read, weight_size)
                 if w.weight_resident:
@@ -231,10 +311,44 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
             if shape < 0:
                 return 0
             sums_row = row_of(at, commands, LOAD, w.unit_input, shape, 0)
-            matrix(at, operands, target, offset, extent, SUMS, w.memory_dram, far, elements * word, sums_size,
-                   READ, w.format_sum, g, first_m, size_m, n_low, size_n)  # fmt: skip
-            matrix(at, operands, target, offset, extent, SUMS, w.memory_sums, sums_at, sums_size, sums_size,
-                   WRITE, w.format_sum, g, first_m, size_m, n_low, size_n)  # fmt: skip
+            matrix(
+                at,
+                operands,
+                target,
+                offset,
+                extent,
+                SUMS,
+                w.memory_dram,
+                far,
+                elements * word,
+                sums_size,
+                READ,
+                w.format_sum,
+                g,
+                first_m,
+                size_m,
+                n_low,
+                size_n,
+            )
+            matrix(
+                at,
+                operands,
+                target,
+                offset,
+                extent,
+                SUMS,
+                w.memory_sums,
+                sums_at,
+                sums_size,
+                sums_size,
+                WRITE,
+                w.format_sum,
+                g,
+                first_m,
+                size_m,
+                n_low,
+                size_n,
+            )
             want(at, need, w.sums_write, sums_size)
             want(at, need, w.dram_read, sums_size)
             edge(at, edges, spilled[key], DATA, 0)
@@ -260,39 +374,103 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
                     moved_a, moved_b = packed(pm * pk, w.bits_a), packed(pk * pn, w.bits_b)
                     if w.stays != NOTHING:
                         own, index = (n, i_n) if w.stays == WEIGHTS else (m, im)
-                        if (held_0 != g * tk + k or held_1 != own or held_2 != index
-                                or held_3 != ik):  # fmt: skip
+                        if held_0 != g * tk + k or held_1 != own or held_2 != index or held_3 != ik:
                             held_0, held_1, held_2, held_3 = g * tk + k, own, index, ik
                             preloads += 1
                             reg_slot = preloads % w.depth
                             if w.stays == WEIGHTS:
-                                shape = shape_number(at, known, heads, SHAPE_PRELOAD, 0, 0, pn, pk,
-                                                     w.dataflow, 0)  # fmt: skip
+                                shape = shape_number(
+                                    at, known, heads, SHAPE_PRELOAD, 0, 0, pn, pk, w.dataflow, 0
+                                )
                             else:
-                                shape = shape_number(at, known, heads, SHAPE_PRELOAD, 0, pm, 0, pk,
-                                                     w.dataflow, 0)  # fmt: skip
+                                shape = shape_number(
+                                    at, known, heads, SHAPE_PRELOAD, 0, pm, 0, pk, w.dataflow, 0
+                                )
                             if shape < 0:
                                 return 0
                             preload_row = row_of(at, commands, PRELOAD, w.unit_preload, shape, 0)
                             if w.stays == WEIGHTS:
-                                matrix(at, operands, target, offset, extent, WEIGHT_MATRIX, w.memory_weight,
-                                       w_at, w_span, moved_b, READ, w.format_b, g, k_low + k0, pk, n_low + n0,
-                                       pn)  # fmt: skip
-                                matrix(at, operands, target, offset, extent, WEIGHT_MATRIX,
-                                       w.memory_registers, reg_slot * w.register_slot, w.register_slot,
-                                       moved_b, WRITE, w.format_b, g, k_low + k0, pk, n_low + n0,
-                                       pn)  # fmt: skip
+                                matrix(
+                                    at,
+                                    operands,
+                                    target,
+                                    offset,
+                                    extent,
+                                    WEIGHT_MATRIX,
+                                    w.memory_weight,
+                                    w_at,
+                                    w_span,
+                                    moved_b,
+                                    READ,
+                                    w.format_b,
+                                    g,
+                                    k_low + k0,
+                                    pk,
+                                    n_low + n0,
+                                    pn,
+                                )
+                                matrix(
+                                    at,
+                                    operands,
+                                    target,
+                                    offset,
+                                    extent,
+                                    WEIGHT_MATRIX,
+                                    w.memory_registers,
+                                    reg_slot * w.register_slot,
+                                    w.register_slot,
+                                    moved_b,
+                                    WRITE,
+                                    w.format_b,
+                                    g,
+                                    k_low + k0,
+                                    pk,
+                                    n_low + n0,
+                                    pn,
+                                )
                                 want(at, need, w.weight_read, moved_b)
                                 if w_wait == 0:
                                     edge(at, edges, w_row, DATA, 0)
                                     w_wait = 1
                             else:
-                                matrix(at, operands, target, offset, extent, LOWERED, w.memory_input, in_at,
-                                       in_span, moved_a, READ, w.format_a, g, first_m + m0, pm, k_low + k0,
-                                       pk)  # fmt: skip
-                                matrix(at, operands, target, offset, extent, LOWERED, w.memory_registers,
-                                       reg_slot * w.register_slot, w.register_slot, moved_a, WRITE,
-                                       w.format_a, g, first_m + m0, pm, k_low + k0, pk)  # fmt: skip
+                                matrix(
+                                    at,
+                                    operands,
+                                    target,
+                                    offset,
+                                    extent,
+                                    LOWERED,
+                                    w.memory_input,
+                                    in_at,
+                                    in_span,
+                                    moved_a,
+                                    READ,
+                                    w.format_a,
+                                    g,
+                                    first_m + m0,
+                                    pm,
+                                    k_low + k0,
+                                    pk,
+                                )
+                                matrix(
+                                    at,
+                                    operands,
+                                    target,
+                                    offset,
+                                    extent,
+                                    LOWERED,
+                                    w.memory_registers,
+                                    reg_slot * w.register_slot,
+                                    w.register_slot,
+                                    moved_a,
+                                    WRITE,
+                                    w.format_a,
+                                    g,
+                                    first_m + m0,
+                                    pm,
+                                    k_low + k0,
+                                    pk,
+                                )
                                 want(at, need, w.input_read, moved_a)
                                 if in_wait == 0:
                                     edge(at, edges, in_row, DATA, 0)
@@ -305,36 +483,89 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
                     first = k == 0 and k0 == 0
                     last = k == tk - 1 and k0 + pk == size_k
                     final = last and w.fused
-                    flags = (FIRST_K if first else 0) + (LAST_K if last else 0) + (FUSED if final else 0)
-                    shape = shape_number(at, known, heads, SHAPE_MATMUL, flags, pm, pn, pk, w.dataflow,
-                                         sizes[EXIT_ROW])  # fmt: skip
+                    flags = (
+                        (FIRST_K if first else 0)
+                        + (LAST_K if last else 0)
+                        + (FUSED if final else 0)
+                    )
+                    shape = shape_number(
+                        at,
+                        known,
+                        heads,
+                        SHAPE_MATMUL,
+                        flags,
+                        pm,
+                        pn,
+                        pk,
+                        w.dataflow,
+                        sizes[EXIT_ROW],
+                    )
                     if shape < 0:
                         return 0
                     row = row_of(at, commands, MATMUL, w.unit_array, shape, flags)
                     if w.stays == INPUTS:
-                        operand(at, operands, target, LOWERED, w.memory_registers, reg_slot * w.register_slot,
-                                w.register_slot, moved_a, READ, w.format_a)  # fmt: skip
+                        operand(
+                            at,
+                            operands,
+                            target,
+                            LOWERED,
+                            w.memory_registers,
+                            reg_slot * w.register_slot,
+                            w.register_slot,
+                            moved_a,
+                            READ,
+                            w.format_a,
+                        )
                         if preload_wait == 0:
                             edge(at, edges, preload_row, DATA, 0)
                             preload_wait = 1
                     else:
-                        operand(at, operands, target, LOWERED, w.memory_input, in_at, in_span, moved_a, READ,
-                                w.format_a)  # fmt: skip
+                        operand(
+                            at,
+                            operands,
+                            target,
+                            LOWERED,
+                            w.memory_input,
+                            in_at,
+                            in_span,
+                            moved_a,
+                            READ,
+                            w.format_a,
+                        )
                         want(at, need, w.input_read, moved_a)
                         if in_wait == 0:
                             edge(at, edges, in_row, DATA, 0)
                             in_wait = 1
                     region(at, offset, extent, g, 1, first_m + m0, pm, k_low + k0, pk, 0, 1)
                     if w.stays == WEIGHTS:
-                        operand(at, operands, target, WEIGHT_MATRIX, w.memory_registers,
-                                reg_slot * w.register_slot, w.register_slot, moved_b, READ,
-                                w.format_b)  # fmt: skip
+                        operand(
+                            at,
+                            operands,
+                            target,
+                            WEIGHT_MATRIX,
+                            w.memory_registers,
+                            reg_slot * w.register_slot,
+                            w.register_slot,
+                            moved_b,
+                            READ,
+                            w.format_b,
+                        )
                         if preload_wait == 0:
                             edge(at, edges, preload_row, DATA, 0)
                             preload_wait = 1
                     else:
-                        operand(at, operands, target, WEIGHT_MATRIX, w.memory_weight, w_at, w_span, moved_b,
-                                READ, w.format_b)  # fmt: skip
+                        operand(
+                            at,
+                            operands,
+                            target,
+                            WEIGHT_MATRIX,
+                            w.memory_weight,
+                            w_at,
+                            w_span,
+                            moved_b,
+                            READ,
+                            w.format_b,
+                        )
                         want(at, need, w.weight_read, moved_b)
                         if w_wait == 0 and w.cold:
                             edge(at, edges, w_row, DATA, 0)
@@ -345,9 +576,25 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
                         size = packed(pm * pn, w.bits_sum)
                         access = WRITE if first else (READ if final else ACCUMULATE)
                         low = done * w.bits_sum // 8
-                        matrix(at, operands, target, offset, extent, SUMS, w.memory_sums, sums_at + low,
-                               packed(done + pm * pn, w.bits_sum) - low, size, access, w.format_sum, g,
-                               first_m + m0, pm, n_low + n0, pn)  # fmt: skip
+                        matrix(
+                            at,
+                            operands,
+                            target,
+                            offset,
+                            extent,
+                            SUMS,
+                            w.memory_sums,
+                            sums_at + low,
+                            packed(done + pm * pn, w.bits_sum) - low,
+                            size,
+                            access,
+                            w.format_sum,
+                            g,
+                            first_m + m0,
+                            pm,
+                            n_low + n0,
+                            pn,
+                        )
                         if access != WRITE:
                             want(at, need, w.sums_read, size)
                         if access != READ:
@@ -355,9 +602,25 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
                     if final:
                         size = packed(pm * pn, w.bits_out)
                         low = done * w.bits_out // 8
-                        matrix(at, operands, target, offset, extent, OUTPUT_MATRIX, w.memory_output,
-                               out_at + low, packed(done + pm * pn, w.bits_out) - low, size, WRITE,
-                               w.format_out, g, first_m + m0, pm, n_low + n0, pn)  # fmt: skip
+                        matrix(
+                            at,
+                            operands,
+                            target,
+                            offset,
+                            extent,
+                            OUTPUT_MATRIX,
+                            w.memory_output,
+                            out_at + low,
+                            packed(done + pm * pn, w.bits_out) - low,
+                            size,
+                            WRITE,
+                            w.format_out,
+                            g,
+                            first_m + m0,
+                            pm,
+                            n_low + n0,
+                            pn,
+                        )
                         want(at, need, w.output_write, size)
                     if last_pass < 0 and loads_sums:
                         edge(at, edges, sums_row, DATA, 0)
@@ -389,15 +652,42 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
         elif w.cold:
             w_reader[w_slot] = max(w_reader[w_slot], w_used)
         quantized, stored = write_results(
-            w, at, commands, starts, operands, offset, extent, demands, edges, need, known, heads, target,
-            g, first_m, size_m, n_low, size_n, sums_at, out_at, far, finishes, spills, last_pass,
-            before_store)  # fmt: skip
+            w,
+            at,
+            commands,
+            starts,
+            operands,
+            offset,
+            extent,
+            demands,
+            edges,
+            need,
+            known,
+            heads,
+            target,
+            g,
+            first_m,
+            size_m,
+            n_low,
+            size_n,
+            sums_at,
+            out_at,
+            far,
+            finishes,
+            spills,
+            last_pass,
+            before_store,
+        )
         if (finishes or spills) and stored < 0:
             return 0
         if spills:
             spilled[key] = stored
         if stops:
-            visit_store[slot_o], visit_quant[slot_o], visit_pass[slot_o] = stored, quantized, last_pass
+            visit_store[slot_o], visit_quant[slot_o], visit_pass[slot_o] = (
+                stored,
+                quantized,
+                last_pass,
+            )
             if slots_s > 0:
                 use = sums_use[slot_s]
                 if use[0] < 0:
@@ -409,12 +699,33 @@ def walk_mac(w: Any, sizes: Any, at: Any, commands: Any, starts: Any, operands: 
                     use[0] = visit_first if w.fused else quantized
                 use[1], use[2], use[3] = last_pass, quantized, stored
             last_store = max(last_store, stored)
-    count = note_uses(w, sizes, entries, exits, in_first, in_reader, in_last, w_first, w_reader, w_last,
-                      reg_first, reg_last, sums_use, out_use)  # fmt: skip
+    count = note_uses(
+        w,
+        sizes,
+        entries,
+        exits,
+        in_first,
+        in_reader,
+        in_last,
+        w_first,
+        w_reader,
+        w_last,
+        reg_first,
+        reg_last,
+        sums_use,
+        out_use,
+    )
     ends[0], ends[1] = count, last_store
     return 1
 
 
 #: what walk_mac calls, for jit.compiled
-WALK_HELPERS = (*ROW_HELPERS, cut, packed, (box, (cut,)), *TABLE_HELPERS, (begin_input, RESULT_HELPERS),
-                (write_results, RESULT_HELPERS))  # fmt: skip
+WALK_HELPERS = (
+    *ROW_HELPERS,
+    cut,
+    packed,
+    (box, (cut,)),
+    *TABLE_HELPERS,
+    (begin_input, RESULT_HELPERS),
+    (write_results, RESULT_HELPERS),
+)

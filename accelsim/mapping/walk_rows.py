@@ -37,15 +37,24 @@ class Rows(NamedTuple):
     target: Any
 
 
-def shape_number(at: Any, known: Any, heads: Any, group: int, flags: int, e0: int, e1: int, e2: int,
-                 e3: int, e4: int) -> int:  # fmt: skip
+def shape_number(
+    at: Any,
+    known: Any,
+    heads: Any,
+    group: int,
+    flags: int,
+    e0: int,
+    e1: int,
+    e2: int,
+    e3: int,
+    e4: int,
+) -> int:
     """Number, in the order met, of a shape of a group; -1 when there is no room for a new one."""
     number = heads[1, group]
     turn = 0
     while number >= 0:
         k = known[number]
-        if (k[2] == e0 and k[3] == e1 and k[4] == e2 and k[5] == e3 and k[6] == e4
-                and k[1] == flags):  # fmt: skip
+        if k[2] == e0 and k[3] == e1 and k[4] == e2 and k[5] == e3 and k[6] == e4 and k[1] == flags:
             heads[1, group] = number
             return int(number)
         number = known[number, 7] if turn > 0 else heads[0, group]
@@ -65,12 +74,27 @@ def shape_number(at: Any, known: Any, heads: Any, group: int, flags: int, e0: in
 def row_of(at: Any, commands: Any, opcode: int, unit: int, shape: int, flags: int) -> int:
     """Begin the next row; its number in the operator."""
     row = at[ROW]
-    commands[0, row], commands[1, row], commands[2, row], commands[3, row] = opcode, unit, shape, flags
+    commands[0, row], commands[1, row], commands[2, row], commands[3, row] = (
+        opcode,
+        unit,
+        shape,
+        flags,
+    )
     return int(row - at[BASE])
 
 
-def operand(at: Any, operands: Any, target: Any, tensor: int, memory: int, address: int, span: int,
-            size: int, access: int, form: int) -> None:  # fmt: skip
+def operand(
+    at: Any,
+    operands: Any,
+    target: Any,
+    tensor: int,
+    memory: int,
+    address: int,
+    span: int,
+    size: int,
+    access: int,
+    form: int,
+) -> None:
     """The row's next operand; tensor: local. Off chip the address is relative to the tensor."""
     e = at[OPERAND]
     if memory == at[DRAM]:
@@ -80,17 +104,44 @@ def operand(at: Any, operands: Any, target: Any, tensor: int, memory: int, addre
     at[OPERAND] = e + 1
 
 
-def region(at: Any, offset: Any, extent: Any, a: int, na: int, b: int, nb: int, c: int, nc: int, d: int,
-           nd: int) -> None:  # fmt: skip
+def region(
+    at: Any,
+    offset: Any,
+    extent: Any,
+    a: int,
+    na: int,
+    b: int,
+    nb: int,
+    c: int,
+    nc: int,
+    d: int,
+    nd: int,
+) -> None:
     """Offset and extent, dimension by dimension, of the operand written last."""
     e = at[OPERAND] - 1
     offset[e, 0], offset[e, 1], offset[e, 2], offset[e, 3] = a, b, c, d
     extent[e, 0], extent[e, 1], extent[e, 2], extent[e, 3] = na, nb, nc, nd
 
 
-def matrix(at: Any, operands: Any, target: Any, offset: Any, extent: Any, tensor: int, memory: int,
-           address: int, span: int, size: int, access: int, form: int, g: int, a: int, na: int, b: int,
-           nb: int) -> None:  # fmt: skip
+def matrix(
+    at: Any,
+    operands: Any,
+    target: Any,
+    offset: Any,
+    extent: Any,
+    tensor: int,
+    memory: int,
+    address: int,
+    span: int,
+    size: int,
+    access: int,
+    form: int,
+    g: int,
+    a: int,
+    na: int,
+    b: int,
+    nb: int,
+) -> None:
     """operand() with the region (group g, a .. a + na, b .. b + nb)."""
     operand(at, operands, target, tensor, memory, address, span, size, access, form)
     region(at, offset, extent, g, 1, a, na, b, nb, 0, 1)
@@ -142,8 +193,17 @@ def before_shape(known: Any, a: int, b: int) -> bool:
     return bool(known[a, 1] < known[b, 1])
 
 
-def number_shapes(at: Any, commands: Any, known: Any, base: int, order: Any, rank: Any, kinds: Any,
-                  table: Any, extents: Any) -> None:  # fmt: skip
+def number_shapes(
+    at: Any,
+    commands: Any,
+    known: Any,
+    base: int,
+    order: Any,
+    rank: Any,
+    kinds: Any,
+    table: Any,
+    extents: Any,
+) -> None:
     """Number the operator's shapes from ``base`` on, in its rows too, and write them into the shape
     table. order, rank: scratch. kinds: (groups, 5) kind, opcode and formats. table: (6, shapes)."""
     count = at[SHAPES]
@@ -157,7 +217,11 @@ def number_shapes(at: Any, commands: Any, known: Any, base: int, order: Any, ran
         number, to = order[i], base + i
         rank[number] = to
         group = known[number, 0]
-        table[0, to], table[1, to], table[2, to] = kinds[group, 0], kinds[group, 1], known[number, 1]
+        table[0, to], table[1, to], table[2, to] = (
+            kinds[group, 0],
+            kinds[group, 1],
+            known[number, 1],
+        )
         table[3, to], table[4, to], table[5, to] = kinds[group, 2], kinds[group, 3], kinds[group, 4]
         for x in range(EXTENTS):
             extents[to, x] = known[number, 2 + x]
@@ -165,9 +229,25 @@ def number_shapes(at: Any, commands: Any, known: Any, base: int, order: Any, ran
         commands[2, row] = rank[commands[2, row]]
 
 
-def lay_in(at: Any, commands: Any, starts: Any, operands: Any, offset: Any, extent: Any, demands: Any,
-           edges: Any, need: Any, target: Any, shape_base: int, own_commands: Any, operand_count: Any,
-           own_operands: Any, demand_count: Any, own_demands: Any, own_edges: Any) -> None:  # fmt: skip
+def lay_in(
+    at: Any,
+    commands: Any,
+    starts: Any,
+    operands: Any,
+    offset: Any,
+    extent: Any,
+    demands: Any,
+    edges: Any,
+    need: Any,
+    target: Any,
+    shape_base: int,
+    own_commands: Any,
+    operand_count: Any,
+    own_operands: Any,
+    demand_count: Any,
+    own_demands: Any,
+    own_edges: Any,
+) -> None:
     """Write a segment's rows (assemble.Segment)."""
     count = own_commands.shape[1]
     first = np.zeros(count + 1, np.int64)
@@ -183,9 +263,22 @@ def lay_in(at: Any, commands: Any, starts: Any, operands: Any, offset: Any, exte
     for row in range(count):
         row_of(at, commands, c[0, row], c[1, row], c[2, row] + shape_base, c[3, row])
         for i in range(o, o + operand_count[row]):
-            operand(at, operands, target, p[0, i], p[1, i], p[2, i], p[3, i], p[4, i], p[5, i], p[6, i])
-            region(at, offset, extent, p[7, i], p[8, i], p[9, i], p[10, i], p[11, i], p[12, i], p[13, i],
-                   p[14, i])  # fmt: skip
+            operand(
+                at, operands, target, p[0, i], p[1, i], p[2, i], p[3, i], p[4, i], p[5, i], p[6, i]
+            )
+            region(
+                at,
+                offset,
+                extent,
+                p[7, i],
+                p[8, i],
+                p[9, i],
+                p[10, i],
+                p[11, i],
+                p[12, i],
+                p[13, i],
+                p[14, i],
+            )
         o += operand_count[row]
         for i in range(d, d + demand_count[row]):
             want(at, need, own_demands[0, i], own_demands[1, i])
@@ -196,8 +289,19 @@ def lay_in(at: Any, commands: Any, starts: Any, operands: Any, offset: Any, exte
         row_done(at, need, demands, starts)
 
 
-def repeat_rows(at: Any, c: Any, starts: Any, o: Any, offset: Any, extent: Any, demands: Any,
-                target: Any, row: int, count: int, old: Any) -> None:  # fmt: skip
+def repeat_rows(
+    at: Any,
+    c: Any,
+    starts: Any,
+    o: Any,
+    offset: Any,
+    extent: Any,
+    demands: Any,
+    target: Any,
+    row: int,
+    count: int,
+    old: Any,
+) -> None:
     """Write rows row .. row + count once more. old: target of their own tensors."""
     here, e, d = at[ROW], at[OPERAND], at[DEMAND]
     low, high = starts[0, row], starts[0, row + count]
@@ -228,8 +332,9 @@ def repeat_rows(at: Any, c: Any, starts: Any, o: Any, offset: Any, extent: Any, 
     at[ROW], at[OPERAND], at[DEMAND] = here + count, high + shift, high_d + shift_d
 
 
-def merge_edges(source: Any, edges: Any, row: int, count: int, base: int, extra: Any, start: Any,
-                table: Any) -> None:  # fmt: skip
+def merge_edges(
+    source: Any, edges: Any, row: int, count: int, base: int, extra: Any, start: Any, table: Any
+) -> None:
     """Edges of the rows base .. base + count: those of rows row .. row + count in ``source``'s starts,
     and behind them a row's ``extra`` ones (4, entries: row, predecessor, kind, lag, by row)."""
     at, x = start[base], 0

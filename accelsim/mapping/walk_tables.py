@@ -52,8 +52,12 @@ def input_pieces(w: Any, tm: int, tk: int) -> tuple[Any, Any, Any, Any, Any]:
     """pieces_of() in new arrays, and where each piece (k tile, m tile) begins; nothing for an input that
     streams."""
     many = tm if w.input_resident else 0
-    row0, first_piece, loader, plane = (np.zeros(many, np.int64), np.zeros(many, np.int64),
-                                        np.zeros(many, np.int64), np.zeros(many, np.int64))  # fmt: skip
+    row0, first_piece, loader, plane = (
+        np.zeros(many, np.int64),
+        np.zeros(many, np.int64),
+        np.zeros(many, np.int64),
+        np.zeros(many, np.int64),
+    )
     offs = np.zeros(tk * many + 1, np.int64)
     if w.input_resident:
         pieces_of(w, tm, row0, first_piece, loader, plane)
@@ -73,8 +77,11 @@ def weight_offsets(w: Any, tn: int, tk: int) -> Any:
     offs = np.zeros(tk * tn + 1, np.int64)
     for deep in range(tk):
         for wide in range(tn):
-            size = packed(min(w.tile_k, w.channels * w.kernel - deep * w.tile_k)
-                          * min(w.tile_n, w.n - wide * w.tile_n), w.bits_b)  # fmt: skip
+            size = packed(
+                min(w.tile_k, w.channels * w.kernel - deep * w.tile_k)
+                * min(w.tile_n, w.n - wide * w.tile_n),
+                w.bits_b,
+            )
             offs[deep * tn + wide + 1] = offs[deep * tn + wide] + size
     return offs
 
@@ -93,45 +100,134 @@ def loop_place(w: Any, job: int, count_1: int, count_2: int) -> tuple[int, int, 
     return m, n, k
 
 
-def note_uses(w: Any, sizes: Any, entries: Any, exits: Any, in_first: Any, in_reader: Any, in_last: int,
-              w_first: Any, w_reader: Any, w_last: int, reg_first: Any, reg_last: Any, sums_use: Any,
-              out_use: Any) -> int:  # fmt: skip
+def note_uses(
+    w: Any,
+    sizes: Any,
+    entries: Any,
+    exits: Any,
+    in_first: Any,
+    in_reader: Any,
+    in_last: int,
+    w_first: Any,
+    w_reader: Any,
+    w_last: int,
+    reg_first: Any,
+    reg_last: Any,
+    sums_use: Any,
+    out_use: Any,
+) -> int:
     """Entries and exits of every slot that was used, or of what stays; their number."""
     count = 0
     if w.input_resident:
-        count = occupied(entries, exits, count, in_first[0], w.memory_input, sizes[BASE_INPUT],
-                         sizes[SIZE_INPUT], in_last, -1, -1)  # fmt: skip
+        count = occupied(
+            entries,
+            exits,
+            count,
+            in_first[0],
+            w.memory_input,
+            sizes[BASE_INPUT],
+            sizes[SIZE_INPUT],
+            in_last,
+            -1,
+            -1,
+        )
     else:
         for slot in range(w.input_slots):
-            count = occupied(entries, exits, count, in_first[slot], w.memory_input,
-                             sizes[BASE_INPUT] + slot * sizes[SLOT_INPUT], sizes[SLOT_INPUT],
-                             in_reader[slot], -1, -1)  # fmt: skip
+            count = occupied(
+                entries,
+                exits,
+                count,
+                in_first[slot],
+                w.memory_input,
+                sizes[BASE_INPUT] + slot * sizes[SLOT_INPUT],
+                sizes[SLOT_INPUT],
+                in_reader[slot],
+                -1,
+                -1,
+            )
     if w.cold and w.weight_resident:
-        count = occupied(entries, exits, count, w_first[0], w.memory_weight, sizes[BASE_WEIGHT],
-                         sizes[SIZE_WEIGHT], w_last, -1, -1)  # fmt: skip
+        count = occupied(
+            entries,
+            exits,
+            count,
+            w_first[0],
+            w.memory_weight,
+            sizes[BASE_WEIGHT],
+            sizes[SIZE_WEIGHT],
+            w_last,
+            -1,
+            -1,
+        )
     elif w.cold:
         for slot in range(w.weight_slots):
-            count = occupied(entries, exits, count, w_first[slot], w.memory_weight,
-                             sizes[BASE_WEIGHT] + slot * sizes[SLOT_WEIGHT], sizes[SLOT_WEIGHT],
-                             w_reader[slot], -1, -1)  # fmt: skip
+            count = occupied(
+                entries,
+                exits,
+                count,
+                w_first[slot],
+                w.memory_weight,
+                sizes[BASE_WEIGHT] + slot * sizes[SLOT_WEIGHT],
+                sizes[SLOT_WEIGHT],
+                w_reader[slot],
+                -1,
+                -1,
+            )
     for slot in range(w.depth):
-        count = occupied(entries, exits, count, reg_first[slot], w.memory_registers,
-                         slot * w.register_slot, w.register_slot, reg_last[slot], -1, -1)  # fmt: skip
+        count = occupied(
+            entries,
+            exits,
+            count,
+            reg_first[slot],
+            w.memory_registers,
+            slot * w.register_slot,
+            w.register_slot,
+            reg_last[slot],
+            -1,
+            -1,
+        )
     for slot in range(sizes[SLOTS_SUMS]):
         use = sums_use[slot]
-        count = occupied(entries, exits, count, use[0], w.memory_sums,
-                         sizes[BASE_SUMS] + slot * sizes[SLOT_SUMS], sizes[SLOT_SUMS], use[1], use[2],
-                         use[3])  # fmt: skip
+        count = occupied(
+            entries,
+            exits,
+            count,
+            use[0],
+            w.memory_sums,
+            sizes[BASE_SUMS] + slot * sizes[SLOT_SUMS],
+            sizes[SLOT_SUMS],
+            use[1],
+            use[2],
+            use[3],
+        )
     for slot in range(w.output_slots):
         use = out_use[slot]
-        count = occupied(entries, exits, count, use[0], w.memory_output,
-                         sizes[BASE_OUT] + slot * sizes[SLOT_OUT], sizes[SLOT_OUT], use[1], use[2],
-                         use[3])  # fmt: skip
+        count = occupied(
+            entries,
+            exits,
+            count,
+            use[0],
+            w.memory_output,
+            sizes[BASE_OUT] + slot * sizes[SLOT_OUT],
+            sizes[SLOT_OUT],
+            use[1],
+            use[2],
+            use[3],
+        )
     return count
 
 
-def occupied(entries: Any, exits: Any, count: int, first: int, memory: int, start: int, size: int,
-             used_0: int, used_1: int, used_2: int) -> int:  # fmt: skip
+def occupied(
+    entries: Any,
+    exits: Any,
+    count: int,
+    first: int,
+    memory: int,
+    start: int,
+    size: int,
+    used_0: int,
+    used_1: int,
+    used_2: int,
+) -> int:
     """Note that bytes are written first by row ``first`` and used last by up to three rows."""
     if first < 0:
         return count
@@ -143,5 +239,10 @@ def occupied(entries: Any, exits: Any, count: int, first: int, memory: int, star
 
 BOX = (box, (cut,))
 PIECES = (pieces_of, (BOX,))
-TABLE_HELPERS = ((input_pieces, (PIECES, cut, packed)), (weight_offsets, (packed,)), tile_count, loop_place,
-                 (note_uses, (occupied,)))  # fmt: skip
+TABLE_HELPERS = (
+    (input_pieces, (PIECES, cut, packed)),
+    (weight_offsets, (packed,)),
+    tile_count,
+    loop_place,
+    (note_uses, (occupied,)),
+)

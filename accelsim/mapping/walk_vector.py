@@ -105,7 +105,9 @@ def most_parts(v: Any, inputs: Any, count: int, rows: int) -> int:
         for b in range(v.batch):
             images = max(images, axis_part(b, 1, v.batch, inputs[i, A0])[1])
         while low < v.channels:
-            deep = max(deep, axis_part(low, min(count, v.channels - low), v.channels, inputs[i, A0 + 1])[1])
+            deep = max(
+                deep, axis_part(low, min(count, v.channels - low), v.channels, inputs[i, A0 + 1])[1]
+            )
             low += count
         low = 0
         while low < v.height:
@@ -137,8 +139,20 @@ def vector_tiles(v: Any, inputs: Any, tile: Any) -> int:
     return 1
 
 
-def box_region(at: Any, offset: Any, extent: Any, rank: int, b: int, nb: int, c: int, nc: int, h: int,
-               nh: int, w: int, nw: int) -> None:  # fmt: skip
+def box_region(
+    at: Any,
+    offset: Any,
+    extent: Any,
+    rank: int,
+    b: int,
+    nb: int,
+    c: int,
+    nc: int,
+    h: int,
+    nh: int,
+    w: int,
+    nw: int,
+) -> None:
     """The region of a box in the axes of a tensor of a rank."""
     if rank == 4:
         region(at, offset, extent, b, nb, c, nc, h, nh, w, nw)
@@ -150,9 +164,26 @@ def box_region(at: Any, offset: Any, extent: Any, rank: int, b: int, nb: int, c:
         region(at, offset, extent, w, nw, 0, 1, 0, 1, 0, 1)
 
 
-def walk_vector(v: Any, inputs: Any, tile: Any, at: Any, commands: Any, starts: Any, operands: Any,
-                offset: Any, extent: Any, demands: Any, edges: Any, need: Any, known: Any, heads: Any,
-                target: Any, entries: Any, exits: Any, ends: Any) -> int:  # fmt: skip
+def walk_vector(
+    v: Any,
+    inputs: Any,
+    tile: Any,
+    at: Any,
+    commands: Any,
+    starts: Any,
+    operands: Any,
+    offset: Any,
+    extent: Any,
+    demands: Any,
+    edges: Any,
+    need: Any,
+    known: Any,
+    heads: Any,
+    target: Any,
+    entries: Any,
+    exits: Any,
+    ends: Any,
+) -> int:
     """Write the operator's rows, as walk_mac does."""
     many, jobs, out_bytes = len(inputs), tile[3], tile[2]
     size_in = 0
@@ -194,14 +225,45 @@ def walk_vector(v: Any, inputs: Any, tile: Any, at: Any, commands: Any, starts: 
                     whole = inputs[i, A0] * inputs[i, A0 + 1] * inputs[i, A0 + 2] * wide
                     for side in range(2):
                         if side == 0:
-                            operand(at, operands, target, i, v.memory_dram, 0,
-                                    packed(whole, inputs[i, BITS]), moved[i], READ, form)  # fmt: skip
+                            operand(
+                                at,
+                                operands,
+                                target,
+                                i,
+                                v.memory_dram,
+                                0,
+                                packed(whole, inputs[i, BITS]),
+                                moved[i],
+                                READ,
+                                form,
+                            )
                         else:
-                            operand(at, operands, target, i, v.memory_in,
-                                    inputs[i, AT] + job % v.in_slots * inputs[i, SPAN], inputs[i, SPAN],
-                                    moved[i], WRITE, form)  # fmt: skip
-                        box_region(at, offset, extent, inputs[i, RANK], box[i, 0], box[i, 1], box[i, 2],
-                                   box[i, 3], box[i, 4], box[i, 5], 0, wide)  # fmt: skip
+                            operand(
+                                at,
+                                operands,
+                                target,
+                                i,
+                                v.memory_in,
+                                inputs[i, AT] + job % v.in_slots * inputs[i, SPAN],
+                                inputs[i, SPAN],
+                                moved[i],
+                                WRITE,
+                                form,
+                            )
+                        box_region(
+                            at,
+                            offset,
+                            extent,
+                            inputs[i, RANK],
+                            box[i, 0],
+                            box[i, 1],
+                            box[i, 2],
+                            box[i, 3],
+                            box[i, 4],
+                            box[i, 5],
+                            0,
+                            wide,
+                        )
                     want(at, need, v.in_write, moved[i])
                     want(at, need, v.dram_read, moved[i])
                     if job >= v.in_slots:
@@ -214,14 +276,46 @@ def walk_vector(v: Any, inputs: Any, tile: Any, at: Any, commands: Any, starts: 
                     return 0
                 row_of(at, commands, VECTOR, v.unit_vector, shape, 0)
                 for i in range(many):
-                    operand(at, operands, target, i, v.memory_in,
-                            inputs[i, AT] + job % v.in_slots * inputs[i, SPAN], inputs[i, SPAN], moved[i],
-                            READ, inputs[i, FORM])  # fmt: skip
-                    box_region(at, offset, extent, inputs[i, RANK], box[i, 0], box[i, 1], box[i, 2],
-                               box[i, 3], box[i, 4], box[i, 5], 0, inputs[i, A0 + 3])  # fmt: skip
+                    operand(
+                        at,
+                        operands,
+                        target,
+                        i,
+                        v.memory_in,
+                        inputs[i, AT] + job % v.in_slots * inputs[i, SPAN],
+                        inputs[i, SPAN],
+                        moved[i],
+                        READ,
+                        inputs[i, FORM],
+                    )
+                    box_region(
+                        at,
+                        offset,
+                        extent,
+                        inputs[i, RANK],
+                        box[i, 0],
+                        box[i, 1],
+                        box[i, 2],
+                        box[i, 3],
+                        box[i, 4],
+                        box[i, 5],
+                        0,
+                        inputs[i, A0 + 3],
+                    )
                     edge(at, edges, first + i, DATA, 0)
                 want(at, need, v.in_read, read)
-                operand(at, operands, target, many, v.memory_out, out_at, out_bytes, stored, WRITE, v.form)
+                operand(
+                    at,
+                    operands,
+                    target,
+                    many,
+                    v.memory_out,
+                    out_at,
+                    out_bytes,
+                    stored,
+                    WRITE,
+                    v.form,
+                )
                 box_region(at, offset, extent, v.rank, b, 1, c, nc, h, nh, 0, v.width)
                 want(at, need, v.out_write, stored)
                 if job >= v.out_slots:
@@ -231,9 +325,22 @@ def walk_vector(v: Any, inputs: Any, tile: Any, at: Any, commands: Any, starts: 
                 if shape < 0:
                     return 0
                 row_of(at, commands, STORE, v.unit_store, shape, 0)
-                operand(at, operands, target, many, v.memory_out, out_at, out_bytes, stored, READ, v.form)
+                operand(
+                    at,
+                    operands,
+                    target,
+                    many,
+                    v.memory_out,
+                    out_at,
+                    out_bytes,
+                    stored,
+                    READ,
+                    v.form,
+                )
                 box_region(at, offset, extent, v.rank, b, 1, c, nc, h, nh, 0, v.width)
-                operand(at, operands, target, many, v.memory_dram, 0, whole_out, stored, WRITE, v.form)
+                operand(
+                    at, operands, target, many, v.memory_dram, 0, whole_out, stored, WRITE, v.form
+                )
                 box_region(at, offset, extent, v.rank, b, 1, c, nc, h, nh, 0, v.width)
                 want(at, need, v.out_read, stored)
                 want(at, need, v.dram_write, stored)
@@ -244,14 +351,32 @@ def walk_vector(v: Any, inputs: Any, tile: Any, at: Any, commands: Any, starts: 
     for i in range(many):
         for slot in range(min(v.in_slots, jobs)):
             last = (jobs - 1 - slot) // v.in_slots * v.in_slots + slot
-            count = occupied(entries, exits, count, slot * per_job + i, v.memory_in,
-                             inputs[i, AT] + slot * inputs[i, SPAN], inputs[i, SPAN],
-                             last * per_job + many, -1, -1)  # fmt: skip
+            count = occupied(
+                entries,
+                exits,
+                count,
+                slot * per_job + i,
+                v.memory_in,
+                inputs[i, AT] + slot * inputs[i, SPAN],
+                inputs[i, SPAN],
+                last * per_job + many,
+                -1,
+                -1,
+            )
     for slot in range(min(v.out_slots, jobs)):
         last = (jobs - 1 - slot) // v.out_slots * v.out_slots + slot
-        count = occupied(entries, exits, count, slot * per_job + many, v.memory_out,
-                         out_base + slot * out_bytes, out_bytes, last * per_job + many + 1, -1,
-                         -1)  # fmt: skip
+        count = occupied(
+            entries,
+            exits,
+            count,
+            slot * per_job + many,
+            v.memory_out,
+            out_base + slot * out_bytes,
+            out_bytes,
+            last * per_job + many + 1,
+            -1,
+            -1,
+        )
     ends[0], ends[1] = count, jobs * per_job - 1
     return 1
 
@@ -270,23 +395,36 @@ class WalkedVector:
     def bounds(self) -> Bounds:
         """The sizes of its rows."""
         many, jobs = len(self.inputs), int(self.tile[3])
-        return Bounds((many + 2) * jobs, (3 * many + 3) * jobs, (2 * many + 4) * jobs, (2 * many + 3) * jobs,
-                      min(MOST_SHAPES, (many + 2) * jobs))  # fmt: skip
+        return Bounds(
+            (many + 2) * jobs,
+            (3 * many + 3) * jobs,
+            (2 * many + 4) * jobs,
+            (2 * many + 3) * jobs,
+            min(MOST_SHAPES, (many + 2) * jobs),
+        )
 
     def write(self, writer: Writer, tensors: list[int]) -> Written | None:
         """Its rows; None when it has more shapes than there is room for."""
         many, w = len(self.inputs), self.walk
         table = np.empty((2, many * w.in_slots + w.out_slots, 6), np.int64)
         ends, out = np.zeros(2, np.int64), writer.begin(tensors)
-        if not jit.compiled(walk_vector, VECTOR_HELPERS)(w, self.inputs, self.tile, *out, table[0],
-                                                         table[1], ends):  # fmt: skip
+        if not jit.compiled(walk_vector, VECTOR_HELPERS)(
+            w, self.inputs, self.tile, *out, table[0], table[1], ends
+        ):
             return None
-        return writer.end(out, self.kinds, table[0, : ends[0]], table[1, : ends[0]],
-                          {i: i for i in range(many)}, int(ends[1]))  # fmt: skip
+        return writer.end(
+            out,
+            self.kinds,
+            table[0, : ends[0]],
+            table[1, : ends[0]],
+            {i: i for i in range(many)},
+            int(ends[1]),
+        )
 
 
-def walked_vector(chip: Chip, machine: Machine, op: VectorOperator, formats: tuple[str, ...],
-                  parity: int) -> WalkedVector | None:  # fmt: skip
+def walked_vector(
+    chip: Chip, machine: Machine, op: VectorOperator, formats: tuple[str, ...], parity: int
+) -> WalkedVector | None:
     """A walk for an operator; None for one that needs emit_vector.py."""
     ranks = [len(shape) for shape in (*op.input_shapes, op.output_shape)]
     if max(ranks) > 4 or min(ranks) < 1 or len(op.inputs) > GROUPS - 2:
@@ -295,8 +433,13 @@ def walked_vector(chip: Chip, machine: Machine, op: VectorOperator, formats: tup
         return None
     unit, dma = chip.vector_unit, chip.dma
     bits, numbers = [get(name).bits for name in formats], [FORMAT_INDEX[name] for name in formats]
-    inputs = np.array([[*four(shape, ranks[-1]), bits[i], numbers[i], ranks[i], 0, 0]
-                       for i, shape in enumerate(op.input_shapes)], np.int64)  # fmt: skip
+    inputs = np.array(
+        [
+            [*four(shape, ranks[-1]), bits[i], numbers[i], ranks[i], 0, 0]
+            for i, shape in enumerate(op.input_shapes)
+        ],
+        np.int64,
+    )
     homes = memory_of(chip, unit.input, 0), memory_of(chip, unit.output, 0)
     shape = four(op.output_shape)
     one = unit.input == unit.output
@@ -304,13 +447,32 @@ def walked_vector(chip: Chip, machine: Machine, op: VectorOperator, formats: tup
     rooms = [chip.memories[name].size // (1 + one) for name in (unit.input, unit.output)]
     read, write, units = machine.read_port, machine.write_port, machine.unit_index
     fields = (
-        *shape, ranks[-1], int(pool), op.stride[0], op.padding[0], op.kernel[0], op.work,
-        int(shape[0] * shape[1] < PIECES and VECTOR_KINDS[op.kind].access != "reduce"), bits[-1],
-        numbers[-1], slots_of(chip, unit.input), slots_of(chip, unit.output), *rooms, int(one), parity,
-        *(machine.memory_index[name] for name in (*homes, dma.memory)), read(homes[0]), write(homes[0]),
-        read(homes[1]), write(homes[1]), read(dma.memory), write(dma.memory),
-        units[f"{dma.name}.input"], units[unit.name], units[f"{dma.name}.output"],
-    )  # fmt: skip
+        *shape,
+        ranks[-1],
+        int(pool),
+        op.stride[0],
+        op.padding[0],
+        op.kernel[0],
+        op.work,
+        int(shape[0] * shape[1] < PIECES and VECTOR_KINDS[op.kind].access != "reduce"),
+        bits[-1],
+        numbers[-1],
+        slots_of(chip, unit.input),
+        slots_of(chip, unit.output),
+        *rooms,
+        int(one),
+        parity,
+        *(machine.memory_index[name] for name in (*homes, dma.memory)),
+        read(homes[0]),
+        write(homes[0]),
+        read(homes[1]),
+        write(homes[1]),
+        read(dma.memory),
+        write(dma.memory),
+        units[f"{dma.name}.input"],
+        units[unit.name],
+        units[f"{dma.name}.output"],
+    )
     if one and chip.memories[unit.input].size % 2:
         return None
     walk, tile = VectorWalk(*fields), np.zeros(4, np.int64)

@@ -85,8 +85,13 @@ class Written:
 
 def bounds_of(segment: Segment) -> Bounds:
     """The exact sizes of a segment."""
-    return Bounds(segment.rows, segment.operands.shape[1], segment.demands.shape[1],
-                  segment.edges.shape[1], len(segment.shapes["kind"]))  # fmt: skip
+    return Bounds(
+        segment.rows,
+        segment.operands.shape[1],
+        segment.demands.shape[1],
+        segment.edges.shape[1],
+        len(segment.shapes["kind"]),
+    )
 
 
 class Writer:
@@ -105,12 +110,19 @@ class Writer:
         empty = np.empty
         self._home = np.array(table.home or [0], np.int64)
         self._out = Rows(
-            np.zeros(8, np.int64), empty((4, n), np.int64), empty((3, n + 1), np.int64),
-            empty((7, e), np.int64), empty((e, RANK), np.int64), empty((e, RANK), np.int64),
-            empty((2, d), np.int64), empty((3, room.edges), np.int64),
-            empty((2, len(self.machine.ports) + 1), np.int64), empty((MOST_SHAPES, 8), np.int64),
-            empty((2, GROUPS), np.int64), empty((0, 2), np.int64),
-        )  # fmt: skip
+            np.zeros(8, np.int64),
+            empty((4, n), np.int64),
+            empty((3, n + 1), np.int64),
+            empty((7, e), np.int64),
+            empty((e, RANK), np.int64),
+            empty((e, RANK), np.int64),
+            empty((2, d), np.int64),
+            empty((3, room.edges), np.int64),
+            empty((2, len(self.machine.ports) + 1), np.int64),
+            empty((MOST_SHAPES, 8), np.int64),
+            empty((2, GROUPS), np.int64),
+            empty((0, 2), np.int64),
+        )
         self._out.at[DRAM] = self.dram
         self._out.starts[:, 0] = 0
         self._order = empty((2, MOST_SHAPES), np.int64)
@@ -134,21 +146,41 @@ class Writer:
         out.heads[:] = -1
         return out
 
-    def end(self, out: Rows, kinds: Ints, entries: Ints, exits: Ints, reads: dict[int, int],
-            last_store: int) -> Written:  # fmt: skip
+    def end(
+        self,
+        out: Rows,
+        kinds: Ints,
+        entries: Ints,
+        exits: Ints,
+        reads: dict[int, int],
+        last_store: int,
+    ) -> Written:
         """The rows written since begin(). kinds: (groups, 5) kind, opcode and formats of its shapes;
         entries, exits: as walk_mac gives them."""
         jit.compiled(number_shapes, NUMBERING)(
-            out.at, out.commands, out.known, self._shapes, *self._order, kinds, self._shape_rows,
-            self._extents)  # fmt: skip
+            out.at,
+            out.commands,
+            out.known,
+            self._shapes,
+            *self._order,
+            kinds,
+            self._shape_rows,
+            self._extents,
+        )
         first, count = int(out.at[BASE]), int(out.at[ROW])
         made = Written(
-            first, count - first, self._shapes, out.target,
+            first,
+            count - first,
+            self._shapes,
+            out.target,
             [Entry(*row[:4]) for row in entries.tolist()],
-            [Exit(memory, start, end, tuple(row for row in used if row >= 0))
-             for memory, start, end, *used in exits.tolist()],
-            reads, last_store,
-        )  # fmt: skip
+            [
+                Exit(memory, start, end, tuple(row for row in used if row >= 0))
+                for memory, start, end, *used in exits.tolist()
+            ],
+            reads,
+            last_store,
+        )
         self._shapes += int(out.at[SHAPES])
         return made
 
@@ -156,16 +188,32 @@ class Writer:
         """The rows of a segment."""
         out = self.begin(tensors)
         jit.compiled(lay_in, LAYING)(
-            *out[:9], out.target, self._shapes, segment.commands, segment.operand_count,
-            segment.operands, segment.demand_count, segment.demands, segment.edges)  # fmt: skip
+            *out[:9],
+            out.target,
+            self._shapes,
+            segment.commands,
+            segment.operand_count,
+            segment.operands,
+            segment.demand_count,
+            segment.demands,
+            segment.edges,
+        )
         first, count = int(out.at[BASE]), len(segment.shapes["kind"])
         here = slice(self._shapes, self._shapes + count)
         for row, name in enumerate(SHAPE_ORDER):
             self._shape_rows[row, here] = segment.shapes[name]
         self._extents[here] = segment.shapes["extents"]
         self._shapes += count
-        return Written(first, segment.rows, here.start, out.target, segment.entries, segment.exits,
-                       segment.reads, segment.last_store)  # fmt: skip
+        return Written(
+            first,
+            segment.rows,
+            here.start,
+            out.target,
+            segment.entries,
+            segment.exits,
+            segment.reads,
+            segment.last_store,
+        )
 
     def again(self, made: Written, tensors: list[int]) -> None:
         """The rows of an operator once more, on other tensors."""
@@ -189,30 +237,67 @@ class Writer:
         out, n = self._out, self.rows
         e, d = int(out.at[OPERAND]), int(out.at[DEMAND])
         opcode, unit, shape, flags = (column[:n] for column in out.commands)
-        owner = np.repeat(np.array(self._operators, np.int64),
-                          np.array([rows for _, rows, _ in self._pieces], np.int64))  # fmt: skip
+        owner = np.repeat(
+            np.array(self._operators, np.int64),
+            np.array([rows for _, rows, _ in self._pieces], np.int64),
+        )
         request, served, address = (np.zeros(n, np.int64) for _ in range(3))
-        commands = Commands(opcode, unit, unit.copy(), owner, shape, request, flags,
-                            np.full(n, -1, np.int64), served, address)  # fmt: skip
+        commands = Commands(
+            opcode,
+            unit,
+            unit.copy(),
+            owner,
+            shape,
+            request,
+            flags,
+            np.full(n, -1, np.int64),
+            served,
+            address,
+        )
         s = self._shapes
-        shapes = Shapes(**{name: self._shape_rows[row, :s] for row, name in enumerate(SHAPE_ORDER)},
-                        extents=self._extents[:s])  # fmt: skip
+        shapes = Shapes(
+            **{name: self._shape_rows[row, :s] for row, name in enumerate(SHAPE_ORDER)},
+            extents=self._extents[:s],
+        )
         tensor, memory, where, span, size, access, form = (column[:e] for column in out.operands)
-        operands = Operands(out.starts[0, : n + 1], tensor, memory, where, span,
-                            np.zeros(e, np.int64), size, access, form, out.offset[:e],
-                            out.extent[:e])  # fmt: skip
+        operands = Operands(
+            out.starts[0, : n + 1],
+            tensor,
+            memory,
+            where,
+            span,
+            np.zeros(e, np.int64),
+            size,
+            access,
+            form,
+            out.offset[:e],
+            out.extent[:e],
+        )
         m = self.machine
         return Program(
-            commands, shapes, operands, self._edges(n),
-            Demands(out.starts[1, : n + 1], out.demands[0, :d], out.demands[1, :d]), m.units,
-            m.unit_kinds, m.queues, m.ports, m.memories, tuple(self.table.rows), operators, m.tick_hz,
-            (), residents,
-        )  # fmt: skip
+            commands,
+            shapes,
+            operands,
+            self._edges(n),
+            Demands(out.starts[1, : n + 1], out.demands[0, :d], out.demands[1, :d]),
+            m.units,
+            m.unit_kinds,
+            m.queues,
+            m.ports,
+            m.memories,
+            tuple(self.table.rows),
+            operators,
+            m.tick_hz,
+            (),
+            residents,
+        )
 
     def _edges(self, rows: int) -> Dependencies:
         out = self._out
-        total = sum(int(out.starts[2, row + count] - out.starts[2, row]) + extra.shape[1]
-                    for row, count, extra in self._pieces)  # fmt: skip
+        total = sum(
+            int(out.starts[2, row + count] - out.starts[2, row]) + extra.shape[1]
+            for row, count, extra in self._pieces
+        )
         start, table, base = np.zeros(rows + 1, np.int64), np.empty((3, total), np.int64), 0
         kernel = jit.compiled(merge_edges)
         for row, count, extra in self._pieces:

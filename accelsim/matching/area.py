@@ -43,7 +43,9 @@ def with_area(chip: Chip, target: float) -> Chip:
                 file="--match",
             )
         )
-    cores = _scaled(lambda factor: _buffers(_cores(chip, factor), factor), target, FACTORS, float("inf"))
+    cores = _scaled(
+        lambda factor: _buffers(_cores(chip, factor), factor), target, FACTORS, float("inf")
+    )
     core = _cores(chip, cores)
     grown = (cores / ROOM, cores * ROOM)
     return _buffers(core, _scaled(lambda factor: _buffers(core, factor), target, grown, 1.0))

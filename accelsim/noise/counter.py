@@ -39,8 +39,10 @@ class Stream:
     def raw(self, count: int, first: int = 0) -> NDArray[np.uint64]:
         """64-bit words of elements first .. first + count."""
         skip = first % WORDS
-        source = np.random.Philox(key=np.array(self._key, np.uint64),
-                                  counter=np.array([first // WORDS, 0, 0, 0], np.uint64))  # fmt: skip
+        source = np.random.Philox(
+            key=np.array(self._key, np.uint64),
+            counter=np.array([first // WORDS, 0, 0, 0], np.uint64),
+        )
         return np.asarray(source.random_raw(count + skip)[skip:], np.uint64)
 
     @property

@@ -47,8 +47,11 @@ def quick_normal(stream: Stream, shape: int | tuple[int, ...], first: int = 0) -
     fast = jit.worth_compiling("deviates", len(found))
     kernel = jit.compiled(deviates, (philox_round, radius_of, turned)) if fast else deviates_plain
     key, more = stream.key
-    kernel(np.array([key & 0xFFFFFFFF, key >> 32, more & 0xFFFFFFFF, more >> 32], np.uint64),
-           np.uint64(first // FOUR), found)  # fmt: skip
+    kernel(
+        np.array([key & 0xFFFFFFFF, key >> 32, more & 0xFFFFFFFF, more >> 32], np.uint64),
+        np.uint64(first // FOUR),
+        found,
+    )
     return found[skip : skip + count].reshape(shape)
 
 
@@ -69,7 +72,12 @@ def deviates(key: Any, first: Any, found: Any) -> None:
 def philox_round(a: Any, b: Any, c: Any, d: Any, k0: Any, k1: Any) -> Any:
     """One round on four words of 32 bits, numbers or arrays of them."""
     first, second = M0 * a, M1 * c
-    return ((second >> HALF_WORD) ^ b ^ k0, second & LOW, (first >> HALF_WORD) ^ d ^ k1, first & LOW)
+    return (
+        (second >> HALF_WORD) ^ b ^ k0,
+        second & LOW,
+        (first >> HALF_WORD) ^ d ^ k1,
+        first & LOW,
+    )
 
 
 def radius_of(word: Any) -> Any:
@@ -118,15 +126,21 @@ def _radius_of(words: Words) -> Singles:
     t = (m - ONE) / (m + ONE)
     s = t * t
     twice_log = t * (L1 + s * (L3 + s * (L5 + s * (L7 + s * L9))))
-    return np.asarray(np.sqrt((np.int32(31) - (bits >> np.int32(23))).astype(np.float32) * LN4 - twice_log))
+    return np.asarray(
+        np.sqrt((np.int32(31) - (bits >> np.int32(23))).astype(np.float32) * LN4 - twice_log)
+    )
 
 
 def _turned(radius: Singles, angle: NDArray[np.int32]) -> tuple[Singles, Singles]:
     turn = ((angle.astype(np.int64) + (1 << 29)) >> 30).astype(np.int32)
-    p = ((angle.astype(np.int64) - (turn.astype(np.int64) << 30)).astype(np.float32) + HALF) * QUARTER
+    p = (
+        (angle.astype(np.int64) - (turn.astype(np.int64) << 30)).astype(np.float32) + HALF
+    ) * QUARTER
     q = p * p
     sine = p * (ONE + q * (S3 + q * (S5 + q * (S7 + q * S9))))
     cosine = ONE + q * (C2 + q * (C4 + q * (C6 + q * C8)))
     odd = (turn & 1) == 1
     x, y = np.where(odd, sine, cosine), np.where(odd, cosine, sine)
-    return radius * np.where(((turn + 1) & 2) == 2, -x, x), radius * np.where((turn & 2) == 2, -y, y)
+    return radius * np.where(((turn + 1) & 2) == 2, -x, x), radius * np.where(
+        (turn & 2) == 2, -y, y
+    )

@@ -8,6 +8,13 @@ from accelsim.numerics.network import Network
 from accelsim.units.accumulation import Accumulation
 
 __all__ = [
-    "Accumulation", "Execution", "Network", "build_network", "execute", "float_forward", "matmul",
-    "signal_to_noise", "top1",
-]  # fmt: skip
+    "Accumulation",
+    "Execution",
+    "Network",
+    "build_network",
+    "execute",
+    "float_forward",
+    "matmul",
+    "signal_to_noise",
+    "top1",
+]

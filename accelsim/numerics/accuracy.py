@@ -44,10 +44,14 @@ def decibels(signal: Floats, error: Floats) -> float:
     return float(10 * np.log10(whole / power))
 
 
-def float_forward(workload: Workload, inputs: Mapping[str, Floats],
-                  values: Mapping[str, NDArray[np.generic]],
-                  evaluate: Evaluate = no_evaluator, rounded: Rounded | None = None,
-                  replaced: Replaced | None = None) -> dict[str, Floats]:  # fmt: skip
+def float_forward(
+    workload: Workload,
+    inputs: Mapping[str, Floats],
+    values: Mapping[str, NDArray[np.generic]],
+    evaluate: Evaluate = no_evaluator,
+    rounded: Rounded | None = None,
+    replaced: Replaced | None = None,
+) -> dict[str, Floats]:
     """Every tensor in float64: the reference that quantised outputs are measured against. evaluate:
     values of vector operators without integer arithmetic. rounded: what rounds a tensor that its model
     quantises, by name. replaced(operator, values): what the operators behind are to read instead."""
@@ -62,8 +66,13 @@ def float_forward(workload: Workload, inputs: Mapping[str, Floats],
     return {name: value for name, value in tensors.items() if name not in constants}
 
 
-def _operator(workload: Workload, op: Operator, tensors: Mapping[str, Floats],
-              values: Mapping[str, NDArray[np.generic]], evaluate: Evaluate) -> Floats:  # fmt: skip
+def _operator(
+    workload: Workload,
+    op: Operator,
+    tensors: Mapping[str, Floats],
+    values: Mapping[str, NDArray[np.generic]],
+    evaluate: Evaluate,
+) -> Floats:
     if isinstance(op, VectorOperator):
         read = [tensors[name] for name in op.inputs]
         return _vector(op, read) if has_arithmetic(op) else evaluate(op, read)
@@ -120,8 +129,9 @@ def _vector(op: VectorOperator, inputs: list[Floats]) -> Floats:
     elif op.is_view:
         return (x.transpose(op.order) if op.order else x).reshape(op.output_shape)
     elif op.kind == "append":
-        return np.concatenate(inputs, next(
-            axis for axis, size in enumerate(op.output_shape) if size != x.shape[axis]))  # fmt: skip
+        return np.concatenate(
+            inputs, next(axis for axis, size in enumerate(op.output_shape) if size != x.shape[axis])
+        )
     elif op.kind == "global_average_pool":
         return np.asarray(x.mean(axis=(2, 3), keepdims=True), np.float64)
     elif op.kind in ("max_pool", "average_pool"):

@@ -43,8 +43,9 @@ BIAS_BITS = 30  # magnitude of a bias in units of its products, so that 32 bits 
 SHARING = ("relu", "max_pool", "average_pool", "global_average_pool", "flatten")
 
 
-def build_network(workload: Workload, chip: Chip, values: Values,
-                  rounding: Rounding = "single", weights: str = "") -> Network:  # fmt: skip
+def build_network(
+    workload: Workload, chip: Chip, values: Values, rounding: Rounding = "single", weights: str = ""
+) -> Network:
     """Quantise a workload's weights and plan its scales.
 
     Weights: symmetric, one scale an output channel. Activations: affine over the stated range. Where
@@ -52,14 +53,20 @@ def build_network(workload: Workload, chip: Chip, values: Values,
     weights: how weights are clipped, of ranges.WEIGHTS; "" for the default.
     Network outputs in the partial sums' format keep the sums. InputError names missing values.
     """
-    missing = [name for name, spec in workload.tensors.items()
-               if spec.role in ("weight", "bias") and name not in values]  # fmt: skip
+    missing = [
+        name
+        for name, spec in workload.tensors.items()
+        if spec.role in ("weight", "bias") and name not in values
+    ]
     problems = [
-        Problem("values.missing", f"holds no tensor {name!r}",
-                f"add it with shape {list(workload.tensors[name].shape)}",
-                file=workload.values or "")
+        Problem(
+            "values.missing",
+            f"holds no tensor {name!r}",
+            f"add it with shape {list(workload.tensors[name].shape)}",
+            file=workload.values or "",
+        )
         for name in missing
-    ]  # fmt: skip
+    ]
     if problems:
         raise InputError(problems)
     formats = tensor_formats(workload, chip)
@@ -88,28 +95,46 @@ def weight_clips(weight: NDArray[np.float64], format_name: str) -> NDArray[np.fl
 
 def multiplied(workload: Workload) -> set[str]:
     """Tensors that are an operand of a product of two computed tensors, and what they are views of."""
-    found = {name for op in workload.operators if not isinstance(op, VectorOperator)
-             and not workload.is_stored(op.weight) for name in (op.input, op.weight)}  # fmt: skip
+    found = {
+        name
+        for op in workload.operators
+        if not isinstance(op, VectorOperator) and not workload.is_stored(op.weight)
+        for name in (op.input, op.weight)
+    }
     for op in reversed(workload.operators):
-        if isinstance(op, VectorOperator) and op.output in found and (op.is_view or op.kind == "append"):
+        if (
+            isinstance(op, VectorOperator)
+            and op.output in found
+            and (op.is_view or op.kind == "append")
+        ):
             found.add(op.inputs[0])
     return found
 
 
-def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]], how: Calibration,
-              formats: Mapping[str, str], stored: Values) -> dict[str, NDArray[np.float64]]:  # fmt: skip
-    """"<tensor>.range" of every tensor from its real values on given inputs, as ``how`` says for codes of its
+def ranges_of(
+    workload: Workload,
+    tensors: Mapping[str, NDArray[np.float64]],
+    how: Calibration,
+    formats: Mapping[str, str],
+    stored: Values,
+) -> dict[str, NDArray[np.float64]]:
+    """ "<tensor>.range" of every tensor from its real values on given inputs, as ``how`` says for codes of its
     format; of stored ones that are read only where they hold values that get no codes (floors.py)."""
     constants = {name: np.asarray(stored[name], np.float64) for name in read_constants(workload)}
     least = floors(workload, tensors, formats, constants)
-    needed = {name: value for name, value in constants.items()
-              if name in least or not np.isfinite(value).all()}  # fmt: skip
+    needed = {
+        name: value
+        for name, value in constants.items()
+        if name in least or not np.isfinite(value).all()
+    }
     found = {}
     for name, value in {**needed, **tensors}.items():
         if name in formats and value.size:
             kept = finite(np.asarray(value, np.float64).ravel())
             low = least.get(name, -np.inf)
-            found[f"{name}.range"] = clip(np.maximum(kept, low) if low > -np.inf else kept, formats[name], how)
+            found[f"{name}.range"] = clip(
+                np.maximum(kept, low) if low > -np.inf else kept, formats[name], how
+            )
             if low > -np.inf and np.isneginf(value).any():
                 found[f"{name}.range"][0] = min(low, found[f"{name}.range"][0])
     for op in workload.operators:
@@ -118,26 +143,46 @@ def ranges_of(workload: Workload, tensors: Mapping[str, NDArray[np.float64]], ho
     return found
 
 
-def with_ranges(workload: Workload, chip: Chip, stored: Values,
-                seen: Sequence[Mapping[str, NDArray[np.float64]]], how: Calibration,
-                ) -> tuple[dict[str, NDArray[np.generic]], str]:  # fmt: skip
+def with_ranges(
+    workload: Workload,
+    chip: Chip,
+    stored: Values,
+    seen: Sequence[Mapping[str, NDArray[np.float64]]],
+    how: Calibration,
+) -> tuple[dict[str, NDArray[np.generic]], str]:
     """(stored values with ranges from the real values of tensors, in the place of stated ranges; a sentence
     that says how). seen: the tensors of every batch."""
     formats = tensor_formats(workload, chip)
-    tensors = dict(seen[0]) if len(seen) == 1 else {
-        name: np.concatenate([np.asarray(part[name]).ravel() for part in seen]) for name in seen[0]}
-    kept = {name: value for name, value in stored.items() if not name.endswith((".range", ".range4"))}
+    tensors = (
+        dict(seen[0])
+        if len(seen) == 1
+        else {
+            name: np.concatenate([np.asarray(part[name]).ravel() for part in seen])
+            for name in seen[0]
+        }
+    )
+    kept = {
+        name: value for name, value in stored.items() if not name.endswith((".range", ".range4"))
+    }
     made = {**kept, **ranges_of(workload, tensors, how, formats, stored)}
     share = f" ({how.percentile:g} %)" if how.activations == "percentile" else ""
-    return made, (f"ranges of activations: {how.activations}{share}, weights: "
-                  f"{how.weights or 'default'} clips, from")
+    return made, (
+        f"ranges of activations: {how.activations}{share}, weights: "
+        f"{how.weights or 'default'} clips, from"
+    )
 
 
 class NetworkBuilder:
     """Plans scales operator by operator; replays of recorded layers put recorded ones in their place."""
 
-    def __init__(self, workload: Workload, chip: Chip, values: Values,
-                 formats: Mapping[str, str], rounding: Rounding) -> None:  # fmt: skip
+    def __init__(
+        self,
+        workload: Workload,
+        chip: Chip,
+        values: Values,
+        formats: Mapping[str, str],
+        rounding: Rounding,
+    ) -> None:
         self.workload, self.chip, self.values = workload, chip, values
         self.formats, self.rounding = formats, rounding
         self.symmetric = multiplied(workload)
@@ -163,33 +208,51 @@ class NetworkBuilder:
             elif self.shares(op):
                 source = self.activations[op.inputs[0]]
                 self.activations[op.output] = (
-                    source.viewed(op.input_shapes[0], op.output_shape, op.order) if op.is_view else source)
+                    source.viewed(op.input_shapes[0], op.output_shape, op.order)
+                    if op.is_view
+                    else source
+                )
             else:
                 self.activations[op.output] = self.ranged(op.output)
         if self.without_range:
-            raise InputError([
-                Problem("values.range", f"holds no range of the activation {name!r}",
+            raise InputError(
+                [
+                    Problem(
+                        "values.range",
+                        f"holds no range of the activation {name!r}",
                         f"add {name}.range = [low, high], or run with --calibrate max",
-                        file=self.workload.values or "")
-                for name in dict.fromkeys(self.without_range)
-            ])  # fmt: skip
-        return Network(self.activations, self.weights, self.requantizers, self.weight_formats,
-                       self.notes, weight_scales=self.weight_scales)
+                        file=self.workload.values or "",
+                    )
+                    for name in dict.fromkeys(self.without_range)
+                ]
+            )
+        return Network(
+            self.activations,
+            self.weights,
+            self.requantizers,
+            self.weight_formats,
+            self.notes,
+            weight_scales=self.weight_scales,
+        )
 
     def shares(self, op: VectorOperator) -> bool:
         """Whether an operator's output has the codes of its first input."""
         if op.is_view or op.kind == "append":
             return True
         first, last = (self.workload.tensors[name] for name in (op.inputs[0], op.output))
-        return (op.kind in SHARING and self.formats[op.output] == self.formats[op.inputs[0]]
-                and first.holds == last.holds and f"{op.output}.scale" not in self.values)  # fmt: skip
+        return (
+            op.kind in SHARING
+            and self.formats[op.output] == self.formats[op.inputs[0]]
+            and first.holds == last.holds
+            and f"{op.output}.scale" not in self.values
+        )
 
     def constant(self, name: str) -> Quantization:
         """The quantisation of a stored tensor that is read as an input."""
         value = np.asarray(self.values[name], np.float64)
         if self.workload.tensors[name].holds == "integers" or any(
             f"{name}.{key}" in self.values for key in ("scale", "range")
-        ):  # fmt: skip
+        ):
             return self.ranged(name)
         if not value.size:
             return self.between(name, 0.0, 0.0)
@@ -207,7 +270,9 @@ class NetworkBuilder:
             made = self.stated(name)
             if made.zero == 0 or name not in self.symmetric:
                 return made
-            self.notes.append(f"{name}: a scale of ours, its own has no zero at code 0 (product of tensors)")
+            self.notes.append(
+                f"{name}: a scale of ours, its own has no zero at code 0 (product of tensors)"
+            )
         low, high = self.range(name)
         return self.between(name, 0.0 if relu else low, high, relu)
 
@@ -232,11 +297,15 @@ class NetworkBuilder:
         low, high = (round(value) for value in self.range(name))
         if record.minimum <= low and high <= record.maximum:
             return whole_numbers(form)
-        if high - low <= record.maximum - record.minimum and name not in self.symmetric and (
-            low <= 0 <= high
-        ):  # fmt: skip
+        if (
+            high - low <= record.maximum - record.minimum
+            and name not in self.symmetric
+            and (low <= 0 <= high)
+        ):
             return replace(whole_numbers(form), zero=record.minimum - low)
-        self.notes.append(f"{name}: integers of {low} to {high} are scaled to the {form} that an array reads")
+        self.notes.append(
+            f"{name}: integers of {low} to {high} are scaled to the {form} that an array reads"
+        )
         return self.between(name, low, high)
 
     def stated(self, name: str) -> Quantization:
@@ -261,8 +330,14 @@ class NetworkBuilder:
             return symmetric(max(-low, high), self.formats[name])
         return affine(low, high, self.formats[name])
 
-    def weight_quantization(self, op: MacOperator, group: int, matrix: NDArray[np.float64],
-                            name: str, least: NDArray[np.float64]) -> Quantization:  # fmt: skip
+    def weight_quantization(
+        self,
+        op: MacOperator,
+        group: int,
+        matrix: NDArray[np.float64],
+        name: str,
+        least: NDArray[np.float64],
+    ) -> Quantization:
         """Scales of a group's weights (k, n) in a format. least: (n,) scales below which the channel's bias
         would not fit; a channel of zeros has that one, whatever is stated."""
         if f"{op.weight}.scale" in self.values:
@@ -300,7 +375,9 @@ class NetworkBuilder:
         if not isinstance(get(self.formats[op.output]), Integer):
             self.activations[op.output] = real(self.formats[op.output])
             self.requantizers[op.name] = tuple(
-                RealRequantizer(sums_bias[g], wide[g], self.formats[op.output], relu) for g in range(groups))
+                RealRequantizer(sums_bias[g], wide[g], self.formats[op.output], relu)
+                for g in range(groups)
+            )
             return
         record, rounding = integer(self.formats[op.output]), self.rounding
         if self.workload.tensors[op.output].role == "output" and record.bits >= 20:
@@ -310,13 +387,17 @@ class NetworkBuilder:
         else:
             out = self.ranged(op.output, relu)
             factor = ratio(wide, out.scale)
-            if rounding == "float32":  # as onnxruntime multiplies: scales and their ratio in float32
+            if (
+                rounding == "float32"
+            ):  # as onnxruntime multiplies: scales and their ratio in float32
                 product = np.float32(source.scale) * scales.astype(np.float32)
                 factor = np.asarray(product / np.float32(out.scale or np.inf), np.float64)
         self.activations[op.output] = out
         multiplier, shift = fixed_point(factor)
         floor = max(out.minimum, out.zero) if relu else out.minimum
         self.requantizers[op.name] = tuple(
-            Requantizer(sums_bias[g], multiplier[g], shift[g], out.zero, floor, out.maximum, rounding)
+            Requantizer(
+                sums_bias[g], multiplier[g], shift[g], out.zero, floor, out.maximum, rounding
+            )
             for g in range(groups)
-        )  # fmt: skip
+        )

@@ -50,13 +50,26 @@ class CrossbarRun:
                 low = -high
             codes = diagonal(weights[group : group + count, k0 : k0 + k])
             self.blocks[key] = Block(
-                self.tile, codes, self.network.weight_top(op.name),
-                max(-low, high), low >= 0, Stream(self.tile.seed, (op.name, group, k0)),
-            )  # fmt: skip
+                self.tile,
+                codes,
+                self.network.weight_top(op.name),
+                max(-low, high),
+                low >= 0,
+                Stream(self.tile.seed, (op.name, group, k0)),
+            )
         return self.blocks[key]
 
-    def multiply(self, op: MacOperator, group: int, k0: int, k: int, x: NDArray[np.generic], m0: int,
-                 outputs: slice, row: int) -> Ints:  # fmt: skip
+    def multiply(
+        self,
+        op: MacOperator,
+        group: int,
+        k0: int,
+        k: int,
+        x: NDArray[np.generic],
+        m0: int,
+        outputs: slice,
+        row: int,
+    ) -> Ints:
         """Integer sums (groups, vectors, outputs) of input codes x (groups, vectors m0 .., k) for a range
         of outputs; several groups, from ``group`` on, share a crossbar and take all their outputs. Codes
         stand for their distance from the code of 0.0; what the zero point adds in the requantiser is added
@@ -87,8 +100,10 @@ class CrossbarRun:
         notes = self._slices()
         error = self.reuse_error()
         if error is not None:
-            notes.append(f"IR drop reused from an age of {REFERENCE_AGE:g} s, error {100 * error:.2g} % of the "
-                         "sums (sampled)")  # fmt: skip
+            notes.append(
+                f"IR drop reused from an age of {REFERENCE_AGE:g} s, error {100 * error:.2g} % of the "
+                "sums (sampled)"
+            )
         return notes
 
     def _slices(self) -> list[str]:

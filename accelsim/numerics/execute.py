@@ -52,9 +52,15 @@ class Execution:
     activity: dict[str, NDArray[np.float64]] = field(default_factory=dict)
 
 
-def execute(program: Program, workload: Workload, chip: Chip, inputs: Mapping[str, Ints],
-            network: Network, progress: Callable[[int, int], None] | None = None,
-            activity: bool | None = None) -> Execution:  # fmt: skip
+def execute(
+    program: Program,
+    workload: Workload,
+    chip: Chip,
+    inputs: Mapping[str, Ints],
+    network: Network,
+    progress: Callable[[int, int], None] | None = None,
+    activity: bool | None = None,
+) -> Execution:
     """Compute all tensors. inputs: codes of the input tensors. activity: fill activity columns,
     default where the chip's array gates zeros. progress(done, all) counts operators."""
     array = chip.mac_array
@@ -78,8 +84,15 @@ def execute(program: Program, workload: Workload, chip: Chip, inputs: Mapping[st
 
 
 class _Run:
-    def __init__(self, program: Program, workload: Workload, chip: Chip,
-                 inputs: Mapping[str, Ints], network: Network, activity: bool) -> None:  # fmt: skip
+    def __init__(
+        self,
+        program: Program,
+        workload: Workload,
+        chip: Chip,
+        inputs: Mapping[str, Ints],
+        network: Network,
+        activity: bool,
+    ) -> None:
         self.program, self.workload, self.network = program, workload, network
         self.chip = chip
         self.crossbars = CrossbarRun(program, chip, network) if chip.crossbar is not None else None
@@ -121,7 +134,11 @@ class _Run:
             made = self.makers[name]
             if isinstance(made, VectorOperator) and made.is_view:
                 source = self.tensor(made.inputs[0])
-                return source.transpose(made.order) if made.order else source.reshape(made.output_shape)
+                return (
+                    source.transpose(made.order)
+                    if made.order
+                    else source.reshape(made.output_shape)
+                )
             self.stored[name] = np.zeros(made.output_shape, self.number(name))
             if isinstance(made, VectorOperator) and made.kind == "append":
                 cache = self.tensor(made.inputs[0])
@@ -146,7 +163,9 @@ class _Run:
             return
         opcode = self.program.commands.opcode[rows]
         matmuls = rows[(opcode == Opcode.MATMUL) | (opcode == Opcode.MVM)]
-        breaks = (opcode == Opcode.ACCUMULATE) | (opcode == Opcode.REQUANTIZE) | (opcode == Opcode.STORE)
+        breaks = (
+            (opcode == Opcode.ACCUMULATE) | (opcode == Opcode.REQUANTIZE) | (opcode == Opcode.STORE)
+        )
         if len(matmuls):
             self.passes(op, matmuls, rows[breaks])
 
@@ -175,7 +194,8 @@ class _Run:
         boxes = boxes_of(self.program, matmuls)
         self.result.macs += boxes.macs
         matrix = self.matrices.setdefault(
-            op.name, np.zeros((op.groups, op.m, op.n), self.number(op.output)))
+            op.name, np.zeros((op.groups, op.m, op.n), self.number(op.output))
+        )
         if self.program.commands.opcode[matmuls[0]] == Opcode.MVM:
             assert self.crossbars is not None
             self.analog(op, boxes if self.crossbars.retries else merged(boxes), a, others, matrix)
@@ -184,7 +204,9 @@ class _Run:
             self.count_zeros(boxes, a, b)
         bits = self.array.accumulator.bits
         top, (weight, column) = largest(a), self.weight_sizes(op, b)
-        self.fits = top * column < 1 << (bits - 1)  # so that no sum, in any order, leaves the accumulator
+        self.fits = top * column < 1 << (
+            bits - 1
+        )  # so that no sum, in any order, leaves the accumulator
         free = self.array.accumulator.overflow == "wrap" or self.fits
         if free:
             boxes = merged(boxes)
@@ -202,8 +224,9 @@ class _Run:
     def array(self) -> MacArray:
         return self.chip.array
 
-    def analog(self, op: MacOperator, boxes: Boxes, a: NDArray[np.generic], others: Ints,
-               matrix: Ints) -> None:  # fmt: skip
+    def analog(
+        self, op: MacOperator, boxes: Boxes, a: NDArray[np.generic], others: Ints, matrix: Ints
+    ) -> None:
         """Products on crossbars: each box is a run of vectors against a row block or a pack of groups."""
         assert self.crossbars is not None
         order = np.argsort(np.concatenate([boxes.first_row, others]), kind="stable")
@@ -213,13 +236,28 @@ class _Run:
                 continue
             (g, m0, n0, k0), (p, m, n, k) = boxes.low[step].tolist(), boxes.size[step].tolist()
             sums = self.sums_of(int(boxes.sums[step]), matrix.shape)
-            found = self.crossbars.multiply(op, g, k0, k, a[g : g + p, m0 : m0 + m, k0 : k0 + k], m0,
-                                            slice(n0, n0 + n), int(boxes.first_row[step]))  # fmt: skip
+            found = self.crossbars.multiply(
+                op,
+                g,
+                k0,
+                k,
+                a[g : g + p, m0 : m0 + m, k0 : k0 + k],
+                m0,
+                slice(n0, n0 + n),
+                int(boxes.first_row[step]),
+            )
             sums[g : g + p, m0 : m0 + m, n0 : n0 + n] = fit(found, self.bits, "saturate")
 
-    def one_pass(self, op: MacOperator, boxes: Boxes, index: int,
-                 wide: tuple[NDArray[np.generic], NDArray[np.generic], int],
-                 codes: tuple[NDArray[np.generic], Ints], free: bool, matrix: Ints) -> None:  # fmt: skip
+    def one_pass(
+        self,
+        op: MacOperator,
+        boxes: Boxes,
+        index: int,
+        wide: tuple[NDArray[np.generic], NDArray[np.generic], int],
+        codes: tuple[NDArray[np.generic], Ints],
+        free: bool,
+        matrix: Ints,
+    ) -> None:
         (g, m0, n0, k0), (_, m, n, k) = boxes.low[index].tolist(), boxes.size[index].tolist()
         flags = int(boxes.flags[index])
         rows, columns, depth = slice(m0, m0 + m), slice(n0, n0 + n), slice(k0, k0 + k)
@@ -236,13 +274,18 @@ class _Run:
                 total = fit(total, bits, overflow)
         else:
             before = None if first or sums is None else sums[g, rows, columns]
-            dataflow = int(self.program.shapes.extents[
-                self.program.commands.shape[boxes.first_row[index]], 3])  # fmt: skip
+            dataflow = int(
+                self.program.shapes.extents[self.program.commands.shape[boxes.first_row[index]], 3]
+            )
             shape = self.program.commands.shape[boxes.first_row[index]]
             rate = self.array.rate(*_formats(self.program, int(shape)))
             total = self.array.execute(
-                np.ascontiguousarray(codes[0][g, rows, depth], np.int64), codes[1][g, depth, columns],
-                before, dataflow=dataflow, rate=rate)  # fmt: skip
+                np.ascontiguousarray(codes[0][g, rows, depth], np.int64),
+                codes[1][g, depth, columns],
+                before,
+                dataflow=dataflow,
+                rate=rate,
+            )
         if last:
             matrix[g, rows, columns] = self.network.requantizers[op.name][g].apply(total, n0)
         if sums is not None:
@@ -264,8 +307,9 @@ class _Run:
             to = _box(offset[last], extent[last])
             for i in range(entry, last):
                 source = self.sums_of(int(self.program.operands.tensor[i]), matrix.shape)
-                target[to] = fit(target[to] + source[_box(offset[i], extent[i])], self.bits,
-                                 self.overflow)  # fmt: skip
+                target[to] = fit(
+                    target[to] + source[_box(offset[i], extent[i])], self.bits, self.overflow
+                )
         elif opcode == Opcode.REQUANTIZE:
             source = self.sums_of(int(self.program.operands.tensor[entry]), matrix.shape)
             of = _box(offset[entry], extent[entry])
@@ -282,7 +326,9 @@ class _Run:
         """The output off chip in its matrix view; tensor() gives it its own shape when read."""
         if op.output not in self.off_chip:
             self.off_chip[op.output] = (
-                op, np.zeros((op.groups, op.m, op.n), self.number(op.output)))
+                op,
+                np.zeros((op.groups, op.m, op.n), self.number(op.output)),
+            )
         self.stored.pop(op.output, None)
         return self.off_chip[op.output][1]
 
@@ -291,8 +337,9 @@ class _Run:
         column = self.result.activity["zero_products"]
         live_a = np.cumsum(a != 0, axis=1, dtype=np.int32)
         live_b = np.cumsum(b != 0, axis=2, dtype=np.int32)
-        for row, low, size in zip(boxes.first_row.tolist(), boxes.low.tolist(),
-                                  boxes.size.tolist(), strict=True):  # fmt: skip
+        for row, low, size in zip(
+            boxes.first_row.tolist(), boxes.low.tolist(), boxes.size.tolist(), strict=True
+        ):
             (g, m0, n0, k0), (_, m, n, k) = low, size
             depth = slice(k0, k0 + k)
             left = live_a[g, m0 + m - 1, depth] - (live_a[g, m0 - 1, depth] if m0 else 0)
@@ -312,10 +359,18 @@ class _Run:
         where the vector unit computes in floats."""
         acts = self.network.activations
         if any(np.size(acts[name].scale) > 1 for name in op.inputs):
-            return op.is_view or op.kind == "append"  # sums that are an output too: a scale a channel
+            return (
+                op.is_view or op.kind == "append"
+            )  # sums that are an output too: a scale a channel
         own = has_arithmetic(op)
-        if op.kind != "append" and own and (self.floats is not None or any(
-                isinstance(acts[name], RealValues) for name in (*op.inputs, op.output))):
+        if (
+            op.kind != "append"
+            and own
+            and (
+                self.floats is not None
+                or any(isinstance(acts[name], RealValues) for name in (*op.inputs, op.output))
+            )
+        ):
             return False
         if own and op.kind in KEEPING:
             before, after = acts[op.inputs[0]], acts[op.output]
@@ -348,7 +403,9 @@ class _Run:
             entry = int(o.start[row])
             if opcode == Opcode.VECTOR:
                 last = entry + len(inputs)
-                boxes = [_box4(o.offset[entry + i], o.extent[entry + i]) for i in range(len(inputs))]
+                boxes = [
+                    _box4(o.offset[entry + i], o.extent[entry + i]) for i in range(len(inputs))
+                ]
                 to = _box4(o.offset[last], o.extent[last])
                 parts = [x[box] for x, box in zip(inputs, boxes, strict=True)]
                 if whole is not None:
@@ -358,9 +415,15 @@ class _Run:
                     buffer[to] = parts[0] if same else out.encode(quants[0].decode(parts[0]))
                 elif op.kind in ("max_pool", "average_pool", "global_average_pool"):
                     low = o.offset[entry]
-                    buffer[to] = pool(op, parts[0], int(low[2]), int(low[3]),
-                                      int(o.offset[last, 2]), int(o.extent[last, 2]),
-                                      quants[0].zero)  # fmt: skip
+                    buffer[to] = pool(
+                        op,
+                        parts[0],
+                        int(low[2]),
+                        int(low[3]),
+                        int(o.offset[last, 2]),
+                        int(o.extent[last, 2]),
+                        quants[0].zero,
+                    )
                 else:
                     buffer[to] = elementwise(op, parts, quants, out)
             elif opcode == Opcode.STORE:
@@ -380,8 +443,9 @@ def _box(offset: Ints, extent: Ints) -> tuple[slice, ...]:
 
 def _box4(offset: Ints, extent: Ints) -> tuple[slice, ...]:
     """The region of a tensor of up to four dimensions that an operand names."""
-    return tuple(slice(int(low), int(low + size))
-                 for low, size in zip(offset[:4], extent[:4], strict=True))  # fmt: skip
+    return tuple(
+        slice(int(low), int(low + size)) for low, size in zip(offset[:4], extent[:4], strict=True)
+    )
 
 
 def _four(x: Ints) -> Ints:
@@ -397,10 +461,13 @@ def _small(x: Ints) -> NDArray[np.generic]:
     return x.astype(np.int8 if peak < 128 else np.int16 if peak < 1 << 15 else np.int64)
 
 
-def _float_operands(a: NDArray[np.generic], b: Ints, bound: int) -> tuple[
-        NDArray[np.generic], NDArray[np.generic], int]:  # fmt: skip
+def _float_operands(
+    a: NDArray[np.generic], b: Ints, bound: int
+) -> tuple[NDArray[np.generic], NDArray[np.generic], int]:
     """Operands in the type that exact_matmul will use, and the largest product: bound."""
-    kind = np.float32 if bound * min(a.shape[2], 64) < 1 << 24 else (
-        np.float64 if bound < 1 << 49 else np.int64)  # fmt: skip
+    kind = (
+        np.float32
+        if bound * min(a.shape[2], 64) < 1 << 24
+        else (np.float64 if bound < 1 << 49 else np.int64)
+    )
     return a.astype(kind), b.astype(kind), bound
-

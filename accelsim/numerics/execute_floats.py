@@ -52,7 +52,9 @@ class FloatRun(_Run):
             if not self.workload.is_stored(op.weight):
                 self.second = np.asarray(weight_matrix(op, self.tensor(op.weight)), np.float64)
         stored = self.network.real_weights.get(op.name)
-        return np.asarray(self.lowered[op.name], np.float64), self.second if stored is None else stored
+        return np.asarray(
+            self.lowered[op.name], np.float64
+        ), self.second if stored is None else stored
 
     def passes(self, op: MacOperator, matmuls: Ints, others: Ints) -> None:
         a, b = self.operands(op)
@@ -82,8 +84,9 @@ class FloatRun(_Run):
             if int(boxes.flags[step]) & Flag.FUSED:
                 matrix[where] = self.finished(op, where, self.settled(op, sums, where))
 
-    def one_box(self, op: MacOperator, sums: Sums, where: tuple[slice, ...], a: Floats, b: Floats,
-                k0: int) -> None:  # fmt: skip
+    def one_box(
+        self, op: MacOperator, sums: Sums, where: tuple[slice, ...], a: Floats, b: Floats, k0: int
+    ) -> None:
         """One (merged) pass: whole chunks at once, what is left of others by itself."""
         if (sums.reached[where] != k0).any():
             raise ConservationError(f"passes of {op.name} are not in ascending k")
@@ -109,14 +112,16 @@ class FloatRun(_Run):
         """The adder inside a chunk."""
         return replace(self.unit, how=replace(self.unit.how, chunk=0))
 
-    def added(self, unit: Adder, a: Floats, b: Floats, start: Floats, first: int,
-              place: tuple[int, int]) -> Floats:  # fmt: skip
+    def added(
+        self, unit: Adder, a: Floats, b: Floats, start: Floats, first: int, place: tuple[int, int]
+    ) -> Floats:
         index, columns = place
         if self.group == 1:
             return accumulate(a, b, unit, start=start, first=first, index=index, columns=columns)
         left, right = Operand(a, unit.operands[0]), Operand(b, unit.operands[1])
-        return accumulate_groups(left, right, unit, self.group, start=start, first=first, index=index,
-                                 columns=columns)  # fmt: skip
+        return accumulate_groups(
+            left, right, unit, self.group, start=start, first=first, index=index, columns=columns
+        )
 
     def place(self, op: MacOperator, where: tuple[slice, ...]) -> tuple[int, int]:
         """(number of the box's first output, outputs a row)."""
@@ -133,7 +138,9 @@ class FloatRun(_Run):
     def settled(self, op: MacOperator, sums: Sums, where: tuple[slice, ...]) -> Floats:
         """Totals with what is left of the last chunk, (1, m, n)."""
         at = int(sums.reached[where].max())
-        return closed(self.unit, sums.total[where][0], sums.chunk[where][0], at, *self.place(op, where))[None]
+        return closed(
+            self.unit, sums.total[where][0], sums.chunk[where][0], at, *self.place(op, where)
+        )[None]
 
     def finished(self, op: MacOperator, where: tuple[slice, ...], sums: Floats) -> Floats:
         """Bias, ReLU and the one rounding of a box (1, m, n) to the output's format."""

@@ -49,32 +49,56 @@ class FloatNetwork(Network):
 
 def runs_floats(workload: Workload, chip: Chip) -> bool:
     """Whether a chip multiplies this workload in floats; InputError where only some of it."""
-    kinds = {isinstance(get(name), Integer) for op in workload.operators if not isinstance(op, VectorOperator)
-             for name in operator_formats(op, chip)}  # fmt: skip
+    kinds = {
+        isinstance(get(name), Integer)
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+        for name in operator_formats(op, chip)
+    }
     if len(kinds) > 1:
         raise InputError(
-            Problem("values.mixed", "some operators multiply integers and some floats",
-                    "give all one kind of format, or leave --input out", file=workload.source)
-        )  # fmt: skip
+            Problem(
+                "values.mixed",
+                "some operators multiply integers and some floats",
+                "give all one kind of format, or leave --input out",
+                file=workload.source,
+            )
+        )
     return kinds == {False}
 
 
-def build_float_network(workload: Workload, chip: Chip,
-                        values: Mapping[str, NDArray[np.generic]]) -> FloatNetwork:  # fmt: skip
+def build_float_network(
+    workload: Workload, chip: Chip, values: Mapping[str, NDArray[np.generic]]
+) -> FloatNetwork:
     """Round a workload's weights to their formats; InputError names missing values."""
-    missing = [name for name, spec in workload.tensors.items()
-               if spec.role in ("weight", "bias") and name not in values]  # fmt: skip
+    missing = [
+        name
+        for name, spec in workload.tensors.items()
+        if spec.role in ("weight", "bias") and name not in values
+    ]
     if missing:
-        raise InputError([
-            Problem("values.missing", f"holds no tensor {name!r}",
-                    f"add it with shape {list(workload.tensors[name].shape)}", file=workload.values or "")
-            for name in missing
-        ])  # fmt: skip
+        raise InputError(
+            [
+                Problem(
+                    "values.missing",
+                    f"holds no tensor {name!r}",
+                    f"add it with shape {list(workload.tensors[name].shape)}",
+                    file=workload.values or "",
+                )
+                for name in missing
+            ]
+        )
     stated = chip.vector_unit.format
     if stated is not None and isinstance(get(stated), Integer):
-        raise InputError(Problem("values.vector", f"{stated} has no scale among floats",
-                                 "write fp16, bf16, fp32 or fp16_169", f"units.{chip.vector_unit.name}.format",
-                                 chip.source))
+        raise InputError(
+            Problem(
+                "values.vector",
+                f"{stated} has no scale among floats",
+                "write fp16, bf16, fp32 or fp16_169",
+                f"units.{chip.vector_unit.name}.format",
+                chip.source,
+            )
+        )
     activations = {name: real(found) for name, found in tensor_formats(workload, chip).items()}
     weights: dict[str, Floats] = {}
     biases: dict[str, Floats] = {}
@@ -88,6 +112,8 @@ def build_float_network(workload: Workload, chip: Chip,
             weights[op.name] = get(names[op.name]).quantize(matrix)
         if op.bias is not None:
             biases[op.name] = np.asarray(values[op.bias], np.float64).reshape(op.groups, op.n)
-    notes = ["weights and activations: rounded to their formats, no scales",
-             "biases: added before the last rounding"]  # fmt: skip
+    notes = [
+        "weights and activations: rounded to their formats, no scales",
+        "biases: added before the last rounding",
+    ]
     return FloatNetwork(activations, {}, {}, names, notes, real_weights=weights, biases=biases)

@@ -17,8 +17,19 @@ from accelsim.workload import VectorOperator, Workload
 
 Floats = NDArray[np.float64]
 #: kinds whose output is the input's element, or the larger of two: a floor of the output is one of the inputs
-CARRIERS = ("reshape", "flatten", "transpose", "expand", "slice", "concat", "append", "cast", "maximum",
-            "shuffle", "unfold")  # fmt: skip
+CARRIERS = (
+    "reshape",
+    "flatten",
+    "transpose",
+    "expand",
+    "slice",
+    "concat",
+    "append",
+    "cast",
+    "maximum",
+    "shuffle",
+    "unfold",
+)
 MAXIMA = ("reduce_max", "max_pool")
 
 
@@ -40,11 +51,18 @@ def softmax_floor(scores: Floats, shares: Floats, bits: int) -> float:
     return float(total.min() - np.log(shares.size / rows) - (bits + 1) * np.log(2.0))
 
 
-def floors(workload: Workload, tensors: Mapping[str, Floats], formats: Mapping[str, str],
-           stored: Mapping[str, NDArray[np.generic]]) -> dict[str, float]:  # fmt: skip
+def floors(
+    workload: Workload,
+    tensors: Mapping[str, Floats],
+    formats: Mapping[str, str],
+    stored: Mapping[str, NDArray[np.generic]],
+) -> dict[str, float]:
     """tensor -> its floor, of those that have one for every reader. tensors: real values. stored: constants
     that operators read."""
-    whole: dict[str, Floats] = {**{k: np.asarray(v, np.float64) for k, v in stored.items()}, **tensors}
+    whole: dict[str, Floats] = {
+        **{k: np.asarray(v, np.float64) for k, v in stored.items()},
+        **tensors,
+    }
     wanted: dict[str, list[float]] = {}
     readers: dict[str, int] = {}
     for op in workload.operators:
@@ -61,23 +79,32 @@ def floors(workload: Workload, tensors: Mapping[str, Floats], formats: Mapping[s
     return {name: floor for name, floor in found.items() if floor > -np.inf}
 
 
-def _all(wanted: Mapping[str, list[float]], readers: Mapping[str, int], name: str,
-         workload: Workload) -> float:  # fmt: skip
+def _all(
+    wanted: Mapping[str, list[float]], readers: Mapping[str, int], name: str, workload: Workload
+) -> float:
     given = wanted.get(name, [])
     if len(given) < readers.get(name, 0) or not given or workload.tensors[name].role == "output":
         return -np.inf
     return min(given)
 
 
-def _inputs(op: VectorOperator, own: float, whole: Mapping[str, Floats],
-            formats: Mapping[str, str]) -> dict[str, float]:  # fmt: skip
+def _inputs(
+    op: VectorOperator, own: float, whole: Mapping[str, Floats], formats: Mapping[str, str]
+) -> dict[str, float]:
     """Floors that one operator allows its inputs. own: its output's."""
     if op.kind == "softmax":
         bits = get(formats[op.output]).bits if op.output in formats else 8
-        return {op.inputs[0]: softmax_floor(np.asarray(whole[op.inputs[0]], np.float64),
-                                            np.asarray(whole[op.output], np.float64), bits)}  # fmt: skip
+        return {
+            op.inputs[0]: softmax_floor(
+                np.asarray(whole[op.inputs[0]], np.float64),
+                np.asarray(whole[op.output], np.float64),
+                bits,
+            )
+        }
     if op.kind in MAXIMA:
-        return {op.inputs[0]: max(own, float(finite(np.asarray(whole[op.output], np.float64)).min()))}
+        return {
+            op.inputs[0]: max(own, float(finite(np.asarray(whole[op.output], np.float64)).min()))
+        }
     if own == -np.inf or op.activation != "none":
         return {}
     if op.kind in CARRIERS:

@@ -10,7 +10,9 @@ from accelsim.workload import Conv2d, MacOperator
 Codes = NDArray[np.generic]
 
 
-def lower_input(op: MacOperator, x: Codes, padding_value: int = 0, by_columns: bool = False) -> Codes:
+def lower_input(
+    op: MacOperator, x: Codes, padding_value: int = 0, by_columns: bool = False
+) -> Codes:
     """(groups, m, k) products' input operands; k over (channel, kernel row, kernel column).
 
     x: the operator's input tensor. padding_value: the code that stands for zero. A view of x
@@ -26,17 +28,23 @@ def lower_input(op: MacOperator, x: Codes, padding_value: int = 0, by_columns: b
         return np.ascontiguousarray(wide.transpose(1, 0, 3, 2)).reshape(op.groups, op.m, op.k)
     top, left, bottom, right = op.padding
     if any(op.padding):
-        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)),
-                   constant_values=padding_value)  # fmt: skip
+        x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=padding_value)
     batch, channel, row, column = x.strides
     per_group = op.channels // op.groups
     windows = np.lib.stride_tricks.as_strided(
         x,
         (op.groups, op.batch, op.out_height, op.out_width, per_group, *op.kernel),
-        (channel * per_group, batch, row * op.stride[0], column * op.stride[1], channel,
-         row * op.dilation[0], column * op.dilation[1]),
+        (
+            channel * per_group,
+            batch,
+            row * op.stride[0],
+            column * op.stride[1],
+            channel,
+            row * op.dilation[0],
+            column * op.dilation[1],
+        ),
         writeable=False,
-    )  # fmt: skip
+    )
     if by_columns:
         columns = windows.transpose(0, 4, 5, 6, 1, 2, 3)
         return np.ascontiguousarray(columns).reshape(op.groups, op.k, op.m).transpose(0, 2, 1)

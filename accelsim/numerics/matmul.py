@@ -33,15 +33,32 @@ def accumulation_of(value: Accumulation | Mapping[str, Any] | str | None) -> Acc
         return Accumulation() if value is None else Accumulation(value)
     wrong = [key for key in value if key not in KEYS]
     if wrong:
-        raise InputError([Problem("accumulate.key", f"there is no key {key!r}",
-                                  "write one of " + ", ".join(KEYS)) for key in wrong])  # fmt: skip
+        raise InputError(
+            [
+                Problem(
+                    "accumulate.key", f"there is no key {key!r}", "write one of " + ", ".join(KEYS)
+                )
+                for key in wrong
+            ]
+        )
     return Accumulation(**value)
 
 
-def matmul(a: Any, b: Any, accumulate: Accumulation | Mapping[str, Any] | str | None = None, *,
-           input: str | None = None, weight: str | None = None, output: str | None = None,
-           group: int = 1, start: Any = None,
-           first: int = 0, index: int = 0, columns: int | None = None, threads: int = 1) -> Floats:  # fmt: skip
+def matmul(
+    a: Any,
+    b: Any,
+    accumulate: Accumulation | Mapping[str, Any] | str | None = None,
+    *,
+    input: str | None = None,
+    weight: str | None = None,
+    output: str | None = None,
+    group: int = 1,
+    start: Any = None,
+    first: int = 0,
+    index: int = 0,
+    columns: int | None = None,
+    threads: int = 1,
+) -> Floats:
     """a (m, k) times b (k, n) with the sums of an accumulator: float64 (m, n).
 
     accumulate: an Accumulation, its keys as a mapping, or a format's name; default fp32.
@@ -59,11 +76,21 @@ def matmul(a: Any, b: Any, accumulate: Accumulation | Mapping[str, Any] | str | 
     """
     left, right = real_numbers(a), real_numbers(b)
     if left.ndim != 2 or right.ndim != 2 or left.shape[1] != right.shape[0]:
-        raise InputError(Problem("matmul.shape", f"{list(left.shape)} times {list(right.shape)} is no matrix "
-                                 "product", "give a (m, k) and b (k, n)"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "matmul.shape",
+                f"{list(left.shape)} times {list(right.shape)} is no matrix product",
+                "give a (m, k) and b (k, n)",
+            )
+        )
     if not isinstance(group, int) or group < 1 or not isinstance(threads, int) or threads < 1:
-        raise InputError(Problem("matmul.count", f"group {group!r} and threads {threads!r} must be counts",
-                                 "write whole numbers from 1 on"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "matmul.count",
+                f"group {group!r} and threads {threads!r} must be counts",
+                "write whole numbers from 1 on",
+            )
+        )
     how = accumulation_of(accumulate)
     x = _operand(left, input)
     transposed = _operand(np.ascontiguousarray(right.T), weight)
@@ -88,12 +115,19 @@ def _operand(values: NDArray[Any], name: str | None) -> Operand:
     found = record.quantize(values)
     if not isinstance(record, Block):
         if record.grid is None:
-            raise InputError(Problem("accumulate.format", f"{name} cannot be the format of an operand",
-                                     "write an integer, fixed-point or float format"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "accumulate.format",
+                    f"{name} cannot be the format of an operand",
+                    "write an integer, fixed-point or float format",
+                )
+            )
         return Operand(found, record.grid)
     scales = record.scales_of(values)
     if np.isnan(found).any():
-        raise InputError(Problem("accumulate.finite", "blocks hold NaN or infinity", "give finite values"))
+        raise InputError(
+            Problem("accumulate.finite", "blocks hold NaN or infinity", "give finite values")
+        )
     spread = np.repeat(scales, record.size, axis=-1)[..., : found.shape[-1]]
     grid = record.element.grid
     assert grid is not None

@@ -22,9 +22,13 @@ Evaluate = Callable[[VectorOperator, list[NDArray[np.float64]]], NDArray[np.floa
 def no_evaluator(op: VectorOperator, inputs: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Stands where no evaluator was given: only kinds with integer arithmetic have values."""
     raise InputError(
-        Problem("values.kind", f"{op.name} is a {op.kind}, whose values need the extra onnx",
-                "install accelsim[onnx]", path=op.name)
-    )  # fmt: skip
+        Problem(
+            "values.kind",
+            f"{op.name} is a {op.kind}, whose values need the extra onnx",
+            "install accelsim[onnx]",
+            path=op.name,
+        )
+    )
 
 
 #: kinds with integer arithmetic of their own, of inputs of one shape
@@ -64,7 +68,9 @@ class Network:
     assumptions: list[str] = field(default_factory=list)
     evaluate: Evaluate = no_evaluator
     weight_scales: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
-    _sizes: dict[str, tuple[int, int]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _sizes: dict[str, tuple[int, int]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def weight_sizes(self, operator: str) -> tuple[int, int]:
         """Largest magnitude of an operator's weight codes, and of a sum of one column's magnitudes."""

@@ -77,7 +77,9 @@ class Quantization:
         """Real values of codes."""
         return (np.asarray(codes, np.int64) - self.zero) * self.scale
 
-    def viewed(self, shape: tuple[int, ...], target: tuple[int, ...], order: tuple[int, ...]) -> Quantization:
+    def viewed(
+        self, shape: tuple[int, ...], target: tuple[int, ...], order: tuple[int, ...]
+    ) -> Quantization:
         """That of the same codes, of ``shape``, transposed by ``order`` (where there is one) and reshaped:
         scales a channel go with their codes."""
         if np.ndim(self.scale) == 0:
@@ -138,10 +140,11 @@ class Requantizer:
         if self.rounding == "single" and sums.size >= BLOCK and int(self.shift[part].min()) >= 1:
             return self._by_blocks(sums, part)
         wide = sums + self.bias[part]
-        scale = {"single": rescale, "gemmlowp": rescale_gemmlowp, "float32": rescale_float32}[self.rounding]
+        scale = {"single": rescale, "gemmlowp": rescale_gemmlowp, "float32": rescale_float32}[
+            self.rounding
+        ]
         codes = scale(wide, self.multiplier[part], self.shift[part]) + self.zero
         return np.asarray(np.clip(codes, self.floor, self.ceiling), np.int64)
-
 
     def _by_blocks(self, sums: Ints, part: slice) -> Ints:
         """The same, so many rows at a time that all steps stay in a cache."""
@@ -230,7 +233,9 @@ def _rescale_wide(values: Ints, multiplier: Ints, shift: Ints) -> Ints:
 def narrowed(values: NDArray[Any]) -> Ints:
     """Python's integers as int64, saturating."""
     limits = np.iinfo(np.int64)
-    return np.asarray(np.clip(np.asarray(values, object), limits.min, limits.max).astype(np.int64), np.int64)
+    return np.asarray(
+        np.clip(np.asarray(values, object), limits.min, limits.max).astype(np.int64), np.int64
+    )
 
 
 def rescale_float32(values: Ints, multiplier: Ints, shift: Ints) -> Ints:

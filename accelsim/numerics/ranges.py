@@ -26,7 +26,13 @@ STEPS = 40  # shares of the interval that are tried, from 1 downwards
 LEAST = 0.2  # the smallest of them
 SAMPLE = 1 << 16  # elements that a search for the least error looks at, evenly taken
 #: bits -> (c1, c2) of SAWB; source: IBM's FMS Model Optimizer, sawb_params
-SAWB = {2: (3.12, -2.064), 3: (7.509, -6.892), 4: (12.68, -12.80), 5: (17.74, -18.64), 8: (31.76, -35.04)}
+SAWB = {
+    2: (3.12, -2.064),
+    3: (7.509, -6.892),
+    4: (12.68, -12.80),
+    5: (17.74, -18.64),
+    8: (31.76, -35.04),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +45,29 @@ class Calibration:
     percentile: float = 99.99
 
     def __post_init__(self) -> None:
-        for name, given, known in (("--calibrate", self.activations, ACTIVATIONS),
-                                   ("--weight-clip", self.weights, ("", *WEIGHTS))):  # fmt: skip
+        for name, given, known in (
+            ("--calibrate", self.activations, ACTIVATIONS),
+            ("--weight-clip", self.weights, ("", *WEIGHTS)),
+        ):
             if given not in known:
                 listed = ", ".join(item for item in known if item)
-                raise InputError(Problem("calibrate.method", f"{given!r} is no method of calibration",
-                                         f"write one of: {listed}", file=name))  # fmt: skip
+                raise InputError(
+                    Problem(
+                        "calibrate.method",
+                        f"{given!r} is no method of calibration",
+                        f"write one of: {listed}",
+                        file=name,
+                    )
+                )
         if not 50 < self.percentile <= 100:
-            raise InputError(Problem("calibrate.percentile", f"{self.percentile:g} lies not above 50 and up to "
-                                     "100", "write 99.9", file="--percentile"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "calibrate.percentile",
+                    f"{self.percentile:g} lies not above 50 and up to 100",
+                    "write 99.9",
+                    file="--percentile",
+                )
+            )
 
 
 def clip(values: Floats, format_name: str, how: Calibration) -> Floats:
@@ -80,11 +100,20 @@ def sawb(weight: Floats, format_name: str) -> float:
     bits = integer(format_name).bits
     if bits not in SAWB:
         widths = ", ".join(map(str, SAWB))
-        raise InputError(Problem("calibrate.sawb", f"has no coefficients for {format_name}",
-                                 f"use weights of {widths} bits", file="--weight-clip"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "calibrate.sawb",
+                f"has no coefficients for {format_name}",
+                f"use weights of {widths} bits",
+                file="--weight-clip",
+            )
+        )
     first, second = SAWB[bits]
     size = np.abs(np.asarray(weight, np.float64)).ravel()
-    square, mean = float(np.cumsum(size * size)[-1]) / size.size, float(np.cumsum(size)[-1]) / size.size
+    square, mean = (
+        float(np.cumsum(size * size)[-1]) / size.size,
+        float(np.cumsum(size)[-1]) / size.size,
+    )
     alpha = first * np.sqrt(square) + second * mean
     return float(alpha) if alpha > 0 else float(size.max())  # a tensor of equal magnitudes
 

@@ -46,10 +46,11 @@ def boxes_of(program: Program, rows: Ints) -> Boxes:
     o = program.operands
     entry = o.start[rows]
     extents = program.shapes.extents[program.commands.shape[rows]]
-    low = np.stack([o.offset[entry + 2, 0], o.offset[entry, 1], o.offset[entry + 1, 2],
-                    o.offset[entry, 2]], axis=1)  # fmt: skip
-    size = np.stack([groups_of(program, rows), extents[:, 0], extents[:, 1], extents[:, 2]],
-                    axis=1)  # fmt: skip
+    low = np.stack(
+        [o.offset[entry + 2, 0], o.offset[entry, 1], o.offset[entry + 1, 2], o.offset[entry, 2]],
+        axis=1,
+    )
+    size = np.stack([groups_of(program, rows), extents[:, 0], extents[:, 1], extents[:, 2]], axis=1)
     return Boxes(low, size, program.commands.flags[rows], o.tensor[entry + 2], rows)
 
 

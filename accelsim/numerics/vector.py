@@ -17,7 +17,9 @@ from accelsim.workload import VectorOperator
 
 Ints = NDArray[np.int64]
 ADD_BITS = 20  # fraction bits of the two input scales of an addition of codes of up to 12 bits
-SPARE_BITS = 8  # those of wider codes, less their own: the factors' error stays below 2^-8 of an output code
+SPARE_BITS = (
+    8  # those of wider codes, less their own: the factors' error stays below 2^-8 of an output code
+)
 
 
 def _rounded(numerator: Ints, shift: int) -> Ints:
@@ -42,11 +44,15 @@ def _sum(inputs: list[Ints], quants: list[Quantization], out: Quantization) -> I
     Python's integers (accumulators and outputs of more than 32 bits)."""
     bits = max(ADD_BITS, SPARE_BITS + max(q.record.bits for q in quants))
     factors = [int(np.rint(float(ratio(q.scale, out.scale)) * (1 << bits))) for q in quants]
-    reach = sum((peak_of(x) + abs(q.zero)) * factor
-                for x, q, factor in zip(inputs, quants, factors, strict=True))
+    reach = sum(
+        (peak_of(x) + abs(q.zero)) * factor
+        for x, q, factor in zip(inputs, quants, factors, strict=True)
+    )
     wide = reach > MOST_IN_INT64
-    terms = [((x.astype(object) if wide else x) - q.zero) * factor
-             for x, q, factor in zip(inputs, quants, factors, strict=True)]  # fmt: skip
+    terms = [
+        ((x.astype(object) if wide else x) - q.zero) * factor
+        for x, q, factor in zip(inputs, quants, factors, strict=True)
+    ]
     total = _rounded(np.asarray(sum(terms[1:], terms[0])), bits)
     return narrowed(total) if wide else np.asarray(total, np.int64)
 
@@ -64,34 +70,41 @@ def _product(inputs: list[Ints], quants: list[Quantization], out: Quantization) 
     return rescale(first * second, np.array([factor]), np.array([right]))
 
 
-def elementwise(op: VectorOperator, inputs: list[Ints], quants: list[Quantization],
-                out: Quantization) -> Ints:  # fmt: skip
+def elementwise(
+    op: VectorOperator, inputs: list[Ints], quants: list[Quantization], out: Quantization
+) -> Ints:
     """relu, add and multiply on equal boxes of codes of any width; what leaves the output's codes saturates."""
     if op.kind in ("add", "multiply"):
         codes = (_sum if op.kind == "add" else _product)(inputs, quants, out)
         limits = np.iinfo(np.int64)
         if out.zero:
-            codes = np.clip(codes, limits.min + abs(out.zero), limits.max - abs(out.zero)) + out.zero
+            codes = (
+                np.clip(codes, limits.min + abs(out.zero), limits.max - abs(out.zero)) + out.zero
+            )
     else:
         codes = inputs[0]
     floor = out.zero if op.kind == "relu" or op.activation == "relu" else out.minimum
     return np.clip(codes, floor, out.maximum)
 
 
-def pool(op: VectorOperator, x: Ints, row0: int, column0: int, out_row0: int, rows: int,
-         zero: int) -> Ints:  # fmt: skip
+def pool(
+    op: VectorOperator, x: Ints, row0: int, column0: int, out_row0: int, rows: int, zero: int
+) -> Ints:
     """Pooling of output rows out_row0 .. out_row0 + rows from an input box that starts at row0.
 
     Padding never wins a maximum and is left out of an average. Sums of codes that could leave int64 are
     Python's integers.
     """
-    if op.kind != "max_pool" and peak_of(x) + abs(zero) > MOST_IN_INT64 // max(1, x.shape[2] * x.shape[3]):
+    if op.kind != "max_pool" and peak_of(x) + abs(zero) > MOST_IN_INT64 // max(
+        1, x.shape[2] * x.shape[3]
+    ):
         return narrowed(_pool(op, x.astype(object), row0, column0, out_row0, rows, zero))
     return _pool(op, x, row0, column0, out_row0, rows, zero)
 
 
-def _pool(op: VectorOperator, x: Ints, row0: int, column0: int, out_row0: int, rows: int,
-          zero: int) -> Ints:  # fmt: skip
+def _pool(
+    op: VectorOperator, x: Ints, row0: int, column0: int, out_row0: int, rows: int, zero: int
+) -> Ints:
     if op.kind == "global_average_pool":
         count = x.shape[2] * x.shape[3]
         total = (x - zero).sum(axis=(2, 3), keepdims=True)

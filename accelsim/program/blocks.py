@@ -46,8 +46,7 @@ def row_hashes(program: Program) -> Hashes:
     np.add.at(forward, edges.predecessor, _mixed(backward, 15))
     moved = _mixed(_mixed(demands.port, 16) ^ _mixed(demands.bytes, 17), 18)
     total = np.zeros(count, np.uint64)
-    for salt, column in enumerate((commands.unit, commands.queue, commands.shape,
-                                   commands.served)):  # fmt: skip
+    for salt, column in enumerate((commands.unit, commands.queue, commands.shape, commands.served)):
         total = _mixed(total ^ _mixed(column, salt), 19)
     return _mixed(total ^ _per_row(edges.start, backward), 20) ^ _mixed(
         _per_row(demands.start, moved) ^ forward, 21
@@ -79,19 +78,22 @@ class _Columns:
         for column in self.plain:
             if not np.array_equal(column[low : high - length], column[low + length : high]):
                 return False
-        return all(_entries_repeat(start, columns, low, high, length)
-                   for start, columns in self.entries)  # fmt: skip
+        return all(
+            _entries_repeat(start, columns, low, high, length) for start, columns in self.entries
+        )
 
 
-def _entries_repeat(start: Ints, columns: tuple[Ints, ...], low: int, high: int,
-                    length: int) -> bool:  # fmt: skip
+def _entries_repeat(
+    start: Ints, columns: tuple[Ints, ...], low: int, high: int, length: int
+) -> bool:
     sizes = np.diff(start[low : high + 1])
     if not np.array_equal(sizes[:-length], sizes[length:]):
         return False
     first, second = start[low], start[low + length]
     stop_first, stop_second = start[high - length], start[high]
-    return all(np.array_equal(column[first:stop_first], column[second:stop_second])
-               for column in columns)  # fmt: skip
+    return all(
+        np.array_equal(column[first:stop_first], column[second:stop_second]) for column in columns
+    )
 
 
 def same_rows(program: Program, low: int, high: int, length: int) -> bool:
@@ -106,16 +108,22 @@ def same_rows(program: Program, low: int, high: int, length: int) -> bool:
             return False
     entries, moved = (slice(table.start[low], table.start[high]) for table in (edges, demands))
     owner = np.repeat(np.arange(low, high), np.diff(edges.start[low : high + 1]))
-    lists = ((edges.start - entries.start, (owner - edges.predecessor[entries], edges.kind[entries],
-                                            edges.lag[entries])),
-             (demands.start - moved.start, (demands.port[moved], demands.bytes[moved])))  # fmt: skip
+    lists = (
+        (
+            edges.start - entries.start,
+            (owner - edges.predecessor[entries], edges.kind[entries], edges.lag[entries]),
+        ),
+        (demands.start - moved.start, (demands.port[moved], demands.bytes[moved])),
+    )
     return all(_entries_repeat(start, columns, low, high, length) for start, columns in lists)
 
 
 def _distinct_shapes(program: Program) -> Ints:
     """A number for every shape, the same for equal ones."""
     s = program.shapes
-    whole = np.column_stack([s.kind, s.opcode, s.flags, s.format_a, s.format_b, s.format_out, s.extents])
+    whole = np.column_stack(
+        [s.kind, s.opcode, s.flags, s.format_a, s.format_b, s.format_out, s.extents]
+    )
     return np.asarray(np.unique(whole, axis=0, return_inverse=True)[1], np.int64).ravel()
 
 
@@ -123,10 +131,11 @@ def proved_blocks(program: Program) -> tuple[BlockRow, ...]:
     """The blocks noted in the Program that really repeat; the rest are left out."""
     columns = _Columns(program) if program.blocks else None
     return tuple(
-        block for block in program.blocks
-        if columns and columns.repeat(block.first, block.first + block.length * block.count,
-                                      block.length)
-    )  # fmt: skip
+        block
+        for block in program.blocks
+        if columns
+        and columns.repeat(block.first, block.first + block.length * block.count, block.length)
+    )
 
 
 def find_blocks(program: Program, least: int = 4096) -> tuple[BlockRow, ...]:

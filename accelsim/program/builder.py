@@ -78,8 +78,16 @@ class ProgramBuilder:
     _edges: list[list[After]] = field(default_factory=list)
     _demands: list[dict[int, int]] = field(default_factory=list)
 
-    def unit(self, name: str, opcodes: Sequence[Opcode], *, kind: str = "", period: int = 1000,
-             priority: int = 0, serve: str = "") -> int:  # fmt: skip
+    def unit(
+        self,
+        name: str,
+        opcodes: Sequence[Opcode],
+        *,
+        kind: str = "",
+        period: int = 1000,
+        priority: int = 0,
+        serve: str = "",
+    ) -> int:
         """A unit and its own queue of the same number. period: ticks a cycle."""
         kind = kind or name
         if kind not in self.kinds:
@@ -90,8 +98,14 @@ class ProgramBuilder:
             self.queues.append(QueueRow(name))
         return len(self.units) - 1
 
-    def port(self, name: str, width: int, beat: int, quantum: int = 8,
-             arbiter: Arbiter = Arbiter.ROUND_ROBIN) -> int:  # fmt: skip
+    def port(
+        self,
+        name: str,
+        width: int,
+        beat: int,
+        quantum: int = 8,
+        arbiter: Arbiter = Arbiter.ROUND_ROBIN,
+    ) -> int:
         """A port of ``width`` bytes every ``beat`` ticks. Named "<memory>.read", "<memory>.write"
         or "<memory>.port" it carries that memory's traffic."""
         self.ports.append(PortRow(name, width, beat, quantum, int(arbiter)))
@@ -102,13 +116,23 @@ class ProgramBuilder:
         self.memories.append(MemoryRow(name, size))
         return len(self.memories) - 1
 
-    def tensor(self, name: str, shape: Sequence[int], format: str = "int8", *, version: int = 0,
-               view_of: int = -1, view: str = "", operator: int = -1,
-               role: str = "intermediate") -> int:  # fmt: skip
+    def tensor(
+        self,
+        name: str,
+        shape: Sequence[int],
+        format: str = "int8",
+        *,
+        version: int = 0,
+        view_of: int = -1,
+        view: str = "",
+        operator: int = -1,
+        role: str = "intermediate",
+    ) -> int:
         """A tensor version, or a view of one."""
         get(format)
-        self.tensors.append(TensorRow(name, tuple(shape), format, version, view_of, view,
-                                      operator, role))  # fmt: skip
+        self.tensors.append(
+            TensorRow(name, tuple(shape), format, version, view_of, view, operator, role)
+        )
         return len(self.tensors) - 1
 
     def operator(self, name: str) -> int:
@@ -119,14 +143,27 @@ class ProgramBuilder:
     def resident(self, part: Part, *, at_start: bool = True, at_end: bool = True) -> None:
         """A tensor that lies in a memory at the start, at the end, or both."""
         size = self._bytes(part)
-        self.residents.append(ResidentRow(part.tensor, part.memory, part.address, size, at_start,
-                                          at_end))  # fmt: skip
+        self.residents.append(
+            ResidentRow(part.tensor, part.memory, part.address, size, at_start, at_end)
+        )
 
-    def command(self, unit: int, opcode: Opcode, *, extents: Sequence[int] = (),
-                reads: Sequence[Part] = (), writes: Sequence[Part] = (),
-                accumulates: Sequence[Part] = (), after: Sequence[After | int] = (),
-                flags: Flag = Flag.NONE, operator: int = -1, queue: int = -1, request: int = 0,
-                address: int = 0, links: dict[int, int] | None = None) -> int:  # fmt: skip
+    def command(
+        self,
+        unit: int,
+        opcode: Opcode,
+        *,
+        extents: Sequence[int] = (),
+        reads: Sequence[Part] = (),
+        writes: Sequence[Part] = (),
+        accumulates: Sequence[Part] = (),
+        after: Sequence[After | int] = (),
+        flags: Flag = Flag.NONE,
+        operator: int = -1,
+        queue: int = -1,
+        request: int = 0,
+        address: int = 0,
+        links: dict[int, int] | None = None,
+    ) -> int:
         """A command. Operands stand in the order reads, accumulates, writes; traffic goes through
         the ports of their memories, and ``links`` adds bytes on other ports. after: rows (DATA)
         or After. ValueError for a row that is not earlier, or more than eight extents."""
@@ -141,12 +178,30 @@ class ProgramBuilder:
         parts += [(part, Access.WRITE) for part in writes]
         formats = [FORMAT_INDEX[self._format(part)] for part, _ in parts][:3]
         formats += [-1] * (3 - len(formats))
-        shape = (self.units[unit].kind, int(opcode), int(flags), *formats, *extents,
-                 *[0] * (MAX_EXTENTS - len(extents)))  # fmt: skip
+        shape = (
+            self.units[unit].kind,
+            int(opcode),
+            int(flags),
+            *formats,
+            *extents,
+            *[0] * (MAX_EXTENTS - len(extents)),
+        )
         number = self._shapes.setdefault(shape, len(self._shapes))
         served = Served.STATEFUL if self.units[unit].serve else Served.COLUMN
-        self._commands.append((int(opcode), unit, unit if queue < 0 else queue, operator, number,
-                               request, int(flags), -1, int(served), address))  # fmt: skip
+        self._commands.append(
+            (
+                int(opcode),
+                unit,
+                unit if queue < 0 else queue,
+                operator,
+                number,
+                request,
+                int(flags),
+                -1,
+                int(served),
+                address,
+            )
+        )
         self._operands.append(parts)
         self._edges.append(edges)
         self._demands.append(self._traffic(parts, links or {}))
@@ -169,8 +224,11 @@ class ProgramBuilder:
         moved = dict(links)
         for part, access in parts:
             memory = self.memories[part.memory].name
-            sides = {Access.READ: ("read",), Access.WRITE: ("write",),
-                     Access.ACCUMULATE: ("read", "write")}[access]  # fmt: skip
+            sides = {
+                Access.READ: ("read",),
+                Access.WRITE: ("write",),
+                Access.ACCUMULATE: ("read", "write"),
+            }[access]
             for side in sides:
                 port = names.get(f"{memory}.{side}", names.get(f"{memory}.port"))
                 if port is not None:
@@ -187,15 +245,24 @@ class ProgramBuilder:
         past, kind, lag = np.array(edges, np.int64).reshape(-1, 3).T
         return Program(
             Commands(*(column.copy() for column in commands)),
-            Shapes(extents=shapes[:, 6:].copy(), **{name: shapes[:, i].copy() for i, name in
-                                                    enumerate(column_names(Shapes)[:6])}),
+            Shapes(
+                extents=shapes[:, 6:].copy(),
+                **{name: shapes[:, i].copy() for i, name in enumerate(column_names(Shapes)[:6])},
+            ),
             self._operand_table(),
             Dependencies(_starts(self._edges), past.copy(), kind.copy(), lag.copy()),
             Demands(_starts(self._demands), port.copy(), size.copy()),
-            tuple(self.units), tuple(self.kinds), tuple(self.queues), tuple(self.ports),
-            tuple(self.memories), tuple(self.tensors), tuple(self.operators), self.tick_hz,
-            tuple(self.blocks), tuple(self.residents),
-        )  # fmt: skip
+            tuple(self.units),
+            tuple(self.kinds),
+            tuple(self.queues),
+            tuple(self.ports),
+            tuple(self.memories),
+            tuple(self.tensors),
+            tuple(self.operators),
+            self.tick_hz,
+            tuple(self.blocks),
+            tuple(self.residents),
+        )
 
     def _operand_table(self) -> Operands:
         parts = [entry for row in self._operands for entry in row]
@@ -210,12 +277,19 @@ class ProgramBuilder:
             "access": [int(access) for _, access in parts],
             "format": [FORMAT_INDEX[self._format(part)] for part, _ in parts],
         }
-        offset, extent = np.zeros((len(parts), rank), np.int64), np.ones((len(parts), rank), np.int64)
+        offset, extent = (
+            np.zeros((len(parts), rank), np.int64),
+            np.ones((len(parts), rank), np.int64),
+        )
         for number, (part, _) in enumerate(parts):
             for axis, (low, count) in enumerate(self._region(part)):
                 offset[number, axis], extent[number, axis] = low, count
-        return Operands(start=_starts(self._operands), offset=offset, extent=extent,
-                        **{name: np.array(column, np.int64) for name, column in columns.items()})  # fmt: skip
+        return Operands(
+            start=_starts(self._operands),
+            offset=offset,
+            extent=extent,
+            **{name: np.array(column, np.int64) for name, column in columns.items()},
+        )
 
 
 def _starts(rows: Sequence[Sequence[object] | dict[int, int]]) -> Ints:

@@ -103,8 +103,12 @@ def _cover(f: Findings, name: str, low: Ints, size: Ints, limits: Ints) -> None:
     total = int(np.prod(limits.astype(object)))
     volume = int(sum(int(v) for v in np.prod(size, axis=1)))
     if volume != total:
-        f.one("program.coverage", name, f"computes {volume} products, it has {total}",
-              "cover every (m, n, k) exactly once")  # fmt: skip
+        f.one(
+            "program.coverage",
+            name,
+            f"computes {volume} products, it has {total}",
+            "cover every (m, n, k) exactly once",
+        )
         return
     cells, first, count = [], [], []
     for axis in range(4):
@@ -117,14 +121,22 @@ def _cover(f: Findings, name: str, low: Ints, size: Ints, limits: Ints) -> None:
         number = np.ravel_multi_index(first, cells)
         overlap = len(np.unique(number)) != len(number)
     elif int(np.prod(cells)) > LARGEST_GRID:
-        f.one("program.coverage", name, f"its tiles make a grid of more than {LARGEST_GRID} cells",
-              "let tiles line up")  # fmt: skip
+        f.one(
+            "program.coverage",
+            name,
+            f"its tiles make a grid of more than {LARGEST_GRID} cells",
+            "let tiles line up",
+        )
         return
     else:
         overlap = bool((_times_covered(cells, first, count) != 1).any())
     if overlap:
-        f.one("program.coverage", name, "computes some products twice and misses others",
-              "cover every (m, n, k) exactly once")  # fmt: skip
+        f.one(
+            "program.coverage",
+            name,
+            "computes some products twice and misses others",
+            "cover every (m, n, k) exactly once",
+        )
 
 
 def _times_covered(cells: list[int], first: list[Ints], count: list[Ints]) -> Ints:
@@ -144,5 +156,6 @@ def _sums(f: Findings, name: str, flags: Ints, size: Ints, limits: Ints) -> None
     ended = int(area[(flags & Flag.LAST_K) != 0].sum())
     outputs = int(limits[0] * limits[1] * limits[2])
     if begun != ended or begun % outputs or begun == 0:
-        f.one("program.sums", name,
-              f"begins {begun} sums and ends {ended}, it has {outputs} outputs")  # fmt: skip
+        f.one(
+            "program.sums", name, f"begins {begun} sums and ends {ended}, it has {outputs} outputs"
+        )

@@ -10,8 +10,17 @@ import numpy as np
 
 from accelsim.program.table import COLUMN_TABLES, Program, column_names
 
-TABLES = ("units", "unit_kinds", "queues", "ports", "memories", "tensors", "operators", "blocks",
-          "residents")  # fmt: skip
+TABLES = (
+    "units",
+    "unit_kinds",
+    "queues",
+    "ports",
+    "memories",
+    "tensors",
+    "operators",
+    "blocks",
+    "residents",
+)
 
 
 def tables_of(program: Program) -> dict[str, object]:

@@ -109,11 +109,14 @@ def _footprints(program: Program) -> tuple[Ints, Ints, int, Ints, Ints, Ints]:
     """segments() and _region_tensor() by kernels."""
     o = program.operands
     base = _bases(program)
-    kept = np.array([(r.memory, r.address, r.span) for r in program.residents],
-                    np.int64).reshape(-1, 3)  # fmt: skip
-    places_of = plain_int64(np.concatenate([o.memory, kept[:, 0]]),
-                            np.concatenate([o.address, kept[:, 1]]),
-                            np.concatenate([o.span, kept[:, 2]]))  # fmt: skip
+    kept = np.array([(r.memory, r.address, r.span) for r in program.residents], np.int64).reshape(
+        -1, 3
+    )
+    places_of = plain_int64(
+        np.concatenate([o.memory, kept[:, 0]]),
+        np.concatenate([o.address, kept[:, 1]]),
+        np.concatenate([o.span, kept[:, 2]]),
+    )
     room, count = 4096, -1
     while count < 0:
         table, found = np.full(4 * room, -1, np.int64), np.empty(room, np.int64)
@@ -122,9 +125,18 @@ def _footprints(program: Program) -> tuple[Ints, Ints, int, Ints, Ints, Ints]:
     edges = np.sort(found[:count])
     total, entries = len(places_of[0]), len(o.memory)
     low, high, number = (np.empty(total, np.int64) for _ in range(3))
-    jit.compiled(locate)(*places_of, base, edges, table, np.empty_like(table),
-                         *plain_int64(o.tensor, o.extent), *_tensor_sizes(program), low, high,
-                         number)  # fmt: skip
+    jit.compiled(locate)(
+        *places_of,
+        base,
+        edges,
+        table,
+        np.empty_like(table),
+        *plain_int64(o.tensor, o.extent),
+        *_tensor_sizes(program),
+        low,
+        high,
+        number,
+    )
     return low[:entries], high[:entries], count, low[entries:], high[entries:], number[:entries]
 
 
@@ -145,8 +157,11 @@ def check_hazards(f: Findings) -> None:
         f.rows(code, np.unique(rows[kinds == kind]), message)
     for resident, a, b in zip(p.residents, *walk.resident_runs, strict=True):
         if resident.at_end and (held[a:b] != walk.root[resident.tensor]).any():
-            f.one("program.resident", p.tensors[resident.tensor].name,
-                  f"is not in {p.memories[resident.memory].name} at the end")  # fmt: skip
+            f.one(
+                "program.resident",
+                p.tensors[resident.tensor].name,
+                f"is not in {p.memories[resident.memory].name} at the end",
+            )
 
 
 def _busiest(program: Program) -> Ints:
@@ -168,8 +183,13 @@ class _Walk:
         if fast:
             low, high, self.total, r_low, r_high, number = _footprints(program)
             place, alone = np.empty(len(program), np.int64), np.ones(units, np.int64)
-            jit.compiled(places)(*plain_int64(c.unit, c.queue), place, alone,
-                                 np.full(units, -1, np.int64), np.zeros(units, np.int64))  # fmt: skip
+            jit.compiled(places)(
+                *plain_int64(c.unit, c.queue),
+                place,
+                alone,
+                np.full(units, -1, np.int64),
+                np.zeros(units, np.int64),
+            )
         else:
             low, high, self.total, r_low, r_high = segments(program)
             number = _region_tensor(program)
@@ -180,8 +200,21 @@ class _Walk:
             pairs = np.unique(c.unit * queues + c.queue)
             alone = (np.bincount(pairs // queues, minlength=units) <= 1).astype(np.int64)
         self.resident_runs = r_low.tolist(), r_high.tolist()
-        self.columns = [c.unit, c.queue, place, alone, d.start, d.predecessor, d.kind, o.start,
-                        self.root[o.tensor], number, low, high, o.access]  # fmt: skip
+        self.columns = [
+            c.unit,
+            c.queue,
+            place,
+            alone,
+            d.start,
+            d.predecessor,
+            d.kind,
+            o.start,
+            self.root[o.tensor],
+            number,
+            low,
+            high,
+            o.access,
+        ]
 
     def run(self, hub: Ints) -> tuple[Ints, Ints, Ints]:
         """Rows and kinds of what was found, and the tensor in every segment at the end."""
@@ -195,22 +228,29 @@ class _Walk:
                 if resident.at_start:
                     writer[a:b], holder[a:b] = -2, self.root[resident.tensor]
             state: list[Any] = [
-                writer, np.zeros(total, np.int64), holder, np.arange(1, total + 1),
-                np.full(total, -1, np.int64), np.zeros(total, np.int64),
+                writer,
+                np.zeros(total, np.int64),
+                holder,
+                np.arange(1, total + 1),
+                np.full(total, -1, np.int64),
+                np.zeros(total, np.int64),
                 *(np.zeros(cells, np.int64) for _ in range(4)),
                 np.zeros(queues * units * 2 if (hub < 0).any() else 2, np.int32),
-                np.full(queues, -1, np.int64), np.full(units, -1, np.int64),
+                np.full(queues, -1, np.int64),
+                np.full(units, -1, np.int64),
                 np.zeros(len(p) * hubs * 2, np.int32),  # the large one: half the bytes
-                np.zeros(100, np.int64), np.zeros(100, np.int64),
-            ]  # fmt: skip
+                np.zeros(100, np.int64),
+                np.zeros(100, np.int64),
+            ]
             columns = [hub, *self.columns]
             if self.fast:
                 kernel = jit.compiled(scan)
                 columns, bounds = plain_int64(*columns), plain_int64(*flat)
             else:
                 kernel = scan
-                columns, state, bounds = ([x.tolist() for x in part]
-                                          for part in (columns, state, flat))  # fmt: skip
+                columns, state, bounds = (
+                    [x.tolist() for x in part] for part in (columns, state, flat)
+                )
             found = kernel(len(p), hubs, *columns, p.operands.offset.shape[1], *bounds, *state)
             if found >= 0:
                 break

@@ -36,10 +36,15 @@ def spans(program: Program) -> list[Span]:
     r = program.repeat
     if r is None:
         return [Span(0, len(program))]
-    again = [Span(r.first, r.stop, turn, turn * r.length, turn * r.operators)
-             for turn in range(1, r.times + 1)]  # fmt: skip
-    return [Span(0, r.stop), *again,
-            Span(r.stop, len(program), r.times, r.times * r.length, r.times * r.operators)]  # fmt: skip
+    again = [
+        Span(r.first, r.stop, turn, turn * r.length, turn * r.operators)
+        for turn in range(1, r.times + 1)
+    ]
+    return [
+        Span(0, r.stop),
+        *again,
+        Span(r.stop, len(program), r.times, r.times * r.length, r.times * r.operators),
+    ]
 
 
 def by_kernels(program: Program) -> bool:
@@ -86,8 +91,13 @@ def listed(program: Program) -> Listed:
     parts = spans(program)
     sizes = [part.stop - part.first for part in parts]
     rows = np.concatenate([np.arange(part.first, part.stop) for part in parts])
-    return Listed(rows, *(np.repeat(np.array([getattr(part, name) for part in parts], np.int64), sizes)
-                          for name in ("turns", "rows", "operators")))  # fmt: skip
+    return Listed(
+        rows,
+        *(
+            np.repeat(np.array([getattr(part, name) for part in parts], np.int64), sizes)
+            for name in ("turns", "rows", "operators")
+        ),
+    )
 
 
 def in_full(program: Program, operators: tuple[str, ...] = ()) -> Program:
@@ -100,17 +110,29 @@ def in_full(program: Program, operators: tuple[str, ...] = ()) -> Program:
     commands = Commands(*(getattr(c, item.name)[rows] for item in fields(Commands)))
     commands.operator = commands.operator + whole.operators
     tables: dict[str, Any] = {}
-    for name, kind in (("operands", Operands), ("dependencies", Dependencies), ("demands", Demands)):
+    for name, kind in (
+        ("operands", Operands),
+        ("dependencies", Dependencies),
+        ("demands", Demands),
+    ):
         table = getattr(program, name)
         counts = np.diff(table.start)[rows]
         start = np.zeros(len(rows) + 1, np.int64)
         np.cumsum(counts, out=start[1:])
         owner = np.repeat(np.arange(len(rows)), counts)
         entries = np.arange(start[-1]) + (table.start[rows] - start[:-1])[owner]
-        columns = {item.name: getattr(table, item.name)[entries] for item in fields(kind)
-                   if item.name != "start"}  # fmt: skip
+        columns = {
+            item.name: getattr(table, item.name)[entries]
+            for item in fields(kind)
+            if item.name != "start"
+        }
         if kind is Dependencies:
             columns["predecessor"] = whole.shifted(program, columns["predecessor"], owner)
         tables[name] = kind(start=start, **columns)
-    return replace(program, commands=commands, **tables, repeat=None,
-                   operators=operators or ("",) * operators_of(program))  # fmt: skip
+    return replace(
+        program,
+        commands=commands,
+        **tables,
+        repeat=None,
+        operators=operators or ("",) * operators_of(program),
+    )

@@ -32,12 +32,39 @@ def plain_int64(*columns: Any) -> list[Ints]:
     return [np.ascontiguousarray(column, np.int64) for column in columns]
 
 
-def rows_sound(opcode: Any, unit: Any, queue: Any, operator: Any, shape: Any, block: Any,
-               served: Any, op_start: Any, tensor: Any, memory: Any, address: Any, span: Any,
-               bytes: Any, access: Any, edge_start: Any, predecessor: Any, kind: Any, lag: Any,
-               demand_start: Any, port: Any, size: Any, shape_kind: Any, shape_opcode: Any,
-               accepts: Any, unit_kind: Any, room: Any, read_port: Any, write_port: Any,
-               linked: Any, limits: Any, balance: Any) -> bool:  # fmt: skip
+def rows_sound(
+    opcode: Any,
+    unit: Any,
+    queue: Any,
+    operator: Any,
+    shape: Any,
+    block: Any,
+    served: Any,
+    op_start: Any,
+    tensor: Any,
+    memory: Any,
+    address: Any,
+    span: Any,
+    bytes: Any,
+    access: Any,
+    edge_start: Any,
+    predecessor: Any,
+    kind: Any,
+    lag: Any,
+    demand_start: Any,
+    port: Any,
+    size: Any,
+    shape_kind: Any,
+    shape_opcode: Any,
+    accepts: Any,
+    unit_kind: Any,
+    room: Any,
+    read_port: Any,
+    write_port: Any,
+    linked: Any,
+    limits: Any,
+    balance: Any,
+) -> bool:
     """Whether every row keeps the rules of references, units, memories and ports.
 
     accepts: (units, opcodes). room: bytes of each memory. read_port, write_port: of each memory, -1
@@ -60,7 +87,9 @@ def rows_sound(opcode: Any, unit: Any, queue: Any, operator: Any, shape: Any, bl
             m = memory[j]
             if not (0 <= tensor[j] < limits[3] and 0 <= m < memories and 0 <= access[j] < ACCESSES):
                 return False
-            if not (0 <= bytes[j] < LARGEST and 0 <= address[j] < LARGEST and 0 <= span[j] < LARGEST):
+            if not (
+                0 <= bytes[j] < LARGEST and 0 <= address[j] < LARGEST and 0 <= span[j] < LARGEST
+            ):
                 return False
             if span[j] > room[m] or address[j] > room[m] - span[j]:
                 return False
@@ -87,10 +116,15 @@ def memory_ports(program: Program) -> tuple[Ints, Ints]:
     """The port rows that each memory is read and written through, -1 for none."""
     names = {port.name: number for number, port in enumerate(program.ports)}
     read, write = (
-        np.array([names.get(f"{m.name}.{side}", names.get(f"{m.name}.port", -1))
-                  for m in program.memories], np.int64)
+        np.array(
+            [
+                names.get(f"{m.name}.{side}", names.get(f"{m.name}.port", -1))
+                for m in program.memories
+            ],
+            np.int64,
+        )
         for side in ("read", "write")
-    )  # fmt: skip
+    )
     return read, write
 
 
@@ -107,26 +141,75 @@ def screen(program: Program) -> bool:
         linked[side[side >= 0]] = 1
     kinds = np.array([unit.kind for unit in p.units], np.int64)
     room = np.array([memory.bytes for memory in p.memories], np.int64)
-    limits = np.array([len(p.queues), max(1, len(p.operators)), max(1, len(p.blocks)),
-                       len(p.tensors)], np.int64)  # fmt: skip
+    limits = np.array(
+        [len(p.queues), max(1, len(p.operators)), max(1, len(p.blocks)), len(p.tensors)], np.int64
+    )
     s = p.shapes
-    around = ((s.kind, len(p.unit_kinds)), (s.extents.ravel(), LARGEST),
-              (o.offset.ravel(), LARGEST))  # fmt: skip
+    around = (
+        (s.kind, len(p.unit_kinds)),
+        (s.extents.ravel(), LARGEST),
+        (o.offset.ravel(), LARGEST),
+    )
     for column, high in around:
         if len(column) and not (column.min() >= 0 and column.max() < high):
             return False
-    return bool(jit.compiled(rows_sound)(
-        *plain_int64(c.opcode, c.unit, c.queue, c.operator, c.shape, c.block, c.served, o.start,
-                     o.tensor, o.memory, o.address, o.span, o.bytes, o.access, d.start, d.predecessor,
-                     d.kind, d.lag, p.demands.start, p.demands.port, p.demands.bytes, s.kind,
-                     s.opcode, accepts, kinds, room, read, write, linked, limits,
-                     np.zeros(len(p.ports), np.int64))
-    ))  # fmt: skip
+    return bool(
+        jit.compiled(rows_sound)(
+            *plain_int64(
+                c.opcode,
+                c.unit,
+                c.queue,
+                c.operator,
+                c.shape,
+                c.block,
+                c.served,
+                o.start,
+                o.tensor,
+                o.memory,
+                o.address,
+                o.span,
+                o.bytes,
+                o.access,
+                d.start,
+                d.predecessor,
+                d.kind,
+                d.lag,
+                p.demands.start,
+                p.demands.port,
+                p.demands.bytes,
+                s.kind,
+                s.opcode,
+                accepts,
+                kinds,
+                room,
+                read,
+                write,
+                linked,
+                limits,
+                np.zeros(len(p.ports), np.int64),
+            )
+        )
+    )
 
 
-def tiles_partition(rows: Any, opcode: Any, operator: Any, shape: Any, flags: Any, start: Any, tensor: Any,
-                    offset: Any, extent: Any, extents: Any, owner: Any, limits: Any, stamp: Any,
-                    number: Any, edges: Any, seen: Any) -> bool:  # fmt: skip
+def tiles_partition(
+    rows: Any,
+    opcode: Any,
+    operator: Any,
+    shape: Any,
+    flags: Any,
+    start: Any,
+    tensor: Any,
+    offset: Any,
+    extent: Any,
+    extents: Any,
+    owner: Any,
+    limits: Any,
+    stamp: Any,
+    number: Any,
+    edges: Any,
+    seen: Any,
+) -> bool:
     """Whether the tile passes ``rows`` keep all rules of coverage.py.
 
     owner: operator of each tensor. limits: (operators, 4) groups, m, n, k to cover. stamp, number:
@@ -152,13 +235,21 @@ def tiles_partition(rows: Any, opcode: Any, operator: Any, shape: Any, flags: An
             m, n, k = extents[shape[row], 0], extents[shape[row], 1], extents[shape[row], 2]
             groups = extent[a, 0]
             named = max(extents[shape[row], 3], 1) if opcode[row] == MVM else 1
-            if (groups != named or extent[a + 1, 0] != groups or extent[a + 2, 0] != groups):
+            if groups != named or extent[a + 1, 0] != groups or extent[a + 2, 0] != groups:
                 return False
-            if (extent[a, 1] != m or extent[a, 2] != k or extent[a + 1, 1] != k
-                    or extent[a + 1, 2] != n or extent[a + 2, 1] != m or extent[a + 2, 2] != n
-                    or offset[a, 0] != offset[a + 1, 0] or offset[a, 0] != offset[a + 2, 0]
-                    or offset[a, 1] != offset[a + 2, 1] or offset[a, 2] != offset[a + 1, 1]
-                    or offset[a + 1, 2] != offset[a + 2, 2]):  # fmt: skip
+            if (
+                extent[a, 1] != m
+                or extent[a, 2] != k
+                or extent[a + 1, 1] != k
+                or extent[a + 1, 2] != n
+                or extent[a + 2, 1] != m
+                or extent[a + 2, 2] != n
+                or offset[a, 0] != offset[a + 1, 0]
+                or offset[a, 0] != offset[a + 2, 0]
+                or offset[a, 1] != offset[a + 2, 1]
+                or offset[a, 2] != offset[a + 1, 1]
+                or offset[a + 1, 2] != offset[a + 2, 2]
+            ):
                 return False
             for j in range(3):
                 mine = owner[tensor[a + j]]
@@ -222,8 +313,13 @@ def covers(program: Program, workload: Workload) -> bool:
     if len(rows) == 0 or o.offset.shape[1] < 3 or len(p.operators) != len(workload.operators):
         return False
     macs = [not isinstance(op, VectorOperator) for op in workload.operators]
-    limits = np.array([(op.groups, op.m, op.n, op.k) if mac else (0, 0, 0, 0)  # type: ignore[union-attr]
-                       for op, mac in zip(workload.operators, macs, strict=True)], np.int64)  # fmt: skip
+    limits = np.array(
+        [
+            (op.groups, op.m, op.n, op.k) if mac else (0, 0, 0, 0)  # type: ignore[union-attr]
+            for op, mac in zip(workload.operators, macs, strict=True)
+        ],
+        np.int64,
+    )
     longest = int(limits.max()) + 1
     whole = np.prod(limits.astype(np.float64), axis=1)
     if longest > LARGEST_AXIS or whole.max() > LARGEST:
@@ -231,7 +327,23 @@ def covers(program: Program, workload: Workload) -> bool:
     owner = np.array([tensor.operator for tensor in p.tensors], np.int64)
     seen = np.zeros(len(macs), np.int64)
     sound = jit.compiled(tiles_partition)(
-        *plain_int64(rows, c.opcode, c.operator, c.shape, c.flags, o.start, o.tensor, o.offset, o.extent,
-                     p.shapes.extents, owner, limits, np.full((4, longest), -1, np.int64)),
-        np.empty((4, longest), np.int64), np.empty((4, 2 * len(rows) + 2), np.int64), seen)  # fmt: skip
+        *plain_int64(
+            rows,
+            c.opcode,
+            c.operator,
+            c.shape,
+            c.flags,
+            o.start,
+            o.tensor,
+            o.offset,
+            o.extent,
+            p.shapes.extents,
+            owner,
+            limits,
+            np.full((4, longest), -1, np.int64),
+        ),
+        np.empty((4, longest), np.int64),
+        np.empty((4, 2 * len(rows) + 2), np.int64),
+        seen,
+    )
     return bool(sound) and bool((seen == np.array(macs, np.int64)).all())

@@ -15,12 +15,43 @@ DATA, SLOT, START = 0, 1, 2
 UNWRITTEN, OTHER, RAW, WAR, WAW, REGION = 1, 2, 3, 4, 5, 6
 
 
-def scan(count: int, hubs: int, hub: Any, unit: Any, queue: Any, place: Any, alone: Any,
-         edge_start: Any, edge_pred: Any, edge_kind: Any, op_start: Any, op_root: Any,
-         op_tensor: Any, op_low: Any, op_high: Any, op_access: Any, rank: int, op_offset: Any,
-         op_extent: Any, writer: Any, writer_op: Any, holder: Any, run_end: Any, head: Any,
-         owned: Any, cell_unit: Any, cell_place: Any, cell_next: Any, cell_sure: Any, direct: Any,
-         queue_last: Any, unit_last: Any, known: Any, found_row: Any, found_kind: Any) -> int:  # fmt: skip
+def scan(
+    count: int,
+    hubs: int,
+    hub: Any,
+    unit: Any,
+    queue: Any,
+    place: Any,
+    alone: Any,
+    edge_start: Any,
+    edge_pred: Any,
+    edge_kind: Any,
+    op_start: Any,
+    op_root: Any,
+    op_tensor: Any,
+    op_low: Any,
+    op_high: Any,
+    op_access: Any,
+    rank: int,
+    op_offset: Any,
+    op_extent: Any,
+    writer: Any,
+    writer_op: Any,
+    holder: Any,
+    run_end: Any,
+    head: Any,
+    owned: Any,
+    cell_unit: Any,
+    cell_place: Any,
+    cell_next: Any,
+    cell_sure: Any,
+    direct: Any,
+    queue_last: Any,
+    unit_last: Any,
+    known: Any,
+    found_row: Any,
+    found_kind: Any,
+) -> int:
     """Walk the commands in order; returns how many findings were written (at most len(found_row)),
     or -1 when the cells of readers ran out.
 
@@ -108,7 +139,9 @@ def scan(count: int, hubs: int, hub: Any, unit: Any, queue: Any, place: Any, alo
                     if w >= 0:
                         v = unit[w]
                         h = hub[v]
-                        ended = known[base + hubs + h] if h >= 0 else direct[(q * units + v) * 2 + 1]
+                        ended = (
+                            known[base + hubs + h] if h >= 0 else direct[(q * units + v) * 2 + 1]
+                        )
                         early = ended < place[w] + 1 and not (v == u and alone[u] == 1)
                     else:
                         early = False
@@ -170,8 +203,14 @@ def scan(count: int, hubs: int, hub: Any, unit: Any, queue: Any, place: Any, alo
                             kind = WAW
                         if s > low:
                             run_end[s] = 0
-                    if kind > 0 and found < len(found_row) and not (
-                        found > 0 and found_row[found - 1] == i and found_kind[found - 1] == kind
+                    if (
+                        kind > 0
+                        and found < len(found_row)
+                        and not (
+                            found > 0
+                            and found_row[found - 1] == i
+                            and found_kind[found - 1] == kind
+                        )
                     ):
                         found_row[found] = i
                         found_kind[found] = kind
@@ -228,9 +267,22 @@ def collect(memory: Any, address: Any, span: Any, base: Any, table: Any, found: 
     return count
 
 
-def locate(memory: Any, address: Any, span: Any, base: Any, edges: Any, table: Any, index: Any,
-           tensor: Any, extent: Any, elements: Any, whole: Any, low: Any, high: Any,
-           number: Any) -> None:  # fmt: skip
+def locate(
+    memory: Any,
+    address: Any,
+    span: Any,
+    base: Any,
+    edges: Any,
+    table: Any,
+    index: Any,
+    tensor: Any,
+    extent: Any,
+    elements: Any,
+    whole: Any,
+    low: Any,
+    high: Any,
+    number: Any,
+) -> None:
     """Position of every footprint's ends among the sorted ``edges``; and _region_tensor's number."""
     mask = len(table) - 1
     for at in range(len(table)):

@@ -28,18 +28,29 @@ from accelsim.program.table import (
 
 VERSION = 1
 HEADER = "header"
-ROWS = {"units": UnitRow, "queues": QueueRow, "ports": PortRow, "memories": MemoryRow,
-        "tensors": TensorRow, "blocks": BlockRow, "residents": ResidentRow}  # fmt: skip
+ROWS = {
+    "units": UnitRow,
+    "queues": QueueRow,
+    "ports": PortRow,
+    "memories": MemoryRow,
+    "tensors": TensorRow,
+    "blocks": BlockRow,
+    "residents": ResidentRow,
+}
 
 
 def save_program(program: Program, path: str | Path) -> None:
     """Write a Program; an existing file is replaced in one step, or left as it was on an error."""
-    header = {"accelsim_program": VERSION, "digest": program_digest(program),
-              "tables": tables_of(program)}  # fmt: skip
+    header = {
+        "accelsim_program": VERSION,
+        "digest": program_digest(program),
+        "tables": tables_of(program),
+    }
     arrays: dict[str, NDArray[Any]] = {
         f"{table}.{name}": getattr(getattr(program, table), name)
-        for table, kind in COLUMN_TABLES.items() for name in column_names(kind)
-    }  # fmt: skip
+        for table, kind in COLUMN_TABLES.items()
+        for name in column_names(kind)
+    }
     arrays[HEADER] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     target = Path(path)
     with draft_file(target) as file:
@@ -64,8 +75,11 @@ def load_program(path: str | Path) -> Program:
     except Exception:  # zipfile, numpy and json raise a dozen kinds for damaged files
         raise refuse("file", "is not a saved Program, or is damaged", "save it again") from None
     if version != VERSION:
-        raise refuse("version", f"is a Program file of version {version!r}, this reads {VERSION}",
-                     "save it again with this release")  # fmt: skip
+        raise refuse(
+            "version",
+            f"is a Program file of version {version!r}, this reads {VERSION}",
+            "save it again with this release",
+        )
     try:
         program = _program(header["tables"], arrays)
         same = program_digest(program) == header["digest"]
@@ -78,14 +92,33 @@ def load_program(path: str | Path) -> Program:
 
 def _program(tables: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Program:
     columns: dict[str, Any] = {
-        table: kind(**{name: np.ascontiguousarray(arrays[f"{table}.{name}"], np.int64)
-                       for name in column_names(kind)})
+        table: kind(
+            **{
+                name: np.ascontiguousarray(arrays[f"{table}.{name}"], np.int64)
+                for name in column_names(kind)
+            }
+        )
         for table, kind in COLUMN_TABLES.items()
-    }  # fmt: skip
-    rows: dict[str, Any] = {name: tuple(kind(**{key: tuple(value) if isinstance(value, list) else value
-                                for key, value in row.items()}) for row in tables[name])
-            for name, kind in ROWS.items()}  # fmt: skip
+    }
+    rows: dict[str, Any] = {
+        name: tuple(
+            kind(
+                **{
+                    key: tuple(value) if isinstance(value, list) else value
+                    for key, value in row.items()
+                }
+            )
+            for row in tables[name]
+        )
+        for name, kind in ROWS.items()
+    }
     again = tables.get("repeat")
     repeat = RepeatRow(**{**again, "alike": tuple(again["alike"])}) if again else None
-    return Program(**columns, **rows, unit_kinds=tuple(tables["unit_kinds"]), repeat=repeat,
-                   operators=tuple(tables["operators"]), tick_hz=int(tables["tick_hz"]))  # fmt: skip
+    return Program(
+        **columns,
+        **rows,
+        unit_kinds=tuple(tables["unit_kinds"]),
+        repeat=repeat,
+        operators=tuple(tables["operators"]),
+        tick_hz=int(tables["tick_hz"]),
+    )

@@ -85,16 +85,22 @@ def _columns(f: Findings) -> None:
             if name == "start":
                 continue
             if rows is not None and len(column) != rows:
-                f.one("program.length", f"{table}.{name}",
-                      f"has {len(column)} entries, its table has {rows}")  # fmt: skip
+                f.one(
+                    "program.length",
+                    f"{table}.{name}",
+                    f"has {len(column)} entries, its table has {rows}",
+                )
             rows = len(column) if rows is None else rows
         lengths[table] = rows or 0
     for table in ("operands", "dependencies", "demands"):
         start = getattr(program, table).start
         sound = len(start) == len(program) + 1 and start[0] == 0
         if not sound or start[-1] != lengths[table] or (np.diff(start) < 0).any():
-            f.one("program.rows", f"{table}.start",
-                  "is not a rising list from 0 to the table's length, one more than commands")  # fmt: skip
+            f.one(
+                "program.rows",
+                f"{table}.start",
+                "is not a rising list from 0 to the table's length, one more than commands",
+            )
     if program.shapes.extents.shape != (lengths["shapes"], 8):
         f.one("program.extents", "shapes.extents", "is not (shapes, 8)")
 
@@ -102,8 +108,11 @@ def _columns(f: Findings) -> None:
 def _inside(f: Findings, name: str, column: Ints, low: int, high: int) -> None:
     wrong = np.flatnonzero((column < low) | (column >= high))
     if len(wrong):
-        f.one("program.range", name,
-              f"entry {int(wrong[0])} is {int(column[wrong[0]])}, outside {low}..{high - 1}")  # fmt: skip
+        f.one(
+            "program.range",
+            name,
+            f"entry {int(wrong[0])} is {int(column[wrong[0]])}, outside {low}..{high - 1}",
+        )
 
 
 def _references(f: Findings) -> None:
@@ -111,10 +120,12 @@ def _references(f: Findings) -> None:
     p = f.program
     c, o, d = p.commands, p.operands, p.dependencies
     for name, column, high in (
-        ("opcode", c.opcode, len(Opcode)), ("unit", c.unit, len(p.units)),
-        ("queue", c.queue, len(p.queues)), ("shape", c.shape, len(p.shapes.kind)),
+        ("opcode", c.opcode, len(Opcode)),
+        ("unit", c.unit, len(p.units)),
+        ("queue", c.queue, len(p.queues)),
+        ("shape", c.shape, len(p.shapes.kind)),
         ("served", c.served, 2),
-    ):  # fmt: skip
+    ):
         _inside(f, f"commands.{name}", column, 0, high)
     _inside(f, "commands.operator", c.operator, -1, max(1, len(p.operators)))
     _inside(f, "commands.block", c.block, -1, max(1, len(p.blocks)))
@@ -124,15 +135,24 @@ def _references(f: Findings) -> None:
     _inside(f, "demands.port", p.demands.port, 0, len(p.ports))
     _inside(f, "dependencies.kind", d.kind, 0, len(Edge))
     _inside(f, "shapes.kind", p.shapes.kind, 0, len(p.unit_kinds))
-    for name, column in (("operands.bytes", o.bytes), ("operands.address", o.address),
-                         ("operands.span", o.span), ("demands.bytes", p.demands.bytes),
-                         ("dependencies.lag", d.lag), ("operands.offset", o.offset.ravel()),
-                         ("shapes.extents", p.shapes.extents.ravel())):  # fmt: skip
+    for name, column in (
+        ("operands.bytes", o.bytes),
+        ("operands.address", o.address),
+        ("operands.span", o.span),
+        ("demands.bytes", p.demands.bytes),
+        ("dependencies.lag", d.lag),
+        ("operands.offset", o.offset.ravel()),
+        ("shapes.extents", p.shapes.extents.ravel()),
+    ):
         _inside(f, name, column, 0, 1 << 62)
     rows = np.repeat(np.arange(len(p)), np.diff(d.start))
     wrong = rows[(d.predecessor >= rows) | (d.predecessor < 0)]
-    f.rows("program.backward", wrong, "depends on a command that is not earlier",
-           "let dependencies point to earlier rows")  # fmt: skip
+    f.rows(
+        "program.backward",
+        wrong,
+        "depends on a command that is not earlier",
+        "let dependencies point to earlier rows",
+    )
 
 
 def _units(f: Findings) -> None:
@@ -145,10 +165,16 @@ def _units(f: Findings) -> None:
     wrong = np.flatnonzero(~accepts[c.unit, c.opcode])
     f.rows("program.opcode", wrong, "is not an opcode of its unit")
     kinds = np.array([unit.kind for unit in p.units], np.int64)
-    f.rows("program.shape", np.flatnonzero(p.shapes.kind[c.shape] != kinds[c.unit]),
-           "has a shape of another kind of unit")  # fmt: skip
-    f.rows("program.shape", np.flatnonzero(p.shapes.opcode[c.shape] != c.opcode),
-           "has a shape of another opcode")  # fmt: skip
+    f.rows(
+        "program.shape",
+        np.flatnonzero(p.shapes.kind[c.shape] != kinds[c.unit]),
+        "has a shape of another kind of unit",
+    )
+    f.rows(
+        "program.shape",
+        np.flatnonzero(p.shapes.opcode[c.shape] != c.opcode),
+        "has a shape of another opcode",
+    )
 
 
 def _memories(f: Findings) -> None:
@@ -157,8 +183,12 @@ def _memories(f: Findings) -> None:
     o = p.operands
     size = np.array([memory.bytes for memory in p.memories], np.int64)
     rows = np.repeat(np.arange(len(p)), np.diff(o.start))
-    f.rows("program.fits", rows[o.address + o.span > size[o.memory]],
-           "reaches past the end of a memory", "place less, or make the memory larger")  # fmt: skip
+    f.rows(
+        "program.fits",
+        rows[o.address + o.span > size[o.memory]],
+        "reaches past the end of a memory",
+        "place less, or make the memory larger",
+    )
 
 
 def _residents(f: Findings) -> None:
@@ -167,8 +197,11 @@ def _residents(f: Findings) -> None:
     for resident in p.residents:
         memory = p.memories[resident.memory]
         if resident.address + resident.span > memory.bytes:
-            f.one("program.fits", p.tensors[resident.tensor].name,
-                  f"is resident past the end of {memory.name}")  # fmt: skip
+            f.one(
+                "program.fits",
+                p.tensors[resident.tensor].name,
+                f"is resident past the end of {memory.name}",
+            )
 
 
 def _ports(f: Findings) -> None:
@@ -197,8 +230,11 @@ def _ports(f: Findings) -> None:
     for side in (read, write):
         linked[side[side >= 0]] = True
     wrong = (balance != 0) & linked[whole[head] % ports]
-    f.rows("program.ports", whole[head][wrong] // ports,
-           "demands other bytes on a port than its operands move there")  # fmt: skip
+    f.rows(
+        "program.ports",
+        whole[head][wrong] // ports,
+        "demands other bytes on a port than its operands move there",
+    )
 
 
 def _repeat(f: Findings) -> None:
@@ -207,10 +243,22 @@ def _repeat(f: Findings) -> None:
     if r is None:
         return
     low, high = r.alike
-    if not (0 <= low <= r.first and r.length >= 1 and r.stop <= high <= count and r.times >= 1
-            and 0 <= r.operators <= len(f.program.operators)) or (r.first - low) % r.length:  # fmt: skip
-        f.one("program.repeat", f"rows {r.first} to {r.stop}", "do not lie inside the copies around them",
-              "repeat one of the copies")  # fmt: skip
+    if (
+        not (
+            0 <= low <= r.first
+            and r.length >= 1
+            and r.stop <= high <= count
+            and r.times >= 1
+            and 0 <= r.operators <= len(f.program.operators)
+        )
+        or (r.first - low) % r.length
+    ):
+        f.one(
+            "program.repeat",
+            f"rows {r.first} to {r.stop}",
+            "do not lie inside the copies around them",
+            "repeat one of the copies",
+        )
 
 
 def _blocks(f: Findings) -> None:

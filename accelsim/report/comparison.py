@@ -25,8 +25,19 @@ Floats = NDArray[np.float64]
 DIGITAL, PCM = "#0072B2", "#E69F00"
 YEAR = 365 * 86400.0
 CELLS = 20_000  # a level, in the histogram
-ORDER = ("mac", "cells", "converters", "drivers", "register", "sram", "vector", "leakage", "bus", "dram",
-         "writing")  # fmt: skip
+ORDER = (
+    "mac",
+    "cells",
+    "converters",
+    "drivers",
+    "register",
+    "sram",
+    "vector",
+    "leakage",
+    "bus",
+    "dram",
+    "writing",
+)
 
 
 def draw(found: Comparison, folder: Path) -> None:
@@ -60,23 +71,42 @@ def energy(whole: Comparison, folder: Path) -> None:
     found = whole.headline
     names = [side.chip.name for side in found.sides]
     points = [by_component(side, found.batch) for side in found.sides]
-    _csv(folder / "energy_points.csv", ["chip", *ORDER],
-         ([name, *point.values()] for name, point in zip(names, points, strict=True)))  # fmt: skip
+    _csv(
+        folder / "energy_points.csv",
+        ["chip", *ORDER],
+        ([name, *point.values()] for name, point in zip(names, points, strict=True)),
+    )
     made, axes, _ = figure(3.4)
     place, base = np.arange(len(names)), np.zeros(len(names))
-    factor, unit = (1e3, "nJ") if max(sum(point.values()) for point in points) < 1.0 else (1.0, "uJ")
+    factor, unit = (
+        (1e3, "nJ") if max(sum(point.values()) for point in points) < 1.0 else (1.0, "uJ")
+    )
     for key in ORDER:
         heights = np.array([point[key] for point in points])
         if heights.any():
             title, colour, hatch = COMPONENTS[key]
-            axes.bar(place, heights * factor, 0.6, base * factor, label=title, color=colour, hatch=hatch,
-                     edgecolor="black", linewidth=0.4)  # fmt: skip
+            axes.bar(
+                place,
+                heights * factor,
+                0.6,
+                base * factor,
+                label=title,
+                color=colour,
+                hatch=hatch,
+                edgecolor="black",
+                linewidth=0.4,
+            )
             base += heights
     for i, side in enumerate(found.sides):
         kind = "PCM" if side.analog else "digital"
         seconds = _with_unit(side.main.seconds / found.batch, "s")
-        axes.annotate(f"{kind}, {_with_unit(base[i] * 1e-6, 'J')}\n{seconds}\n{side.area * 1e6:,.3g} mm2",
-                      (i, base[i] * factor), (0, 3), ha="center", textcoords="offset points")  # fmt: skip
+        axes.annotate(
+            f"{kind}, {_with_unit(base[i] * 1e-6, 'J')}\n{seconds}\n{side.area * 1e6:,.3g} mm2",
+            (i, base[i] * factor),
+            (0, 3),
+            ha="center",
+            textcoords="offset points",
+        )
     axes.set_xticks(place, [_label(side) for side in found.sides])
     axes.set_xlim(-0.6, len(names) - 0.4)
     axes.set_ylim(0, float(base.max()) * factor * 1.32)
@@ -106,10 +136,15 @@ def ratio_steps(found: Comparison, side: Side) -> list[tuple[str, Ratio]]:
     steps = []
     for number, key in enumerate(ORDER[1:], 1):
         inside = set(device) | set(ORDER[2 : number + 1])
-        parts = [[charge for charge in one.main.energy.charges if _component(one, charge) in inside]
-                 for one in (first, side)]  # fmt: skip
-        if key not in device and not any(_component(one, charge) == key and sum(charge.joules)
-                                         for one in (first, side) for charge in one.main.energy.charges):
+        parts = [
+            [charge for charge in one.main.energy.charges if _component(one, charge) in inside]
+            for one in (first, side)
+        ]
+        if key not in device and not any(
+            _component(one, charge) == key and sum(charge.joules)
+            for one in (first, side)
+            for charge in one.main.energy.charges
+        ):
             continue
         name = "device: multiply or cell" if key in device else COMPONENTS[key][0]
         steps.append((name, ratio(*(weighed(part) for part in parts))))
@@ -120,9 +155,14 @@ def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
     """The ratio of energies as component after component comes in, from device to chip."""
     found = whole.headline
     steps = ratio_steps(found, side)
-    _csv(folder / f"{stem}_points.csv", ["up to", "ratio", "smallest", "largest"],
-         ([name, *(x if np.isfinite(x) else "" for x in (one.value, one.low, one.high))]
-          for name, one in steps))  # fmt: skip
+    _csv(
+        folder / f"{stem}_points.csv",
+        ["up to", "ratio", "smallest", "largest"],
+        (
+            [name, *(x if np.isfinite(x) else "" for x in (one.value, one.low, one.high))]
+            for name, one in steps
+        ),
+    )
     made, axes, _ = figure(3.0)
     before = 0.0
     for i, (_, one) in enumerate(steps):
@@ -130,21 +170,45 @@ def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
             continue
         low, high = min(before, one.value), max(before, one.value)
         colour = "#009E73" if one.value >= before else "#D55E00"
-        axes.bar(i, high - low, 0.7, low, color=colour, edgecolor="black", linewidth=0.4,
-                 hatch="" if one.value >= before else "//")  # fmt: skip
+        axes.bar(
+            i,
+            high - low,
+            0.7,
+            low,
+            color=colour,
+            edgecolor="black",
+            linewidth=0.4,
+            hatch="" if one.value >= before else "//",
+        )
         most = one.high if np.isfinite(one.high) else one.value
-        axes.errorbar([i], [one.value], [[one.value - one.low], [most - one.value]], color="black", capsize=2,
-                      elinewidth=0.8)  # fmt: skip
-        axes.annotate(f"{one.value:.2f}", (i, max(high, most)), (0, 2), textcoords="offset points", ha="center")
+        axes.errorbar(
+            [i],
+            [one.value],
+            [[one.value - one.low], [most - one.value]],
+            color="black",
+            capsize=2,
+            elinewidth=0.8,
+        )
+        axes.annotate(
+            f"{one.value:.2f}",
+            (i, max(high, most)),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+        )
         before = one.value
     axes.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
-    axes.set_xticks(range(len(steps)), ["\n".join(textwrap.wrap(name, 10, break_long_words=False))
-                                        for name, _ in steps])  # fmt: skip
+    axes.set_xticks(
+        range(len(steps)),
+        ["\n".join(textwrap.wrap(name, 10, break_long_words=False)) for name, _ in steps],
+    )
     axes.set_ylabel(f"energy of {_label(found.sides[0])}\nover {_label(side)}".replace(",\n", ", "))
     axes.margins(y=0.15)
     axes.set_ylim(bottom=0)
-    more = ("Each bar adds one component to both chips; the last is the chip boundary; lines: the "
-            "constants' bands, those that both sides share moving together")
+    more = (
+        "Each bar adds one component to both chips; the last is the chip boundary; lines: the "
+        "constants' bands, those that both sides share moving together"
+    )
     _save(made, folder, stem, whole, more)
 
 
@@ -157,21 +221,38 @@ def values(found: Comparison, folder: Path) -> None:
         marks = "os^Dv"[number % 5]
         for kelvin in sorted({aged.temperature for aged in side.aged}):
             mine = [aged for aged in side.aged if aged.temperature == kelvin]
-            series = [[100 * x for x in aged.top1 if x is not None] if labelled else aged.decibels
-                      for aged in mine]  # fmt: skip
+            series = [
+                [100 * x for x in aged.top1 if x is not None] if labelled else aged.decibels
+                for aged in mine
+            ]
             mean = [float(np.mean(x)) for x in series]
             spread = [float(np.std(x, ddof=1)) if len(x) > 1 else 0.0 for x in series]
-            rows += [[side.chip.name, aged.age, kelvin, m, s] for aged, m, s in
-                     zip(mine, mean, spread, strict=True)]  # fmt: skip
+            rows += [
+                [side.chip.name, aged.age, kelvin, m, s]
+                for aged, m, s in zip(mine, mean, spread, strict=True)
+            ]
             if not side.analog:
-                axes.axhline(mean[0], color=DIGITAL, linestyle=("--", ":", "-.")[number % 3],
-                             label=f"{side.chip.name} (digital)")  # fmt: skip
+                axes.axhline(
+                    mean[0],
+                    color=DIGITAL,
+                    linestyle=("--", ":", "-.")[number % 3],
+                    label=f"{side.chip.name} (digital)",
+                )
                 continue
             label = f"{side.chip.name} (PCM, {kelvin:g} K)"
-            axes.errorbar([max(1.0, aged.age) for aged in mine], mean, spread, marker=marks, capsize=2,
-                          color=PCM if number % 2 else "#882255", markerfacecolor="white",
-                          label=label)  # fmt: skip
-    _csv(folder / "values_points.csv", ["chip", "age_s", "temperature_K", "mean", "deviation"], rows)
+            axes.errorbar(
+                [max(1.0, aged.age) for aged in mine],
+                mean,
+                spread,
+                marker=marks,
+                capsize=2,
+                color=PCM if number % 2 else "#882255",
+                markerfacecolor="white",
+                label=label,
+            )
+    _csv(
+        folder / "values_points.csv", ["chip", "age_s", "temperature_K", "mean", "deviation"], rows
+    )
     axes.set_xscale("log")
     axes.set_xlabel("age of the programmed cells (s)")
     axes.set_ylabel("top-1 (%)" if labelled else "signal to noise of the output (dB)")
@@ -191,8 +272,10 @@ def level_points(side: Side) -> tuple[Floats, list[tuple[str, Floats]]]:
     stream = Stream(crossbar.seed, ("level histogram",))
     cells = device.program(np.repeat(chosen[:, None], CELLS, axis=1), stream)
     whens = (("just programmed", 0.0), ("after a year", YEAR))
-    seen = [(name, device.read(cells, age, stream.of("read", number)))
-            for number, (name, age) in enumerate(whens)]  # fmt: skip
+    seen = [
+        (name, device.read(cells, age, stream.of("read", number)))
+        for number, (name, age) in enumerate(whens)
+    ]
     return chosen, seen
 
 
@@ -207,10 +290,22 @@ def levels(side: Side, folder: Path, stem: str) -> None:
     for (name, g), colour, style in zip(seen, (DIGITAL, "#D55E00"), ("-", "--"), strict=True):
         for number, level in enumerate(g):
             count, _ = np.histogram(level * 1e6, edges)
-            axes.stairs(count / CELLS * 100, edges, color=colour, linestyle=style, linewidth=0.9,
-                        label=name if number == 0 else None)  # fmt: skip
-            rows.append([name, float(chosen[number] * 1e6), float(level.mean() * 1e6),
-                         float(level.std() * 1e6)])  # fmt: skip
+            axes.stairs(
+                count / CELLS * 100,
+                edges,
+                color=colour,
+                linestyle=style,
+                linewidth=0.9,
+                label=name if number == 0 else None,
+            )
+            rows.append(
+                [
+                    name,
+                    float(chosen[number] * 1e6),
+                    float(level.mean() * 1e6),
+                    float(level.std() * 1e6),
+                ]
+            )
     for level in chosen * 1e6:
         axes.axvline(level, color="#999999", linewidth=0.5, zorder=0)
     _csv(folder / f"{stem}_points.csv", ["when", "target_uS", "mean_uS", "deviation_uS"], rows)
@@ -219,8 +314,10 @@ def levels(side: Side, folder: Path, stem: str) -> None:
     axes.set_xlabel("conductance (uS); grey: targets")
     axes.set_ylabel("cells (% a bin)")
     axes.legend()
-    text = (f"{len(chosen)} levels of {side.chip.crossbar.device}, {CELLS:,} cells each, one read; "
-            "the lowest may leave the scale")  # fmt: skip
+    text = (
+        f"{len(chosen)} levels of {side.chip.crossbar.device}, {CELLS:,} cells each, one read; "
+        "the lowest may leave the scale"
+    )
     below(made, text)
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 
@@ -229,19 +326,29 @@ def _alike(found: Comparison) -> str:
     """What was made alike, in a sentence."""
     matched = found.matched
     if matched is None:
-        return "" if found.alike else " Chips as their files say: memories, area and weights' place differ."
+        return (
+            ""
+            if found.alike
+            else " Chips as their files say: memories, area and weights' place differ."
+        )
     model = matched.comparison.sides[matched.model].chip.name
     return f" Matched: {', '.join(matched.by)} of {model}; comparison.json says which keys were changed."
 
 
-def _save(made: Any, folder: Path, stem: str, found: Comparison, more: str, as_shown: bool = True) -> None:
+def _save(
+    made: Any, folder: Path, stem: str, found: Comparison, more: str, as_shown: bool = True
+) -> None:
     work = found.sides[0].main.workload
     shown = found.headline if as_shown else found
-    chips = "; ".join(f"{side.chip.name}: {side.chip.technology.node * 1e9:g} nm "
-                      f"{side.chip.technology.voltage:g} V, weights {side.chip.weights}"
-                      for side in shown.sides)  # fmt: skip
-    text = (f"{work.name}, batch {found.batch}, {work.macs / found.batch:,.4g} MAC an inference. {more}. "
-            f"{chips}.{_alike(found) if as_shown else ''}")  # fmt: skip
+    chips = "; ".join(
+        f"{side.chip.name}: {side.chip.technology.node * 1e9:g} nm "
+        f"{side.chip.technology.voltage:g} V, weights {side.chip.weights}"
+        for side in shown.sides
+    )
+    text = (
+        f"{work.name}, batch {found.batch}, {work.macs / found.batch:,.4g} MAC an inference. {more}. "
+        f"{chips}.{_alike(found) if as_shown else ''}"
+    )
     below(made, text)
     made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
 

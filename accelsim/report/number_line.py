@@ -12,8 +12,11 @@ from accelsim.formats import Block, Codebook, Fixed, Format, Integer, Minifloat
 from accelsim.report.style import blank
 
 MOST_TICKS = 300  # values drawn one by one
-SMALL = {"subnormals": "subnormals", "zero": "zero, whatever the fraction",
-         "binade": "an ordinary binade; only fraction 0 is zero"}  # fmt: skip
+SMALL = {
+    "subnormals": "subnormals",
+    "zero": "zero, whatever the fraction",
+    "binade": "an ordinary binade; only fraction 0 is zero",
+}
 
 
 def facts(record: Format) -> list[tuple[str, str]]:
@@ -27,7 +30,9 @@ def facts(record: Format) -> list[tuple[str, str]]:
     grid = base.grid
     if grid is not None:
         if isinstance(base, Minifloat):
-            found.append(("precision", f"{grid.precision} bits, spacing 2^-{grid.precision - 1} at 1"))
+            found.append(
+                ("precision", f"{grid.precision} bits, spacing 2^-{grid.precision - 1} at 1")
+            )
             found.append(("dynamic range", f"{20 * np.log10(base.largest / base.smallest):.0f} dB"))
         else:
             found.append(("spacing", f"{grid.quantum:.6g}"))
@@ -42,13 +47,17 @@ def facts(record: Format) -> list[tuple[str, str]]:
 
 def _layout(record: Format) -> str:
     if isinstance(record, Minifloat):
-        return f"1-{record.exponent}-{record.fraction} (sign, exponent, fraction), bias {record.bias}"
+        return (
+            f"1-{record.exponent}-{record.fraction} (sign, exponent, fraction), bias {record.bias}"
+        )
     if isinstance(record, Fixed):
         return f"<{record.bits - record.fraction}, {record.fraction}> (integer bits with sign, fraction bits)"
     if isinstance(record, Integer):
         return "two's complement" if record.signed else "plain binary"
     if isinstance(record, Block):
-        return f"{record.size} elements {record.element.name} along k and a scale 2^s of 8 bits (E8M0)"
+        return (
+            f"{record.size} elements {record.element.name} along k and a scale 2^s of 8 bits (E8M0)"
+        )
     assert isinstance(record, Codebook)
     return f"a list of {len(record.entries)} values"
 
@@ -58,8 +67,12 @@ def _specials(record: Format) -> str:
         return "a block with scale 0xFF is NaN"
     if not isinstance(record, Minifloat):
         return "none"
-    return {"ieee": "infinity and NaN in the largest exponent, -0", "nan": "NaN in the code of all ones, -0",
-            "fnuz": "NaN in the code of -0, one zero", "none": "-0"}[record.specials]  # fmt: skip
+    return {
+        "ieee": "infinity and NaN in the largest exponent, -0",
+        "nan": "NaN in the code of all ones, -0",
+        "fnuz": "NaN in the code of -0, one zero",
+        "none": "-0",
+    }[record.specials]
 
 
 def _values(record: Format) -> NDArray[np.float64]:
@@ -69,7 +82,9 @@ def _values(record: Format) -> NDArray[np.float64]:
         values = base.values()
     else:
         high = np.geomspace(base.smallest, base.largest, 2000)
-        values = base.quantize(np.concatenate([-high, high] if base.signed else [high]), overflow="saturate")
+        values = base.quantize(
+            np.concatenate([-high, high] if base.signed else [high]), overflow="saturate"
+        )
     return np.unique(values[np.isfinite(values)])
 
 
@@ -86,15 +101,30 @@ def draw(record: Format) -> bytes:
     line.spines["left"].set_visible(False)
     line.spines["bottom"].set_visible(False)
     unit = f" (elements of {record.name})" if isinstance(record, Block) else ""
-    every = "every value" if len(ticks) == len(values) else f"one of {-(-len(values) // len(ticks))} values"
+    every = (
+        "every value"
+        if len(ticks) == len(values)
+        else f"one of {-(-len(values) // len(ticks))} values"
+    )
     line.set_xlabel(f"{every}{unit}")
     line.set_title(f"{record.name}: {_layout(record)}", loc="left")
     if len(positive) > 1:
         gaps = np.diff(np.concatenate([[0.0], positive]))
-        spacing.loglog(positive, gaps, color="#0072B2", drawstyle="steps-pre",
-                       label="distance to the next smaller value")  # fmt: skip
-        spacing.loglog(positive, gaps / positive, color="#D55E00", linestyle="--", drawstyle="steps-pre",
-                       label="the same, relative to the value")  # fmt: skip
+        spacing.loglog(
+            positive,
+            gaps,
+            color="#0072B2",
+            drawstyle="steps-pre",
+            label="distance to the next smaller value",
+        )
+        spacing.loglog(
+            positive,
+            gaps / positive,
+            color="#D55E00",
+            linestyle="--",
+            drawstyle="steps-pre",
+            label="the same, relative to the value",
+        )
         spacing.legend(loc="best")
     spacing.set_xlabel("value")
     spacing.set_ylabel("spacing")

@@ -27,8 +27,12 @@ th { border-bottom: 1px solid #888 } td.text { text-align: left }
 img { width: 100%; max-width: 52em } figure { margin: 1em 0 } figcaption { font-size: 0.8em }
 .note { font-size: 0.85em; color: #444 }
 """
-PICTURES = {"energy": "Energy by operator and component", "utilisation": "Array time by cause",
-            "timeline": "Timeline of the units", "roofline": "Roofline"}  # fmt: skip
+PICTURES = {
+    "energy": "Energy by operator and component",
+    "utilisation": "Array time by cause",
+    "timeline": "Timeline of the units",
+    "roofline": "Roofline",
+}
 
 
 def pictures(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
@@ -38,14 +42,19 @@ def pictures(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg
     draw_timeline(result, folder, formats)
 
 
-def write_report(results: list[Result], folder: Path,
-                 formats: Sequence[str] = ("html", "png", "svg")) -> None:  # fmt: skip
+def write_report(
+    results: list[Result], folder: Path, formats: Sequence[str] = ("html", "png", "svg")
+) -> None:
     """report.html, and each run's pictures: in the folder, or in run1/, run2/, ... of several."""
     drawn = tuple(dict.fromkeys(["png", *(name for name in formats if name != "html")]))
-    parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
-             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-             f"<title>{markup(_title(results))}</title><style>{STYLE}</style></head><body>",
-             f"<h1>{markup(_title(results))}</h1>", _overview(results)]  # fmt: skip
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{markup(_title(results))}</title><style>{STYLE}</style></head><body>",
+        f"<h1>{markup(_title(results))}</h1>",
+        _overview(results),
+    ]
     if len(results) > 1:
         draw_roofline(results, folder, drawn)
         parts.append(_picture(folder / "roofline.png", "Rooflines of all runs"))
@@ -68,8 +77,10 @@ def _title(results: list[Result]) -> str:
 
 def html_table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (0,)) -> str:
     def cells(line: list[str]) -> str:
-        return "".join(f'<td{" class=text" if i in text else ""}>{markup(cell)}</td>'
-                       for i, cell in enumerate(line))  # fmt: skip
+        return "".join(
+            f"<td{' class=text' if i in text else ''}>{markup(cell)}</td>"
+            for i, cell in enumerate(line)
+        )
 
     top = "".join(f"<th>{markup(cell)}</th>" for cell in head)
     body = "".join(f"<tr>{cells(line)}</tr>" for line in rows)
@@ -77,30 +88,53 @@ def html_table(head: list[str], rows: list[list[str]], text: tuple[int, ...] = (
 
 
 def _overview(results: list[Result]) -> str:
-    head = ["run", "cycles", "MHz", "ms", "inferences/s", "tokens/s", "utilisation %", "device uJ", "core uJ",
-            "chip uJ", "+- uJ", "mW", "pJ a MAC", "top-1 %"]  # fmt: skip
+    head = [
+        "run",
+        "cycles",
+        "MHz",
+        "ms",
+        "inferences/s",
+        "tokens/s",
+        "utilisation %",
+        "device uJ",
+        "core uJ",
+        "chip uJ",
+        "+- uJ",
+        "mW",
+        "pJ a MAC",
+        "top-1 %",
+    ]
     rows = []
     for label, result in zip(labels_of(results), results, strict=True):
         energy, chip = result.energy, result.chip
         score = (result.values.scores if result.values else result.scores).get("top1")
         rows.append(
-            [label, f"{result.cycles:,}",
-             f"{chip.clocks[chip.core.clock] / 1e6:g}", f"{result.seconds * 1e3:.4g}",
-             *(f"{count / result.seconds:,.4g}" if result.seconds and count else "-"
-               for count in (result.workload.inferences, result.workload.tokens)),
-             f"{100 * result.utilisation:.1f}",
-             *(f"{energy.boundary(name) * 1e6:,.4g}" for name in ("device", "core", "chip")),
-             f"{energy.band * 1e6:,.3g}", f"{energy.total / result.seconds * 1e3:,.4g}",
-             f"{energy.total / max(1, result.workload.macs) * 1e12:.3g}",
-             f"{100 * score:.2f}" if score is not None else "-"]
-        )  # fmt: skip
+            [
+                label,
+                f"{result.cycles:,}",
+                f"{chip.clocks[chip.core.clock] / 1e6:g}",
+                f"{result.seconds * 1e3:.4g}",
+                *(
+                    f"{count / result.seconds:,.4g}" if result.seconds and count else "-"
+                    for count in (result.workload.inferences, result.workload.tokens)
+                ),
+                f"{100 * result.utilisation:.1f}",
+                *(f"{energy.boundary(name) * 1e6:,.4g}" for name in ("device", "core", "chip")),
+                f"{energy.band * 1e6:,.3g}",
+                f"{energy.total / result.seconds * 1e3:,.4g}",
+                f"{energy.total / max(1, result.workload.macs) * 1e12:.3g}",
+                f"{100 * score:.2f}" if score is not None else "-",
+            ]
+        )
     return html_table(head, rows)
 
 
 def _picture(path: Path, title: str) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
-    return (f'<figure><img alt="{markup(title)}" src="data:image/png;base64,{data}">'
-            f"<figcaption>{markup(title)}; points in {path.stem}_points.csv</figcaption></figure>")  # fmt: skip
+    return (
+        f'<figure><img alt="{markup(title)}" src="data:image/png;base64,{data}">'
+        f"<figcaption>{markup(title)}; points in {path.stem}_points.csv</figcaption></figure>"
+    )
 
 
 def _section(result: Result, folder: Path, label: str) -> str:
@@ -109,24 +143,51 @@ def _section(result: Result, folder: Path, label: str) -> str:
         parts.append(f"<p>{markup(result.chip.description)}.</p>")
     parts += [_picture(folder / f"{stem}.png", title) for stem, title in PICTURES.items()]
     rows = [
-        [row.name, f"{row.macs / 1e6:,.2f}" if row.macs else "-", f"{row.cycles:,}",
-         f"{100 * row.utilisation:.1f}" if row.macs and row.utilisation is not None else "-",
-         f"{(row.dram_read_bytes + row.dram_written_bytes) / 1024:,.1f}",
-         f"{row.joules * 1e6:,.3f}", row.mapping]
-        for row in result.operators if row.ran
-    ]  # fmt: skip
-    parts.append("<h3>Operators</h3>" + html_table(
-        ["operator", "MMAC", "cycles", "utilisation %", "off-chip KiB", "uJ", "mapping"], rows, (0, 6)))
+        [
+            row.name,
+            f"{row.macs / 1e6:,.2f}" if row.macs else "-",
+            f"{row.cycles:,}",
+            f"{100 * row.utilisation:.1f}" if row.macs and row.utilisation is not None else "-",
+            f"{(row.dram_read_bytes + row.dram_written_bytes) / 1024:,.1f}",
+            f"{row.joules * 1e6:,.3f}",
+            row.mapping,
+        ]
+        for row in result.operators
+        if row.ran
+    ]
+    parts.append(
+        "<h3>Operators</h3>"
+        + html_table(
+            ["operator", "MMAC", "cycles", "utilisation %", "off-chip KiB", "uJ", "mapping"],
+            rows,
+            (0, 6),
+        )
+    )
     shares = [share for share in joule_shares(result) if share.joules]
     percent = percentages([share.joules for share in shares])
-    rows = [[f"{s.unit} {s.action}", f"{s.count:,.4g}", f"{s.price * 1e12:,.4g}",
-             f"{s.joules * 1e6:,.4g}", f"{p:.1f}", f"{100 * s.band:.0f}", s.boundary, s.formula]
-            for s, p in zip(shares, percent, strict=True)]  # fmt: skip
-    parts.append("<h3>Joules and their constants</h3>" + html_table(
-        ["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"], rows, (0, 6, 7)))
+    rows = [
+        [
+            f"{s.unit} {s.action}",
+            f"{s.count:,.4g}",
+            f"{s.price * 1e12:,.4g}",
+            f"{s.joules * 1e6:,.4g}",
+            f"{p:.1f}",
+            f"{100 * s.band:.0f}",
+            s.boundary,
+            s.formula,
+        ]
+        for s, p in zip(shares, percent, strict=True)
+    ]
+    parts.append(
+        "<h3>Joules and their constants</h3>"
+        + html_table(
+            ["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"], rows, (0, 6, 7)
+        )
+    )
     notes = "".join(f"<li>{markup(note)}</li>" for note in result.assumptions)
     parts.append(f'<h3>Assumptions</h3><ul class="note">{notes}</ul>')
-    parts.append(f'<p class="note">Program {result.program_digest[:16]}, chip '
-                 f"{result.chip.digest[:16]}, {result.commands:,} commands.</p>")  # fmt: skip
+    parts.append(
+        f'<p class="note">Program {result.program_digest[:16]}, chip '
+        f"{result.chip.digest[:16]}, {result.commands:,} commands.</p>"
+    )
     return "\n".join(parts)
-

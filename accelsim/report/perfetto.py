@@ -19,24 +19,57 @@ def trace_events(result: Result) -> list[dict[str, Any]]:
         {"ph": "M", "name": "process_name", "pid": 1, "args": {"name": title}}
     ]
     for number, instance in enumerate(program.units):
-        events.append({"ph": "M", "name": "thread_name", "pid": 1, "tid": number,
-                       "args": {"name": instance.name}})  # fmt: skip
-        events.append({"ph": "M", "name": "thread_sort_index", "pid": 1, "tid": number,
-                       "args": {"sort_index": number}})  # fmt: skip
+        events.append(
+            {
+                "ph": "M",
+                "name": "thread_name",
+                "pid": 1,
+                "tid": number,
+                "args": {"name": instance.name},
+            }
+        )
+        events.append(
+            {
+                "ph": "M",
+                "name": "thread_sort_index",
+                "pid": 1,
+                "tid": number,
+                "args": {"sort_index": number},
+            }
+        )
     names = [*program.operators, "-"]
     opcodes = [Opcode(code).name for code in range(len(Opcode))]
     causes = {int(why): why.name.lower() for why in Why}
-    columns = (c.unit, c.opcode, c.operator, timeline.issue, timeline.release, timeline.end,
-               timeline.why, timeline.ref)  # fmt: skip
+    columns = (
+        c.unit,
+        c.opcode,
+        c.operator,
+        timeline.issue,
+        timeline.release,
+        timeline.end,
+        timeline.why,
+        timeline.ref,
+    )
     for row, (unit, opcode, operator, issue, release, end, why, ref) in enumerate(
         zip(*(column.tolist() for column in columns), strict=True)
     ):
         events.append(
-            {"ph": "X", "name": names[operator], "cat": opcodes[opcode], "pid": 1, "tid": unit,
-             "ts": issue * scale, "dur": (release - issue) * scale,
-             "args": {"command": row, "opcode": opcodes[opcode], "last_result_us": end * scale,
-                      "waited_for": causes[why] + (f" {ref}" if ref >= 0 else "")}}
-        )  # fmt: skip
+            {
+                "ph": "X",
+                "name": names[operator],
+                "cat": opcodes[opcode],
+                "pid": 1,
+                "tid": unit,
+                "ts": issue * scale,
+                "dur": (release - issue) * scale,
+                "args": {
+                    "command": row,
+                    "opcode": opcodes[opcode],
+                    "last_result_us": end * scale,
+                    "waited_for": causes[why] + (f" {ref}" if ref >= 0 else ""),
+                },
+            }
+        )
     return events
 
 

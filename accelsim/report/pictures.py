@@ -17,8 +17,10 @@ from accelsim.results.breakdown import arrays_of, within_operators
 from accelsim.results.result import Result, peak_macs_per_cycle
 
 MOST_BARS = 40
-ADDED = (" Bars: what the arrays did in the cycles that each operator adds; together they are the run. "
-         "Utilisation: multiply-accumulates over the peak in those cycles.")
+ADDED = (
+    " Bars: what the arrays did in the cycles that each operator adds; together they are the run. "
+    "Utilisation: multiply-accumulates over the peak in those cycles."
+)
 
 
 def energy_points(result: Result) -> tuple[list[str], dict[str, NDArray[np.float64]]]:
@@ -54,7 +56,9 @@ class Share:
 
     def merged(self, keep: NDArray[np.intp], rest: NDArray[np.intp]) -> Share:
         """Those that are kept, and all others as one: their work over what could have been done."""
-        return Share(*(np.append(part[keep], part[rest].sum()) for part in (self.useful, self.possible)))
+        return Share(
+            *(np.append(part[keep], part[rest].sum()) for part in (self.useful, self.possible))
+        )
 
 
 def time_points(result: Result) -> tuple[list[str], dict[str, NDArray[np.float64]], Share]:
@@ -68,8 +72,14 @@ def time_points(result: Result) -> tuple[list[str], dict[str, NDArray[np.float64
     points = {name: found[name][kept] / tick / 1e3 for name in (*CAUSES, "idle")}
     points["busy"] += found["drain"][kept] / tick / 1e3
     peak = peak_macs_per_cycle(result.chip)
-    return [row.name for row in rows], points, Share(
-        np.array([float(row.macs) for row in rows]), np.array([float(peak * row.cycles) for row in rows]))
+    return (
+        [row.name for row in rows],
+        points,
+        Share(
+            np.array([float(row.macs) for row in rows]),
+            np.array([float(peak * row.cycles) for row in rows]),
+        ),
+    )
 
 
 def caption(result: Result, boundary: str) -> str:
@@ -88,16 +98,42 @@ def caption(result: Result, boundary: str) -> str:
 def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
     """Write energy.png, energy.svg, energy_points.csv and the same of utilisation."""
     names, points = energy_points(result)
-    _stacked(folder, "energy", names, points, COMPONENTS, "energy (uJ)",
-             caption(result, "chip"), None, formats)  # fmt: skip
+    _stacked(
+        folder,
+        "energy",
+        names,
+        points,
+        COMPONENTS,
+        "energy (uJ)",
+        caption(result, "chip"),
+        None,
+        formats,
+    )
     names, points, share = time_points(result)
-    _stacked(folder, "utilisation", names, points, {**CAUSES, "idle": REST}, "array time (1,000 cycles)",
-             caption(result, "chip") + ADDED, share, formats)  # fmt: skip
+    _stacked(
+        folder,
+        "utilisation",
+        names,
+        points,
+        {**CAUSES, "idle": REST},
+        "array time (1,000 cycles)",
+        caption(result, "chip") + ADDED,
+        share,
+        formats,
+    )
 
 
-def _stacked(folder: Path, stem: str, names: list[str], points: dict[str, NDArray[np.float64]],
-             looks: dict[str, tuple[str, str, str]], label: str, text: str,
-             share: Share | None, formats: Sequence[str]) -> None:  # fmt: skip
+def _stacked(
+    folder: Path,
+    stem: str,
+    names: list[str],
+    points: dict[str, NDArray[np.float64]],
+    looks: dict[str, tuple[str, str, str]],
+    label: str,
+    text: str,
+    share: Share | None,
+    formats: Sequence[str],
+) -> None:
     line = None if share is None else share.percent
     with (folder / f"{stem}_points.csv").open("w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file)
@@ -114,15 +150,29 @@ def _stacked(folder: Path, stem: str, names: list[str], points: dict[str, NDArra
     base = np.zeros(len(names))
     for key, (title, colour, hatch) in looks.items():
         if points[key].any():
-            axes.bar(place, points[key], 0.78, base, label=title, color=colour, hatch=hatch,
-                     edgecolor="black", linewidth=0.4)  # fmt: skip
+            axes.bar(
+                place,
+                points[key],
+                0.78,
+                base,
+                label=title,
+                color=colour,
+                hatch=hatch,
+                edgecolor="black",
+                linewidth=0.4,
+            )
             base += points[key]
     axes.set_ylabel(label)
     axes.set_ylim(0, max(float(base.max(initial=0.0)) * 1.05, 1e-12))
     axes.set_xlim(-0.6, max(len(names) - 0.4, 0.6))
     turned = len(names) > 6
-    axes.set_xticks(place, names, rotation=55 if turned else 0, ha="right" if turned else "center",
-                    rotation_mode="anchor" if turned else "default")  # fmt: skip
+    axes.set_xticks(
+        place,
+        names,
+        rotation=55 if turned else 0,
+        ha="right" if turned else "center",
+        rotation_mode="anchor" if turned else "default",
+    )
     handles, labels = axes.get_legend_handles_labels()
     if line is not None:
         _line(axes, place, line, handles, labels)
@@ -131,8 +181,13 @@ def _stacked(folder: Path, stem: str, names: list[str], points: dict[str, NDArra
     save(made, folder, stem, formats)
 
 
-def _line(axes: Any, place: NDArray[np.intp], line: NDArray[np.float64], handles: list[Any],
-          labels: list[str]) -> None:  # fmt: skip
+def _line(
+    axes: Any,
+    place: NDArray[np.intp],
+    line: NDArray[np.float64],
+    handles: list[Any],
+    labels: list[str],
+) -> None:
     other = axes.twinx()
     other.spines["right"].set_visible(True)
     (drawn,) = other.plot(place, line, "ko", markersize=4, markerfacecolor="white")
@@ -142,8 +197,9 @@ def _line(axes: Any, place: NDArray[np.intp], line: NDArray[np.float64], handles
     labels.append("utilisation")
 
 
-def _largest(names: list[str], points: dict[str, NDArray[np.float64]],
-             share: Share | None) -> tuple[list[str], dict[str, NDArray[np.float64]], Share | None]:
+def _largest(
+    names: list[str], points: dict[str, NDArray[np.float64]], share: Share | None
+) -> tuple[list[str], dict[str, NDArray[np.float64]], Share | None]:
     """The MOST_BARS - 1 largest operators in order, and the sum of the others."""
     total = np.sum(list(points.values()), axis=0)
     keep = np.sort(np.argsort(total)[::-1][: MOST_BARS - 1])

@@ -15,10 +15,18 @@ from accelsim.results.labels import labels_of
 from accelsim.results.result import Result, peak_macs_per_cycle
 
 #: (colour, marker) of each run; told apart without colour too
-RUNS = (("#0072B2", "o"), ("#D55E00", "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"),
-        ("#56B4E9", "P"))  # fmt: skip
-ABOVE = (" Time of an operator: what it adds to the run. One above its line had operands fetched, or worked, "
-         "while the operators before it ran.")
+RUNS = (
+    ("#0072B2", "o"),
+    ("#D55E00", "s"),
+    ("#009E73", "^"),
+    ("#CC79A7", "D"),
+    ("#E69F00", "v"),
+    ("#56B4E9", "P"),
+)
+ABOVE = (
+    " Time of an operator: what it adds to the run. One above its line had operands fetched, or worked, "
+    "while the operators before it ran."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,9 @@ def roofs(result: Result) -> tuple[float, float]:
     return peak, chip.dram.bandwidth * chip.dram.efficiency / 1e9
 
 
-def draw_roofline(results: list[Result], folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
+def draw_roofline(
+    results: list[Result], folder: Path, formats: Sequence[str] = ("png", "svg")
+) -> None:
     """roofline.png, .svg and roofline_points.csv of one or several runs."""
     made, axes, _ = figure(3.8)
     lines = []
@@ -63,33 +73,67 @@ def draw_roofline(results: list[Result], folder: Path, formats: Sequence[str] = 
     for number, result in enumerate(results):
         colour, marker = RUNS[number % len(RUNS)]
         peak, bandwidth = roofs(result)
-        axes.plot(span, np.minimum(peak, span * bandwidth), color=colour, linewidth=1.2,
-                  linestyle=("-", "--", ":", "-.")[number % 4])  # fmt: skip
+        axes.plot(
+            span,
+            np.minimum(peak, span * bandwidth),
+            color=colour,
+            linewidth=1.2,
+            linestyle=("-", "--", ":", "-.")[number % 4],
+        )
         points = roofline_points(result)
-        axes.plot([p.intensity for p in points], [p.speed for p in points], marker, color=colour,
-                  markersize=5, markerfacecolor="white",
-                  label=labels[number])  # fmt: skip
+        axes.plot(
+            [p.intensity for p in points],
+            [p.speed for p in points],
+            marker,
+            color=colour,
+            markersize=5,
+            markerfacecolor="white",
+            label=labels[number],
+        )
         shown: list[tuple[float, float]] = []
         for point in sorted(points, key=lambda p: p.speed):
             spot = (np.log10(point.intensity), np.log10(point.speed))
             near = any(abs(spot[0] - x) < 0.65 and abs(spot[1] - y) < 0.12 for x, y in shown)
             if len(results) == 1 and not near:
                 shown.append(spot)
-                axes.annotate(point.name, (point.intensity, point.speed), (4, -9),
-                              textcoords="offset points")  # fmt: skip
-        lines += [[result.workload.name, result.chip.name, p.name, repr(p.intensity), repr(p.speed),
-                   repr(peak), repr(bandwidth)] for p in points]  # fmt: skip
+                axes.annotate(
+                    point.name, (point.intensity, point.speed), (4, -9), textcoords="offset points"
+                )
+        lines += [
+            [
+                result.workload.name,
+                result.chip.name,
+                p.name,
+                repr(p.intensity),
+                repr(p.speed),
+                repr(peak),
+                repr(bandwidth),
+            ]
+            for p in points
+        ]
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("multiply-accumulates an off-chip byte")
     axes.set_ylabel("G multiply-accumulates a second")
     axes.legend(loc="lower right")
-    text = (caption(results[0], "none (times only)") if len(results) == 1 else
-            "Lines: each chip's peak and off-chip bandwidth.")  # fmt: skip
+    text = (
+        caption(results[0], "none (times only)")
+        if len(results) == 1
+        else "Lines: each chip's peak and off-chip bandwidth."
+    )
     below(made, text + ABOVE)
     save(made, folder, "roofline", formats)
     with (folder / "roofline_points.csv").open("w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file)
-        writer.writerow(["workload", "chip", "operator", "macs_per_byte", "gmacs_per_second",
-                         "peak_gmacs_per_second", "off_chip_gbytes_per_second"])  # fmt: skip
+        writer.writerow(
+            [
+                "workload",
+                "chip",
+                "operator",
+                "macs_per_byte",
+                "gmacs_per_second",
+                "peak_gmacs_per_second",
+                "off_chip_gbytes_per_second",
+            ]
+        )
         writer.writerows(lines)

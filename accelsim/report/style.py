@@ -46,9 +46,16 @@ def settings() -> None:
 
     matplotlib.use("Agg", force=False)
     matplotlib.rcParams.update(
-        {"font.size": 8, "axes.titlesize": 9, "hatch.linewidth": 0.4, "svg.hashsalt": "accelsim",
-         "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
-    )  # fmt: skip
+        {
+            "font.size": 8,
+            "axes.titlesize": 9,
+            "hatch.linewidth": 0.4,
+            "svg.hashsalt": "accelsim",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "legend.frameon": False,
+        }
+    )
 
 
 @lru_cache(maxsize=1)
@@ -62,7 +69,10 @@ def _picture() -> Any:
     class Picture(Figure):
         def draw(self, renderer: Any) -> None:
             for axes in self.axes:
-                for axis in (axes.xaxis, axes.yaxis):  # labels of ticks are made anew from their names
+                for axis in (
+                    axes.xaxis,
+                    axes.yaxis,
+                ):  # labels of ticks are made anew from their names
                     if isinstance(made := axis.get_major_formatter(), FuncFormatter):
                         made.func = _seen(made.func)
             for text in self.findobj(Text):
@@ -108,6 +118,9 @@ def below(made: Any, text: str) -> None:
 def save(made: Any, folder: Path, stem: str, formats: Sequence[str] = ("png", "svg")) -> None:
     """Write a figure as png, svg or pdf, the same bytes each time."""
     for name in formats:
-        nothing = {"png": {"Software": None}, "svg": {"Date": None},
-                   "pdf": {"CreationDate": None, "Producer": None, "Creator": None}}[name]  # fmt: skip
+        nothing = {
+            "png": {"Software": None},
+            "svg": {"Date": None},
+            "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+        }[name]
         made.savefig(folder / f"{stem}.{name}", dpi=200, metadata=nothing)

@@ -22,8 +22,10 @@ COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F
 HATCHES = ("", "///", "...", "xx", "\\\\\\")
 WAITS, NARROW = "#E2E2E2", "#B9D6E8"  # light, so that they are not taken for work
 HEIGHT = 0.8  # of a unit's row
-READ_SO = (" Height of the full colours: the part of each moment in which the unit worked; a colour and hatch "
-           "for each operator, named on top where there is room.")
+READ_SO = (
+    " Height of the full colours: the part of each moment in which the unit worked; a colour and hatch "
+    "for each operator, named on top where there is room."
+)
 
 Ints = NDArray[np.int64]
 
@@ -57,10 +59,15 @@ class Moments:
     def lines(self, scale: float) -> list[tuple[str, str, float, float, float, float]]:
         """(unit, operator, start, end, busy, waiting) of every bin with any work or wait, in ticks times
         ``scale``; full bins in a row are one line. operator: "" of waits."""
-        return [(row.name, name, *line) for row in self.rows
-                for name, columns in [*((name, (column, None)) for name, column in row.busy.items()),
-                                      ("", (None, row.waiting))]
-                for line in _lines(self.edges, columns, row.count, scale)]
+        return [
+            (row.name, name, *line)
+            for row in self.rows
+            for name, columns in [
+                *((name, (column, None)) for name, column in row.busy.items()),
+                ("", (None, row.waiting)),
+            ]
+            for line in _lines(self.edges, columns, row.count, scale)
+        ]
 
 
 def moments(result: Result, bins: int = BINS, many: int = MANY) -> Moments:
@@ -89,8 +96,9 @@ def moments(result: Result, bins: int = BINS, many: int = MANY) -> Moments:
     return Moments(edges, rows)
 
 
-def _lines(edges: Ints, columns: tuple[Ints | None, Ints | None], count: int,
-           scale: float) -> list[tuple[float, float, float, float]]:
+def _lines(
+    edges: Ints, columns: tuple[Ints | None, Ints | None], count: int, scale: float
+) -> list[tuple[float, float, float, float]]:
     """(start, end, busy, waiting) of bins with any of the one column that is given."""
     column = next(one for one in columns if one is not None)
     full = column == count * np.diff(edges)
@@ -102,8 +110,15 @@ def _lines(edges: Ints, columns: tuple[Ints | None, Ints | None], count: int,
         else:
             found.append([int(edges[i]), int(edges[i + 1]), int(column[i])])
     works = columns[0] is not None
-    return [(start * scale, end * scale, ticks * scale if works else 0.0, 0.0 if works else ticks * scale)
-            for start, end, ticks in found]
+    return [
+        (
+            start * scale,
+            end * scale,
+            ticks * scale if works else 0.0,
+            0.0 if works else ticks * scale,
+        )
+        for start, end, ticks in found
+    ]
 
 
 def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
@@ -114,7 +129,9 @@ def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png",
     with (folder / "timeline_points.csv").open("w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file)
         writer.writerow(["unit", "operator", "start_ms", "end_ms", "busy_ms", "waiting_ms"])
-        writer.writerows([*line[:2], *map(repr, line[2:])] for line in found.lines(1e3 / result.tick_hz))
+        writer.writerows(
+            [*line[:2], *map(repr, line[2:])] for line in found.lines(1e3 / result.tick_hz)
+        )
 
 
 def picture(result: Result, found: Moments) -> tuple[Any, Any]:
@@ -129,8 +146,10 @@ def picture(result: Result, found: Moments) -> tuple[Any, Any]:
 
 def paint(axes: Any, found: Moments, scale: float) -> None:
     """Rows of units, the first on top; scale: of the horizontal axis, from ticks."""
-    looks = {name: (COLOURS[i % len(COLOURS)], HATCHES[i // len(COLOURS) % len(HATCHES)])
-             for i, name in enumerate(found.operators)}  # fmt: skip
+    looks = {
+        name: (COLOURS[i % len(COLOURS)], HATCHES[i // len(COLOURS) % len(HATCHES)])
+        for i, name in enumerate(found.operators)
+    }
     at, named = found.edges * scale, False
     for place, row in enumerate(found.rows):
         room = np.maximum(1, row.count * np.diff(found.edges)) / HEIGHT
@@ -138,10 +157,14 @@ def paint(axes: Any, found: Moments, scale: float) -> None:
         for name, column in row.busy.items():
             colour, hatch = looks[name]
             top = base + column / room
-            axes.stairs(top, at, baseline=base, fill=True, facecolor=colour, hatch=hatch, linewidth=0)
+            axes.stairs(
+                top, at, baseline=base, fill=True, facecolor=colour, hatch=hatch, linewidth=0
+            )
             base = top
         for column, colour in ((row.narrow, NARROW), (row.waiting - row.narrow, WAITS)):
-            axes.stairs(base + column / room, at, baseline=base, fill=True, facecolor=colour, linewidth=0)
+            axes.stairs(
+                base + column / room, at, baseline=base, fill=True, facecolor=colour, linewidth=0
+            )
             base = base + column / room
         if row.core and not named:
             _names(axes, row, at, len(found.rows))
@@ -158,8 +181,16 @@ def _names(axes: Any, row: Row, at: NDArray[np.floating[Any]], height: int) -> N
         worked = np.flatnonzero(column)
         middle = (at[worked[0]] + at[worked[-1] + 1]) / 2 if len(worked) else 0.0
         if len(worked) and at[worked[-1] + 1] - at[worked[0]] > at[-1] / 60 and middle > free:
-            axes.annotate(name, (middle, height - 0.45), (0, 1), textcoords="offset points", rotation=35,
-                          ha="left", va="bottom", annotation_clip=False)
+            axes.annotate(
+                name,
+                (middle, height - 0.45),
+                (0, 1),
+                textcoords="offset points",
+                rotation=35,
+                ha="left",
+                va="bottom",
+                annotation_clip=False,
+            )
             free = middle + at[-1] / 24
 
 
@@ -167,7 +198,9 @@ def keys() -> list[Any]:
     """What the fills mean, for a legend."""
     from matplotlib.patches import Patch
 
-    return [Patch(facecolor=COLOURS[0], label="works, on one operator"),
-            Patch(facecolor=NARROW, label="waits for bandwidth"),
-            Patch(facecolor=WAITS, label="waits for others"),
-            Patch(facecolor="white", edgecolor="black", linewidth=0.4, label="nothing left to do")]
+    return [
+        Patch(facecolor=COLOURS[0], label="works, on one operator"),
+        Patch(facecolor=NARROW, label="waits for bandwidth"),
+        Patch(facecolor=WAITS, label="waits for others"),
+        Patch(facecolor="white", edgecolor="black", linewidth=0.4, label="nothing left to do"),
+    ]

@@ -21,10 +21,18 @@ def waterfall_csv(a: Result, b: Result) -> dict[str, bytes]:
     """All terms: cycles_terms.csv and joules_terms.csv."""
     cycles: list[list[Any]] = [["operator", "cause", "change_cycles"]]
     cycles += [[t.operator, t.cause, t.change] for t in cycle_terms(a, b)]
-    joules: list[list[Any]] = [["operator", "unit", "action", "change_joules", "by_count",
-                                "by_constant"]]  # fmt: skip
-    joules += [[t.operator, t.unit, t.action, *(repr(float(x)) for x in (
-        t.change, t.by_count, t.by_constant))] for t in joule_terms(a, b)]  # fmt: skip
+    joules: list[list[Any]] = [
+        ["operator", "unit", "action", "change_joules", "by_count", "by_constant"]
+    ]
+    joules += [
+        [
+            t.operator,
+            t.unit,
+            t.action,
+            *(repr(float(x)) for x in (t.change, t.by_count, t.by_constant)),
+        ]
+        for t in joule_terms(a, b)
+    ]
     found = {}
     for name, rows in (("cycles_terms.csv", cycles), ("joules_terms.csv", joules)):
         text = io.StringIO()
@@ -37,11 +45,13 @@ def draw_waterfall(a: Result, b: Result, folder: Path) -> None:
     """waterfall.png and .svg: from A's total over the operators' changes to B's."""
     figure = blank(5.2)
     upper, lower = figure.subplots(2, 1)
-    _bars(upper, a.cycles / 1e3, _by_operator(cycle_terms(a, b), 1e-3),
-          "1,000 cycles")  # fmt: skip
+    _bars(upper, a.cycles / 1e3, _by_operator(cycle_terms(a, b), 1e-3), "1,000 cycles")
     _bars(lower, float(exact_joules(a)) * 1e6, _by_operator(joule_terms(a, b), 1e6), "energy (uJ)")
-    below(figure, f"A: {a.workload.name} on {a.chip.name}; B: {b.workload.name} on {b.chip.name}. "
-                     "Boundary: chip. Bars add up to the change.")  # fmt: skip
+    below(
+        figure,
+        f"A: {a.workload.name} on {a.chip.name}; B: {b.workload.name} on {b.chip.name}. "
+        "Boundary: chip. Bars add up to the change.",
+    )
     figure.savefig(folder / "waterfall.png", dpi=200, metadata={"Software": None})
     figure.savefig(folder / "waterfall.svg", metadata={"Date": None})
 
@@ -62,8 +72,9 @@ def _bars(axes: Any, start: float, terms: list[tuple[str, float]], label: str) -
     axes.bar(0, start, 0.7, color=TOTAL[0], edgecolor="black", linewidth=0.4)
     for place, (_, change) in enumerate(terms, 1):
         colour, hatch = UP if change > 0 else DOWN
-        axes.bar(place, change, 0.7, level, color=colour, hatch=hatch, edgecolor="black",
-                 linewidth=0.4)  # fmt: skip
+        axes.bar(
+            place, change, 0.7, level, color=colour, hatch=hatch, edgecolor="black", linewidth=0.4
+        )
         axes.plot([place - 1.35, place + 0.35], [level, level], "k-", linewidth=0.5)
         level += change
         lows.append(level)
@@ -84,6 +95,12 @@ def _scale(axes: Any, levels: list[float]) -> None:
     bottom = max(0.0, low - room)
     axes.set_ylim(bottom, high + 0.12 * (high - bottom))
     for height in (0.06, 0.09):  # two strokes: the axis does not begin at 0
-        axes.plot([-0.012, 0.012], [height - 0.012, height + 0.012], "k-", linewidth=0.9, clip_on=False,
-                  transform=axes.transAxes)
+        axes.plot(
+            [-0.012, 0.012],
+            [height - 0.012, height + 0.012],
+            "k-",
+            linewidth=0.9,
+            clip_on=False,
+            transform=axes.transAxes,
+        )
     axes.set_ylabel(f"{axes.get_ylabel()}, from {bottom:,.4g}")

@@ -10,9 +10,14 @@ from accelsim.reproduce.claim import Claim, Table
 
 TABLE = Path(__file__).parent.parent / "energy" / "tables" / "mac_area.json"
 #: figures: (name, numerator, denominator)
-RATIOS = (("fp32 over fp16_169", "fp32", "fp16_169"), ("int32 over int16", "int32", "int16"),
-          ("fp16_169 over fp8_152", "fp16_169", "fp8_152"), ("fp16_169 over hfp8_143", "fp16_169", "hfp8_143"),
-          ("int8 over int4", "int8", "int4"), ("fp16_169 over int8", "fp16_169", "int8"))  # fmt: skip
+RATIOS = (
+    ("fp32 over fp16_169", "fp32", "fp16_169"),
+    ("int32 over int16", "int32", "int16"),
+    ("fp16_169 over fp8_152", "fp16_169", "fp8_152"),
+    ("fp16_169 over hfp8_143", "fp16_169", "hfp8_143"),
+    ("int8 over int4", "int8", "int4"),
+    ("fp16_169 over int8", "fp16_169", "int8"),
+)
 
 
 def compute(seed: int) -> Claim:
@@ -21,8 +26,10 @@ def compute(seed: int) -> Claim:
     table = json.loads(TABLE.read_text("utf-8"))
     counts: dict[str, int] = table["transistors"]
     figures = {name: counts[top] / counts[below] for name, top, below in RATIOS}
-    rows = [[name, str(table["accumulators"][name]), f"{count:,}", f"{count / counts['int8']:.2f}"]
-            for name, count in counts.items()]  # fmt: skip
+    rows = [
+        [name, str(table["accumulators"][name]), f"{count:,}", f"{count / counts['int8']:.2f}"]
+        for name, count in counts.items()
+    ]
     verdict = (
         f"a 32-bit floating-point unit is {figures['fp32 over fp16_169']:.1f} times the 16-bit one (1-6-9), a "
         f"32-bit integer unit {figures['int32 over int16']:.1f} times the 16-bit one; an FP8 unit (1-5-2, "
@@ -33,16 +40,27 @@ def compute(seed: int) -> Claim:
         _draw(folder, table)
 
     return Claim(
-        "area", "16-bit engines are typically four times smaller than 32-bit ones (Wang et al., NeurIPS 2018)",
-        verdict, figures,
-        [Table("multiply-accumulate units", ["operands", "sums in", "transistors", "of int8"], rows)],
-        [f"{table['tool']}, generic CMOS gates, flip-flops of the sum included; accelsim/rtl/verilog has the "
-         "units, their arithmetic is proved in the tests; make area synthesises them again",
-         "floating point: exact product, one rounding to nearest even, subnormals, infinity and NaN"],
+        "area",
+        "16-bit engines are typically four times smaller than 32-bit ones (Wang et al., NeurIPS 2018)",
+        verdict,
+        figures,
+        [
+            Table(
+                "multiply-accumulate units", ["operands", "sums in", "transistors", "of int8"], rows
+            )
+        ],
+        [
+            f"{table['tool']}, generic CMOS gates, flip-flops of the sum included; accelsim/rtl/verilog has the "
+            "units, their arithmetic is proved in the tests; make area synthesises them again",
+            "floating point: exact product, one rounding to nearest even, subnormals, infinity and NaN",
+        ],
         f"ratios hold within {100 * table['band']:.0f} %: gates have no wires, and no timing drives them",
-        ["stochastic rounding hardware, pipelines, operand registers, the array's wires",
-         "engines of the paper itself: its 1-6-9 unit may leave subnormals out"], draw,
-    )  # fmt: skip
+        [
+            "stochastic rounding hardware, pipelines, operand registers, the array's wires",
+            "engines of the paper itself: its 1-6-9 unit may leave subnormals out",
+        ],
+        draw,
+    )
 
 
 def _draw(folder: Path, table: dict[str, Any]) -> None:
@@ -53,12 +71,27 @@ def _draw(folder: Path, table: dict[str, Any]) -> None:
     for number, (name, count) in enumerate(counts.items()):
         whole = isinstance(table["accumulators"][name], int)
         colour, hatch = ("#0072B2", "") if whole else ("#009E73", "///")
-        axes.bar(number, count / 1e3, 0.7, color=colour, hatch=hatch, edgecolor="black", linewidth=0.4,
-                 label={"int4": "integer", "fp8_152": "floating point"}.get(name))  # fmt: skip
-        axes.annotate(f"{count / counts['int8']:.2f}", (number, count / 1e3), (0, 2),
-                      textcoords="offset points", ha="center")  # fmt: skip
-    labels = [f"{name}\nsums in\n" + (f"int{total}" if isinstance(total, int) else total)
-              for name, total in table["accumulators"].items()]  # fmt: skip
+        axes.bar(
+            number,
+            count / 1e3,
+            0.7,
+            color=colour,
+            hatch=hatch,
+            edgecolor="black",
+            linewidth=0.4,
+            label={"int4": "integer", "fp8_152": "floating point"}.get(name),
+        )
+        axes.annotate(
+            f"{count / counts['int8']:.2f}",
+            (number, count / 1e3),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+        )
+    labels = [
+        f"{name}\nsums in\n" + (f"int{total}" if isinstance(total, int) else total)
+        for name, total in table["accumulators"].items()
+    ]
     axes.set_xticks(range(len(counts)), labels)
     axes.set_ylabel("transistors (thousands)")
     axes.set_title("multiply-accumulate units by synthesis; above each bar, times int8", loc="left")

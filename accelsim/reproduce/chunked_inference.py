@@ -93,8 +93,10 @@ def compute(
         )
         if number == turns[0]:
             figures |= {f"{name} deviation": value for name, value in spread.items()}
-        figures |= {name if number == turns[0] else f"{name}, {number} turns": value
-                    for name, value in lines[number].items()}  # fmt: skip
+        figures |= {
+            name if number == turns[0] else f"{name}, {number} turns": value
+            for name, value in lines[number].items()
+        }
     verdict = (
         f"top-1 of {len(truth)} digits, K = {DEPTH:,}, weights stored as w + 1: {100 * figures['none']:.1f} "
         f"% in "
@@ -103,22 +105,33 @@ def compute(
         f"(measured before by others: 42, 88.7 and 89 %)"
     )
     return Claim(
-        "chunked_inference", "long sums in 16-bit floating point need chunks (after Wang et al., NeurIPS 2018)",
-        verdict, figures,
-        [Table(f"top-1 %, {runs} classifiers; sums in 1-6-9, nearest, by chunk; stochastic: no chunks",
-               ["turns of training", *sums], rows)],
-        ["the 8 x 8 digits with every pixel 8 x 8 times; images in FP8 (1-5-2), weights + 1 in 1-6-9, exact "
-         "products",
-         f"{TURNS[0]} turns of gradient descent at rate {RATE:g}, chosen so that the FP32 accuracy is the "
-         f"one known, "
-         f"89 %; seed {seed}, each classifier of its own four fifths of {count:,} training images"],
+        "chunked_inference",
+        "long sums in 16-bit floating point need chunks (after Wang et al., NeurIPS 2018)",
+        verdict,
+        figures,
+        [
+            Table(
+                f"top-1 %, {runs} classifiers; sums in 1-6-9, nearest, by chunk; stochastic: no chunks",
+                ["turns of training", *sums],
+                rows,
+            )
+        ],
+        [
+            "the 8 x 8 digits with every pixel 8 x 8 times; images in FP8 (1-5-2), weights + 1 in 1-6-9, exact "
+            "products",
+            f"{TURNS[0]} turns of gradient descent at rate {RATE:g}, chosen so that the FP32 accuracy is the "
+            f"one known, "
+            f"89 %; seed {seed}, each classifier of its own four fifths of {count:,} training images",
+        ],
         f"one image is {100 / len(truth):.1f} points; +- is the deviation from classifier to classifier",
-        ["the loss of a usual network: a 1 on every weight makes sums grow as those of nothing but positive "
-         "products",
-         "that the loss is always as large: a longer trained classifier, with larger margins, loses less "
-         "(table)"],
+        [
+            "the loss of a usual network: a 1 on every weight makes sums grow as those of nothing but positive "
+            "products",
+            "that the loss is always as large: a longer trained classifier, with larger margins, loses less "
+            "(table)",
+        ],
         lambda folder: _draw(folder, lines, sums),
-    )  # fmt: skip
+    )
 
 
 def _draw(folder: Path, lines: dict[int, dict[str, float]], sums: tuple[str, ...]) -> None:
@@ -133,8 +146,16 @@ def _draw(folder: Path, lines: dict[int, dict[str, float]], sums: tuple[str, ...
     ):
         height = [100 * line[name] for name in sums]
         where = place + width * (number - (len(lines) - 1) / 2)
-        axes.bar(where, height, 0.9 * width, color=colour, hatch=hatch, edgecolor="black", linewidth=0.4,
-                 label=f"{turns} turns of training")  # fmt: skip
+        axes.bar(
+            where,
+            height,
+            0.9 * width,
+            color=colour,
+            hatch=hatch,
+            edgecolor="black",
+            linewidth=0.4,
+            label=f"{turns} turns of training",
+        )
         for at, value in zip(where, height, strict=True):
             axes.annotate(
                 f"{value:.0f}",
@@ -148,5 +169,8 @@ def _draw(folder: Path, lines: dict[int, dict[str, float]], sums: tuple[str, ...
     axes.set_ylim(0, 109)
     axes.set_ylabel("top-1 (%)")
     axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
-    below(made, f"linear classifier, K = {DEPTH:,}, weights stored as w + 1; sums in 1-6-9 but the last")
+    below(
+        made,
+        f"linear classifier, K = {DEPTH:,}, weights stored as w + 1; sums in 1-6-9 but the last",
+    )
     save(made, folder, "chunked_inference")

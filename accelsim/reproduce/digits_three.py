@@ -63,8 +63,15 @@ def compute(seed: int) -> Claim:
             g = device.read(made.cells, age, Stream(seed, (name, "read", label)))
             got = np.array([((seen @ one).argmax(axis=1) == truth).mean() for one in g])
             figures[f"{name} {label}"] = float(got.mean())
-            rows.append([name, label, f"{100 * got.mean():.2f}", f"{100 * got.std(ddof=1):.2f}",
-                         f"{100 * got.min():.2f}"])  # fmt: skip
+            rows.append(
+                [
+                    name,
+                    label,
+                    f"{100 * got.mean():.2f}",
+                    f"{100 * got.std(ddof=1):.2f}",
+                    f"{100 * got.min():.2f}",
+                ]
+            )
     verdict = (
         f"30 projected devices tell {100 * figures['projected 20 s']:.1f} % of {len(truth)} unseen digits "
         f"apart after 20 s and {100 * figures['projected 1 year']:.1f} % after a year; float "
@@ -79,15 +86,29 @@ def compute(seed: int) -> Claim:
         )
 
     return Claim(
-        "digits_three", "a network of 30 projected devices told the digits 0, 1 and 4 apart (Giannopoulos "
+        "digits_three",
+        "a network of 30 projected devices told the digits 0, 1 and 4 apart (Giannopoulos "
         "et al., "
-        "IEDM 2018)", verdict, figures,
-        [Table(f"top-1 of {PROGRAMMINGS} programmings", ["device", "age", "mean %", "deviation", "least %"],
-               rows)],
-        ["scikit-learn's 8 x 8 digits, the ten pixels that separate the classes best; trained on one half "
-         "of the shipped images, shown on "
-         "the other", "one device a weight; inputs exact, no converter"],
+        "IEDM 2018)",
+        verdict,
+        figures,
+        [
+            Table(
+                f"top-1 of {PROGRAMMINGS} programmings",
+                ["device", "age", "mean %", "deviation", "least %"],
+                rows,
+            )
+        ],
+        [
+            "scikit-learn's 8 x 8 digits, the ten pixels that separate the classes best; trained on one half "
+            "of the shipped images, shown on "
+            "the other",
+            "one device a weight; inputs exact, no converter",
+        ],
         f"{len(truth)} test images: one image is {100 / len(truth):.1f} points",
-        ["the published network's features and images, which are not public",
-         "classes that are harder to tell apart"], draw,
-    )  # fmt: skip
+        [
+            "the published network's features and images, which are not public",
+            "classes that are harder to tell apart",
+        ],
+        draw,
+    )

@@ -47,8 +47,16 @@ def compute(seed: int) -> Claim:
     for node, volts in NODES:
         multiply, both = digital(node, volts)
         figures[f"ratio {node:g} nm"] = both / mean
-        rows.append([f"{node:g} nm {volts:g} V", f"{both * 1e15:.1f}", f"{multiply / full:.2f}",
-                     f"{both / full:.2f}", f"{both / mean:.2f}", f"{both / supplied:.2f}"])  # fmt: skip
+        rows.append(
+            [
+                f"{node:g} nm {volts:g} V",
+                f"{both * 1e15:.1f}",
+                f"{multiply / full:.2f}",
+                f"{both / full:.2f}",
+                f"{both / mean:.2f}",
+                f"{both / supplied:.2f}",
+            ]
+        )
     multiply, both = digital(45.0, 0.9)
     needed = both / CLAIMED / mean  # of conductance x time
     figures["conductance x time for 33"] = needed
@@ -81,18 +89,40 @@ def compute(seed: int) -> Claim:
         pictures.energy33(folder, digital, READ_VOLTAGE)
 
     return Claim(
-        "energy33", "33 times less energy than a digital architecture of similar precision (The Register, "
+        "energy33",
+        "33 times less energy than a digital architecture of similar precision (The Register, "
         "December "
-        "2018, on IBM: a press figure without a published derivation)", verdict, figures,
-        [Table("one product, device boundary", ["digital", "multiply + add fJ", "multiply / full scale",
-                                                "both / full scale", "both / mean", "both / mean at the "
-                                                "supply"], rows),
-         Table("where the mean product is 33 times cheaper (uniform operands)",
-               ["g_max uS", "node nm", "pulse ns", "Johnson noise of full scale"], contour)],
-        [f"same cells, voltage and pulse as `reproduce multiplication`; supply {SUPPLY:g} V",
-         "digital: Horowitz's 45 nm table (from memory, unchecked), scaled by Stillmaker and Baas",
-         "core and chip boundary: accelsim compare int8_edge pcm_projected -w resnet18"],
+        "2018, on IBM: a press figure without a published derivation)",
+        verdict,
+        figures,
+        [
+            Table(
+                "one product, device boundary",
+                [
+                    "digital",
+                    "multiply + add fJ",
+                    "multiply / full scale",
+                    "both / full scale",
+                    "both / mean",
+                    "both / mean at the supply",
+                ],
+                rows,
+            ),
+            Table(
+                "where the mean product is 33 times cheaper (uniform operands)",
+                ["g_max uS", "node nm", "pulse ns", "Johnson noise of full scale"],
+                contour,
+            ),
+        ],
+        [
+            f"same cells, voltage and pulse as `reproduce multiplication`; supply {SUPPLY:g} V",
+            "digital: Horowitz's 45 nm table (from memory, unchecked), scaled by Stillmaker and Baas",
+            "core and chip boundary: accelsim compare int8_edge pcm_projected -w resnet18",
+        ],
         "33 within 10 %; a result that misses is a result",
-        ["converters, drivers, buffers, leakage: at the core and chip boundary the ratio is another",
-         "that 45 nm is the right opponent for a given memory technology"], draw,
-    )  # fmt: skip
+        [
+            "converters, drivers, buffers, leakage: at the core and chip boundary the ratio is another",
+            "that 45 nm is the right opponent for a given memory technology",
+        ],
+        draw,
+    )

@@ -12,8 +12,13 @@ from accelsim.noise import Stream
 from accelsim.reproduce.claim import Claim, Table
 
 CELLS, COUNT = 10_000, 8
-AGES = (("after programming", 0.0), ("1 h", 3600.0), ("1 day", 86400.0), ("30 days", 2.592e6),
-        ("1 year", 3.1536e7))  # fmt: skip
+AGES = (
+    ("after programming", 0.0),
+    ("1 h", 3600.0),
+    ("1 day", 86400.0),
+    ("30 days", 2.592e6),
+    ("1 year", 3.1536e7),
+)
 
 
 def compute(seed: int) -> Claim:
@@ -26,10 +31,17 @@ def compute(seed: int) -> Claim:
     joules = made.pulses * pulses.pulse_j + made.resets * pulses.reset_j
     for number, level in enumerate(levels):
         g = made.cells.conductance[number]
-        rows.append([f"{level * 1e6:.2f}", f"{g.mean() * 1e6:.2f}", f"{g.std() * 1e6:.3f}",
-                     f"{made.pulses[number].mean():.2f}", f"{made.reads[number].mean():.2f}",
-                     f"{100 * made.failed[number].mean():.2f}",
-                     f"{joules[number].mean() * 1e12:.1f}"])  # fmt: skip
+        rows.append(
+            [
+                f"{level * 1e6:.2f}",
+                f"{g.mean() * 1e6:.2f}",
+                f"{g.std() * 1e6:.3f}",
+                f"{made.pulses[number].mean():.2f}",
+                f"{made.reads[number].mean():.2f}",
+                f"{100 * made.failed[number].mean():.2f}",
+                f"{joules[number].mean() * 1e12:.1f}",
+            ]
+        )
     aged, figures = [], {}
     for name, age in AGES:
         g = device.read(made.cells, age, stream.of("read", name))
@@ -43,8 +55,12 @@ def compute(seed: int) -> Claim:
         )
         aged.append([name, f"{apart.min():.2f}", f"{100 * wrong:.2f}", f"{100 * fixed:.2f}"])
         figures[f"wrong {name}"], figures[f"apart {name}"] = wrong, float(apart.min())
-    figures |= {"pulses": float(made.pulses.mean()), "joules": float(joules.mean()),
-                "reads": float(made.reads.mean()), "failed": float(made.failed.mean())}  # fmt: skip
+    figures |= {
+        "pulses": float(made.pulses.mean()),
+        "joules": float(joules.mean()),
+        "reads": float(made.reads.mean()),
+        "failed": float(made.failed.mean()),
+    }
     verdict = (
         f"eight levels take {figures['pulses']:.2f} pulses and {figures['joules'] * 1e12:.0f} pJ a cell; "
         f"{100 * figures['wrong after programming']:.1f} % of cells read as a neighbour just after, "
@@ -54,20 +70,47 @@ def compute(seed: int) -> Claim:
     def draw(folder: Path) -> None:
         from accelsim.reproduce import pictures
 
-        pictures.levels(folder, device, levels, made.cells, stream, staircase(
-            pulses_named("staircase"), 30, 200, stream.of("staircase")))  # fmt: skip
+        pictures.levels(
+            folder,
+            device,
+            levels,
+            made.cells,
+            stream,
+            staircase(pulses_named("staircase"), 30, 200, stream.of("staircase")),
+        )
 
     return Claim(
-        "levels", "eight levels of conductance, programmed by pulses (The Register, December 2018, on IBM); "
-        "3 bits a cell held in a 64k array after 1e6 cycles (published)", verdict, figures,
-        [Table("programming", ["target uS", "mean uS", "deviation uS", "pulses", "reads", "failed %",
-                               "pJ"], rows),
-         Table("over time", ["age", "least distance / deviations", "wrong, thresholds follow %",
-                             "wrong, fixed thresholds %"], aged)],
-        [f"device {device.name}; pulses {pulses.name}: {pulses.source}",
-         f"margin {pulses.margin * 1e6:g} uS, at most {pulses.iterations} pulses, verify reads with the "
-         f"device's noise"],
+        "levels",
+        "eight levels of conductance, programmed by pulses (The Register, December 2018, on IBM); "
+        "3 bits a cell held in a 64k array after 1e6 cycles (published)",
+        verdict,
+        figures,
+        [
+            Table(
+                "programming",
+                ["target uS", "mean uS", "deviation uS", "pulses", "reads", "failed %", "pJ"],
+                rows,
+            ),
+            Table(
+                "over time",
+                [
+                    "age",
+                    "least distance / deviations",
+                    "wrong, thresholds follow %",
+                    "wrong, fixed thresholds %",
+                ],
+                aged,
+            ),
+        ],
+        [
+            f"device {device.name}; pulses {pulses.name}: {pulses.source}",
+            f"margin {pulses.margin * 1e6:g} uS, at most {pulses.iterations} pulses, verify reads with the "
+            f"device's noise",
+        ],
         "counts and deviations are exact for the model; 10,000 cells a level give 1 % of a deviation",
-        ["levels of a single cell: a pair and slices (docs/pcm.md) hold the 8 bits of a weight",
-         "wear, and disturbance by neighbours"], draw,
-    )  # fmt: skip
+        [
+            "levels of a single cell: a pair and slices (docs/pcm.md) hold the 8 bits of a weight",
+            "wear, and disturbance by neighbours",
+        ],
+        draw,
+    )

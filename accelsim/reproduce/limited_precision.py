@@ -25,8 +25,9 @@ def fixed(fraction: int, rounding: str) -> Arithmetic:
     return Arithmetic(name, exact, rounding, name, rounding)
 
 
-def compute(seed: int, runs: int = 5, schedule: Schedule = SCHEDULE,
-            fractions: tuple[int, ...] = FRACTIONS) -> Claim:  # fmt: skip
+def compute(
+    seed: int, runs: int = 5, schedule: Schedule = SCHEDULE, fractions: tuple[int, ...] = FRACTIONS
+) -> Claim:
     """The claim's figures. runs: networks, each with its own first weights and order of images."""
     ways = {"float": Arithmetic()}
     ways |= {
@@ -47,9 +48,17 @@ def compute(seed: int, runs: int = 5, schedule: Schedule = SCHEDULE,
             bits, rounding = name.split()
             split = [f"<{WORD - int(bits)}, {bits}>", rounding]
         known = f"{100 * PUBLISHED[name]:.1f}" if name in PUBLISHED else "-"
-        rows.append([*split, f"{100 * last.mean():.1f}", f"{100 * spread:.1f}", f"{100 * last.min():.1f}",
-                     f"{100 * last.max():.1f}", f"{100 * (last.mean() - figures['float']):+.1f}",
-                     known])  # fmt: skip
+        rows.append(
+            [
+                *split,
+                f"{100 * last.mean():.1f}",
+                f"{100 * spread:.1f}",
+                f"{100 * last.min():.1f}",
+                f"{100 * last.max():.1f}",
+                f"{100 * (last.mean() - figures['float']):+.1f}",
+                known,
+            ]
+        )
     gaps = [figures[f"{fraction} stochastic"] - figures["float"] for fraction in fractions]
     figures["worst stochastic gap"] = float(min(gaps))
     verdict = (
@@ -61,29 +70,54 @@ def compute(seed: int, runs: int = 5, schedule: Schedule = SCHEDULE,
         + f" points from float with FL {', '.join(map(str, fractions))}"
     )
     return Claim(
-        "limited_precision", "16-bit fixed point with stochastic rounding trains as well as 32-bit floating "
-                             "point; "
-        "rounding to nearest does not (Gupta et al., ICML 2015)", verdict, figures,
-        [Table(f"{runs} networks 64-{schedule.hidden}-10, {schedule.passes} passes",
-               ["<IL, FL>", "rounding", "mean %", "deviation", "least", "most", "from float", "known %"],
-               rows)],
-        [f"weights, biases, activations and errors are <IL, FL>, saturating; products are exact in "
-         f"{ADDER}-bit sums, "
-         "rounded once; an update is the sum shifted, added and rounded once",
-         f"plain SGD, rate {schedule.rate:g}, {schedule.batch} images a step, first weights N(0, "
-         f"{schedule.deviation:g}) as in the paper; softmax in float64, its error rounded; a score that "
-         f"saturates "
-         "gets no error that pushes it further", f"seeds {seed} to {seed + runs - 1}"],
+        "limited_precision",
+        "16-bit fixed point with stochastic rounding trains as well as 32-bit floating "
+        "point; "
+        "rounding to nearest does not (Gupta et al., ICML 2015)",
+        verdict,
+        figures,
+        [
+            Table(
+                f"{runs} networks 64-{schedule.hidden}-10, {schedule.passes} passes",
+                [
+                    "<IL, FL>",
+                    "rounding",
+                    "mean %",
+                    "deviation",
+                    "least",
+                    "most",
+                    "from float",
+                    "known %",
+                ],
+                rows,
+            )
+        ],
+        [
+            f"weights, biases, activations and errors are <IL, FL>, saturating; products are exact in "
+            f"{ADDER}-bit sums, "
+            "rounded once; an update is the sum shifted, added and rounded once",
+            f"plain SGD, rate {schedule.rate:g}, {schedule.batch} images a step, first weights N(0, "
+            f"{schedule.deviation:g}) as in the paper; softmax in float64, its error rounded; a score that "
+            f"saturates "
+            "gets no error that pushes it further",
+            f"seeds {seed} to {seed + runs - 1}",
+        ],
         "stochastic within 0.5 points of float, nearest at FL 8 below 20 %; one image is 0.2 points",
-        ["MNIST and CIFAR-10, which the paper used, nor its convolutional networks",
-         "that nearest at FL 8 fails from any start: with larger first weights (deviation 0.13) it learns",
-         "FL 12 without the guard on saturated scores: it learns for 45 passes, then falls below 30 %"],
+        [
+            "MNIST and CIFAR-10, which the paper used, nor its convolutional networks",
+            "that nearest at FL 8 fails from any start: with larger first weights (deviation 0.13) it learns",
+            "FL 12 without the guard on saturated scores: it learns for 45 passes, then falls below 30 %",
+        ],
         lambda folder: _draw(folder, lines, schedule, fractions),
-    )  # fmt: skip
+    )
 
 
-def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule,
-          fractions: tuple[int, ...]) -> None:  # fmt: skip
+def _draw(
+    folder: Path,
+    lines: dict[str, list[list[float]]],
+    schedule: Schedule,
+    fractions: tuple[int, ...],
+) -> None:
     from accelsim.report.style import below, figure, save
 
     made, axes, _ = figure(2.8)
@@ -93,8 +127,10 @@ def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule,
     looks = (("#0072B2", "-", "s"), ("#E69F00", "-.", "^"), ("#009E73", ":", "D"))
     for axes, how in zip(panels, ROUNDINGS, strict=True):
         drawn = [("float", "FP32", ("black", "--", "o"))]
-        drawn += [(f"{fraction} {how}", f"<{WORD - fraction}, {fraction}>", look)
-                  for fraction, look in zip(fractions, looks, strict=False)]  # fmt: skip
+        drawn += [
+            (f"{fraction} {how}", f"<{WORD - fraction}, {fraction}>", look)
+            for fraction, look in zip(fractions, looks, strict=False)
+        ]
         for name, label, (colour, line, mark) in drawn:
             values = 100 * np.array(lines[name])
             axes.fill_between(
@@ -105,8 +141,16 @@ def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule,
                 alpha=0.12,
                 linewidth=0,
             )
-            axes.plot(passes, values.mean(axis=0), line, color=colour, marker=mark, markersize=3.5,
-                      markerfacecolor="white", label=label)  # fmt: skip
+            axes.plot(
+                passes,
+                values.mean(axis=0),
+                line,
+                color=colour,
+                marker=mark,
+                markersize=3.5,
+                markerfacecolor="white",
+                label=label,
+            )
         axes.set_title(
             {"nearest_even": "rounded to nearest", "stochastic": "rounded stochastically"}[how],
             loc="left",
@@ -115,5 +159,8 @@ def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule,
         axes.set_ylim(0, 100)
     panels[0].set_ylabel("top-1 of the test images (%)")
     panels[-1].legend(loc="lower right")
-    below(made, f"mean of {len(lines['float'])} networks 64-{schedule.hidden}-10; bands: least and most")
+    below(
+        made,
+        f"mean of {len(lines['float'])} networks 64-{schedule.hidden}-10; bands: least and most",
+    )
     save(made, folder, "limited_precision")

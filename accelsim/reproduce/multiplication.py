@@ -88,10 +88,18 @@ def compute(seed: int) -> Claim:
                 if name == "pcm_like" and kelvin != ROOM:
                     continue
                 found = errors(cell, age, kelvin, seed)
-                figures |= {f"{name} {label} {kelvin:g} K {how}": bits(e)
-                            for how, e in zip(("raw", "scalar", "affine"), found, strict=True)}  # fmt: skip
-                rows.append([label, f"{kelvin - 273.15:g}", *(f"{e:.2e}" for e in found),
-                             *(f"{bits(e):.2f}" for e in found)])  # fmt: skip
+                figures |= {
+                    f"{name} {label} {kelvin:g} K {how}": bits(e)
+                    for how, e in zip(("raw", "scalar", "affine"), found, strict=True)
+                }
+                rows.append(
+                    [
+                        label,
+                        f"{kelvin - 273.15:g}",
+                        *(f"{e:.2e}" for e in found),
+                        *(f"{bits(e):.2f}" for e in found),
+                    ]
+                )
         tables.append(
             Table(
                 f"{name}, programmed with {pulses} pulses",
@@ -115,14 +123,23 @@ def compute(seed: int) -> Claim:
         pictures.multiplication(folder, figures)
 
     return Claim(
-        "multiplication", "multiplication in memory with projected PCM at 8-bit precision (Giannopoulos "
+        "multiplication",
+        "multiplication in memory with projected PCM at 8-bit precision (Giannopoulos "
         "et al., "
-        "IEDM 2018)", verdict, figures, tables,
-        [f"{PRODUCTS:,} products of {CELLS:,} cells with 8-bit inputs; reference: the programmed target",
-         f"Johnson noise at {READ_VOLTAGE:g} V and {PULSE * 1e9:g} ns; the spread comes from verify and time",
-         "projected and plain: physical cells whose parameters are start values of low confidence",
-         "no converter behind the cell"],
+        "IEDM 2018)",
+        verdict,
+        figures,
+        tables,
+        [
+            f"{PRODUCTS:,} products of {CELLS:,} cells with 8-bit inputs; reference: the programmed target",
+            f"Johnson noise at {READ_VOLTAGE:g} V and {PULSE * 1e9:g} ns; the spread comes from verify and time",
+            "projected and plain: physical cells whose parameters are start values of low confidence",
+            "no converter behind the cell",
+        ],
         "deviations of a million products are known to 0.1 %; the model's parameters decide, not the seed",
-        ["a sum over a column, whose converters and wires add errors of their own (accelsim compare)",
-         "that these parameters are those of a certain device"], draw,
-    )  # fmt: skip
+        [
+            "a sum over a column, whose converters and wires add errors of their own (accelsim compare)",
+            "that these parameters are those of a certain device",
+        ],
+        draw,
+    )

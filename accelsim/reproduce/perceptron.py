@@ -108,8 +108,11 @@ class Network:
         for number, (m, n) in enumerate(((64, schedule.hidden), (schedule.hidden, CLASSES))):
             first = Stream(seed, ("first weights", number)).normal((m, n))
             first = first * (schedule.deviation or np.sqrt(2.0 / m))
-            self.weights.append(self.rounded(np.concatenate([first, np.zeros((1, n))]), self.store,
-                                             how.weight_rounding))  # fmt: skip
+            self.weights.append(
+                self.rounded(
+                    np.concatenate([first, np.zeros((1, n))]), self.store, how.weight_rounding
+                )
+            )
 
     def rounded(self, x: Floats, form: Format, rounding: str) -> Floats:
         """x in a format; every call of a network draws other random bits."""
@@ -170,9 +173,12 @@ def train(how: Arithmetic, schedule: Schedule, seed: int, images: int | None = N
     found, moved = [], []
     for turn in range(schedule.passes):
         order = np.argsort(Stream(seed, ("order", turn)).raw(len(x)), kind="stable")
-        moved = [network.step(x[part], labels[part], schedule.rate)
-                 for part in np.split(order[: len(order) // schedule.batch * schedule.batch],
-                                      len(order) // schedule.batch)]  # fmt: skip
+        moved = [
+            network.step(x[part], labels[part], schedule.rate)
+            for part in np.split(
+                order[: len(order) // schedule.batch * schedule.batch], len(order) // schedule.batch
+            )
+        ]
         if (turn + 1) % schedule.look == 0 or turn + 1 == schedule.passes:
             found.append(network.accuracy(seen, truth))
     return Trained(found, network.weights, float(np.mean(moved)))

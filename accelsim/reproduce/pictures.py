@@ -30,26 +30,44 @@ def levels(
     """Histograms after programming and after a year; the SET staircase."""
     made, axes, _ = figure(2.8)
     edges = np.linspace(0.0, float(goals[-1]) * 1.2e6, 201)
-    for (name, age), colour, line in zip((("after programming", 0.0), ("after a year", YEAR)), COLOURS,
-                                         LINES, strict=False):  # fmt: skip
+    for (name, age), colour, line in zip(
+        (("after programming", 0.0), ("after a year", YEAR)), COLOURS, LINES, strict=False
+    ):
         g = device.read(cells, age, stream.of("picture", name)) * 1e6
         for number, level in enumerate(g):
             count, _ = np.histogram(level, edges)
-            axes.stairs(100 * count / level.size, edges, color=colour, linestyle=line,
-                        label=name if number == 0 else None)  # fmt: skip
+            axes.stairs(
+                100 * count / level.size,
+                edges,
+                color=colour,
+                linestyle=line,
+                label=name if number == 0 else None,
+            )
     for goal in goals * 1e6:
         axes.axvline(goal, color="#999999", linewidth=0.5, zorder=0)
     axes.set_ylim(0, 12)
     axes.set_xlabel("conductance (uS); grey: targets")
     axes.set_ylabel("cells (% a bin)")
     axes.legend()
-    _save(made, folder, "levels", f"{device.name}, {cells.target.shape[1]:,} cells a level, one read each; "
-          "the lowest level leaves the scale")  # fmt: skip
+    _save(
+        made,
+        folder,
+        "levels",
+        f"{device.name}, {cells.target.shape[1]:,} cells a level, one read each; "
+        "the lowest level leaves the scale",
+    )
     made, axes, _ = figure(2.4)
     pulses = np.arange(len(stairs))
     mean, spread = stairs.mean(axis=1) * 1e6, stairs.std(axis=1) * 1e6
-    axes.fill_between(pulses, mean - spread, mean + spread, color="#56B4E9", alpha=0.4, linewidth=0,
-                      label="one deviation")  # fmt: skip
+    axes.fill_between(
+        pulses,
+        mean - spread,
+        mean + spread,
+        color="#56B4E9",
+        alpha=0.4,
+        linewidth=0,
+        label="one deviation",
+    )
     axes.step(
         pulses, stairs[:, 0] * 1e6, where="mid", color="#999999", linewidth=0.8, label="one cell"
     )
@@ -69,8 +87,16 @@ def multiplication(folder: Path, figures: Mapping[str, float]) -> None:
     ):
         for how, line in zip(("raw", "scalar", "affine"), (":", "--", "-"), strict=True):
             points = [figures[f"{device} {label} 298.15 K {how}"] for label in ages]
-            axes.plot(list(ages.values()), points, line, color=colour, marker=mark, markersize=4,
-                      markerfacecolor="white", label=f"{device}, {how}")  # fmt: skip
+            axes.plot(
+                list(ages.values()),
+                points,
+                line,
+                color=colour,
+                marker=mark,
+                markersize=4,
+                markerfacecolor="white",
+                label=f"{device}, {how}",
+            )
     axes.axhline(8.0, color="black", linewidth=0.8, linestyle="--")
     axes.annotate("an ideal 8-bit multiplier", (25, 8.0), (0, 3), textcoords="offset points")
     axes.set_xscale("log")
@@ -78,9 +104,14 @@ def multiplication(folder: Path, figures: Mapping[str, float]) -> None:
     axes.set_xlabel("age of the programmed cells (s)")
     axes.set_ylabel("bits of a product")
     axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.01))
-    _save(made, folder, "multiplication", "one million products of 20,000 cells, 25 deg C, 8-bit inputs, "
-                                          "Johnson "
-          "noise of 30 ns at 0.2 V; projected and plain: parameters of low confidence")  # fmt: skip
+    _save(
+        made,
+        folder,
+        "multiplication",
+        "one million products of 20,000 cells, 25 deg C, 8-bit inputs, "
+        "Johnson "
+        "noise of 30 ns at 0.2 V; projected and plain: parameters of low confidence",
+    )
 
 
 def energy33(
@@ -94,8 +125,14 @@ def energy33(
     ):
         joules = digital(node, volts)[1]
         for ratio, width in ((33.0, 1.6), (1.0, 0.8)):
-            axes.plot(seconds * 1e9, joules / ratio / (voltage**2 * seconds * 0.25) * 1e6, line, color=colour,
-                      linewidth=width, label=f"{node:g} nm multiply and add, {ratio:g}x")  # fmt: skip
+            axes.plot(
+                seconds * 1e9,
+                joules / ratio / (voltage**2 * seconds * 0.25) * 1e6,
+                line,
+                color=colour,
+                linewidth=width,
+                label=f"{node:g} nm multiply and add, {ratio:g}x",
+            )
     axes.plot([30], [25], "k*", markersize=8, label="25 uS, 30 ns")
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -103,9 +140,14 @@ def energy33(
     axes.set_xlabel("longest pulse (ns)")
     axes.set_ylabel("g_max (uS)")
     axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.01))
-    _save(made, folder, "energy33", f"device boundary, {voltage:g} V, uniform operands (a quarter of full "
-                                    f"scale); below "
-          "a line the ratio is larger")  # fmt: skip
+    _save(
+        made,
+        folder,
+        "energy33",
+        f"device boundary, {voltage:g} V, uniform operands (a quarter of full "
+        f"scale); below "
+        "a line the ratio is larger",
+    )
 
 
 def digits_three(
@@ -115,9 +157,16 @@ def digits_three(
     made, axes, _ = figure(2.4)
     place = np.arange(len(ages))
     for number, (device, hatch) in enumerate(zip(devices, ("", "//", ".."), strict=False)):
-        axes.bar(place + 0.27 * (number - 1), [100 * figures[f"{device} {age}"] for age in ages], 0.25,
-                 color=COLOURS[number], hatch=hatch, edgecolor="black", linewidth=0.4,
-                 label=device)  # fmt: skip
+        axes.bar(
+            place + 0.27 * (number - 1),
+            [100 * figures[f"{device} {age}"] for age in ages],
+            0.25,
+            color=COLOURS[number],
+            hatch=hatch,
+            edgecolor="black",
+            linewidth=0.4,
+            label=device,
+        )
     axes.axhline(
         100 * figures["float"], color="black", linestyle="--", linewidth=0.8, label="float"
     )

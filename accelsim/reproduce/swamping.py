@@ -45,28 +45,40 @@ def compute(seed: int, runs: int = 64, chunks: tuple[int, ...] = CHUNKS) -> Clai
     they stall."""
     terms = uniform(LENGTH, runs, seed)
     exact = terms.sum(axis=0)  # multiples of 2^-21 below 2^18: no rounding in float64
-    hows = {"nearest": Accumulation(TOTAL), "nearest, chunk 64": Accumulation(TOTAL, chunk=64),
-            "stochastic": Accumulation(TOTAL, rounding="stochastic", seed=seed),
-            "stochastic, chunk 64": Accumulation(TOTAL, chunk=64, rounding="stochastic", seed=seed),
-            "fp32": Accumulation("fp32")}  # fmt: skip
+    hows = {
+        "nearest": Accumulation(TOTAL),
+        "nearest, chunk 64": Accumulation(TOTAL, chunk=64),
+        "stochastic": Accumulation(TOTAL, rounding="stochastic", seed=seed),
+        "stochastic, chunk 64": Accumulation(TOTAL, chunk=64, rounding="stochastic", seed=seed),
+        "fp32": Accumulation("fp32"),
+    }
     lines = {name: running(terms, how, POINTS) for name, how in hows.items()}
     figures: dict[str, float] = {}
     rows = []
     for name, line in lines.items():
         ratio = line[-1] / exact
-        figures |= {f"{name} mean error": float(ratio.mean() - 1.0),
-                    f"{name} deviation": float(ratio.std(ddof=1)) if runs > 1 else 0.0}  # fmt: skip
-        rows.append([name, f"{line[-1].min():,.0f}", f"{line[-1].max():,.0f}",
-                     f"{100 * (ratio.mean() - 1):+.3f}",
-                     f"{100 * figures[f'{name} deviation']:.3f}"])  # fmt: skip
+        figures |= {
+            f"{name} mean error": float(ratio.mean() - 1.0),
+            f"{name} deviation": float(ratio.std(ddof=1)) if runs > 1 else 0.0,
+        }
+        rows.append(
+            [
+                name,
+                f"{line[-1].min():,.0f}",
+                f"{line[-1].max():,.0f}",
+                f"{100 * (ratio.mean() - 1):+.3f}",
+                f"{100 * figures[f'{name} deviation']:.3f}",
+            ]
+        )
     figures |= {
         "stall least": float(lines["nearest"][-1].min()),
         "stall most": float(lines["nearest"][-1].max()),
     }
     ones = _ones(figures)
     stalls = _chunked(seed, min(runs, FOLLOWED), chunks, figures)
-    figures["ones, chunk 64"] = float(matmul(np.ones((1, LENGTH)), np.ones((LENGTH, 1)),
-                                             hows["nearest, chunk 64"])[0, 0])  # fmt: skip
+    figures["ones, chunk 64"] = float(
+        matmul(np.ones((1, LENGTH)), np.ones((LENGTH, 1)), hows["nearest, chunk 64"])[0, 0]
+    )
     verdict = (
         f"U(mean 1, deviation 1) in 1-6-9, nearest, stalls at {figures['stall least']:,.0f} in "
         f"{'every one' if figures['stall least'] == figures['stall most'] else 'not every one'} of {runs} "
@@ -76,24 +88,48 @@ def compute(seed: int, runs: int = 64, chunks: tuple[int, ...] = CHUNKS) -> Clai
         f"{100 * figures['nearest, chunk 64 deviation']:.2f} % from run to run"
     )
     return Claim(
-        "swamping", "sums in 16-bit floating point lose small terms once the sum is large; chunks of 64 keep "
-        "them (Wang et al., NeurIPS 2018)", verdict, figures,
-        [Table(f"sums of {LENGTH:,} numbers U(mean 1, deviation 1), {runs} runs",
-               ["adder (1-6-9)", "least", "most", "mean error %", "deviation %"], rows),
-         Table("ones, no chunks, rounded to nearest", ["sums in", "ties", "stall at", "significant bits"],
-               ones),
-         Table(f"chunks of CL, nearest, {REACH} x 2,048 CL numbers, {FOLLOWED} runs",
-               ["CL", "2,048 CL", "mean sum", "over 2,048 CL", "true sum", "gained in the last half %"],
-               stalls)],
-        ["each number is rounded to 1-6-9 and enters the adder exactly; sums by accelsim.numerics.matmul",
-         f"seed {seed}, {runs} runs with numbers of their own"],
+        "swamping",
+        "sums in 16-bit floating point lose small terms once the sum is large; chunks of 64 keep "
+        "them (Wang et al., NeurIPS 2018)",
+        verdict,
+        figures,
+        [
+            Table(
+                f"sums of {LENGTH:,} numbers U(mean 1, deviation 1), {runs} runs",
+                ["adder (1-6-9)", "least", "most", "mean error %", "deviation %"],
+                rows,
+            ),
+            Table(
+                "ones, no chunks, rounded to nearest",
+                ["sums in", "ties", "stall at", "significant bits"],
+                ones,
+            ),
+            Table(
+                f"chunks of CL, nearest, {REACH} x 2,048 CL numbers, {FOLLOWED} runs",
+                [
+                    "CL",
+                    "2,048 CL",
+                    "mean sum",
+                    "over 2,048 CL",
+                    "true sum",
+                    "gained in the last half %",
+                ],
+                stalls,
+            ),
+        ],
+        [
+            "each number is rounded to 1-6-9 and enters the adder exactly; sums by accelsim.numerics.matmul",
+            f"seed {seed}, {runs} runs with numbers of their own",
+        ],
         "stall points of ones and of U are exact, whatever the seed; 0.1 % with chunks of 64 holds for ones "
         "and for "
         "the mean of runs, a single sum of U errs by some 0.3 %",
-        ["that a network's accuracy falls: on networks as small as those of the digits it does not",
-         "sums of numbers of both signs, which stay small and hardly stall"],
+        [
+            "that a network's accuracy falls: on networks as small as those of the digits it does not",
+            "sums of numbers of both signs, which stay small and hardly stall",
+        ],
         lambda folder: _draw(folder, lines, terms),
-    )  # fmt: skip
+    )
 
 
 def _ones(figures: dict[str, float]) -> list[list[str]]:
@@ -127,8 +163,16 @@ def _chunked(
             f"chunk {chunk} over 2048": float((last / near).mean()),
             f"chunk {chunk} gained": gained,
         }
-        rows.append([str(chunk), f"{near:,}", f"{last.mean():,.0f}", f"{(last / near).mean():.3f}",
-                     f"{terms.sum(axis=0).mean():,.0f}", f"{100 * gained:.2f}"])  # fmt: skip
+        rows.append(
+            [
+                str(chunk),
+                f"{near:,}",
+                f"{last.mean():,.0f}",
+                f"{(last / near).mean():.3f}",
+                f"{terms.sum(axis=0).mean():,.0f}",
+                f"{100 * gained:.2f}",
+            ]
+        )
     return rows
 
 
@@ -142,17 +186,34 @@ def _draw(folder: Path, lines: dict[str, Floats], terms: Floats) -> None:
     count = np.arange(1, POINTS + 1) * step
     exact = terms.cumsum(axis=0)[step - 1 :: step]
     sums.plot(count, exact.mean(axis=1), color="black", linewidth=3, alpha=0.25, label="exact")
-    looks = {"nearest": ("#D55E00", "-", "o"), "nearest, chunk 64": ("#0072B2", "--", "s"),
-             "stochastic": ("#009E73", ":", "^"), "stochastic, chunk 64": ("#CC79A7", "-.", "D")}  # fmt: skip
+    looks = {
+        "nearest": ("#D55E00", "-", "o"),
+        "nearest, chunk 64": ("#0072B2", "--", "s"),
+        "stochastic": ("#009E73", ":", "^"),
+        "stochastic, chunk 64": ("#CC79A7", "-.", "D"),
+    }
     for name, (colour, line, mark) in looks.items():
-        kind = {"color": colour, "linestyle": line, "marker": mark, "markersize": 3.5, "markevery": (7, 8),
-                "markerfacecolor": "white", "label": name}  # fmt: skip
+        kind = {
+            "color": colour,
+            "linestyle": line,
+            "marker": mark,
+            "markersize": 3.5,
+            "markevery": (7, 8),
+            "markerfacecolor": "white",
+            "label": name,
+        }
         if name.startswith("nearest"):
             sums.plot(count, lines[name].mean(axis=1), **kind)
         if name != "nearest":
             off = 100 * (lines[name] / exact - 1)
-            errors.fill_between(count, off.mean(axis=1) - off.std(axis=1), off.mean(axis=1) + off.std(axis=1),
-                                color=colour, alpha=0.2, linewidth=0)  # fmt: skip
+            errors.fill_between(
+                count,
+                off.mean(axis=1) - off.std(axis=1),
+                off.mean(axis=1) + off.std(axis=1),
+                color=colour,
+                alpha=0.2,
+                linewidth=0,
+            )
             errors.plot(count, off.mean(axis=1), **kind)
     stall = lines["nearest"][-1].mean()
     sums.annotate(
@@ -177,5 +238,5 @@ def _draw(folder: Path, lines: dict[str, Floats], terms: Floats) -> None:
     for axes in (sums, errors):
         axes.set_xlabel("numbers added")
         axes.legend(loc="upper left" if axes is sums else "lower left")
-    below(made, f"U(mean 1, deviation 1); mean of {terms.shape[1]} runs; bands: one deviation")  # fmt: skip
+    below(made, f"U(mean 1, deviation 1); mean of {terms.shape[1]} runs; bands: one deviation")
     save(made, folder, "swamping")

@@ -61,8 +61,11 @@ def time_shares(program: Program, timeline: Timeline) -> list[TimeShare]:
         (unit, operator, table[timeline.why[order]], on, issue - before),
     ]
     found = _summed(parts, len(program.units), len(program.operators))
-    shares = [TimeShare(program.units[u].name, o, CAUSES[k], program.units[w].name if w >= 0 else "",
-                        t) for (u, o, k, w), t in found if t]  # fmt: skip
+    shares = [
+        TimeShare(program.units[u].name, o, CAUSES[k], program.units[w].name if w >= 0 else "", t)
+        for (u, o, k, w), t in found
+        if t
+    ]
     for number, row in enumerate(program.units):
         mine = np.flatnonzero(c.unit == number)
         end = 0
@@ -93,8 +96,12 @@ def stretches(program: Program, timeline: Timeline, units: Ints) -> dict[str, tu
     freed, ended = (np.zeros(len(program.units), np.int64) for _ in range(2))
     np.maximum.at(freed, unit, release)
     np.maximum.at(ended, unit, timeline.end[mine])
-    found = {"busy": (issue, done), "port": (done, release), "drain": (freed[units], ended[units]),
-             "idle": (ended[units], np.full(len(units), timeline.makespan))}
+    found = {
+        "busy": (issue, done),
+        "port": (done, release),
+        "drain": (freed[units], ended[units]),
+        "idle": (ended[units], np.full(len(units), timeline.makespan)),
+    }
     for why, cause in _OF_WHY.items():
         of = timeline.why[mine] == why
         found[cause] = (before[of], issue[of])
@@ -107,7 +114,9 @@ def unit_groups(program: Program, many: int = MANY) -> dict[str, list[str]]:
     groups: dict[str, list[str]] = {}
     for row in program.units:
         kind, alike = program.unit_kinds[row.kind], found[row.kind]
-        groups.setdefault(f"{kind} (all {alike})" if alike > many else row.name, []).append(row.name)
+        groups.setdefault(f"{kind} (all {alike})" if alike > many else row.name, []).append(
+            row.name
+        )
     return groups
 
 
@@ -126,12 +135,15 @@ def within_operators(result: Result, units: Ints) -> dict[str, Ints]:
     """Ticks of units by cause in the cycles that each operator adds; (operators + 1,), the last one of what
     is left of the run. All causes together: the operators' ticks times the units."""
     windows = windows_of(result)
-    return {cause: windows.within(*parts)
-            for cause, parts in stretches(result.program, result.timeline, units).items()}
+    return {
+        cause: windows.within(*parts)
+        for cause, parts in stretches(result.program, result.timeline, units).items()
+    }
 
 
-def _summed(parts: Sequence[tuple[Any, ...]], units: int, operators: int) -> list[
-        tuple[tuple[int, int, int, int], int]]:  # fmt: skip
+def _summed(
+    parts: Sequence[tuple[Any, ...]], units: int, operators: int
+) -> list[tuple[tuple[int, int, int, int], int]]:
     """((unit, operator, cause, waited for), ticks), exact in int64."""
     columns = [np.concatenate([part[i] for part in parts]) for i in range(5)]
     unit, operator, cause, on, ticks = columns
@@ -170,10 +182,15 @@ def joule_shares(result: Result, operator: int | None = None) -> list[JouleShare
     sums: dict[tuple[str, str, str, str, float], list[float]] = {}
     for row in result.energy.rows:
         if operator is None or row.operator == operator:
-            pair = sums.setdefault((row.unit, row.action, row.boundary, row.source, row.band), [0, 0])
+            pair = sums.setdefault(
+                (row.unit, row.action, row.boundary, row.source, row.band), [0, 0]
+            )
             pair[0] += row.count
             pair[1] += row.joules
-    found = [JouleShare(unit, action, count, joules / count if count else 0.0, joules, band, boundary,
-                        source) for (unit, action, boundary, source, band), (count, joules)
-             in sums.items()]  # fmt: skip
+    found = [
+        JouleShare(
+            unit, action, count, joules / count if count else 0.0, joules, band, boundary, source
+        )
+        for (unit, action, boundary, source, band), (count, joules) in sums.items()
+    ]
     return sorted(found, key=lambda share: (-share.joules, share.unit, share.action))

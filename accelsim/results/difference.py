@@ -72,17 +72,25 @@ def _cycles_of(result: Result) -> dict[tuple[str, str], int]:
     found: dict[tuple[str, str], int] = {}
     names = [*result.program.operators, WHOLE]
     for i, (name, cycles) in enumerate(zip(names, windows.cycles(tick).tolist(), strict=True)):
-        parts = apportioned([Fraction(int(column[i]), tick) for column in ticks.values()], 0, Fraction(cycles))
-        found |= {(name, cause): int(part) for cause, part in zip(ticks, parts, strict=True) if part}
+        parts = apportioned(
+            [Fraction(int(column[i]), tick) for column in ticks.values()], 0, Fraction(cycles)
+        )
+        found |= {
+            (name, cause): int(part) for cause, part in zip(ticks, parts, strict=True) if part
+        }
     return found
 
 
 def cycle_terms(a: Result, b: Result) -> list[CycleTerm]:
     """Terms that add up to b.cycles - a.cycles, the largest first."""
     before, after = _cycles_of(a), _cycles_of(b)
-    terms = [CycleTerm(*key, after.get(key, 0) - before.get(key, 0))
-             for key in dict.fromkeys([*before, *after])]  # fmt: skip
-    return sorted((t for t in terms if t.change), key=lambda t: (-abs(t.change), t.operator, t.cause))
+    terms = [
+        CycleTerm(*key, after.get(key, 0) - before.get(key, 0))
+        for key in dict.fromkeys([*before, *after])
+    ]
+    return sorted(
+        (t for t in terms if t.change), key=lambda t: (-abs(t.change), t.operator, t.cause)
+    )
 
 
 def _joules_of(result: Result) -> dict[tuple[str, str, str], tuple[Fraction, Fraction]]:
@@ -90,8 +98,10 @@ def _joules_of(result: Result) -> dict[tuple[str, str, str], tuple[Fraction, Fra
     for row in result.energy.rows:
         name = result.program.operators[row.operator] if row.operator >= 0 else WHOLE
         count, joules = found.get((name, row.unit, row.action), (Fraction(0), Fraction(0)))
-        found[name, row.unit, row.action] = (count + Fraction(row.count),
-                                             joules + Fraction(row.joules))  # fmt: skip
+        found[name, row.unit, row.action] = (
+            count + Fraction(row.count),
+            joules + Fraction(row.joules),
+        )
     return found
 
 
@@ -104,23 +114,31 @@ def joule_terms(a: Result, b: Result) -> list[JouleTerm]:
         price_a = joules_a / count_a if count_a else joules_b / count_b if count_b else Fraction(0)
         by_count = (count_b - count_a) * price_a
         terms.append(JouleTerm(*key, by_count, joules_b - joules_a - by_count))
-    return sorted((t for t in terms if t.by_count or t.by_constant),
-                  key=lambda t: (-abs(t.change), t.operator, t.unit, t.action))  # fmt: skip
+    return sorted(
+        (t for t in terms if t.by_count or t.by_constant),
+        key=lambda t: (-abs(t.change), t.operator, t.unit, t.action),
+    )
 
 
 def changed_keys(a: Chip, b: Chip) -> list[tuple[str, str, str]]:
     """(key of the chip file, value in A, value in B) of every key that differs, defaults written out; "-": not
     there. Names and descriptions are left out."""
     before, after = (_flat(chip_values(chip, every=True)) for chip in (a, b))
-    return [(key, before.get(key, "-"), after.get(key, "-")) for key in dict.fromkeys([*before, *after])
-            if key not in ("name", "description") and before.get(key) != after.get(key)]
+    return [
+        (key, before.get(key, "-"), after.get(key, "-"))
+        for key in dict.fromkeys([*before, *after])
+        if key not in ("name", "description") and before.get(key) != after.get(key)
+    ]
 
 
 def _flat(value: object, path: str = "") -> dict[str, str]:
     if not isinstance(value, dict):
         return {path: str(value)}
-    return {key: text for name, item in value.items()
-            for key, text in _flat(item, f"{path}.{name}" if path else str(name)).items()}
+    return {
+        key: text
+        for name, item in value.items()
+        for key, text in _flat(item, f"{path}.{name}" if path else str(name)).items()
+    }
 
 
 def moved_constants(a: Result, b: Result) -> list[Constant]:
@@ -135,10 +153,13 @@ def moved_constants(a: Result, b: Result) -> list[Constant]:
     before, after = sides
     return [
         Constant(key[0], key[1], before[key][0], after[key][0], before[key][1], after[key][1])
-        for key in before if key in after
-        and (abs(before[key][0] - after[key][0]) > 1e-9 * abs(before[key][0])
-             or before[key][1] != after[key][1])
-    ]  # fmt: skip
+        for key in before
+        if key in after
+        and (
+            abs(before[key][0] - after[key][0]) > 1e-9 * abs(before[key][0])
+            or before[key][1] != after[key][1]
+        )
+    ]
 
 
 def first_difference(a: Program, b: Program) -> int | None:
@@ -157,9 +178,11 @@ def first_difference(a: Program, b: Program) -> int | None:
         differs |= lengths[0] != lengths[1]
     rows = np.flatnonzero(differs)
     first = int(rows[0]) if len(rows) else count
-    for table, columns in (("operands", ("tensor", "address", "bytes", "access", "format", "offset",
-                                         "extent")), ("dependencies", ("predecessor", "kind")),
-                           ("demands", ("bytes",))):  # fmt: skip
+    for table, columns in (
+        ("operands", ("tensor", "address", "bytes", "access", "format", "offset", "extent")),
+        ("dependencies", ("predecessor", "kind")),
+        ("demands", ("bytes",)),
+    ):
         start = getattr(a, table).start[: first + 1]
         end = int(start[-1])
         for column in columns:

@@ -41,15 +41,22 @@ STALLS = ("data", "slot", "start", "queue", "port")
 def _layers(result: Result) -> dict[str, Any]:
     """What was planned of equal layers, if there are any."""
     layers = result.planned.layers
-    return {} if layers is None else {"equal_layers": layers.count, "planned_layers": result.planned.kept}
+    return (
+        {}
+        if layers is None
+        else {"equal_layers": layers.count, "planned_layers": result.planned.kept}
+    )
 
 
 def rates(result: Result) -> dict[str, float]:
     """Inferences a second of runs one by one, joules of one at the chip boundary; tokens where there are."""
     work, seconds = result.workload, result.seconds or float("inf")
     tokens = {"tokens_per_second": work.tokens / seconds} if work.tokens else {}
-    return {"inferences_per_second": work.inferences / seconds,
-            "energy_per_inference_joules": result.joules / work.inferences, **tokens}
+    return {
+        "inferences_per_second": work.inferences / seconds,
+        "energy_per_inference_joules": result.joules / work.inferences,
+        **tokens,
+    }
 
 
 def to_dict(result: Result) -> dict[str, Any]:
@@ -61,10 +68,18 @@ def to_dict(result: Result) -> dict[str, Any]:
         "accelsim": __version__,
         "format": VERSION,
         "chip": {"name": chip.name, "digest": chip.digest},
-        "workload": {"name": result.workload.name, "macs": result.workload.macs,
-                     "parameters": result.workload.parameters, "inferences": result.workload.inferences,
-                     "tokens": result.workload.tokens},
-        "program": {"digest": result.program_digest, "commands": result.commands, **_layers(result)},
+        "workload": {
+            "name": result.workload.name,
+            "macs": result.workload.macs,
+            "parameters": result.workload.parameters,
+            "inferences": result.workload.inferences,
+            "tokens": result.workload.tokens,
+        },
+        "program": {
+            "digest": result.program_digest,
+            "commands": result.commands,
+            **_layers(result),
+        },
         "weights": chip.weights,
         "clock_hz": clock,
         "makespan_cycles": result.cycles,
@@ -75,50 +90,86 @@ def to_dict(result: Result) -> dict[str, Any]:
         "energy_band_joules": {name: energy.band_of(name) for name in BOUNDARIES},
         "energy_by_family_joules": result.spread,
         "area_square_metres": [
-            {"unit": row.unit, "part": row.part, "area": row.area, "band": row.band,
-             "source": row.source} for row in result.area
+            {
+                "unit": row.unit,
+                "part": row.part,
+                "area": row.area,
+                "band": row.band,
+                "source": row.source,
+            }
+            for row in result.area
         ],
         "average_power_watts": energy.total / result.seconds if result.seconds else 0.0,
         "assumptions": result.assumptions,
         "operators": [
-            {"name": row.name, "kind": row.kind, "macs": row.macs, "cycles": row.cycles,
-             "from_cycle": row.from_cycle, "to_cycle": row.to_cycle, "busy_cycles": row.busy_cycles,
-             "stalled_cycles": row.stalled_cycles, "utilisation": row.utilisation,
-             "computing_cycles": row.computing_cycles,
-             "dram_read_bytes": row.dram_read_bytes, "dram_written_bytes": row.dram_written_bytes,
-             "joules": row.joules, "mapping": row.mapping}
+            {
+                "name": row.name,
+                "kind": row.kind,
+                "macs": row.macs,
+                "cycles": row.cycles,
+                "from_cycle": row.from_cycle,
+                "to_cycle": row.to_cycle,
+                "busy_cycles": row.busy_cycles,
+                "stalled_cycles": row.stalled_cycles,
+                "utilisation": row.utilisation,
+                "computing_cycles": row.computing_cycles,
+                "dram_read_bytes": row.dram_read_bytes,
+                "dram_written_bytes": row.dram_written_bytes,
+                "joules": row.joules,
+                "mapping": row.mapping,
+            }
             for row in result.operators
         ],
         "units": [
-            {"name": unit.name, "busy_cycles": unit.busy / tick, "drain_cycles": unit.drain / tick,
-             "stalled_cycles": {k: v / tick for k, v in unit.stalled.items()},
-             "idle_cycles": unit.idle / tick}
+            {
+                "name": unit.name,
+                "busy_cycles": unit.busy / tick,
+                "drain_cycles": unit.drain / tick,
+                "stalled_cycles": {k: v / tick for k, v in unit.stalled.items()},
+                "idle_cycles": unit.idle / tick,
+            }
             for unit in result.units
         ],
-    }  # fmt: skip
+    }
     if result.steady_seconds is not None:
         whole["steady_state_seconds"] = result.steady_seconds
-        whole["steady_state_inferences_per_second"] = result.workload.inferences / result.steady_seconds
+        whole["steady_state_inferences_per_second"] = (
+            result.workload.inferences / result.steady_seconds
+        )
     if result.search is not None:
         report = result.search
         whole["search"] = {
-            "objective": report.objective, "budget": report.budget,
-            "default_cycles": report.default_cycles, "default_joules": report.default_joules,
+            "objective": report.objective,
+            "budget": report.budget,
+            "default_cycles": report.default_cycles,
+            "default_joules": report.default_joules,
             "kept_default": report.kept_default,
-            "operators": {name: {"seen": found.seen, "tried": found.tried,
-                                 "complete": found.complete, "cycles_alone": found.cycles,
-                                 "bound_cycles": found.bound_cycles}
-                          for name, found in report.found.items()},
-        }  # fmt: skip
+            "operators": {
+                name: {
+                    "seen": found.seen,
+                    "tried": found.tried,
+                    "complete": found.complete,
+                    "cycles_alone": found.cycles,
+                    "bound_cycles": found.bound_cycles,
+                }
+                for name, found in report.found.items()
+            },
+        }
     if result.values is not None:
         # the float reference's last bits differ between machines; ours do not
-        noise = {name: round(value, 4) if np.isfinite(value) else "exact" if value > 0 else "no signal"
-                 for name, value in result.values.signal_to_noise_db.items()}  # fmt: skip
-        whole["values"] = {"scores": result.values.scores, "signal_to_noise_db": noise,
-                           **fidelity.plain(result)}  # fmt: skip
+        noise = {
+            name: round(value, 4) if np.isfinite(value) else "exact" if value > 0 else "no signal"
+            for name, value in result.values.signal_to_noise_db.items()
+        }
+        whole["values"] = {
+            "scores": result.values.scores,
+            "signal_to_noise_db": noise,
+            **fidelity.plain(result),
+        }
         if result.values.repeated:
             whole["values"]["vectors_read_again_by_command"] = {
-                str(row): count for row, count in result.values.repeated.items()}  # fmt: skip
+                str(row): count for row, count in result.values.repeated.items()
+            }
     return whole
 
 
@@ -131,18 +182,42 @@ def _csv(rows: list[list[Any]]) -> bytes:
 def operators_csv(result: Result) -> bytes:
     """One line an operator."""
     rows: list[list[Any]] = [
-        ["operator", "kind", "macs", "cycles", "from_cycle", "to_cycle", "busy_cycles",
-         *(f"stalled_{name}_cycles" for name in STALLS), "utilisation", "computing_cycles",
-         "dram_read_bytes",
-         "dram_written_bytes", "joules", "mapping"]
-    ]  # fmt: skip
+        [
+            "operator",
+            "kind",
+            "macs",
+            "cycles",
+            "from_cycle",
+            "to_cycle",
+            "busy_cycles",
+            *(f"stalled_{name}_cycles" for name in STALLS),
+            "utilisation",
+            "computing_cycles",
+            "dram_read_bytes",
+            "dram_written_bytes",
+            "joules",
+            "mapping",
+        ]
+    ]
     for row in result.operators:
         rows.append(
-            [row.name, row.kind, row.macs, row.cycles, row.from_cycle, row.to_cycle, row.busy_cycles,
-             *(row.stalled_cycles.get(name, 0) for name in STALLS),
-             "" if row.utilisation is None else repr(row.utilisation), repr(row.computing_cycles),
-             row.dram_read_bytes, row.dram_written_bytes, repr(row.joules), row.mapping]
-        )  # fmt: skip
+            [
+                row.name,
+                row.kind,
+                row.macs,
+                row.cycles,
+                row.from_cycle,
+                row.to_cycle,
+                row.busy_cycles,
+                *(row.stalled_cycles.get(name, 0) for name in STALLS),
+                "" if row.utilisation is None else repr(row.utilisation),
+                repr(row.computing_cycles),
+                row.dram_read_bytes,
+                row.dram_written_bytes,
+                repr(row.joules),
+                row.mapping,
+            ]
+        )
     return _csv(rows)
 
 
@@ -154,20 +229,44 @@ def energy_csv(result: Result) -> bytes:
     ]
     for row in result.energy.rows:
         name = names[row.operator] if row.operator >= 0 else "(whole run)"
-        rows.append([name, row.unit, row.action, repr(row.count), repr(row.joules), row.boundary,
-                     row.band, row.source])  # fmt: skip
+        rows.append(
+            [
+                name,
+                row.unit,
+                row.action,
+                repr(row.count),
+                repr(row.joules),
+                row.boundary,
+                row.band,
+                row.source,
+            ]
+        )
     return _csv(rows)
 
 
 def units_csv(result: Result) -> bytes:
     """One line a unit, in ticks, which add up exactly."""
     rows: list[list[Any]] = [
-        ["unit", "busy_ticks", "of_which_drain_ticks", *(f"stalled_{name}_ticks" for name in STALLS),
-         "idle_ticks", "makespan_ticks"]
-    ]  # fmt: skip
+        [
+            "unit",
+            "busy_ticks",
+            "of_which_drain_ticks",
+            *(f"stalled_{name}_ticks" for name in STALLS),
+            "idle_ticks",
+            "makespan_ticks",
+        ]
+    ]
     for unit in result.units:
-        rows.append([unit.name, unit.busy, unit.drain, *(unit.stalled[name] for name in STALLS),
-                     unit.idle, result.makespan])  # fmt: skip
+        rows.append(
+            [
+                unit.name,
+                unit.busy,
+                unit.drain,
+                *(unit.stalled[name] for name in STALLS),
+                unit.idle,
+                result.makespan,
+            ]
+        )
     return _csv(rows)
 
 
@@ -193,8 +292,9 @@ def contents(result: Result) -> dict[str, bytes]:
     """File name -> bytes."""
     files = {
         "result.json": (json.dumps(to_dict(result), indent=1) + "\n").encode(),
-        "inputs.json": (json.dumps(dump(result.chip, result.workload, result.plan.mappings),
-                                   indent=1) + "\n").encode(),
+        "inputs.json": (
+            json.dumps(dump(result.chip, result.workload, result.plan.mappings), indent=1) + "\n"
+        ).encode(),
         "operators.csv": operators_csv(result),
         "energy.csv": energy_csv(result),
         "units.csv": units_csv(result),
@@ -207,7 +307,10 @@ def contents(result: Result) -> dict[str, bytes]:
 
 def checksums(files: Mapping[str, bytes]) -> bytes:
     """The command and a line a file, as sha256sum writes them."""
-    lines = [f"{MADE_BY}{_command()}", *(f"{sha256(data).hexdigest()}  {name}" for name, data in files.items())]
+    lines = [
+        f"{MADE_BY}{_command()}",
+        *(f"{sha256(data).hexdigest()}  {name}" for name, data in files.items()),
+    ]
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 
@@ -227,22 +330,42 @@ def check_files(folder: Path) -> None:
         first, *lines = path.read_text("utf-8").splitlines()
         sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     except FileNotFoundError:
-        raise InputError(Problem("run.folder", f"has no {CHECKSUMS}: it is no run's, or of an earlier version",
-                                 "give a folder that `accelsim run --out` wrote, or run it again",
-                                 file=str(folder))) from None  # fmt: skip
+        raise InputError(
+            Problem(
+                "run.folder",
+                f"has no {CHECKSUMS}: it is no run's, or of an earlier version",
+                "give a folder that `accelsim run --out` wrote, or run it again",
+                file=str(folder),
+            )
+        ) from None
     except (OSError, ValueError):
-        raise InputError(Problem("run.damaged", "is damaged", "run it again", file=str(path))) from None
-    anew = f"make it anew: {first.removeprefix(MADE_BY)}" if first.startswith(MADE_BY) else "run it again"
+        raise InputError(
+            Problem("run.damaged", "is damaged", "run it again", file=str(path))
+        ) from None
+    anew = (
+        f"make it anew: {first.removeprefix(MADE_BY)}"
+        if first.startswith(MADE_BY)
+        else "run it again"
+    )
     problems = []
     for name, wanted in sums.items():
         file = folder / name
         if Path(name).name != name or not file.is_file():
             continue
         if sha256(file.read_bytes()).hexdigest() != wanted:
-            problems.append(Problem("run.damaged", "is not what was written: its checksum is another", anew,
-                                    file=str(file)))  # fmt: skip
+            problems.append(
+                Problem(
+                    "run.damaged",
+                    "is not what was written: its checksum is another",
+                    anew,
+                    file=str(file),
+                )
+            )
     listed = [name for name in NEEDED if name not in sums]
-    problems += [Problem("run.damaged", f"has no checksum of {name}", anew, file=str(path)) for name in listed]
+    problems += [
+        Problem("run.damaged", f"has no checksum of {name}", anew, file=str(path))
+        for name in listed
+    ]
     if problems:
         raise InputError(problems)
 
@@ -252,15 +375,23 @@ def refuse_occupied(folder: Path, force: bool, option: str = "--out") -> None:
     named it."""
     where = str(folder)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-        raise InputError(Problem("out.file", "is not a folder", f"give another {option}", file=where))
+        raise InputError(
+            Problem("out.file", "is not a folder", f"give another {option}", file=where)
+        )
     if folder.is_dir() and any(folder.iterdir()) and not force:
         raise InputError(
-            Problem("out.occupied", "is not empty", f"give another {option}, or --force", file=where)
+            Problem(
+                "out.occupied", "is not empty", f"give another {option}, or --force", file=where
+            )
         )
     if force and (foreign := _foreign(folder)):
         raise InputError(
-            Problem("out.foreign", f"holds {foreign}, no file of earlier results, and --force would delete it",
-                    f"move it away, or give another {option}", file=where)
+            Problem(
+                "out.foreign",
+                f"holds {foreign}, no file of earlier results, and --force would delete it",
+                f"move it away, or give another {option}",
+                file=where,
+            )
         )
 
 
@@ -268,8 +399,14 @@ def refuse_source(folder: Path, sources: Iterable[str | Path]) -> None:
     """InputError when results would take the place of a run that they are made of."""
     for source in sources:
         if folder.resolve() == Path(source).resolve():
-            raise InputError(Problem("out.source", "is a run that is read here", "give another --out",
-                                     file=str(folder)))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "out.source",
+                    "is a run that is read here",
+                    "give another --out",
+                    file=str(folder),
+                )
+            )
 
 
 def _foreign(folder: Path) -> str:
@@ -294,8 +431,12 @@ def _names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)).encode("unicode_escape").decode() for path in found)
 
 
-def save(result: Result, folder: str | Path, force: bool = False,
-         draw: Callable[[Result, Path], None] | None = None) -> None:  # fmt: skip
+def save(
+    result: Result,
+    folder: str | Path,
+    force: bool = False,
+    draw: Callable[[Result, Path], None] | None = None,
+) -> None:
     """Write a run's files into a folder, all or nothing. draw: adds pictures to the folder.
 
     InputError when the folder is occupied (and not forced) or cannot be written.
@@ -304,8 +445,13 @@ def save(result: Result, folder: str | Path, force: bool = False,
     write_folder(contents(result), folder, force, pictures)
 
 
-def write_folder(files: Mapping[str, bytes], folder: str | Path, force: bool = False,
-                 more: Callable[[Path], None] | None = None, option: str = "--out") -> None:  # fmt: skip
+def write_folder(
+    files: Mapping[str, bytes],
+    folder: str | Path,
+    force: bool = False,
+    more: Callable[[Path], None] | None = None,
+    option: str = "--out",
+) -> None:
     """Write files into a folder, all or nothing; more: adds others to the draft of the folder. option: of
     the command line that named it."""
     target = Path(folder)
@@ -318,7 +464,9 @@ def write_folder(files: Mapping[str, bytes], folder: str | Path, force: bool = F
             if more is not None:
                 more(draft)
             stamp = datetime.now(UTC).isoformat(timespec="seconds")
-            (draft / CREATED).write_text("\n".join([stamp, *_names(draft)]) + "\n", encoding="utf-8")
+            (draft / CREATED).write_text(
+                "\n".join([stamp, *_names(draft)]) + "\n", encoding="utf-8"
+            )
             draft.chmod(0o755)
             _replace(draft, target)
     except OSError as error:
@@ -342,6 +490,10 @@ def _replace(draft: Path, target: Path) -> None:
 def _unwritable(target: Path, error: OSError, option: str) -> InputError:
     reason = error.strerror or str(error)
     return InputError(
-        Problem("out.unwritable", f"cannot be written: {reason}", f"give another {option}",
-                file=str(target))
-    )  # fmt: skip
+        Problem(
+            "out.unwritable",
+            f"cannot be written: {reason}",
+            f"give another {option}",
+            file=str(target),
+        )
+    )

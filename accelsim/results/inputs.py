@@ -42,22 +42,36 @@ def plain(value: Any) -> Any:
     return value
 
 
-def dump(chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]) -> dict[str, Any]:
+def dump(
+    chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]
+) -> dict[str, Any]:
     """Chip, workload and mappings as plain values."""
-    operators = [{"type": "vector" if isinstance(op, VectorOperator) else op.kind, **plain(op)}
-                 for op in workload.operators]  # fmt: skip
+    operators = [
+        {"type": "vector" if isinstance(op, VectorOperator) else op.kind, **plain(op)}
+        for op in workload.operators
+    ]
     whole = plain(dataclasses.replace(workload, operators=()))
-    return {"version": VERSION,
-            "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_values(chip)},
-            "workload": {**whole, "operators": operators}, "mappings": plain(mappings)}  # fmt: skip
+    return {
+        "version": VERSION,
+        "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_values(chip)},
+        "workload": {**whole, "operators": operators},
+        "mappings": plain(mappings),
+    }
 
 
 def load(whole: Dict[str, Any], file: str) -> tuple[Chip, Workload, Plan]:
     """The inverse of dump(), with the mappings checked. file: where it stands, for messages. InputError
     names everything wrong."""
     if whole.get("version") != VERSION:
-        raise InputError(Problem("run.version", f"is of version {whole.get('version')!r} of run folders, this "
-                                 f"program reads version {VERSION}", "run it again", file=file))
+        raise InputError(
+            Problem(
+                "run.version",
+                f"is of version {whole.get('version')!r} of run folders, this "
+                f"program reads version {VERSION}",
+                "run it again",
+                file=file,
+            )
+        )
     root = node_of(dict(whole), Place(file))
     reader = _InputsReader(file)
     chip, workload, given = reader.read(root)
@@ -67,13 +81,30 @@ def load(whole: Dict[str, Any], file: str) -> tuple[Chip, Workload, Plan]:
     try:
         chosen = plan(chip, workload, own)  # crossbars are assigned anew
     except InputError as error:
-        raise InputError([dataclasses.replace(problem, path=f"mappings.{problem.path}", file=file)
-                          for problem in error.problems]) from None  # fmt: skip
+        raise InputError(
+            [
+                dataclasses.replace(problem, path=f"mappings.{problem.path}", file=file)
+                for problem in error.problems
+            ]
+        ) from None
     if chosen.mappings != given:
-        names = [name for name in {**chosen.mappings, **given}
-                 if chosen.mappings.get(name) != given.get(name)]  # fmt: skip
-        raise InputError([Problem("run.mapping", "is not the one that the chip and the workload give",
-                                  "run it again", f"mappings.{name}", file) for name in names])  # fmt: skip
+        names = [
+            name
+            for name in {**chosen.mappings, **given}
+            if chosen.mappings.get(name) != given.get(name)
+        ]
+        raise InputError(
+            [
+                Problem(
+                    "run.mapping",
+                    "is not the one that the chip and the workload give",
+                    "run it again",
+                    f"mappings.{name}",
+                    file,
+                )
+                for name in names
+            ]
+        )
     return chip, workload, chosen
 
 
@@ -86,33 +117,48 @@ class _InputsReader(Reader):
 
     def value(self, node: Node, rule: FieldRule, path: str) -> Any:
         """As the Reader's, with empty lists and empty texts."""
-        if (isinstance(rule.kind, tuple) and node.value == []) or (rule.kind is str and node.value == ""):
+        if (isinstance(rule.kind, tuple) and node.value == []) or (
+            rule.kind is str and node.value == ""
+        ):
             return () if isinstance(rule.kind, tuple) else ""
         return super().value(node, rule, path)
 
-    def read(self, root: Node) -> tuple[Chip | None, Workload | None,
-                                        dict[str, Mapping | CrossbarMapping]]:  # fmt: skip
+    def read(
+        self, root: Node
+    ) -> tuple[Chip | None, Workload | None, dict[str, Mapping | CrossbarMapping]]:
         """Chip, workload and mappings, None where something is wrong."""
         items = root.value
-        self.keys(items, ("version", "chip", "workload", "mappings"), "", ("chip", "workload", "mappings"),
-                  root.place)  # fmt: skip
+        self.keys(
+            items,
+            ("version", "chip", "workload", "mappings"),
+            "",
+            ("chip", "workload", "mappings"),
+            root.place,
+        )
         if self.problems:
             return None, None, {}
-        return (self.chip(items["chip"][1]), self.workload(items["workload"][1]),
-                self.mappings(items["mappings"][1]))  # fmt: skip
+        return (
+            self.chip(items["chip"][1]),
+            self.workload(items["workload"][1]),
+            self.mappings(items["mappings"][1]),
+        )
 
     def chip(self, node: Node) -> Chip | None:
         """The chip, by the rules of chip files."""
         items = self.mapping(node, "chip") or {}
-        self.keys(items, ("source", "notes", "file"), "chip", ("source", "notes", "file"), node.place)
+        self.keys(
+            items, ("source", "notes", "file"), "chip", ("source", "notes", "file"), node.place
+        )
         if self.problems:
             return None
         source, notes = items["source"][1].value, self.notes(items["notes"][1], "chip.notes")
         try:
             made = ChipReader(items["file"][1], self.file).chip()
         except InputError as error:
-            self.problems += [dataclasses.replace(problem, path=f"chip.file.{problem.path}")
-                              for problem in error.problems]  # fmt: skip
+            self.problems += [
+                dataclasses.replace(problem, path=f"chip.file.{problem.path}")
+                for problem in error.problems
+            ]
             return None
         return dataclasses.replace(made, source=str(source), notes=notes)
 
@@ -123,7 +169,9 @@ class _InputsReader(Reader):
             plain_value = value.plain()
             texts = plain_value if isinstance(plain_value, list) else [plain_value]
             if not all(isinstance(text, str) for text in texts):
-                self.wrong("type.text", value.place, f"{path}.{key}", f"must be text, not {said(value)}")
+                self.wrong(
+                    "type.text", value.place, f"{path}.{key}", f"must be text, not {said(value)}"
+                )
             found[key] = plain_value
         return found
 
@@ -141,15 +189,28 @@ class _InputsReader(Reader):
         counts = {key: items[key][1].value for key in COUNTS}
         for key, count in counts.items():
             if type(count) is not int or count < 0:
-                self.wrong("type.whole", items[key][1].place, f"workload.{key}", "must be a whole number")
-        tensors = {name: self.build(TensorSpec, value, f"workload.tensors.{name}") for name, (_, value)
-                   in (self.mapping(items["tensors"][1], "workload.tensors") or {}).items()}  # fmt: skip
+                self.wrong(
+                    "type.whole", items[key][1].place, f"workload.{key}", "must be a whole number"
+                )
+        tensors = {
+            name: self.build(TensorSpec, value, f"workload.tensors.{name}")
+            for name, (_, value) in (
+                self.mapping(items["tensors"][1], "workload.tensors") or {}
+            ).items()
+        }
         listed = items["operators"][1]
         if not listed.is_list:
-            self.wrong("type.list", listed.place, "workload.operators", f"must be a list, not {said(listed)}")
+            self.wrong(
+                "type.list",
+                listed.place,
+                "workload.operators",
+                f"must be a list, not {said(listed)}",
+            )
             return None
-        operators = tuple(self.operator(item, f"workload.operators[{number}]")
-                          for number, item in enumerate(listed.value))  # fmt: skip
+        operators = tuple(
+            self.operator(item, f"workload.operators[{number}]")
+            for number, item in enumerate(listed.value)
+        )
         notes = self.notes(items["notes"][1], "workload.notes")
         if self.problems:
             return None
@@ -176,8 +237,12 @@ class _InputsReader(Reader):
             made = self.build(CrossbarMapping if "replicas" in items else Mapping, value, path)
             if isinstance(made, Mapping):
                 slots = (made.input_slots, made.weight_slots, made.output_slots)
-                if not 0 <= made.dataflow < len(DATAFLOW_NAMES) or not all(1 <= n <= MOST_SLOTS for n in slots):
-                    self.wrong("run.mapping", value.place, path, "has a dataflow or slots out of range")
+                if not 0 <= made.dataflow < len(DATAFLOW_NAMES) or not all(
+                    1 <= n <= MOST_SLOTS for n in slots
+                ):
+                    self.wrong(
+                        "run.mapping", value.place, path, "has a dataflow or slots out of range"
+                    )
             if made is not None:
                 found[name] = made
         return found
@@ -188,7 +253,12 @@ def _formats(workload: Workload) -> list[tuple[str, str]]:
     named = [(f"tensors.{name}.format", spec.format) for name, spec in workload.tensors.items()]
     for number, op in enumerate(workload.operators):
         if not isinstance(op, VectorOperator):
-            named += [(f"operators[{number}].{key}", getattr(op, key))
-                      for key in ("input_format", "weight_format")]  # fmt: skip
-    return [(path, f"there is no format {name!r}") for path, name in named
-            if name is not None and name not in FORMATS]  # fmt: skip
+            named += [
+                (f"operators[{number}].{key}", getattr(op, key))
+                for key in ("input_format", "weight_format")
+            ]
+    return [
+        (path, f"there is no format {name!r}")
+        for path, name in named
+        if name is not None and name not in FORMATS
+    ]

@@ -17,8 +17,10 @@ def told_apart(names: Sequence[str], sources: Sequence[str]) -> list[str]:
     found = list(names)
     for said in (lambda path: Path(path).name, str):
         again = Counter(found)
-        found = [f"{name} ({said(source)})" if again[label] > 1 and source else label
-                 for name, source, label in zip(names, sources, found, strict=True)]
+        found = [
+            f"{name} ({said(source)})" if again[label] > 1 and source else label
+            for name, source, label in zip(names, sources, found, strict=True)
+        ]
     again, seen, labels = Counter(found), Counter[str](), []
     for label in found:
         seen[label] += 1
@@ -29,11 +31,15 @@ def told_apart(names: Sequence[str], sources: Sequence[str]) -> list[str]:
 def with_own_names(chips: Sequence[Chip]) -> list[Chip]:
     """The chips, those of one name renamed after their files; the hardware and its digest stay."""
     labels = told_apart([chip.name for chip in chips], [chip.source for chip in chips])
-    return [chip if chip.name == label else dataclasses.replace(chip, name=label)
-            for chip, label in zip(chips, labels, strict=True)]
+    return [
+        chip if chip.name == label else dataclasses.replace(chip, name=label)
+        for chip, label in zip(chips, labels, strict=True)
+    ]
 
 
 def labels_of(results: Sequence[Result]) -> list[str]:
-    """"WORKLOAD on CHIP" of each run, told apart by their folders."""
-    return told_apart([f"{run.workload.name} on {run.chip.name}" for run in results],
-                      [run.folder for run in results])
+    """ "WORKLOAD on CHIP" of each run, told apart by their folders."""
+    return told_apart(
+        [f"{run.workload.name} on {run.chip.name}" for run in results],
+        [run.folder for run in results],
+    )

@@ -37,16 +37,26 @@ def load_run(folder: str | Path) -> Result:
     path = Path(folder)
     for name in NEEDED:
         if not (path / name).is_file():
-            raise InputError(Problem("run.folder", f"has no {name}",
-                                     "give a folder that `accelsim run --out` wrote", file=str(path)))
+            raise InputError(
+                Problem(
+                    "run.folder",
+                    f"has no {name}",
+                    "give a folder that `accelsim run --out` wrote",
+                    file=str(path),
+                )
+            )
     check_files(path)
-    whole, inputs = (strict_json.read(path / name, "run.damaged", "run it again") for name in NEEDED[:2])
+    whole, inputs = (
+        strict_json.read(path / name, "run.damaged", "run it again") for name in NEEDED[:2]
+    )
     chip, workload, chosen = load(inputs, str(path / "inputs.json"))
     rows = _energy(path / "energy.csv", chip, [op.name for op in workload.operators])
     try:
         spread = {k: _figure(v) for k, v in whole["energy_by_family_joules"].items()}
         values = whole.get("values", {})
-        repeated = {int(k): _figure(v) for k, v in values.get("vectors_read_again_by_command", {}).items()}
+        repeated = {
+            int(k): _figure(v) for k, v in values.get("vectors_read_again_by_command", {}).items()
+        }
         folded = "planned_layers" in whole["program"]
         digest, maker = str(whole["program"]["digest"]), str(whole["accelsim"])
         scores = {k: _figure(v) for k, v in values.get("scores", {}).items()}
@@ -58,22 +68,41 @@ def load_run(folder: str | Path) -> Result:
     mappings = chosen.mappings
     if repeated:
         program = compile_program(chip, workload, chosen=chosen)
-        planned = Planned(program, simulate(program, chip, activity=_activity(repeated, len(program), path)))
+        planned = Planned(
+            program, simulate(program, chip, activity=_activity(repeated, len(program), path))
+        )
     else:
         planned = run_plan(chip, workload, chosen, folds=folded)
     if program_digest(planned.program) != digest:
         raise InputError(
-            Problem("run.version", f"was made by version {maker}, whose plan differs from "
-                    f"{__version__}'s", "run it again", file=str(path))
-        )  # fmt: skip
+            Problem(
+                "run.version",
+                f"was made by version {maker}, whose plan differs from {__version__}'s",
+                "run it again",
+                file=str(path),
+            )
+        )
     program, timeline = planned.program, planned.timeline
     energy = EnergyReport(rows)
     operators = summarise(program, chip, workload, timeline, energy, mappings)
-    return Result(chip, workload, planned, chosen, timeline.units(program), energy, operators, None, spread,
-                  folder=str(path), scores=scores)  # fmt: skip
+    return Result(
+        chip,
+        workload,
+        planned,
+        chosen,
+        timeline.units(program),
+        energy,
+        operators,
+        None,
+        spread,
+        folder=str(path),
+        scores=scores,
+    )
 
 
-def _activity(repeated: dict[int, float], commands: int, path: Path) -> dict[str, NDArray[np.float64]]:
+def _activity(
+    repeated: dict[int, float], commands: int, path: Path
+) -> dict[str, NDArray[np.float64]]:
     """The stored vectors read again, as the column that timing takes."""
     column = np.zeros(commands)
     for row, count in repeated.items():
@@ -91,8 +120,9 @@ def _figure(value: Any) -> float:
 
 
 def _damaged(path: Path, why: str) -> InputError:
-    return InputError(Problem("run.damaged", f"is damaged ({why[:200]})", "run it again",
-                              file=str(path)))  # fmt: skip
+    return InputError(
+        Problem("run.damaged", f"is damaged ({why[:200]})", "run it again", file=str(path))
+    )
 
 
 def _energy(path: Path, chip: Chip, operators: list[str]) -> list[EnergyRow]:
@@ -104,11 +134,23 @@ def _energy(path: Path, chip: Chip, operators: list[str]) -> list[EnergyRow]:
         with path.open(newline="", encoding="utf-8") as file:
             for line in csv.DictReader(file, strict=True):
                 row = {key: uncell(text) for key, text in line.items()}
-                count, joules, band = (_figure(float(row[key])) for key in ("count", "joules", "band"))
+                count, joules, band = (
+                    _figure(float(row[key])) for key in ("count", "joules", "band")
+                )
                 if row["boundary"] not in BOUNDARIES or row["unit"] not in units:
                     raise ValueError(f"{row['unit']!r:.40} or {row['boundary']!r:.40} is not known")
-                rows.append(EnergyRow(numbers[row["operator"]], row["unit"], row["action"], count, joules,
-                                      band, row["boundary"], row["source"]))  # fmt: skip
+                rows.append(
+                    EnergyRow(
+                        numbers[row["operator"]],
+                        row["unit"],
+                        row["action"],
+                        count,
+                        joules,
+                        band,
+                        row["boundary"],
+                        row["source"],
+                    )
+                )
     except (OSError, csv.Error, KeyError, ValueError, TypeError, AttributeError) as error:
         raise _damaged(path, f"line {len(rows) + 2}: {type(error).__name__}: {error}") from None
     return rows

@@ -25,6 +25,8 @@ def narrow_operands(workload: Workload, chip: Chip) -> list[str]:
             continue
         more = len(names) - MOST_NAMES
         listed = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
-        notes.append(f"{listed}: {pair[0]} x {pair[1]} on multipliers of {rate.input} x {rate.weight}, at "
-                     "their time and energy; packed to its own width in memories and on the way")  # fmt: skip
+        notes.append(
+            f"{listed}: {pair[0]} x {pair[1]} on multipliers of {rate.input} x {rate.weight}, at "
+            "their time and energy; packed to its own width in memories and on the way"
+        )
     return notes

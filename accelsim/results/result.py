@@ -118,8 +118,10 @@ class Result:
 
     def __repr__(self) -> str:
         """In one line: what ran, how long it took, what it cost."""
-        return (f"<Result {self.workload.name!r:.80} on {self.chip.name!r:.80}: {self.cycles:,} cycles, "
-                f"{self.seconds:.4g} s, {self.joules:.4g} J>")
+        return (
+            f"<Result {self.workload.name!r:.80} on {self.chip.name!r:.80}: {self.cycles:,} cycles, "
+            f"{self.seconds:.4g} s, {self.joules:.4g} J>"
+        )
 
     def _in_full(self) -> tuple[Program, Timeline]:
         if self._full is None:
@@ -198,8 +200,11 @@ class Result:
             f"SRAM: CACTI 7, {tech.sram_device}, leakage at {tech.temperature:g} K",
             f"off-chip: {self.chip.dram.standard} energy a bit, "
             f"{self.chip.dram.efficiency:g} of the peak bandwidth, "
-            + (f"{self.chip.dram.background * 1e3:g} mW in the background" if
-               self.chip.dram.background else "no background power"),
+            + (
+                f"{self.chip.dram.background * 1e3:g} mW in the background"
+                if self.chip.dram.background
+                else "no background power"
+            ),
             "no energy for the clock tree, control, idle logic and the wires inside the array: no "
             "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
@@ -209,8 +214,9 @@ class Result:
             notes += self._analog(crossbar)
         notes += stated_batch(self.workload)
         if tech.constants:
-            notes.append("constants of the chip file: " + ", ".join(own.key for own in
-                                                                    tech.constants))  # fmt: skip
+            notes.append(
+                "constants of the chip file: " + ", ".join(own.key for own in tech.constants)
+            )
         notes += narrow_operands(self.workload, self.chip)
         if "assumed" in self.chip.notes:
             notes.append(str(self.chip.notes["assumed"]))
@@ -219,15 +225,22 @@ class Result:
             notes += self.values.assumptions
         if (layers := self.planned.layers) is not None:
             kept = self.planned.kept
-            notes.append(f"{layers.count} equal layers of {layers.length} operators: {kept} planned and timed, "
-                         f"the other {layers.count - kept} go as one of them, tick for tick")  # fmt: skip
+            notes.append(
+                f"{layers.count} equal layers of {layers.length} operators: {kept} planned and timed, "
+                f"the other {layers.count - kept} go as one of them, tick for tick"
+            )
         return notes
 
     def _analog(self, crossbar: Crossbar) -> list[str]:
         """What the figures of crossbars take for granted."""
-        drawn = "drawn by the values" if self.values is not None else (
-            f"from a mean conductance of {crossbar.mean_conductance:g} of the span and a mean input of "
-            f"{crossbar.drive.mean:g}")  # fmt: skip
+        drawn = (
+            "drawn by the values"
+            if self.values is not None
+            else (
+                f"from a mean conductance of {crossbar.mean_conductance:g} of the span and a mean input of "
+                f"{crossbar.drive.mean:g}"
+            )
+        )
         notes = []
         if crossbar.drive.retries and self.values is None:
             notes = [f"{crossbar.drive.repeats:g} reads again a vector, as stated in the chip file"]
@@ -240,16 +253,22 @@ class Result:
             f"cell current at {crossbar.drive.supply:g} V supply, {drawn}",
             _programmed(crossbar),
             f"calibration: {crossbar.calibration_reads} vectors a crossbar, charged where it is written",
-        ]  # fmt: skip
+        ]
 
 
 def _programmed(crossbar: Crossbar) -> str:
     """What writing a cell costs, and whether that is computed or stated."""
     found, at_once = crossbar.programming, crossbar.writing.parallel
     if found.stated:
-        why = "" if crossbar.writing.pulses == "stated" else f": {crossbar.device} has no pulses to compute it"
-        return (f"programming: {found.pulses:.3g} pulses of {found.pulse_joules * 1e12:.3g} pJ and "
-                f"{crossbar.writing.pulse * 1e9:g} ns a cell, as stated in the chip file{why}")  # fmt: skip
+        why = (
+            ""
+            if crossbar.writing.pulses == "stated"
+            else f": {crossbar.device} has no pulses to compute it"
+        )
+        return (
+            f"programming: {found.pulses:.3g} pulses of {found.pulse_joules * 1e12:.3g} pJ and "
+            f"{crossbar.writing.pulse * 1e9:g} ns a cell, as stated in the chip file{why}"
+        )
     return (
         f"programming: computed by program and verify, pulses {found.model}: {found.pulses:.3g} pulses with "
         f"RESET, {found.reads:.3g} reads and {found.joules * 1e12:.3g} pJ a cell, {found.seconds * 1e6:.3g} us "
@@ -269,9 +288,11 @@ def stated_batch(workload: Workload) -> list[str]:
 def _worn(crossbar: Crossbar) -> str:
     """What wear has done, and when it will matter."""
     model = wear_named(crossbar.wear.model)
-    text = (f"wear: {100 * crossbar.worn:.3g} % of the cells have failed after {crossbar.wear.cycles:g} "
-            f"cycles, one in a thousand will have after {model.cycles_until(1e-3):.2g} (low confidence; "
-            f"{model.source})")  # fmt: skip
+    text = (
+        f"wear: {100 * crossbar.worn:.3g} % of the cells have failed after {crossbar.wear.cycles:g} "
+        f"cycles, one in a thousand will have after {model.cycles_until(1e-3):.2g} (low confidence; "
+        f"{model.source})"
+    )
     if crossbar.unmapped == "reprogram":
         text += "; reprogrammed operators wear their crossbars by one cycle a run and block"
     return text
@@ -281,6 +302,12 @@ def peak_macs_per_cycle(chip: Chip) -> int:
     """Multiply-accumulates a cycle of all arrays in the chip's own precision."""
     array = chip.core
     if isinstance(array, Crossbar):  # every cross-point works on every read
-        return max(1, array.count * array.rows * array.outputs // max(1, array.cycles(array.interval_seconds)))
+        return max(
+            1,
+            array.count
+            * array.rows
+            * array.outputs
+            // max(1, array.cycles(array.interval_seconds)),
+        )
     rate = array.rate(chip.precision.input, chip.precision.weight)
     return array.count * array.rows * array.columns * array.dot * array.simd * rate.factor

@@ -7,15 +7,18 @@ from fractions import Fraction
 from math import floor, isfinite, log10
 
 
-def apportioned(values: Iterable[float | Fraction], decimals: int = 0,
-                total: Fraction | None = None) -> list[Fraction]:
+def apportioned(
+    values: Iterable[float | Fraction], decimals: int = 0, total: Fraction | None = None
+) -> list[Fraction]:
     """Values as multiples of 10 ** -decimals that add up to ``total``, a multiple too (default: their rounded
     sum). Each is rounded down, and what is missing goes to the largest remainders; zeros stay zeros."""
     scale = 10**decimals
     scaled = [Fraction(value) * scale for value in values]
     floors = [floor(value) for value in scaled]
     wanted = round(sum(scaled, Fraction(0))) if total is None else round(total * scale)
-    order = sorted((i for i, value in enumerate(scaled) if value), key=lambda i: floors[i] - scaled[i])
+    order = sorted(
+        (i for i, value in enumerate(scaled) if value), key=lambda i: floors[i] - scaled[i]
+    )
     if order:
         every, more = divmod(wanted - sum(floors), len(order))
         for place, index in enumerate(order):
@@ -47,4 +50,6 @@ def percentages(values: Sequence[float | Fraction], digits: int = 1) -> list[flo
     total = sum((Fraction(value) for value in values), Fraction(0))
     if total <= 0:
         return [0.0] * len(values)
-    return [float(part) for part in apportioned([100 * Fraction(v) / total for v in values], digits)]
+    return [
+        float(part) for part in apportioned([100 * Fraction(v) / total for v in values], digits)
+    ]

@@ -16,17 +16,39 @@ from accelsim.units.mac_array import Dataflow
 from accelsim.workload import VectorOperator, Workload
 
 Ints = NDArray[np.int64]
-COMPUTE = ("LayerID", "Total Cycles (incl. prefetch)", "Total Cycles", "Stall Cycles",
-           "Overall Util %", "Mapping Efficiency %", "Compute Util %")  # fmt: skip
-BANDWIDTH = ("LayerID", *(f"Avg {name} {memory} BW" for memory in ("SRAM", "DRAM")
-                          for name in ("IFMAP", "FILTER", "OFMAP")))  # fmt: skip
-DETAILED = ("LayerID", *(f"{memory} {name} {what}" for memory in ("SRAM", "DRAM")
-                         for name, moved in (("IFMAP", "Reads"), ("Filter", "Reads"),
-                                             ("OFMAP", "Writes"))
-                         for what in ("Start Cycle", "Stop Cycle", moved)))  # fmt: skip
+COMPUTE = (
+    "LayerID",
+    "Total Cycles (incl. prefetch)",
+    "Total Cycles",
+    "Stall Cycles",
+    "Overall Util %",
+    "Mapping Efficiency %",
+    "Compute Util %",
+)
+BANDWIDTH = (
+    "LayerID",
+    *(
+        f"Avg {name} {memory} BW"
+        for memory in ("SRAM", "DRAM")
+        for name in ("IFMAP", "FILTER", "OFMAP")
+    ),
+)
+DETAILED = (
+    "LayerID",
+    *(
+        f"{memory} {name} {what}"
+        for memory in ("SRAM", "DRAM")
+        for name, moved in (("IFMAP", "Reads"), ("Filter", "Reads"), ("OFMAP", "Writes"))
+        for what in ("Start Cycle", "Stop Cycle", moved)
+    ),
+)
 #: columns that come from our own model because SCALE-Sim's rule for them is not published
-OWN = ("Total Cycles (incl. prefetch)", "Stall Cycles", "Avg ... DRAM BW",
-       "DRAM ... Start Cycle, Stop Cycle, Reads, Writes")  # fmt: skip
+OWN = (
+    "Total Cycles (incl. prefetch)",
+    "Stall Cycles",
+    "Avg ... DRAM BW",
+    "DRAM ... Start Cycle, Stop Cycle, Reads, Writes",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +67,9 @@ class LayerReport:
     dram: tuple[tuple[int, int, int], ...]
 
 
-def layer_reports(chip: Chip, workload: Workload, program: Program, timeline: Timeline) -> list[
-        LayerReport]:  # fmt: skip
+def layer_reports(
+    chip: Chip, workload: Workload, program: Program, timeline: Timeline
+) -> list[LayerReport]:
     """The lines of one Program's layers, in order."""
     cycle = program.tick_hz // chip.clocks[chip.array.clock]
     flow = dataflow_named(chip.array.dataflow)
@@ -62,8 +85,11 @@ def layer_reports(chip: Chip, workload: Workload, program: Program, timeline: Ti
             here = slice(at, at + folds)
             at += folds
             name = op.name if op.groups == 1 else f"{op.name}Channel_{channel}"
-            rows.append(_layer(chip, flow, geometry, name, timeline, here, cycle,
-                               words[:, here], extra[here]))  # fmt: skip
+            rows.append(
+                _layer(
+                    chip, flow, geometry, name, timeline, here, cycle, words[:, here], extra[here]
+                )
+            )
     return rows
 
 
@@ -85,8 +111,17 @@ def _phantom(program: Program, chip: Chip) -> Ints:
     return np.asarray(counts[program.commands.shape], np.int64)
 
 
-def _layer(chip: Chip, flow: int, geometry: Geometry, name: str, timeline: Timeline, here: slice,
-           cycle: int, words: Ints, phantom: Ints) -> LayerReport:  # fmt: skip
+def _layer(
+    chip: Chip,
+    flow: int,
+    geometry: Geometry,
+    name: str,
+    timeline: Timeline,
+    here: slice,
+    cycle: int,
+    words: Ints,
+    phantom: Ints,
+) -> LayerReport:
     array = chip.array
     rows, columns = array.rows, array.columns
     along_rows, along_columns, steps = spread(flow, geometry)
@@ -102,20 +137,44 @@ def _layer(chip: Chip, flow: int, geometry: Geometry, name: str, timeline: Timel
     counts[2] += int(phantom.sum())
     far = _off_chip(chip, words[3:], timeline.issue[here] // cycle - start, int(ends[-1]))
     return LayerReport(
-        name, far[2][1] - min(far[0][0], far[1][0]), total, total + 1 - own,
+        name,
+        far[2][1] - min(far[0][0], far[1][0]),
+        total,
+        total + 1 - own,
         100 * work / (total * rows * columns) if total else 0.0,
         100 * along_rows * along_columns / (folds * rows * columns),
         100 * along_rows * along_columns * steps / (folds * rows * columns * useful),
-        tuple((*span, count) for span, count in zip(
-            _on_chip(array.rows, columns, flow, along_rows, along_columns, steps,
-                     int(timeline.issue[here.stop - 1]) // cycle - start, lines),
-            counts[:3], strict=True)),
+        tuple(
+            (*span, count)
+            for span, count in zip(
+                _on_chip(
+                    array.rows,
+                    columns,
+                    flow,
+                    along_rows,
+                    along_columns,
+                    steps,
+                    int(timeline.issue[here.stop - 1]) // cycle - start,
+                    lines,
+                ),
+                counts[:3],
+                strict=True,
+            )
+        ),
         far,
-    )  # fmt: skip
+    )
 
 
-def _on_chip(rows: int, columns: int, flow: int, along_rows: int, along_columns: int, steps: int,
-             last: int, lines: int) -> tuple[tuple[int, int], ...]:  # fmt: skip
+def _on_chip(
+    rows: int,
+    columns: int,
+    flow: int,
+    along_rows: int,
+    along_columns: int,
+    steps: int,
+    last: int,
+    lines: int,
+) -> tuple[tuple[int, int], ...]:
     """(start, stop) of ifmap, filter and ofmap accesses. last: cycle in which the last fold begins.
 
     The streamed operand enters row i (column j) i (j) cycles after the first.
@@ -153,23 +212,42 @@ def _off_chip(chip: Chip, words: Ints, issue: Ints, end: int) -> tuple[tuple[int
 
 def report_files(rows: list[LayerReport]) -> dict[str, str]:
     """File name -> text of the three reports, headers and columns as SCALE-Sim 3.0.0 writes them."""
+
     def text(head: tuple[str, ...], lines: list[list[object]]) -> str:
         body = [", ".join(str(cell) for cell in line) + ",\n" for line in lines]
         return ", ".join(head) + ",\n" + "".join(body)
 
     compute: list[list[object]] = [
-        [i, row.with_prefetch, row.cycles, row.stalls, row.overall_util, row.mapping,
-         row.compute_util] for i, row in enumerate(rows)
-    ]  # fmt: skip
-    bandwidth: list[list[object]] = [
-        [i, *(words / max(1, row.cycles) for _, _, words in row.sram),
-         *(words / max(1, stop - start + 1) for start, stop, words in row.dram)]
+        [
+            i,
+            row.with_prefetch,
+            row.cycles,
+            row.stalls,
+            row.overall_util,
+            row.mapping,
+            row.compute_util,
+        ]
         for i, row in enumerate(rows)
-    ]  # fmt: skip
+    ]
+    bandwidth: list[list[object]] = [
+        [
+            i,
+            *(words / max(1, row.cycles) for _, _, words in row.sram),
+            *(words / max(1, stop - start + 1) for start, stop, words in row.dram),
+        ]
+        for i, row in enumerate(rows)
+    ]
     detailed: list[list[object]] = [
-        [i, *(float(x) if j < 2 else x for part in (*row.sram, *row.dram)
-              for j, x in enumerate(part))] for i, row in enumerate(rows)
-    ]  # fmt: skip
+        [
+            i,
+            *(
+                float(x) if j < 2 else x
+                for part in (*row.sram, *row.dram)
+                for j, x in enumerate(part)
+            ),
+        ]
+        for i, row in enumerate(rows)
+    ]
     return {
         "COMPUTE_REPORT.csv": text(COMPUTE, compute),
         "BANDWIDTH_REPORT.csv": text(BANDWIDTH, bandwidth),
@@ -177,5 +255,12 @@ def report_files(rows: list[LayerReport]) -> dict[str, str]:
     }
 
 
-__all__ = ["BANDWIDTH", "COMPUTE", "DETAILED", "OWN", "LayerReport", "layer_reports",
-           "report_files"]  # fmt: skip
+__all__ = [
+    "BANDWIDTH",
+    "COMPUTE",
+    "DETAILED",
+    "OWN",
+    "LayerReport",
+    "layer_reports",
+    "report_files",
+]

@@ -27,9 +27,14 @@ READ, WRITE = int(Access.READ), int(Access.WRITE)
 ROWS = 6 + len(GAPS)
 
 
-def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeline,
-              energy: EnergyReport,
-              mappings: Dict[str, Mapping | CrossbarMapping]) -> list[OperatorRow]:  # fmt: skip
+def summarise(
+    program: Program,
+    chip: Chip,
+    workload: Workload,
+    timeline: Timeline,
+    energy: EnergyReport,
+    mappings: Dict[str, Mapping | CrossbarMapping],
+) -> list[OperatorRow]:
     """Rows in the workload's order; their cycles add up to those of the run."""
     count = len(workload.operators)
     tick = program.tick_hz // chip.clocks[chip.core.clock]
@@ -57,14 +62,22 @@ def summarise(program: Program, chip: Chip, workload: Workload, timeline: Timeli
         cycles = int(added[number])
         rows.append(
             OperatorRow(
-                op.name, op.kind, work, cycles, int(begin[number]) // tick, -(-int(end[number]) // tick),
+                op.name,
+                op.kind,
+                work,
+                cycles,
+                int(begin[number]) // tick,
+                -(-int(end[number]) // tick),
                 int(busy[number]) // tick,
                 {cause: int(ticks[number]) // tick for cause, ticks in stalls.items()},
                 work / (peak * cycles) if cycles else None,
-                int(worked[number]) / tick, int(read[number]), int(written[number]),
-                joules.get((number,), 0.0), describe(mappings.get(op.name)),
+                int(worked[number]) / tick,
+                int(read[number]),
+                int(written[number]),
+                joules.get((number,), 0.0),
+                describe(mappings.get(op.name)),
             )
-        )  # fmt: skip
+        )
     return rows
 
 
@@ -78,18 +91,61 @@ def _ticks(program: Program, chip: Chip, timeline: Timeline, count: int) -> np.n
     before = np.zeros((2, len(program.units)), np.int64)
     if (c.operator < 0).any():
         return None
-    columns = [np.ascontiguousarray(column) for column in (
-        c.opcode, c.unit, c.operator, timeline.issue, timeline.release, timeline.end, timeline.interval,
-        timeline.why, o.start, o.memory, o.access, o.bytes)]  # fmt: skip
+    columns = [
+        np.ascontiguousarray(column)
+        for column in (
+            c.opcode,
+            c.unit,
+            c.operator,
+            timeline.issue,
+            timeline.release,
+            timeline.end,
+            timeline.interval,
+            timeline.why,
+            o.start,
+            o.memory,
+            o.access,
+            o.bytes,
+        )
+    ]
     kernel = jit.compiled(operator_ticks)
-    sound = all(kernel(part.first, part.stop, part.operators, part.turns * timeline.period, *columns, dram,
-                       before, table) for part in spans(program))  # fmt: skip
+    sound = all(
+        kernel(
+            part.first,
+            part.stop,
+            part.operators,
+            part.turns * timeline.period,
+            *columns,
+            dram,
+            before,
+            table,
+        )
+        for part in spans(program)
+    )
     return table if sound else None
 
 
-def operator_ticks(first: int, stop: int, more: int, later: int, opcode: Any, unit: Any, operator: Any,
-                   issue: Any, release: Any, end: Any, interval: Any, why: Any, start: Any, memory: Any,
-                   access: Any, bytes: Any, dram: int, before: Any, table: Any) -> bool:  # fmt: skip
+def operator_ticks(
+    first: int,
+    stop: int,
+    more: int,
+    later: int,
+    opcode: Any,
+    unit: Any,
+    operator: Any,
+    issue: Any,
+    release: Any,
+    end: Any,
+    interval: Any,
+    why: Any,
+    start: Any,
+    memory: Any,
+    access: Any,
+    bytes: Any,
+    dram: int,
+    before: Any,
+    table: Any,
+) -> bool:
     """Add up _ticks of rows first .. stop in one pass, so many operators more and later. before: issue and
     release of the last pass on each unit, zeros at first."""
     for i in range(first, stop):
@@ -124,14 +180,18 @@ def describe(mapping: Mapping | CrossbarMapping | None) -> str:
         anew = ", written in every run" if mapping.reprogrammed else ""
         packed = f", {mapping.pack} groups a crossbar" if mapping.pack > 1 else ""
         return f"runs of {mapping.m} vectors, crossbars from {mapping.first}{packed}{copies}{anew}"
-    kept = [word for word, stays in (("input", mapping.input_resident),
-                                     ("weights", mapping.weight_resident)) if stays]  # fmt: skip
+    kept = [
+        word
+        for word, stays in (("input", mapping.input_resident), ("weights", mapping.weight_resident))
+        if stays
+    ]
     stay = f", {' and '.join(kept)} resident" if kept else ""
     return f"tiles m {mapping.m} n {mapping.n} k {mapping.k}, order {mapping.order}{stay}"
 
 
-def _stalls(program: Program, timeline: Timeline, macs: np.ndarray, count: int) -> dict[
-        str, np.ndarray]:  # fmt: skip
+def _stalls(
+    program: Program, timeline: Timeline, macs: np.ndarray, count: int
+) -> dict[str, np.ndarray]:
     """Ticks that the arrays waited before (by cause) or during (port) each operator's passes."""
     commands = program.commands
     rows = np.flatnonzero(macs)

@@ -85,7 +85,9 @@ def computing(program: Program, timeline: Timeline, windows: Windows) -> Ints:
     code = program.commands.opcode
     found, reached = np.zeros(len(windows.order), np.int64), 0
     for part in spans(program):
-        rows = part.first + np.flatnonzero(np.isin(code[part.first : part.stop], (Opcode.MATMUL, Opcode.MVM)))
+        rows = part.first + np.flatnonzero(
+            np.isin(code[part.first : part.stop], (Opcode.MATMUL, Opcode.MVM))
+        )
         if not len(rows):
             continue
         later = part.turns * timeline.period

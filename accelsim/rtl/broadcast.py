@@ -11,10 +11,20 @@ Ints = NDArray[np.int64]
 
 
 def broadcast_cycles(
-    stream: Ints, valid: Ints, slot: Ints, load: Ints, load_start: Ints, load_slot: Ints,
-    load_values: Ints, sizes: tuple[int, int, int, int, int, int], low: int, high: int,
-    saturate: int, out: Ints, out_valid: Ints,
-) -> None:  # fmt: skip
+    stream: Ints,
+    valid: Ints,
+    slot: Ints,
+    load: Ints,
+    load_start: Ints,
+    load_slot: Ints,
+    load_values: Ints,
+    sizes: tuple[int, int, int, int, int, int],
+    low: int,
+    high: int,
+    saturate: int,
+    out: Ints,
+    out_valid: Ints,
+) -> None:
     """Signals as in stationary_cycles, without any skew: the stream reaches every column in its
     cycle, and a preload writes one row of all columns a cycle, from row 0 on.
 

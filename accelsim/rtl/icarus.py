@@ -100,23 +100,41 @@ def _parameters(plan: Layout) -> tuple[str, dict[str, int]]:
     """Verilog module and its parameters for a layout."""
     array, rate = plan.array, plan.rate
     bits = get(rate.input).bits, get(rate.weight).bits
-    shared = {"ROWS": array.rows, "COLUMNS": array.columns, "LANES": plan.lanes,
-              "PW": array.accumulator.bits,
-              "SATURATE": int(array.accumulator.overflow == "saturate")}  # fmt: skip
+    shared = {
+        "ROWS": array.rows,
+        "COLUMNS": array.columns,
+        "LANES": plan.lanes,
+        "PW": array.accumulator.bits,
+        "SATURATE": int(array.accumulator.overflow == "saturate"),
+    }
     systolic = array.structure == "systolic"
     if plan.dataflow == Dataflow.OUTPUT_STATIONARY:
         return "output_array", {
-            **shared, "WIDE": plan.held * plan.streamed, "AW": bits[0], "BW": bits[1],
-            "HOP": array.hop_registers, "LATENCY": array.mac_latency,
-            "DOUBLE": int(array.stationary_depth > 1), "SYSTOLIC": int(systolic),
-        }  # fmt: skip
+            **shared,
+            "WIDE": plan.held * plan.streamed,
+            "AW": bits[0],
+            "BW": bits[1],
+            "HOP": array.hop_registers,
+            "LATENCY": array.mac_latency,
+            "DOUBLE": int(array.stationary_depth > 1),
+            "SYSTOLIC": int(systolic),
+        }
     stream, kept = bits if plan.dataflow == Dataflow.WEIGHT_STATIONARY else bits[::-1]
-    shared |= {"HELD": plan.held, "STREAMED": plan.streamed, "SW": stream, "KW": kept,
-               "SLOTS": array.stationary_depth}  # fmt: skip
+    shared |= {
+        "HELD": plan.held,
+        "STREAMED": plan.streamed,
+        "SW": stream,
+        "KW": kept,
+        "SLOTS": array.stationary_depth,
+    }
     if systolic:
         return "stationary_array", {**shared, "HOP": array.row_latency}
-    return "broadcast_array", {**shared, "LEAVES": array.dot, "LATENCY": array.mac_latency,
-                               "LEVELS": array.tree_levels}  # fmt: skip
+    return "broadcast_array", {
+        **shared,
+        "LEAVES": array.dot,
+        "LATENCY": array.mac_latency,
+        "LEVELS": array.tree_levels,
+    }
 
 
 def _lines(plan: Layout, passes: Sequence[TilePass]) -> tuple[Ints, Mapping[str, int]]:
@@ -147,8 +165,13 @@ def _lines(plan: Layout, passes: Sequence[TilePass]) -> tuple[Ints, Mapping[str,
     return np.concatenate([reset, lines]), {**widths, "reset": 1}
 
 
-def _run(module: str, parameters: dict[str, int], runs: list[Ints], widths: Mapping[str, int],
-         folder: Path) -> list[tuple[Ints, Ints]]:  # fmt: skip
+def _run(
+    module: str,
+    parameters: dict[str, int],
+    runs: list[Ints],
+    widths: Mapping[str, int],
+    folder: Path,
+) -> list[tuple[Ints, Ints]]:
     """(out, out_valid) of every run, as the register-transfer model gives them."""
     columns = parameters["COLUMNS"]
     lanes = parameters.get("WIDE", parameters.get("HELD", 1) * parameters.get("STREAMED", 1))
@@ -158,21 +181,35 @@ def _run(module: str, parameters: dict[str, int], runs: list[Ints], widths: Mapp
         ports.append(f".{name}(line[{low + width - 1}:{low}])")
         low += width
     bench = _BENCH.format(
-        width=low, columns=columns, out_width=columns * lanes * word, module=module,
+        width=low,
+        columns=columns,
+        out_width=columns * lanes * word,
+        module=module,
         parameters=", ".join(f".{k}({v})" for k, v in parameters.items()),
-        ports=", ".join(ports), folder=folder,
-    )  # fmt: skip
+        ports=", ".join(ports),
+        folder=folder,
+    )
     (folder / "bench.v").write_text(bench)
     packed = np.packbits(np.concatenate(runs).astype(np.uint8), axis=1, bitorder="little")
     text = "\n".join(row.tobytes()[::-1].hex() for row in packed)
     (folder / "stimulus").write_text(text + "\n")
     sources = [str(path) for path in sorted(SOURCES.glob("*.v"))]
-    _call("iverilog", "-g2012", "-s", "bench", "-o", str(folder / "array.vvp"),
-          str(folder / "bench.v"), *sources)  # fmt: skip
+    _call(
+        "iverilog",
+        "-g2012",
+        "-s",
+        "bench",
+        "-o",
+        str(folder / "array.vvp"),
+        str(folder / "bench.v"),
+        *sources,
+    )
     _call("vvp", "-n", str(folder / "array.vvp"))
     starts = np.cumsum([0] + [len(run) for run in runs])
-    found = [(np.zeros((len(run), columns, lanes), np.int64),
-              np.zeros((len(run), columns), np.int64)) for run in runs]  # fmt: skip
+    found = [
+        (np.zeros((len(run), columns, lanes), np.int64), np.zeros((len(run), columns), np.int64))
+        for run in runs
+    ]
     for line in (folder / "seen").read_text().splitlines():
         cycle, valid, value = line.split()
         index = int(np.searchsorted(starts, int(cycle), side="right")) - 1

@@ -23,8 +23,13 @@ from accelsim.rtl.stationary import fit_word, stationary_cycles
 from accelsim.units.mac_array import Dataflow, MacArray, Rate
 
 
-def simulate(array: MacArray, dataflow: int, rate: Rate, passes: Sequence[TilePass],
-             compile_loops: bool = True) -> list[Trace]:  # fmt: skip
+def simulate(
+    array: MacArray,
+    dataflow: int,
+    rate: Rate,
+    passes: Sequence[TilePass],
+    compile_loops: bool = True,
+) -> list[Trace]:
     """What every pass does when issued at its cycle, legal or not.
 
     compile_loops: run the loops as machine code; the plain ones mean the same.
@@ -49,9 +54,20 @@ def exit_signals(plan: Layout, passes: Sequence[TilePass], compile_loops: bool) 
         out, valid = blank_exit(len(s.mac), array.columns, lanes)
         sizes = (plan.lanes, lanes, array.hop_registers, array.mac_latency)
         ready(output_cycles)(
-            s.a, s.b, s.mac, s.first, s.end, s.used, sizes, int(systolic),
-            int(array.stationary_depth > 1), plan.exit_row, *word, out, valid,
-        )  # fmt: skip
+            s.a,
+            s.b,
+            s.mac,
+            s.first,
+            s.end,
+            s.used,
+            sizes,
+            int(systolic),
+            int(array.stationary_depth > 1),
+            plan.exit_row,
+            *word,
+            out,
+            valid,
+        )
         return out, valid
     t = stationary_signals(plan, passes)
     out, valid = blank_exit(len(t.valid), array.columns, lanes)
@@ -68,5 +84,7 @@ def exit_signals(plan: Layout, passes: Sequence[TilePass], compile_loops: bool) 
 
 def blank_exit(cycles: int, columns: int, lanes: int) -> tuple[Any, Any]:
     """(out, out_valid) with nothing in them yet."""
-    return (np.zeros((cycles + 1, columns, lanes), np.int64),
-            np.zeros((cycles + 1, columns), np.int64))  # fmt: skip
+    return (
+        np.zeros((cycles + 1, columns, lanes), np.int64),
+        np.zeros((cycles + 1, columns), np.int64),
+    )

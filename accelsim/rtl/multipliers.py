@@ -11,10 +11,16 @@ from accelsim.formats import Integer, Minifloat, get
 SOURCES = Path(__file__).parent / "verilog"
 #: name -> (operand format, accumulator: a format or bits of an integer)
 UNITS: dict[str, tuple[str, str | int]] = {
-    "int4": ("int4", 16), "int8": ("int8", 32), "int16": ("int16", 48), "int32": ("int32", 72),
-    "fp8_152": ("fp8_152", "fp16_169"), "hfp8_143": ("hfp8_143", "fp16_169"),
-    "fp16_169": ("fp16_169", "fp16_169"), "bf16": ("bf16", "fp32"), "fp32": ("fp32", "fp32"),
-}  # fmt: skip
+    "int4": ("int4", 16),
+    "int8": ("int8", 32),
+    "int16": ("int16", 48),
+    "int32": ("int32", 72),
+    "fp8_152": ("fp8_152", "fp16_169"),
+    "hfp8_143": ("hfp8_143", "fp16_169"),
+    "fp16_169": ("fp16_169", "fp16_169"),
+    "bf16": ("bf16", "fp32"),
+    "fp32": ("fp32", "fp32"),
+}
 
 
 def parameters(name: str) -> tuple[str, dict[str, int]]:
@@ -27,9 +33,14 @@ def parameters(name: str) -> tuple[str, dict[str, int]]:
     assert isinstance(found, Minifloat) and isinstance(total, str)
     wide = get(total)
     assert isinstance(wide, Minifloat)
-    return "float_mac", {"EXP": found.exponent, "FRAC": found.fraction, "SUM_EXP": wide.exponent,
-                         "SUM_FRAC": wide.fraction, "BIAS": found.bias,
-                         "SPECIAL": int(found.has_infinity)}  # fmt: skip
+    return "float_mac", {
+        "EXP": found.exponent,
+        "FRAC": found.fraction,
+        "SUM_EXP": wide.exponent,
+        "SUM_FRAC": wide.fraction,
+        "BIAS": found.bias,
+        "SPECIAL": int(found.has_infinity),
+    }
 
 
 _BENCH = """
@@ -65,9 +76,19 @@ def run(name: str, steps: Sequence[tuple[int, int, int]], folder: Path) -> list[
     bench = _BENCH.format(bits=bits, wide=wide, module=module, folder=folder, parameters=given)
     (folder / "bench.v").write_text(bench)
     (folder / "stimulus").write_text("".join(f"{first} {a:x} {b:x}\n" for first, a, b in steps))
-    for command in (["iverilog", "-g2012", "-s", "bench", "-o", str(folder / "unit.vvp"),
-                     str(folder / "bench.v"), str(SOURCES / f"{module}.v")],
-                    ["vvp", "-n", str(folder / "unit.vvp")]):  # fmt: skip
+    for command in (
+        [
+            "iverilog",
+            "-g2012",
+            "-s",
+            "bench",
+            "-o",
+            str(folder / "unit.vvp"),
+            str(folder / "bench.v"),
+            str(SOURCES / f"{module}.v"),
+        ],
+        ["vvp", "-n", str(folder / "unit.vvp")],
+    ):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{command[0]} failed: {done.stderr or done.stdout}")

@@ -15,10 +15,22 @@ Ints = NDArray[np.int64]
 
 
 def output_cycles(
-    a: Ints, b: Ints, mac: Ints, first: Ints, end: Ints, used: Ints,
-    sizes: tuple[int, int, int, int], systolic: int, double: int, exit_row: int, low: int,
-    high: int, saturate: int, out: Ints, out_valid: Ints,
-) -> None:  # fmt: skip
+    a: Ints,
+    b: Ints,
+    mac: Ints,
+    first: Ints,
+    end: Ints,
+    used: Ints,
+    sizes: tuple[int, int, int, int],
+    systolic: int,
+    double: int,
+    exit_row: int,
+    low: int,
+    high: int,
+    saturate: int,
+    out: Ints,
+    out_valid: Ints,
+) -> None:
     """Run len(mac) cycles; out[t], out_valid[t] is what the exit shows after edge t.
 
     a (cycles, rows, k lanes), b (cycles, columns, k lanes x output lanes): operands at the edges,

@@ -60,8 +60,14 @@ class Trace:
     results: Ints | None
 
 
-def shape_rows(array: MacArray, dataflow: int, rate: Rate, passes: Sequence[TilePass],
-               opcode: Opcode, exit_row: int = 0) -> Shapes:  # fmt: skip
+def shape_rows(
+    array: MacArray,
+    dataflow: int,
+    rate: Rate,
+    passes: Sequence[TilePass],
+    opcode: Opcode,
+    exit_row: int = 0,
+) -> Shapes:
     """The Program shape rows of the passes (their PRELOADs or their MATMULs)."""
     count = len(passes)
     extents = np.zeros((count, 8), np.int64)
@@ -71,8 +77,15 @@ def shape_rows(array: MacArray, dataflow: int, rate: Rate, passes: Sequence[Tile
             m, n = (0, n) if dataflow == Dataflow.WEIGHT_STATIONARY else (m, 0)
         extents[index, :5] = m, n, k, dataflow, exit_row
     column = np.zeros(count, np.int64)
-    return Shapes(column, column + opcode, column, column + FORMAT_INDEX[rate.input],
-                  column + FORMAT_INDEX[rate.weight], column - 1, extents)  # fmt: skip
+    return Shapes(
+        column,
+        column + opcode,
+        column,
+        column + FORMAT_INDEX[rate.input],
+        column + FORMAT_INDEX[rate.weight],
+        column - 1,
+        extents,
+    )
 
 
 def layout(array: MacArray, dataflow: int, rate: Rate, passes: Sequence[TilePass]) -> Layout:
@@ -82,14 +95,26 @@ def layout(array: MacArray, dataflow: int, rate: Rate, passes: Sequence[TilePass
     wide = array.simd * (rate.factor if rate.along == "n" else 1)
     held = wide if dataflow == Dataflow.WEIGHT_STATIONARY else 1
     return Layout(
-        array, dataflow, rate, lanes, held, 1 if held > 1 else wide,
-        tuple(rows.tolist()), tuple(columns.tolist()), tuple(steps.tolist()),
+        array,
+        dataflow,
+        rate,
+        lanes,
+        held,
+        1 if held > 1 else wide,
+        tuple(rows.tolist()),
+        tuple(columns.tolist()),
+        tuple(steps.tolist()),
         int(rows.max()) if array.bypass else array.rows,
-    )  # fmt: skip
+    )
 
 
-def earliest(array: MacArray, dataflow: int, rate: Rate, tiles: Sequence[tuple[Ints, Ints]],
-             depth: int | None = None) -> list[TilePass]:  # fmt: skip
+def earliest(
+    array: MacArray,
+    dataflow: int,
+    rate: Rate,
+    tiles: Sequence[tuple[Ints, Ints]],
+    depth: int | None = None,
+) -> list[TilePass]:
     """The passes a, b of ``tiles`` one after the other, each as early as the closed forms allow.
 
     depth: stationary slots in use, default all of the array's.

@@ -21,10 +21,21 @@ def fit_word(value: int, low: int, high: int, saturate: int) -> int:
 
 
 def stationary_cycles(
-    stream: Ints, valid: Ints, slot: Ints, load: Ints, load_start: Ints, load_slot: Ints,
-    load_values: Ints, sizes: tuple[int, int, int, int, int], exit_row: int, low: int, high: int,
-    saturate: int, out: Ints, out_valid: Ints,
-) -> None:  # fmt: skip
+    stream: Ints,
+    valid: Ints,
+    slot: Ints,
+    load: Ints,
+    load_start: Ints,
+    load_slot: Ints,
+    load_values: Ints,
+    sizes: tuple[int, int, int, int, int],
+    exit_row: int,
+    low: int,
+    high: int,
+    saturate: int,
+    out: Ints,
+    out_valid: Ints,
+) -> None:
     """Run len(valid) cycles; out[t], out_valid[t] is what the exit shows after edge t.
 
     stream (cycles, rows, k lanes x stream lanes): operands at the left edge, before the skew of

@@ -4,5 +4,14 @@ from accelsim.store.record import Failure, Point, Record, canonical
 from accelsim.store.spec import Axis, Base, Joint, SweepSpec, ValuesSpec, Work
 
 __all__ = [
-    "Axis", "Base", "Failure", "Joint", "Point", "Record", "SweepSpec", "ValuesSpec", "Work", "canonical",
-]  # fmt: skip
+    "Axis",
+    "Base",
+    "Failure",
+    "Joint",
+    "Point",
+    "Record",
+    "SweepSpec",
+    "ValuesSpec",
+    "Work",
+    "canonical",
+]

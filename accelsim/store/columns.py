@@ -39,7 +39,9 @@ class Columns:
     anew: makes the arrays and the head from the shards, where an array turns out to be damaged.
     """
 
-    def __init__(self, arrays: Any, head: dict[str, Any], anew: Callable[[], Made] | None = None) -> None:
+    def __init__(
+        self, arrays: Any, head: dict[str, Any], anew: Callable[[], Made] | None = None
+    ) -> None:
         self._arrays, self.head, self._anew = arrays, head, anew
         self.sizes: dict[str, int] = head["sizes"]
         self._held: dict[str, NDArray[Any]] = {}
@@ -65,8 +67,11 @@ class Columns:
         points, make, self._anew = len(self), self._anew, None
         self._arrays, self.head = make()
         if len(self) != points or self.head["sizes"] != self.sizes:
-            raise InputError(Problem("store.changed", "was written while it was read", "read it again",
-                                     file=COLUMNS))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "store.changed", "was written while it was read", "read it again", file=COLUMNS
+                )
+            )
         return np.asarray(self._arrays[name])
 
     @property
@@ -183,9 +188,12 @@ def _gather(made: Index) -> Made:
         gathered.add(number, record)
     arrays: dict[str, NDArray[Any]] = {
         "key": np.array(made.keys, "S32"),
-        "ok": gathered.ok, "fits": gathered.fits, "cpu_s": gathered.cpu,
-        "shard": np.array(made.shard, np.int32), "offset": np.array(made.offset, np.int64),
-    }  # fmt: skip
+        "ok": gathered.ok,
+        "fits": gathered.fits,
+        "cpu_s": gathered.cpu,
+        "shard": np.array(made.shard, np.int32),
+        "offset": np.array(made.offset, np.int64),
+    }
     arrays |= {f"measure.{name}": column for name, column in sorted(gathered.measures.items())}
     arrays |= {f"part.{name}": column for name, column in sorted(gathered.parts.items())}
     arrays |= {f"set.{name}": coded.numbers for name, coded in sorted(gathered.sets.items())}
@@ -194,13 +202,18 @@ def _gather(made: Index) -> Made:
     arrays["aged.point"] = aged[:, 0].astype(np.int64)
     arrays |= {f"aged.{name}": aged[:, number] for number, name in enumerate(AGED, 1)}
     head = {
-        "v": VERSION, "points": len(made.keys), "sizes": made.sizes, "notes": made.notes,
-        "conflicts": made.conflicts[:100], "wrong": sum(1 for standing in made.standing if standing == WRONG),
-        "measures": sorted(gathered.measures), "parts": sorted(gathered.parts),
+        "v": VERSION,
+        "points": len(made.keys),
+        "sizes": made.sizes,
+        "notes": made.notes,
+        "conflicts": made.conflicts[:100],
+        "wrong": sum(1 for standing in made.standing if standing == WRONG),
+        "measures": sorted(gathered.measures),
+        "parts": sorted(gathered.parts),
         "sets": {name: coded.values for name, coded in sorted(gathered.sets.items())},
         "texts": {name: coded.values for name, coded in gathered.texts.items()},
         "sums": {name: _sum(column) for name, column in arrays.items()},
-    }  # fmt: skip
+    }
     return arrays, head
 
 
@@ -250,13 +263,21 @@ class _Gathered:
             if key not in self.sets:
                 self.sets[key] = _Coded(self.points)
             self.sets[key].put(row, value)
-        texts = (point.base, point.work, point.search, point.seed, failure.code if failure else None)
+        texts = (
+            point.base,
+            point.work,
+            point.search,
+            point.seed,
+            failure.code if failure else None,
+        )
         for name, text in zip(TEXTS, texts, strict=True):
             if text is not None:
                 self.texts[name].put(row, text)
         for aged in record.aged:
             self.aged.append(row)
-            self.aged.extend(np.nan if (known := aged.get(name)) is None else known for name in AGED)
+            self.aged.extend(
+                np.nan if (known := aged.get(name)) is None else known for name in AGED
+            )
 
 
 def _save(folder: Path, arrays: dict[str, NDArray[Any]], head: dict[str, Any]) -> None:

@@ -23,11 +23,18 @@ def refuse_export(path: str) -> None:
     """InputError for a file that could not be written in the end: its ending, a missing library."""
     ending = Path(path).suffix
     if ending not in (".csv", ".parquet"):
-        raise InputError(Problem("export.ending", "is neither .csv nor .parquet", "write points.csv",
-                                 file=path))  # fmt: skip
+        raise InputError(
+            Problem("export.ending", "is neither .csv nor .parquet", "write points.csv", file=path)
+        )
     if Path(path).is_dir() or not Path(path).parent.is_dir():
-        raise InputError(Problem("export.place", "is no place for a file",
-                                 "give a file in a folder that exists", file=path))  # fmt: skip
+        raise InputError(
+            Problem(
+                "export.place",
+                "is no place for a file",
+                "give a file in a folder that exists",
+                file=path,
+            )
+        )
     if ending == ".parquet":
         _writer(path)
 
@@ -43,8 +50,14 @@ def write_points(folder: Path, columns: Columns, path: str, keys: set[str]) -> N
         else:
             _writer(path)(table, path)
     except OSError as error:
-        raise InputError(Problem("export.unwritable", f"cannot be written: {error.strerror or error}",
-                                 "give another file; the store is whole", file=path)) from None  # fmt: skip
+        raise InputError(
+            Problem(
+                "export.unwritable",
+                f"cannot be written: {error.strerror or error}",
+                "give another file; the store is whole",
+                file=path,
+            )
+        ) from None
 
 
 def table_of(columns: Columns, rows: Any) -> dict[str, list[Any]]:
@@ -61,7 +74,11 @@ def table_of(columns: Columns, rows: Any) -> dict[str, list[Any]]:
     table: dict[str, list[Any]] = {"key": [key.decode() for key in columns.keys[rows].tolist()]}
     table |= {name: words(name) for name in WORDS}
     table |= {f"set.{key}": words(key) for key in columns.sets}
-    table |= {"ok": columns.ok[rows].tolist(), "fits": columns.fits[rows].tolist(), "error": words("error")}
+    table |= {
+        "ok": columns.ok[rows].tolist(),
+        "fits": columns.fits[rows].tolist(),
+        "error": words("error"),
+    }
     table |= {name: numbers(columns.measure(name)) for name in columns.measures}
     table |= {f"part.{name}_joules": numbers(columns.part(name)) for name in columns.parts}
     return table
@@ -81,8 +98,12 @@ def _csv(table: dict[str, list[Any]]) -> str:
     writer = CsvWriter(out)
     writer.writerow(table)
     for row in zip(*table.values(), strict=True):
-        writer.writerow(["" if value is None else repr(value) if isinstance(value, float) else value
-                         for value in row])  # fmt: skip
+        writer.writerow(
+            [
+                "" if value is None else repr(value) if isinstance(value, float) else value
+                for value in row
+            ]
+        )
     return out.getvalue()
 
 
@@ -93,9 +114,17 @@ def _writer(path: str) -> Any:
             library = import_module(name)
         except ImportError:
             continue
-        return lambda table, target, function=function, library=library: function(library, table, target)
-    raise InputError(Problem("export.parquet", "needs pyarrow or duckdb",
-                             "pip install 'accelsim[parquet]', or write a .csv", file=path))  # fmt: skip
+        return lambda table, target, function=function, library=library: function(
+            library, table, target
+        )
+    raise InputError(
+        Problem(
+            "export.parquet",
+            "needs pyarrow or duckdb",
+            "pip install 'accelsim[parquet]', or write a .csv",
+            file=path,
+        )
+    )
 
 
 def _by_pyarrow(parquet: Any, table: dict[str, list[Any]], path: str) -> None:
@@ -113,6 +142,8 @@ def _by_duckdb(duckdb: Any, table: dict[str, list[Any]], path: str) -> None:
         draft.write_text(_csv(table), encoding="utf-8")
         made = Path(folder) / "points.parquet"
         with duckdb.connect() as base:
-            base.execute(f"COPY (SELECT * FROM read_csv('{draft}', header=true, sample_size=-1)) "
-                         f"TO '{made}' (FORMAT parquet)")  # fmt: skip
+            base.execute(
+                f"COPY (SELECT * FROM read_csv('{draft}', header=true, sample_size=-1)) "
+                f"TO '{made}' (FORMAT parquet)"
+            )
         write(Path(path), made.read_bytes())

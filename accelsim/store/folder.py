@@ -30,20 +30,36 @@ def context(folder: Path) -> dict[str, Any]:
     """What a store was made for. InputError when the folder is no store of this version."""
     path, anew = folder / CONTEXT, "give another --store, or --fresh to begin anew"
     if folder.exists() and not folder.is_dir():
-        raise InputError(Problem("store.file", "is not a folder", "give another --store", file=str(folder)))
+        raise InputError(
+            Problem("store.file", "is not a folder", "give another --store", file=str(folder))
+        )
     if not path.is_file():
-        raise InputError(Problem("store.none", "is no store of a sweep: it has no context.json",
-                                 "give the folder of `accelsim sweep --store`", file=str(folder)))
+        raise InputError(
+            Problem(
+                "store.none",
+                "is no store of a sweep: it has no context.json",
+                "give the folder of `accelsim sweep --store`",
+                file=str(folder),
+            )
+        )
     found = strict_json.read(path, "store.context", anew)
     version = found.get("format", found.get("store"))
     if type(version) is int and version != VERSION:
         raise InputError(other_version(str(path), f"version {version}"))
     if found.pop("sum", "") != checksum(found):
-        raise InputError(Problem("store.context", "is not what was written: its checksum is another",
-                                 anew, file=str(path)))  # fmt: skip
+        raise InputError(
+            Problem(
+                "store.context",
+                "is not what was written: its checksum is another",
+                anew,
+                file=str(path),
+            )
+        )
     if version != VERSION or (wrong := differs(found, FORM)):
         why = f" ({wrong})" if version == VERSION else ""
-        raise InputError(Problem("store.context", f"is no context of a store{why}", anew, file=str(path)))
+        raise InputError(
+            Problem("store.context", f"is no context of a store{why}", anew, file=str(path))
+        )
     return found
 
 
@@ -54,14 +70,24 @@ def known(folder: Path) -> tuple[Callable[[Record], bool] | None, str]:
         return None, "the sweep"
     asked = context(folder)
     model, settings = str(asked["model"]), str(asked["settings"])
-    bases, works = ({item["name"]: item["digest"] for item in asked[part]} for part in ("bases", "works"))
+    bases, works = (
+        {item["name"]: item["digest"] for item in asked[part]} for part in ("bases", "works")
+    )
 
     def mine(record: Record) -> bool:
         point = record.point
-        return (point.base in bases and point.work in works
-                and record.key == point.key(model, bases[point.base], works[point.work], settings))
+        return (
+            point.base in bases
+            and point.work in works
+            and record.key == point.key(model, bases[point.base], works[point.work], settings)
+        )
 
-    words = ["accelsim", "sweep", asked["source"], *(w for text in asked["set"] for w in ("--set", text))]
+    words = [
+        "accelsim",
+        "sweep",
+        asked["source"],
+        *(w for text in asked["set"] for w in ("--set", text)),
+    ]
     return mine, shlex.join([*words, "--store", str(folder)])
 
 
@@ -72,20 +98,34 @@ def prepare(folder: Path, wanted: dict[str, Any], sweep_text: str, fresh: bool =
     holds. InputError when another sweep or version lives there or nothing can be written.
     """
     if folder.exists() and not folder.is_dir():
-        raise InputError(Problem("store.file", "is not a folder", "give another --store", file=str(folder)))
+        raise InputError(
+            Problem("store.file", "is not a folder", "give another --store", file=str(folder))
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         has = (folder / CONTEXT).exists()
         if not has and (foreign := _foreign(folder)):
-            raise InputError(Problem("store.occupied", f"holds {foreign}, which is no store's",
-                                     "give a new or empty folder as --store", file=str(folder)))
+            raise InputError(
+                Problem(
+                    "store.occupied",
+                    f"holds {foreign}, which is no store's",
+                    "give a new or empty folder as --store",
+                    file=str(folder),
+                )
+            )
         if fresh:
             _empty(folder)
         elif has:
             _compare(folder, context(folder), wanted)
         elif shards(folder):
-            raise InputError(Problem("store.context", "holds points but no context.json",
-                                     "give another --store, or --fresh to begin anew", file=str(folder)))
+            raise InputError(
+                Problem(
+                    "store.context",
+                    "holds points but no context.json",
+                    "give another --store, or --fresh to begin anew",
+                    file=str(folder),
+                )
+            )
         write(folder / SWEEP, sweep_text.encode())
         whole = {**wanted, "sum": checksum(wanted)}
         write(folder / CONTEXT, (json.dumps(whole, indent=1) + "\n").encode())
@@ -96,16 +136,28 @@ def prepare(folder: Path, wanted: dict[str, Any], sweep_text: str, fresh: bool =
 def _foreign(folder: Path) -> str:
     """A file that no store has, or nothing."""
     known = (CONTEXT, SWEEP, LOCK, COLUMNS)
-    return next((path.name for path in sorted(folder.iterdir()) if path.name not in known
-                 and not path.name.startswith(".") and not path.match(PATTERN)), "")  # fmt: skip
+    return next(
+        (
+            path.name
+            for path in sorted(folder.iterdir())
+            if path.name not in known and not path.name.startswith(".") and not path.match(PATTERN)
+        ),
+        "",
+    )
 
 
 def _empty(folder: Path) -> None:
     """Delete a store's own files, the context last; InputError while another driver is at work."""
     with _locked(folder, fcntl.LOCK_EX | fcntl.LOCK_NB) as mine:
         if not mine:
-            raise InputError(Problem("store.busy", "another sweep is writing here",
-                                     "wait for it, or leave --fresh out to share the work", file=str(folder)))
+            raise InputError(
+                Problem(
+                    "store.busy",
+                    "another sweep is writing here",
+                    "wait for it, or leave --fresh out to share the work",
+                    file=str(folder),
+                )
+            )
         for path in [*shards(folder), *folder.glob(f".{COLUMNS}.*")]:
             path.unlink()
         for name in (COLUMNS, SWEEP, CONTEXT):
@@ -115,22 +167,38 @@ def _empty(folder: Path) -> None:
 def _compare(folder: Path, found: dict[str, Any], wanted: dict[str, Any]) -> None:
     """InputError unless the store's points may stand beside the wanted ones."""
     wrong = []
-    for name, text in (("name", "the sweep {0!r}, not {1!r}"), ("model", "points of accelsim {0}, this is {1}"),
-                       ("settings", "points with other settings of measures and values")):  # fmt: skip
+    for name, text in (
+        ("name", "the sweep {0!r}, not {1!r}"),
+        ("model", "points of accelsim {0}, this is {1}"),
+        ("settings", "points with other settings of measures and values"),
+    ):
         if found.get(name) != wanted[name]:
             wrong.append(text.format(found.get(name), wanted[name]))
     for part, word in (("bases", "base"), ("works", "workload")):
         old = {item["name"]: item["digest"] for item in found.get(part, ())}
-        wrong += [f"another {word} of the name {item['name']}" for item in wanted[part]
-                  if old.get(item["name"], item["digest"]) != item["digest"]]  # fmt: skip
+        wrong += [
+            f"another {word} of the name {item['name']}"
+            for item in wanted[part]
+            if old.get(item["name"], item["digest"]) != item["digest"]
+        ]
         names = {item["name"] for item in wanted[part]}
-        wrong += [f"points of the {word} {name}, which the sweep has no more"
-                  for name in old if name not in names]  # fmt: skip
+        wrong += [
+            f"points of the {word} {name}, which the sweep has no more"
+            for name in old
+            if name not in names
+        ]
     if wrong:
-        raise InputError([
-            Problem("store.other", f"holds {text}",
-                    "give another --store, or --fresh to begin anew", file=str(folder)) for text in wrong
-        ])  # fmt: skip
+        raise InputError(
+            [
+                Problem(
+                    "store.other",
+                    f"holds {text}",
+                    "give another --store, or --fresh to begin anew",
+                    file=str(folder),
+                )
+                for text in wrong
+            ]
+        )
 
 
 def write(path: Path, content: bytes) -> None:
@@ -142,9 +210,14 @@ def write(path: Path, content: bytes) -> None:
 def unwritable(folder: Path, error: OSError, done: str = "written") -> InputError:
     """The one line about a store that cannot be written."""
     reason = error.strerror or str(error)
-    return InputError(Problem("store.unwritable", f"cannot be {done}: {reason}",
-                              "make room or give another --store; what it holds is kept",
-                              file=str(folder)))  # fmt: skip
+    return InputError(
+        Problem(
+            "store.unwritable",
+            f"cannot be {done}: {reason}",
+            "make room or give another --store; what it holds is kept",
+            file=str(folder),
+        )
+    )
 
 
 @contextmanager

@@ -10,15 +10,29 @@ NUMBER, MAYBE_NUMBER, ANY = (int, float), (int, float, type(None)), ()
 
 #: a mapping: its keys; a list of one: a list of such; a tuple: one of these kinds, () any plain value
 FORM: dict[str, Any] = {
-    "format": WHOLE, "name": WORD, "question": WORD, "answer": MAYBE_WORD, "source": WORD, "set": [WORD],
-    "model": WORD, "settings": WORD,
+    "format": WHOLE,
+    "name": WORD,
+    "question": WORD,
+    "answer": MAYBE_WORD,
+    "source": WORD,
+    "set": [WORD],
+    "model": WORD,
+    "settings": WORD,
     "bases": [{"name": WORD, "source": WORD, "analog": FLAG, "digest": WORD, "set": {}}],
     "works": [{"name": WORD, "source": WORD, "batch": MAYBE_WHOLE, "digest": WORD}],
-    "axes": [{"keys": [WORD], "values": [[ANY]], "numbers": [MAYBE_NUMBER], "bases": [WORD], "when": {}}],
-    "sampling": WORD, "points": WHOLE, "seed": WHOLE, "repeats": WHOLE, "search": MAYBE_WORD,
-    "measures": [WORD], "constraints": [[(str, int, float)]], "objectives": [WORD],
+    "axes": [
+        {"keys": [WORD], "values": [[ANY]], "numbers": [MAYBE_NUMBER], "bases": [WORD], "when": {}}
+    ],
+    "sampling": WORD,
+    "points": WHOLE,
+    "seed": WHOLE,
+    "repeats": WHOLE,
+    "search": MAYBE_WORD,
+    "measures": [WORD],
+    "constraints": [[(str, int, float)]],
+    "objectives": [WORD],
     "values": ANY,
-}  # fmt: skip
+}
 
 
 def differs(value: Any, form: Any, path: str = "") -> str:
@@ -28,12 +42,24 @@ def differs(value: Any, form: Any, path: str = "") -> str:
     if isinstance(form, list):
         if not isinstance(value, list):
             return f"{path} is no list"
-        return next((found for number, item in enumerate(value)
-                     if (found := differs(item, form[0], f"{path}[{number}]"))), "")  # fmt: skip
+        return next(
+            (
+                found
+                for number, item in enumerate(value)
+                if (found := differs(item, form[0], f"{path}[{number}]"))
+            ),
+            "",
+        )
     if not isinstance(value, dict):
         return f"{path or 'the whole'} holds no keys"
     begin = f"{path}." if path else ""
     if missing := [key for key in form if key not in value]:
         return f"{begin}{missing[0]} is missing"
-    return next((found for key, inner in form.items()
-                 if (found := differs(value[key], inner, f"{begin}{key}"))), "")  # fmt: skip
+    return next(
+        (
+            found
+            for key, inner in form.items()
+            if (found := differs(value[key], inner, f"{begin}{key}"))
+        ),
+        "",
+    )

@@ -45,8 +45,9 @@ def _distinct(ordered: NDArray[np.float64]) -> NDArray[np.bool_]:
     return stands
 
 
-def front_of(columns: Columns, objectives: tuple[str, ...],
-             allowed: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:  # fmt: skip
+def front_of(
+    columns: Columns, objectives: tuple[str, ...], allowed: NDArray[np.bool_] | None = None
+) -> NDArray[np.bool_]:
     """The points on the fronts of a store's columns, one front a workload: figures of different work
     never beat each other. objectives: measures, "-" before one of which more is better. allowed:
     which points count."""

@@ -69,13 +69,26 @@ class Point:
 
     def plain(self) -> dict[str, Any]:
         """As the record shows it."""
-        return {"base": self.base, "workload": self.work, "set": dict(self.sets), "search": self.search,
-                "seed": self.seed}  # fmt: skip
+        return {
+            "base": self.base,
+            "workload": self.work,
+            "set": dict(self.sets),
+            "search": self.search,
+            "seed": self.seed,
+        }
 
     def key(self, model: str, base_digest: str, work_digest: str, settings: str) -> str:
         """What identifies the point's result: digests of chip and workload, what is replaced, the
         search, the seed, settings (digest of what is measured and how) and the model's version."""
-        whole = [model, base_digest, sorted(self.sets), work_digest, self.search, self.seed, settings]
+        whole = [
+            model,
+            base_digest,
+            sorted(self.sets),
+            work_digest,
+            self.search,
+            self.seed,
+            settings,
+        ]
         return hashlib.sha256(canonical(whole).encode()).hexdigest()[:32]
 
 
@@ -111,12 +124,31 @@ class Record:
 
     def line(self) -> str:
         """The JSON line with its checksum, without the newline."""
-        failure = None if self.failure is None else {
-            "code": self.failure.code, "message": self.failure.message, "fits": self.failure.fits}  # fmt: skip
-        return signed(canonical({
-            "v": VERSION, "key": self.key, "model": self.model, "point": self.point.plain(), "ok": self.ok,
-            "measures": self.measures, "parts": self.parts, "aged": self.aged, "error": failure,
-            "run": self.run}))  # fmt: skip
+        failure = (
+            None
+            if self.failure is None
+            else {
+                "code": self.failure.code,
+                "message": self.failure.message,
+                "fits": self.failure.fits,
+            }
+        )
+        return signed(
+            canonical(
+                {
+                    "v": VERSION,
+                    "key": self.key,
+                    "model": self.model,
+                    "point": self.point.plain(),
+                    "ok": self.ok,
+                    "measures": self.measures,
+                    "parts": self.parts,
+                    "aged": self.aged,
+                    "error": failure,
+                    "run": self.run,
+                }
+            )
+        )
 
     @classmethod
     def parse(cls, line: str) -> Record:
@@ -128,15 +160,25 @@ class Record:
             whole = json.loads(line)  # a line of another version has no checksum of ours
             if "sum" in whole:
                 raise
-            raise ValueError(f"version {whole['v']}" if whole["v"] != VERSION else "no checksum") from None
+            raise ValueError(
+                f"version {whole['v']}" if whole["v"] != VERSION else "no checksum"
+            ) from None
         whole = json.loads(body, parse_constant=_refused)
         if whole["v"] != VERSION:
             raise ValueError(f"version {whole['v']}")
         p, error = whole["point"], whole["error"]
         point = Point(p["base"], p["workload"], tuple(p["set"].items()), p["search"], p["seed"])
         failure = None if error is None else Failure(error["code"], error["message"], error["fits"])
-        found = cls(whole["key"], whole["model"], point, whole["measures"], whole["parts"], whole["aged"],
-                    failure, whole["run"])  # fmt: skip
+        found = cls(
+            whole["key"],
+            whole["model"],
+            point,
+            whole["measures"],
+            whole["parts"],
+            whole["aged"],
+            failure,
+            whole["run"],
+        )
         if not found.sound() or whole["ok"] is not found.ok:
             raise ValueError("parts of a wrong kind")
         return found
@@ -146,19 +188,32 @@ class Record:
         point, failure, run = self.point, self.failure, self.run
         words = [self.model, point.base, point.work, *(name for name, _ in point.sets)]
         figures = [*self.measures.values(), *self.parts.values()]
-        least = [value for name, value in (*self.measures.items(), *self.parts.items()) if name not in SIGNED]
+        least = [
+            value
+            for name, value in (*self.measures.items(), *self.parts.items())
+            if name not in SIGNED
+        ]
         figures += [value for row in self.aged for value in row.values() if value is not None]
         figures += [run[name] for name in ("cpu_s",) if name in run]
         return (
-            isinstance(self.key, str) and _KEY.fullmatch(self.key) is not None
-            and all(type(word) is str for word in words) and type(point.seed) is int
-            and 0 <= point.seed < 1 << 62 and (point.search is None or type(point.search) is str)
+            isinstance(self.key, str)
+            and _KEY.fullmatch(self.key) is not None
+            and all(type(word) is str for word in words)
+            and type(point.seed) is int
+            and 0 <= point.seed < 1 << 62
+            and (point.search is None or type(point.search) is str)
             and all(type(value) in (int, float) and abs(value) <= LARGEST for value in figures)
             and all(value >= 0 for value in least)
-            and (failure is None or (type(failure.code) is str and type(failure.message) is str
-                                     and type(failure.fits) is bool))
+            and (
+                failure is None
+                or (
+                    type(failure.code) is str
+                    and type(failure.message) is str
+                    and type(failure.fits) is bool
+                )
+            )
             and isinstance(run, dict)
-        )  # fmt: skip
+        )
 
 
 def _refused(text: str) -> float:

@@ -138,7 +138,9 @@ def lines(path: Path, start: int = 0) -> Iterator[Line]:
             offset += size
 
 
-def parse(line: Line, path: Path, number: int, mine: Callable[[Record], bool] | None = None) -> Record | str:
+def parse(
+    line: Line, path: Path, number: int, mine: Callable[[Record], bool] | None = None
+) -> Record | str:
     """The record of a line, or what is wrong with it. mine: whether its key is the one that its point has.
     InputError for a record of another version."""
     if not line.raw:
@@ -158,7 +160,11 @@ def parse(line: Line, path: Path, number: int, mine: Callable[[Record], bool] | 
 
 def other_version(file: str, found: str, line: int = 0) -> Problem:
     """The refusal of a store that another version of this program wrote."""
-    return Problem("store.version", f"is of {found} of the store; this program reads version {VERSION}",
-                   "give another --store, --fresh to begin anew, or run the accelsim that wrote it", file=file,
-                   line=line,
-                   column=1 if line else 0)  # fmt: skip
+    return Problem(
+        "store.version",
+        f"is of {found} of the store; this program reads version {VERSION}",
+        "give another --store, --fresh to begin anew, or run the accelsim that wrote it",
+        file=file,
+        line=line,
+        column=1 if line else 0,
+    )

@@ -78,7 +78,9 @@ def index(folder: Path) -> Index:
             if isinstance(record, str):
                 bad += 1
                 if bad <= SAID:
-                    made.notes.append(f"{path}:{count}: {record}; passed over, made anew by: {anew}")
+                    made.notes.append(
+                        f"{path}:{count}: {record}; passed over, made anew by: {anew}"
+                    )
                 continue
             here = (standing(record), number, line.offset, line.size)
             before = found.get(record.key)
@@ -104,8 +106,9 @@ def standing(record: Record) -> int:
     return WRONG if record.failure.code in UNSETTLED else REFUSED
 
 
-def _better(made: Index, record: Record, before: tuple[int, int, int, int],
-            here: tuple[int, int, int, int]) -> bool:  # fmt: skip
+def _better(
+    made: Index, record: Record, before: tuple[int, int, int, int], here: tuple[int, int, int, int]
+) -> bool:
     """Whether a record of at least the same standing takes an earlier one's place."""
     if here[0] < before[0]:
         return True

@@ -26,7 +26,9 @@ class Aging:
             arrays = {name: array[: spec.images] for name, array in arrays.items()}
         self.arrays, self.images = arrays, batch_of(arrays)
 
-    def run(self, chip: Chip, workload: Workload, search: str | None) -> tuple[Result, list[AgedRow]]:
+    def run(
+        self, chip: Chip, workload: Workload, search: str | None
+    ) -> tuple[Result, list[AgedRow]]:
         """A run with the inputs, as `accelsim run --input` makes it, and its values over age."""
         inputs, labels = inputs_of(dict(self.arrays), workload)
         result = api.run(chip, workload, inputs, labels=labels, search=search)
@@ -34,13 +36,19 @@ class Aging:
         def values(main: Result, other: Chip) -> Values:
             return api.values_of(main, other, inputs, labels)
 
-        found = values_over_age(chip, values, self.spec.ages, self.spec.temperatures or (298.15,), 1, result)
+        found = values_over_age(
+            chip, values, self.spec.ages, self.spec.temperatures or (298.15,), 1, result
+        )
         analog = chip.crossbar is not None
         return result, [
-            {"age_s": one.age if analog else None, "temperature_K": one.temperature if analog else None,
-             "top1": one.top1[0], "signal_to_noise_db": _finite(one.decibels[0])}
+            {
+                "age_s": one.age if analog else None,
+                "temperature_K": one.temperature if analog else None,
+                "top1": one.top1[0],
+                "signal_to_noise_db": _finite(one.decibels[0]),
+            }
             for one in found
-        ]  # fmt: skip
+        ]
 
 
 def worst(rows: list[AgedRow]) -> dict[str, float]:

@@ -23,7 +23,9 @@ DIGEST = 32  # bytes before an entry's content
 class Cache:
     """Bytes by key. folder: None for memory only; one that cannot be written is not used."""
 
-    def __init__(self, folder: Path | None = None, memory: int = MEMORY, limit: int = FOLDER) -> None:
+    def __init__(
+        self, folder: Path | None = None, memory: int = MEMORY, limit: int = FOLDER
+    ) -> None:
         self.folder, self.memory, self.limit = folder, memory, limit
         self.held: OrderedDict[str, bytes] = OrderedDict()
         self.bytes = self.writes = self.hits = self.misses = 0

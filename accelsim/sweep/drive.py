@@ -50,11 +50,20 @@ class SweepRun:
     columns: Columns | None = None
 
 
-def run_sweep(spec: SweepSpec, points: Iterable[Point], folder: str | Path, executor: Executor, *,
-              fresh_store: bool = False, fail_fast: bool = False, sets: tuple[str, ...] = (),
-              evaluator: str = EVALUATOR, cache_folder: str | None = None,
-              prepare_kernels: bool = False,
-              progress: Callable[..., Any] = progress_for) -> SweepRun:  # fmt: skip
+def run_sweep(
+    spec: SweepSpec,
+    points: Iterable[Point],
+    folder: str | Path,
+    executor: Executor,
+    *,
+    fresh_store: bool = False,
+    fail_fast: bool = False,
+    sets: tuple[str, ...] = (),
+    evaluator: str = EVALUATOR,
+    cache_folder: str | None = None,
+    prepare_kernels: bool = False,
+    progress: Callable[..., Any] = progress_for,
+) -> SweepRun:
     """Run the points that the store of a folder lacks.
 
     points: of the spec, in the order to run them in. sets: --set of the sweep, for the context.
@@ -104,15 +113,23 @@ class Stopper:
 class _Drive:
     """One driver at work."""
 
-    def __init__(self, spec: SweepSpec, points: list[Point], folder: Path, executor: Executor,
-                 known: Identity) -> None:  # fmt: skip
+    def __init__(
+        self,
+        spec: SweepSpec,
+        points: list[Point],
+        folder: Path,
+        executor: Executor,
+        known: Identity,
+    ) -> None:
         self.spec, self.folder, self.executor, self.identity = spec, folder, executor, known
         keys = [known.key(point) for point in points]
         self.run = SweepRun(folder, list(dict.fromkeys(keys)))
         self.run.notes += repair(folder)
         settled, sizes = self._held()
         self.follower = Follower(folder, sizes)
-        self.wanted = {key: point for key, point in zip(keys, points, strict=True) if key not in settled}
+        self.wanted = {
+            key: point for key, point in zip(keys, points, strict=True) if key not in settled
+        }
         self.keys = list(self.wanted)
         self.number = {key: number for number, key in enumerate(self.keys)}
         self.finished = bytearray(len(self.keys))
@@ -149,7 +166,9 @@ class _Drive:
         until = patience = float("inf")
 
         def told() -> None:
-            self.progress.tell(f"finishing {busy:,} points, then the sweep stops; Ctrl-C again leaves them")
+            self.progress.tell(
+                f"finishing {busy:,} points, then the sweep stops; Ctrl-C again leaves them"
+            )
             if self.executor.inline:
                 self.executor.interrupt()
 
@@ -207,9 +226,15 @@ class _Drive:
         for outcome in done.outcomes:
             number = self.number.get(outcome.key, -1)
             if number < 0:
-                raise InputError(Problem("sweep.changed", "a worker has another accelsim, or another chip or "
-                                         "workload, than the sweep began with", "change nothing while a sweep "
-                                         "runs; the same command begins anew", file=self.spec.source))
+                raise InputError(
+                    Problem(
+                        "sweep.changed",
+                        "a worker has another accelsim, or another chip or "
+                        "workload, than the sweep began with",
+                        "change nothing while a sweep runs; the same command begins anew",
+                        file=self.spec.source,
+                    )
+                )
             if self.finished[number]:
                 continue
             self.finished[number] = 1
@@ -217,10 +242,18 @@ class _Drive:
             self.run.failed += bool(outcome.code) and outcome.fits
             self.run.misfits += not outcome.fits
             point = self.wanted[outcome.key]
-            self.progress.note(outcome, lambda point=point: f"{point.base} on {point.work}", point.work)
+            self.progress.note(
+                outcome, lambda point=point: f"{point.base} on {point.work}", point.work
+            )
             if self.fail_fast and outcome.code and outcome.fits:
-                raise InputError(Problem("sweep.failed", f"{label(point)}: {outcome.message} ({outcome.code})",
-                                         "without --fail-fast the others go on", file=self.spec.source))
+                raise InputError(
+                    Problem(
+                        "sweep.failed",
+                        f"{label(point)}: {outcome.message} ({outcome.code})",
+                        "without --fail-fast the others go on",
+                        file=self.spec.source,
+                    )
+                )
         if done.error is not None:
             raise InputError(done.error)
         if done.died:
@@ -229,7 +262,11 @@ class _Drive:
     def _dead(self, done: Done) -> None:
         """A worker died: its points are handed out again, the one that it died of once only."""
         known = {outcome.key for outcome in done.outcomes}
-        left = [key for key in done.chunk.keys if key not in known and not self.finished[self.number[key]]]
+        left = [
+            key
+            for key in done.chunk.keys
+            if key not in known and not self.finished[self.number[key]]
+        ]
         if not left:
             return
         if not self.executor.ordered and len(left) > 1:
@@ -241,11 +278,18 @@ class _Drive:
         if self.deaths[first] < DEATHS:
             self.schedule.repeat([self.number[key] for key in left])
             return
-        record = Record(first, self.identity.model, self.wanted[first],
-                        failure=Failure("worker.died", done.died), run={"tries": DEATHS})  # fmt: skip
+        record = Record(
+            first,
+            self.identity.model,
+            self.wanted[first],
+            failure=Failure("worker.died", done.died),
+            run={"tries": DEATHS},
+        )
         if len(left) > 1:
             self.schedule.repeat([self.number[key] for key in left[1:]])
-        self._take(Done(done.slot, done.chunk, [outcome_of(record, self.spec.objectives)], [record.line()]))
+        self._take(
+            Done(done.slot, done.chunk, [outcome_of(record, self.spec.objectives)], [record.line()])
+        )
 
     def _write(self, lines: list[str]) -> None:
         assert self.writer is not None
@@ -260,8 +304,10 @@ class _Drive:
         made = columns(self.folder)
         self.run.columns = made
         if made.head["conflicts"]:
-            self.run.notes.append(f"{len(made.head['conflicts'])} points have records that disagree, first "
-                                  f"{made.head['conflicts'][0]}: the evaluation is not deterministic")
+            self.run.notes.append(
+                f"{len(made.head['conflicts'])} points have records that disagree, first "
+                f"{made.head['conflicts'][0]}: the evaluation is not deterministic"
+            )
 
 
 def label(point: Point) -> str:

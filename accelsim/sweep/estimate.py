@@ -23,7 +23,9 @@ class Estimate:
     total: float
 
 
-def estimate(spec: SweepSpec, points: list[Point], workers: int, evaluator: str = EVALUATOR) -> Estimate:
+def estimate(
+    spec: SweepSpec, points: list[Point], workers: int, evaluator: str = EVALUATOR
+) -> Estimate:
     """The Estimate of points; those of one base and workload count as the mean of a few, the first of
     which (it loads what the others share) counts once. Kernels are compiled and loaded before: workers do so
     once. They are by one point of each group that is run before and not measured."""
@@ -51,4 +53,6 @@ def estimate(spec: SweepSpec, points: list[Point], workers: int, evaluator: str 
         total += costs[0] + later * (len(group) - 1)
     done = len(points) - rest
     whole = total * len(points) / done if done else 0.0
-    return Estimate(tried, whole / len(points) if points else 0.0, whole / max(1, min(workers, len(points))))
+    return Estimate(
+        tried, whole / len(points) if points else 0.0, whole / max(1, min(workers, len(points)))
+    )

@@ -33,10 +33,14 @@ class Evaluator:
 
     def __init__(self, spec: SweepSpec, cache_folder: str | None = None) -> None:
         self.spec, self.identity = spec, identity(spec)
-        self.variants = {base.name: Variants(base.text, base.source, base.sets) for base in spec.bases}
+        self.variants = {
+            base.name: Variants(base.text, base.source, base.sets) for base in spec.bases
+        }
         self.works = {work.name: work for work in spec.works}
         self.workloads: dict[tuple[str, int | None], tuple[Workload, int, int]] = {}
-        self.timings = Timings(Cache(Path(cache_folder) if cache_folder else None), self.identity.model)
+        self.timings = Timings(
+            Cache(Path(cache_folder) if cache_folder else None), self.identity.model
+        )
         self.aging = Aging(spec.values) if spec.values is not None else None
         self.writing = bool({"writing_joules", "writing_seconds"} & set(spec.measures))
 
@@ -67,7 +71,10 @@ class Evaluator:
             record.measures |= worst(record.aged)
         else:
             found = self.timings.of(chip, workload, _digest(work, batch), point.search)
-            energy, ticks = charge(counts_of(found.work, chip), chip), (found.makespan, found.tick_hz)
+            energy, ticks = (
+                charge(counts_of(found.work, chip), chip),
+                (found.makespan, found.tick_hz),
+            )
             energy.check(macs)
         record.measures |= measures.basic(chip, *ticks, energy, macs, images, workload.tokens)
         record.parts = measures.parts(chip, energy)
@@ -93,8 +100,9 @@ class Evaluator:
             self.workloads[key] = (made, made.macs, made.inferences)
         return self.workloads[key]
 
-    def _writing(self, chip: Chip, workload: Workload, work: Work, batch: int | None,
-                 search: str | None) -> dict[str, float]:  # fmt: skip
+    def _writing(
+        self, chip: Chip, workload: Workload, work: Work, batch: int | None, search: str | None
+    ) -> dict[str, float]:
         """What writing all weights once takes; nothing where they stand in SRAM."""
         if chip.crossbar is None:
             return {"writing_joules": 0.0, "writing_seconds": 0.0}

@@ -11,8 +11,18 @@ from accelsim import __version__
 from accelsim.store import Point, SweepSpec, canonical
 
 #: parts of the package that no result depends on
-BYSTANDERS = ("cli", "report", "rtl", "store", "reproduce", "config", "shipped.py", "jit.py", "api.py",
-              "traces")  # fmt: skip
+BYSTANDERS = (
+    "cli",
+    "report",
+    "rtl",
+    "store",
+    "reproduce",
+    "config",
+    "shipped.py",
+    "jit.py",
+    "api.py",
+    "traces",
+)
 #: parts of sweep/ that results do depend on
 EVALUATION = ("evaluate.py", "measures.py", "timed.py", "aged.py")
 
@@ -37,10 +47,16 @@ def identity(spec: SweepSpec) -> Identity:
     groups (writing, values) are part of the settings."""
     v = spec.values
     values = None if v is None else [v.digest, v.images, list(v.ages), list(v.temperatures)]
-    whole = canonical(["writing_joules" in spec.measures or "writing_seconds" in spec.measures, values])
+    whole = canonical(
+        ["writing_joules" in spec.measures or "writing_seconds" in spec.measures, values]
+    )
     settings = hashlib.sha256(whole.encode()).hexdigest()
-    return Identity(model_version(), settings, {base.name: base.digest for base in spec.bases},
-                    {work.name: work.digest for work in spec.works})  # fmt: skip
+    return Identity(
+        model_version(),
+        settings,
+        {base.name: base.digest for base in spec.bases},
+        {work.name: work.digest for work in spec.works},
+    )
 
 
 @lru_cache(maxsize=1)

@@ -9,8 +9,15 @@ from accelsim.energy.report import BOUNDARIES
 from accelsim.results.result import peak_macs_per_cycle
 
 
-def basic(chip: Chip, makespan: int, tick_hz: int, energy: EnergyReport,
-          macs: int, batch: int, tokens: int = 0) -> dict[str, float]:  # fmt: skip
+def basic(
+    chip: Chip,
+    makespan: int,
+    tick_hz: int,
+    energy: EnergyReport,
+    macs: int,
+    batch: int,
+    tokens: int = 0,
+) -> dict[str, float]:
     """What every run gives. makespan: ticks. macs: of the workload. batch, tokens: inferences and tokens of a
     run; a workload without tokens has no rate of them."""
     seconds, cycles = makespan / tick_hz, -(-makespan * chip.clocks[chip.core.clock] // tick_hz)

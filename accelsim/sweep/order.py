@@ -22,14 +22,20 @@ def timing_keys(spec: SweepSpec, base: Base) -> set[str]:
     for axis in axes:
         for number, key in enumerate(axis.keys):
             values = {canonical(step[number]): step[number] for step in axis.values}
-            if key not in found and len(values) > 1 and _moves(variants, key, list(values.values())):
+            if (
+                key not in found
+                and len(values) > 1
+                and _moves(variants, key, list(values.values()))
+            ):
                 found.add(key)
     return found
 
 
 def _moves(variants: Variants, key: str, values: list[Plain]) -> bool:
     try:
-        first, second = (variants.chip([(key, value)]).timing_form for value in (values[0], values[-1]))
+        first, second = (
+            variants.chip([(key, value)]).timing_form for value in (values[0], values[-1])
+        )
     except (InputError, ValueError, KeyError):
         return True
     return bool(first != second)
@@ -42,8 +48,12 @@ def ordered(spec: SweepSpec, points: Iterable[Point]) -> list[Point]:
     whole = []
     for point in points:
         moves = timing.get(point.base, set())
-        kind = (point.base, point.work, point.search,
-                tuple((key, repr(value)) for key, value in point.sets if key in moves))  # fmt: skip
+        kind = (
+            point.base,
+            point.work,
+            point.search,
+            tuple((key, repr(value)) for key, value in point.sets if key in moves),
+        )
         whole.append((places.setdefault(kind, len(places)), point))
     whole.sort(key=lambda pair: pair[0])
     return [point for _, point in whole]

@@ -18,8 +18,14 @@ EVERY = 10.0  # seconds between lines
 class Progress:
     """Counts points and says so. total: of the sweep; held: those that the store has. say: takes a line."""
 
-    def __init__(self, total: int, held: int, objectives: tuple[str, ...],
-                 say: Callable[[str], None] | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        total: int,
+        held: int,
+        objectives: tuple[str, ...],
+        say: Callable[[str], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.total, self.held, self.objectives = total, held, objectives
         self.done = self.failed = self.misfits = 0
         self.best: dict[tuple[str, str], tuple[float, str]] = {}
@@ -72,8 +78,10 @@ class Progress:
 
     def bests(self) -> list[str]:
         """The best so far of each objective on each workload, the first few."""
-        found = [f"best {name.removeprefix('-')} {value:.4g} ({label})"
-                 for (_, name), (value, label) in self.best.items()]  # fmt: skip
+        found = [
+            f"best {name.removeprefix('-')} {value:.4g} ({label})"
+            for (_, name), (value, label) in self.best.items()
+        ]
         more = [f"and {len(found) - MOST_BESTS} more"] if len(found) > MOST_BESTS else []
         return found[:MOST_BESTS] + more
 
@@ -86,8 +94,13 @@ class BarProgress(Progress):
         from rich.progress import BarColumn, Progress, TextColumn
 
         console = Console(file=raw(sys.stderr))
-        self.bar = Progress(BarColumn(30), TextColumn("{task.description}", markup=False), console=console,
-                            transient=True, refresh_per_second=4)  # fmt: skip
+        self.bar = Progress(
+            BarColumn(30),
+            TextColumn("{task.description}", markup=False),
+            console=console,
+            transient=True,
+            refresh_per_second=4,
+        )
         self.task = self.bar.add_task("", total=self.total, completed=self.held)
         self.bar.start()
         return self
@@ -98,10 +111,14 @@ class BarProgress(Progress):
     def tick(self) -> None:
         if self.clock() - self.last >= 0.25:
             self.last = self.clock()
-            self.bar.update(self.task, completed=self.held + self.done, description=visible(self.line()))
+            self.bar.update(
+                self.task, completed=self.held + self.done, description=visible(self.line())
+            )
 
 
-def progress_for(total: int, held: int, objectives: tuple[str, ...], stream: TextIO | None = None) -> Any:
+def progress_for(
+    total: int, held: int, objectives: tuple[str, ...], stream: TextIO | None = None
+) -> Any:
     """A bar where the stream (standard error) is a terminal, lines elsewhere."""
     stream = stream or sys.stderr
     if stream.isatty():

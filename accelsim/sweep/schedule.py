@@ -22,7 +22,9 @@ class Schedule:
 
     def __init__(self, count: int, slots: int, backwards: bool = False) -> None:
         self.count, self.backwards = count, backwards
-        self.stretches = [[count * slot // slots, count * (slot + 1) // slots] for slot in range(slots)]
+        self.stretches = [
+            [count * slot // slots, count * (slot + 1) // slots] for slot in range(slots)
+        ]
         self.last = [0] * slots
         self.cost = 0.0  # seconds a point
         self.again: deque[list[int]] = deque()
@@ -66,7 +68,9 @@ class Schedule:
             return 1
         aimed = int(AIM / self.cost)
         share = self.left // (TURNS * len(self.stretches))
-        return max(1, min(aimed, MOST, GROWTH * max(1, self.last[slot]), max(share, int(0.05 * aimed))))
+        return max(
+            1, min(aimed, MOST, GROWTH * max(1, self.last[slot]), max(share, int(0.05 * aimed)))
+        )
 
     def note(self, points: int, seconds: float) -> None:
         """Learn what points cost, the last chunks most."""

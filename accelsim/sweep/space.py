@@ -40,15 +40,27 @@ def count(spec: SweepSpec) -> int:
     if total > MOST_POINTS:
         raise _refused(spec, f"makes {total:,} points, at most {MOST_POINTS:,} are run")
     if total == 0:
-        raise InputError(Problem("sweep.empty", "leaves no point to run", "exclude less", "exclude",
-                                 spec.source))  # fmt: skip
+        raise InputError(
+            Problem("sweep.empty", "leaves no point to run", "exclude less", "exclude", spec.source)
+        )
     return total
 
 
 def _refused(spec: SweepSpec, message: str) -> InputError:
-    file, line, column = spec.axes[0].places[0] if spec.axes and spec.axes[0].places else (spec.source, 0, 0)
-    return InputError(Problem("sweep.points", message, "vary less, or sample: {sobol: 1024}", "vary", file,
-                              line, column))  # fmt: skip
+    file, line, column = (
+        spec.axes[0].places[0] if spec.axes and spec.axes[0].places else (spec.source, 0, 0)
+    )
+    return InputError(
+        Problem(
+            "sweep.points",
+            message,
+            "vary less, or sample: {sobol: 1024}",
+            "vary",
+            file,
+            line,
+            column,
+        )
+    )
 
 
 def _count(spec: SweepSpec) -> int:
@@ -88,7 +100,11 @@ def points(spec: SweepSpec) -> Iterator[Point]:
 
 def seeds_of(spec: SweepSpec, base: Base) -> range:
     """Seeds of every design of a base: several only where something that is measured is random."""
-    random = base.analog and spec.values is not None and any(MEASURES[name].random for name in spec.measures)
+    random = (
+        base.analog
+        and spec.values is not None
+        and any(MEASURES[name].random for name in spec.measures)
+    )
     return range(spec.seed, spec.seed + (spec.repeats if random else 1))
 
 
@@ -142,23 +158,33 @@ def samples(spec: SweepSpec, found: Combinations) -> Iterator[tuple[Sets, ...]]:
 
 def _steps(spec: SweepSpec, found: Combinations) -> NDArray[np.int64]:
     """(samples, axes of the base): which step of each axis a sample takes."""
-    cube = _unit_cube(spec.sampling, spec.points, max(1, len(spec.axes)), spec.sample_seed, spec.source)
+    cube = _unit_cube(
+        spec.sampling, spec.points, max(1, len(spec.axes)), spec.sample_seed, spec.source
+    )
     unit = cube[:, [axis.number for axis in found.axes]]
     sizes = np.array([len(axis.pairs) for axis in found.axes], np.int64)
     return np.minimum((unit * sizes).astype(np.int64), sizes - 1)
 
 
 @lru_cache(maxsize=2)
-def _unit_cube(sampling: str, number: int, axes: int, seed: int, source: str) -> NDArray[np.float64]:
+def _unit_cube(
+    sampling: str, number: int, axes: int, seed: int, source: str
+) -> NDArray[np.float64]:
     """(number, axes) numbers in [0, 1), a function of the sampling's seed alone."""
     if sampling == "random":
         return Stream(seed, ("sweep",)).uniform((number, axes))
     try:
         from scipy.stats import qmc
     except ImportError:
-        raise InputError(Problem("sweep.scipy", "Sobol samples need scipy",
-                                 "pip install 'accelsim[sampling]', or sample: {random: 100}", "sample",
-                                 source)) from None  # fmt: skip
+        raise InputError(
+            Problem(
+                "sweep.scipy",
+                "Sobol samples need scipy",
+                "pip install 'accelsim[sampling]', or sample: {random: 100}",
+                "sample",
+                source,
+            )
+        ) from None
     power = max(0, (number - 1).bit_length())
     cube = qmc.Sobol(axes, scramble=True, seed=seed).random_base2(power)
     return np.asarray(cube[:number], np.float64)

@@ -60,10 +60,17 @@ class Summary:
 
     def plain(self) -> dict[str, Any]:
         """For --json."""
-        return {"points": self.points, "measured": self.measured, "failed": self.failed,
-                "not_fitting": self.misfits, "within_constraints": self.allowed, "failures": self.failures,
-                "front": self.fronts, "best": [dataclasses.asdict(best) for best in self.best],
-                "joint": None if self.joint is None else dataclasses.asdict(self.joint)}  # fmt: skip
+        return {
+            "points": self.points,
+            "measured": self.measured,
+            "failed": self.failed,
+            "not_fitting": self.misfits,
+            "within_constraints": self.allowed,
+            "failures": self.failures,
+            "front": self.fronts,
+            "best": [dataclasses.asdict(best) for best in self.best],
+            "joint": None if self.joint is None else dataclasses.asdict(self.joint),
+        }
 
 
 def summarise(columns: Columns, spec: SweepSpec, keys: list[str]) -> Summary:
@@ -76,12 +83,24 @@ def summarise(columns: Columns, spec: SweepSpec, keys: list[str]) -> Summary:
     on_front = front_of(columns, spec.objectives, kept)
     codes, errors = columns.setting("error")
     found = np.bincount(codes[mine & ~ok & (codes >= 0)], minlength=len(errors))
-    failures = {str(name): int(number) for name, number in zip(errors, found, strict=True) if number}
-    fronts = {name: [key.decode() for key in columns.keys[on_front & (work == number)]]
-              for number, name in enumerate(names)}  # fmt: skip
-    return Summary(int(mine.sum()), int((mine & ok).sum()), int((mine & ~ok & fits).sum()),
-                   int((mine & ~fits).sum()), int(kept.sum()), fronts, _best(columns, spec, kept, work),
-                   failures, _joint(columns, spec, kept, work))  # fmt: skip
+    failures = {
+        str(name): int(number) for name, number in zip(errors, found, strict=True) if number
+    }
+    fronts = {
+        name: [key.decode() for key in columns.keys[on_front & (work == number)]]
+        for number, name in enumerate(names)
+    }
+    return Summary(
+        int(mine.sum()),
+        int((mine & ok).sum()),
+        int((mine & ~ok & fits).sum()),
+        int((mine & ~fits).sum()),
+        int(kept.sum()),
+        fronts,
+        _best(columns, spec, kept, work),
+        failures,
+        _joint(columns, spec, kept, work),
+    )
 
 
 def _best(columns: Columns, spec: SweepSpec, kept: NDArray[np.bool_], work: Ints) -> list[Best]:
@@ -93,12 +112,21 @@ def _best(columns: Columns, spec: SweepSpec, kept: NDArray[np.bool_], work: Ints
             values = np.where(kept & (work == number), cost, np.nan)
             if not np.isnan(values).all():
                 row = int(np.nanargmin(values))
-                best.append(Best(name, item.name, float(columns.measure(name)[row]), columns.keys[row].decode(),
-                                 describe(columns, row)))  # fmt: skip
+                best.append(
+                    Best(
+                        name,
+                        item.name,
+                        float(columns.measure(name)[row]),
+                        columns.keys[row].decode(),
+                        describe(columns, row),
+                    )
+                )
     return best
 
 
-def _joint(columns: Columns, spec: SweepSpec, kept: NDArray[np.bool_], work: Ints) -> BestJoint | None:
+def _joint(
+    columns: Columns, spec: SweepSpec, kept: NDArray[np.bool_], work: Ints
+) -> BestJoint | None:
     """The best in the joint objective, and the front of the objectives over all workloads."""
     if spec.joint is None:
         return None
@@ -114,8 +142,13 @@ def _joint(columns: Columns, spec: SweepSpec, kept: NDArray[np.bool_], work: Int
     table, value = tables(measure)
     if np.isnan(value).all():
         return None
-    cost = np.stack([tables(one.removeprefix("-"))[1] * (-1 if one.startswith("-") else 1)
-                     for one in spec.objectives], axis=1)  # fmt: skip
+    cost = np.stack(
+        [
+            tables(one.removeprefix("-"))[1] * (-1 if one.startswith("-") else 1)
+            for one in spec.objectives
+        ],
+        axis=1,
+    )
     best = int(np.nanargmin(-value if spec.joint.of.startswith("-") else value))
     rows = np.full((count, len(names)), -1, np.int64)
     known = np.flatnonzero(kept & (work >= 0))
@@ -124,10 +157,15 @@ def _joint(columns: Columns, spec: SweepSpec, kept: NDArray[np.bool_], work: Int
     def keys(number: int) -> list[str]:
         return [columns.keys[row].decode() for row in rows[number]]
 
-    return BestJoint(measure, spec.joint.by, float(value[best]), describe(columns, int(rows[best, 0]), False),
-                     dict(zip(names, table[best].tolist(), strict=True)),
-                     dict(zip(names, keys(best), strict=True)),
-                     [keys(number) for number in np.flatnonzero(front(cost)).tolist()])  # fmt: skip
+    return BestJoint(
+        measure,
+        spec.joint.by,
+        float(value[best]),
+        describe(columns, int(rows[best, 0]), False),
+        dict(zip(names, table[best].tolist(), strict=True)),
+        dict(zip(names, keys(best), strict=True)),
+        [keys(number) for number in np.flatnonzero(front(cost)).tolist()],
+    )
 
 
 def _rows(columns: Columns, keys: list[str]) -> NDArray[np.bool_]:

@@ -73,7 +73,9 @@ class Timings:
         return found
 
 
-def timed(chip: Chip, workload: Workload, search: str | None, programs: Programs | None = None) -> Timed:
+def timed(
+    chip: Chip, workload: Workload, search: str | None, programs: Programs | None = None
+) -> Timed:
     """One run without values: planned, validated, timed, its conservation laws checked. programs: those
     made before."""
     chosen = plan(chip, workload) if search is None else search_plan(chip, workload, search)[0]
@@ -107,13 +109,15 @@ class Programs:
         crossbar = chip.crossbar
         if crossbar is None:
             return compiled(chip, workload, chosen)
-        alike = replace(crossbar, clock_hz=0, adc=Adc(), drive=Drive(), settle=0.0, hold=True, fixed=0.0)
+        alike = replace(
+            crossbar, clock_hz=0, adc=Adc(), drive=Drive(), settle=0.0, hold=True, fixed=0.0
+        )
         form = replace(chip, units={**chip.units, crossbar.name: alike}).timing_form
         for key, work, made, program in self.held:
             if key == form and work is workload and made == chosen:
                 return program
         program = compiled(chip, workload, chosen)
-        self.held = [*self.held[1 - PROGRAMS:], (form, workload, chosen, program)]
+        self.held = [*self.held[1 - PROGRAMS :], (form, workload, chosen, program)]
         return program
 
 
@@ -122,9 +126,14 @@ def encode(item: Timed) -> bytes:
     work = item.work
     arrays = {f"shapes.{f.name}": getattr(work.shapes, f.name) for f in fields(Shapes)}
     arrays |= {"runs": work.runs, "read": work.read, "written": work.written}
-    head = {"makespan": item.makespan, "tick_hz": item.tick_hz, "seconds": work.seconds, "kinds": work.kinds,
-            "memories": work.memories,
-            "arrays": [[name, a.dtype.str, list(a.shape)] for name, a in arrays.items()]}  # fmt: skip
+    head = {
+        "makespan": item.makespan,
+        "tick_hz": item.tick_hz,
+        "seconds": work.seconds,
+        "kinds": work.kinds,
+        "memories": work.memories,
+        "arrays": [[name, a.dtype.str, list(a.shape)] for name, a in arrays.items()],
+    }
     out = io.BytesIO()
     out.write(json.dumps(head).encode() + b"\n")
     for array in arrays.values():
@@ -143,8 +152,17 @@ def decode(content: bytes) -> Timed | None:
             arrays[name] = np.frombuffer(rest, kind, count, at).reshape(shape)
             at += count * np.dtype(kind).itemsize
         shapes = Shapes(*(arrays[f"shapes.{f.name}"] for f in fields(Shapes)))
-        work = Work(shapes, tuple(head["kinds"]), tuple(head["memories"]), arrays["runs"], arrays["read"],
-                    arrays["written"], None, {}, head["seconds"])  # fmt: skip
+        work = Work(
+            shapes,
+            tuple(head["kinds"]),
+            tuple(head["memories"]),
+            arrays["runs"],
+            arrays["read"],
+            arrays["written"],
+            None,
+            {},
+            head["seconds"],
+        )
         return Timed(work, head["makespan"], head["tick_hz"])
     except (ValueError, KeyError, TypeError):
         return None

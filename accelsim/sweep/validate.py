@@ -51,8 +51,10 @@ def check(spec: SweepSpec) -> Checked:
     built = designs = 0
     for base in spec.bases:
         found = combinations(spec, base, spec.works[0].name)
-        found.excluded = {place: [(number, wanted) for number, wanted in rules if not _of_work(spec, number)]
-                          for place, rules in found.excluded.items()}  # fmt: skip
+        found.excluded = {
+            place: [(number, wanted) for number, wanted in rules if not _of_work(spec, number)]
+            for place, rules in found.excluded.items()
+        }
         number, chosen = _chosen(spec, found)
         designs += number
         made = {tuple(map(id, steps)): steps for steps in chosen}
@@ -96,23 +98,31 @@ def _with(found: Combinations, fixed: dict[int, int]) -> Iterator[Chosen]:
     """One combination with steps at fixed places, if there is one that is not excluded."""
     for turn in range(TURNS):
         start = sum(fixed.values()) + turn
-        chosen = found.chosen([fixed.get(place, start % len(axis.pairs))
-                               for place, axis in enumerate(found.axes)])  # fmt: skip
+        chosen = found.chosen(
+            [fixed.get(place, start % len(axis.pairs)) for place, axis in enumerate(found.axes)]
+        )
         if chosen is not None:
             yield chosen
             return
 
 
-def _problems(spec: SweepSpec, base: Base, found: Combinations, chosen: list[Chosen]) -> list[Problem]:
+def _problems(
+    spec: SweepSpec, base: Base, found: Combinations, chosen: list[Chosen]
+) -> list[Problem]:
     variants = variants_of(base)
     nodes: dict[int, list[tuple[str, Node]]] = {id(()): []}
     for axis in found.axes:
         for pairs, where in zip(axis.pairs, spec.axes[axis.number].places, strict=True):
-            nodes[id(pairs)] = [(key, node_of(value, Place(*where))) for key, value in pairs
-                               if key not in (BATCH, SEARCH)]  # fmt: skip
+            nodes[id(pairs)] = [
+                (key, node_of(value, Place(*where)))
+                for key, value in pairs
+                if key not in (BATCH, SEARCH)
+            ]
     once: dict[tuple[str, str, int, int], Problem] = {}
     for steps in chosen:
-        sets = sorted((pair for pairs in steps for pair in nodes[id(pairs)]), key=lambda pair: pair[0])
+        sets = sorted(
+            (pair for pairs in steps for pair in nodes[id(pairs)]), key=lambda pair: pair[0]
+        )
         try:
             variants.chip(sets)
         except InputError as error:
@@ -131,10 +141,14 @@ def _placed(problem: Problem, spec: SweepSpec, base: Base, sets: list[tuple[str,
         near = max(sets, key=lambda pair: _shared(pair[0].split("."), wanted))[1].place
         problem = replace(problem, file=near.file, line=near.line, column=near.column)
     said = ", ".join(f"{key} {node.plain()}" for key, node in sets)
-    return replace(problem, message=f"{problem.message} (base {base.name}{', ' if said else ''}{said[:200]})")
+    return replace(
+        problem, message=f"{problem.message} (base {base.name}{', ' if said else ''}{said[:200]})"
+    )
 
 
 def _shared(one: list[str], other: list[str]) -> int:
     """Leading parts that two keys share."""
-    return next((number for number, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
-                min(len(one), len(other)))  # fmt: skip
+    return next(
+        (number for number, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )

@@ -28,8 +28,9 @@ def shape_rows(shapes: Shapes, chosen: NDArray[np.bool_]) -> Shapes:
     return Shapes(*(getattr(shapes, item.name)[chosen] for item in fields(Shapes)))
 
 
-def command_times(program: Program, chip: Chip,
-                  activity: Mapping[str, NDArray[np.float64]] | None = None) -> Times:  # fmt: skip
+def command_times(
+    program: Program, chip: Chip, activity: Mapping[str, NDArray[np.float64]] | None = None
+) -> Times:
     """Ask every unit for the times of its unique shapes and spread them over the commands. activity:
     per-command columns from the values; "repeated": vectors read again, a whole number more of m."""
     repeated = (activity or {}).get("repeated")
@@ -60,10 +61,15 @@ def _lengthen(program: Program, chip: Chip, times: Times, repeated: NDArray[np.f
         mine = rows[program.shapes.kind[shape[rows]] == number]
         if not len(mine):
             continue
-        more = Shapes(*(getattr(program.shapes, item.name)[shape[mine]].copy() for item in fields(Shapes)))
+        more = Shapes(
+            *(getattr(program.shapes, item.name)[shape[mine]].copy() for item in fields(Shapes))
+        )
         more.extents[:, 0] += repeated[mine].astype(np.int64)
         cost = chip.unit_of_kind(kind).measured().cost(more)
         period = program.tick_hz // chip.clock_of_kind(kind)
-        for column, values in zip((times.interval, times.first, times.last),
-                                  (cost.interval, cost.first, cost.last), strict=True):  # fmt: skip
+        for column, values in zip(
+            (times.interval, times.first, times.last),
+            (cost.interval, cost.first, cost.last),
+            strict=True,
+        ):
             column[mine] = values * period

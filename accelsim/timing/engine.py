@@ -35,8 +35,13 @@ MOST_TICKS = 1 << 62  # that all commands of a Program may take together
 SLICE = 1_000_000  # commands or events a kernel call, so that an interrupt is served in a second
 
 
-def simulate(program: Program, chip: Chip, engine: Engine = "auto", fold: bool = False,
-             activity: Mapping[str, NDArray[np.float64]] | None = None) -> Timeline:  # fmt: skip
+def simulate(
+    program: Program,
+    chip: Chip,
+    engine: Engine = "auto",
+    fold: bool = False,
+    activity: Mapping[str, NDArray[np.float64]] | None = None,
+) -> Timeline:
     """The Timeline of a Program on a chip; bit-equal for every engine, folded or not.
 
     activity: columns from the values that lengthen commands (costs.py). fold: skip repetitions of the
@@ -46,8 +51,13 @@ def simulate(program: Program, chip: Chip, engine: Engine = "auto", fold: bool =
     return run(program, command_times(program, chip, activity), engine, fold=fold)
 
 
-def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | None = None,
-        fold: bool = False) -> Timeline:  # fmt: skip
+def run(
+    program: Program,
+    times: Times,
+    engine: Engine = "auto",
+    state: Ints | None = None,
+    fold: bool = False,
+) -> Timeline:
     """The Timeline from times in ticks. state: initial words of the stateful units."""
     if engine == "simpy" and program.repeat is None:
         from accelsim.timing.reference import run_reference
@@ -55,7 +65,8 @@ def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | N
         return run_reference(program, times, state)
     check_range(program, times)
     fast = engine == "compiled" or (
-        engine == "auto" and (len(program) > COMPILE_ABOVE or jit.hot(len(program))))
+        engine == "auto" and (len(program) > COMPILE_ABOVE or jit.hot(len(program)))
+    )
     if len(program) == 0:
         empty = np.zeros(0, np.int64)
         return Timeline(*(empty,) * 7, program.tick_hz, 0, np.zeros(len(program.ports), np.int64))
@@ -70,10 +81,24 @@ def run(program: Program, times: Times, engine: Engine = "auto", state: Ints | N
     else:
         columns = _events(program, times, fast, state)
     issue, first, release, end, why, ref, interval = columns
-    makespan = max(int(end[part.first : part.stop].max(initial=0)) + part.turns * period
-                   for part in spans(program))  # fmt: skip
-    return Timeline(issue, first, release, end, why, ref, interval, program.tick_hz, makespan,
-                    _port_busy(program, fast), "compiled" if fast else "plain", period)  # fmt: skip
+    makespan = max(
+        int(end[part.first : part.stop].max(initial=0)) + part.turns * period
+        for part in spans(program)
+    )
+    return Timeline(
+        issue,
+        first,
+        release,
+        end,
+        why,
+        ref,
+        interval,
+        program.tick_hz,
+        makespan,
+        _port_busy(program, fast),
+        "compiled" if fast else "plain",
+        period,
+    )
 
 
 def check_range(program: Program, times: Times) -> None:
@@ -83,21 +108,29 @@ def check_range(program: Program, times: Times) -> None:
     moved = np.bincount(d.port, d.bytes, len(ports)) if len(d.port) else np.zeros(len(ports))
     count = np.bincount(d.port, minlength=len(ports))
     ticks = float(np.sum(times.last, dtype=np.float64))
-    ticks += sum((float(moved[i]) / port.width + float(count[i])) * port.beat for i, port in enumerate(ports))
+    ticks += sum(
+        (float(moved[i]) / port.width + float(count[i])) * port.beat for i, port in enumerate(ports)
+    )
     ticks *= 1 + max((part.turns for part in spans(program)), default=0)
     if ticks > MOST_TICKS:
         most = MOST_TICKS / program.tick_hz
-        raise InputError(Problem(
-            "timing.range", f"takes up to {ticks / program.tick_hz:.3g} s, and times in ticks of "
-            f"{program.tick_hz:g} Hz end at {most:.3g} s",
-            "raise the slowest bandwidth or clock, or give a smaller workload"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "timing.range",
+                f"takes up to {ticks / program.tick_hz:.3g} s, and times in ticks of "
+                f"{program.tick_hz:g} Hz end at {most:.3g} s",
+                "raise the slowest bandwidth or clock, or give a smaller workload",
+            )
+        )
 
 
 def _port_busy(program: Program, fast: bool) -> Ints:
     """Ticks that each port is busy."""
     busy, d = np.zeros(len(program.ports), np.int64), program.demands
-    width, beat = (np.array([getattr(port, name) for port in program.ports] or [1], np.int64)
-                   for name in ("width", "beat"))  # fmt: skip
+    width, beat = (
+        np.array([getattr(port, name) for port in program.ports] or [1], np.int64)
+        for name in ("width", "beat")
+    )
     if not fast:
         ticks = demand_ticks(program)
     for part in spans(program):
@@ -121,8 +154,9 @@ def port_ticks(port: Any, size: Any, width: Any, beat: Any, busy: Any) -> None:
         busy[port[j]] += -(-size[j] // width[port[j]]) * beat[port[j]]
 
 
-def no_contention(unit: Any, queue: Any, served: Any, start: Any, port: Any, size: Any, feeder: Any,
-                  user: Any) -> bool:  # fmt: skip
+def no_contention(
+    unit: Any, queue: Any, served: Any, start: Any, port: Any, size: Any, feeder: Any, user: Any
+) -> bool:
     """uncontended() up to the first row that says no. feeder, user: -1 by unit and port."""
     for i in range(len(unit)):
         u = unit[i]
@@ -142,10 +176,22 @@ def uncontended(program: Program, compiled: bool = False) -> bool:
     queue, nothing is stateful. compiled: kernels are at hand."""
     commands, demands = program.commands, program.demands
     if compiled:
-        none = [np.full(max(1, many), -1, np.int64) for many in (len(program.units), len(program.ports))]
-        return bool(jit.compiled(no_contention)(*plain_int64(
-            commands.unit, commands.queue, commands.served, demands.start, demands.port, demands.bytes),
-            *none))  # fmt: skip
+        none = [
+            np.full(max(1, many), -1, np.int64) for many in (len(program.units), len(program.ports))
+        ]
+        return bool(
+            jit.compiled(no_contention)(
+                *plain_int64(
+                    commands.unit,
+                    commands.queue,
+                    commands.served,
+                    demands.start,
+                    demands.port,
+                    demands.bytes,
+                ),
+                *none,
+            )
+        )
     if (commands.served == Served.STATEFUL).any():
         return False
     units = len(program.units)
@@ -165,13 +211,27 @@ def _in_order(program: Program, times: Times, ticks: Ints, fast: bool) -> list[I
     hold = times.interval.copy()
     rows = np.repeat(np.arange(len(program)), np.diff(demands.start))
     np.maximum.at(hold, rows, ticks)
-    columns = columns_for(fast, commands.unit, commands.queue, hold, times.last - times.interval,
-                       times.first, edges.start, edges.predecessor, edges.kind,
-                       edges.lag)  # fmt: skip
+    columns = columns_for(
+        fast,
+        commands.unit,
+        commands.queue,
+        hold,
+        times.last - times.interval,
+        times.first,
+        edges.start,
+        edges.predecessor,
+        edges.kind,
+        edges.lag,
+    )
     out = [blank(fast, len(program)) for _ in range(6)]
     units, queues = len(program.units), len(program.queues)
-    state = [blank(fast, units), blank(fast, units), blank(fast, units, -1),
-             blank(fast, queues), blank(fast, queues, -1)]  # fmt: skip
+    state = [
+        blank(fast, units),
+        blank(fast, units),
+        blank(fast, units, -1),
+        blank(fast, queues),
+        blank(fast, queues, -1),
+    ]
     kernel = jit.compiled(run_in_order) if fast else run_in_order
     for begin in range(0, len(program), SLICE):
         kernel(begin, min(begin + SLICE, len(program)), *columns, *out, *state)

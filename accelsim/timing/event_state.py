@@ -110,8 +110,15 @@ class EventState:
 
     def results(self) -> list[Ints]:
         """issue, first, release, end, why, ref, interval of every command."""
-        columns = (self.issue, self.first_at, self.release, self.end, self.why, self.ref,
-                   self.interval)  # fmt: skip
+        columns = (
+            self.issue,
+            self.first_at,
+            self.release,
+            self.end,
+            self.why,
+            self.ref,
+            self.interval,
+        )
         return [np.asarray(column, np.int64) for column in columns]
 
 
@@ -121,8 +128,9 @@ def demand_beats(program: Program) -> Ints:
     return -(-program.demands.bytes // width[program.demands.port])
 
 
-def initial_state(program: Program, times: Times, arrays: bool, words: Ints | None = None,
-                  compiled: bool = False) -> EventState:  # fmt: skip
+def initial_state(
+    program: Program, times: Times, arrays: bool, words: Ints | None = None, compiled: bool = False
+) -> EventState:
     """The state before anything has happened. words: initial words of the stateful units. compiled:
     kernels are at hand."""
     commands = program.commands
@@ -133,8 +141,9 @@ def initial_state(program: Program, times: Times, arrays: bool, words: Ints | No
     head = np.searchsorted(commands.queue[order], np.arange(queues))
     stop = np.searchsorted(commands.queue[order], np.arange(queues), side="right")
     pending = np.diff(program.dependencies.start)
-    ready = [int(order[h]) for h, s in zip(head, stop, strict=True)
-             if h < s and pending[order[h]] == 0]  # fmt: skip
+    ready = [
+        int(order[h]) for h, s in zip(head, stop, strict=True) if h < s and pending[order[h]] == 0
+    ]
     room = 8 * (queues + units + ports) + 4 * int(np.diff(program.demands.start).max(initial=0))
     heap = [blank(arrays, room + count * 4) for _ in range(3)]
     for slot, row in enumerate(sorted(ready)):
@@ -142,29 +151,62 @@ def initial_state(program: Program, times: Times, arrays: bool, words: Ints | No
     misc = blank(arrays, 3)
     misc[HEAP_SIZE], misc[MARK] = len(ready), -1
     columns = columns_for(
-        arrays, commands.unit, commands.queue, times.interval.copy(), times.last - times.interval,
-        times.first.copy(), commands.served, commands.address, size, writes,
-        *_reverse_edges(program, compiled), pending,
-    )  # fmt: skip
-    dep = [blank(arrays, count), blank(arrays, count), blank(arrays, count, -1),
-           blank(arrays, count)]  # fmt: skip
+        arrays,
+        commands.unit,
+        commands.queue,
+        times.interval.copy(),
+        times.last - times.interval,
+        times.first.copy(),
+        commands.served,
+        commands.address,
+        size,
+        writes,
+        *_reverse_edges(program, compiled),
+        pending,
+    )
+    dep = [
+        blank(arrays, count),
+        blank(arrays, count),
+        blank(arrays, count, -1),
+        blank(arrays, count),
+    ]
     demands = columns_for(arrays, *_moving_demands(program, compiled))
     priority = np.array([row.priority for row in program.queues], np.int64)
-    queue = [*columns_for(arrays, order, head, stop), blank(arrays, queues),
-             blank(arrays, queues, -1), blank(arrays, queues), blank(arrays, queues),
-             *columns_for(arrays, priority)]  # fmt: skip
+    queue = [
+        *columns_for(arrays, order, head, stop),
+        blank(arrays, queues),
+        blank(arrays, queues, -1),
+        blank(arrays, queues),
+        blank(arrays, queues),
+        *columns_for(arrays, priority),
+    ]
     rank = np.array([row.priority for row in program.units], np.int64)
     server = np.array([SERVERS[row.serve] for row in program.units], np.int64)
     memory = np.zeros(units * STATE_WORDS, np.int64) if words is None else words.astype(np.int64)
-    unit = [blank(arrays, units), blank(arrays, units), blank(arrays, units),
-            blank(arrays, units, -1), blank(arrays, units), blank(arrays, units),
-            *columns_for(arrays, rank, server, *_feeding_queues(program), memory)]  # fmt: skip
+    unit = [
+        blank(arrays, units),
+        blank(arrays, units),
+        blank(arrays, units),
+        blank(arrays, units, -1),
+        blank(arrays, units),
+        blank(arrays, units),
+        *columns_for(arrays, rank, server, *_feeding_queues(program), memory),
+    ]
     rows = program.ports
-    static = [np.array([getattr(row, name) for row in rows] or [1], np.int64)
-              for name in ("arbiter", "quantum", "beat")]  # fmt: skip
-    port = [*columns_for(arrays, *static), blank(arrays, ports), blank(arrays, ports, -1),
-            blank(arrays, ports), blank(arrays, ports), blank(arrays, ports),
-            blank(arrays, ports, -1), *(blank(arrays, ports * units) for _ in range(3))]  # fmt: skip
+    static = [
+        np.array([getattr(row, name) for row in rows] or [1], np.int64)
+        for name in ("arbiter", "quantum", "beat")
+    ]
+    port = [
+        *columns_for(arrays, *static),
+        blank(arrays, ports),
+        blank(arrays, ports, -1),
+        blank(arrays, ports),
+        blank(arrays, ports),
+        blank(arrays, ports),
+        blank(arrays, ports, -1),
+        *(blank(arrays, ports * units) for _ in range(3)),
+    ]
     out = [blank(arrays, count, -1) for _ in range(6)]
     return EventState(misc, *heap, *columns, *dep, *demands, *queue, *unit, *port, *out)
 
@@ -178,8 +220,17 @@ def _feeding_queues(program: Program) -> tuple[Ints, Ints]:
     return start, pairs.nonzero()[1].astype(np.int64)
 
 
-def reverse_edges(start: Any, predecessor: Any, kind: Any, lag: Any, out_start: Any, out_successor: Any,
-                  out_kind: Any, out_lag: Any, out_edge: Any) -> None:  # fmt: skip
+def reverse_edges(
+    start: Any,
+    predecessor: Any,
+    kind: Any,
+    lag: Any,
+    out_start: Any,
+    out_successor: Any,
+    out_kind: Any,
+    out_lag: Any,
+    out_edge: Any,
+) -> None:
     """_reverse_edges() in two passes. out_start: zeros."""
     rows = len(start) - 1
     for j in range(len(predecessor)):
@@ -197,8 +248,9 @@ def reverse_edges(start: Any, predecessor: Any, kind: Any, lag: Any, out_start: 
     out_start[0] = 0
 
 
-def moving_demands(start: Any, port: Any, size: Any, width: Any, out_start: Any, out_port: Any,
-                   out_beats: Any) -> int:  # fmt: skip
+def moving_demands(
+    start: Any, port: Any, size: Any, width: Any, out_start: Any, out_port: Any, out_beats: Any
+) -> int:
     """_moving_demands() in one pass; how many there are."""
     at = 0
     for i in range(len(start) - 1):
@@ -247,8 +299,9 @@ def _moving_demands(program: Program, compiled: bool) -> tuple[Ints, Ints, Ints]
         first = np.zeros(len(program) + 1, np.int64)
         ports, moved = np.empty(len(d.port), np.int64), np.empty(len(d.port), np.int64)
         width = np.array([port.width for port in program.ports] or [1], np.int64)
-        count = jit.compiled(moving_demands)(*plain_int64(d.start, d.port, d.bytes), width, first, ports,
-                                             moved)  # fmt: skip
+        count = jit.compiled(moving_demands)(
+            *plain_int64(d.start, d.port, d.bytes), width, first, ports, moved
+        )
         return first, ports[:count], moved[:count]
     beats = demand_beats(program)
     keep = beats > 0

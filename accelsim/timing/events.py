@@ -19,8 +19,16 @@ WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
 HEAP_SIZE, ISSUED, MARK = 0, 1, 2
 
 
-def choose_requester(arbiter: int, base: int, count: int, units: int, last: int, asking: Any,
-                     arrival: Any, priority: Any) -> int:  # fmt: skip
+def choose_requester(
+    arbiter: int,
+    base: int,
+    count: int,
+    units: int,
+    last: int,
+    asking: Any,
+    arrival: Any,
+    priority: Any,
+) -> int:
     """The unit that a port serves next, of the ``count`` in asking[base:]."""
     best = asking[base]
     for x in range(1, count):
@@ -37,20 +45,72 @@ def choose_requester(arbiter: int, base: int, count: int, units: int, last: int,
     return int(best)
 
 
-def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
-               unit: Any, queue: Any, interval: Any, drain: Any, first: Any, served: Any,
-               address: Any, size: Any, writes: Any,
-               out_start: Any, out_succ: Any, out_kind: Any, out_lag: Any, out_edge: Any,
-               pending: Any, dep_at: Any, dep_why: Any, dep_ref: Any, dep_edge: Any,
-               dem_start: Any, dem_port: Any, dem_beats: Any,
-               q_items: Any, q_head: Any, q_stop: Any, q_issue: Any, q_last: Any, q_wait: Any,
-               q_ready: Any, q_priority: Any,
-               u_free: Any, u_busy: Any, u_end: Any, u_last: Any, u_left: Any, u_wait: Any,
-               u_priority: Any, u_server: Any, uq_start: Any, uq_queue: Any, state: Any,
-               p_arbiter: Any, p_quantum: Any, p_beat: Any, p_active: Any, p_holder: Any,
-               p_from: Any, p_granted: Any, p_stamp: Any, p_last: Any, p_left: Any, p_arrival: Any,
-               p_asking: Any,
-               issue: Any, first_at: Any, release: Any, end: Any, why: Any, ref: Any) -> int:  # fmt: skip
+def run_events(
+    budget: int,
+    misc: Any,
+    h_time: Any,
+    h_key: Any,
+    h_stamp: Any,
+    unit: Any,
+    queue: Any,
+    interval: Any,
+    drain: Any,
+    first: Any,
+    served: Any,
+    address: Any,
+    size: Any,
+    writes: Any,
+    out_start: Any,
+    out_succ: Any,
+    out_kind: Any,
+    out_lag: Any,
+    out_edge: Any,
+    pending: Any,
+    dep_at: Any,
+    dep_why: Any,
+    dep_ref: Any,
+    dep_edge: Any,
+    dem_start: Any,
+    dem_port: Any,
+    dem_beats: Any,
+    q_items: Any,
+    q_head: Any,
+    q_stop: Any,
+    q_issue: Any,
+    q_last: Any,
+    q_wait: Any,
+    q_ready: Any,
+    q_priority: Any,
+    u_free: Any,
+    u_busy: Any,
+    u_end: Any,
+    u_last: Any,
+    u_left: Any,
+    u_wait: Any,
+    u_priority: Any,
+    u_server: Any,
+    uq_start: Any,
+    uq_queue: Any,
+    state: Any,
+    p_arbiter: Any,
+    p_quantum: Any,
+    p_beat: Any,
+    p_active: Any,
+    p_holder: Any,
+    p_from: Any,
+    p_granted: Any,
+    p_stamp: Any,
+    p_last: Any,
+    p_left: Any,
+    p_arrival: Any,
+    p_asking: Any,
+    issue: Any,
+    first_at: Any,
+    release: Any,
+    end: Any,
+    why: Any,
+    ref: Any,
+) -> int:
     """Handle at most ``budget`` events, or until command misc[MARK] has issued; returns how many
     commands have issued so far.
 
@@ -108,8 +168,10 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
                 q = uq_queue[x]
                 if q_wait[q] == 0 or unit[q_items[q_head[q]]] != who:
                     continue
-                if best < 0 or q_priority[q] < q_priority[best] or (
-                    q_priority[q] == q_priority[best] and q_ready[q] < q_ready[best]
+                if (
+                    best < 0
+                    or q_priority[q] < q_priority[best]
+                    or (q_priority[q] == q_priority[best] and q_ready[q] < q_ready[best])
                 ):
                     best = q
             issued = q_items[q_head[best]]
@@ -117,8 +179,16 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
             if p_holder[who] >= 0 or p_active[who] == 0:
                 continue
             base = who * units
-            u = choose_requester(p_arbiter[who], base, p_active[who], units, p_last[who], p_asking,
-                                 p_arrival, u_priority)  # fmt: skip
+            u = choose_requester(
+                p_arbiter[who],
+                base,
+                p_active[who],
+                units,
+                p_last[who],
+                p_asking,
+                p_arrival,
+                u_priority,
+            )
             beats = p_left[base + u]
             if p_active[who] > 1 and p_arbiter[who] != FIRST_COME and beats > p_quantum[who]:
                 beats = p_quantum[who]
@@ -153,8 +223,9 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
             why[i] = cause
             ref[i] = whom
             if served[i] == 1:
-                a, b, c = serve(u_server[u], state, u * STATE_WORDS, address[i], size[i],
-                                writes[i], now)  # fmt: skip
+                a, b, c = serve(
+                    u_server[u], state, u * STATE_WORDS, address[i], size[i], writes[i], now
+                )
                 interval[i] = a
                 first[i] = b
                 drain[i] = c - a
@@ -189,8 +260,15 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
                         if beats < p_granted[p]:
                             p_granted[p] = beats
                             p_stamp[p] += 1
-                            heap = push(h_time, h_key, h_stamp, heap,
-                                        p_from[p] + beats * p_beat[p], p, p_stamp[p])  # fmt: skip
+                            heap = push(
+                                h_time,
+                                h_key,
+                                h_stamp,
+                                heap,
+                                p_from[p] + beats * p_beat[p],
+                                p,
+                                p_stamp[p],
+                            )
         done = 0
         last = 0
         if final >= 0:
@@ -225,9 +303,13 @@ def run_events(budget: int, misc: Any, h_time: Any, h_key: Any, h_stamp: Any,
                 at = last if kind == DATA else done
             at += out_lag[e]
             j = out_succ[e]
-            if at > dep_at[j] or (at == dep_at[j] and at > 0 and (
-                kind + 1 < dep_why[j] or (kind + 1 == dep_why[j] and out_edge[e] < dep_edge[j])
-            )):  # fmt: skip
+            if at > dep_at[j] or (
+                at == dep_at[j]
+                and at > 0
+                and (
+                    kind + 1 < dep_why[j] or (kind + 1 == dep_why[j] and out_edge[e] < dep_edge[j])
+                )
+            ):
                 dep_at[j] = at
                 dep_why[j] = kind + 1
                 dep_ref[j] = source

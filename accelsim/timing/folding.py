@@ -51,8 +51,9 @@ class Folded:
     copied: int
 
 
-def run_folded(program: Program, times: Times, fast: bool, words: Ints | None = None,
-               least: int = 4096) -> Folded:  # fmt: skip
+def run_folded(
+    program: Program, times: Times, fast: bool, words: Ints | None = None, least: int = 4096
+) -> Folded:
     """Times of all commands, with repetitions of the engine's state skipped.
 
     least: rows that a block must have to be looked at; shorter ones cost more than they save.
@@ -91,8 +92,9 @@ class BlockMarks:
         self.end = block.first + block.length * block.count
         self.edge_start = program.dependencies.start
         edges = slice(self.edge_start[block.first], self.edge_start[self.end])
-        owners = np.repeat(np.arange(block.first, self.end),
-                           np.diff(self.edge_start[block.first : self.end + 1]))  # fmt: skip
+        owners = np.repeat(
+            np.arange(block.first, self.end), np.diff(self.edge_start[block.first : self.end + 1])
+        )
         reach = owners - program.dependencies.predecessor[edges]
         self.reach = int(reach.max(initial=0))
         body = slice(block.first, block.first + block.length)
@@ -149,17 +151,37 @@ class BlockMarks:
         known = s.dep_ref[rows] >= 0
         waits, holds, asks = s.q_wait > 0, s.p_holder >= 0, s.p_left > 0
         parts = [
-            [low - base, high - base], self._heads() - base, np.where(inside, 0, s.q_head), s.q_wait,
-            _at(waits, s.q_ready - now), _at(inside, s.q_issue - now), _at(inside, s.q_last - base),
-            np.where(self.used, s.u_free - now, s.u_free), np.where(self.used, s.u_end - now, s.u_end),
-            np.where(self.used, s.u_last - base, s.u_last), s.u_busy, s.u_left, s.u_wait,
-            s.p_active, s.p_holder, s.p_last, _at(holds, s.p_from - now), _at(holds, s.p_granted),
-            s.p_left, _at(asks, s.p_arrival - now), self._heap(base, now),
-            issued, finished, s.pending[rows], _at(issued & ~finished, s.issue[rows] - now),
-            known, _at(known, s.dep_at[rows] - now), _at(known, s.dep_why[rows]),
+            [low - base, high - base],
+            self._heads() - base,
+            np.where(inside, 0, s.q_head),
+            s.q_wait,
+            _at(waits, s.q_ready - now),
+            _at(inside, s.q_issue - now),
+            _at(inside, s.q_last - base),
+            np.where(self.used, s.u_free - now, s.u_free),
+            np.where(self.used, s.u_end - now, s.u_end),
+            np.where(self.used, s.u_last - base, s.u_last),
+            s.u_busy,
+            s.u_left,
+            s.u_wait,
+            s.p_active,
+            s.p_holder,
+            s.p_last,
+            _at(holds, s.p_from - now),
+            _at(holds, s.p_granted),
+            s.p_left,
+            _at(asks, s.p_arrival - now),
+            self._heap(base, now),
+            issued,
+            finished,
+            s.pending[rows],
+            _at(issued & ~finished, s.issue[rows] - now),
+            known,
+            _at(known, s.dep_at[rows] - now),
+            _at(known, s.dep_why[rows]),
             _at(known, s.dep_ref[rows] - base),
             _at(known, s.dep_edge[rows] - self.edge_start[rows]),
-        ]  # fmt: skip
+        ]
         state = b"|".join(np.asarray(part, np.int64).tobytes() for part in parts)
         return Mark(body, now, state, low, issued, finished)
 
@@ -177,15 +199,19 @@ class BlockMarks:
         s, delta = self.state, new.now - old.now
         low, high = self._window()
         moved = slice(low, min(high, self.end))
-        kept = {name: getattr(s, name)[moved].copy()
-                for name in ("pending", "dep_at", "dep_why", "dep_ref", "dep_edge")}  # fmt: skip
+        kept = {
+            name: getattr(s, name)[moved].copy()
+            for name in ("pending", "dep_at", "dep_why", "dep_ref", "dep_edge")
+        }
         since = slice(old.low, moved.stop)
         issued, finished = s.issue[since] >= 0, s.release[since] >= 0
         issued[: len(old.issued)] &= ~old.issued
         finished[: len(old.finished)] &= ~old.finished
         turn = np.arange(1, jumps + 1, dtype=np.int64)[:, None]
-        for names, chosen in ((("issue", "why", "ref"), issued),
-                              (("first_at", "release", "end"), finished)):  # fmt: skip
+        for names, chosen in (
+            (("issue", "why", "ref"), issued),
+            (("first_at", "release", "end"), finished),
+        ):
             rows = np.flatnonzero(chosen) + old.low
             for name in names:
                 column = getattr(s, name)
@@ -199,7 +225,8 @@ class BlockMarks:
         s.dep_at[target] = kept["dep_at"] + np.where(known, time_on, 0)
         s.dep_ref[target] = kept["dep_ref"] + np.where(known, rows_on, 0)
         s.dep_edge[target] = kept["dep_edge"] + np.where(
-            known, self.edge_start[target] - self.edge_start[moved], 0)  # fmt: skip
+            known, self.edge_start[target] - self.edge_start[moved], 0
+        )
         self._shift(rows_on, time_on)
 
     def _shift(self, rows: int, ticks: int) -> None:
@@ -210,8 +237,12 @@ class BlockMarks:
         s.q_head += self.share * (rows // self.block.length)
         s.q_last += np.where(inside, rows, 0)
         s.u_last += np.where(self.used, rows, 0)
-        for times, mine in ((s.q_issue, inside), (s.q_ready, inside), (s.u_free, self.used),
-                            (s.u_end, self.used)):  # fmt: skip
+        for times, mine in (
+            (s.q_issue, inside),
+            (s.q_ready, inside),
+            (s.u_free, self.used),
+            (s.u_end, self.used),
+        ):
             times += np.where(mine, ticks, 0)
         s.p_from += ticks
         s.p_arrival += ticks

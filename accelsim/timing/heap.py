@@ -38,10 +38,14 @@ def pop(times: Any, keys: Any, stamps: Any, size: int) -> int:
         right = child + 1
         if right < size and (
             times[right] < times[child]
-            or (times[right] == times[child]
-                and (keys[right] < keys[child]
-                     or (keys[right] == keys[child] and stamps[right] < stamps[child])))
-        ):  # fmt: skip
+            or (
+                times[right] == times[child]
+                and (
+                    keys[right] < keys[child]
+                    or (keys[right] == keys[child] and stamps[right] < stamps[child])
+                )
+            )
+        ):
             child = right
         if time < times[child] or (
             time == times[child]

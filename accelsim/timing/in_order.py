@@ -8,11 +8,30 @@ DATA, SLOT, START = 0, 1, 2
 WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
 
 
-def run_in_order(begin: int, stop: int, unit: Any, queue: Any, busy: Any, drain: Any, first: Any,
-                 edge_start: Any, edge_pred: Any, edge_kind: Any, edge_lag: Any,
-                 issue: Any, first_at: Any, release: Any, end: Any, why: Any, ref: Any,
-                 unit_free: Any, unit_end: Any, unit_last: Any,
-                 queue_issue: Any, queue_last: Any) -> None:  # fmt: skip
+def run_in_order(
+    begin: int,
+    stop: int,
+    unit: Any,
+    queue: Any,
+    busy: Any,
+    drain: Any,
+    first: Any,
+    edge_start: Any,
+    edge_pred: Any,
+    edge_kind: Any,
+    edge_lag: Any,
+    issue: Any,
+    first_at: Any,
+    release: Any,
+    end: Any,
+    why: Any,
+    ref: Any,
+    unit_free: Any,
+    unit_end: Any,
+    unit_last: Any,
+    queue_issue: Any,
+    queue_last: Any,
+) -> None:
     """Times of commands begin .. stop. busy: interval or port time, the longer, in ticks.
 
     unit_free, unit_end, unit_last and queue_issue, queue_last carry the state between calls.

@@ -66,8 +66,9 @@ ARBITERS: dict[int, Choose] = {
 class Port:
     """A shared port: one quantum at a time to the requester that ``choose`` picks."""
 
-    def __init__(self, run: Reference, number: int, beat: int, quantum: int,
-                 choose: Choose) -> None:  # fmt: skip
+    def __init__(
+        self, run: Reference, number: int, beat: int, quantum: int, choose: Choose
+    ) -> None:
         self.run, self.beat, self.quantum, self.choose = run, beat, quantum, choose
         self.phase = PORT_GRANT + number
         self.waiting: list[Request] = []
@@ -141,13 +142,15 @@ class Columns:
         self.address = commands.address.tolist()
         self.interval, self.first = times.interval.tolist(), times.first.tolist()
         self.last = times.last.tolist()
-        edge = list(zip(edges.predecessor.tolist(), edges.kind.tolist(), edges.lag.tolist(),
-                        strict=True))  # fmt: skip
+        edge = list(
+            zip(edges.predecessor.tolist(), edges.kind.tolist(), edges.lag.tolist(), strict=True)
+        )
         self.edges = _by_row(edge, edges.start)
         width = [row.width for row in program.ports]
         moved = zip(demands.port.tolist(), demands.bytes.tolist(), strict=True)
-        self.demands = _by_row([(port, -(-size // width[port])) for port, size in moved],
-                               demands.start)  # fmt: skip
+        self.demands = _by_row(
+            [(port, -(-size // width[port])) for port, size in moved], demands.start
+        )
         self.operand_start = operands.start.tolist()
 
 
@@ -159,8 +162,9 @@ def _by_row(entries: list[Any], start: Ints) -> list[list[Any]]:
 class Reference:
     """Runs one Program; the columns it fills are a Timeline's."""
 
-    def __init__(self, program: Program, times: Times, state: Ints | None,
-                 arbiters: dict[int, Choose]) -> None:  # fmt: skip
+    def __init__(
+        self, program: Program, times: Times, state: Ints | None, arbiters: dict[int, Choose]
+    ) -> None:
         self.env = simpy.Environment()
         self.program, self.columns = program, Columns(program, times)
         words = len(program.units) * STATE_WORDS
@@ -175,8 +179,10 @@ class Reference:
         self.finished: dict[int, simpy.Event] = {}
         self.issued: dict[int, simpy.Event] = {}
         self.units = [Unit(self, u) for u in range(len(program.units))]
-        self.ports = [Port(self, number, row.beat, row.quantum, arbiters[row.arbiter])
-                      for number, row in enumerate(program.ports)]  # fmt: skip
+        self.ports = [
+            Port(self, number, row.beat, row.quantum, arbiters[row.arbiter])
+            for number, row in enumerate(program.ports)
+        ]
         rows: list[list[int]] = [[] for _ in program.queues]
         for row, queue in enumerate(program.commands.queue.tolist()):
             rows[queue].append(row)
@@ -267,22 +273,46 @@ class Reference:
         some = entry < columns.operand_start[row + 1]
         size = int(program.operands.bytes[entry]) if some else 0
         write = int(program.operands.access[entry] == Access.WRITE) if some else 0
-        return serve(SERVERS[program.units[unit].serve], self.state, unit * STATE_WORDS,
-                     columns.address[row], size, write, now)  # fmt: skip
+        return serve(
+            SERVERS[program.units[unit].serve],
+            self.state,
+            unit * STATE_WORDS,
+            columns.address[row],
+            size,
+            write,
+            now,
+        )
 
 
-def run_reference(program: Program, times: Times, state: Ints | None = None,
-                  arbiters: dict[int, Choose] | None = None) -> Timeline:  # fmt: skip
+def run_reference(
+    program: Program,
+    times: Times,
+    state: Ints | None = None,
+    arbiters: dict[int, Choose] | None = None,
+) -> Timeline:
     """The Timeline of a Program by SimPy. arbiters: replaces or adds entries of ARBITERS."""
     run = Reference(program, times, state, {**ARBITERS, **(arbiters or {})})
     run.env.run()
-    columns = [np.array(column, np.int64) for column in
-               (run.issue, run.first, run.release, run.end, run.why, run.ref)]  # fmt: skip
+    columns = [
+        np.array(column, np.int64)
+        for column in (run.issue, run.first, run.release, run.end, run.why, run.ref)
+    ]
     busy = np.zeros(len(program.ports), np.int64)
     rows = program.demands
     for port, size in zip(rows.port.tolist(), rows.bytes.tolist(), strict=True):
         busy[port] += -(-size // program.ports[port].width) * program.ports[port].beat
     makespan = int(columns[3].max()) if len(program) else 0
     issue, first, release, end, why, ref = columns
-    return Timeline(issue, first, release, end, why, ref, np.array(run.interval, np.int64),
-                    program.tick_hz, makespan, busy, "simpy")  # fmt: skip
+    return Timeline(
+        issue,
+        first,
+        release,
+        end,
+        why,
+        ref,
+        np.array(run.interval, np.int64),
+        program.tick_hz,
+        makespan,
+        busy,
+        "simpy",
+    )

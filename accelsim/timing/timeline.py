@@ -69,12 +69,29 @@ class Timeline:
         count = len(program.units)
         if by_kernels(program):
             table, kernel = np.zeros((count, COLUMNS), np.int64), jit.compiled(unit_ticks)
-            if all(kernel(*(np.ascontiguousarray(column[part.first : part.stop]) for column in (
-                    program.commands.unit, self.issue, self.release, self.end, self.interval, self.why)),
-                    part.turns * self.period, table) for part in spans(program)):  # fmt: skip
+            if all(
+                kernel(
+                    *(
+                        np.ascontiguousarray(column[part.first : part.stop])
+                        for column in (
+                            program.commands.unit,
+                            self.issue,
+                            self.release,
+                            self.end,
+                            self.interval,
+                            self.why,
+                        )
+                    ),
+                    part.turns * self.period,
+                    table,
+                )
+                for part in spans(program)
+            ):
                 return self._rows(program, table)
         if program.repeat is not None:
-            return self.in_full(program)._units(program.commands.unit[listed(program).rows], program)
+            return self.in_full(program)._units(
+                program.commands.unit[listed(program).rows], program
+            )
         return self._units(program.commands.unit, program)
 
     def _units(self, unit: Ints, program: Program) -> list[UnitTime]:
@@ -96,8 +113,13 @@ class Timeline:
         np.maximum.at(last_end, unit, self.end)
         gaps = {cause: _per_unit(owner, np.where(why == cause, gap, 0), count) for cause in GAPS}
         other = _per_unit(owner, np.where((why == Why.UNIT) | (why == Why.NONE), gap, 0), count)
-        return self._rows(program, np.stack([busy, waiting, last_release, last_end, other,
-                                             *(gaps[cause] for cause in GAPS)], axis=1))  # fmt: skip
+        return self._rows(
+            program,
+            np.stack(
+                [busy, waiting, last_release, last_end, other, *(gaps[cause] for cause in GAPS)],
+                axis=1,
+            ),
+        )
 
     def in_full(self, program: Program) -> Timeline:
         """The Timeline with a row for every command that the Program stands for."""
@@ -106,15 +128,24 @@ class Timeline:
         whole = listed(program)
         rows, later = whole.rows, whole.turns * self.period
         ref = whole.shifted(program, self.ref[rows], np.arange(len(rows)))
-        return replace(self, issue=self.issue[rows] + later, first=self.first[rows] + later,
-                       release=self.release[rows] + later, end=self.end[rows] + later,
-                       why=self.why[rows], ref=ref, interval=self.interval[rows], period=0)  # fmt: skip
+        return replace(
+            self,
+            issue=self.issue[rows] + later,
+            first=self.first[rows] + later,
+            release=self.release[rows] + later,
+            end=self.end[rows] + later,
+            why=self.why[rows],
+            ref=ref,
+            interval=self.interval[rows],
+            period=0,
+        )
 
     def _rows(self, program: Program, table: Ints) -> list[UnitTime]:
         """A line a unit from its busy, port, last release, last end, other ticks and gaps by cause."""
         rows, causes = [], [cause.name.lower() for cause in GAPS]
-        for row, (busy, port, released, ended, other, *gaps) in zip(program.units, table[:, :9].tolist(),
-                                                                    strict=True):  # fmt: skip
+        for row, (busy, port, released, ended, other, *gaps) in zip(
+            program.units, table[:, :9].tolist(), strict=True
+        ):
             drain = ended - released
             stalled = dict(zip(causes, gaps, strict=True))
             stalled["port"] = port
@@ -125,8 +156,9 @@ class Timeline:
         return rows
 
 
-def unit_ticks(unit: Any, issue: Any, release: Any, end: Any, interval: Any, why: Any, later: int,
-               table: Any) -> bool:  # fmt: skip
+def unit_ticks(
+    unit: Any, issue: Any, release: Any, end: Any, interval: Any, why: Any, later: int, table: Any
+) -> bool:
     """Add up sums by unit (Timeline._rows) in one pass; False where program order is not the order of
     issues. later: to be added to the times.
 

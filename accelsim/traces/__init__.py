@@ -7,6 +7,16 @@ from accelsim.traces.save import save_trace
 from accelsim.traces.trace import Trace, load_trace
 
 __all__ = [
-    "Difference", "LayerRun", "Trace", "check_arrays", "compare_run", "difference", "first_difference",
-    "load_trace", "model_evaluator", "replay", "replay_layer", "save_trace",
-]  # fmt: skip
+    "Difference",
+    "LayerRun",
+    "Trace",
+    "check_arrays",
+    "compare_run",
+    "difference",
+    "first_difference",
+    "load_trace",
+    "model_evaluator",
+    "replay",
+    "replay_layer",
+    "save_trace",
+]

@@ -54,13 +54,17 @@ class Archive:
                 for info in file.infolist():
                     self._member(file, info, problems)
         except FileNotFoundError:
-            raise self.refuse("missing", "there is no such file", "write it beside trace.yaml") from None
+            raise self.refuse(
+                "missing", "there is no such file", "write it beside trace.yaml"
+            ) from None
         except IsADirectoryError:
             raise self.refuse("file", "is a folder", "give an .npz file") from None
         except InputError:
             raise
         except Exception:  # zipfile raises a dozen kinds
-            raise self.refuse("file", "is not a readable .npz file", "write it with numpy.savez") from None
+            raise self.refuse(
+                "file", "is not a readable .npz file", "write it with numpy.savez"
+            ) from None
         if problems:
             raise InputError(problems)
 
@@ -76,14 +80,25 @@ class Archive:
         packed = [info for info in infos if info.compress_type != zipfile.ZIP_STORED]
         total = sum(info.file_size for info in packed)
         least = sum(info.compress_size for info in packed)
-        if len(infos) > MOST_TENSORS or total > LARGEST_TENSORS or total > LARGEST_RATIO * least + (1 << 20):
-            raise self.refuse("size", f"holds {len(infos)} arrays that would unpack to {total} bytes",
-                              "store them without compression: numpy.savez")  # fmt: skip
+        if (
+            len(infos) > MOST_TENSORS
+            or total > LARGEST_TENSORS
+            or total > LARGEST_RATIO * least + (1 << 20)
+        ):
+            raise self.refuse(
+                "size",
+                f"holds {len(infos)} arrays that would unpack to {total} bytes",
+                "store them without compression: numpy.savez",
+            )
 
-    def _member(self, file: zipfile.ZipFile, info: zipfile.ZipInfo, problems: list[Problem]) -> None:
+    def _member(
+        self, file: zipfile.ZipFile, info: zipfile.ZipInfo, problems: list[Problem]
+    ) -> None:
         name = info.filename.removesuffix(".npy")
         if name in self.headers:
-            problems.append(self.problem("twice", "stands twice in the file", "write it once", name))
+            problems.append(
+                self.problem("twice", "stands twice in the file", "write it once", name)
+            )
             return
         try:
             if not info.filename.endswith(".npy"):
@@ -91,18 +106,36 @@ class Archive:
             with file.open(info) as stream:
                 shape, fortran, dtype = _header(stream)
                 self.headers[name] = found = Header(info, shape, dtype, fortran, stream.tell())
-        except Exception:  # a header is a Python literal: SyntaxError, TokenError, ... ; codecs: their own
-            problems.append(self.problem("array", "is no readable array of the .npy form",
-                                         "write it with numpy.savez", info.filename))  # fmt: skip
+        except (
+            Exception
+        ):  # a header is a Python literal: SyntaxError, TokenError, ... ; codecs: their own
+            problems.append(
+                self.problem(
+                    "array",
+                    "is no readable array of the .npy form",
+                    "write it with numpy.savez",
+                    info.filename,
+                )
+            )
             return
         if dtype.hasobject:
-            problems.append(self.problem("pickle", "holds Python objects", "store plain numbers", name))
+            problems.append(
+                self.problem("pickle", "holds Python objects", "store plain numbers", name)
+            )
         elif dtype.kind not in "iuf" or dtype.itemsize > 8:
-            problems.append(self.problem("type", f"is of type {dtype}", "store integers or floats", name))
+            problems.append(
+                self.problem("type", f"is of type {dtype}", "store integers or floats", name)
+            )
         elif found.start + found.bytes != info.file_size:
-            problems.append(self.problem(
-                "length", f"has {info.file_size - found.start} bytes, its shape {list(shape)} needs "
-                f"{found.bytes}", "write it with numpy.savez", name))  # fmt: skip
+            problems.append(
+                self.problem(
+                    "length",
+                    f"has {info.file_size - found.start} bytes, its shape {list(shape)} needs "
+                    f"{found.bytes}",
+                    "write it with numpy.savez",
+                    name,
+                )
+            )
 
     def read(self, name: str) -> Array:
         """An array, read-only; mapped where it is large and stored uncompressed."""
@@ -110,7 +143,9 @@ class Archive:
         order: Any = "F" if header.fortran else "C"
         try:
             if header.info.compress_type == zipfile.ZIP_STORED and header.bytes >= MAPPED:
-                return np.memmap(self.path, header.dtype, "r", self._start(header), header.shape, order)
+                return np.memmap(
+                    self.path, header.dtype, "r", self._start(header), header.shape, order
+                )
             with zipfile.ZipFile(self.path) as file, file.open(header.info) as stream:
                 stream.read(header.start)
                 data = stream.read(header.bytes)
@@ -143,4 +178,6 @@ def write_archive(path: Path, arrays: Mapping[str, Array]) -> None:
         for name, array in arrays.items():
             info = zipfile.ZipInfo(f"{name}.npy")
             with file.open(info, "w", force_zip64=array.nbytes >= 1 << 30) as stream:
-                npy.write_array(stream, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False)
+                npy.write_array(
+                    stream, np.ascontiguousarray(array).reshape(array.shape), allow_pickle=False
+                )

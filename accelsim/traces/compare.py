@@ -45,12 +45,15 @@ class Difference:
         if self.equal:
             return f"{self.elements:,} equal"
         codes = "" if self.largest_codes is None else f"{self.largest_codes} codes = "
-        return (f"{self.differing:,} of {self.elements:,} differ, by at most {codes}{self.largest:.3g}, "
-                f"SNR {self.noise_db:.1f} dB")  # fmt: skip
+        return (
+            f"{self.differing:,} of {self.elements:,} differ, by at most {codes}{self.largest:.3g}, "
+            f"SNR {self.noise_db:.1f} dB"
+        )
 
 
-def difference(operator: str, kind: str, recorded: Tensor, codes: NDArray[Any],
-               quantization: Quantization) -> Difference:  # fmt: skip
+def difference(
+    operator: str, kind: str, recorded: Tensor, codes: NDArray[Any], quantization: Quantization
+) -> Difference:
     """A computed tensor against its record, of the same shape."""
     wanted, found = recorded.real(), np.asarray(quantization.decode(codes), np.float64)
     error = np.abs(found - wanted)
@@ -66,9 +69,15 @@ def difference(operator: str, kind: str, recorded: Tensor, codes: NDArray[Any],
         error = np.where(error <= NOTHING * np.abs(wanted).max(initial=0.0), 0.0, error)
     apart = error if steps is None else steps
     noise = decibels(wanted, error)
-    return Difference(operator, kind, error.size, int(np.count_nonzero(apart)),
-                      float(error.max(initial=0.0)),
-                      None if steps is None else int(steps.max(initial=0)), noise)  # fmt: skip
+    return Difference(
+        operator,
+        kind,
+        error.size,
+        int(np.count_nonzero(apart)),
+        float(error.max(initial=0.0)),
+        None if steps is None else int(steps.max(initial=0)),
+        noise,
+    )
 
 
 def _same_scale(one: Quantization, other: Quantization) -> bool:
@@ -86,32 +95,65 @@ def compare_run(result: Result, trace: Trace) -> list[Difference]:
     """
     work, kept = result.workload, None if result.values is None else result.values.kept
     if kept is None:
-        raise InputError(Problem("record.values", "no values were computed to compare with it",
-                                 "give --input", file=trace.path))  # fmt: skip
+        raise InputError(
+            Problem(
+                "record.values",
+                "no values were computed to compare with it",
+                "give --input",
+                file=trace.path,
+            )
+        )
     if trace.recorded.workload and trace.recorded.workload != workload_digest(work):
-        raise InputError(Problem("record.workload", f"was recorded of another workload than {work.name}, or of "
-                                 "other shapes", "give a trace of this one", file=trace.path))  # fmt: skip
+        raise InputError(
+            Problem(
+                "record.workload",
+                f"was recorded of another workload than {work.name}, or of other shapes",
+                "give a trace of this one",
+                file=trace.path,
+            )
+        )
     places = [(name, "input", name) for name, spec in work.tensors.items() if spec.role == "input"]
-    places += [(op.name, op.kind, op.output) for op in work.operators
-               if not (isinstance(op, VectorOperator) and op.is_view)]  # fmt: skip
+    places += [
+        (op.name, op.kind, op.output)
+        for op in work.operators
+        if not (isinstance(op, VectorOperator) and op.is_view)
+    ]
     rows, problems = [], []
     for operator, kind, name in places:
         known = trace.workload.tensors.get(name)
         if known is None or name not in trace.archive.headers:
             continue
         if known.shape != work.tensors[name].shape:
-            problems.append(trace.archive.problem(
-                "shape", f"has shape {list(known.shape)}, the run's {list(work.tensors[name].shape)}",
-                "give a trace of this workload", name))  # fmt: skip
+            problems.append(
+                trace.archive.problem(
+                    "shape",
+                    f"has shape {list(known.shape)}, the run's {list(work.tensors[name].shape)}",
+                    "give a trace of this workload",
+                    name,
+                )
+            )
             continue
         try:
-            rows.append(difference(operator, kind, trace.tensor(name), kept.tensors[name],
-                                   kept.network.activations[name]))  # fmt: skip
+            rows.append(
+                difference(
+                    operator,
+                    kind,
+                    trace.tensor(name),
+                    kept.tensors[name],
+                    kept.network.activations[name],
+                )
+            )
         except InputError as error:
             problems += error.problems
     if not problems and not any(row.kind != "input" for row in rows):
-        problems.append(Problem("record.workload", f"records no tensor that {work.name} computes",
-                                "give a trace of this workload", file=trace.path))  # fmt: skip
+        problems.append(
+            Problem(
+                "record.workload",
+                f"records no tensor that {work.name} computes",
+                "give a trace of this workload",
+                file=trace.path,
+            )
+        )
     if problems:
         raise InputError(problems)
     return rows

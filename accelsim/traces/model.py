@@ -13,7 +13,9 @@ from accelsim.traces.recorded import workload_digest
 from accelsim.traces.trace import Trace
 
 
-def model_evaluator(trace: Trace, path: str | Path, dims: Mapping[str, int] | None = None) -> Evaluate:
+def model_evaluator(
+    trace: Trace, path: str | Path, dims: Mapping[str, int] | None = None
+) -> Evaluate:
     """Real values of vector operators by an .onnx file; InputError when the trace is not of this model
     with these dimensions."""
     try:
@@ -21,8 +23,14 @@ def model_evaluator(trace: Trace, path: str | Path, dims: Mapping[str, int] | No
     except InputError:
         imported = import_model(path, dims)
     if workload_digest(imported.workload) != workload_digest(trace.workload):
-        raise InputError(Problem("record.model", f"is not the model of {trace.path}, or has other dimensions",
-                                 "give the model, and its dimensions with --dim", file=str(path)))  # fmt: skip
+        raise InputError(
+            Problem(
+                "record.model",
+                f"is not the model of {trace.path}, or has other dimensions",
+                "give the model, and its dimensions with --dim",
+                file=str(path),
+            )
+        )
     return ModelValues(imported).evaluate
 
 

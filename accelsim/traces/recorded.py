@@ -38,8 +38,10 @@ class Recorded:
 
 def workload_digest(workload: Workload) -> str:
     """SHA-256 of what is computed: operators and tensor shapes, not names of files or of the network."""
-    operators = [asdict(replace(op, node="") if isinstance(op, VectorOperator) else op)
-                 for op in workload.operators]  # fmt: skip
+    operators = [
+        asdict(replace(op, node="") if isinstance(op, VectorOperator) else op)
+        for op in workload.operators
+    ]
     tensors = sorted((spec.name, spec.shape, spec.role) for spec in workload.tensors.values())
     whole = json.dumps([operators, tensors], sort_keys=True)
     return hashlib.sha256(whole.encode()).hexdigest()
@@ -51,8 +53,14 @@ def read_recorded(path: Path) -> tuple[Workload, Recorded]:
     reader = _RecordedReader(path)
     block = root.value.get("recorded") if root.is_map else None
     if block is None:
-        raise InputError(Problem("record.none", "is a layer trace without recorded values",
-                                 "write recorded: {version: 1, file: values.npz}", file=str(path)))  # fmt: skip
+        raise InputError(
+            Problem(
+                "record.none",
+                "is a layer trace without recorded values",
+                "write recorded: {version: 1, file: values.npz}",
+                file=str(path),
+            )
+        )
     found = reader.read(block[1])
     try:
         workload = read_trace(root, str(path), {})
@@ -77,23 +85,34 @@ class _RecordedReader(Reader):
             return None
         version = items["version"][1].value if "version" in items else VERSION
         if type(version) is not int or version != VERSION:
-            self.wrong("record.version", items["version"][0], "recorded.version",
-                       f"is {version!r}, this program reads version {VERSION}",
-                       "record it again, or use the program that made it")  # fmt: skip
+            self.wrong(
+                "record.version",
+                items["version"][0],
+                "recorded.version",
+                f"is {version!r}, this program reads version {VERSION}",
+                "record it again, or use the program that made it",
+            )
             return None  # other keys may mean something else there
         self.keys(items, KEYS, "recorded", ("version",), node.place)
         before = len(self.problems)
-        text = {key: self.text(items[key][1], f"recorded.{key}") for key in ("workload", "made_by")
-                if key in items}  # fmt: skip
+        text = {
+            key: self.text(items[key][1], f"recorded.{key}")
+            for key in ("workload", "made_by")
+            if key in items
+        }
         rounding = "single"
         if "rounding" in items:
-            rounding = self.choice(items["rounding"][1], get_args(Rounding), "recorded.rounding") or ""
+            rounding = (
+                self.choice(items["rounding"][1], get_args(Rounding), "recorded.rounding") or ""
+            )
         found = Recorded(
             self.inside(items["file"][1] if "file" in items else Node(ARRAYS_FILE, node.place)),
-            self.formats(items["formats"][1]) if "formats" in items else {}, rounding,
-            self.chip(items["chip"][1]) if "chip" in items else {}, text.get("workload") or "",
+            self.formats(items["formats"][1]) if "formats" in items else {},
+            rounding,
+            self.chip(items["chip"][1]) if "chip" in items else {},
+            text.get("workload") or "",
             self.listed(items["model"][1]) if "model" in items else (),
-        )  # fmt: skip
+        )
         return found if len(self.problems) == before else None
 
     def inside(self, node: Node) -> Path:
@@ -102,8 +121,13 @@ class _RecordedReader(Reader):
         folder = self.path.resolve().parent
         target = (folder / name).resolve() if "\0" not in name else folder.parent
         if not target.is_relative_to(folder) or target == folder:
-            self.wrong("record.outside", node.place, "recorded.file", f"{name!r} is not in the trace's folder",
-                       "keep the values beside the trace")  # fmt: skip
+            self.wrong(
+                "record.outside",
+                node.place,
+                "recorded.file",
+                f"{name!r} is not in the trace's folder",
+                "keep the values beside the trace",
+            )
         return target
 
     def formats(self, node: Node) -> dict[str, str]:
@@ -116,23 +140,37 @@ class _RecordedReader(Reader):
                 if text is not None:
                     found[name] = get(text).name
             except InputError as error:
-                self.wrong("record.format", value.place, path, error.problems[0].message,
-                           error.problems[0].fix)  # fmt: skip
+                self.wrong(
+                    "record.format",
+                    value.place,
+                    path,
+                    error.problems[0].message,
+                    error.problems[0].fix,
+                )
         return found
 
     def chip(self, node: Node) -> dict[str, str]:
         """Name and digest of a chip."""
         items = self.mapping(node, "recorded.chip") or {}
         self.keys(items, ("name", "digest"), "recorded.chip", (), node.place)
-        return {key: self.text(value, f"recorded.chip.{key}") or "" for key, (_, value) in items.items()}
+        return {
+            key: self.text(value, f"recorded.chip.{key}") or "" for key, (_, value) in items.items()
+        }
 
     def listed(self, node: Node) -> tuple[str, ...]:
         """A list of operators."""
         if not node.is_list:
-            self.wrong("record.model", node.place, "recorded.model", "must be a list of operators",
-                       "write model: [softmax]")  # fmt: skip
+            self.wrong(
+                "record.model",
+                node.place,
+                "recorded.model",
+                "must be a list of operators",
+                "write model: [softmax]",
+            )
             return ()
-        return tuple(self.text(item, f"recorded.model[{i}]") or "" for i, item in enumerate(node.value))
+        return tuple(
+            self.text(item, f"recorded.model[{i}]") or "" for i, item in enumerate(node.value)
+        )
 
     def names(self, node: Node, found: Recorded, workload: Workload) -> None:
         """Note names that the trace does not have, and a digest of another workload."""
@@ -140,15 +178,29 @@ class _RecordedReader(Reader):
         for name in found.formats:
             if name.split("/")[0] not in workload.tensors and name not in workload.tensors:
                 place = items["formats"][1].value[name][0]
-                self.wrong("record.tensor", place, f"recorded.formats.{name}", "is no tensor of the trace",
-                           "write the name of a tensor")  # fmt: skip
+                self.wrong(
+                    "record.tensor",
+                    place,
+                    f"recorded.formats.{name}",
+                    "is no tensor of the trace",
+                    "write the name of a tensor",
+                )
         operators = {op.name for op in workload.operators}
         for name in found.model:
             if name not in operators:
-                self.wrong("record.tensor", items["model"][0], "recorded.model",
-                           f"{name!r} is no operator of the trace", "leave it out")  # fmt: skip
+                self.wrong(
+                    "record.tensor",
+                    items["model"][0],
+                    "recorded.model",
+                    f"{name!r} is no operator of the trace",
+                    "leave it out",
+                )
         digest = workload_digest(workload)
         if found.workload and found.workload != digest:
-            self.wrong("record.workload", items["workload"][0], "recorded.workload",
-                       f"is not the digest of these operators, {digest[:12]}...",
-                       "record the values again; leave the key out if they do belong here")  # fmt: skip
+            self.wrong(
+                "record.workload",
+                items["workload"][0],
+                "recorded.workload",
+                f"is not the digest of these operators, {digest[:12]}...",
+                "record the values again; leave the key out if they do belong here",
+            )

@@ -45,9 +45,16 @@ class LayerRun:
     note: str = ""
 
 
-def replay(chip: Chip, trace: Trace, layers: Sequence[str] = (), *, weights: str | None = None,
-           engine: str = "auto", evaluate: Evaluate | None = None,
-           progress: Progress | None = None) -> list[LayerRun]:  # fmt: skip
+def replay(
+    chip: Chip,
+    trace: Trace,
+    layers: Sequence[str] = (),
+    *,
+    weights: str | None = None,
+    engine: str = "auto",
+    evaluate: Evaluate | None = None,
+    progress: Progress | None = None,
+) -> list[LayerRun]:
     """Layers by name or pattern (none: all), each alone on the chip from its recorded inputs.
 
     Codes stay as they were recorded where the chip has their formats; elsewhere their real values are
@@ -58,14 +65,32 @@ def replay(chip: Chip, trace: Trace, layers: Sequence[str] = (), *, weights: str
     check_arrays(trace, chosen)
     rows = []
     for number, op in enumerate(chosen):
-        result, note = replay_layer(chip, trace, op, weights=weights, engine=engine, evaluate=evaluate)
+        result, note = replay_layer(
+            chip, trace, op, weights=weights, engine=engine, evaluate=evaluate
+        )
         apart = None
         if result.values is not None:
-            apart = difference(op.name, op.kind, trace.tensor(op.output), result.values.outputs[op.output],
-                               result.values.quantization[op.output])  # fmt: skip
+            apart = difference(
+                op.name,
+                op.kind,
+                trace.tensor(op.output),
+                result.values.outputs[op.output],
+                result.values.quantization[op.output],
+            )
         joules = {name: result.energy.boundary(name) for name in ("device", "core", "chip")}
-        rows.append(LayerRun(op.name, op.kind, result.workload.macs, result.cycles, result.seconds,
-                             result.utilisation, joules, apart, note))  # fmt: skip
+        rows.append(
+            LayerRun(
+                op.name,
+                op.kind,
+                result.workload.macs,
+                result.cycles,
+                result.seconds,
+                result.utilisation,
+                joules,
+                apart,
+                note,
+            )
+        )
         if progress:
             progress("layers", number + 1, len(chosen))
     return rows
@@ -73,18 +98,28 @@ def replay(chip: Chip, trace: Trace, layers: Sequence[str] = (), *, weights: str
 
 def chosen_layers(trace: Trace, layers: Sequence[str]) -> list[Operator]:
     """Operators that do something, by name or pattern; InputError for what fits none."""
-    real = {op.name: op for op in trace.workload.operators
-            if not (isinstance(op, VectorOperator) and op.is_view)}  # fmt: skip
+    real = {
+        op.name: op
+        for op in trace.workload.operators
+        if not (isinstance(op, VectorOperator) and op.is_view)
+    }
     wanted: set[str] = set()
     problems = []
     for pattern in layers:
-        found = [pattern] if pattern in real else [name for name in real if fnmatchcase(name, pattern)]
+        found = (
+            [pattern] if pattern in real else [name for name in real if fnmatchcase(name, pattern)]
+        )
         if not found:
             near = get_close_matches(pattern, real, 3, 0.4) or list(real)[:8]
             view = ", and only gives another shape" if pattern in trace.operators else ""
-            problems.append(Problem("record.layer", f"no layer of {trace.workload.name} runs by the name "
-                                    f"{pattern!r}{view}", "write one of: " + ", ".join(near),
-                                    file="--layer"))  # fmt: skip
+            problems.append(
+                Problem(
+                    "record.layer",
+                    f"no layer of {trace.workload.name} runs by the name {pattern!r}{view}",
+                    "write one of: " + ", ".join(near),
+                    file="--layer",
+                )
+            )
         wanted.update(found)
     if problems:
         raise InputError(problems)
@@ -119,8 +154,15 @@ def _looks(trace: Trace, op: Operator) -> list[Callable[[], object]]:
     return [*(partial(trace.tensor, name) for name in (*names, op.output)), *looks]
 
 
-def replay_layer(chip: Chip, trace: Trace, op: Operator, *, weights: str | None = None,
-                 engine: str = "auto", evaluate: Evaluate | None = None) -> tuple[Result, str]:  # fmt: skip
+def replay_layer(
+    chip: Chip,
+    trace: Trace,
+    op: Operator,
+    *,
+    weights: str | None = None,
+    engine: str = "auto",
+    evaluate: Evaluate | None = None,
+) -> tuple[Result, str]:
     """One layer's Result on a chip, and why it has no values, if it has none."""
     formats = formats_of(trace, chip, op)
     if op.name in trace.recorded.model and isinstance(op, VectorOperator):
@@ -135,9 +177,11 @@ def formats_of(trace: Trace, chip: Chip, op: Operator) -> dict[str, str]:
     recorded in integers keeps its format on a chip of integers, also where that would keep the sums."""
     formats = dict(tensor_formats(trace.workload, chip))
     found = trace.quantization(op.output)
-    if found is not None and trace.workload.tensors[op.output].role == "output" and all(
-        isinstance(get(name), Integer) for name in (found.format, formats[op.output])
-    ):  # fmt: skip
+    if (
+        found is not None
+        and trace.workload.tensors[op.output].role == "output"
+        and all(isinstance(get(name), Integer) for name in (found.format, formats[op.output]))
+    ):
         formats[op.output] = found.format
     return formats
 
@@ -145,7 +189,9 @@ def formats_of(trace: Trace, chip: Chip, op: Operator) -> dict[str, str]:
 def alone(workload: Workload, op: Operator, formats: Mapping[str, str]) -> Workload:
     """The workload of one operator; tensors keep the formats that the whole network gives them."""
     names = op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight)
-    kept = [name for name in (op.parameters if isinstance(op, VectorOperator) else (op.bias,)) if name]
+    kept = [
+        name for name in (op.parameters if isinstance(op, VectorOperator) else (op.bias,)) if name
+    ]
     tensors = {}
     for name in (*names, *kept):
         spec = workload.tensors[name]
@@ -157,8 +203,14 @@ def alone(workload: Workload, op: Operator, formats: Mapping[str, str]) -> Workl
     return Workload(f"{workload.name}/{op.name}", (op,), tensors, source=workload.source)
 
 
-def _prepared(chip: Chip, trace: Trace, op: Operator, work: Workload, formats: Mapping[str, str],
-              evaluate: Evaluate | None) -> tuple[Prepared | None, str]:  # fmt: skip
+def _prepared(
+    chip: Chip,
+    trace: Trace,
+    op: Operator,
+    work: Workload,
+    formats: Mapping[str, str],
+    evaluate: Evaluate | None,
+) -> tuple[Prepared | None, str]:
     """The layer's network and the codes that it reads; None and why, where it has no values here."""
     by_model = op.name in trace.recorded.model
     if by_model and evaluate is None:
@@ -180,7 +232,9 @@ def _prepared(chip: Chip, trace: Trace, op: Operator, work: Workload, formats: M
     network.evaluate = lambda one, inputs: by_kind(one, inputs, parameters)
     if by_model and evaluate is not None:
         network.evaluate = evaluate
-    read = {name for name, spec in work.tensors.items() if spec.role == "input"} | read_constants(work)
+    read = {name for name, spec in work.tensors.items() if spec.role == "input"} | read_constants(
+        work
+    )
     codes = {name: network.activations[name].encode(values[name]) for name in read}
     return Prepared(network, codes, {op.output: values[op.output]}), ""
 
@@ -206,8 +260,15 @@ def _values(trace: Trace, op: Operator) -> dict[str, Floats]:
 class _RecordedBuilder(NetworkBuilder):
     """A network whose scales are the recorded ones, where the chip has the formats that they belong to."""
 
-    def __init__(self, workload: Workload, chip: Chip, values: dict[str, Floats],
-                 formats: Mapping[str, str], trace: Trace, op: Operator) -> None:  # fmt: skip
+    def __init__(
+        self,
+        workload: Workload,
+        chip: Chip,
+        values: dict[str, Floats],
+        formats: Mapping[str, str],
+        trace: Trace,
+        op: Operator,
+    ) -> None:
         super().__init__(workload, chip, values, formats, trace.recorded.rounding)  # type: ignore[arg-type]
         self.trace = trace
         self.second: Tensor | None = None
@@ -226,8 +287,9 @@ class _RecordedBuilder(NetworkBuilder):
         centred = crossed or name in self.symmetric  # code 0 must stand for 0.0
         return same if found.record.bits == own.record.bits and not (centred and same.zero) else own
 
-    def weight_quantization(self, op: MacOperator, group: int, matrix: Floats, name: str,
-                            least: Floats) -> Quantization:  # fmt: skip
+    def weight_quantization(
+        self, op: MacOperator, group: int, matrix: Floats, name: str, least: Floats
+    ) -> Quantization:
         """The recorded scales of a group's weights, or new ones."""
         second = self.second
         if second is None or second.format != name or second.quantization is None:

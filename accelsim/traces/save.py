@@ -40,29 +40,48 @@ def save_trace(result: Result, folder: str | Path, force: bool = False) -> None:
     refuse_occupied(target, force, "--save-trace")
     kept = None if result.values is None else result.values.kept
     if kept is None:
-        raise InputError(Problem("record.values", "no values were computed", "give --input",
-                                 file=str(target)))  # fmt: skip
+        raise InputError(
+            Problem("record.values", "no values were computed", "give --input", file=str(target))
+        )
     arrays, formats = _Arrays(result.workload, kept).all()
     block = {
-        "version": VERSION, "file": ARRAYS_FILE, "made_by": f"accelsim {__version__}",
+        "version": VERSION,
+        "file": ARRAYS_FILE,
+        "made_by": f"accelsim {__version__}",
         "chip": {"name": result.chip.name, "digest": result.chip.digest},
-        "workload": workload_digest(result.workload), "rounding": _rounding(kept), "formats": formats,
-        "model": [op.name for op in result.workload.operators
-                  if isinstance(op, VectorOperator) and not says_all(op, kept)],
-    }  # fmt: skip
+        "workload": workload_digest(result.workload),
+        "rounding": _rounding(kept),
+        "formats": formats,
+        "model": [
+            op.name
+            for op in result.workload.operators
+            if isinstance(op, VectorOperator) and not says_all(op, kept)
+        ],
+    }
     text = workload_yaml(replace(result.workload, notes={}), _NOTE, {"recorded": block})
     _check_text(text, result.workload)
-    write_folder({TRACE_FILE: text.encode()}, target, force,
-                 lambda draft: write_archive(draft / ARRAYS_FILE, arrays), "--save-trace")  # fmt: skip
+    write_folder(
+        {TRACE_FILE: text.encode()},
+        target,
+        force,
+        lambda draft: write_archive(draft / ARRAYS_FILE, arrays),
+        "--save-trace",
+    )
 
 
-_NOTE = ("A layer trace with the codes of every tensor (docs/layer_traces.md).\n"
-         "accelsim replay CHIP FOLDER runs its layers from them.")  # fmt: skip
+_NOTE = (
+    "A layer trace with the codes of every tensor (docs/layer_traces.md).\n"
+    "accelsim replay CHIP FOLDER runs its layers from them."
+)
 
 
 def _rounding(kept: Kept) -> str:
-    found = {item.rounding for parts in kept.network.requantizers.values() for item in parts
-             if isinstance(item, Requantizer)}  # fmt: skip
+    found = {
+        item.rounding
+        for parts in kept.network.requantizers.values()
+        for item in parts
+        if isinstance(item, Requantizer)
+    }
     found -= {"single"}  # of sums that are kept as they are, too
     return found.pop() if len(found) == 1 else "single"
 
@@ -70,13 +89,20 @@ def _rounding(kept: Kept) -> str:
 def _check_text(text: str, workload: Workload) -> None:
     """InputError unless the text reads back as the same operators and tensors."""
     try:
-        same = workload_digest(read_trace(parse_yaml(text, TRACE_FILE), TRACE_FILE, {})
-                               ) == workload_digest(workload)  # fmt: skip
+        same = workload_digest(
+            read_trace(parse_yaml(text, TRACE_FILE), TRACE_FILE, {})
+        ) == workload_digest(workload)
     except InputError:
         same = False
     if not same:
-        raise InputError(Problem("record.form", "has operators that a layer trace cannot say",
-                                 "record a model without them", file=workload.source))  # fmt: skip
+        raise InputError(
+            Problem(
+                "record.form",
+                "has operators that a layer trace cannot say",
+                "record a model without them",
+                file=workload.source,
+            )
+        )
 
 
 class _Arrays:
@@ -89,7 +115,11 @@ class _Arrays:
 
     def all(self) -> tuple[dict[str, Array], dict[str, str]]:
         """Arrays by name, and the formats of those that hold codes or values of one."""
-        views = {op.output for op in self.workload.operators if isinstance(op, VectorOperator) and op.is_view}
+        views = {
+            op.output
+            for op in self.workload.operators
+            if isinstance(op, VectorOperator) and op.is_view
+        }
         constants = read_constants(self.workload)
         for name, spec in self.workload.tensors.items():
             if name not in views and (spec.role not in ("weight", "bias") or name in constants):
@@ -116,20 +146,30 @@ class _Arrays:
         zeros = network.activations[op.input].zero
         codes = network.weights.get(op.name)
         if codes is not None:
-            self.shared(op.weight, op, weight_tensor(op, codes), network.weight_formats[op.name],
-                        network.weight_scales[op.name].ravel())  # fmt: skip
+            self.shared(
+                op.weight,
+                op,
+                weight_tensor(op, codes),
+                network.weight_formats[op.name],
+                network.weight_scales[op.name].ravel(),
+            )
         if op.bias is not None:
             folded = np.stack([item.bias for item in network.requantizers[op.name]])
             if codes is not None:
                 folded = folded + zeros * codes.sum(axis=1)
             self.shared(op.bias, op, folded.ravel(), "", None)
 
-    def shared(self, name: str, op: MacOperator, values: Array, format_name: str, scale: Array | None) -> None:
+    def shared(
+        self, name: str, op: MacOperator, values: Array, format_name: str, scale: Array | None
+    ) -> None:
         """A weight or bias; where operators that read the same one have other codes, each its own."""
         narrow = _narrowed(values, format_name)
-        same = name in self.arrays and np.array_equal(self.arrays[name], narrow) and (
-            scale is None or np.array_equal(self.arrays[f"{name}.scale"], scale)
-        ) and self.formats.get(name, format_name) == format_name  # fmt: skip
+        same = (
+            name in self.arrays
+            and np.array_equal(self.arrays[name], narrow)
+            and (scale is None or np.array_equal(self.arrays[f"{name}.scale"], scale))
+            and self.formats.get(name, format_name) == format_name
+        )
         if same:
             return
         if name in self.arrays:
@@ -144,8 +184,12 @@ class _Arrays:
         if format_name:
             self.formats[name] = format_name
         if scale is not None and isinstance(get(format_name), Integer):
-            self.put(f"{name}.scale", np.asarray(scale, np.float64).ravel() if np.size(scale) > 1
-                     else np.asarray(scale, np.float64).reshape(()))  # fmt: skip
+            self.put(
+                f"{name}.scale",
+                np.asarray(scale, np.float64).ravel()
+                if np.size(scale) > 1
+                else np.asarray(scale, np.float64).reshape(()),
+            )
             if zero:
                 self.put(f"{name}.zero", np.asarray(zero, np.int64))
 
@@ -154,14 +198,26 @@ class _Arrays:
         if name in self.arrays and not np.array_equal(self.arrays[name], array):
             raise _twice(name)
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise InputError(Problem("record.finite", f"{name} holds NaN or infinity, which no trace holds",
-                                     "scale the inputs", file="--save-trace"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "record.finite",
+                    f"{name} holds NaN or infinity, which no trace holds",
+                    "scale the inputs",
+                    file="--save-trace",
+                )
+            )
         self.arrays[name] = array
 
 
 def _twice(name: str) -> InputError:
-    return InputError(Problem("record.twice", f"two arrays would have the name {name}", "rename a tensor",
-                              file="--save-trace"))  # fmt: skip
+    return InputError(
+        Problem(
+            "record.twice",
+            f"two arrays would have the name {name}",
+            "rename a tensor",
+            file="--save-trace",
+        )
+    )
 
 
 def _narrowed(values: Array, format_name: str) -> Array:

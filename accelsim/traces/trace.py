@@ -18,7 +18,9 @@ from accelsim.workload import Conv2d, Gemm, MacOperator, VectorOperator, Workloa
 
 Array = NDArray[np.generic]
 Floats = NDArray[np.float64]
-SUM_BITS = 20  # from which a network's outputs keep their sums, with the scale that their operands give
+SUM_BITS = (
+    20  # from which a network's outputs keep their sums, with the scale that their operands give
+)
 WIDE = 1 << 62
 LOWEST, HIGHEST = 1e-100, 1e100  # of a scale
 
@@ -87,15 +89,18 @@ class Trace:
             return np.asarray(self.codes(key, None), np.float64)
         wide = self.sum_scale(op)
         if wide is None:
-            raise self.archive.refuse("bias", "is of codes, but input or weight is not", "store it as floats",
-                                      key)  # fmt: skip
+            raise self.archive.refuse(
+                "bias", "is of codes, but input or weight is not", "store it as floats", key
+            )
         return np.asarray(np.asarray(self.archive.read(key), np.int64) * wide, np.float64)
 
     def parameter(self, name: str) -> Floats:
         """A vector operator's scale or shift, in real numbers."""
         header = self.header(name, self.workload.tensors[name].shape)
         if header.dtype.kind != "f":
-            raise self.archive.refuse("type", f"holds {header.dtype}", "store a parameter as floats", name)
+            raise self.archive.refuse(
+                "type", f"holds {header.dtype}", "store a parameter as floats", name
+            )
         return np.asarray(self.codes(name, None), np.float64)
 
     # -- parts of an array's meaning -----------------------------------------------------------
@@ -109,11 +114,13 @@ class Trace:
         """An array's header; InputError when it is missing or has another shape."""
         header = self.archive.headers.get(name)
         if header is None:
-            raise self.archive.refuse("array.missing", "there is no such array",
-                                      f"add it with shape {list(shape)}", name)  # fmt: skip
+            raise self.archive.refuse(
+                "array.missing", "there is no such array", f"add it with shape {list(shape)}", name
+            )
         if header.shape != shape:
-            raise self.archive.refuse("shape", f"has shape {list(header.shape)}",
-                                      f"the trace needs {list(shape)}", name)  # fmt: skip
+            raise self.archive.refuse(
+                "shape", f"has shape {list(header.shape)}", f"the trace needs {list(shape)}", name
+            )
         return header
 
     def format(self, name: str, header: Header) -> str | None:
@@ -125,17 +132,26 @@ class Trace:
                 return None
             own = f"{'u' if kind == 'u' else ''}int{8 * header.dtype.itemsize}"
             if own not in FORMATS:
-                raise self.archive.refuse("type", f"is of type {own}, which no format is",
-                                          "store integers of 32 bits at most, or int64", name)  # fmt: skip
+                raise self.archive.refuse(
+                    "type",
+                    f"is of type {own}, which no format is",
+                    "store integers of 32 bits at most, or int64",
+                    name,
+                )
             return own
         record = get(stated)
         if isinstance(record, Integer) == (kind == "f"):
             holds = "floats" if kind == "f" else "integers"
-            raise self.archive.refuse("type", f"holds {holds}, its format is {stated}",
-                                      "store codes of integer formats as integers, values of others as floats",
-                                      name)  # fmt: skip
+            raise self.archive.refuse(
+                "type",
+                f"holds {holds}, its format is {stated}",
+                "store codes of integer formats as integers, values of others as floats",
+                name,
+            )
         if record.kind == "block":
-            raise self.archive.refuse("type", f"{stated} is a format of blocks", "store plain floats", name)
+            raise self.archive.refuse(
+                "type", f"{stated} is a format of blocks", "store plain floats", name
+            )
         return stated
 
     def view_of(self, name: str) -> VectorOperator | None:
@@ -165,7 +181,9 @@ class Trace:
             wide = self.sum_scale(maker)
         if wide is None:
             wide = self.scale(f"{name}.scale", (1, maker.groups * maker.n))
-        return Quantization(format_name, wide[0] if wide.size == 1 else wide.reshape(_output(maker)), zero)
+        return Quantization(
+            format_name, wide[0] if wide.size == 1 else wide.reshape(_output(maker)), zero
+        )
 
     def weight_quantization(self, op: MacOperator) -> Quantization | None:
         """What the codes of an operator's stored weight stand for."""
@@ -177,9 +195,12 @@ class Trace:
             return real(format_name)
         scale, zero = self.scale(f"{key}.scale", (1, op.groups * op.n)), f"{key}.zero"
         if zero in self.archive.headers and self.zero(zero, -WIDE, WIDE).any():
-            raise self.archive.refuse("zero", "weights are symmetric here: their zero is code 0",
-                                      "shift the codes", zero)  # fmt: skip
-        return Quantization(format_name, scale[0] if scale.size == 1 else scale.reshape(_weight(op)))
+            raise self.archive.refuse(
+                "zero", "weights are symmetric here: their zero is code 0", "shift the codes", zero
+            )
+        return Quantization(
+            format_name, scale[0] if scale.size == 1 else scale.reshape(_weight(op))
+        )
 
     def sum_scale(self, op: MacOperator) -> Floats | None:
         """The scale of an operator's sums, one or one a channel; None where operands are real numbers."""
@@ -195,15 +216,25 @@ class Trace:
         """A scale, flat; InputError unless it is positive, of one of these sizes."""
         header = self.archive.headers.get(name)
         if header is None:
-            raise self.archive.refuse("array.missing", "there is no such array",
-                                      "codes need the scale that they count", name)  # fmt: skip
+            raise self.archive.refuse(
+                "array.missing",
+                "there is no such array",
+                "codes need the scale that they count",
+                name,
+            )
         count = header.bytes // header.dtype.itemsize
         if header.dtype.kind != "f" or count not in sizes:
-            raise self.archive.refuse("scale", f"has shape {list(header.shape)} of {header.dtype}",
-                                      "store floats: " + " or ".join(map(str, sizes)), name)  # fmt: skip
+            raise self.archive.refuse(
+                "scale",
+                f"has shape {list(header.shape)} of {header.dtype}",
+                "store floats: " + " or ".join(map(str, sizes)),
+                name,
+            )
         found = np.asarray(self.archive.read(name), np.float64).ravel()
         if not ((found >= LOWEST) & (found <= HIGHEST)).all():
-            raise self.archive.refuse("scale", f"holds {_worst(found):g}", "store scales above 0", name)
+            raise self.archive.refuse(
+                "scale", f"holds {_worst(found):g}", "store scales above 0", name
+            )
         return found
 
     def zero(self, name: str, low: int, high: int) -> NDArray[np.int64]:
@@ -214,8 +245,9 @@ class Trace:
         if header.dtype.kind in "iu" and 0 < count <= 1 << 24:
             whole = np.asarray(self.archive.read(name)).ravel()
         if len(whole) == 0 or int(whole.max()) > high or int(whole.min()) < low:
-            raise self.archive.refuse("zero", "is no code of the tensor's format", "store one integer code",
-                                      name)  # fmt: skip
+            raise self.archive.refuse(
+                "zero", "is no code of the tensor's format", "store one integer code", name
+            )
         return whole.astype(np.int64)
 
     def codes(self, name: str, quantization: Quantization | None) -> Array:
@@ -225,18 +257,27 @@ class Trace:
             return found
         if found.dtype.kind == "f":
             if not np.isfinite(found).all():
-                raise self.archive.refuse("finite", "holds NaN or infinity", "store finite numbers", name)
+                raise self.archive.refuse(
+                    "finite", "holds NaN or infinity", "store finite numbers", name
+                )
             if quantization is not None:
                 held = get(quantization.format).quantize(np.asarray(found, np.float64))
                 if not (held == found).all():
-                    raise self.archive.refuse("code", f"holds values that {quantization.format} has not",
-                                              "store values of that format", name)  # fmt: skip
+                    raise self.archive.refuse(
+                        "code",
+                        f"holds values that {quantization.format} has not",
+                        "store values of that format",
+                        name,
+                    )
         elif quantization is not None and found.size:
             record, low, high = quantization.record, int(found.min()), int(found.max())
             if low < record.minimum or high > record.maximum:
                 raise self.archive.refuse(
-                    "code", f"holds codes {low}..{high}, {record.name} has {record.minimum}..{record.maximum}",
-                    "store codes of that format, or name another one", name)  # fmt: skip
+                    "code",
+                    f"holds codes {low}..{high}, {record.name} has {record.minimum}..{record.maximum}",
+                    "store codes of that format, or name another one",
+                    name,
+                )
         self.checked.add(name)
         return found
 
@@ -263,8 +304,11 @@ def load_trace(path: str | Path) -> Trace:
     problems: list[Problem] = []
     for name in trace.archive.headers:
         if name not in known:
-            problems.append(trace.archive.problem("unknown", "is no tensor of the trace",
-                                                  "rename it, or leave it out", name))  # fmt: skip
+            problems.append(
+                trace.archive.problem(
+                    "unknown", "is no tensor of the trace", "rename it, or leave it out", name
+                )
+            )
     if problems:
         raise InputError(problems)
     return trace

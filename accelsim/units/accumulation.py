@@ -55,7 +55,7 @@ HELPERS: dict[Any, tuple[Any, ...]] = {
     nearest_loop: (nearest_step,),
     cut_loop: (_KEYS, (cut_pair, _CUT), (cut_four, _CUT), (cut_one, _CUT), *_CUT),
     any_loop: (_KEYS, (any_row, (random_word, _STEP)), (products, (rounded,)), steps_a_word),
-}  # fmt: skip
+}
 MOST_RANDOM_BITS = 16  # half a random word a step; up to 8, a quarter
 FLOAT32, FLOAT64 = 24, 53  # bits of their significands
 CALL = 1 << 28  # products of one call of a compiled loop: well below a second
@@ -119,8 +119,11 @@ def grid_of(record: Format, what: str) -> Grid:
     """The grid of a format that can be multiplied or added; InputError for one that has none."""
     base: Format = record.element if isinstance(record, Block) else record
     if base.grid is None or (what == "accumulator" and isinstance(record, Block)):
-        raise _refused("format", f"{record.name} cannot be the format of an {what}",
-                       "write an integer, fixed-point or float format")  # fmt: skip
+        raise _refused(
+            "format",
+            f"{record.name} cannot be the format of an {what}",
+            "write an integer, fixed-point or float format",
+        )
     return base.grid
 
 
@@ -132,7 +135,9 @@ def adder(how: Accumulation, left: str | Grid, right: str | Grid) -> Adder:
     """The adder for operands of two formats (names) or grids; InputError where it contradicts itself."""
     record = get(how.format)
     grid = grid_of(record, "accumulator")
-    first, second = (x if isinstance(x, Grid) else grid_of(get(x), "operand") for x in (left, right))
+    first, second = (
+        x if isinstance(x, Grid) else grid_of(get(x), "operand") for x in (left, right)
+    )
     operands = (first, second)
     _check_numbers(how)
     product = None if how.product == "exact" else get(how.product)
@@ -142,48 +147,88 @@ def adder(how: Accumulation, left: str | Grid, right: str | Grid) -> Adder:
     if how.result:
         how = replace(how, result=rounding_named(how.result))
     _, overflow = record.choices(None, how.overflow or None)
-    found = Adder(how, record, grid, "toward_zero" if exact else rounding_named(how.rounding), overflow,
-                  operands, product)  # fmt: skip
+    found = Adder(
+        how,
+        record,
+        grid,
+        "toward_zero" if exact else rounding_named(how.rounding),
+        overflow,
+        operands,
+        product,
+    )
     if exact:
-        _check_exact(found, any(isinstance(x, str) and isinstance(get(x), Block) for x in (left, right)))
+        _check_exact(
+            found, any(isinstance(x, str) and isinstance(get(x), Block) for x in (left, right))
+        )
     whole = isinstance(record, Integer | Fixed)
     if overflow == "wrap" and (not whole or grid.quantum > found.quantum or product is not None):
-        raise _refused("wrap", f"{how.format} wraps only where nothing is rounded",
-                       "write overflow: saturate, or an accumulator with the products' fraction")  # fmt: skip
+        raise _refused(
+            "wrap",
+            f"{how.format} wraps only where nothing is rounded",
+            "write overflow: saturate, or an accumulator with the products' fraction",
+        )
     drawn = how.random_bits if draws(found.rounding) else 0
-    wide = sum(item.precision for item in operands) > FLOAT64 or grid.precision + drawn > FLOAT64 - 2
+    wide = (
+        sum(item.precision for item in operands) > FLOAT64 or grid.precision + drawn > FLOAT64 - 2
+    )
     if wide and overflow != "wrap":
-        raise _refused("wide", f"sums of {grid.precision} bits of products of {found.product_bits} bits "
-                       "do not fit the arithmetic of 53 bits", "write narrower formats")  # fmt: skip
+        raise _refused(
+            "wide",
+            f"sums of {grid.precision} bits of products of {found.product_bits} bits "
+            "do not fit the arithmetic of 53 bits",
+            "write narrower formats",
+        )
     return found
 
 
 def _check_numbers(how: Accumulation) -> None:
-    for value, low, high, name in ((how.chunk, 0, 1 << 30, "chunk"),
-                                   (how.random_bits, 1, MOST_RANDOM_BITS, "random_bits")):  # fmt: skip
+    for value, low, high, name in (
+        (how.chunk, 0, 1 << 30, "chunk"),
+        (how.random_bits, 1, MOST_RANDOM_BITS, "random_bits"),
+    ):
         whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
         if not whole or not low <= value <= high:
-            raise _refused(name, f"{name} {value!r} is no whole number in {low}..{high}",
-                           f"write {name}: a value in {low}..{high}")  # fmt: skip
+            raise _refused(
+                name,
+                f"{name} {value!r} is no whole number in {low}..{high}",
+                f"write {name}: a value in {low}..{high}",
+            )
 
 
 def _check_exact(found: Adder, blocks: bool) -> None:
     """Exactness was asked for: no product may lie between two values of the accumulator."""
     bits = found.product_bits
     if blocks:
-        raise _refused("exact", "scaled blocks reach over more binades than any accumulator holds exactly",
-                       "write a rounding")  # fmt: skip
+        raise _refused(
+            "exact",
+            "scaled blocks reach over more binades than any accumulator holds exactly",
+            "write a rounding",
+        )
     if found.grid.precision < bits:
-        raise _refused("narrow", f"{found.how.format} has {found.grid.precision} bits, an exact product {bits}",
-                       "write a wider accumulator, or a rounding")  # fmt: skip
+        raise _refused(
+            "narrow",
+            f"{found.how.format} has {found.grid.precision} bits, an exact product {bits}",
+            "write a wider accumulator, or a rounding",
+        )
     if not isinstance(found.record, Integer | Fixed) or found.grid.quantum > found.quantum:
-        raise _refused("exact", f"sums in {found.how.format} round", "write a rounding, or a "
-                       "fixed-point or integer accumulator with the products' fraction")  # fmt: skip
+        raise _refused(
+            "exact",
+            f"sums in {found.how.format} round",
+            "write a rounding, or a fixed-point or integer accumulator with the products' fraction",
+        )
 
 
-def accumulate(a: NDArray[Any], b: NDArray[Any], unit: Adder, *, start: Floats | None = None,
-               first: int = 0, index: int = 0, columns: int | None = None,
-               threads: int = 1) -> Floats:  # fmt: skip
+def accumulate(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    unit: Adder,
+    *,
+    start: Floats | None = None,
+    first: int = 0,
+    index: int = 0,
+    columns: int | None = None,
+    threads: int = 1,
+) -> Floats:
     """The sums a @ b as the adder forms them: float64 (m, n), values of the accumulator's format.
 
     a: (m, k), b: (k, n), values of the operand formats. start: totals of earlier chunks (with one
@@ -193,21 +238,35 @@ def accumulate(a: NDArray[Any], b: NDArray[Any], unit: Adder, *, start: Floats |
     """
     chunk = unit.how.chunk
     if chunk and first % chunk:
-        raise _refused("split", f"K is cut at {first}, inside a chunk of {chunk}",
-                       f"cut at a multiple of {chunk}")  # fmt: skip
+        raise _refused(
+            "split",
+            f"K is cut at {first}, inside a chunk of {chunk}",
+            f"cut at a multiple of {chunk}",
+        )
     m, depth, n = a.shape[0], a.shape[1], b.shape[1]
     total = np.zeros((m, n)) if start is None else np.array(start, np.float64)
     if m and n and depth:
-        total = _summed(a, b, unit, total, (first, index, n if columns is None else columns), threads)
+        total = _summed(
+            a, b, unit, total, (first, index, n if columns is None else columns), threads
+        )
     found = total.astype(np.float64) + 0.0
     if not unit.record.has_nan and np.isnan(found).any():
-        raise _refused("nan", f"a sum is NaN, which {unit.how.format} does not have",
-                       "replace NaN and infinities first")  # fmt: skip
+        raise _refused(
+            "nan",
+            f"a sum is NaN, which {unit.how.format} does not have",
+            "replace NaN and infinities first",
+        )
     return found
 
 
-def _summed(a: NDArray[Any], b: NDArray[Any], unit: Adder, total: Floats, place: tuple[int, int, int],
-            threads: int) -> NDArray[Any]:  # fmt: skip
+def _summed(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    unit: Adder,
+    total: Floats,
+    place: tuple[int, int, int],
+    threads: int,
+) -> NDArray[Any]:
     """Totals, in the type of the loop that formed them."""
     if unit.overflow == "wrap":
         return _wrapped(a, b, unit, total)
@@ -221,8 +280,16 @@ def _summed(a: NDArray[Any], b: NDArray[Any], unit: Adder, total: Floats, place:
         ahead = () if loop is nearest_loop else (np.int64(first),)
         seeded = (key, np.int64(index + rows.start * columns), np.int64(columns))
         with np.errstate(all="ignore"):  # plain code wraps and passes NaN on as compiled code does
-            kernel(left[rows], right, total[rows], *ahead, size, carry, *constants,
-                   *(() if loop is nearest_loop else seeded))  # fmt: skip
+            kernel(
+                left[rows],
+                right,
+                total[rows],
+                *ahead,
+                size,
+                carry,
+                *constants,
+                *(() if loop is nearest_loop else seeded),
+            )
 
     step = max(1, min(-(-m // max(1, threads)), CALL // max(1, n * depth)))
     pieces = [slice(low, min(low + step, m)) for low in range(0, m, step)]
@@ -241,18 +308,24 @@ def closed(unit: Adder, total: Floats, chunk: Floats, at: int, index: int, colum
     """round(total + chunk) for a box of outputs (m, n), a chunk that ends before product ``at``."""
     mode, place, grid = unit.constants()
     key = key_of(unit.how.seed)
-    words = word_at(key, index + np.arange(len(total))[:, None] * columns + np.arange(total.shape[1]))
+    words = word_at(
+        key, index + np.arange(len(total))[:, None] * columns + np.arange(total.shape[1])
+    )
     low, high = (words & LOW_WORD).astype(np.uint32), (words >> np.uint64(32)).astype(np.uint32)
     with np.errstate(all="ignore"):
         word = random_word(low, ~high, np.uint32(at))
-        found: Any = any_step(total, chunk, word, np.int64(place), mode[0], mode[1], mode[2], mode[3], grid)
+        found: Any = any_step(
+            total, chunk, word, np.int64(place), mode[0], mode[1], mode[2], mode[3], grid
+        )
     return np.asarray(found, np.float64) + 0.0
 
 
 def _wrapped(a: NDArray[Any], b: NDArray[Any], unit: Adder, total: Floats) -> Floats:
     """Sums modulo the accumulator's range: no rounding, so one exact sum, wrapped once."""
-    left, right = (np.rint(x / grid.quantum).astype(np.int64)
-                   for x, grid in zip((a, b), unit.operands, strict=True))  # fmt: skip
+    left, right = (
+        np.rint(x / grid.quantum).astype(np.int64)
+        for x, grid in zip((a, b), unit.operands, strict=True)
+    )
     quantum = unit.grid.quantum
     codes = exact_sums(left, right) * np.int64(unit.quantum / quantum)
     codes = codes + np.rint(total / quantum).astype(np.int64)
@@ -263,13 +336,18 @@ def _wrapped(a: NDArray[Any], b: NDArray[Any], unit: Adder, total: Floats) -> Fl
     return np.asarray(codes * quantum, np.float64)
 
 
-def _loop(unit: Adder, a: NDArray[Any], b: NDArray[Any], total: Floats, small: bool) -> tuple[Any, ...]:
+def _loop(
+    unit: Adder, a: NDArray[Any], b: NDArray[Any], total: Floats, small: bool
+) -> tuple[Any, ...]:
     """(loop, operands and totals in its type, its constants). small: always the general one."""
     drop = FLOAT32 - unit.grid.precision
     if not small and _narrow(unit, a, b, total):
         mask = np.uint32(~((1 << drop) - 1) & 0xFFFFFFFF)
-        operands = (np.ascontiguousarray(a, np.float32), np.ascontiguousarray(b, np.float32),
-                    total.astype(np.float32))  # fmt: skip
+        operands = (
+            np.ascontiguousarray(a, np.float32),
+            np.ascontiguousarray(b, np.float32),
+            total.astype(np.float32),
+        )
         if unit.rounding in ("nearest_even", "nearest_away"):
             half = (1 << drop) >> 1
             even = half if unit.rounding == "nearest_away" else max(half - 1, 0)
@@ -284,8 +362,13 @@ def _loop(unit: Adder, a: NDArray[Any], b: NDArray[Any], total: Floats, small: b
     if unit.product is not None and unit.product.grid is not None:
         product_grid = packed(unit.product.grid, unit.product.overflows[0], "nearest_even")
     mode, place, grid = unit.constants()
-    return (any_loop, np.ascontiguousarray(a, np.float64), np.ascontiguousarray(b, np.float64), total,
-            (product, product_grid, mode, np.int64(place), grid))  # fmt: skip
+    return (
+        any_loop,
+        np.ascontiguousarray(a, np.float64),
+        np.ascontiguousarray(b, np.float64),
+        total,
+        (product, product_grid, mode, np.int64(place), grid),
+    )
 
 
 def _narrow(unit: Adder, a: NDArray[Any], b: NDArray[Any], total: Floats) -> bool:
@@ -294,7 +377,11 @@ def _narrow(unit: Adder, a: NDArray[Any], b: NDArray[Any], total: Floats) -> boo
     if unit.product is not None or not isinstance(unit.record, Minifloat) or p > FLOAT32:
         return False
     smallest = unit.grid.quantum if unit.grid.least == 0 else unit.grid.least
-    if q > FLOAT32 or unit.quantum < smallest or unit.quantum < float(np.finfo(np.float32).smallest_subnormal):
+    if (
+        q > FLOAT32
+        or unit.quantum < smallest
+        or unit.quantum < float(np.finfo(np.float32).smallest_subnormal)
+    ):
         return False
     if unit.rounding in ("nearest_even", "nearest_away"):
         native = p == FLOAT32 and unit.rounding == "nearest_even"

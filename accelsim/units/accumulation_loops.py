@@ -29,15 +29,32 @@ U32, U64 = np.uint32, np.uint64
 TURN = np.uint64(32)
 
 
-def nearest_loop(a: Any, b: Any, total: Any, chunk: Any, carry: Any, even_add: Any, odd_add: Any,
-                 odd: Any, mask: Any) -> None:  # fmt: skip
+def nearest_loop(
+    a: Any,
+    b: Any,
+    total: Any,
+    chunk: Any,
+    carry: Any,
+    even_add: Any,
+    odd_add: Any,
+    odd: Any,
+    mask: Any,
+) -> None:
     """total += a @ b in chunks, float32, every sum by nearest_step."""
     m, depth = a.shape
     n = b.shape[1]
-    s0, s1, s2, s3 = (np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32),
-                      np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32))  # fmt: skip
-    c0, c1, c2, c3 = (np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32),
-                      np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32))  # fmt: skip
+    s0, s1, s2, s3 = (
+        np.empty(WIDTH, np.float32),
+        np.empty(WIDTH, np.float32),
+        np.empty(WIDTH, np.float32),
+        np.empty(WIDTH, np.float32),
+    )
+    c0, c1, c2, c3 = (
+        np.empty(WIDTH, np.float32),
+        np.empty(WIDTH, np.float32),
+        np.empty(WIDTH, np.float32),
+        np.empty(WIDTH, np.float32),
+    )
     for j0 in range(0, n, WIDTH):
         w = min(WIDTH, n - j0)
         for i0 in range(0, m, 4):
@@ -77,8 +94,19 @@ def key_words(key: Any, index: Any, low: Any, high: Any, width: Any) -> None:
         low[j], high[j] = U32(word & LOW_WORD), U32(word >> U64(32))
 
 
-def cut_pair(s: Any, low: Any, high: Any, number: Any, a: Any, b0: Any, b1: Any, words: Any,
-             part: Any, mask: Any, width: Any) -> None:  # fmt: skip
+def cut_pair(
+    s: Any,
+    low: Any,
+    high: Any,
+    number: Any,
+    a: Any,
+    b0: Any,
+    b1: Any,
+    words: Any,
+    part: Any,
+    mask: Any,
+    width: Any,
+) -> None:
     """Two steps of one row with the two halves of one random word each.
 
     Step by step over all outputs: steps of one output on end would wait for one another."""
@@ -91,8 +119,21 @@ def cut_pair(s: Any, low: Any, high: Any, number: Any, a: Any, b0: Any, b1: Any,
         s[j] = cut_step(s[j], a1 * b1[j], U32(U32(words[j] >> U32(16)) & part), mask)
 
 
-def cut_four(s: Any, low: Any, high: Any, number: Any, a: Any, b0: Any, b1: Any, b2: Any, b3: Any,
-             words: Any, part: Any, mask: Any, width: Any) -> None:  # fmt: skip
+def cut_four(
+    s: Any,
+    low: Any,
+    high: Any,
+    number: Any,
+    a: Any,
+    b0: Any,
+    b1: Any,
+    b2: Any,
+    b3: Any,
+    words: Any,
+    part: Any,
+    mask: Any,
+    width: Any,
+) -> None:
     """As cut_pair: four steps, the word turned by 0 to 3 bytes."""
     a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
     for j in range(width):
@@ -105,11 +146,23 @@ def cut_four(s: Any, low: Any, high: Any, number: Any, a: Any, b0: Any, b1: Any,
         s[j] = cut_step(s[j], a2 * b2[j], U32(U32(words[j] >> U32(16)) & part), mask)
     for j in range(width):
         word = words[j]
-        s[j] = cut_step(s[j], a3 * b3[j], U32(U32(U32(word >> U32(24)) | U32(word << U32(8))) & part), mask)
+        s[j] = cut_step(
+            s[j], a3 * b3[j], U32(U32(U32(word >> U32(24)) | U32(word << U32(8))) & part), mask
+        )
 
 
-def cut_one(s: Any, low: Any, high: Any, number: Any, turn: Any, a0: Any, b0: Any, part: Any,
-            mask: Any, width: Any) -> None:  # fmt: skip
+def cut_one(
+    s: Any,
+    low: Any,
+    high: Any,
+    number: Any,
+    turn: Any,
+    a0: Any,
+    b0: Any,
+    part: Any,
+    mask: Any,
+    width: Any,
+) -> None:
     """One step with its random word turned to the right by ``turn`` bits."""
     for j in range(width):
         word = U64(random_word(low[j], high[j], number))
@@ -117,8 +170,20 @@ def cut_one(s: Any, low: Any, high: Any, number: Any, turn: Any, a0: Any, b0: An
         s[j] = cut_step(s[j], a0 * b0[j], U32(turned & part), mask)
 
 
-def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, share: Any, part: Any,
-             mask: Any, key: Any, index: Any, columns: Any) -> None:  # fmt: skip
+def cut_loop(
+    a: Any,
+    b: Any,
+    total: Any,
+    first: Any,
+    chunk: Any,
+    carry: Any,
+    share: Any,
+    part: Any,
+    mask: Any,
+    key: Any,
+    index: Any,
+    columns: Any,
+) -> None:
     """total += a @ b in chunks, float32, every sum by cut_step.
 
     first: k of the first product. share: steps a random word. part: where random bits stand (0: plain
@@ -127,7 +192,11 @@ def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, sha
     m, depth = a.shape
     n = b.shape[1]
     s, c = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
-    low, high, words = np.empty(WIDTH, np.uint32), np.empty(WIDTH, np.uint32), np.empty(WIDTH, np.uint32)
+    low, high, words = (
+        np.empty(WIDTH, np.uint32),
+        np.empty(WIDTH, np.uint32),
+        np.empty(WIDTH, np.uint32),
+    )
     for j0 in range(0, n, WIDTH):
         w = min(WIDTH, n - j0)
         for i in range(m):
@@ -143,10 +212,25 @@ def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, sha
                     if lane == 0 and k + share <= end:
                         b0, b1 = b[k, j0 : j0 + w], b[k + 1, j0 : j0 + w]
                         if share == 2:
-                            cut_pair(s, low, high, step, a[i, k : k + 2], b0, b1, words, part, mask, w)
+                            cut_pair(
+                                s, low, high, step, a[i, k : k + 2], b0, b1, words, part, mask, w
+                            )
                         else:
-                            cut_four(s, low, high, step, a[i, k : k + 4], b0, b1, b[k + 2, j0 : j0 + w],
-                                     b[k + 3, j0 : j0 + w], words, part, mask, w)  # fmt: skip
+                            cut_four(
+                                s,
+                                low,
+                                high,
+                                step,
+                                a[i, k : k + 4],
+                                b0,
+                                b1,
+                                b[k + 2, j0 : j0 + w],
+                                b[k + 3, j0 : j0 + w],
+                                words,
+                                part,
+                                mask,
+                                w,
+                            )
                         k += share
                     else:
                         turn = 32 // share * lane
@@ -158,8 +242,17 @@ def cut_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, sha
             total[i, j0 : j0 + w] = c[:w]
 
 
-def any_step(total: Any, term: Any, word: Any, shift: Any, kind: Any, positive: Any, negative: Any,
-             bits: Any, grid: Any) -> Any:  # fmt: skip
+def any_step(
+    total: Any,
+    term: Any,
+    word: Any,
+    shift: Any,
+    kind: Any,
+    positive: Any,
+    negative: Any,
+    bits: Any,
+    grid: Any,
+) -> Any:
     """total + term rounded to a grid, in float64; random bits from ``shift`` of a word on, which
     goes round."""
     twice = U64(U64(word) | U64(U64(word) << TURN))
@@ -167,8 +260,17 @@ def any_step(total: Any, term: Any, word: Any, shift: Any, kind: Any, positive: 
     return rounded(odd_sum(total, term), random, kind, positive, negative, bits, grid)
 
 
-def any_row(s: Any, term: Any, low: Any, high: Any, number: Any, shift: Any, mode: Any, grid: Any,
-            width: Any) -> None:  # fmt: skip
+def any_row(
+    s: Any,
+    term: Any,
+    low: Any,
+    high: Any,
+    number: Any,
+    shift: Any,
+    mode: Any,
+    grid: Any,
+    width: Any,
+) -> None:
     """s += term for one row. mode: (kind, positive, negative, random bits)."""
     kind, positive, negative, bits = mode[0], mode[1], mode[2], mode[3]
     none, zero = U32(0), np.int64(0)
@@ -195,9 +297,22 @@ def products(term: Any, factor: Any, row: Any, product: Any, grid: Any, width: A
             term[j] = factor * row[j]
 
 
-def any_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, product: Any,
-             product_grid: Any, mode: Any, place: Any, grid: Any, key: Any, index: Any,
-             columns: Any) -> None:  # fmt: skip
+def any_loop(
+    a: Any,
+    b: Any,
+    total: Any,
+    first: Any,
+    chunk: Any,
+    carry: Any,
+    product: Any,
+    product_grid: Any,
+    mode: Any,
+    place: Any,
+    grid: Any,
+    key: Any,
+    index: Any,
+    columns: Any,
+) -> None:
     """total += a @ b in chunks, float64, to any grid in any rounding, with every end watched.
 
     mode: (kind, positive, negative, random bits). place: lowest position of the random bits in
@@ -207,8 +322,11 @@ def any_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, pro
     n = b.shape[1]
     s, c, term = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
     share = np.int64(steps_a_word(mode[3]))
-    low, high, opposite = (np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32),
-                           np.zeros(WIDTH, np.uint32))  # fmt: skip
+    low, high, opposite = (
+        np.zeros(WIDTH, np.uint32),
+        np.zeros(WIDTH, np.uint32),
+        np.zeros(WIDTH, np.uint32),
+    )
     for j0 in range(0, n, WIDTH):
         w = min(WIDTH, n - j0)
         for i in range(m):
@@ -231,9 +349,22 @@ def any_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, pro
             total[i, j0 : j0 + w] = c[:w]
 
 
-def plain_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, product: Any,
-               product_grid: Any, mode: Any, place: Any, grid: Any, key: Any, index: Any,
-               columns: Any) -> None:  # fmt: skip
+def plain_loop(
+    a: Any,
+    b: Any,
+    total: Any,
+    first: Any,
+    chunk: Any,
+    carry: Any,
+    product: Any,
+    product_grid: Any,
+    mode: Any,
+    place: Any,
+    grid: Any,
+    key: Any,
+    index: Any,
+    columns: Any,
+) -> None:
     """any_loop on whole (m, n) arrays, for little work: nothing is compiled."""
     m, depth = a.shape
     kind, positive, negative, bits = mode
@@ -252,7 +383,14 @@ def plain_loop(a: Any, b: Any, total: Any, first: Any, chunk: Any, carry: Any, p
                 term = a[:, k, None] * b[k]
                 if product:
                     term = rounded(term, zero, NEAREST, TO_EVEN, TO_EVEN, zero, product_grid)
-                word, shift = random_word(low, high, U32(at // share)), place + 32 // share * (at % share)
+                word, shift = (
+                    random_word(low, high, U32(at // share)),
+                    place + 32 // share * (at % share),
+                )
                 s = any_step(s, term, word, shift, kind, positive, negative, bits, grid)
             word = random_word(low, ~high, U32(int(first) + end))
-            total[:] = s if carry else any_step(total, s, word, place, kind, positive, negative, bits, grid)
+            total[:] = (
+                s
+                if carry
+                else any_step(total, s, word, place, kind, positive, negative, bits, grid)
+            )

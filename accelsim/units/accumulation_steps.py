@@ -24,7 +24,9 @@ HALF = np.uint32(16)
 
 def random_word(low: Any, high: Any, number: Any) -> Any:
     """32 random bits, a function of an output's two key words and of a step's number (uint32)."""
-    x = U32(low + U32(U64(number) * GOLDEN64))  # the product fits 64 bits: NumPy has nothing to warn of
+    x = U32(
+        low + U32(U64(number) * GOLDEN64)
+    )  # the product fits 64 bits: NumPy has nothing to warn of
     x = U32(x ^ U32(x >> HALF))
     x = U32(x * WELLONS_1)
     x = U32(x ^ U32(U32(x >> U32(15)) ^ high))

@@ -26,9 +26,24 @@ from accelsim.units.base import Cost, Counts, Unit
 
 Ints = NDArray[np.int64]
 #: what neither a crossbar's times nor its place in a Program depend on
-VALUE_FIELDS = ("wires", "ir_drop", "output_noise", "johnson", "weight_noise", "read_noise", "vector_interval",
-                "stuck_low", "stuck_high", "age", "temperature", "profile", "seed", "mean_conductance",
-                "static", "overhead")  # fmt: skip
+VALUE_FIELDS = (
+    "wires",
+    "ir_drop",
+    "output_noise",
+    "johnson",
+    "weight_noise",
+    "read_noise",
+    "vector_interval",
+    "stuck_low",
+    "stuck_high",
+    "age",
+    "temperature",
+    "profile",
+    "seed",
+    "mean_conductance",
+    "static",
+    "overhead",
+)
 
 MOST = 65536  # crossbars of a chip
 #: confidence of what a chip file says of a workload's values without a source
@@ -126,12 +141,29 @@ class Crossbar(Unit):
     def tile(self) -> Tile:
         """What decides the values. KeyError for a device that there is not."""
         return Tile(
-            device_named(self.device), self.cells, self.drive, self.adc, self.wires, self.rows,
-            self.outputs, self.age, self.temperature, self.compensation, self.calibration_reads,
-            self.output_noise, self.johnson, self.stuck_low, self.stuck_high, self.seed,
-            self.read_noise, self.profile, self.vector_interval or self.interval_seconds,
-            self.ir_drop, self.wear, self.weight_noise,
-        )  # fmt: skip
+            device_named(self.device),
+            self.cells,
+            self.drive,
+            self.adc,
+            self.wires,
+            self.rows,
+            self.outputs,
+            self.age,
+            self.temperature,
+            self.compensation,
+            self.calibration_reads,
+            self.output_noise,
+            self.johnson,
+            self.stuck_low,
+            self.stuck_high,
+            self.seed,
+            self.read_noise,
+            self.profile,
+            self.vector_interval or self.interval_seconds,
+            self.ir_drop,
+            self.wear,
+            self.weight_noise,
+        )
 
     def statistics(self, values: bool) -> Mapping[str, Sequence[tuple[float, str]]]:
         """The charge follows the device's conductances; without values it rests on a stated mean of the
@@ -151,7 +183,9 @@ class Crossbar(Unit):
     @property
     def worn(self) -> float:
         """Part of the cells that have failed by wear."""
-        return wear_named(self.wear.model).failed_share(self.wear.cycles) if self.wear.cycles else 0.0
+        return (
+            wear_named(self.wear.model).failed_share(self.wear.cycles) if self.wear.cycles else 0.0
+        )
 
     @property
     def programming(self) -> Programming:
@@ -242,12 +276,16 @@ class Crossbar(Unit):
         if self.adc.kind == "ramp":
             adc = adc[:-1]
         return replace(
-            with_defaults(self, VALUE_FIELDS), device="ideal",
-            drive=with_defaults(self.drive, drive), adc=with_defaults(self.adc, adc),
+            with_defaults(self, VALUE_FIELDS),
+            device="ideal",
+            drive=with_defaults(self.drive, drive),
+            adc=with_defaults(self.adc, adc),
             cells=with_defaults(self.cells, ("levels", "spacing", "scaling", "fill")),
-            wear=Use(), writing=Writing(iterations=1.0, pulse=self.programming.seconds,
-                                        parallel=self.writing.parallel),
-        )  # fmt: skip
+            wear=Use(),
+            writing=Writing(
+                iterations=1.0, pulse=self.programming.seconds, parallel=self.writing.parallel
+            ),
+        )
 
     # -- actions -------------------------------------------------------------------------------
 
@@ -280,8 +318,10 @@ class Crossbar(Unit):
         coulombs = siemens * self.drive.voltage * self.drive.pulse * applied
         converted = m * lines * blocks * self.reads
         writes = self.programming if not mvm.all() else None
-        written, seen = (cells * p * each for each in (
-            (writes.pulses, writes.reads) if writes is not None else (0.0, 0.0)))  # fmt: skip
+        written, seen = (
+            cells * p * each
+            for each in ((writes.pulses, writes.reads) if writes is not None else (0.0, 0.0))
+        )
         k = k * p  # rows of the whole pack
         calibration = self.calibration_reads if self.compensation != "none" else 0
         verified = seen + calibration * lines * blocks * self.reads
@@ -291,7 +331,9 @@ class Crossbar(Unit):
             "supply_charge": np.where(mvm, coulombs, 0.0),
             "driven_seconds": np.where(mvm, m * k * self.drive.pulse * self.reads, 0.0),
             "conversions": np.where(mvm, converted, 0.0),
-            "shift_add": np.where(mvm, converted + (m * k if self.drive.scale == "vector" else 0.0), 0.0),
+            "shift_add": np.where(
+                mvm, converted + (m * k if self.drive.scale == "vector" else 0.0), 0.0
+            ),
             "vectors": np.where(mvm, m * self.reads, 0.0),
             "pulses": np.where(mvm, 0.0, written),
             "verify_reads": np.where(mvm, 0.0, verified),

@@ -47,7 +47,9 @@ def bursts_touched(start: Ints, length: Ints, count: Ints, pitch: Ints, burst: i
     first at bit ``start`` >= 0 of the memory, each ``pitch`` >= 0 bits behind the one before; every
     piece for itself."""
     first, step = start % burst, pitch % burst  # whole bursts change nothing
-    return count + _floors(count, step, first + length - 1, burst) - _floors(count, step, first, burst)
+    return (
+        count + _floors(count, step, first + length - 1, burst) - _floors(count, step, first, burst)
+    )
 
 
 def _floors(count: Ints, step: Ints, first: Ints, divisor: int) -> Ints:

@@ -48,9 +48,17 @@ class Operand:
         return large, self.values - large
 
 
-def accumulate_groups(left: Operand, right: Operand, unit: Adder, group: int, *,
-                      start: Floats | None = None, first: int = 0, index: int = 0,
-                      columns: int | None = None) -> Floats:  # fmt: skip
+def accumulate_groups(
+    left: Operand,
+    right: Operand,
+    unit: Adder,
+    group: int,
+    *,
+    start: Floats | None = None,
+    first: int = 0,
+    index: int = 0,
+    columns: int | None = None,
+) -> Floats:
     """accumulate() where ``group`` products enter the adder as one exact sum, a step each.
 
     Groups begin where chunks do. InputError for values that are not finite, products that are
@@ -59,22 +67,44 @@ def accumulate_groups(left: Operand, right: Operand, unit: Adder, group: int, *,
     chunk, n = unit.how.chunk, right.values.shape[1]
     depth = left.values.shape[1]
     if (chunk and first % chunk) or first % group:
-        raise _refused("split", f"K is cut at {first}, inside a chunk or group",
-                       f"cut at a multiple of {chunk or group}")  # fmt: skip
+        raise _refused(
+            "split",
+            f"K is cut at {first}, inside a chunk or group",
+            f"cut at a multiple of {chunk or group}",
+        )
     if unit.product is not None or unit.overflow == "wrap":
-        raise _refused("group", "a sum of rounded products or a wrapping sum has no exact groups",
-                       "write product: exact and overflow: saturate")  # fmt: skip
+        raise _refused(
+            "group",
+            "a sum of rounded products or a wrapping sum has no exact groups",
+            "write product: exact and overflow: saturate",
+        )
     if not (np.isfinite(left.values).all() and np.isfinite(right.values).all()):
         raise _refused("finite", "groups of products hold NaN or infinity", "give finite values")
     halves = (left.span + 1) // 2 + (right.span + 1) // 2 + math.ceil(math.log2(max(2, group)))
     if _span(left, right, group) > EXACT and halves > EXACT:
-        raise _refused("group", f"the exact sum of {group} products spans {_span(left, right, group)} bits",
-                       "add one product at a time, or use formats of less range")  # fmt: skip
+        raise _refused(
+            "group",
+            f"the exact sum of {group} products spans {_span(left, right, group)} bits",
+            "add one product at a time, or use formats of less range",
+        )
     total = np.zeros((len(left.values), n)) if start is None else np.array(start, np.float64)
     if total.size and depth:
         mode, place, grid = unit.constants()
-        grouped_loop(left, right, group, total, first, chunk or depth, not chunk, mode, place, grid,
-                     key_of(unit.how.seed), index, n if columns is None else columns)  # fmt: skip
+        grouped_loop(
+            left,
+            right,
+            group,
+            total,
+            first,
+            chunk or depth,
+            not chunk,
+            mode,
+            place,
+            grid,
+            key_of(unit.how.seed),
+            index,
+            n if columns is None else columns,
+        )
     return total + 0.0
 
 
@@ -127,9 +157,21 @@ def odd_total(terms: list[Floats]) -> Floats:
     return np.where((u & MAGNITUDE) >= INFINITY, u, cut).view(np.float64)
 
 
-def grouped_loop(left: Operand, right: Operand, group: int, total: Floats, first: int, chunk: int, carry: bool,
-                 mode: NDArray[np.int64], place: int, grid: NDArray[np.int64], key: Any, index: int,
-                 columns: int) -> None:  # fmt: skip
+def grouped_loop(
+    left: Operand,
+    right: Operand,
+    group: int,
+    total: Floats,
+    first: int,
+    chunk: int,
+    carry: bool,
+    mode: NDArray[np.int64],
+    place: int,
+    grid: NDArray[np.int64],
+    key: Any,
+    index: int,
+    columns: int,
+) -> None:
     """total += products in groups and chunks, as accumulation_loops.any_loop. A group draws as its
     first product."""
     depth = left.values.shape[1]
@@ -138,12 +180,18 @@ def grouped_loop(left: Operand, right: Operand, group: int, total: Floats, first
     share = steps_a_word(bits)
     low = high = np.zeros(total.shape, np.uint32)
     if kind == STOCHASTIC:
-        words = word_at(key, index + np.arange(len(total))[:, None] * columns + np.arange(total.shape[1]))
+        words = word_at(
+            key, index + np.arange(len(total))[:, None] * columns + np.arange(total.shape[1])
+        )
         low, high = (words & LOW_WORD).astype(np.uint32), (words >> np.uint64(32)).astype(np.uint32)
 
-    def step(before: Floats, terms: list[Floats], high_word: NDArray[np.uint32], at: int, shift: int) -> Floats:
+    def step(
+        before: Floats, terms: list[Floats], high_word: NDArray[np.uint32], at: int, shift: int
+    ) -> Floats:
         word = random_word(low, high_word, np.uint32(at)).astype(np.uint64)
-        random = ((word | word << TURN) >> np.uint64(shift)).astype(np.int64) & ((1 << int(bits)) - 1)
+        random = ((word | word << TURN) >> np.uint64(shift)).astype(np.int64) & (
+            (1 << int(bits)) - 1
+        )
         found = rounded(odd_total([before, *terms]), random, kind, positive, negative, bits, grid)
         return np.asarray(found, np.float64)
 

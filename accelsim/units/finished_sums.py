@@ -21,8 +21,9 @@ Floats = NDArray[np.float64]
 RESULT = 1  # sets these random bits apart from those of the additions
 
 
-def finished_sums(total: Floats, record: Format, how: Accumulation, index: int = 0,
-                  columns: int | None = None) -> Floats:  # fmt: skip
+def finished_sums(
+    total: Floats, record: Format, how: Accumulation, index: int = 0, columns: int | None = None
+) -> Floats:
     """Sums (m, n) rounded to the format they leave in, by ``how.result`` (default the format's own).
 
     index: number of output (0, 0) among all outputs, its rows ``columns`` (default n) apart. Of a
@@ -34,5 +35,10 @@ def finished_sums(total: Floats, record: Format, how: Accumulation, index: int =
         return record.quantize(total, rounding)
     m, n = total.shape
     number: Any = index + np.arange(m)[:, None] * (n if columns is None else columns) + np.arange(n)
-    return record.quantize(total, rounding, seed=int(key_of(how.seed, RESULT)), random_bits=how.random_bits,
-                           first=number)  # fmt: skip
+    return record.quantize(
+        total,
+        rounding,
+        seed=int(key_of(how.seed, RESULT)),
+        random_bits=how.random_bits,
+        first=number,
+    )

@@ -66,9 +66,21 @@ class Accumulator:
     @property
     def accumulation(self) -> Accumulation:
         """The same as units.accumulation takes it."""
-        over = "" if self.overflow == "wrap" and not isinstance(get(self.format), Integer) else self.overflow
-        return Accumulation(self.format, self.chunk, self.rounding, self.product, over,
-                            self.random_bits, self.seed, self.result)  # fmt: skip
+        over = (
+            ""
+            if self.overflow == "wrap" and not isinstance(get(self.format), Integer)
+            else self.overflow
+        )
+        return Accumulation(
+            self.format,
+            self.chunk,
+            self.rounding,
+            self.product,
+            over,
+            self.random_bits,
+            self.seed,
+            self.result,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,10 +153,15 @@ class MacArray(Unit):
         for rate in self.rates:
             if (rate.input, rate.weight) == (input_format, weight_format):
                 return rate
-        wider = [rate for rate in self.rates
-                 if _holds(rate.input, input_format) and _holds(rate.weight, weight_format)]  # fmt: skip
+        wider = [
+            rate
+            for rate in self.rates
+            if _holds(rate.input, input_format) and _holds(rate.weight, weight_format)
+        ]
         if wider:
-            return min(wider, key=lambda rate: (-rate.factor, get(rate.input).bits * get(rate.weight).bits))
+            return min(
+                wider, key=lambda rate: (-rate.factor, get(rate.input).bits * get(rate.weight).bits)
+            )
         pairs = ", ".join(f"{rate.input} x {rate.weight}" for rate in self.rates)
         raise InputError(
             Problem(
@@ -324,8 +341,9 @@ class MacArray(Unit):
     @property
     def register_bytes(self) -> int:
         """Bytes of the stationary registers of one instance, all depths, widest rate."""
-        lanes = max(rate.factor * max(get(rate.input).bits, get(rate.weight).bits)
-                    for rate in self.rates)  # fmt: skip
+        lanes = max(
+            rate.factor * max(get(rate.input).bits, get(rate.weight).bits) for rate in self.rates
+        )
         elements = self.rows * self.columns * self.dot * self.simd
         return -(-elements * lanes * self.stationary_depth // 8)
 

@@ -33,7 +33,9 @@ def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
     steps = array.used(shapes)[2]
     slots = array.cost(shapes).interval * array.rows * array.columns * (along_k * along_n)
     held = matmul & output
-    kept = shapes.format_out == FORMAT_INDEX[stored_format(array.accumulator)]  # sums are stored as they are
+    kept = (
+        shapes.format_out == FORMAT_INDEX[stored_format(array.accumulator)]
+    )  # sums are stored as they are
     result: dict[str, Counts] = {
         "register_bits": np.where(matmul, _pass_bits(array, shapes), _preload_bits(array, shapes)),
         # the first product of a sum is written, each later one is read, added and written

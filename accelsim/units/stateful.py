@@ -15,8 +15,9 @@ NONE, OPEN_PAGE = 0, 1
 SERVERS = {"": NONE, "open_page": OPEN_PAGE}
 
 
-def serve_open_page(state: Any, base: int, address: int, size: int, write: int,
-                    now: int) -> tuple[int, int, int]:  # fmt: skip
+def serve_open_page(
+    state: Any, base: int, address: int, size: int, write: int, now: int
+) -> tuple[int, int, int]:
     """A one-bank memory with an open row: a hit costs state[base + 3] ticks, a miss
     state[base + 4]; state[base]: open row + 1; state[base + 1]: bytes a row; state[base + 2]:
     ticks a byte. A banked DRAM with refresh comes later, behind the same contract."""
@@ -29,8 +30,9 @@ def serve_open_page(state: Any, base: int, address: int, size: int, write: int,
     return busy, delay, delay + busy
 
 
-def serve(server: int, state: Any, base: int, address: int, size: int, write: int,
-          now: int) -> tuple[int, int, int]:  # fmt: skip
+def serve(
+    server: int, state: Any, base: int, address: int, size: int, write: int, now: int
+) -> tuple[int, int, int]:
     """Ask server number ``server``."""
     if server == OPEN_PAGE:
         return serve_open_page(state, base, address, size, write, now)

@@ -11,5 +11,11 @@ from accelsim.workload.operators import (
 )
 
 __all__ = [
-    "Conv2d", "Gemm", "MacOperator", "Operator", "TensorSpec", "VectorOperator", "Workload",
-]  # fmt: skip
+    "Conv2d",
+    "Gemm",
+    "MacOperator",
+    "Operator",
+    "TensorSpec",
+    "VectorOperator",
+    "Workload",
+]

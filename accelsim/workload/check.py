@@ -30,7 +30,9 @@ def wrong_in(workload: Workload) -> list[Wrong]:
     found = [wrong for name, spec in workload.tensors.items() for wrong in _tensor(name, spec)]
     if found:
         return found
-    ready = {name for name, spec in workload.tensors.items() if spec.role in ("input", "weight", "bias")}
+    ready = {
+        name for name, spec in workload.tensors.items() if spec.role in ("input", "weight", "bias")
+    }
     names: set[str] = set()
     for number, op in enumerate(workload.operators):
         path = f"operators[{number}]"
@@ -57,27 +59,40 @@ def _tensor(name: str, spec: TensorSpec) -> list[Wrong]:
     return found
 
 
-def _operator(op: Gemm | Conv2d | VectorOperator, tensors: Mapping[str, TensorSpec],
-              ready: set[str]) -> list[Wrong]:  # fmt: skip
+def _operator(
+    op: Gemm | Conv2d | VectorOperator, tensors: Mapping[str, TensorSpec], ready: set[str]
+) -> list[Wrong]:
     wrong = _vector(op) if isinstance(op, VectorOperator) else _product(op)
     if wrong:
         return wrong
     if isinstance(op, VectorOperator):
-        read = [(f"inputs[{i}]", *pair) for i, pair in enumerate(zip(op.inputs, op.input_shapes, strict=True))]
+        read = [
+            (f"inputs[{i}]", *pair)
+            for i, pair in enumerate(zip(op.inputs, op.input_shapes, strict=True))
+        ]
         small = op.parameters
     else:
         read = [("input", op.input, op.input_shape), ("weight", op.weight, op.weight_shape)]
         small = (op.bias,) if op.bias is not None else ()
-    found = [("parameters", f"there is no tensor {name!r}") for name in small if name not in tensors]
+    found = [
+        ("parameters", f"there is no tensor {name!r}") for name in small if name not in tensors
+    ]
     for key, name, shape in read:
         if name not in ready or name not in tensors:
             found.append((key, f"{name!r} is no tensor that stands before it"))
         elif tensors[name].shape != tuple(shape):
-            found.append((key, f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}"))
+            found.append(
+                (key, f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}")
+            )
     if op.output not in tensors or op.output in ready:
         found.append(("output", f"{op.output!r} is no tensor of its own"))
     elif tensors[op.output].shape != op.output_shape:
-        found.append(("output", f"has the shape {list(tensors[op.output].shape)}, not {list(op.output_shape)}"))
+        found.append(
+            (
+                "output",
+                f"has the shape {list(tensors[op.output].shape)}, not {list(op.output_shape)}",
+            )
+        )
     if op.activation not in ACTIVATIONS:
         found.append(("activation", f"is {op.activation!r}"))
     return found
@@ -86,12 +101,21 @@ def _operator(op: Gemm | Conv2d | VectorOperator, tensors: Mapping[str, TensorSp
 def _product(op: Gemm | Conv2d) -> list[Wrong]:
     if isinstance(op, Gemm):
         sizes = {"m": op.m, "k": op.k, "n": op.n, "groups": op.groups}
-        return [(key, f"is {size}") for key, size in sizes.items() if not 1 <= size <= LARGEST_DIMENSION]
-    sizes = {key: getattr(op, key) for key in ("batch", "channels", "height", "width", "filters", "groups")}
-    found = [(key, f"is {size}") for key, size in sizes.items() if not 1 <= size <= LARGEST_DIMENSION]
+        return [
+            (key, f"is {size}") for key, size in sizes.items() if not 1 <= size <= LARGEST_DIMENSION
+        ]
+    sizes = {
+        key: getattr(op, key)
+        for key in ("batch", "channels", "height", "width", "filters", "groups")
+    }
+    found = [
+        (key, f"is {size}") for key, size in sizes.items() if not 1 <= size <= LARGEST_DIMENSION
+    ]
     found += _window(op.kernel, op.stride, op.padding, op.dilation)
     if not found and (op.channels % op.groups or op.filters % op.groups):
-        found.append(("groups", f"{op.groups} does not divide {op.channels} channels, {op.filters} filters"))
+        found.append(
+            ("groups", f"{op.groups} does not divide {op.channels} channels, {op.filters} filters")
+        )
     if not found and min(op.out_height, op.out_width) < 1:
         found.append(("kernel", f"{list(op.kernel)} is larger than what it reads"))
     return found
@@ -101,27 +125,42 @@ def _vector(op: VectorOperator) -> list[Wrong]:
     if op.kind not in VECTOR_KINDS:
         return [("kind", f"is {op.kind!r}")]
     kind = VECTOR_KINDS[op.kind]
-    if not kind.inputs[0] <= len(op.inputs) <= kind.inputs[1] or len(op.inputs) != len(op.input_shapes):
+    if not kind.inputs[0] <= len(op.inputs) <= kind.inputs[1] or len(op.inputs) != len(
+        op.input_shapes
+    ):
         return [("inputs", f"names {len(op.inputs)} tensors and {len(op.input_shapes)} shapes")]
     if not all(1 <= size <= LARGEST_DIMENSION for size in op.output_shape):
         return [("output_shape", f"is {list(op.output_shape)}")]
     found = _window(op.kernel, op.stride, op.padding, (1, 1))
     if op.kind in POOLS and (len(op.input_shape) != 4 or len(op.output_shape) != 4):
         found.append(("input_shapes", "a pool reads and writes four dimensions"))
-    turned = op.kind == "transpose" and sorted(op.order) == list(range(len(op.input_shape))) and (
-        op.output_shape == tuple(op.input_shape[axis] for axis in op.order))  # fmt: skip
+    turned = (
+        op.kind == "transpose"
+        and sorted(op.order) == list(range(len(op.input_shape)))
+        and (op.output_shape == tuple(op.input_shape[axis] for axis in op.order))
+    )
     if op.kind == "transpose" and not turned:
         found.append(("order", f"{list(op.order)} does not turn {list(op.input_shape)}"))
     elif op.is_view and prod(op.input_shape) != op.elements:
-        found.append(("output_shape", f"does not hold the {prod(op.input_shape)} elements that are read"))
+        found.append(
+            ("output_shape", f"does not hold the {prod(op.input_shape)} elements that are read")
+        )
     return found
 
 
-def _window(kernel: tuple[int, ...], stride: tuple[int, ...], padding: tuple[int, ...],
-            dilation: tuple[int, ...]) -> list[Wrong]:  # fmt: skip
+def _window(
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+) -> list[Wrong]:
     found = []
-    for key, sizes, count, low in (("kernel", kernel, 2, 1), ("stride", stride, 2, 1),
-                                   ("padding", padding, 4, 0), ("dilation", dilation, 2, 1)):  # fmt: skip
+    for key, sizes, count, low in (
+        ("kernel", kernel, 2, 1),
+        ("stride", stride, 2, 1),
+        ("padding", padding, 4, 0),
+        ("dilation", dilation, 2, 1),
+    ):
         if len(sizes) != count or not all(low <= size <= LARGEST_WINDOW for size in sizes):
             found.append((key, f"is {list(sizes)}"))
     return found

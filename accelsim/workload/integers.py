@@ -21,23 +21,41 @@ INDICES = {"gather": (1,), "scatter": (1,), "select": (0,)}
 #: kinds whose outputs are integers, with the format that holds them
 MAKERS = {"compare": "int8", "not": "int8", "reduce_arg_max": "int32"}
 #: kinds whose output holds elements of the first input, moved or repeated
-MOVERS = ("reshape", "flatten", "transpose", "slice", "pad", "expand", "shuffle", "concat", "append", "gather",
-          "cast")  # fmt: skip
+MOVERS = (
+    "reshape",
+    "flatten",
+    "transpose",
+    "slice",
+    "pad",
+    "expand",
+    "shuffle",
+    "concat",
+    "append",
+    "gather",
+    "cast",
+)
 INDEX_FORMAT = "int32"
 
 
 def by_readers(workload: Workload) -> dict[str, str]:
     """tensor -> format of every tensor that indexes or selects, of what it was moved from, and of results of
     comparisons. Of a tensor that a MAC operator makes or reads nothing is said."""
-    macs = {name for op in workload.operators if not isinstance(op, VectorOperator)
-            for name in (op.input, op.weight, op.output)}  # fmt: skip
+    macs = {
+        name
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+        for name in (op.input, op.weight, op.output)
+    }
     found: dict[str, str] = {}
     for op in workload.operators:
         if isinstance(op, VectorOperator) and op.kind in MAKERS:
             found[op.output] = MAKERS[op.kind]
         if isinstance(op, VectorOperator) and op.kind in INDICES:
-            found |= {op.inputs[i]: found.get(op.inputs[i], INDEX_FORMAT) for i in INDICES[op.kind]
-                      if i < len(op.inputs) and len(op.inputs) > 1}  # fmt: skip
+            found |= {
+                op.inputs[i]: found.get(op.inputs[i], INDEX_FORMAT)
+                for i in INDICES[op.kind]
+                if i < len(op.inputs) and len(op.inputs) > 1
+            }
     for op in reversed(workload.operators):
         if isinstance(op, VectorOperator) and op.output in found and op.kind in MOVERS:
             sources = op.inputs if op.kind in ("concat", "append") else op.inputs[:1]
@@ -48,8 +66,9 @@ def by_readers(workload: Workload) -> dict[str, str]:
     return {name: form for name, form in found.items() if name not in macs}
 
 
-def with_integers(workload: Workload, declared: Mapping[str, str] | None = None,
-                  samples: Collection[str] = ()) -> Workload:  # fmt: skip
+def with_integers(
+    workload: Workload, declared: Mapping[str, str] | None = None, samples: Collection[str] = ()
+) -> Workload:
     """The workload whose tensors say what they hold. declared: tensor -> integer format of those whose type
     says that they are integers; None: what by_readers finds. samples: those of them that are measured, such
     as a picture's bytes: what is computed from them is quantised."""
@@ -60,7 +79,9 @@ def with_integers(workload: Workload, declared: Mapping[str, str] | None = None,
     macs = _read_by_macs(workload)
     for name, form in integers.items():
         spec = tensors[name]
-        tensors[name] = replace(spec, holds="integers", format=spec.format if name in macs else form)
+        tensors[name] = replace(
+            spec, holds="integers", format=spec.format if name in macs else form
+        )
     for name in _fine(workload, set(integers) - set(samples), set(samples), macs):
         tensors[name] = replace(tensors[name], holds="fine")
     return replace(workload, tensors=tensors)
@@ -68,10 +89,18 @@ def with_integers(workload: Workload, declared: Mapping[str, str] | None = None,
 
 def _read_by_macs(workload: Workload) -> set[str]:
     """Operands of MAC operators, and what they are views of: the array's formats hold for them."""
-    found = {name for op in workload.operators if not isinstance(op, VectorOperator)
-             for name in (op.input, op.weight)}  # fmt: skip
+    found = {
+        name
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+        for name in (op.input, op.weight)
+    }
     for op in reversed(workload.operators):
-        if isinstance(op, VectorOperator) and (op.is_view or op.kind == "append") and op.output in found:
+        if (
+            isinstance(op, VectorOperator)
+            and (op.is_view or op.kind == "append")
+            and op.output in found
+        ):
             found.add(op.inputs[0])
     return found
 
@@ -79,14 +108,21 @@ def _read_by_macs(workload: Workload) -> set[str]:
 def _fine(workload: Workload, integers: set[str], samples: set[str], macs: set[str]) -> set[str]:
     """Reals that only integers and constants decide, and that only operators of the same sort read. Rows
     looked up in a table of reals are reals."""
-    stored = {name for name, spec in workload.tensors.items() if spec.role in ("weight", "bias")} - integers
+    stored = {
+        name for name, spec in workload.tensors.items() if spec.role in ("weight", "bias")
+    } - integers
     decided, real = set(integers), set(stored)
     for op in workload.operators:
-        looked_up = isinstance(op, VectorOperator) and op.kind in ("gather", "scatter") and (
-            op.inputs[0] in stored)  # fmt: skip
-        if isinstance(op, VectorOperator) and set(op.inputs) <= decided | stored and not (
-            set(op.inputs) <= stored or looked_up
-        ):  # fmt: skip
+        looked_up = (
+            isinstance(op, VectorOperator)
+            and op.kind in ("gather", "scatter")
+            and (op.inputs[0] in stored)
+        )
+        if (
+            isinstance(op, VectorOperator)
+            and set(op.inputs) <= decided | stored
+            and not (set(op.inputs) <= stored or looked_up)
+        ):
             real |= {op.output} - integers
             decided.add(op.output)
     read = set()
@@ -94,7 +130,9 @@ def _fine(workload: Workload, integers: set[str], samples: set[str], macs: set[s
         if isinstance(op, VectorOperator):
             read |= set(op.inputs)
             real -= set() if op.output in decided else set(op.inputs)
-    real = {name for name in real & read - macs - samples if workload.tensors[name].role != "output"}
+    real = {
+        name for name in real & read - macs - samples if workload.tensors[name].role != "output"
+    }
     for op in reversed(workload.operators):  # a view has the format of what it is a view of
         if isinstance(op, VectorOperator) and op.is_view and op.output not in real | integers:
             real.discard(op.inputs[0])

@@ -223,15 +223,19 @@ class Workload:
 
     def __repr__(self) -> str:
         """In one line: how much there is to compute."""
-        return (f"<Workload {self.name!r:.80}: {len(self.operators):,} operators, "
-                f"{len(self.tensors):,} tensors, {self.macs:,} multiply-accumulates>")
+        return (
+            f"<Workload {self.name!r:.80}: {len(self.operators):,} operators, "
+            f"{len(self.tensors):,} tensors, {self.macs:,} multiply-accumulates>"
+        )
 
     @property
     def inferences(self) -> int:
         """Inferences of one run: the batch that is stated, else the first dimension of the first input."""
         if self.batch:
             return self.batch
-        return next((int(t.shape[0]) for t in self.tensors.values() if t.role == "input" and t.shape), 1)
+        return next(
+            (int(t.shape[0]) for t in self.tensors.values() if t.role == "input" and t.shape), 1
+        )
 
     @property
     def macs(self) -> int:

@@ -27,16 +27,34 @@ def with_bits(workload: Workload, rules: Sequence[str], edges: int | None = None
         pattern, _, bits = rule.rpartition("=")
         parsed = RULE.fullmatch(bits)
         sizes = [int(parsed[key] or 0) for key in ("input", "weight", "both")] if parsed else []
-        if not pattern or not bits or any(size and size not in BITS for size in sizes) or not any(sizes):
+        if (
+            not pattern
+            or not bits
+            or any(size and size not in BITS for size in sizes)
+            or not any(sizes)
+        ):
             known = ", ".join(map(str, BITS))
-            problems.append(Problem("bits.rule", "is no rule of precision",
-                                    f"write OPERATOR=8 or OPERATOR=w4a8, bits of {known}", rule,
-                                    "--bits"))  # fmt: skip
+            problems.append(
+                Problem(
+                    "bits.rule",
+                    "is no rule of precision",
+                    f"write OPERATOR=8 or OPERATOR=w4a8, bits of {known}",
+                    rule,
+                    "--bits",
+                )
+            )
             continue
         matched = [name for name in macs if fnmatchcase(name, pattern)]
         if not matched:
-            problems.append(Problem("bits.nothing", "matches no operator with weights",
-                                    f"write one of: {', '.join(macs[:12])}", pattern, "--bits"))  # fmt: skip
+            problems.append(
+                Problem(
+                    "bits.nothing",
+                    "matches no operator with weights",
+                    f"write one of: {', '.join(macs[:12])}",
+                    pattern,
+                    "--bits",
+                )
+            )
         for name in matched:
             before = found.get(name, (0, 0))
             found[name] = (sizes[2] or sizes[0] or before[0], sizes[2] or sizes[1] or before[1])

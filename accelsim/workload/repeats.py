@@ -46,8 +46,11 @@ def equal_layers(workload: Workload, keys: Sequence[object]) -> Layers | None:
     for length, _ in distances.most_common(CANDIDATES):
         first = 0
         for at in range(len(kind) - length + 1):
-            if (at + length < len(kind) and kind[at] == kind[at + length]
-                    and _same(reads[at], reads[at + length], length)):  # fmt: skip
+            if (
+                at + length < len(kind)
+                and kind[at] == kind[at + length]
+                and _same(reads[at], reads[at + length], length)
+            ):
                 continue
             found = Layers(first, length, (at - first) // length + 1)
             if found.count > 1 and found.count * length > best.count * best.length:
@@ -81,7 +84,9 @@ def shortened(workload: Workload, layers: Layers, kept: int) -> Workload | None:
     used: set[str] = set()
     for op in kept_ones:
         used.update((*reads_of(op), op.output))
-        used.update(op.parameters if isinstance(op, VectorOperator) else [op.bias] if op.bias else [])
+        used.update(
+            op.parameters if isinstance(op, VectorOperator) else [op.bias] if op.bias else []
+        )
     tensors = {name: spec for name, spec in workload.tensors.items() if name in used}
     return replace(workload, operators=kept_ones, tensors=tensors, values=None)
 

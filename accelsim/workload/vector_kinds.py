@@ -35,19 +35,39 @@ class VectorKind:
 def _kinds() -> dict[str, VectorKind]:
     many = (1, 1 << 10)
     kinds = {
-        "add": VectorKind("same", 1, (2, 2)), "multiply": VectorKind("same", 1, (2, 2)),
-        "relu": VectorKind("same"), "max_pool": VectorKind("window"),
+        "add": VectorKind("same", 1, (2, 2)),
+        "multiply": VectorKind("same", 1, (2, 2)),
+        "relu": VectorKind("same"),
+        "max_pool": VectorKind("window"),
         "average_pool": VectorKind("window"),
         "global_average_pool": VectorKind("reduce", 1, per="input"),
-        "flatten": VectorKind("view", 0), "reshape": VectorKind("view", 0),
+        "flatten": VectorKind("view", 0),
+        "reshape": VectorKind("view", 0),
         "transpose": VectorKind("move"),
-    }  # fmt: skip
+    }
     # one operation: compare, add, or look up
     for name in ("subtract", "divide", "maximum", "minimum", "power", "compare"):
         kinds[name] = VectorKind("same", 1, (2, 2))
     kinds["select"] = VectorKind("same", 1, (3, 3))
-    for name in ("negate", "absolute", "exp", "log", "sqrt", "reciprocal", "erf", "sigmoid", "tanh",
-                 "sin", "cos", "round", "cast", "scale", "shift", "not", "softplus"):  # fmt: skip
+    for name in (
+        "negate",
+        "absolute",
+        "exp",
+        "log",
+        "sqrt",
+        "reciprocal",
+        "erf",
+        "sigmoid",
+        "tanh",
+        "sin",
+        "cos",
+        "round",
+        "cast",
+        "scale",
+        "shift",
+        "not",
+        "softplus",
+    ):
         kinds[name] = VectorKind("same")
     kinds |= {
         "clip": VectorKind("same", 2),  # two compares
@@ -66,7 +86,9 @@ def _kinds() -> dict[str, VectorKind]:
         "lstm_output": VectorKind("same", 3, (2, 2)),  # h: sigmoid, tanh, multiply
         "gru_cell": VectorKind("same", 11, (3, 3)),  # 2 sigmoids, tanh; 5 adds, 3 multiplies
         "gru_reset": VectorKind("same", 3, (3, 3)),  # add, sigmoid, multiply
-        "gru_update": VectorKind("same", 7, (4, 4)),  # 2 adds, sigmoid, tanh; subtract, multiply, add
+        "gru_update": VectorKind(
+            "same", 7, (4, 4)
+        ),  # 2 adds, sigmoid, tanh; subtract, multiply, add
         "softmax": VectorKind("row", 5),  # max, subtract, exp, sum, multiply
         "log_softmax": VectorKind("row", 5),  # max, subtract, exp, sum, subtract
         "layer_norm": VectorKind("row", 7),  # mean, subtract, square, sum, multiply; scale, shift
@@ -76,12 +98,15 @@ def _kinds() -> dict[str, VectorKind]:
         "local_response_norm": VectorKind("row", 8),  # square, sum of five, look up, multiply
         "cumulative_sum": VectorKind("row"),
         "sort": VectorKind("row", 8),  # top of a row: compares along a tree
-        "concat": VectorKind("move", 1, many), "resize": VectorKind("move", 1),
+        "concat": VectorKind("move", 1, many),
+        "resize": VectorKind("move", 1),
         "interpolate": VectorKind("move", 7),  # three pairs of weighted neighbours
         "col2im": VectorKind("move", 1, per="input"),  # adds of overlapping columns
         "scatter": VectorKind("move", 1, (2, 3)),
-    }  # fmt: skip
-    kinds["append"] = VectorKind("move", 1, (2, 2))  # rows behind those of a cache, which stays in place
+    }
+    kinds["append"] = VectorKind(
+        "move", 1, (2, 2)
+    )  # rows behind those of a cache, which stays in place
     for name in ("slice", "pad", "expand", "unfold", "shuffle"):
         kinds[name] = VectorKind("move")
     kinds["gather"] = VectorKind("move", 1, (1, 2))

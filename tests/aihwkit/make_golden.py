@@ -1,6 +1,6 @@
 """Figures of aihwkit 1.2.0 for tests/aihwkit: product errors by age and converters, digits.
 
-    python tests/aihwkit/make_golden.py     (in an environment with aihwkit; about ten minutes)
+python tests/aihwkit/make_golden.py     (in an environment with aihwkit; about ten minutes)
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ CONVERTERS = {"perfect": None, "8/8": (8, 8), "6/6": (6, 6), "4/6": (4, 6), "4/5
 SIZE, VECTORS, SEEDS = 256, 200, 8
 
 
-def config(bits: tuple[int, int] | None, compensated: bool, scale: float = 1.0) -> InferenceRPUConfig:
+def config(
+    bits: tuple[int, int] | None, compensated: bool, scale: float = 1.0
+) -> InferenceRPUConfig:
     """PCM-like cells; nothing else but the converters (no output noise, no IR drop)."""
     rpu = InferenceRPUConfig()
     rpu.noise_model = PCMLikeNoiseModel(g_max=25.0, prog_noise_scale=scale, read_noise_scale=scale)
@@ -64,7 +66,9 @@ def products() -> dict[str, list[list[float]]]:
                     layer.drift_analog_weights(age)
                     with torch.no_grad():
                         got = layer(x)
-                    rows[number].append(float(torch.linalg.norm(got - ideal) / torch.linalg.norm(ideal)))
+                    rows[number].append(
+                        float(torch.linalg.norm(got - ideal) / torch.linalg.norm(ideal))
+                    )
             found[f"{name} {'compensated' if compensated else 'raw'}"] = rows
     return found
 
@@ -76,23 +80,35 @@ def network(name: str, values: dict[str, np.ndarray], rpu: InferenceRPUConfig) -
         w = values[f"{key}.weight"]
         w = w if w.shape[0] == values[f"{key}.bias"].size else w.T
         layer = AnalogLinear(w.shape[1], w.shape[0], bias=True, rpu_config=rpu)
-        layer.set_weights(torch.from_numpy(np.ascontiguousarray(w, np.float32)),
-                          torch.from_numpy(values[f"{key}.bias"].astype(np.float32).ravel()))  # fmt: skip
+        layer.set_weights(
+            torch.from_numpy(np.ascontiguousarray(w, np.float32)),
+            torch.from_numpy(values[f"{key}.bias"].astype(np.float32).ravel()),
+        )
         return layer
 
     def conv(key: str, padding: int) -> torch.nn.Module:
         w = values[f"{key}.weight"]
-        layer = AnalogConv2d(w.shape[1], w.shape[0], w.shape[2], padding=padding, bias=True, rpu_config=rpu)
-        layer.set_weights(torch.from_numpy(w.astype(np.float32)).reshape(len(w), -1),
-                          torch.from_numpy(values[f"{key}.bias"].astype(np.float32).ravel()))  # fmt: skip
+        layer = AnalogConv2d(
+            w.shape[1], w.shape[0], w.shape[2], padding=padding, bias=True, rpu_config=rpu
+        )
+        layer.set_weights(
+            torch.from_numpy(w.astype(np.float32)).reshape(len(w), -1),
+            torch.from_numpy(values[f"{key}.bias"].astype(np.float32).ravel()),
+        )
         return layer
 
     if name == "digits_mlp":
         return torch.nn.Sequential(linear("fc1"), torch.nn.ReLU(), linear("fc2"))
     return torch.nn.Sequential(
-        conv("conv1", 1), torch.nn.ReLU(), torch.nn.MaxPool2d(2), conv("conv2", 1), torch.nn.ReLU(),
-        torch.nn.MaxPool2d(2), torch.nn.Flatten(), linear("fc"),
-    )  # fmt: skip
+        conv("conv1", 1),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+        conv("conv2", 1),
+        torch.nn.ReLU(),
+        torch.nn.MaxPool2d(2),
+        torch.nn.Flatten(),
+        linear("fc"),
+    )
 
 
 def digits() -> dict[str, dict[str, list[list[float]]]]:
@@ -105,7 +121,11 @@ def digits() -> dict[str, dict[str, list[list[float]]]]:
             values = {key: file[key] for key in file.files}
         x = torch.from_numpy(images.astype(np.float32))
         x = x.reshape(len(x), -1) if name == "digits_mlp" else x.reshape(len(x), 1, 8, 8)
-        for case, bits, scale in (("8/8", (8, 8), 1.0), ("4/5", (4, 5), 1.0), ("8/8 x3", (8, 8), 3.0)):
+        for case, bits, scale in (
+            ("8/8", (8, 8), 1.0),
+            ("4/5", (4, 5), 1.0),
+            ("8/8 x3", (8, 8), 3.0),
+        ):
             top1: list[list[float]] = [[] for _ in AGES]
             error: list[list[float]] = [[] for _ in AGES]
             torch.manual_seed(0)
@@ -124,7 +144,9 @@ def digits() -> dict[str, dict[str, list[list[float]]]]:
                     with torch.no_grad():
                         got = model(x)
                     top1[number].append(float((got.argmax(1).numpy() == labels).mean()))
-                    error[number].append(float(torch.linalg.norm(got - ideal) / torch.linalg.norm(ideal)))
+                    error[number].append(
+                        float(torch.linalg.norm(got - ideal) / torch.linalg.norm(ideal))
+                    )
             found[f"{name} {case}"] = {"top1": top1, "error": error}
     return found
 

@@ -35,8 +35,10 @@ def their_pairs(made: AnalogMatrix) -> AnalogMatrix:
     device = made.device
     both = made.plus.conductance - made.minus.conductance
     largest = np.abs(both).max()
-    plus, minus = (Cells(cells.target, np.maximum(sign * both, 0.0) / largest * device.g_max, cells.state)
-                   for cells, sign in ((made.plus, 1.0), (made.minus, -1.0)))  # fmt: skip
+    plus, minus = (
+        Cells(cells.target, np.maximum(sign * both, 0.0) / largest * device.g_max, cells.state)
+        for cells, sign in ((made.plus, 1.0), (made.minus, -1.0))
+    )
     grown = largest / device.g_max
     around = made.periphery
     if around.adc is not None:  # its range stays what it was in weights
@@ -57,8 +59,11 @@ def product_errors(name: str, compensation: str, seeds: int = 4) -> np.ndarray:
         ideal = x @ weights
         for number, age in enumerate(AGES):
             matrix = {"raw": made, "compensated": None, "ours": None}[compensation] or (
-                made.as_published(age) if compensation == "compensated" else made.calibrated(age))  # fmt: skip
-            found[number, seed] = np.linalg.norm(matrix.multiply(x, age) - ideal) / np.linalg.norm(ideal)
+                made.as_published(age) if compensation == "compensated" else made.calibrated(age)
+            )
+            found[number, seed] = np.linalg.norm(matrix.multiply(x, age) - ideal) / np.linalg.norm(
+                ideal
+            )
     return found
 
 
@@ -66,11 +71,19 @@ def product_errors(name: str, compensation: str, seeds: int = 4) -> np.ndarray:
 @pytest.mark.parametrize("name", ["perfect", "8/8", "6/6", "4/6"])
 def test_products_equal_aihwkits(name: str, compensation: str) -> None:
     """Means agree within four standard errors of both, and half a percent for what float32 does."""
-    theirs, ours = np.array(GOLDEN["products"][f"{name} {compensation}"]), product_errors(name, compensation)
+    theirs, ours = (
+        np.array(GOLDEN["products"][f"{name} {compensation}"]),
+        product_errors(name, compensation),
+    )
     spread = theirs.std(axis=1, ddof=1)
-    allowed = 4 * spread * np.sqrt(1 / theirs.shape[1] + 1 / ours.shape[1]) + 0.005 * theirs.mean(axis=1)
+    allowed = 4 * spread * np.sqrt(1 / theirs.shape[1] + 1 / ours.shape[1]) + 0.005 * theirs.mean(
+        axis=1
+    )
     assert (np.abs(ours.mean(axis=1) - theirs.mean(axis=1)) <= allowed).all(), (
-        ours.mean(axis=1), theirs.mean(axis=1), allowed)  # fmt: skip
+        ours.mean(axis=1),
+        theirs.mean(axis=1),
+        allowed,
+    )
 
 
 def test_our_compensation_is_better() -> None:
@@ -112,7 +125,9 @@ def matrix_of(values: dict[str, np.ndarray], key: str) -> np.ndarray:
     return w.reshape(len(w), -1).T if key.startswith("conv") else w
 
 
-def digits(name: str, bits: str, scale: float, ours: bool, programmings: int) -> tuple[np.ndarray, np.ndarray]:
+def digits(
+    name: str, bits: str, scale: float, ours: bool, programmings: int
+) -> tuple[np.ndarray, np.ndarray]:
     """(ages, programmings) of top-1 and of the logits' relative error."""
     with np.load(DATA / f"{name}.npz") as file:
         values = {key: file[key] for key in file.files}
@@ -123,22 +138,34 @@ def digits(name: str, bits: str, scale: float, ours: bool, programmings: int) ->
     top1, error = (np.zeros((len(AGES), programmings)) for _ in range(2))
     keys = ("fc1", "fc2") if name == "digits_mlp" else ("conv1", "conv2", "fc")
     for seed in range(programmings):
-        made = {key: AnalogMatrix.program(matrix_of(values, key), device, periphery(bits),
-                                          Stream(seed, (key,))) for key in keys}  # fmt: skip
+        made = {
+            key: AnalogMatrix.program(
+                matrix_of(values, key), device, periphery(bits), Stream(seed, (key,))
+            )
+            for key in keys
+        }
         if not ours:
             made = {key: their_pairs(matrix) for key, matrix in made.items()}
         for number, age in enumerate(AGES):
-            aged = {key: m.calibrated(age) if ours else m.as_published(age) for key, m in made.items()}
-            got = forward(name, values, x, lambda key, rows, aged=aged, age=age: aged[key].multiply(rows, age))
+            aged = {
+                key: m.calibrated(age) if ours else m.as_published(age) for key, m in made.items()
+            }
+            got = forward(
+                name, values, x, lambda key, rows, aged=aged, age=age: aged[key].multiply(rows, age)
+            )
             top1[number, seed] = (got.argmax(axis=1) == labels).mean()
             error[number, seed] = np.linalg.norm(got - ideal) / np.linalg.norm(ideal)
     return top1, error
 
 
-CASES = [("digits_mlp", "8/8", 1.0), ("digits_mlp", "8/8", 3.0), ("digits_mlp", "4/5", 1.0),
-         pytest.param("digits_cnn", "4/5", 1.0, marks=pytest.mark.full),
-         pytest.param("digits_cnn", "8/8", 1.0, marks=pytest.mark.full),
-         pytest.param("digits_cnn", "8/8", 3.0, marks=pytest.mark.full)]  # fmt: skip
+CASES = [
+    ("digits_mlp", "8/8", 1.0),
+    ("digits_mlp", "8/8", 3.0),
+    ("digits_mlp", "4/5", 1.0),
+    pytest.param("digits_cnn", "4/5", 1.0, marks=pytest.mark.full),
+    pytest.param("digits_cnn", "8/8", 1.0, marks=pytest.mark.full),
+    pytest.param("digits_cnn", "8/8", 3.0, marks=pytest.mark.full),
+]
 
 
 @pytest.mark.parametrize(("name", "bits", "scale"), CASES)
@@ -154,7 +181,11 @@ def test_digits_equal_aihwkits(name: str, bits: str, scale: float) -> None:
             noise = np.maximum(noise, 0.5 * theirs.mean(axis=1) * (np.array(AGES) > 1e6))
         least = bar if bar is not None else 0.05 * theirs.mean(axis=1)
         off = np.abs(mine.mean(axis=1) - theirs.mean(axis=1))
-        assert (off <= np.maximum(least, noise)).all(), (key, mine.mean(axis=1), theirs.mean(axis=1))
+        assert (off <= np.maximum(least, noise)).all(), (
+            key,
+            mine.mean(axis=1),
+            theirs.mean(axis=1),
+        )
 
 
 @pytest.mark.parametrize("name", ["digits_mlp", pytest.param("digits_cnn", marks=pytest.mark.full)])
@@ -162,7 +193,9 @@ def test_few_bits_need_our_compensation(name: str) -> None:
     """At 4/5 bits one-hot reads fall below the converter's step and their gain explodes, in aihwkit as
     here (logits hundreds of times too large after a year); fitted random reads keep the scale, and the
     digits within a point and a half of theirs or better."""
-    golden = {key: np.array(value).mean(axis=1) for key, value in GOLDEN["digits"][f"{name} 4/5"].items()}
+    golden = {
+        key: np.array(value).mean(axis=1) for key, value in GOLDEN["digits"][f"{name} 4/5"].items()
+    }
     top1, error = (part.mean(axis=1) for part in digits(name, "4/5", 1.0, True, 4))
     assert golden["error"][-1] > 100 and error[-1] < 1.0
     assert (top1 >= golden["top1"] - 0.015).all() and top1[-1] > golden["top1"][-1]

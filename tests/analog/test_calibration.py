@@ -38,7 +38,10 @@ def test_gains_lie_between_the_common_one_and_their_own() -> None:
     spread = max(0.0, ((own - common) ** 2).mean() - variance.mean())
     assert 0 < spread < ((own - common) ** 2).mean()
     gain, offset = gains_and_offsets(got, ideal, "column")
-    assert gain == pytest.approx(common + (own - common) * spread / (spread + variance)) and not offset.any()
+    assert (
+        gain == pytest.approx(common + (own - common) * spread / (spread + variance))
+        and not offset.any()
+    )
     for kind, free in (("affine", 2),):
         gain, offset = gains_and_offsets(got, ideal, kind)  # type: ignore[arg-type]
         g0, i0 = got - got.mean(axis=0), ideal - ideal.mean(axis=0)
@@ -50,7 +53,9 @@ def test_gains_lie_between_the_common_one_and_their_own() -> None:
         assert gain == pytest.approx(own)
         raw = ideal.mean(axis=0) - own * got.mean(axis=0)
         spread = max(0.0, ((raw - raw.mean()) ** 2 - s2 / reads).mean())
-        assert offset == pytest.approx(raw.mean() + (raw - raw.mean()) * spread / (spread + s2 / reads))
+        assert offset == pytest.approx(
+            raw.mean() + (raw - raw.mean()) * spread / (spread + s2 / reads)
+        )
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.3, 1.0, 5.0])
@@ -83,8 +88,14 @@ def test_a_gain_a_column_costs_no_more_than_one_for_all(kind: str, age: float) -
     """Just programmed, columns differ by less than 32 reads can tell."""
     draw = np.random.default_rng(4)
     weights, x = draw.integers(-127, 128, (128, 64)), draw.integers(0, 256, (200, 128))
-    tile = Tile(device_named("pcm_like"), Scheme(), Drive(mean=0.5, rms=0.58), Adc(8), age=age,
-                compensation="global")  # fmt: skip
+    tile = Tile(
+        device_named("pcm_like"),
+        Scheme(),
+        Drive(mean=0.5, rms=0.58),
+        Adc(8),
+        age=age,
+        compensation="global",
+    )
 
     def error(tile: Tile) -> float:
         block = Block(tile, weights, 127, 255, True, Stream(0, ("t",)))
@@ -100,10 +111,13 @@ def test_a_gain_a_column_costs_no_more_than_one_for_all(kind: str, age: float) -
 def test_the_field_s_matrix_does_not_lose_either() -> None:
     draw = np.random.default_rng(5)
     w, x = draw.uniform(-1, 1, (256, 256)), draw.uniform(-1, 1, (100, 256))
-    matrix = AnalogMatrix.program(w, device_named("pcm_like"), Periphery(Converter(8), Converter(8, 12.0)),
-                                  Stream(1))  # fmt: skip
+    matrix = AnalogMatrix.program(
+        w, device_named("pcm_like"), Periphery(Converter(8), Converter(8, 12.0)), Stream(1)
+    )
 
     def error(matrix: AnalogMatrix) -> float:
-        return float(np.sqrt(((matrix.multiply(x, 0.0) - x @ w) ** 2).mean() / ((x @ w) ** 2).mean()))
+        return float(
+            np.sqrt(((matrix.multiply(x, 0.0) - x @ w) ** 2).mean() / ((x @ w) ** 2).mean())
+        )
 
     assert error(matrix.calibrated(0.0, per_column=True)) <= 1.003 * error(matrix.calibrated(0.0))

@@ -9,13 +9,24 @@ from accelsim.analog import Wires, transfer_matrix
 from accelsim.analog.ir_drop import floating_charges
 
 CASES = [
-    (1, 1, 1.0, 1.0, 10.0, 10.0), (1, 7, 1.0, 2.0, 5.0, 1.0), (9, 1, 3.0, 1.0, 5.0, 1.0),
-    (2, 2, 1.0, 1.0, 1.0, 1.0), (5, 3, 0.1, 10.0, 100.0, 0.5), (3, 5, 10.0, 0.1, 0.5, 100.0),
-    (8, 8, 1.0, 1.0, 50.0, 50.0), (16, 16, 5.0, 5.0, 100.0, 100.0), (16, 4, 0.01, 0.01, 1e-3, 1e-3),
-    (4, 16, 100.0, 100.0, 1e3, 1e3), (13, 11, 2.5, 0.3, 40.0, 7.0), (20, 20, 1.0, 1.0, 1.0, 1.0),
-    (24, 12, 1e-3, 5.0, 1e-2, 200.0), (12, 24, 5.0, 1e-3, 200.0, 1e-2), (32, 32, 1.0, 1.0, 100.0, 100.0),
-    (31, 7, 1e3, 1e3, 1e4, 1e4), (17, 29, 0.5, 0.5, 20.0, 20.0),
-]  # fmt: skip
+    (1, 1, 1.0, 1.0, 10.0, 10.0),
+    (1, 7, 1.0, 2.0, 5.0, 1.0),
+    (9, 1, 3.0, 1.0, 5.0, 1.0),
+    (2, 2, 1.0, 1.0, 1.0, 1.0),
+    (5, 3, 0.1, 10.0, 100.0, 0.5),
+    (3, 5, 10.0, 0.1, 0.5, 100.0),
+    (8, 8, 1.0, 1.0, 50.0, 50.0),
+    (16, 16, 5.0, 5.0, 100.0, 100.0),
+    (16, 4, 0.01, 0.01, 1e-3, 1e-3),
+    (4, 16, 100.0, 100.0, 1e3, 1e3),
+    (13, 11, 2.5, 0.3, 40.0, 7.0),
+    (20, 20, 1.0, 1.0, 1.0, 1.0),
+    (24, 12, 1e-3, 5.0, 1e-2, 200.0),
+    (12, 24, 5.0, 1e-3, 200.0, 1e-2),
+    (32, 32, 1.0, 1.0, 100.0, 100.0),
+    (31, 7, 1e3, 1e3, 1e4, 1e4),
+    (17, 29, 0.5, 0.5, 20.0, 20.0),
+]
 
 
 def nodal(g: np.ndarray, wires: Wires, loose: np.ndarray | None = None) -> np.ndarray:
@@ -65,8 +76,10 @@ def test_the_sizes_of_the_effect() -> None:
     stated: uniformly random cells lose less than that, cells all at 25 uS more."""
     for size, ohm, loss in ((128, 1.0, 0.14), (64, 5.0, 0.18)):
         random = np.random.default_rng(0).uniform(0, 25e-6, (size, size))
-        found = [1 - transfer_matrix(g, Wires(ohm, ohm, ohm, ohm)).sum() / g.sum()
-                 for g in (random, np.full((size, size), 25e-6))]  # fmt: skip
+        found = [
+            1 - transfer_matrix(g, Wires(ohm, ohm, ohm, ohm)).sum() / g.sum()
+            for g in (random, np.full((size, size), 25e-6))
+        ]
         assert found[0] < loss < found[1] < 2 * found[0]
 
 
@@ -86,7 +99,9 @@ def test_reciprocity() -> None:
     """A linear network without sources inside is reciprocal: turned round, the same matrix."""
     g = np.random.default_rng(2).uniform(0, 25e-6, (7, 11))
     wires = Wires(2.0, 3.0, 40.0, 50.0)
-    turned = transfer_matrix(g[::-1, ::-1].T, Wires(wires.bit, wires.word, wires.sink, wires.source))
+    turned = transfer_matrix(
+        g[::-1, ::-1].T, Wires(wires.bit, wires.word, wires.sink, wires.source)
+    )
     assert transfer_matrix(g, wires) == pytest.approx(turned.T[::-1, ::-1], rel=1e-10)
 
 

@@ -25,9 +25,13 @@ def test_equals_the_fields_model(bound: float, retries: int) -> None:
     draw = np.random.default_rng(1)
     weights = draw.integers(-127, 128, (60, 24))
     weights[0, 0] = 127
-    x = np.rint(draw.normal(0, 40, (80, 60)).clip(-127, 127) * draw.uniform(0.01, 1, (80, 1))).astype(np.int64)
+    x = np.rint(
+        draw.normal(0, 40, (80, 60)).clip(-127, 127) * draw.uniform(0.01, 1, (80, 1))
+    ).astype(np.int64)
     x[3] = 0
-    around = Periphery(Converter(8), Converter(8, bound), bound_management=retries > 0, retries=retries)
+    around = Periphery(
+        Converter(8), Converter(8, bound), bound_management=retries > 0, retries=retries
+    )
     model = AnalogMatrix.program(weights / 127.0, IDEAL, around, Stream(1))
     wanted = model.multiply(x / 127.0, 0.0) * 127.0 * 127.0
     tile = Tile(IDEAL, FORMAT, Drive(scale="vector", retries=retries), Adc(8, range=bound))
@@ -47,7 +51,9 @@ def test_small_vectors_keep_their_bits() -> None:
 
     def error(**drive: object) -> float:
         tile = Tile(IDEAL, drive=Drive(bits=4, **drive), adc=Adc(bits=0))  # type: ignore[arg-type]
-        return float(np.linalg.norm(block(tile, weights, True).raw(x, 0) - ideal) / np.linalg.norm(ideal))
+        return float(
+            np.linalg.norm(block(tile, weights, True).raw(x, 0) - ideal) / np.linalg.norm(ideal)
+        )
 
     assert error() == 1.0
     assert error(scale="vector") < 0.1
@@ -65,7 +71,9 @@ def test_reading_again_ends_clipping_at_the_price_of_steps() -> None:
     assert made.seen.repeated == 3 * 4 and made.seen.clipped == 0
     assert clipping.seen.clipped == 3 * 4
     # 127, then 64, 32, 16, 8 (halves rounded to even) of 127 on 64 rows of 4 pairs at g_max
-    one = 3 * (64 + 32 + 16 + 8) / 127 * 64 * 4 * IDEAL.g_max * tile.drive.voltage * tile.drive.pulse
+    one = (
+        3 * (64 + 32 + 16 + 8) / 127 * 64 * 4 * IDEAL.g_max * tile.drive.voltage * tile.drive.pulse
+    )
     assert made.seen.repeated_charge == pytest.approx(one, rel=1e-9)
 
 
@@ -75,15 +83,24 @@ def test_parts_have_the_bits_of_the_whole(seed: int) -> None:
     change a bit."""
     draw = np.random.default_rng(seed)
     weights, x = draw.integers(-127, 128, (40, 12)), draw.integers(-127, 128, (9, 40))
-    tile = Tile(device_named("pcm_like"), Scheme(levels=8, slices=2),
-                Drive(phases=2, scale="vector", retries=3), Adc(7, range=2.0), output_noise=0.05, age=3600.0,
-                compensation="column", columns=5,
-                read_noise=("frozen", "fresh", "flicker")[seed % 3])  # fmt: skip
+    tile = Tile(
+        device_named("pcm_like"),
+        Scheme(levels=8, slices=2),
+        Drive(phases=2, scale="vector", retries=3),
+        Adc(7, range=2.0),
+        output_noise=0.05,
+        age=3600.0,
+        compensation="column",
+        columns=5,
+        read_noise=("frozen", "fresh", "flicker")[seed % 3],
+    )
     whole = block(tile, weights)
     all_ = whole.multiply(x)
     assert whole.seen.repeated
     for m0, n0, n in ((0, 0, 12), (2, 3, 4), (5, 7, 5), (8, 11, 1)):
-        assert (block(tile, weights).multiply(x[m0:], m0, slice(n0, n0 + n)) == all_[m0:, n0 : n0 + n]).all()
+        assert (
+            block(tile, weights).multiply(x[m0:], m0, slice(n0, n0 + n)) == all_[m0:, n0 : n0 + n]
+        ).all()
 
 
 def test_crossbars_repeat_alone() -> None:

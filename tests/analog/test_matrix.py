@@ -64,14 +64,21 @@ def test_fewer_bits_older_cells_more_noise_more_error() -> None:
     x, w = operands(128)
     device = statistical("pcm_like")
     around = [Periphery(Converter(b), Converter(b, 12.0)) for b in (4, 6, 8, 10)]
-    by_bits = [error(AnalogMatrix.program(w, Ideal(), p, Stream(3)).multiply(x, 0.0), x, w)
-               for p in around]  # fmt: skip
+    by_bits = [
+        error(AnalogMatrix.program(w, Ideal(), p, Stream(3)).multiply(x, 0.0), x, w) for p in around
+    ]
     assert by_bits == sorted(by_bits, reverse=True) and by_bits[-1] < 0.02
     matrix = AnalogMatrix.program(w, device, PERFECT, Stream(3))
     by_age = [error(matrix.multiply(x, age), x, w) for age in (0.0, 3600.0, 86400.0, YEAR)]
     assert by_age == sorted(by_age)
-    loud = [error(AnalogMatrix.program(w, Ideal(), Periphery(None, None, n), Stream(3)).multiply(
-        x, 0.0), x, w) for n in (0.0, 0.06, 0.3)]  # fmt: skip
+    loud = [
+        error(
+            AnalogMatrix.program(w, Ideal(), Periphery(None, None, n), Stream(3)).multiply(x, 0.0),
+            x,
+            w,
+        )
+        for n in (0.0, 0.06, 0.3)
+    ]
     assert loud[0] < 1e-9 < loud[1] < loud[2]
 
 
@@ -96,8 +103,9 @@ def test_a_saturated_output_is_measured_again() -> None:
     x, w = np.ones((3, 64)), np.full((64, 8), 0.9)
     short = Periphery(Converter(8), Converter(8, 4.0))
     with_it = AnalogMatrix.program(w, Ideal(), short, Stream(1)).multiply(x, 0.0)
-    without = AnalogMatrix.program(w, Ideal(), replace(short, bound_management=False),
-                                   Stream(1)).multiply(x, 0.0)  # fmt: skip
+    without = AnalogMatrix.program(
+        w, Ideal(), replace(short, bound_management=False), Stream(1)
+    ).multiply(x, 0.0)
     assert error(with_it, x, w) < 0.05 < 0.9 < error(without, x, w)
 
 

@@ -53,8 +53,11 @@ def test_the_spectrum_falls_by_one_over_three_decades() -> None:
     f = np.fft.rfftfreq(len(x))
     edges = np.geomspace(1e-4, 1e-1, 25)
     band = np.digitize(f, edges)
-    points = [(np.log(f[band == b]).mean(), np.log(power[band == b].mean()))
-              for b in range(1, 25) if (band == b).any()]  # fmt: skip
+    points = [
+        (np.log(f[band == b]).mean(), np.log(power[band == b].mean()))
+        for b in range(1, 25)
+        if (band == b).any()
+    ]
     assert np.polyfit(*np.array(points).T, 1)[0] == pytest.approx(-1.0, abs=0.05)
 
 
@@ -76,10 +79,15 @@ def test_signs_keep_every_cells_variance(rows: int) -> None:
     assert abs((made > 0).mean() - 0.5) < 0.15
 
 
-@pytest.mark.parametrize("scheme, drive", [
-    (Scheme(), Drive(bits=8)), (Scheme(devices=2), Drive(bits=8, phases=2)),
-    (Scheme(slices=2), Drive(bits=8, phases=4)), (Scheme(), Drive(bits=8, mode="bit_serial")),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "scheme, drive",
+    [
+        (Scheme(), Drive(bits=8)),
+        (Scheme(devices=2), Drive(bits=8, phases=2)),
+        (Scheme(slices=2), Drive(bits=8, phases=4)),
+        (Scheme(), Drive(bits=8, mode="bit_serial")),
+    ],
+)
 def test_covariance_between_products(scheme: Scheme, drive: Drive) -> None:
     """cov(sum of vector i, of vector j) = sum of x_i x_j s^2 over the rows, times what the reads share:
     within four standard errors over programmings, which are at most 5 % of the variance."""
@@ -89,11 +97,14 @@ def test_covariance_between_products(scheme: Scheme, drive: Drive) -> None:
     lags, seeds = (0, 1, 4, 32), 40
     off_by, wanted = np.zeros((seeds, len(lags))), np.zeros(len(lags))
     for seed in range(seeds):
-        block = Block(replace(QUIET, scheme=scheme, drive=drive), weights, 127, 127, True, Stream(seed))
+        block = Block(
+            replace(QUIET, scheme=scheme, drive=drive), weights, 127, 127, True, Stream(seed)
+        )
         off = block.raw(x, 0) - x @ weights
-        s2 = sum(np.asarray(factor) ** 2 * sum(matrices)
-                 for factor, matrices in zip(block.split.factors, block.variance_of_reads,
-                                                strict=True))  # fmt: skip
+        s2 = sum(
+            np.asarray(factor) ** 2 * sum(matrices)
+            for factor, matrices in zip(block.split.factors, block.variance_of_reads, strict=True)
+        )
         for i, lag in enumerate(lags):
             a, b = slice(0, len(x) - lag), slice(lag, len(x))
             each = ((x[a] * x[b]) @ s2).mean() * block.share.covariance(lag)
@@ -144,14 +155,26 @@ def test_calibration_has_a_time_of_its_own() -> None:
     assert error < 0.2
 
 
-@pytest.mark.parametrize(("scheme", "phases"), [
-    *((scheme, phases) for scheme in (Scheme(), Scheme(slices=2), Scheme(levels=8, slices=3))
-      for phases in (1, 2, 4)),
-    (Scheme(sign="offset"), 1), (Scheme(sign="offset"), 2),
-])  # fmt: skip
-@pytest.mark.parametrize(("bits", "top", "adc"), [
-    (8, 127, Adc(bits=12, range=32.0)), (8, 127, Adc(bits=0)), (15, 16383, Adc(bits=0)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("scheme", "phases"),
+    [
+        *(
+            (scheme, phases)
+            for scheme in (Scheme(), Scheme(slices=2), Scheme(levels=8, slices=3))
+            for phases in (1, 2, 4)
+        ),
+        (Scheme(sign="offset"), 1),
+        (Scheme(sign="offset"), 2),
+    ],
+)
+@pytest.mark.parametrize(
+    ("bits", "top", "adc"),
+    [
+        (8, 127, Adc(bits=12, range=32.0)),
+        (8, 127, Adc(bits=0)),
+        (15, 16383, Adc(bits=0)),
+    ],
+)
 def test_weight_noise_has_one_deviation_for_every_weight(
     scheme: Scheme, phases: int, bits: int, top: int, adc: Adc
 ) -> None:
@@ -170,7 +193,10 @@ def test_weight_noise_has_one_deviation_for_every_weight(
     assert scaled[:, 0].std() == pytest.approx(1.0, rel=0.12)
     assert abs(np.corrcoef(off.ravel(), later.ravel())[0, 1]) < 0.03
     assert abs(np.corrcoef(off[:-1].ravel(), off[1:].ravel())[0, 1]) < 0.03
-    assert block.fresh and not Block(replace(tile, weight_noise=0.0), weights, 127, top, False, Stream(0)).fresh
+    assert (
+        block.fresh
+        and not Block(replace(tile, weight_noise=0.0), weights, 127, top, False, Stream(0)).fresh
+    )
 
 
 def test_small_read_noise_keeps_its_variance_with_long_codes() -> None:
@@ -179,8 +205,14 @@ def test_small_read_noise_keeps_its_variance_with_long_codes() -> None:
     weights, x = draw.integers(-127, 128, (64, 50)), draw.integers(-16383, 16384, (200, 64))
     tile = replace(Tile(PCM), drive=Drive(bits=15), adc=Adc(bits=0), read_noise="fresh", age=100.0)
     block = Block(tile, weights, 127, 16383, False, Stream(0, ("t",)))
-    still = Block(replace(tile, device=PCM.with_effects(False, False, False)), weights, 127, 16383, False,
-                  Stream(0, ("t",)))  # fmt: skip
+    still = Block(
+        replace(tile, device=PCM.with_effects(False, False, False)),
+        weights,
+        127,
+        16383,
+        False,
+        Stream(0, ("t",)),
+    )
     off = block.raw(x, 0) - still.raw(x, 0)
     s2 = np.asarray(block.split.factors[0]) ** 2 * block.variance_of_reads[0][0]
     assert (off / np.sqrt((x**2) @ s2)).std() == pytest.approx(1.0, rel=0.02)

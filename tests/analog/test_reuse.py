@@ -15,8 +15,9 @@ from accelsim.noise import Stream
 AGES = (20.0, 3600.0, 86_400.0, 2.6e6, 3.15e7)
 
 
-@pytest.mark.parametrize("rows, columns, ohms", [(1, 1, 5.0), (8, 3, 300.0), (33, 40, 2.0), (40, 9, 20.0),
-                                                 (64, 64, 1.0)])  # fmt: skip
+@pytest.mark.parametrize(
+    "rows, columns, ohms", [(1, 1, 5.0), (8, 3, 300.0), (33, 40, 2.0), (40, 9, 20.0), (64, 64, 1.0)]
+)
 def test_solved_lines_equal_the_exact_matrix(rows: int, columns: int, ohms: float) -> None:
     draw = np.random.default_rng(1)
     g = draw.random((rows, columns)) * 25e-6 * (draw.random((rows, columns)) < 0.7)
@@ -40,7 +41,9 @@ def test_a_single_cell_scales_exactly() -> None:
 def test_five_ages_against_exact(name: str, ohms: float) -> None:
     """At most 1.5 % of the drop itself, and 0.1 % of the sums; a drop that is not scaled is far off."""
     device, draw = device_named(name), np.random.default_rng(2)
-    goal = device.g_min + (device.g_max - device.g_min) * np.abs(draw.normal(0, 0.3, (96, 96))).clip(0, 1)
+    goal = device.g_min + (device.g_max - device.g_min) * np.abs(
+        draw.normal(0, 0.3, (96, 96))
+    ).clip(0, 1)
     cells = device.program(goal, Stream(1))
     wires = Wires(ohms, ohms, 50.0, 50.0)
     reference = device.drifted(cells, REFERENCE_AGE)
@@ -54,7 +57,9 @@ def test_five_ages_against_exact(name: str, ohms: float) -> None:
         assert error < min(0.015 * drop, 1e-3)
         stated = sampled_error(g, known.matrix(reference, g), wires, x[:4])
         assert stated == pytest.approx(error, rel=0.6)
-        plain = np.linalg.norm(x @ transfer_matrix(reference, wires).T - exact) / np.linalg.norm(exact)
+        plain = np.linalg.norm(x @ transfer_matrix(reference, wires).T - exact) / np.linalg.norm(
+            exact
+        )
         assert error < 0.1 * plain
 
 
@@ -68,11 +73,19 @@ def test_one_extraction_serves_all_ages(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(reuse, "transfer_matrix", counted)
     draw = np.random.default_rng(3)
     weights, x = draw.integers(-127, 128, (48, 30)), draw.integers(0, 128, (10, 48))
-    base = Tile(device_named("pcm_like"), Scheme(slices=2), adc=Adc(bits=0), columns=16,
-                lines=Lines(word=3.0, bit=3.0, source=50.0, sink=50.0), ir_drop="reuse")  # fmt: skip
+    base = Tile(
+        device_named("pcm_like"),
+        Scheme(slices=2),
+        adc=Adc(bits=0),
+        columns=16,
+        lines=Lines(word=3.0, bit=3.0, source=50.0, sink=50.0),
+        ir_drop="reuse",
+    )
     for age in AGES:
         made = Block(replace(base, age=age), weights, 127, 127, True, Stream(9, ("reuse",)))
-        exact = Block(replace(base, age=age, ir_drop="exact"), weights, 127, 127, True, Stream(9, ("reuse",)))
+        exact = Block(
+            replace(base, age=age, ir_drop="exact"), weights, 127, 127, True, Stream(9, ("reuse",))
+        )
         found, wanted = made.raw(x, 0), exact.raw(x, 0)
         assert np.linalg.norm(found - wanted) < 1e-3 * np.linalg.norm(wanted)
         assert made.reuse_error() < 1e-3

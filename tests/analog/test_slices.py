@@ -29,14 +29,22 @@ def held(draw: st.DrawFn) -> tuple[Scheme, int]:
     while (least if sign == "differential" else (least + 1) // 2) ** slices < top + 1:
         least += 1
     levels = draw(st.sampled_from([0, 0]) | st.integers(max(least, 3), least + 260))
-    return Scheme(sign=sign, levels=levels, slices=slices, devices=draw(st.integers(1, 2)),
-                  scaling=draw(st.sampled_from(["column", "format"]))), bits  # fmt: skip
+    return Scheme(
+        sign=sign,
+        levels=levels,
+        slices=slices,
+        devices=draw(st.integers(1, 2)),
+        scaling=draw(st.sampled_from(["column", "format"])),
+    ), bits
 
 
 @settings(max_examples=200, deadline=None)
-@given(held(), st.integers(1, 40), st.integers(1, 9), st.sampled_from([1, 2, 4]), st.integers(0, 999))
-def test_ideal_cells_give_the_exact_sums_of_any_width(scheme: tuple[Scheme, int], rows: int, outputs: int,
-                                                      phases: int, seed: int) -> None:  # fmt: skip
+@given(
+    held(), st.integers(1, 40), st.integers(1, 9), st.sampled_from([1, 2, 4]), st.integers(0, 999)
+)
+def test_ideal_cells_give_the_exact_sums_of_any_width(
+    scheme: tuple[Scheme, int], rows: int, outputs: int, phases: int, seed: int
+) -> None:
     """Whatever is left over: columns with a small peak, columns of zeros, rows of one code."""
     cells, bits = scheme
     top = 2 ** (bits - 1) - 1
@@ -85,8 +93,11 @@ def test_the_way_that_loses_least_is_taken() -> None:
                     stands += d * one * 5**i
                 best = min(best, error + rms**2 * ((size[:, column] - stands) ** 2).sum())
         counts = np.bincount(size[:, column], minlength=11)[None].astype(float)
-        way = next(w for w in ways(int(peak[column]), 11, digits)
-                   if w.slices == used[column] and w.unit == unit[column])  # fmt: skip
+        way = next(
+            w
+            for w in ways(int(peak[column]), 11, digits)
+            if w.slices == used[column] and w.unit == unit[column]
+        )
         got = lost(way, counts, digits, Losses(variance, converter, 6.0, 8, rms))[0]
         assert got == pytest.approx(best, rel=1e-9)
         assert (made[:, :, column] == way.table[:, size[:, column]]).all()
@@ -99,13 +110,17 @@ def test_slices_that_only_add_noise_stay_empty() -> None:
     shared = Losses(np.array([0.0, 1.0]))
     split = split_codes(codes, 1, Scheme(levels=2, slices=3), lambda steps: shared)
     assert split.used.tolist() == [3] and split.multiples == pytest.approx([7.0])
-    lopsided = Losses(np.array([0.0, 1.0, 0.0]))  # 2 is quiet: 8 = 22 in base 3 is, and so is 2 alone
+    lopsided = Losses(
+        np.array([0.0, 1.0, 0.0])
+    )  # 2 is quiet: 8 = 22 in base 3 is, and so is 2 alone
     split = split_codes(codes, 1, Scheme(levels=3, slices=2), lambda steps: lopsided)
     assert split.used.tolist() == [2] and split.multiples == pytest.approx([8.0])
     coarse = Losses(np.zeros(2), converter=1.0)  # one slice: 1; three: 21 / 49
     split = split_codes(codes, 1, Scheme(levels=2, slices=3), lambda steps: coarse)
     assert split.used.tolist() == [3]
-    uneven = Losses(np.array([0.0, 1e-4, 1e3, 1e3]))  # only the digit 1 is quiet, and 1 of 3 steps is a third
+    uneven = Losses(
+        np.array([0.0, 1e-4, 1e3, 1e3])
+    )  # only the digit 1 is quiet, and 1 of 3 steps is a third
     size, peak = np.array([[3], [1], [0]]), np.array([3])
     made, unit, used = in_digits(size, peak, Digits(3, 2), uneven)
     assert used.tolist() in ([1], [2]) and (made.sum() * unit > 0).all()
@@ -134,5 +149,3 @@ def test_what_is_chosen_loses_less_than_the_lowest_slices_alone(bits: int) -> No
     block = Block(tile, weights, top, 255, True, Stream(0, ("t",)))
     off = block.multiply(x) - x @ weights
     assert np.sqrt((off**2).mean() / ((x @ weights) ** 2).mean()) < 0.16
-
-

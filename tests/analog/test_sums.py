@@ -86,12 +86,17 @@ def test_coarse_only_where_nothing_can_tell() -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(1, 400), st.floats(1e-9, 1.0), st.sampled_from([1, 127, 255]), st.integers(0, 99))
+@given(
+    st.integers(1, 400), st.floats(1e-9, 1.0), st.sampled_from([1, 127, 255]), st.integers(0, 99)
+)
 def test_variances_lose_little(rows: int, size: float, top: int, seed: int) -> None:
     draw = np.random.default_rng(seed)
     values, codes = draw.uniform(0, size, (rows, 5)), draw.integers(0, top + 1, (3, rows))
     powers, shift = squares(codes, top)
-    assert powers.max() <= 2**15 - 1 and np.abs(powers * 2**shift - codes * codes).max() <= (2**shift) // 2
+    assert (
+        powers.max() <= 2**15 - 1
+        and np.abs(powers * 2**shift - codes * codes).max() <= (2**shift) // 2
+    )
     found = variance_on_grid(values, int(squares(np.array([top]), top)[0][0]))
     assert found is not None
     grid, bits = found
@@ -116,8 +121,10 @@ def test_plain_and_compiled_convert_alike(noise: str, kind: type) -> None:
         variance = np.zeros((0, 0))
     totals = [np.ones(sums.shape) for _ in range(2)]
     kernels = (convert_plain, jit.compiled(convert))
-    counts = [kernel(sums, 1.3e-4, deviates, spread, variance, 0.1, 60.0, weight, total)
-              for kernel, total in zip(kernels, totals, strict=True)]  # fmt: skip
+    counts = [
+        kernel(sums, 1.3e-4, deviates, spread, variance, 0.1, 60.0, weight, total)
+        for kernel, total in zip(kernels, totals, strict=True)
+    ]
     assert counts[0] == counts[1] > 0 and (totals[0] == totals[1]).all()
     if noise == "none":
         codes = np.rint(sums * 1.3e-4)
@@ -132,8 +139,15 @@ def test_coarse_grids_change_no_statistic(fresh: bool) -> None:
     on average."""
     draw = np.random.default_rng(1)
     weights, x = draw.integers(-127, 128, (256, 40)), draw.integers(-127, 128, (60, 256))
-    tile = Tile(device_named("pcm_like"), Scheme(), Drive(mean=0.4, rms=0.5), Adc(8), age=3600.0,
-                output_noise=0.02, read_noise="fresh" if fresh else "frozen")  # fmt: skip
+    tile = Tile(
+        device_named("pcm_like"),
+        Scheme(),
+        Drive(mean=0.4, rms=0.5),
+        Adc(8),
+        age=3600.0,
+        output_noise=0.02,
+        read_noise="fresh" if fresh else "frozen",
+    )
     block = Block(tile, weights, 127, 127, False, Stream(1))
     assert block.shorts[0][0] is not None and (block.read_variance[0][0][1] is not None)
     fine = Block(tile, weights, 127, 127, False, Stream(1))

@@ -17,28 +17,45 @@ from accelsim.noise import Stream
 IDEAL = device_named("ideal")
 
 
-def block(tile: Tile, weights: np.ndarray, top: int = 127, input_top: int = 127,
-          one_sided: bool = False, name: str = "test") -> Block:  # fmt: skip
+def block(
+    tile: Tile,
+    weights: np.ndarray,
+    top: int = 127,
+    input_top: int = 127,
+    one_sided: bool = False,
+    name: str = "test",
+) -> Block:
     return Block(tile, weights, top, input_top, one_sided, Stream(tile.seed, (name,)))
 
 
 schemes = st.builds(
-    Scheme, sign=st.just("differential"), levels=st.sampled_from([0, 16, 256]), slices=st.integers(2, 4),
-    devices=st.integers(1, 3), fill=st.sampled_from(["together", "in_turn"]),
+    Scheme,
+    sign=st.just("differential"),
+    levels=st.sampled_from([0, 16, 256]),
+    slices=st.integers(2, 4),
+    devices=st.integers(1, 3),
+    fill=st.sampled_from(["together", "in_turn"]),
     scaling=st.sampled_from(["column", "format"]),
 ) | st.builds(
-    Scheme, sign=st.sampled_from(["differential", "offset", "flipped"]), devices=st.integers(1, 3),
-    fill=st.sampled_from(["together", "in_turn"]), scaling=st.sampled_from(["column", "format"]),
-)  # fmt: skip
-drives = st.builds(Drive, mode=st.sampled_from(["pulse_width", "amplitude", "bit_serial"]),
-                   bits=st.just(8), phases=st.sampled_from([1, 2, 4]))  # fmt: skip
+    Scheme,
+    sign=st.sampled_from(["differential", "offset", "flipped"]),
+    devices=st.integers(1, 3),
+    fill=st.sampled_from(["together", "in_turn"]),
+    scaling=st.sampled_from(["column", "format"]),
+)
+drives = st.builds(
+    Drive,
+    mode=st.sampled_from(["pulse_width", "amplitude", "bit_serial"]),
+    bits=st.just(8),
+    phases=st.sampled_from([1, 2, 4]),
+)
 
 
 @settings(max_examples=120, deadline=None)
 @given(schemes, drives, st.integers(1, 70), st.integers(1, 12), st.booleans(), st.integers(0, 999))
-def test_ideal_cells_and_converters_give_the_integers(scheme: Scheme, drive: Drive, rows: int,
-                                                      outputs: int, one_sided: bool,
-                                                      seed: int) -> None:  # fmt: skip
+def test_ideal_cells_and_converters_give_the_integers(
+    scheme: Scheme, drive: Drive, rows: int, outputs: int, one_sided: bool, seed: int
+) -> None:
     draw = np.random.default_rng(seed)
     weights = draw.integers(-127, 128, (rows, outputs))
     x = draw.integers(0 if one_sided else -127, 128, (4, rows))
@@ -55,13 +72,23 @@ def test_wide_converters_give_the_integers() -> None:
 
 @settings(max_examples=40, deadline=None)
 @given(st.integers(1, 5), st.integers(0, 6), st.integers(1, 6), st.integers(0, 99))
-def test_neither_batching_nor_column_blocks_change_a_bit(m0: int, n0: int, n: int, seed: int) -> None:
+def test_neither_batching_nor_column_blocks_change_a_bit(
+    m0: int, n0: int, n: int, seed: int
+) -> None:
     """Any part of the vectors and outputs, computed alone, has the bits that the whole gives it."""
     draw = np.random.default_rng(seed)
     weights, x = draw.integers(-127, 128, (40, 12)), draw.integers(-127, 128, (9, 40))
-    tile = Tile(device_named("pcm_like"), Scheme(levels=8, slices=3), Drive(phases=2), Adc(8, gain_error=0.02),
-                output_noise=0.05, johnson=True, age=3600.0, compensation="column",
-                read_noise="flicker" if seed % 3 == 0 else "frozen")  # fmt: skip
+    tile = Tile(
+        device_named("pcm_like"),
+        Scheme(levels=8, slices=3),
+        Drive(phases=2),
+        Adc(8, gain_error=0.02),
+        output_noise=0.05,
+        johnson=True,
+        age=3600.0,
+        compensation="column",
+        read_noise="flicker" if seed % 3 == 0 else "frozen",
+    )
     if seed % 2:  # converters without errors take the fused path
         tile = replace(tile, adc=Adc(8))
     whole = block(tile, weights).multiply(x)
@@ -111,10 +138,16 @@ def test_column_compensation_takes_gain_errors_away() -> None:
 
     def error(compensation: str, **adc: float) -> float:
         drive = Drive(mean=0.0, rms=0.6)
-        tile = Tile(IDEAL, drive=drive, adc=Adc(bits=12, **adc),  # type: ignore[arg-type]
-                    compensation=compensation)  # type: ignore[arg-type]  # fmt: skip
+        tile = Tile(
+            IDEAL,
+            drive=drive,
+            adc=Adc(bits=12, **adc),  # type: ignore[arg-type]
+            compensation=compensation,
+        )  # type: ignore[arg-type]
         ideal = x @ weights
-        return float(np.linalg.norm(block(tile, weights).multiply(x) - ideal) / np.linalg.norm(ideal))
+        return float(
+            np.linalg.norm(block(tile, weights).multiply(x) - ideal) / np.linalg.norm(ideal)
+        )
 
     assert error("none", gain_error=0.05) > 0.03
     assert error("column", gain_error=0.05) < 0.005
@@ -175,7 +208,9 @@ def test_heat_in_storage_changes_what_is_read_later() -> None:
 
     def sums(*stays: tuple[float, float]) -> np.ndarray:
         profile = tuple(Storage(*stay) for stay in stays)
-        tile = Tile(device.with_effects(False, True, False), adc=Adc(bits=0), age=90_000.0, profile=profile)
+        tile = Tile(
+            device.with_effects(False, True, False), adc=Adc(bits=0), age=90_000.0, profile=profile
+        )
         return block(tile, weights).raw(x, 0)
 
     cool, none = sums((86_400.0, 298.15)), sums()

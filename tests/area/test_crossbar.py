@@ -14,7 +14,9 @@ from accelsim.energy.scaling import scale_area
 
 
 def parts(*sets: str) -> dict[str, float]:
-    return {row.part: row.area for row in area(load_chip("pcm_8level", sets)) if row.unit == "tiles"}
+    return {
+        row.part: row.area for row in area(load_chip("pcm_8level", sets)) if row.unit == "tiles"
+    }
 
 
 def row(key: str) -> float:
@@ -49,18 +51,24 @@ def test_area_follows_devices_sides_rows_and_count() -> None:
     assert "converters" not in parts("units.tiles.adc.bits=0")
 
 
-@pytest.mark.parametrize(("sets", "rate"), [
-    ((), 100e6), (("units.tiles.adc.kind=flash",), 100e6),
-    (("units.tiles.adc.kind=ramp", "units.tiles.adc.rate=1 GHz"), 1e9 / 256),
-    (("units.tiles.adc.kind=counting", "units.tiles.adc.shared=1"), 1 / 132e-9),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("sets", "rate"),
+    [
+        ((), 100e6),
+        (("units.tiles.adc.kind=flash",), 100e6),
+        (("units.tiles.adc.kind=ramp", "units.tiles.adc.rate=1 GHz"), 1e9 / 256),
+        (("units.tiles.adc.kind=counting", "units.tiles.adc.shared=1"), 1 / 132e-9),
+    ],
+)
 def test_a_conversion_costs_its_own_rate(sets: tuple[str, ...], rate: float) -> None:
     """A counting converter is done once a pulse and settling; a ramp takes a step for each code."""
     chip = load_chip("pcm_8level", sets)
     assert chip.crossbar is not None
     assert conversion_rate(chip.crossbar) == pytest.approx(rate)
     found = prices(chip)[0]["tiles", "conversions"]
-    assert found.joules == pytest.approx(conversion_energy(8, 22.0, rate)) and found.boundary == "core"
+    assert (
+        found.joules == pytest.approx(conversion_energy(8, 22.0, rate)) and found.boundary == "core"
+    )
     assert found.band == half_width("der")
 
 
@@ -73,9 +81,17 @@ def test_prices_of_the_other_actions() -> None:
     assert found["tiles", "vectors"].joules == pytest.approx(3e-12)
     assert found["tiles", "mac_cells"].joules == 0.0
     assert static_prices(chip.crossbar)["tiles", "static_second"].joules == pytest.approx(1.6)
-    boundaries = {action: price.boundary for (unit, action), price in found.items() if unit == "tiles"}
+    boundaries = {
+        action: price.boundary for (unit, action), price in found.items() if unit == "tiles"
+    }
     assert {action for action, where in boundaries.items() if where == "device"} == {
-        "mac_cells", "cell_charge", "supply_charge"}  # fmt: skip
-    assert {action for action, where in boundaries.items() if where == "chip"} == {"pulses", "verify_reads"}
+        "mac_cells",
+        "cell_charge",
+        "supply_charge",
+    }
+    assert {action for action, where in boundaries.items() if where == "chip"} == {
+        "pulses",
+        "verify_reads",
+    }
     ideal = load_chip("pcm_8level", ["units.tiles.adc.bits=0"])
     assert prices(ideal)[0]["tiles", "conversions"].joules == 0.0

@@ -73,11 +73,15 @@ def operand_code(form: Minifloat, draw: random.Random) -> int:
     if draw.random() < 0.1:
         sign, last = 1 << (form.bits - 1), (1 << form.fraction) - 1
         top = ((1 << form.exponent) - 1) << form.fraction
-        return draw.choice([0, sign, top, top | 1, 1, last, last + 1, form.top_code, sign | form.top_code])
+        return draw.choice(
+            [0, sign, top, top | 1, 1, last, last + 1, form.top_code, sign | form.top_code]
+        )
     return draw.getrandbits(form.bits)
 
 
-@pytest.mark.parametrize("name", [name for name, (_, total) in UNITS.items() if isinstance(total, str)])
+@pytest.mark.parametrize(
+    "name", [name for name, (_, total) in UNITS.items() if isinstance(total, str)]
+)
 def test_float_units(name: str, tmp_path: Path) -> None:
     """A third of the steps start anew; half of the others cancel what the step before added, nearly or
     quite."""
@@ -96,14 +100,19 @@ def test_float_units(name: str, tmp_path: Path) -> None:
         steps.append((first, a, b))
         wanted.append(c)
     found = run(name, steps, tmp_path)
-    wrong = [(step, hex(one), hex(other)) for step, one, other in zip(steps, found, wanted, strict=True)
-             if one != other]  # fmt: skip
+    wrong = [
+        (step, hex(one), hex(other))
+        for step, one, other in zip(steps, found, wanted, strict=True)
+        if one != other
+    ]
     assert not wrong, wrong[:3]
     finite = [one for one in wanted if one & ((1 << total.bits - 1) - 1) < top]
     assert len(finite) > STEPS / 2 and len(set(finite)) > STEPS / 20
 
 
-@pytest.mark.parametrize("name", [name for name, (_, total) in UNITS.items() if isinstance(total, int)])
+@pytest.mark.parametrize(
+    "name", [name for name, (_, total) in UNITS.items() if isinstance(total, int)]
+)
 def test_integer_units(name: str, tmp_path: Path) -> None:
     operand, total = UNITS[name]
     bits, wide = get(operand).bits, int(total)
@@ -122,8 +131,13 @@ def test_integer_units(name: str, tmp_path: Path) -> None:
 @pytest.mark.full
 def test_synthesis_gives_the_committed_ratios() -> None:
     """Within the 20 % that the table states; Yosys comes with the machine of the long tests."""
-    done = subprocess.run([sys.executable, "scripts/make_area.py", "--check"], cwd=ROOT, capture_output=True,
-                          text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "scripts/make_area.py", "--check"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -33,9 +33,15 @@ SHAPES = ((4, 4), (1, 1), (5, 3), (1, 4), (7, 1), (2, 5), (3, 2), (6, 4))
 def make_array(rate: Rate = INT8, **changes: Any) -> MacArray:
     """A 4 x 4 array unless told otherwise."""
     values: dict[str, Any] = {
-        "name": "array", "clock": "core", "rows": 4, "columns": 4, "input": "input_buffer",
-        "weight": "weight_buffer", "output": "output_buffer", "rates": (rate,),
-    }  # fmt: skip
+        "name": "array",
+        "clock": "core",
+        "rows": 4,
+        "columns": 4,
+        "input": "input_buffer",
+        "weight": "weight_buffer",
+        "output": "output_buffer",
+        "rates": (rate,),
+    }
     return MacArray(**{**values, **changes})
 
 
@@ -86,9 +92,14 @@ def grid(flow: int, precision: str, structure: str) -> list[Case]:
     ):
         rows, columns = next(shapes)
         array = make_array(
-            RATES[precision], rows=rows, columns=columns, bypass=bypass, structure=structure,
-            stationary_depth=depth, hop_registers=hop,
-        )  # fmt: skip
+            RATES[precision],
+            rows=rows,
+            columns=columns,
+            bypass=bypass,
+            structure=structure,
+            stationary_depth=depth,
+            hop_registers=hop,
+        )
         cases += runs(array, flow, 1000 * number + 10 * flow)
     return cases
 

@@ -47,8 +47,13 @@ def test_latency_lanes_and_accumulators(flow: int, tmp_path: Path) -> None:
 
 
 def test_at_least_300_cases_with_the_hard_corners() -> None:
-    cases = [case for flow in FLOWS for precision in RATES for structure in STRUCTURES
-             for case in grid(flow, precision, structure)]  # fmt: skip
+    cases = [
+        case
+        for flow in FLOWS
+        for precision in RATES
+        for structure in STRUCTURES
+        for case in grid(flow, precision, structure)
+    ]
     cases += [case for flow in FLOWS for case in special(flow)]
     assert len(cases) >= 300
     seen: dict[str, set[int]] = {"m": set(), "k": set(), "n": set(), "rows": set(), "cols": set()}
@@ -65,9 +70,10 @@ def test_at_least_300_cases_with_the_hard_corners() -> None:
             for hop in (1, 2):
                 assert any(
                     (c.array.bypass, c.array.stationary_depth, c.array.hop_registers)
-                    == (bypass, depth, hop) and len(c.passes) > 2
+                    == (bypass, depth, hop)
+                    and len(c.passes) > 2
                     for c in cases
-                )  # fmt: skip
+                )
 
 
 @pytest.mark.parametrize("flow", FLOWS)

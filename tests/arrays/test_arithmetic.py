@@ -68,7 +68,9 @@ def test_execute_equals_one_add_at_a_time(
     for flow in (OS, WS, IS):
         assert np.array_equal(array.execute(a, b, start, dataflow=flow), expected)
     tree = make_array(
-        dot=dot, structure="broadcast", accumulator=Accumulator(bits, overflow)  # type: ignore[arg-type]
+        dot=dot,
+        structure="broadcast",
+        accumulator=Accumulator(bits, overflow),  # type: ignore[arg-type]
     )
     whole = reference(a, b, start, a.shape[1], bits, overflow)
     assert np.array_equal(tree.execute(a, b, start, dataflow=WS), whole)
@@ -108,8 +110,9 @@ def test_the_model_overflows_alike(flow: int, overflow: str) -> None:
     assert not np.array_equal(sums, a @ b)
 
 
-@pytest.mark.parametrize(("overflow", "sums"), [("saturate", (16_383, -16_384)),
-                                                ("wrap", (-16_384, 16_383))])  # fmt: skip
+@pytest.mark.parametrize(
+    ("overflow", "sums"), [("saturate", (16_383, -16_384)), ("wrap", (-16_384, 16_383))]
+)
 def test_one_beyond_the_word(overflow: str, sums: tuple[int, int], tmp_path: Path) -> None:
     """16,384 and -16,385 are the first values that 15 bits cannot hold; Verilog included."""
     array = make_array(accumulator=Accumulator(15, overflow))  # type: ignore[arg-type]

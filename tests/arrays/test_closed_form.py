@@ -24,10 +24,17 @@ def arrays(draw: st.DrawFn) -> MacArray:
     few = st.integers(1, 3)
     rate = Rate("int8", "int8", draw(few), draw(st.sampled_from(("k", "n"))))
     return make_array(
-        rate, rows=draw(st.integers(1, 7)), columns=draw(st.integers(1, 6)), dot=draw(few),
-        simd=draw(few), hop_registers=draw(few), mac_latency=draw(few), bypass=draw(st.booleans()),
-        stationary_depth=draw(few), structure=draw(st.sampled_from(("systolic", "broadcast"))),
-    )  # fmt: skip
+        rate,
+        rows=draw(st.integers(1, 7)),
+        columns=draw(st.integers(1, 6)),
+        dot=draw(few),
+        simd=draw(few),
+        hop_registers=draw(few),
+        mac_latency=draw(few),
+        bypass=draw(st.booleans()),
+        stationary_depth=draw(few),
+        structure=draw(st.sampled_from(("systolic", "broadcast"))),
+    )
 
 
 @st.composite
@@ -72,8 +79,11 @@ def test_rows_of_a_table_do_not_mix() -> None:
     whole = array.cost(table(*MIXTURE))
     for index, row in enumerate(MIXTURE):
         alone = array.cost(table(row))
-        for column, one in ((whole.interval, alone.interval), (whole.first, alone.first),
-                            (whole.last, alone.last)):  # fmt: skip
+        for column, one in (
+            (whole.interval, alone.interval),
+            (whole.first, alone.first),
+            (whole.last, alone.last),
+        ):
             assert column.dtype == np.int64
             assert column[index] == one[0]
     assert whole.interval.tolist() == [9, 4, 5, 5, 4, 5]

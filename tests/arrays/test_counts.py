@@ -13,8 +13,16 @@ from tests.arrays.test_closed_form import MIXTURE, table
 
 ARRAYS = (
     make_array(rates=(INT8, INT4, MIXED), rows=9, columns=8),
-    make_array(rates=(INT8, INT4, MIXED), rows=9, columns=8, bypass=True, hop_registers=2,
-               mac_latency=2, stationary_depth=1, accumulator=Accumulator(24)),
+    make_array(
+        rates=(INT8, INT4, MIXED),
+        rows=9,
+        columns=8,
+        bypass=True,
+        hop_registers=2,
+        mac_latency=2,
+        stationary_depth=1,
+        accumulator=Accumulator(24),
+    ),
     make_array(rates=(INT8, INT4, MIXED), rows=9, columns=8, dot=2, simd=2),
     make_array(rates=(INT8, INT4, MIXED), rows=9, columns=8, structure="broadcast", dot=2),
 )
@@ -91,8 +99,9 @@ def test_accumulators_and_requantisation() -> None:
     done = int(Flag.FUSED | Flag.LAST_K)
     rows = [
         (Opcode.MATMUL, flags, 3, 4, 6, flow, "int8", "int8")
-        for flow in (OS, WS) for flags in (0, done, int(Flag.LAST_K))
-    ]  # fmt: skip
+        for flow in (OS, WS)
+        for flags in (0, done, int(Flag.LAST_K))
+    ]
     actions = array.actions(table(*rows))
     assert actions["requantize"].tolist() == [0, 12, 0] * 2
     # 6 steps: 6 writes and 5 reads of 12 sums of 20 bits

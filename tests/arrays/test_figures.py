@@ -72,8 +72,9 @@ def test_edge_tile_crosses_all_rows_without_a_bypass(bypass: bool) -> None:
 @pytest.mark.parametrize("depth", (1, 2))
 def test_output_stationary_last_result(depth: int) -> None:
     rows, columns, k = 4, 6, 9
-    case = _case(make_array(rows=rows, columns=columns, stationary_depth=depth), OS,
-                 (rows, k, columns))  # fmt: skip
+    case = _case(
+        make_array(rows=rows, columns=columns, stationary_depth=depth), OS, (rows, k, columns)
+    )
     (trace,) = simulate(case)
     assert trace.last == expected(case)[0][1] == k + 2 * rows + columns - 2
     assert trace.first == expected(case)[0][0] == k + rows

@@ -40,15 +40,23 @@ def off_chip(result: Result) -> tuple[int, int]:
 
 
 def products(result: Result) -> dict[str, float]:
-    return {charge.action: sum(charge.counts) for charge in result.energy.charges
-            if charge.action.startswith("mac_")}  # fmt: skip
+    return {
+        charge.action: sum(charge.counts)
+        for charge in result.energy.charges
+        if charge.action.startswith("mac_")
+    }
 
 
 def expected_rate(chip: Chip, bits_a: int, bits_b: int) -> tuple[str, str]:
     """The pair of the fastest multiplier that holds both, then the smallest; found without the array's help."""
-    fits = [(-rate.factor, get(rate.input).bits * get(rate.weight).bits, rate.input, rate.weight)
-            for rate in chip.array.rates if rate.input.startswith("int") and rate.weight.startswith("int")
-            and int(rate.input[3:]) >= bits_a and int(rate.weight[3:]) >= bits_b]  # fmt: skip
+    fits = [
+        (-rate.factor, get(rate.input).bits * get(rate.weight).bits, rate.input, rate.weight)
+        for rate in chip.array.rates
+        if rate.input.startswith("int")
+        and rate.weight.startswith("int")
+        and int(rate.input[3:]) >= bits_a
+        and int(rate.weight[3:]) >= bits_b
+    ]
     exact = [row for row in fits if row[2:] == (f"int{bits_a}", f"int{bits_b}")]
     _, _, a, b = min(exact or fits)
     return a, b
@@ -69,7 +77,9 @@ def test_cost_of_the_multiplier_bytes_of_the_operands(name: str, bits: int, tmp_
     macs = 24 * 16 * 40
     assert narrow.workload.macs == macs and products(narrow) == {f"mac_{a}_{b}": macs}
     each = multiply_accumulate(chip, a, b).joules
-    charged = sum(sum(charge.joules) for charge in narrow.energy.charges if charge.action.startswith("mac_"))
+    charged = sum(
+        sum(charge.joules) for charge in narrow.energy.charges if charge.action.startswith("mac_")
+    )
     assert charged == pytest.approx(macs * each, rel=1e-12)
     assert narrow.operators[0].busy_cycles <= wide.operators[0].busy_cycles
     read, written = off_chip(narrow)
@@ -78,22 +88,40 @@ def test_cost_of_the_multiplier_bytes_of_the_operands(name: str, bits: int, tmp_
     assert read <= 2 * (rows_x + rows_w) + 64 * 40 and written == off_chip(wide)[1]
     assert read < off_chip(wide)[0] or bits == get(a).bits
     said = [note for note in narrow.assumptions if "on multipliers of" in note]
-    assert said == [] if (a, b) == (f"int{bits}", f"int{bits}") else len(said) == 1 and "fc" in said[0]
+    assert (
+        said == [] if (a, b) == (f"int{bits}", f"int{bits}") else len(said) == 1 and "fc" in said[0]
+    )
 
 
-@pytest.mark.parametrize(("pair", "bits"), [
-    (("int8", "int4"), (8, 4)), (("int3", "int6"), (3, 6)), (("uint7", "int5"), (7, 5)),
-    (("uint1", "uint2"), (1, 2)), (("uint4", "int8"), (4, 8))])  # fmt: skip
-def test_mixed_and_unsigned_pairs(pair: tuple[str, str], bits: tuple[int, int], tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("pair", "bits"),
+    [
+        (("int8", "int4"), (8, 4)),
+        (("int3", "int6"), (3, 6)),
+        (("uint7", "int5"), (7, 5)),
+        (("uint1", "uint2"), (1, 2)),
+        (("uint4", "int8"), (4, 8)),
+    ],
+)
+def test_mixed_and_unsigned_pairs(
+    pair: tuple[str, str], bits: tuple[int, int], tmp_path: Path
+) -> None:
     """On an array of int8 x int8: one multiplication each, bytes of both operands by their own widths."""
     chip = accelsim.load_chip("int8_edge", ["units.array.rates=[{input: int8, weight: int8}]"])
-    found, wide = accelsim.run(chip, gemm(tmp_path, *pair)), accelsim.run(chip, gemm(tmp_path, "int8", "int8"))
+    found, wide = (
+        accelsim.run(chip, gemm(tmp_path, *pair)),
+        accelsim.run(chip, gemm(tmp_path, "int8", "int8")),
+    )
     assert products(found) == {"mac_int8_int8": 24 * 16 * 40}
     assert found.operators[0].busy_cycles == wide.operators[0].busy_cycles
-    registers = [sum(sum(charge.counts) for charge in run.energy.charges if charge.action == "register_bits")
-                 for run in (found, wide)]  # fmt: skip
+    registers = [
+        sum(sum(charge.counts) for charge in run.energy.charges if charge.action == "register_bits")
+        for run in (found, wide)
+    ]
     assert registers[0] == registers[1]  # operands stand in the multiplier's own registers
-    packed = [-(-elements * own // 8) for elements, own in zip((24 * 40, 40 * 16), bits, strict=True)]
+    packed = [
+        -(-elements * own // 8) for elements, own in zip((24 * 40, 40 * 16), bits, strict=True)
+    ]
     assert off_chip(found)[0] == sum(-(-size // 64) * 64 for size in packed)  # whole bursts of 64 B
 
 
@@ -121,9 +149,14 @@ def test_values_are_those_of_a_multiplier_of_their_own(bits: int | str) -> None:
     rules = [f"*={bits}"]
     a, b = (bits, bits) if isinstance(bits, int) else (int(bits[3]), int(bits[1]))
     _, wide = values(accelsim.load_chip("int8_edge"), rules)
-    own = accelsim.load_chip("int8_edge", [
-        f"units.array.rates=[{{input: int{a}, weight: int{b}}}]", f"precision.input=int{a}",
-        f"precision.weight=int{b}"])  # fmt: skip
+    own = accelsim.load_chip(
+        "int8_edge",
+        [
+            f"units.array.rates=[{{input: int{a}, weight: int{b}}}]",
+            f"precision.input=int{a}",
+            f"precision.weight=int{b}",
+        ],
+    )
     _, exact = values(own, rules)
     assert np.array_equal(wide, exact)
 

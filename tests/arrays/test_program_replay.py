@@ -31,9 +31,15 @@ TRACE = "name: small\ninputs: {x: [11, 23]}\noperators: [{name: g, kind: gemm, i
 
 
 def _chip(flow: str, depth: int, hop: int, bypass: bool) -> Chip:
-    array = {"rows": 5, "columns": 4, "dataflow": flow, "stationary_depth": depth,
-             "hop_registers": hop, "bypass": str(bypass).lower(),
-             "epilogue_latency": 0}  # fmt: skip
+    array = {
+        "rows": 5,
+        "columns": 4,
+        "dataflow": flow,
+        "stationary_depth": depth,
+        "hop_registers": hop,
+        "bypass": str(bypass).lower(),
+        "epilogue_latency": 0,
+    }
     # memory that never holds the array up
     fast = ["memories.dram.bandwidth=100 TB/s"] + [
         f"memories.{name}_buffer.width=8192 bit" for name in ("input", "weight", "output")
@@ -65,8 +71,9 @@ def _passes(program: Program, issue: Ints, a: Ints, b: Ints, held: int) -> list[
             left = a[_operand(program, row, 0)]
             top = b[_operand(program, row, 1)]
             address = int(program.operands.address[first + held]) if held >= 0 else 0
-            passes.append(TilePass(left, top, cycle, preload.pop(address, -1),
-                                   slots.get(address, 0)))  # fmt: skip
+            passes.append(
+                TilePass(left, top, cycle, preload.pop(address, -1), slots.get(address, 0))
+            )
     return passes
 
 

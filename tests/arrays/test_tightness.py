@@ -41,9 +41,14 @@ def _arrays(flow: int) -> Iterator[MacArray]:
             continue
         rows, columns = next(shapes)
         yield make_array(
-            rows=rows, columns=columns, structure=structure, stationary_depth=depth,
-            hop_registers=hop, mac_latency=latency, bypass=bypass,
-        )  # fmt: skip
+            rows=rows,
+            columns=columns,
+            structure=structure,
+            stationary_depth=depth,
+            hop_registers=hop,
+            mac_latency=latency,
+            bypass=bypass,
+        )
 
 
 def _too_early(flow: int) -> Iterator[Variant]:
@@ -61,8 +66,12 @@ def _too_early(flow: int) -> Iterator[Variant]:
                 yield array, 2, streamed, lambda case: moved(case, 1, issue=-1)
             # the slot must be free: when the pass that held it ended last
             if depth == 1 or (depth == 2 and streamed > array.rows):
-                yield (array, depth + 1, streamed,
-                       lambda case: moved(case, len(case.passes) - 1, preload=-1))  # fmt: skip
+                yield (
+                    array,
+                    depth + 1,
+                    streamed,
+                    lambda case: moved(case, len(case.passes) - 1, preload=-1),
+                )
 
 
 def _cases(flow: int) -> list[tuple[list[Case], list[Case]]]:
@@ -108,9 +117,22 @@ def test_products_of_one_sum_wait_for_the_latency() -> None:
     for array, right in ((fast, True), (slow, False)):
         out, valid = blank_exit(len(signals.mac), 2, 1)
         output_cycles(
-            signals.a, signals.b, signals.mac, signals.first, signals.end, signals.used,
-            (1, 1, 1, array.mac_latency), 1, 1, 2, -(1 << 31), (1 << 31) - 1, 0, out, valid,
-        )  # fmt: skip
+            signals.a,
+            signals.b,
+            signals.mac,
+            signals.first,
+            signals.end,
+            signals.used,
+            (1, 1, 1, array.mac_latency),
+            1,
+            1,
+            2,
+            -(1 << 31),
+            (1 << 31) - 1,
+            0,
+            out,
+            valid,
+        )
         traces = read_back(plan, passes, out, valid)
         assert right_values(Case(fast, OS, INT8, passes), traces) is right
 

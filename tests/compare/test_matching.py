@@ -194,7 +194,8 @@ def test_resnet18_with_the_same_memories() -> None:
     spent = other.writing[0] - (first.cold.joules - first.resident.joules)  # type: ignore[union-attr]
     assert side["resident"]["pays_back_after"] == pytest.approx(spent / gain, rel=1e-9, abs=0.0)
     assert side["cold"]["ratio"]["chip"] == pytest.approx(
-        first.cold.joules / other.cold.joules, rel=1e-9, abs=0.0)  # type: ignore[union-attr]
+        first.cold.joules / other.cold.joules, rel=1e-9, abs=0.0
+    )  # type: ignore[union-attr]
 
 
 def test_speech_dnn_with_the_same_memories() -> None:

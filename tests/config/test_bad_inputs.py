@@ -16,17 +16,31 @@ from accelsim.cli.main import main
 from tests.config.bad_inputs import ARGUMENTS, CFG, CHIP, CSV, MAPPING, PCM, TRACE
 
 ROOT = Path(__file__).parents[2]
-SOURCES = {"chip": ROOT / "configs/chips/int8_edge.yaml", "pcm": ROOT / "configs/chips/pcm_8level.yaml",
-           "trace": ROOT / "workloads/digits_cnn.yaml",
-           "mapping": ROOT / "configs/mappings/small_gemm.yaml",
-           "cfg": ROOT / "tests/scalesim/small.cfg", "csv": ROOT / "tests/scalesim/small.csv"}  # fmt: skip
-CASES = [(kind, *case) for kind, cases in (("chip", CHIP), ("pcm", PCM), ("trace", TRACE), ("mapping", MAPPING),
-                                               ("cfg", CFG), ("csv", CSV))
-         for case in cases]  # fmt: skip
+SOURCES = {
+    "chip": ROOT / "configs/chips/int8_edge.yaml",
+    "pcm": ROOT / "configs/chips/pcm_8level.yaml",
+    "trace": ROOT / "workloads/digits_cnn.yaml",
+    "mapping": ROOT / "configs/mappings/small_gemm.yaml",
+    "cfg": ROOT / "tests/scalesim/small.cfg",
+    "csv": ROOT / "tests/scalesim/small.csv",
+}
+CASES = [
+    (kind, *case)
+    for kind, cases in (
+        ("chip", CHIP),
+        ("pcm", PCM),
+        ("trace", TRACE),
+        ("mapping", MAPPING),
+        ("cfg", CFG),
+        ("csv", CSV),
+    )
+    for case in cases
+]
 
 
-def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
-         *arguments: str) -> tuple[int, str]:  # fmt: skip
+def call(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *arguments: str
+) -> tuple[int, str]:
     """(exit status, standard error) of the command line, in this process."""
     monkeypatch.setattr(sys, "argv", ["accelsim", *arguments])
     with pytest.raises(SystemExit) as stop:
@@ -35,11 +49,19 @@ def call(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
     return int(stop.value.code or 0), capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("kind", "name", "old", "new", "marker"), CASES,
-                         ids=[f"{case[0]}: {case[1]}" for case in CASES])  # fmt: skip
-def test_wrong_files(kind: str, name: str, old: str, new: str, marker: str, tmp_path: Path,
-                     capsys: pytest.CaptureFixture[str],
-                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "name", "old", "new", "marker"), CASES, ids=[f"{case[0]}: {case[1]}" for case in CASES]
+)
+def test_wrong_files(
+    kind: str,
+    name: str,
+    old: str,
+    new: str,
+    marker: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     text = SOURCES[kind].read_text()
     assert old in text, "the case no longer fits its file"
     wrong = text.replace(old, new, 1)
@@ -49,10 +71,14 @@ def test_wrong_files(kind: str, name: str, old: str, new: str, marker: str, tmp_
     path = folder / f"wrong.{kind if kind in ('cfg', 'csv') else 'yaml'}"
     path.write_bytes(wrong.encode(errors="surrogateescape"))
     out = tmp_path / "out"
-    files = {"chip": (str(path), "small_gemm"), "pcm": (str(path), "digits_cnn"),
-             "trace": ("int8_edge", str(path)),
-             "mapping": ("int8_edge", "small_gemm", "--mapping", str(path)),
-             "cfg": (str(path), "small_gemm"), "csv": ("int8_edge", str(path))}[kind]  # fmt: skip
+    files = {
+        "chip": (str(path), "small_gemm"),
+        "pcm": (str(path), "digits_cnn"),
+        "trace": ("int8_edge", str(path)),
+        "mapping": ("int8_edge", "small_gemm", "--mapping", str(path)),
+        "cfg": (str(path), "small_gemm"),
+        "csv": ("int8_edge", str(path)),
+    }[kind]
     status, said = call(capsys, monkeypatch, "run", *files, "--out", str(out))
     assert status == 2, said
     assert "Traceback" not in said
@@ -66,12 +92,18 @@ def test_wrong_files(kind: str, name: str, old: str, new: str, marker: str, tmp_
 
 
 @pytest.mark.parametrize(("name", "arguments", "word"), ARGUMENTS, ids=[a[0] for a in ARGUMENTS])
-def test_wrong_arguments(name: str, arguments: list[str], word: str, tmp_path: Path,
-                         capsys: pytest.CaptureFixture[str],
-                         monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_wrong_arguments(
+    name: str,
+    arguments: list[str],
+    word: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     out = tmp_path / "out"
-    status, said = call(capsys, monkeypatch, "run", "int8_edge", "small_gemm", *arguments,
-                        "--out", str(out))  # fmt: skip
+    status, said = call(
+        capsys, monkeypatch, "run", "int8_edge", "small_gemm", *arguments, "--out", str(out)
+    )
     assert status == 2, said
     assert "Traceback" not in said
     assert said.strip()
@@ -79,8 +111,9 @@ def test_wrong_arguments(name: str, arguments: list[str], word: str, tmp_path: P
     assert not out.exists()
 
 
-def test_a_folder_with_files_is_not_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str],
-                                                monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_a_folder_with_files_is_not_overwritten(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     arguments = ("run", "int8_edge", "small_gemm", "--out", str(tmp_path))
     status, said = call(capsys, monkeypatch, *arguments)
@@ -94,8 +127,9 @@ def test_a_folder_with_files_is_not_overwritten(tmp_path: Path, capsys: pytest.C
     assert status == 2 and "Traceback" not in said
 
 
-def test_missing_and_unreadable_files(tmp_path: Path, capsys: pytest.CaptureFixture[str],
-                                      monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_missing_and_unreadable_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     binary = tmp_path / "binary.yaml"
     binary.write_bytes(bytes(range(256)))
     empty = tmp_path / "empty.yaml"
@@ -115,9 +149,23 @@ def test_interrupt_ends_within_two_seconds(wait: float, tmp_path: Path) -> None:
     out = tmp_path / "out"
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-m", "accelsim.cli.main", "run", "int8_edge", "resnet18", "--batch", "64",
-         "--out", str(out)], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        text=True)  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "accelsim.cli.main",
+            "run",
+            "int8_edge",
+            "resnet18",
+            "--batch",
+            "64",
+            "--out",
+            str(out),
+        ],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     time.sleep(wait)
     process.send_signal(signal.SIGINT)
     begin = time.monotonic()

@@ -19,8 +19,32 @@ from accelsim.config.yaml_source import Node, Place, parse_yaml
 from accelsim.errors import InputError
 
 CHIPS = shipped.names("chip")
-WORDS: list[Any] = [0, 1, 2, 7, 64, 0.5, -3, 1e9, True, "int8", "int4", "cold", "none", "64 KiB",
-                    "100 MHz", "1 ns", "0.7 V", "2 pJ", "15 nm", "sar", None, [], [1], {"bits": 8}]  # fmt: skip
+WORDS: list[Any] = [
+    0,
+    1,
+    2,
+    7,
+    64,
+    0.5,
+    -3,
+    1e9,
+    True,
+    "int8",
+    "int4",
+    "cold",
+    "none",
+    "64 KiB",
+    "100 MHz",
+    "1 ns",
+    "0.7 V",
+    "2 pJ",
+    "15 nm",
+    "sar",
+    None,
+    [],
+    [1],
+    {"bits": 8},
+]
 
 
 def variants(name: str) -> Variants:
@@ -50,8 +74,14 @@ def outcome(make: Callable[[], Any]) -> str | list[str]:
 def test_same_as_load_chip(name: str) -> None:
     made, path, rng = variants(name), shipped.find("chip", name), random.Random(name)
     before = copy.deepcopy(made.root)
-    every = [*keys(made.root), "units.nothing.rows", "technology.constants.dram/lpddr4/bit",
-             "technology.constants.vector/requantize", "technology.constants.no/such", "name.more"]  # fmt: skip
+    every = [
+        *keys(made.root),
+        "units.nothing.rows",
+        "technology.constants.dram/lpddr4/bit",
+        "technology.constants.vector/requantize",
+        "technology.constants.no/such",
+        "name.more",
+    ]
     good = 0
     for trial in range(150):
         sets = [(rng.choice(every), rng.choice(WORDS)) for _ in range(1 + trial % 3)]
@@ -77,7 +107,9 @@ def test_problems_name_the_place_of_the_value() -> None:
     rows = Node(-4, Place("sweep.yaml", 12, 9))
     with pytest.raises(InputError, match=r"sweep.yaml:12:9: units.array.rows: -4 is outside"):
         made.chip([("units.array.rows", rows)])
-    with pytest.raises(InputError, match=r"sweep.yaml:12:9: units.aray.rows: there is no key 'aray'"):
+    with pytest.raises(
+        InputError, match=r"sweep.yaml:12:9: units.aray.rows: there is no key 'aray'"
+    ):
         made.chip([("units.aray.rows", rows)])
     dram = Node("ddr9", Place("sweep.yaml", 3, 4))
     with pytest.raises(InputError, match=r"sweep.yaml:3:4: memories.dram.standard: no energy row"):
@@ -87,8 +119,10 @@ def test_problems_name_the_place_of_the_value() -> None:
 def test_a_base_with_sets() -> None:
     path = shipped.find("chip", "int8_edge")
     made = Variants(path.read_text(), str(path), [("units.array.rows", 8)])
-    assert made.chip([("units.array.columns", 4)]).digest == load_chip(
-        path, ["units.array.rows=8", "units.array.columns=4"]).digest
+    assert (
+        made.chip([("units.array.columns", 4)]).digest
+        == load_chip(path, ["units.array.rows=8", "units.array.columns=4"]).digest
+    )
     with pytest.raises(InputError, match=r"--set units.array.rows: 0 is outside"):
         Variants(path.read_text(), str(path), [("units.array.rows", 0)])
 
@@ -103,15 +137,20 @@ def test_one_constant_by_its_key() -> None:
     assert first.technology.constants[0].source == "a data sheet"
     path = shipped.find("chip", "int8_edge")
     beside = Variants(path.read_text(), str(path), [(key, given)]).chip(
-        [(key, "7 pJ"), ("technology.constants.vector/requantize", "1 pJ")])
+        [(key, "7 pJ"), ("technology.constants.vector/requantize", "1 pJ")]
+    )
     known = [(own.key, own.value, own.source) for own in beside.technology.constants]
     assert known[0] == ("dram/lpddr4/bit", 7e-12, "a data sheet")
     assert known[1][:2] == ("vector/requantize", 1e-12)
 
 
-@pytest.mark.parametrize(("name", "key", "values"), [
-    ("pcm_8level", "units.tiles.adc.bits", [8, 7, 6]),
-    ("int8_edge", "technology.constants.dram/lpddr4/bit", ["1 pJ", "2 pJ"])])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "key", "values"),
+    [
+        ("pcm_8level", "units.tiles.adc.bits", [8, 7, 6]),
+        ("int8_edge", "technology.constants.dram/lpddr4/bit", ["1 pJ", "2 pJ"]),
+    ],
+)
 def test_quicker_than_loading(name: str, key: str, values: list[Any]) -> None:
     path, made = shipped.find("chip", name), variants(name)
 

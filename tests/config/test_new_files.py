@@ -73,12 +73,21 @@ def test_a_name_that_is_no_name_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("path", [*shipped.folder("sweep").glob("*.yaml"), SWEEP], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*shipped.folder("sweep").glob("*.yaml"), SWEEP], ids=lambda path: path.stem
+)
 def test_sweeps_fit_their_schema(path: Path) -> None:
     whole = yaml.safe_load(path.read_text())
     jsonschema.validate(whole, sweep_schema())
-    for key, wrong in (("bases", {}), ("vary", []), ("vary", [{"values": [1]}]), ("sample", {"sobol": 0}),
-                       ("seed", -1), ("mesures", ["energy"]), ("measures", ["enery"])):  # fmt: skip
+    for key, wrong in (
+        ("bases", {}),
+        ("vary", []),
+        ("vary", [{"values": [1]}]),
+        ("sample", {"sobol": 0}),
+        ("seed", -1),
+        ("mesures", ["energy"]),
+        ("measures", ["enery"]),
+    ):
         with pytest.raises(jsonschema.ValidationError):
             jsonschema.validate({**whole, key: wrong}, sweep_schema())
 
@@ -94,10 +103,15 @@ def test_shipped_chips_fit_the_schema_and_survive_writing(tmp_path: Path, name: 
     assert (again.name, again.description) == (chip.name, chip.description)
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.full)  # a schema tries every kind on every operator
-    if shipped.find("workload", name).stat().st_size > 20_000 else name
-    for name in shipped.names("workload")])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.full)  # a schema tries every kind on every operator
+        if shipped.find("workload", name).stat().st_size > 20_000
+        else name
+        for name in shipped.names("workload")
+    ],
+)
 def test_shipped_workloads_fit_the_schema_and_survive_writing(tmp_path: Path, name: str) -> None:
     path = shipped.find("workload", name)
     jsonschema.validate(yaml.safe_load(path.read_text()), workload_schema())
@@ -114,7 +128,9 @@ def test_schemas_refuse_what_the_reader_refuses() -> None:
             jsonschema.validate({**good, **change}, chip_schema())
     work = yaml.safe_load(shipped.find("workload", "small_cnn").read_text())
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**work, "operators": [{"name": "a", "kind": "conv3d"}]}, workload_schema())
+        jsonschema.validate(
+            {**work, "operators": [{"name": "a", "kind": "conv3d"}]}, workload_schema()
+        )
 
 
 def test_converted_files_are_equal_to_what_they_came_from(tmp_path: Path) -> None:
@@ -140,9 +156,17 @@ def test_quantities_are_written_so_that_they_read_back() -> None:
     from accelsim.config.quantities import quantity
 
     for value, unit in (
-        (65536, "B"), (1000, "B"), (3, "bit"), (800_000_000, "Hz"), (17e9, "B/s"), (100e-9, "s"),
-        (22e-9, "m"), (22 * 1e-9, "m"), (1 / 3, "V"), (1.7e-3, "W"),
-    ):  # fmt: skip
+        (65536, "B"),
+        (1000, "B"),
+        (3, "bit"),
+        (800_000_000, "Hz"),
+        (17e9, "B/s"),
+        (100e-9, "s"),
+        (22e-9, "m"),
+        (22 * 1e-9, "m"),
+        (1 / 3, "V"),
+        (1.7e-3, "W"),
+    ):
         assert quantity(written(value, unit), unit) == value
 
 

@@ -25,7 +25,12 @@ GOOD = Path(__file__).parent / "sweep.yaml"
 
 def sweep(folder: Path, **more: Any) -> SweepSpec:
     path = folder / "sweep.yaml"
-    whole = {"name": "s", "bases": {"a": "int8_edge", "p": "pcm_8level"}, "workloads": ["small_gemm"], **more}
+    whole = {
+        "name": "s",
+        "bases": {"a": "int8_edge", "p": "pcm_8level"},
+        "workloads": ["small_gemm"],
+        **more,
+    }
     path.write_text(json.dumps(whole, indent=1))
     return load_sweep(path)
 
@@ -37,33 +42,81 @@ def steps(folder: Path, key: str, base: str = "a", **more: Any) -> tuple[list[An
     return [step[0] for step in axis.values], list(axis.numbers)
 
 
-@pytest.mark.parametrize(("key", "span", "values", "numbers"), [
-    ("units.array.rows", {"from": 16, "to": 64, "step": 16}, [16, 32, 48, 64], [16, 32, 48, 64]),
-    ("units.array.rows", {"from": 16, "to": 70, "step": 16}, [16, 32, 48, 64], [16, 32, 48, 64]),
-    ("memories.input_buffer.size", {"from": "32 KiB", "to": "96 KiB", "step": "32 KiB"},
-     ["32 KiB", "64 KiB", "96 KiB"], [1 << 15, 1 << 16, 3 << 15]),
-    ("memories.dram.efficiency", {"from": 0.1, "to": 0.5, "step": 0.1}, [0.1, 0.2, 0.3, 0.4, 0.5],
-     [0.1, 0.2, 0.3, 0.4, 0.5]),
-    ("technology.voltage", {"from": "600 mV", "to": "0.8 V", "step": "0.1 V"}, ["600 mV", "700 mV", "800 mV"],
-     [0.6, 0.7, 0.8]),
-    ("clocks.core", {"from": "100 MHz", "to": "0.3 GHz", "step": "100 MHz"}, ["100 MHz", "200 MHz", "300 MHz"],
-     [1e8, 2e8, 3e8]),
-])  # fmt: skip
-def test_ranges(key: str, span: dict[str, Any], values: list[Any], numbers: list[float],
-                tmp_path: Path) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "span", "values", "numbers"),
+    [
+        (
+            "units.array.rows",
+            {"from": 16, "to": 64, "step": 16},
+            [16, 32, 48, 64],
+            [16, 32, 48, 64],
+        ),
+        (
+            "units.array.rows",
+            {"from": 16, "to": 70, "step": 16},
+            [16, 32, 48, 64],
+            [16, 32, 48, 64],
+        ),
+        (
+            "memories.input_buffer.size",
+            {"from": "32 KiB", "to": "96 KiB", "step": "32 KiB"},
+            ["32 KiB", "64 KiB", "96 KiB"],
+            [1 << 15, 1 << 16, 3 << 15],
+        ),
+        (
+            "memories.dram.efficiency",
+            {"from": 0.1, "to": 0.5, "step": 0.1},
+            [0.1, 0.2, 0.3, 0.4, 0.5],
+            [0.1, 0.2, 0.3, 0.4, 0.5],
+        ),
+        (
+            "technology.voltage",
+            {"from": "600 mV", "to": "0.8 V", "step": "0.1 V"},
+            ["600 mV", "700 mV", "800 mV"],
+            [0.6, 0.7, 0.8],
+        ),
+        (
+            "clocks.core",
+            {"from": "100 MHz", "to": "0.3 GHz", "step": "100 MHz"},
+            ["100 MHz", "200 MHz", "300 MHz"],
+            [1e8, 2e8, 3e8],
+        ),
+    ],
+)
+def test_ranges(
+    key: str, span: dict[str, Any], values: list[Any], numbers: list[float], tmp_path: Path
+) -> None:
     found, si = steps(tmp_path, key, range=span)
     assert found == values and [type(v) for v in found] == [type(v) for v in values]
     assert si == pytest.approx(numbers, rel=1e-12)
 
 
-@pytest.mark.parametrize(("key", "span", "values"), [
-    ("units.array.rows", {"from": 8, "to": 128, "points": 5}, [8, 16, 32, 64, 128]),
-    ("units.array.rows", {"from": 1, "to": 4, "points": 9}, [1, 2, 3, 4]),  # whole numbers, each once
-    ("memories.input_buffer.size", {"from": "1 KiB", "to": "1 MiB", "points": 3}, ["1 KiB", "32 KiB", "1 MiB"]),
-    ("memories.dram.bandwidth", {"from": "1 GB/s", "to": "100 GB/s", "points": 3},
-     ["1 GB/s", "10 GB/s", "100 GB/s"]),
-    ("memories.dram.latency", {"from": "10 ns", "to": "1 us", "points": 3}, ["10 ns", "100 ns", "1 us"]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "span", "values"),
+    [
+        ("units.array.rows", {"from": 8, "to": 128, "points": 5}, [8, 16, 32, 64, 128]),
+        (
+            "units.array.rows",
+            {"from": 1, "to": 4, "points": 9},
+            [1, 2, 3, 4],
+        ),  # whole numbers, each once
+        (
+            "memories.input_buffer.size",
+            {"from": "1 KiB", "to": "1 MiB", "points": 3},
+            ["1 KiB", "32 KiB", "1 MiB"],
+        ),
+        (
+            "memories.dram.bandwidth",
+            {"from": "1 GB/s", "to": "100 GB/s", "points": 3},
+            ["1 GB/s", "10 GB/s", "100 GB/s"],
+        ),
+        (
+            "memories.dram.latency",
+            {"from": "10 ns", "to": "1 us", "points": 3},
+            ["10 ns", "100 ns", "1 us"],
+        ),
+    ],
+)
 def test_log_ranges(key: str, span: dict[str, Any], values: list[Any], tmp_path: Path) -> None:
     assert steps(tmp_path, key, log=span)[0] == values
 
@@ -79,10 +132,19 @@ def test_samples_need_no_steps(tmp_path: Path) -> None:
     span = {"from": "1 ns", "to": "1 us"}
     found, si = steps(tmp_path, "memories.dram.latency", log=span, sample={"random": 50})
     assert len(found) == 50 and np.ptp(np.diff(np.log(si))) < 1e-6 and found[-1] == "1 us"
-    assert len(steps(tmp_path, "units.array.rows", range={"from": 1, "to": 9}, sample={"random": 500})[0]) == 9
+    assert (
+        len(
+            steps(tmp_path, "units.array.rows", range={"from": 1, "to": 9}, sample={"random": 500})[
+                0
+            ]
+        )
+        == 9
+    )
 
 
-@pytest.mark.parametrize("unit", ["B", "bit", "Hz", "s", "J", "W", "V", "m", "B/s", "K", "S", "ohm"])
+@pytest.mark.parametrize(
+    "unit", ["B", "bit", "Hz", "s", "J", "W", "V", "m", "B/s", "K", "S", "ohm"]
+)
 def test_spoken_quantities_read_back(unit: str) -> None:
     rng = np.random.default_rng(0)
     for power in rng.uniform(0 if unit in ("B", "bit", "Hz") else -14, 10, 200):
@@ -97,7 +159,9 @@ def test_comparable() -> None:
     assert comparable("0.1 GHz") == comparable("100 MHz") == comparable(1e8) == comparable(10**8)
     assert comparable(8) == comparable(8.0) != comparable(True) and comparable("int8") == "int8"
     assert comparable({"a": [1, "2 ns"]}) == comparable({"a": [1.0, "2e-3 us"]})
-    assert conflict("units.array", "units.array.rows") and not conflict("units.array", "units.array2")
+    assert conflict("units.array", "units.array.rows") and not conflict(
+        "units.array", "units.array2"
+    )
 
 
 @pytest.mark.parametrize("name", shipped.names("chip"))
@@ -111,7 +175,10 @@ def test_rules_and_own_values_of_every_key(name: str) -> None:
 
     def walk(node: Any, key: str) -> int:
         if node.is_map:
-            return sum(walk(inner, f"{key}.{part}" if key else part) for part, (_, inner) in node.value.items())
+            return sum(
+                walk(inner, f"{key}.{part}" if key else part)
+                for part, (_, inner) in node.value.items()
+            )
         if key.split(".")[0] in ("name", "description", "operating_points") or node.is_list:
             return 0
         rule = rule_of(chip, key)
@@ -127,23 +194,39 @@ def test_rules_and_own_values_of_every_key(name: str) -> None:
 
 
 def test_nested_bases_merge_their_keys(tmp_path: Path) -> None:
-    spec = sweep(tmp_path, bases={
-        "c": {"base": "b", "set": {"precision": {"input": "int8", "weight": "int8"}, "units.array.rows": 8}},
-        "a": {"chip": "int8_edge", "set": {"units.array.rows": 64, "units.array.columns": 4}},
-        "b": {"base": "a", "set": {"precision.input": "int8", "clocks.core": "1 GHz"}}})
+    spec = sweep(
+        tmp_path,
+        bases={
+            "c": {
+                "base": "b",
+                "set": {"precision": {"input": "int8", "weight": "int8"}, "units.array.rows": 8},
+            },
+            "a": {"chip": "int8_edge", "set": {"units.array.rows": 64, "units.array.columns": 4}},
+            "b": {"base": "a", "set": {"precision.input": "int8", "clocks.core": "1 GHz"}},
+        },
+    )
     assert [base.name for base in spec.bases] == ["c", "a", "b"]
     found = {base.name: base for base in spec.bases}
-    assert found["c"].sets == (("units.array.columns", 4), ("clocks.core", "1 GHz"),
-                               ("precision", {"input": "int8", "weight": "int8"}), ("units.array.rows", 8))
-    assert len({base.digest for base in spec.bases}) == 3 and not any(base.analog for base in spec.bases)
+    assert found["c"].sets == (
+        ("units.array.columns", 4),
+        ("clocks.core", "1 GHz"),
+        ("precision", {"input": "int8", "weight": "int8"}),
+        ("units.array.rows", 8),
+    )
+    assert len({base.digest for base in spec.bases}) == 3 and not any(
+        base.analog for base in spec.bases
+    )
 
 
 def test_digests_follow_what_results_depend_on(tmp_path: Path) -> None:
     for name in ("digits_mlp.yaml", "digits_mlp.npz", "digits.npz"):
         shutil.copy(shipped.folder("workload") / name, tmp_path)
     shutil.copy(shipped.find("chip", "pcm_8level"), tmp_path / "mine.yaml")
-    more = {"bases": {"p": {"chip": "mine.yaml", "set": {"units.tiles.count": 16}}},
-            "workloads": ["digits_mlp.yaml"], "values": {"input": "digits.npz"}}  # fmt: skip
+    more = {
+        "bases": {"p": {"chip": "mine.yaml", "set": {"units.tiles.count": 16}}},
+        "workloads": ["digits_mlp.yaml"],
+        "values": {"input": "digits.npz"},
+    }
 
     def digests() -> tuple[str, str, str]:
         spec = sweep(tmp_path, **more)
@@ -170,8 +253,18 @@ def test_digests_follow_what_results_depend_on(tmp_path: Path) -> None:
 def test_a_device_file_stands_beside_the_sweep(tmp_path: Path) -> None:
     content = json.dumps(FITTED)
     (tmp_path / "cells.json").write_text(content)
-    more = {"bases": {"p": {"chip": "pcm_8level", "set": {
-        "units.tiles.device": "cells.json", "units.tiles.cells.levels": 0, "units.tiles.cells.slices": 1}}}}
+    more = {
+        "bases": {
+            "p": {
+                "chip": "pcm_8level",
+                "set": {
+                    "units.tiles.device": "cells.json",
+                    "units.tiles.cells.levels": 0,
+                    "units.tiles.cells.slices": 1,
+                },
+            }
+        }
+    }
     (base,) = sweep(tmp_path, **more).bases
     assert dict(base.sets)["units.tiles.device"] == str(tmp_path / "cells.json")
     (tmp_path / "cells.json").write_text(content + "\n")
@@ -182,7 +275,12 @@ def test_the_example_of_the_docs_loads_and_has_every_key(tmp_path: Path) -> None
     from accelsim.config.sweep_file import KEYS
     from accelsim.sweep.validate import checked_sweep
 
-    text = (Path(__file__).parents[2] / "docs/sweeps.md").read_text().split("```yaml\n")[1].split("```")[0]
+    text = (
+        (Path(__file__).parents[2] / "docs/sweeps.md")
+        .read_text()
+        .split("```yaml\n")[1]
+        .split("```")[0]
+    )
     path = tmp_path / "sweep.yaml"
     path.write_text(text)
     spec, checked = checked_sweep(path)
@@ -192,21 +290,37 @@ def test_the_example_of_the_docs_loads_and_has_every_key(tmp_path: Path) -> None
 
 def test_settings(tmp_path: Path) -> None:
     spec = load_sweep(GOOD)
-    assert spec.constraints == (("area_square_metres", "<=", 4e-5), ("top1", ">=", 0.9), ("fits", "", 0.0))
+    assert spec.constraints == (
+        ("area_square_metres", "<=", 4e-5),
+        ("top1", ">=", 0.9),
+        ("fits", "", 0.0),
+    )
     assert spec.objectives == ("energy_chip_joules", "-top1")
     assert spec.values is not None and spec.values.ages == (3600.0, 31536000.0)
-    assert spec.values.temperatures == (298.15,) and spec.execution == {"executor": "local", "workers": 2}
+    assert spec.values.temperatures == (298.15,) and spec.execution == {
+        "executor": "local",
+        "workers": 2,
+    }
     plain = sweep(tmp_path, constraints="power <= 1 W", objectives="throughput", execution="serial")
-    assert plain.constraints == (("watts", "<=", 1.0),) and plain.objectives == ("-throughput_per_second",)
+    assert plain.constraints == (("watts", "<=", 1.0),) and plain.objectives == (
+        "-throughput_per_second",
+    )
     assert plain.execution == {"executor": "serial"} and {"cycles", "watts"} < set(plain.measures)
     few = sweep(tmp_path, measures=["cycles"], constraints=["area <= 1 cm2"])
     assert few.measures == ("cycles", "area_square_metres") and few.constraints[0][2] == 1e-4
-    cluster = {"executor": "slurm", "workers": 8, "queue": "long", "job_extra_directives": ["--exclusive"]}
+    cluster = {
+        "executor": "slurm",
+        "workers": 8,
+        "queue": "long",
+        "job_extra_directives": ["--exclusive"],
+    }
     assert sweep(tmp_path, execution=cluster).execution == cluster
 
 
 def test_names_of_measures() -> None:
-    assert set(MAIN.values()) <= set(MEASURES) and {m.group for m in MEASURES.values()} == set(GROUPS)
+    assert set(MAIN.values()) <= set(MEASURES) and {m.group for m in MEASURES.values()} == set(
+        GROUPS
+    )
     assert sorted(name for group in GROUPS for name in members(group)) == sorted(MEASURES)
     assert members("throughput") == ("throughput_per_second",) and members("nothing") == ()
 

@@ -20,8 +20,11 @@ def products(cores: int) -> Workload:
     shape = (VECTORS, 256) if cores == 1 else (cores, VECTORS, 256)
     op = Gemm("mvm", "x", "w", "y", m=VECTORS, n=256, k=256, groups=cores)
     weights = (256, 256) if cores == 1 else (cores, 256, 256)
-    tensors = {"x": TensorSpec("x", shape, "input"), "w": TensorSpec("w", weights, "weight"),
-               "y": TensorSpec("y", shape, "output")}  # fmt: skip
+    tensors = {
+        "x": TensorSpec("x", shape, "input"),
+        "w": TensorSpec("w", weights, "weight"),
+        "y": TensorSpec("y", shape, "output"),
+    }
     return Workload("products", (op,), tensors)
 
 
@@ -41,10 +44,12 @@ def measured(chip: str, phases: int) -> tuple[float, float]:
 def test_one_phase_is_as_published() -> None:
     seconds, joules = measured("hermes_core", 1)
     assert seconds == pytest.approx(130e-9, rel=1e-3, abs=0.0) and joules == pytest.approx(
-        12.5e-9, rel=0.005, abs=0.0)
+        12.5e-9, rel=0.005, abs=0.0
+    )
     seconds, joules = measured("hermes_chip", 1)
     assert seconds == pytest.approx(133e-9, rel=1e-3, abs=0.0) and joules == pytest.approx(
-        13.4e-9, rel=0.005, abs=0.0)
+        13.4e-9, rel=0.005, abs=0.0
+    )
     operations = 2 * 256 * 256 * 64
     assert operations / seconds == pytest.approx(63.1e12, rel=0.005, abs=0.0)
     assert operations / (joules * 64) == pytest.approx(9.76e12, rel=0.01, abs=0.0)
@@ -54,10 +59,13 @@ def test_four_phases_are_predicted() -> None:
     """From the one-phase file alone: 521 ns, 52.9 nJ, 16.1 TOPS, 2.48 TOPS/W were published."""
     seconds, joules = measured("hermes_chip", 4)
     assert seconds == pytest.approx(521e-9, rel=0.05, abs=0.0) and joules == pytest.approx(
-        52.9e-9, rel=0.05, abs=0.0)
+        52.9e-9, rel=0.05, abs=0.0
+    )
     assert 2 * 256 * 256 * 64 / seconds == pytest.approx(16.1e12, rel=0.05, abs=0.0)
     assert 2 * 256 * 256 / joules == pytest.approx(2.48e12, rel=0.05, abs=0.0)
-    assert seconds != pytest.approx(521e-9, rel=1e-6, abs=0.0)  # it is a prediction, not the figure typed in
+    assert seconds != pytest.approx(
+        521e-9, rel=1e-6, abs=0.0
+    )  # it is a prediction, not the figure typed in
 
 
 @pytest.mark.parametrize("phases", [1, 4])

@@ -19,8 +19,12 @@ from accelsim.timing import simulate
 from accelsim.workload import Workload
 
 BASE = "pcm_8level"
-EXACT = ["units.tiles.device=ideal", "units.tiles.adc.bits=0", "units.tiles.johnson=false",
-         "units.tiles.output_noise=0"]  # fmt: skip
+EXACT = [
+    "units.tiles.device=ideal",
+    "units.tiles.adc.bits=0",
+    "units.tiles.johnson=false",
+    "units.tiles.output_noise=0",
+]
 SMALL = ["units.tiles.rows=48", "units.tiles.columns=66"]
 DIGITS = Path(__file__).parents[2] / "workloads" / "digits.npz"
 
@@ -34,11 +38,13 @@ def digits(work: Workload) -> dict[str, np.ndarray]:
 
 
 CASES = [
-    ("digits_mlp", []), ("digits_mlp", SMALL), ("digits_cnn", SMALL),
+    ("digits_mlp", []),
+    ("digits_mlp", SMALL),
+    ("digits_cnn", SMALL),
     ("digits_cnn", [*SMALL, "weights=cold"]),
     ("digits_mlp", [*SMALL, "units.tiles.count=16", "units.tiles.unmapped=reprogram"]),
     ("digits_cnn", [*SMALL, "units.tiles.count=2000"]),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("name, changes", CASES)
@@ -52,7 +58,9 @@ def test_ideal_cells_equal_the_digital_reference(name: str, changes: list[str]) 
     found = run(chip, work, inputs)
     assert found.values is not None
     network = build_network(work, chip, load_values(work))
-    tensors = {n: network.activations[n].encode(np.asarray(x, np.float64)) for n, x in inputs.items()}
+    tensors = {
+        n: network.activations[n].encode(np.asarray(x, np.float64)) for n, x in inputs.items()
+    }
     for op in work.operators:
         if not hasattr(op, "weight"):
             from accelsim.numerics.vector import elementwise, pool
@@ -62,15 +70,19 @@ def test_ideal_cells_equal_the_digital_reference(name: str, changes: list[str]) 
                 tensors[op.output] = tensors[op.inputs[0]].reshape(op.output_shape)
             elif "pool" in op.kind:
                 x = tensors[op.inputs[0]]
-                tensors[op.output] = pool(op, x, 0, 0, 0, op.output_shape[2], quants[0].zero).reshape(
-                    op.output_shape)  # fmt: skip
+                tensors[op.output] = pool(
+                    op, x, 0, 0, 0, op.output_shape[2], quants[0].zero
+                ).reshape(op.output_shape)
             else:
-                tensors[op.output] = elementwise(op, [tensors[n] for n in op.inputs], quants,
-                                                 network.activations[op.output])  # fmt: skip
+                tensors[op.output] = elementwise(
+                    op, [tensors[n] for n in op.inputs], quants, network.activations[op.output]
+                )
             continue
         a = lowering.lower_input(op, tensors[op.input], network.activations[op.input].zero)
         sums = np.asarray(a, np.int64) @ network.weights[op.name]
-        codes = np.stack([network.requantizers[op.name][g].apply(sums[g]) for g in range(op.groups)])
+        codes = np.stack(
+            [network.requantizers[op.name][g].apply(sums[g]) for g in range(op.groups)]
+        )
         tensors[op.output] = lowering.raise_output(op, codes)
     for output, codes in found.values.outputs.items():
         assert (codes == tensors[output]).all()
@@ -98,9 +110,11 @@ def test_a_pass_more_or_less_is_refused() -> None:
         program = compile_program(chip, work)
         row = int(program.rows(Opcode.MVM)[3])
         column = getattr(program.commands, change)
-        column[row] = {"shape": program.commands.shape[program.rows(Opcode.LOAD)[0]],
-                       "unit": program.units.index(next(u for u in program.units if u.name == "vector")),
-                       "flags": 0}[change]  # fmt: skip
+        column[row] = {
+            "shape": program.commands.shape[program.rows(Opcode.LOAD)[0]],
+            "unit": program.units.index(next(u for u in program.units if u.name == "vector")),
+            "flags": 0,
+        }[change]
         with pytest.raises(ProgramError):
             validate(program, work)
 
@@ -111,8 +125,15 @@ def test_unwritten_cells_are_noticed() -> None:
     chip, work = load_chip(BASE, SMALL), load_workload("digits_mlp", batch=6)
     program = compile_program(chip, work)
     with pytest.raises(ProgramError, match="nothing has written"):
-        validate(dataclasses.replace(program, residents=tuple(
-            r for r in program.residents if "cells" not in program.memories[r.memory].name)), work)
+        validate(
+            dataclasses.replace(
+                program,
+                residents=tuple(
+                    r for r in program.residents if "cells" not in program.memories[r.memory].name
+                ),
+            ),
+            work,
+        )
 
 
 def test_copies_share_the_vectors() -> None:
@@ -128,7 +149,11 @@ def test_copies_share_the_vectors() -> None:
         used = np.unique(program.commands.unit[program.rows(Opcode.MVM)])
         unit = chip.crossbar
         assert unit is not None
-        sizes = {op.name: crossbars_of(unit, geometry_of(op)) for op in work.operators if hasattr(op, "weight")}
+        sizes = {
+            op.name: crossbars_of(unit, geometry_of(op))
+            for op in work.operators
+            if hasattr(op, "weight")
+        }
         assert len(used) == sum(sizes[name] * m.replicas for name, m in chosen.items())  # type: ignore[union-attr]
         assert before is None or copies >= before[1]
         before = (cycles, copies)
@@ -136,8 +161,12 @@ def test_copies_share_the_vectors() -> None:
 
 def test_interval_and_latency_follow_the_stages() -> None:
     """One vector a read: fill + interval (n - 1) + drain, to the cycle."""
-    for change, reads in (([], 1), (["units.tiles.drive.phases=2"], 2), (["units.tiles.drive.phases=4"], 4),
-                          (["units.tiles.drive.mode=bit_serial"], 8)):  # fmt: skip
+    for change, reads in (
+        ([], 1),
+        (["units.tiles.drive.phases=2"], 2),
+        (["units.tiles.drive.phases=4"], 4),
+        (["units.tiles.drive.mode=bit_serial"], 8),
+    ):
         for hold in (True, False):
             unit = load_chip(BASE, [*change, f"units.tiles.hold={str(hold).lower()}"]).crossbar
             assert unit is not None and unit.reads == reads
@@ -145,10 +174,18 @@ def test_interval_and_latency_follow_the_stages() -> None:
             stage = max(read, convert) if hold else read + convert
             assert unit.interval_seconds == pytest.approx(reads * stage, rel=1e-9, abs=0.0)
             assert unit.latency_seconds == pytest.approx(
-                stage * (reads - 1) + read + convert, rel=1e-9, abs=0.0)
+                stage * (reads - 1) + read + convert, rel=1e-9, abs=0.0
+            )
             none = np.zeros(2, np.int64)
-            shapes = Shapes(none, none + int(Opcode.MVM), none, none, none, none,
-                            np.array([[1, 9, 7, 0, 0, 0, 0, 0], [40, 9, 7, 0, 0, 0, 0, 0]]))  # fmt: skip
+            shapes = Shapes(
+                none,
+                none + int(Opcode.MVM),
+                none,
+                none,
+                none,
+                none,
+                np.array([[1, 9, 7, 0, 0, 0, 0, 0], [40, 9, 7, 0, 0, 0, 0, 0]]),
+            )
             cost = unit.cost(shapes)
             period, latency = unit.cycles(unit.interval_seconds), unit.cycles(unit.latency_seconds)
             assert cost.interval.tolist() == [period, 40 * period]
@@ -173,7 +210,12 @@ def test_noise_in_time_has_the_declared_interval_and_no_timeline() -> None:
         assert (codes != other.values.outputs[name]).any()
 
 
-AGAIN = [*SMALL, "units.tiles.adc.range=0.4", "units.tiles.drive.retries=3", "units.tiles.output_noise=0"]
+AGAIN = [
+    *SMALL,
+    "units.tiles.adc.range=0.4",
+    "units.tiles.drive.retries=3",
+    "units.tiles.output_noise=0",
+]
 
 
 def test_vectors_read_again_take_time_and_joules() -> None:
@@ -196,7 +238,9 @@ def test_vectors_read_again_take_time_and_joules() -> None:
     usual = command_times(once.program, plain)
     period = unit.cycles(unit.interval_seconds) * found.program.tick_hz // chip.clocks["core"]
     for part in ("interval", "last"):
-        assert (getattr(longer, part) - getattr(usual, part) == column.astype(np.int64) * period).all()
+        assert (
+            getattr(longer, part) - getattr(usual, part) == column.astype(np.int64) * period
+        ).all()
     assert (longer.first == usual.first).all()
     for engine in ("plain", "compiled", "simpy"):
         timeline = simulate(found.program, chip, engine, activity={"repeated": column})  # type: ignore[arg-type]
@@ -218,7 +262,10 @@ def test_stated_repeats_stand_in_for_values() -> None:
     twice = run(load_chip(BASE, [*AGAIN, "units.tiles.drive.repeats=1"]), work)
     assert twice.cycles > once.cycles
     assert any("1 reads again" in note for note in twice.assumptions)
-    vectors = [sum(r.count for r in result.energy.rows if r.action == "vectors") for result in (once, twice)]
+    vectors = [
+        sum(r.count for r in result.energy.rows if r.action == "vectors")
+        for result in (once, twice)
+    ]
     assert vectors[1] == 2 * vectors[0]
 
 
@@ -235,8 +282,10 @@ def test_a_saved_run_keeps_what_was_read_again(tmp_path: Path) -> None:
 def test_reused_ir_drop_says_its_error() -> None:
     wires = [*SMALL, "units.tiles.wires={word: 2 ohm, bit: 2 ohm, source: 50 ohm, sink: 50 ohm}"]
     work = load_workload("digits_mlp", batch=20)
-    exact, reused, plain = (run(load_chip(BASE, keys), work, digits(work)) for keys in
-                            (wires, [*wires, "units.tiles.ir_drop=reuse"], SMALL))  # fmt: skip
+    exact, reused, plain = (
+        run(load_chip(BASE, keys), work, digits(work))
+        for keys in (wires, [*wires, "units.tiles.ir_drop=reuse"], SMALL)
+    )
     notes = [note for note in reused.assumptions if "IR drop reused from an age of 3600 s" in note]
     assert len(notes) == 1 and float(notes[0].split("error ")[1].split(" %")[0]) < 0.3
     assert not any("IR drop" in note for note in exact.assumptions)

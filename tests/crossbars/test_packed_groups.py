@@ -32,22 +32,46 @@ from accelsim.workload import Conv2d
 from tests.mapping.random_cases import reference_sums, single
 
 SMALL = ["units.tiles.rows=48", "units.tiles.columns=66"]  # 48 rows x 22 outputs
-EXACT = [*SMALL, "units.tiles.device=ideal", "units.tiles.adc.bits=0", "units.tiles.johnson=false",
-         "units.tiles.output_noise=0"]  # fmt: skip
+EXACT = [
+    *SMALL,
+    "units.tiles.device=ideal",
+    "units.tiles.adc.bits=0",
+    "units.tiles.johnson=false",
+    "units.tiles.output_noise=0",
+]
 COLD, COPIES = ["weights=cold"], ["units.tiles.count=64"]
 AGAIN = ["units.tiles.count=1", "units.tiles.unmapped=reprogram"]
 
 
-def grouped(groups: int, channels: int = 1, filters: int = 1, size: int = 7, kernel: int = 3) -> Conv2d:
+def grouped(
+    groups: int, channels: int = 1, filters: int = 1, size: int = 7, kernel: int = 3
+) -> Conv2d:
     """A convolution of so many groups, channels and filters in each."""
-    return Conv2d("conv", "x", "w", "y", 2, groups * channels, size, size + 2, groups * filters,
-                  (kernel, kernel), padding=(1, 1, 1, 1), groups=groups)  # fmt: skip
+    return Conv2d(
+        "conv",
+        "x",
+        "w",
+        "y",
+        2,
+        groups * channels,
+        size,
+        size + 2,
+        groups * filters,
+        (kernel, kernel),
+        padding=(1, 1, 1, 1),
+        groups=groups,
+    )
 
 
 CASES = [
-    (grouped(13), []), (grouped(13), COLD), (grouped(11, 2, 3, 5), []), (grouped(7, 1, 2), COPIES),
-    (grouped(5, 1, 2), AGAIN), (grouped(9, 3, 7, 6, 2), COLD), (grouped(6, 7), []),
-]  # fmt: skip
+    (grouped(13), []),
+    (grouped(13), COLD),
+    (grouped(11, 2, 3, 5), []),
+    (grouped(7, 1, 2), COPIES),
+    (grouped(5, 1, 2), AGAIN),
+    (grouped(9, 3, 7, 6, 2), COLD),
+    (grouped(6, 7), []),
+]
 
 
 def executed(op: Conv2d, chip: Chip, seed: int = 0) -> tuple[Execution, np.ndarray]:
@@ -56,15 +80,29 @@ def executed(op: Conv2d, chip: Chip, seed: int = 0) -> tuple[Execution, np.ndarr
     x, w = (rng.integers(-3, 4, shape) for shape in (op.input_shape, op.weight_shape))
     formats = tensor_formats(work, chip)
     record = get(formats["y"])
-    shifts = [Requantizer(np.full(op.n, g), np.full(op.n, 1 << 30), np.full(op.n, 30), 0, record.minimum,
-                          record.maximum) for g in range(op.groups)]  # fmt: skip
-    network = Network({name: Quantization(form, np.float64(1.0)) for name, form in formats.items()},
-                      {"conv": weight_matrix(op, w)}, {"conv": tuple(shifts)},
-                      weight_formats={"conv": "int8"})  # fmt: skip
+    shifts = [
+        Requantizer(
+            np.full(op.n, g),
+            np.full(op.n, 1 << 30),
+            np.full(op.n, 30),
+            0,
+            record.minimum,
+            record.maximum,
+        )
+        for g in range(op.groups)
+    ]
+    network = Network(
+        {name: Quantization(form, np.float64(1.0)) for name, form in formats.items()},
+        {"conv": weight_matrix(op, w)},
+        {"conv": tuple(shifts)},
+        weight_formats={"conv": "int8"},
+    )
     program = compile_program(chip, work)
     number = np.repeat(np.arange(op.groups), op.filters // op.groups)[None, :, None, None]
-    return (execute(program, work, chip, {"x": x}, network),
-            np.clip(reference_sums(op, x, w) + number, record.minimum, record.maximum))  # fmt: skip
+    return (
+        execute(program, work, chip, {"x": x}, network),
+        np.clip(reference_sums(op, x, w) + number, record.minimum, record.maximum),
+    )
 
 
 @pytest.mark.parametrize("op, changes", CASES)
@@ -92,8 +130,13 @@ def test_random_grouped_shapes() -> None:
     rng, packed = np.random.default_rng(5), 0
     chip = load_chip("pcm_8level", EXACT)
     for seed in range(30):
-        op = grouped(int(rng.integers(2, 16)), int(rng.integers(1, 4)), int(rng.integers(1, 12)),
-                     int(rng.integers(3, 7)), int(rng.integers(1, 4)))  # fmt: skip
+        op = grouped(
+            int(rng.integers(2, 16)),
+            int(rng.integers(1, 4)),
+            int(rng.integers(1, 12)),
+            int(rng.integers(3, 7)),
+            int(rng.integers(1, 4)),
+        )
         validate(compile_program(chip, single(op)), single(op))
         found, expected = executed(op, chip, seed)
         assert (found.tensors["y"] == expected).all() and found.macs == op.macs
@@ -156,20 +199,30 @@ def test_cost_and_current_in_closed_form(monkeypatch: pytest.MonkeyPatch) -> Non
     assert found["vectors"][0] == found["vectors"][1]
     off = m * p * (p - 1) * n * k * crossbar.cells.cells * device.g_min
     charge = off * crossbar.drive.voltage * crossbar.drive.pulse * crossbar.drive.mean
-    assert found["cell_charge"][0] == pytest.approx(
-        p * found["cell_charge"][1] + charge, rel=1e-9, abs=0.0) and charge > 0
+    assert (
+        found["cell_charge"][0]
+        == pytest.approx(p * found["cell_charge"][1] + charge, rel=1e-9, abs=0.0)
+        and charge > 0
+    )
     assert cost.interval[0] == cost.interval[1] and cost.interval[2] == cost.interval[3]
     assert found["pulses"][2] == found["pulses"][3] > 0
     single_cells = replace(crossbar, cells=replace(crossbar.cells, sign="offset", levels=0))
-    assert single_cells.zero_conductance == pytest.approx((device.g_min + device.g_max) / 2, rel=1e-9, abs=0.0)
+    assert single_cells.zero_conductance == pytest.approx(
+        (device.g_min + device.g_max) / 2, rel=1e-9, abs=0.0
+    )
     assert crossbar.zero_conductance == pytest.approx(device.g_min, rel=1e-9, abs=0.0)
 
 
 def test_noise_of_a_packed_block() -> None:
     """Zeros off the diagonal add their cells' errors: the sum's error follows the rows of the whole pack."""
-    quiet = ["units.tiles.adc.bits=0", "units.tiles.compensation=none", "units.tiles.johnson=false",
-             "units.tiles.output_noise=0", "units.tiles.cells.scaling=format",
-             "units.tiles.age=0 s"]  # fmt: skip
+    quiet = [
+        "units.tiles.adc.bits=0",
+        "units.tiles.compensation=none",
+        "units.tiles.johnson=false",
+        "units.tiles.output_noise=0",
+        "units.tiles.cells.scaling=format",
+        "units.tiles.age=0 s",
+    ]
     crossbar = load_chip("pcm_8level", quiet).crossbar
     assert crossbar is not None
     rng, p, k = np.random.default_rng(1), 24, 9

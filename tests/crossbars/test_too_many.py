@@ -22,7 +22,12 @@ def test_a_count_or_writing_anew() -> None:
     fix = refusal("resnet18", few)
     count = re.search(r"count: (\d+)", fix)
     anew = re.search(r"unmapped: reprogram and count: (\d+)", fix)
-    assert count and anew and int(anew[1]) < int(count[1]) and "digital and a unit of kind mac_array" in fix
+    assert (
+        count
+        and anew
+        and int(anew[1]) < int(count[1])
+        and "digital and a unit of kind mac_array" in fix
+    )
     plan(load_chip("pcm_8level", [f"units.tiles.count={count[1]}"]), load_workload("resnet18"))
     sets = ["units.tiles.unmapped=reprogram", f"units.tiles.count={anew[1]}"]
     plan(load_chip("pcm_8level", sets), load_workload("resnet18"))
@@ -39,8 +44,12 @@ def test_no_count_beyond_what_a_chip_may_have() -> None:
     assert "unmapped: reprogram and count: 6032" in fix and "348912" not in fix
     fix = refusal("llama_7b_decode", "units.tiles.unmapped=reprogram")
     assert fix.startswith("write count: 6032 or") and "reprogram" not in fix and "348912" not in fix
-    fix = refusal("llama_7b_decode", "units.tiles.unmapped=reprogram", "units.tiles.rows=16",
-                  "units.tiles.columns=24")  # fmt: skip
+    fix = refusal(
+        "llama_7b_decode",
+        "units.tiles.unmapped=reprogram",
+        "units.tiles.rows=16",
+        "units.tiles.columns=24",
+    )
     assert "rows and columns for" in fix and "count: 65536" in fix
 
 
@@ -49,5 +58,7 @@ def test_buffers_as_large_as_said_are_enough() -> None:
     fix = refusal("llama_7b_decode", *sets)
     size = re.fullmatch(r"write memories.output_buffer.size: at least (\d+) B", fix)
     assert size is not None
-    plan(load_chip("pcm_8level", [*sets, f"memories.output_buffer.size={size[1]} B"]),
-         load_workload("llama_7b_decode"))  # fmt: skip
+    plan(
+        load_chip("pcm_8level", [*sets, f"memories.output_buffer.size={size[1]} B"]),
+        load_workload("llama_7b_decode"),
+    )

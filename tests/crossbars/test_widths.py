@@ -14,21 +14,43 @@ def top1(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
 ) -> tuple[float, str]:
     """(top-1 in percent, everything said) of a run."""
-    monkeypatch.setattr(sys, "argv", ["accelsim", "run", "pcm_8level", *arguments, "--input", "digits",
-                                      "--set", "units.tiles.age=20 s"])  # fmt: skip
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "accelsim",
+            "run",
+            "pcm_8level",
+            *arguments,
+            "--input",
+            "digits",
+            "--set",
+            "units.tiles.age=20 s",
+        ],
+    )
     try:
         main()
     except SystemExit as stop:
         assert not stop.code
     said = capsys.readouterr().out
-    return float(next(line for line in said.splitlines() if line.startswith("top-1")).split()[1]), said
+    return float(
+        next(line for line in said.splitlines() if line.startswith("top-1")).split()[1]
+    ), said
 
 
-@pytest.mark.parametrize(("bits", "least"), [
-    (4, 94.5), *(pytest.param(*case, marks=pytest.mark.full) for case in ((5, 95.0), (6, 95.0), (8, 96.0))),
-])  # fmt: skip
-def test_the_mlp_tells_digits_at_any_width(bits: int, least: float, monkeypatch: pytest.MonkeyPatch,
-                                           capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ("bits", "least"),
+    [
+        (4, 94.5),
+        *(
+            pytest.param(*case, marks=pytest.mark.full)
+            for case in ((5, 95.0), (6, 95.0), (8, 96.0))
+        ),
+    ],
+)
+def test_the_mlp_tells_digits_at_any_width(
+    bits: int, least: float, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The lowest slice alone would give 17.8 % at four bits."""
     right, said = top1(monkeypatch, capsys, "digits_mlp", "--bits", f"fc*=w{bits}a8")
     assert right >= least
@@ -36,13 +58,26 @@ def test_the_mlp_tells_digits_at_any_width(bits: int, least: float, monkeypatch:
 
 
 @pytest.mark.full
-def test_the_cnn_does_not_lose_by_wider_codes(monkeypatch: pytest.MonkeyPatch,
-                                              capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_the_cnn_does_not_lose_by_wider_codes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Means of three programmings; each width lies within the widest spread of one."""
     found = []
     for bits in (4, 5, 6, 8):
-        found.append([top1(monkeypatch, capsys, "digits_cnn", "--bits", f"*=w{bits}a8",
-                           "--set", f"units.tiles.seed={seed}")[0] for seed in range(3)])  # fmt: skip
+        found.append(
+            [
+                top1(
+                    monkeypatch,
+                    capsys,
+                    "digits_cnn",
+                    "--bits",
+                    f"*=w{bits}a8",
+                    "--set",
+                    f"units.tiles.seed={seed}",
+                )[0]
+                for seed in range(3)
+            ]
+        )
     spread = max(max(one) - min(one) for one in found)
     means = [sum(one) / 3 for one in found]
     assert min(means) > 96.0

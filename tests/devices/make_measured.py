@@ -1,6 +1,6 @@
 """Writes measured.csv: what a device fit starts from, here drawn from pcm_like's statistics.
 
-    python tests/devices/make_measured.py
+python tests/devices/make_measured.py
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ def main() -> None:
     lines = ["g_target_uS,g_uS,t,T,cell"]
     for number, t in enumerate(TIMES):
         g = device.read(made, t - 20.0, stream.of("read", number)).ravel() * 1e6
-        lines += [f"{goal * 1e6:g},{value:.4f},{t:g},298.15,{cell}"
-                  for cell, (goal, value) in enumerate(zip(goals.ravel(), g, strict=True))]  # fmt: skip
+        lines += [
+            f"{goal * 1e6:g},{value:.4f},{t:g},298.15,{cell}"
+            for cell, (goal, value) in enumerate(zip(goals.ravel(), g, strict=True))
+        ]
     (Path(__file__).parent / "measured.csv").write_text("\n".join(lines) + "\n")
 
 

@@ -13,9 +13,15 @@ from accelsim.devices.files import CONFIDENCES, load_device
 from accelsim.devices.pulses import pulses_names
 from accelsim.noise import Stream
 
-FITTED = {"g_max_us": 20.0, "read_s": 2.5e-7, "reference_s": 20.0,
-          "programming": {"points": [[0, 1], [0.2, 0.9]]},
-          "drift_mean": {"poly": [0.05]}, "drift_sd": {"poly": [0.01]}, "read": {"poly": [0.02]}}  # fmt: skip
+FITTED = {
+    "g_max_us": 20.0,
+    "read_s": 2.5e-7,
+    "reference_s": 20.0,
+    "programming": {"points": [[0, 1], [0.2, 0.9]]},
+    "drift_mean": {"poly": [0.05]},
+    "drift_sd": {"poly": [0.01]},
+    "read": {"poly": [0.02]},
+}
 
 
 @pytest.fixture(params=[*device_names(), "fitted"])

@@ -28,7 +28,9 @@ def published(name: str, w: float, up: bool) -> tuple[float, float]:
     return 0.001 * max(y, 0), 0.3 * 0.001 * max(y, 0)
 
 
-@pytest.mark.parametrize(("name", "up"), [("pcm_exponential", True), ("both_ways", True), ("both_ways", False)])
+@pytest.mark.parametrize(
+    ("name", "up"), [("pcm_exponential", True), ("both_ways", True), ("both_ways", False)]
+)
 def test_steps_are_the_published_ones(name: str, up: bool) -> None:
     law = pulses_named(name).exponential
     assert law is not None

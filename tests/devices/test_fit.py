@@ -31,17 +31,22 @@ def measured(cells: int = 400) -> Measurements:
     shape = g.shape
     number = np.arange(shape[0] * shape[1]).reshape(shape[:2])
     return Measurements(
-        np.broadcast_to(GOALS[:, None, None], shape).ravel(), g.ravel(),
-        np.broadcast_to(TIMES, shape).ravel(), np.full(g.size, 298.15),
+        np.broadcast_to(GOALS[:, None, None], shape).ravel(),
+        g.ravel(),
+        np.broadcast_to(TIMES, shape).ravel(),
+        np.full(g.size, 298.15),
         np.broadcast_to(number[..., None], shape).ravel(),
-    )  # fmt: skip
+    )
 
 
 def test_a_known_device_is_found_again() -> None:
     device, found = statistical("pcm_like"), fit(measured(), 250e-9)
     x = np.array(found.x)
-    for part, curve in ((found.programming, device.programming), (found.drift_mean, device.drift_mean),
-                        (found.drift_sd, device.drift_sd)):  # fmt: skip
+    for part, curve in (
+        (found.programming, device.programming),
+        (found.drift_mean, device.drift_mean),
+        (found.drift_sd, device.drift_sd),
+    ):
         true = curve(x)
         inside = [e.low <= v <= e.high for e, v in zip(part, true, strict=True)]
         assert sum(inside) >= len(inside) - 2
@@ -51,27 +56,57 @@ def test_a_known_device_is_found_again() -> None:
 
 
 def write(path: Path, data: Measurements, every: int = 1) -> None:
-    rows = zip(data.target[::every], data.g[::every], data.t[::every], data.cell[::every], strict=True)
-    path.write_text("g_target_uS,g_uS,t,cell\n" + "".join(
-        f"{a * 1e6:.9g},{b * 1e6:.9g},{c:.9g},{d}\n" for a, b, c, d in rows))
+    rows = zip(
+        data.target[::every], data.g[::every], data.t[::every], data.cell[::every], strict=True
+    )
+    path.write_text(
+        "g_target_uS,g_uS,t,cell\n"
+        + "".join(f"{a * 1e6:.9g},{b * 1e6:.9g},{c:.9g},{d}\n" for a, b, c, d in rows)
+    )
 
 
-def test_the_command_writes_a_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                     capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_the_command_writes_a_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """One that a chip file can name."""
     source, out = tmp_path / "m.csv", tmp_path / "mine.json"
     write(source, measured(60))
     again = load_measurements(source)
     assert len(again.g) == len(GOALS) * 60 * len(TIMES)
-    monkeypatch.setattr(sys, "argv", ["accelsim", "device", "fit", str(source), "--out", str(out),
-                                      "--picture", str(tmp_path / "m.png")])  # fmt: skip
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "accelsim",
+            "device",
+            "fit",
+            str(source),
+            "--out",
+            str(out),
+            "--picture",
+            str(tmp_path / "m.png"),
+        ],
+    )
     main()
     assert "residual" in capsys.readouterr().out and (tmp_path / "m.png").stat().st_size > 10_000
     device = device_named(str(out))
     assert device.g_max == pytest.approx(25e-6)
-    monkeypatch.setattr(sys, "argv", ["accelsim", "run", "pcm_8level", "digits_mlp", "--input", "digits",
-                                      "--set", f"units.tiles.device={out}", "--set",
-                                      "units.tiles.cells.levels=0"])  # fmt: skip
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        [
+            "accelsim",
+            "run",
+            "pcm_8level",
+            "digits_mlp",
+            "--input",
+            "digits",
+            "--set",
+            f"units.tiles.device={out}",
+            "--set",
+            "units.tiles.cells.levels=0",
+        ],
+    )
     main()
     assert "top-1" in capsys.readouterr().out
 
@@ -87,9 +122,15 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("name", "head", "line", "said"), WRONG, ids=[case[0] for case in WRONG])
-def test_wrong_measurements_are_refused(name: str, head: str | None, line: int, said: str, tmp_path: Path,
-                                        monkeypatch: pytest.MonkeyPatch,
-                                        capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_wrong_measurements_are_refused(
+    name: str,
+    head: str | None,
+    line: int,
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     source = tmp_path / "m.csv"
     write(source, measured(10), 4)
     lines = source.read_text().splitlines()
@@ -101,7 +142,9 @@ def test_wrong_measurements_are_refused(name: str, head: str | None, line: int, 
     if name == "a short row":
         lines[4] = "2.5"
     source.write_text("\n".join(lines) + "\n")
-    monkeypatch.setattr(sys, "argv", ["accelsim", "device", "fit", str(source), "--out", str(tmp_path / "o")])
+    monkeypatch.setattr(
+        sys, "argv", ["accelsim", "device", "fit", str(source), "--out", str(tmp_path / "o")]
+    )
     with pytest.raises(SystemExit) as stop:
         main()
     error = capsys.readouterr().err
@@ -110,20 +153,29 @@ def test_wrong_measurements_are_refused(name: str, head: str | None, line: int, 
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"g_max_us": 25}', "not json"])
-def test_wrong_device_files_are_refused(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-                                        capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
+def test_wrong_device_files_are_refused(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "d.json"
     path.write_text(text)
-    monkeypatch.setattr(sys, "argv", ["accelsim", "run", "pcm_8level", "digits_mlp", "--set",
-                                      f"units.tiles.device={path}"])  # fmt: skip
+    monkeypatch.setattr(
+        sys,
+        "argv",
+        ["accelsim", "run", "pcm_8level", "digits_mlp", "--set", f"units.tiles.device={path}"],
+    )
     with pytest.raises(SystemExit) as stop:
         main()
     assert stop.value.code == 2 and str(path) in capsys.readouterr().err
 
 
 def device_file(path: Path, g_max: float) -> Path:
-    record = {"g_max_us": g_max, "read_s": 1e-6, "reference_s": 20.0, "source": "test",
-              **{key: {"poly": [0.01]} for key in ("programming", "drift_mean", "drift_sd", "read")}}
+    record = {
+        "g_max_us": g_max,
+        "read_s": 1e-6,
+        "reference_s": 20.0,
+        "source": "test",
+        **{key: {"poly": [0.01]} for key in ("programming", "drift_mean", "drift_sd", "read")},
+    }
     path.write_text(json.dumps(record))
     return path
 
@@ -148,7 +200,9 @@ def test_a_changed_device_file_is_another_device(tmp_path: Path) -> None:
     assert first.crossbar.tile().device.g_max == pytest.approx(10e-6)
 
 
-def test_another_process_reads_the_same_device_or_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_process_reads_the_same_device_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A worker finds the file as it was, or says that it is another one."""
     path = device_file(tmp_path / "mine.json", 10.0)
     name = kept(str(path))
@@ -158,10 +212,14 @@ def test_another_process_reads_the_same_device_or_none(tmp_path: Path, monkeypat
     device_file(path, 20.0)
     with pytest.raises(InputError, match="another device"):
         device_named(name)
-    assert kept("pcm_like") == "pcm_like" and kept(str(tmp_path / "none.json")).endswith("none.json")
+    assert kept("pcm_like") == "pcm_like" and kept(str(tmp_path / "none.json")).endswith(
+        "none.json"
+    )
 
 
-@pytest.mark.parametrize("text", ["[" * 100_000, '{"g_max_us": ' + "9" * 400 + "}", '{"g_max_us": 1e400}'])
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"g_max_us": ' + "9" * 400 + "}", '{"g_max_us": 1e400}']
+)
 def test_deep_and_large_device_files_are_refused(text: str, tmp_path: Path) -> None:
     path = tmp_path / "d.json"
     path.write_text(text)
@@ -169,16 +227,27 @@ def test_deep_and_large_device_files_are_refused(text: str, tmp_path: Path) -> N
         load_device(path)
 
 
-def cells_of(targets: np.ndarray, sigma: float, nu: float, nu_sd: float, read: float, times: list[float],
-             seed: int, floor: float | None = None, count: int = 60) -> str:  # fmt: skip
+def cells_of(
+    targets: np.ndarray,
+    sigma: float,
+    nu: float,
+    nu_sd: float,
+    read: float,
+    times: list[float],
+    seed: int,
+    floor: float | None = None,
+    count: int = 60,
+) -> str:
     """A table of cells whose parameters are known, in uS; cells are called TARGET_NUMBER."""
     draw, lines = np.random.default_rng(seed), ["cell,g_target_uS,t,g_uS"]
     for i, target in enumerate(targets):
         for j in range(count):
             g, own = target + draw.normal(0, sigma), draw.normal(nu, nu_sd)
             g = g if floor is None else max(g, floor)
-            lines += [f"{i}_{j},{target},{t},{g * (t / times[0]) ** -own + draw.normal(0, read):.4f}"
-                      for t in times]  # fmt: skip
+            lines += [
+                f"{i}_{j},{target},{t},{g * (t / times[0]) ** -own + draw.normal(0, read):.4f}"
+                for t in times
+            ]
     return "\n".join(lines) + "\n"
 
 
@@ -200,34 +269,49 @@ def test_small_reads_below_0_are_fitted(tmp_path: Path) -> None:
     q = 0.15 * np.sqrt(np.mean(1.0 / span)) / np.array([0.2, 10.0, 20.0])
     assert [e.value for e in found.read] == pytest.approx(q, rel=0.2)
     assert len(found.notes) == 1 and "drift at 0.2 uS cannot be told" in found.notes[0]
-    assert "that of 10 uS is taken" in found.notes[0] and found.notes[0] in found.record("m", 1e-6)["source"]
+    assert (
+        "that of 10 uS is taken" in found.notes[0]
+        and found.notes[0] in found.record("m", 1e-6)["source"]
+    )
     assert found.residual == pytest.approx(1.0, abs=0.2)
 
 
 def test_one_read_a_cell_gives_the_error_of_programming(tmp_path: Path) -> None:
-    found = fitted(tmp_path / "m.csv", cells_of(np.linspace(2, 30, 8), 1.0, 0, 0, 0, [1.0], 0, 0.05))
+    found = fitted(
+        tmp_path / "m.csv", cells_of(np.linspace(2, 30, 8), 1.0, 0, 0, 0, [1.0], 0, 0.05)
+    )
     assert np.mean([e.value for e in found.programming]) == pytest.approx(1.0, abs=0.1)
     for part in (found.drift_mean, found.drift_sd, found.read):
         assert all(e.value == 0.0 for e in part)
-    assert [note.split(" at ")[0] for note in found.notes] == ["drift", "the spread of drift", "read noise"]
+    assert [note.split(" at ")[0] for note in found.notes] == [
+        "drift",
+        "the spread of drift",
+        "read noise",
+    ]
     assert all("2, 6, 10, 14, 18, 22, 26, 30 uS cannot be told" in note for note in found.notes)
     twice = cells_of(np.array([5.0, 20.0]), 1.0, 0, 0, 0.3, [10.0], 1).splitlines()
-    noise = [f"{a.rsplit(',', 1)[0]},{float(a.rsplit(',', 1)[1]) + d:.4f}" for a, d in zip(
-        twice[1:], np.random.default_rng(3).normal(0, 0.3, 120), strict=True)]  # fmt: skip
+    noise = [
+        f"{a.rsplit(',', 1)[0]},{float(a.rsplit(',', 1)[1]) + d:.4f}"
+        for a, d in zip(twice[1:], np.random.default_rng(3).normal(0, 0.3, 120), strict=True)
+    ]
     found = fitted(tmp_path / "n.csv", "\n".join([*twice, *noise]) + "\n")
     assert [e.value for e in found.programming] == pytest.approx([1.0, 1.0], rel=0.25)
     assert all(e.value > 0 for e in found.read) and len(found.notes) == 2
 
 
 def test_two_reads_a_cell_have_a_drift(tmp_path: Path) -> None:
-    found = fitted(tmp_path / "m.csv", cells_of(np.array([5.0, 20.0]), 0.5, 0.05, 0, 0.01, [20, 2e5], 1))
+    found = fitted(
+        tmp_path / "m.csv", cells_of(np.array([5.0, 20.0]), 0.5, 0.05, 0, 0.01, [20, 2e5], 1)
+    )
     assert [e.value for e in found.drift_mean] == pytest.approx([0.05, 0.05], abs=0.002)
     assert [e.value for e in found.programming] == pytest.approx([0.5, 0.5], rel=0.25)
 
 
 def test_cells_may_be_called_anything(tmp_path: Path) -> None:
     """Python reads 1_0 as 10: names of cells are names, so that 1_0 and 0_10 are two."""
-    text = cells_of(np.linspace(2, 30, 8), 0.8, 0.05, 0.01, 0, [20, 200, 2000, 20000, 200000], 2, 0.1)
+    text = cells_of(
+        np.linspace(2, 30, 8), 0.8, 0.05, 0.01, 0, [20, 200, 2000, 20000, 200000], 2, 0.1
+    )
     found = fitted(tmp_path / "m.csv", text)
     assert np.mean([e.value for e in found.programming]) == pytest.approx(0.8, abs=0.06)
     assert found.programming[0].value == pytest.approx(0.8, abs=0.2)
@@ -239,11 +323,17 @@ def test_cells_may_be_called_anything(tmp_path: Path) -> None:
     assert other.programming == found.programming
 
 
-@pytest.mark.parametrize(("row", "said"), [
-    ("0_0,0.2,20,-25", "further below 0 than the largest target"), ("0_0,0.2,20,1_0", "is no number"),
-    ("0_0,0.2,20,nan", "is no number"), (",0.2,20,1", "has no name of its cell"),
-    ("0_0,0.2,20,20000", "looks like microsiemens"), ("0_0,-0.2,20,1", "outside"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ("0_0,0.2,20,-25", "further below 0 than the largest target"),
+        ("0_0,0.2,20,1_0", "is no number"),
+        ("0_0,0.2,20,nan", "is no number"),
+        (",0.2,20,1", "has no name of its cell"),
+        ("0_0,0.2,20,20000", "looks like microsiemens"),
+        ("0_0,-0.2,20,1", "outside"),
+    ],
+)
 def test_what_is_no_read_is_refused(row: str, said: str, tmp_path: Path) -> None:
     text = cells_of(np.array([0.2, 10.0, 20.0]), 0.1, 0.03, 0.005, 0.15, [20, 200, 2000], 4)
     with pytest.raises(InputError, match=said) as stop:

@@ -14,7 +14,9 @@ NOISE = Flicker(1.0, 9)  # correlation times of 1 .. 65,536 reads
 
 
 def series(cells: int, length: int, seed: int = 1) -> np.ndarray:
-    return np.array(list(NOISE.steps((cells,), np.arange(length) * 1.0, Stream(seed, ("flicker",)))))
+    return np.array(
+        list(NOISE.steps((cells,), np.arange(length) * 1.0, Stream(seed, ("flicker",))))
+    )
 
 
 def test_the_closed_spectrum_is_one_over_f() -> None:
@@ -33,8 +35,11 @@ def test_the_simulated_spectrum_falls_by_one_over_three_decades() -> None:
     chosen = (f > 1e-4) & (f < 1e-1)
     edges = np.geomspace(1e-4, 1e-1, 25)
     band = np.digitize(f[chosen], edges)
-    points = [(np.log(f[chosen][band == b]).mean(), np.log(power[chosen][band == b].mean()))
-              for b in range(1, 25) if (band == b).any()]  # fmt: skip
+    points = [
+        (np.log(f[chosen][band == b]).mean(), np.log(power[chosen][band == b].mean()))
+        for b in range(1, 25)
+        if (band == b).any()
+    ]
     slope = np.polyfit(*np.array(points).T, 1)[0]
     assert slope == pytest.approx(-1.0, abs=0.05)
 

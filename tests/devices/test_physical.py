@@ -25,14 +25,17 @@ def cells_of(model: Physical, count: int = 9) -> object:
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("temperature", [280.0, ROOM, 330.0])
 @pytest.mark.parametrize("age", [0.0, 3600.0, YEAR])
-def test_one_sensitivity_explains_drift_and_temperature(name: str, temperature: float,
-                                                        age: float) -> None:  # fmt: skip
+def test_one_sensitivity_explains_drift_and_temperature(
+    name: str, temperature: float, age: float
+) -> None:
     model = replace(physical(name), drift_spread=0.0, crystallisation_hz=0.0)
     cells = cells_of(model)
     u = cells.state["fraction"]
     glass = model.amorphous_at(cells.state["exponent"], age, temperature)
     s = model.sensitivity(u, glass, temperature)
-    assert ((s >= 0) & (s <= 1 + 1e-12)).all() and (np.diff(s) <= 1e-12).all()  # more glass, more trouble
+    assert ((s >= 0) & (s <= 1 + 1e-12)).all() and (
+        np.diff(s) <= 1e-12
+    ).all()  # more glass, more trouble
     # against R_a itself
     step = 1e-5
     r = [model.resistance(u, glass * (1 + sign * step), temperature) for sign in (-1, 1)]
@@ -47,8 +50,10 @@ def test_one_sensitivity_explains_drift_and_temperature(name: str, temperature: 
     g = [model.drifted(cells, age, temperature + sign * h) for sign in (-1, 1)]
     slope = (np.log(g[1]) - np.log(g[0])) / (2 * h)
     own = model.liner_per_kelvin / (1 - model.liner_per_kelvin * (temperature - ROOM))
-    expected = (s * model.activation / (BOLTZMANN_EV * temperature**2)
-                + model.liner_sensitivity(u, glass, temperature) * own)  # fmt: skip
+    expected = (
+        s * model.activation / (BOLTZMANN_EV * temperature**2)
+        + model.liner_sensitivity(u, glass, temperature) * own
+    )
     assert slope == pytest.approx(expected, rel=1e-5, abs=1e-9)
     # noise: S Q_a sqrt(ln ...)
     factor = sqrt(log((t + model.read_time) / (2 * model.read_time)))
@@ -57,7 +62,9 @@ def test_one_sensitivity_explains_drift_and_temperature(name: str, temperature: 
 
 
 def test_the_liner_conducts_where_the_cell_is_off() -> None:
-    assert physical("projected").g_min / physical("projected").g_max == pytest.approx(0.09, abs=0.005)
+    assert physical("projected").g_min / physical("projected").g_max == pytest.approx(
+        0.09, abs=0.005
+    )
     assert physical("plain").g_min / physical("plain").g_max == pytest.approx(1 / 500, rel=1e-9)
 
 

@@ -77,7 +77,11 @@ def test_costs_are_counted() -> None:
     assert (made.reads == made.pulses + 1).all() and (made.resets == 1).all()
     total, resets = int(made.pulses.sum()), int(made.resets.sum())
     assert made.joules == pytest.approx(total * ITERATIVE.pulse_j + resets * ITERATIVE.reset_j)
-    seconds = total * ITERATIVE.pulse_s + resets * ITERATIVE.reset_s + int(made.reads.sum()) * ITERATIVE.read_s
+    seconds = (
+        total * ITERATIVE.pulse_s
+        + resets * ITERATIVE.reset_s
+        + int(made.reads.sum()) * ITERATIVE.read_s
+    )
     assert made.seconds == pytest.approx(seconds)
 
 

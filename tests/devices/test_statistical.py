@@ -29,19 +29,30 @@ def published(name: str, x: float) -> tuple[float, float, float]:
     """(programming sd in microsiemens, mean and sd of the drift exponent) at a target."""
     tiny = max(x, 1e-9)
     if name == "pcm_like":
-        return (0.26348 + 1.9650 * x - 1.1731 * x * x,
-                clip(-0.0155 * log(tiny) + 0.0244, 0.049, 0.1),
-                clip(-0.0125 * log(tiny) - 0.0059, 0.008, 0.045))  # fmt: skip
-    mean = (clip(-0.0387 * log(tiny) - 0.0182, 0.072, 0.13) if x < 0.0945
-            else -0.0436 * x * x - 0.0126 * x + 0.0736)  # fmt: skip
+        return (
+            0.26348 + 1.9650 * x - 1.1731 * x * x,
+            clip(-0.0155 * log(tiny) + 0.0244, 0.049, 0.1),
+            clip(-0.0125 * log(tiny) - 0.0059, 0.008, 0.045),
+        )
+    mean = (
+        clip(-0.0387 * log(tiny) - 0.0182, 0.072, 0.13)
+        if x < 0.0945
+        else -0.0436 * x * x - 0.0126 * x + 0.0736
+    )
     if name == "hermes_one":
         sigma = 0.15781817 + 2.32443916 * x - 2.16310839 * x**2 + 0.68841818 * x**3
-        spread = (clip(-0.0120 * log(tiny) - 0.0023, 0.0124, 0.04) if x < 0.3039
-                  else -0.0165 * x * x + 0.0116 * x + 0.0104)  # fmt: skip
+        spread = (
+            clip(-0.0120 * log(tiny) - 0.0023, 0.0124, 0.04)
+            if x < 0.3039
+            else -0.0165 * x * x + 0.0116 * x + 0.0104
+        )
     else:
         sigma = 0.16603222 + 4.71806468 * x - 8.48101252 * x**2 + 4.68961419 * x**3
-        spread = (clip(-0.0117 * log(tiny) - 0.0057, 0.0091, 0.04) if x < 0.3055
-                  else -0.0118 * x * x + 0.0093 * x + 0.0073)  # fmt: skip
+        spread = (
+            clip(-0.0117 * log(tiny) - 0.0057, 0.0091, 0.04)
+            if x < 0.3055
+            else -0.0118 * x * x + 0.0093 * x + 0.0073
+        )
     return sigma, mean, spread
 
 
@@ -51,10 +62,16 @@ def published_noise(name: str, x: float) -> float:
     if name == "pcm_like":
         return min(0.0088 / tiny**0.65, 0.2)
     if name == "hermes_one":
-        return (clip(-0.0078 * log(tiny) + 0.0038, 0.0179, 0.04) if x < 0.1591
-                else 0.0664 * x**3 - 0.1352 * x**2 + 0.0768 * x + 0.0088)  # fmt: skip
-    return (clip(-0.0117 * log(tiny) - 0.0069, 0.015, 0.04) if x < 0.16
-            else 0.0069 * x**3 - 0.0280 * x**2 + 0.0211 * x + 0.0123)  # fmt: skip
+        return (
+            clip(-0.0078 * log(tiny) + 0.0038, 0.0179, 0.04)
+            if x < 0.1591
+            else 0.0664 * x**3 - 0.1352 * x**2 + 0.0768 * x + 0.0088
+        )
+    return (
+        clip(-0.0117 * log(tiny) - 0.0069, 0.015, 0.04)
+        if x < 0.16
+        else 0.0069 * x**3 - 0.0280 * x**2 + 0.0211 * x + 0.0123
+    )
 
 
 def rectified(q: float) -> tuple[float, float]:
@@ -107,15 +124,20 @@ def test_moments_are_the_published_ones(name: str, effects: tuple[bool, bool, bo
             assert abs(g.mean() - mean) <= tolerance, (x, age, g.mean(), mean)
             found = float(g.std())
             fourth = float(((g - g.mean()) ** 4).mean())
-            error = sqrt(max(fourth - found**4, 0.0) / COUNT) / (2 * found) if found > 1e-9 else 1e-9
+            error = (
+                sqrt(max(fourth - found**4, 0.0) / COUNT) / (2 * found) if found > 1e-9 else 1e-9
+            )
             assert abs(found - spread) <= 4 * error + 1e-6, (x, age, found, spread)
 
 
 def test_headline_figures() -> None:
     """Published check values of 200,000 cells (25 and 4 uS; at a year with read noise)."""
     model = statistical("pcm_like")
-    for target, now, year in ((25.0, (25.00, 1.054), (12.5, 1.64)), (4.0, (4.00, 0.549), (1.94, 0.64)),
-                              (0.0, (0.105, 0.154), None)):  # fmt: skip
+    for target, now, year in (
+        (25.0, (25.00, 1.054), (12.5, 1.64)),
+        (4.0, (4.00, 0.549), (1.94, 0.64)),
+        (0.0, (0.105, 0.154), None),
+    ):
         stream = Stream(5, ("headline", int(target)))
         cells = model.program(np.full(COUNT, target * 1e-6), stream)
         g = cells.conductance * 1e6
@@ -168,7 +190,9 @@ def test_levels() -> None:
     assert spaced[0] == 0 and spaced[-1] == pytest.approx(25e-6)
     at = np.interp(spaced, grid, sigma)
     apart = np.diff(spaced) / (at[1:] + at[:-1])
-    even_apart = np.diff(even) / (np.interp(even, grid, sigma)[1:] + np.interp(even, grid, sigma)[:-1])
+    even_apart = np.diff(even) / (
+        np.interp(even, grid, sigma)[1:] + np.interp(even, grid, sigma)[:-1]
+    )
     assert apart.max() / apart.min() < 1.15 < even_apart.max() / even_apart.min()
     assert apart.min() > even_apart.min()  # the worst pair of neighbours is further apart
     assert nearest(even, even + 1e-7).tolist() == list(range(8))
@@ -192,8 +216,10 @@ def test_plain_and_compiled_cells_are_alike(name: str, monkeypatch: pytest.Monke
     goal = np.random.default_rng(0).uniform(0, statistical(name).g_max, 40_001)
     goal[:40] = 0.0
     for effects in [*EFFECTS, (False, False, False)]:
-        for model in (statistical(name).with_effects(*effects),
-                      statistical(name).with_effects(*effects).noisier(3.0).noisier(1.1)):  # fmt: skip
+        for model in (
+            statistical(name).with_effects(*effects),
+            statistical(name).with_effects(*effects).noisier(3.0).noisier(1.1),
+        ):
             found = []
             for above in (1 << 60, 0):
                 monkeypatch.setattr(jit, "COMPILE_ABOVE", above)

@@ -100,7 +100,9 @@ def test_writing_worn_crossbars_costs_more_and_is_said(stated: bool) -> None:
         dead = program_and_verify(record, device, goal, Stream(5), wear=MAIN, cycles=1e30)
         assert dead.failed.mean() > 0.8
         more = (dead.pulses + dead.resets).mean() / (new.pulses + new.resets).mean() - 1.0
-    assert pulses(used) == pytest.approx(pulses(fresh) * (1 + share * more), rel=1e-9 if stated else 0.01)
+    assert pulses(used) == pytest.approx(
+        pulses(fresh) * (1 + share * more), rel=1e-9 if stated else 0.01
+    )
     assert used.cycles > fresh.cycles
     note = next(note for note in used.assumptions if note.startswith("wear"))
     assert f"{100 * share:.3g} %" in note and "low confidence" in note

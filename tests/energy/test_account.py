@@ -27,8 +27,9 @@ CHIPS = ("int8_edge", "int4_edge", "int8_128", "mixed_quad")
 
 
 def small(chip: str = "int8_edge", *overrides: str) -> Result:
-    return accelsim.run(accelsim.load_chip(chip, list(overrides)),
-                        accelsim.load_workload("small_gemm"))  # fmt: skip
+    return accelsim.run(
+        accelsim.load_chip(chip, list(overrides)), accelsim.load_workload("small_gemm")
+    )
 
 
 def joules(result: Result, unit: str, action: str) -> float:
@@ -41,18 +42,24 @@ def test_by_hand() -> None:
     chip = result.chip
     node = energy_factor(22, 0.8) / energy_factor(45, 0.9)
     mac = (0.2 + 0.1) * 1e-12 * node
-    assert joules(result, "array", "mac_int8_int8") == pytest.approx(64 * 96 * 48 * mac, rel=1e-9, abs=0.0)
+    assert joules(result, "array", "mac_int8_int8") == pytest.approx(
+        64 * 96 * 48 * mac, rel=1e-9, abs=0.0
+    )
     # finished sums stay 32 bits wide (network output); 8 pJ a bit off chip. Inputs come in tiles of 32 x 24
     # of a matrix that lies column by column: pieces of 32 bytes, each in a burst of 64
     moved = (2 * 64 * 96 + 96 * 48) * 8
     assert joules(result, "dram", "read_bit") == pytest.approx(moved * 8e-12, rel=1e-9, abs=0.0)
-    assert joules(result, "dram", "write_bit") == pytest.approx(64 * 48 * 32 * 8e-12, rel=1e-9, abs=0.0)
+    assert joules(result, "dram", "write_bit") == pytest.approx(
+        64 * 48 * 32 * 8e-12, rel=1e-9, abs=0.0
+    )
     weight = chip.memories["weight_buffer"]
     cost = sram_cost(weight.size, weight.banks, weight.width, 22, 0.8, "itrs-lstp")
     assert joules(result, "weight_buffer", "write_bit") == pytest.approx(
-        96 * 48 * 8 * cost.write / weight.width, rel=1e-9, abs=0.0)  # fmt: skip
+        96 * 48 * 8 * cost.write / weight.width, rel=1e-9, abs=0.0
+    )
     assert joules(result, "weight_buffer", "leakage_second") == pytest.approx(
-        result.seconds * cost.leakage * weight.banks, rel=1e-9, abs=0.0)  # fmt: skip
+        result.seconds * cost.leakage * weight.banks, rel=1e-9, abs=0.0
+    )
     assert joules(result, "array", "requantize") == 0  # the network's output stays sums
     assert joules(result, "array", "register_bits") > 0
 
@@ -71,22 +78,37 @@ def test_parts_boundaries_and_work_add_up(chip: str) -> None:
     for row in energy.rows:
         assert row.source
         assert 0 <= row.band <= 0.5
-    homes = {(row.unit, row.action): {r.boundary for r in energy.rows
-             if (r.unit, r.action) == (row.unit, row.action)} for row in energy.rows}  # fmt: skip
+    homes = {
+        (row.unit, row.action): {
+            r.boundary for r in energy.rows if (r.unit, r.action) == (row.unit, row.action)
+        }
+        for row in energy.rows
+    }
     assert all(len(home) == 1 for home in homes.values())
 
 
 def test_every_action_has_the_boundary_that_the_docs_say() -> None:
-    result = accelsim.run(accelsim.load_chip("int8_edge", ["memories.dram.background=1 mW"]),
-                          accelsim.load_workload("small_cnn"))  # fmt: skip
+    result = accelsim.run(
+        accelsim.load_chip("int8_edge", ["memories.dram.background=1 mW"]),
+        accelsim.load_workload("small_cnn"),
+    )
     found = {f"{row.unit}/{row.action}": row.boundary for row in result.energy.rows}
     device = {key for key, where in found.items() if where == "device"}
     chip = {key for key, where in found.items() if where == "chip"}
     assert device == {"array/mac_int8_int8"}
-    assert chip == {"dram/read_bit", "dram/write_bit", "dram/background_second", "dma/bus_bits",
-                    "dma/transfer"} | ({"array/idle_slots"} & set(found))  # fmt: skip
-    assert set(found) - device - chip >= {"array/register_bits", "input_buffer/read_bit",
-                                          "weight_buffer/leakage_second", "array/requantize"}  # fmt: skip
+    assert chip == {
+        "dram/read_bit",
+        "dram/write_bit",
+        "dram/background_second",
+        "dma/bus_bits",
+        "dma/transfer",
+    } | ({"array/idle_slots"} & set(found))
+    assert set(found) - device - chip >= {
+        "array/register_bits",
+        "input_buffer/read_bit",
+        "weight_buffer/leakage_second",
+        "array/requantize",
+    }
 
 
 def test_a_broken_report_is_refused() -> None:
@@ -100,8 +122,10 @@ def test_a_broken_report_is_refused() -> None:
 
 def test_widths_voltage_and_node_are_monotone() -> None:
     chip = accelsim.load_chip("int4_edge")
-    pairs = [multiply_accumulate(chip, a, b).joules for a, b in
-             (("int4", "int4"), ("int8", "int4"), ("int8", "int8"))]  # fmt: skip
+    pairs = [
+        multiply_accumulate(chip, a, b).joules
+        for a, b in (("int4", "int4"), ("int8", "int4"), ("int8", "int8"))
+    ]
     assert pairs[0] < pairs[1] < pairs[2]
     factors = [energy_factor(22, volt) for volt in (0.6, 0.7, 0.8, 0.9)]
     assert factors == sorted(factors)
@@ -153,8 +177,10 @@ def test_every_constant_says_where_it_comes_from() -> None:
         assert "voltage" in row and "node_nm" in row, row["key"]
         assert half_width(row["confidence"]) > 0
     assert len(families()) >= 2
-    assert all("source" in json.loads(path.read_text()) or "about" in json.loads(path.read_text())
-               for path in TABLES.glob("*.json"))  # fmt: skip
+    assert all(
+        "source" in json.loads(path.read_text()) or "about" in json.loads(path.read_text())
+        for path in TABLES.glob("*.json")
+    )
     assert table("scaling")["energy"]
 
 

@@ -49,7 +49,8 @@ def test_a_constant_with_the_same_share_of_both_sides_takes_no_part() -> None:
     assert one.low == pytest.approx(1.5, rel=1e-9, abs=0.0) == one.high
     two = ratio(Weighed(3.0, {"dram": 0.9}), Weighed(2.0, {"other": 0.6}))
     assert two.low == pytest.approx(2.1 / 2.6, rel=1e-9, abs=0.0) and two.high == pytest.approx(
-        3.9 / 1.4, rel=1e-9, abs=0.0)
+        3.9 / 1.4, rel=1e-9, abs=0.0
+    )
 
 
 def test_products_and_inverses() -> None:
@@ -58,7 +59,9 @@ def test_products_and_inverses() -> None:
         ratio(Weighed(2.0, {"b": 0.4}), Weighed(1.0, {})),
     )
     both = product(one, inverse(two))
-    assert (both.low, both.value, both.high) == pytest.approx((0.9 / 2.4, 0.5, 1.1 / 1.6), rel=1e-9, abs=0.0)
+    assert (both.low, both.value, both.high) == pytest.approx(
+        (0.9 / 2.4, 0.5, 1.1 / 1.6), rel=1e-9, abs=0.0
+    )
     assert inverse(ratio(Weighed(0.0, {}), Weighed(1.0, {}))).value == float("inf")
     assert ratio(Weighed(1.0, {}), Weighed(0.0, {})).value == float("inf")
 
@@ -67,8 +70,9 @@ def test_a_price_of_several_rows_moves_with_each() -> None:
     source = "horowitz_45nm/int8/multiply x 16/64 + horowitz_45nm/int32/add x 24/32"
     (multiply, a), (add, b) = constants_of(source)
     assert multiply.endswith("int8/multiply") and add.endswith("int32/add")
-    assert a == pytest.approx(0.2 / 4 / (0.2 / 4 + 0.1 * 0.75), rel=1e-9, abs=0.0) and a + b == pytest.approx(
-        1.0, rel=1e-9, abs=0.0)
+    assert a == pytest.approx(
+        0.2 / 4 / (0.2 / 4 + 0.1 * 0.75), rel=1e-9, abs=0.0
+    ) and a + b == pytest.approx(1.0, rel=1e-9, abs=0.0)
     assert constants_of("12 V across the cell times the charge") == (
         ("12 V across the cell times the charge", 1.0),
     )

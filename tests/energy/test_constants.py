@@ -45,17 +45,22 @@ def test_a_row_of_the_tables_is_replaced_everywhere() -> None:
 def test_the_price_of_one_action_is_replaced_and_scaled() -> None:
     here = Constant("array/mac_int8_int8", 1e-13, "us", "run")
     count, joules, band, source = row(run(with_constants(here)), "array", "mac_int8_int8")
-    assert joules == pytest.approx(count * 1e-13, rel=1e-9, abs=0.0) and band == 0.1 and "us" in source
+    assert (
+        joules == pytest.approx(count * 1e-13, rel=1e-9, abs=0.0) and band == 0.1 and "us" in source
+    )
     old = replace(here, node=45e-9, voltage=0.9)
     _, scaled, _, _ = row(run(with_constants(old)), "array", "mac_int8_int8")
-    assert scaled == pytest.approx(joules * energy_factor(22, 0.8) / energy_factor(45, 0.9), rel=1e-9, abs=0.0)
+    assert scaled == pytest.approx(
+        joules * energy_factor(22, 0.8) / energy_factor(45, 0.9), rel=1e-9, abs=0.0
+    )
     plain = run(accelsim.load_chip("int8_edge"))
     changed = run(with_constants(here))
     for result in (plain, changed):
         result.energy.check(result.workload.macs)
     others = [r for r in changed.energy.rows if r.action != "mac_int8_int8"]
     assert [r.joules for r in others] == [
-        r.joules for r in plain.energy.rows if r.action != "mac_int8_int8"]  # fmt: skip
+        r.joules for r in plain.energy.rows if r.action != "mac_int8_int8"
+    ]
     assert any("constants of the chip file" in note for note in changed.assumptions)
 
 
@@ -69,7 +74,9 @@ def test_every_useful_bit_pays_the_bus_once() -> None:
     count, joules, _, source = row(result, "dma", "bus_bits")
     reads, writes = (row(result, "dram", action)[0] for action in ("read_bit", "write_bit"))
     assert count == 8 * (64 * 96 + 96 * 48 + 64 * 48 * 4)
-    assert reads + writes == count + 8 * 64 * 96  # inputs come in half bursts, whose rest goes no further
+    assert (
+        reads + writes == count + 8 * 64 * 96
+    )  # inputs come in half bursts, whose rest goes no further
     scale = energy_factor(22, 0.8) / energy_factor(32, 1.0)
     assert joules == pytest.approx(count * 0.054e-12 * scale, rel=1e-9, abs=0.0)
     assert source == "isaac_32nm/bus/bit"
@@ -82,7 +89,8 @@ def test_background_power_lasts_as_long_as_the_run() -> None:
     assert joules == pytest.approx(0.04 * result.seconds, rel=1e-9, abs=0.0)
     assert "memories.dram.background" in source
     assert result.joules == pytest.approx(
-        run(accelsim.load_chip("int8_edge")).joules + joules, rel=1e-9, abs=0.0)
+        run(accelsim.load_chip("int8_edge")).joules + joules, rel=1e-9, abs=0.0
+    )
 
 
 def test_every_boundary_has_its_band() -> None:

@@ -16,14 +16,19 @@ from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program
 from accelsim.timing import Timeline, simulate
 
-CONSTANT = ("technology.constants=[{key: array/mac_int8_int8, value: 1 pJ, source: measured, "
-            "confidence: src}]")  # fmt: skip
+CONSTANT = (
+    "technology.constants=[{key: array/mac_int8_int8, value: 1 pJ, source: measured, "
+    "confidence: src}]"
+)
 #: chip, changes that touch prices only
 CHANGES = (
-    ("int8_edge", CONSTANT), ("int8_edge", "technology.voltage=0.9 V"),
-    ("int8_edge", "technology.family=\"yin_16nm\""), ("mixed_quad", "technology.node=32 nm"),
-    ("int8_edge", "memories.dram.background=3 mW"), ("pcm_8level", "units.tiles.adc.bits=9"),
-)  # fmt: skip
+    ("int8_edge", CONSTANT),
+    ("int8_edge", "technology.voltage=0.9 V"),
+    ("int8_edge", 'technology.family="yin_16nm"'),
+    ("mixed_quad", "technology.node=32 nm"),
+    ("int8_edge", "memories.dram.background=3 mW"),
+    ("pcm_8level", "units.tiles.adc.bits=9"),
+)
 
 
 @pytest.fixture(params=[False, True], ids=["columns", "kernel"])
@@ -68,7 +73,9 @@ def test_work_is_what_the_table_says(name: str) -> None:
         for entry in range(int(o.start[row]), int(o.start[row + 1])):
             read[o.memory[entry], owner] += 8 * o.bytes[entry] * (o.access[entry] != 1)
             written[o.memory[entry], owner] += 8 * o.bytes[entry] * (o.access[entry] != 0)
-    assert (work.runs == runs).all() and (work.read == read).all() and (work.written == written).all()
+    assert (
+        (work.runs == runs).all() and (work.read == read).all() and (work.written == written).all()
+    )
 
 
 def test_values_reach_the_counts() -> None:
@@ -79,7 +86,9 @@ def test_values_reach_the_counts() -> None:
     activity = {"zero_products": zeros}
     counts = counts_of(work_of(program, timeline, activity), chip)
     assert charge(counts, chip).rows == account(program, chip, timeline, activity).rows
-    assert sum(row.count for row in charge(counts, chip).rows if "gated" in row.action) == zeros.sum()
+    assert (
+        sum(row.count for row in charge(counts, chip).rows if "gated" in row.action) == zeros.sum()
+    )
     chip = accelsim.load_chip("pcm_8level")
     program, timeline = made(chip)
     drawn = np.where(program.commands.opcode == Opcode.MVM, 1e-12, 0.0)

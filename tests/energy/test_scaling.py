@@ -222,7 +222,9 @@ def test_leakage_follows_the_temperature_of_the_off_current() -> None:
         chip_at(22, 0.8, "technology.temperature=400 K"), "input_buffer", "leakage_second"
     ) == (
         pytest.approx(
-            2.48e-8 / 7.73e-10 * price(chip_at(22, 0.8), "input_buffer", "leakage_second"), rel=1e-9, abs=0.0
+            2.48e-8 / 7.73e-10 * price(chip_at(22, 0.8), "input_buffer", "leakage_second"),
+            rel=1e-9,
+            abs=0.0,
         )
     )
     with pytest.raises(InputError, match="300 to 400 K"):
@@ -285,7 +287,8 @@ def test_the_printed_band_is_that_of_the_rows() -> None:
         ]
         assert {row.band for row in rows} == {half_width(expected)}
         assert energy.band == pytest.approx(
-            sum(row.joules * row.band for row in energy.rows), rel=1e-9, abs=0.0)
+            sum(row.joules * row.band for row in energy.rows), rel=1e-9, abs=0.0
+        )
 
 
 def test_logic_that_is_scaled_is_derived() -> None:

@@ -32,8 +32,10 @@ def test_rows_left_out_are_predicted(quantity: str) -> None:
             near = above["size_bytes"] == 4 * below["size_bytes"]
             (errors if near else gaps).append(abs(guess / here[quantity] - 1))
     assert len(errors) > 100
-    print(f"{quantity}: median {np.median(errors):.1%}, worst {max(errors):.1%}; "
-          f"over {len(gaps)} gaps {max(gaps):.1%}")  # fmt: skip
+    print(
+        f"{quantity}: median {np.median(errors):.1%}, worst {max(errors):.1%}; "
+        f"over {len(gaps)} gaps {max(gaps):.1%}"
+    )
     assert max(gaps) <= half_width("extended")
     assert np.median(errors) <= 0.08
     assert max(errors) <= half_width("interpolated")
@@ -43,7 +45,9 @@ def missed(axis: str, quantity: str, first: int, left_out: int, last: int) -> li
     """Errors of the ``left_out``-th of three rows next to each other along an axis, from the others."""
     groups: dict[tuple[object, ...], list[dict[str, float]]] = {}
     for row in ROWS:
-        others = [row[key] for key in ("tech_nm", "device", "width_bits", "size_bytes") if key != axis]
+        others = [
+            row[key] for key in ("tech_nm", "device", "width_bits", "size_bytes") if key != axis
+        ]
         groups.setdefault(tuple(others), []).append(row)
     errors = []
     for group in groups.values():
@@ -75,15 +79,18 @@ def missed_ends(quantity: str) -> list[float]:
     for group in groups.values():
         rows = sorted(group, key=lambda row: row["size_bytes"])
         for far, near, here in (rows[2::-1], rows[-3:]):  # one octave each
-            if max(far["size_bytes"], here["size_bytes"]) == 4 * min(far["size_bytes"], here["size_bytes"]):
+            if max(far["size_bytes"], here["size_bytes"]) == 4 * min(
+                far["size_bytes"], here["size_bytes"]
+            ):
                 errors.append(abs(near[quantity] ** 2 / far[quantity] / here[quantity] - 1))
     return errors
 
 
 def test_exact_at_every_row_and_between_neighbours() -> None:
     for row in ROWS[:: max(1, len(ROWS) // 60)]:
-        value = sram.interpolate(row["tech_nm"], row["device"], "read_pj", row["size_bytes"],
-                                 row["width_bits"])  # fmt: skip
+        value = sram.interpolate(
+            row["tech_nm"], row["device"], "read_pj", row["size_bytes"], row["width_bits"]
+        )
         assert value == pytest.approx(row["read_pj"], rel=1e-12, abs=0.0)
 
 
@@ -108,7 +115,9 @@ def test_dynamic_energy_is_monotone_in_size_and_node() -> None:
     rows = {(r["tech_nm"], r["device"], r["size_bytes"], r["width_bits"]): r for r in ROWS}
     assert len(rows) > 300
     for (node, device, size, width), row in rows.items():
-        larger = [k for k in rows if k[0] == node and (k[1], k[3]) == (device, width) and k[2] > size]
+        larger = [
+            k for k in rows if k[0] == node and (k[1], k[3]) == (device, width) and k[2] > size
+        ]
         older = [k for k in rows if k[0] > node and k[1:] == (device, size, width)]
         for name in ("read_pj", "write_pj"):
             assert row[name] > 0

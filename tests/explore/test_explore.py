@@ -71,7 +71,10 @@ def test_what_if_equals_runs_made_by_hand(name: str) -> None:
     for text, changed in changes(chip):
         if text in by_text:
             by_hand = api.run(changed, work)
-            assert (by_text[text].seconds, by_text[text].joules) == (by_hand.seconds, by_hand.joules)
+            assert (by_text[text].seconds, by_text[text].joules) == (
+                by_hand.seconds,
+                by_hand.joules,
+            )
 
 
 def test_advice_is_sorted_and_only_what_helps() -> None:

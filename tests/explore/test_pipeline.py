@@ -26,7 +26,9 @@ def test_every_layer_works_on_another_image(name: str) -> None:
     made = pipelined(chip, work, 4)
     validate(made.program, made.workload)
     timelines = [simulate(made.program, chip, engine) for engine in ("plain", "simpy")]
-    assert (timelines[1].issue == timelines[0].issue).all() and (timelines[1].end == timelines[0].end).all()
+    assert (timelines[1].issue == timelines[0].issue).all() and (
+        timelines[1].end == timelines[0].end
+    ).all()
     energy = account(made.program, chip, timelines[0])
     energy.check(4 * work.macs)
     alone = run(chip, work)
@@ -63,8 +65,15 @@ def test_the_period_is_the_busiest_layers(name: str) -> None:
 
 def test_what_cannot_be_pipelined_is_refused() -> None:
     work = load_workload("digits_mlp", batch=1)
-    for keys in (["weights=cold"], ["units.tiles.rows=48", "units.tiles.columns=66", "units.tiles.count=12",
-                                    "units.tiles.unmapped=reprogram"]):  # fmt: skip
+    for keys in (
+        ["weights=cold"],
+        [
+            "units.tiles.rows=48",
+            "units.tiles.columns=66",
+            "units.tiles.count=12",
+            "units.tiles.unmapped=reprogram",
+        ],
+    ):
         chip = load_chip(CHIP, keys)
         assert not pipelines(chip, work, plan(chip, work))
     small = load_chip(CHIP, ["memories.output_buffer.size=768 B"])

@@ -29,9 +29,17 @@ def network(seed: int, layers: int = 11) -> Workload:
     a tensor that all of them read, and a head."""
     rng = np.random.default_rng(seed)
     rows, width = int(rng.integers(1, 60)), int(rng.choice([24, 40, 64]))
-    steps = [(str(rng.choice(["gemm", "gemm", "relu", "softmax", "add", "shared"])),
-              int(rng.choice([16, 48, 72]))) for _ in range(2 * int(rng.integers(2, 4)))]  # fmt: skip
-    tensors = {"x": TensorSpec("x", (rows, width), "input"), "c": TensorSpec("c", (rows, width), "input")}
+    steps = [
+        (
+            str(rng.choice(["gemm", "gemm", "relu", "softmax", "add", "shared"])),
+            int(rng.choice([16, 48, 72])),
+        )
+        for _ in range(2 * int(rng.integers(2, 4)))
+    ]
+    tensors = {
+        "x": TensorSpec("x", (rows, width), "input"),
+        "c": TensorSpec("c", (rows, width), "input"),
+    }
     operators: list[Gemm | VectorOperator] = []
 
     def gemm(name: str, source: str, n: int) -> str:
@@ -55,7 +63,11 @@ def network(seed: int, layers: int = 11) -> Workload:
             name = f"layer{layer}.{number}"
             if kind == "gemm":
                 at = gemm(name, at, n)
-            elif kind in ("add", "shared") and tensors[at].shape == tensors[begin].shape and at != begin:
+            elif (
+                kind in ("add", "shared")
+                and tensors[at].shape == tensors[begin].shape
+                and at != begin
+            ):
                 at = vector(name, "add", at, begin if kind == "add" else shared)
             else:
                 at = vector(name, "softmax" if kind == "softmax" else "relu", at)
@@ -82,27 +94,43 @@ def assert_same(chip: accelsim.Chip, workload: Workload) -> bool:
     assert found.makespan == right.makespan == found.timeline.makespan
     assert found.program.operators == right.program.operators
     full = in_full(found.planned.program)
-    columns = [column.extents[one.commands.shape] for one in (full, right.program) for column in [one.shapes]]
+    columns = [
+        column.extents[one.commands.shape]
+        for one in (full, right.program)
+        for column in [one.shapes]
+    ]
     assert np.array_equal(*columns)
     for table in ("commands", "dependencies", "demands"):
         for item in fields(getattr(full, table)):
             if item.name == "shape":  # weights that stay make equal shapes of their own
                 continue
-            assert np.array_equal(getattr(getattr(full, table), item.name),
-                                  getattr(getattr(right.program, table), item.name)), item.name  # fmt: skip
+            assert np.array_equal(
+                getattr(getattr(full, table), item.name),
+                getattr(getattr(right.program, table), item.name),
+            ), item.name
     for name in ("start", "memory", "span", "bytes", "access", "format", "extent"):
-        assert np.array_equal(getattr(full.operands, name), getattr(right.program.operands, name)), name
+        assert np.array_equal(
+            getattr(full.operands, name), getattr(right.program.operands, name)
+        ), name
     return found.planned.layers is not None
 
 
-CHIPS = [("int8_edge", ()), ("int8_edge", ("weights=resident",)), ("int4_edge", ()), ("mixed_quad", ()),
-         ("fp8_64", ()), ("int8_edge", ("units.array.rows=16", "units.array.columns=16")),
-         ("int8_edge", ("memories.dram.bandwidth=1 GB/s",)), ("pcm_8level", ("weights=cold",))]  # fmt: skip
+CHIPS = [
+    ("int8_edge", ()),
+    ("int8_edge", ("weights=resident",)),
+    ("int4_edge", ()),
+    ("mixed_quad", ()),
+    ("fp8_64", ()),
+    ("int8_edge", ("units.array.rows=16", "units.array.columns=16")),
+    ("int8_edge", ("memories.dram.bandwidth=1 GB/s",)),
+    ("pcm_8level", ("weights=cold",)),
+]
 
 
 @pytest.mark.parametrize(("chip", "keys"), CHIPS, ids=lambda value: str(value))
-def test_random_layers_on_every_kind_of_chip(chip: str, keys: tuple[str, ...],
-                                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_random_layers_on_every_kind_of_chip(
+    chip: str, keys: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """By columns, and by the kernels that a process loads in the end."""
     made, folded = accelsim.load_chip(chip, keys), 0
     for seed in range(4):
@@ -189,8 +217,11 @@ def test_layers_that_differ_or_are_read_from_afar_are_no_run() -> None:
     first = next(op for op in work.operators if op.output.startswith("layer2."))
     shape = work.tensors[first.output].shape
     tap = VectorOperator("tap", "relu", (first.output,), "tap", (shape,), shape)
-    tapped = replace(work, operators=(*work.operators, tap),
-                     tensors={**work.tensors, "tap": TensorSpec("tap", shape, "output")})  # fmt: skip
+    tapped = replace(
+        work,
+        operators=(*work.operators, tap),
+        tensors={**work.tensors, "tap": TensorSpec("tap", shape, "output")},
+    )
     assert shortened(tapped, layers, 5) is None and shortened(work, layers, 5) is not None
     assert accelsim.run(accelsim.load_chip("int8_edge"), tapped).planned.layers is None
 

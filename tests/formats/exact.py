@@ -62,8 +62,9 @@ def rounded_up(rest: Fraction, odd: bool, negative: bool, rounding: str, draw: F
     }[rounding]
 
 
-def exact(record: Format, x: Fraction, rounding: str, overflow: str, draw: int = 0,
-          random_bits: int = 16) -> Number:  # fmt: skip
+def exact(
+    record: Format, x: Fraction, rounding: str, overflow: str, draw: int = 0, random_bits: int = 16
+) -> Number:
     """x in a Minifloat, Integer or Fixed. draw: the random number of random_bits bits."""
     grid = record.grid
     assert grid is not None

@@ -14,12 +14,31 @@ from accelsim.formats.random_bits import key_of, mixed, word_at
 from accelsim.units.accumulation import Adder
 from accelsim.units.accumulation_steps import random_word
 
-MODES = ("nearest_even", "nearest_away", "toward_zero", "up", "down", "stochastic", "nearest_up",
-         "nearest_down", "nearest_zero", "stochastic_floor")  # fmt: skip
+MODES = (
+    "nearest_even",
+    "nearest_away",
+    "toward_zero",
+    "up",
+    "down",
+    "stochastic",
+    "nearest_up",
+    "nearest_down",
+    "nearest_zero",
+    "stochastic_floor",
+)
 
 
-def round_whole(value: int, precision: int, least_drop: int, least: int, top: int, bottom: int, mode: int,
-                draw: int, bits: int) -> int:
+def round_whole(
+    value: int,
+    precision: int,
+    least_drop: int,
+    least: int,
+    top: int,
+    bottom: int,
+    mode: int,
+    draw: int,
+    bits: int,
+) -> int:
     """value units to a number of at most ``precision`` bits, whole in 2^least_drop units."""
     negative = value < 0
     size = -value if negative else value
@@ -42,7 +61,9 @@ def round_whole(value: int, precision: int, least_drop: int, least: int, top: in
         elif mode == 5:
             cut = rest >> (drop - bits) if drop >= bits else rest << (bits - drop)
             up = cut + draw >= (1 << bits)
-        elif mode == 9:  # from the value below, which for a negative number is the one away from zero
+        elif (
+            mode == 9
+        ):  # from the value below, which for a negative number is the one away from zero
             above = (1 << drop) - rest if negative else rest
             cut = above >> (drop - bits) if drop >= bits else above << (bits - drop)
             up = (cut + draw >= (1 << bits)) != negative
@@ -62,7 +83,10 @@ def run(a, b, total, first, chunk, acc, prod, rounded_product, key, index, colum
     for i in range(m):
         for j in range(b.shape[1]):
             word64 = word_at(key, index + i * columns + j)
-            low, high = np.uint32(word64 & np.uint64(0xFFFFFFFF)), np.uint32(word64 >> np.uint64(32))
+            low, high = (
+                np.uint32(word64 & np.uint64(0xFFFFFFFF)),
+                np.uint32(word64 >> np.uint64(32)),
+            )
             t = total[i, j]
             size = chunk if chunk > 0 else first + depth
             k = 0
@@ -79,7 +103,9 @@ def run(a, b, total, first, chunk, acc, prod, rounded_product, key, index, colum
                     for bit in range(acc[6]):  # of the word's bits, counted around its end
                         from_bit = (place + bit + (32 // share) * ((first + k) % share)) % 32
                         draw |= ((np.int64(word) >> from_bit) & 1) << bit
-                    s = round_whole(s + p, acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], draw, acc[6])
+                    s = round_whole(
+                        s + p, acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], draw, acc[6]
+                    )
                     k += 1
                     offset += 1
                 if chunk == 0:
@@ -87,7 +113,9 @@ def run(a, b, total, first, chunk, acc, prod, rounded_product, key, index, colum
                 else:
                     word = random_word(low, np.uint32(~high), np.uint32(first + k))
                     draw = ((np.int64(word) & 0xFFFF) >> place) & ((1 << acc[6]) - 1)
-                    t = round_whole(t + s, acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], draw, acc[6])
+                    t = round_whole(
+                        t + s, acc[0], acc[1], acc[2], acc[3], acc[4], acc[5], draw, acc[6]
+                    )
             total[i, j] = t
 
 
@@ -96,12 +124,23 @@ def _packed(grid: Grid, unit: float, mode: int, bits: int) -> np.ndarray:
     if grid.least:
         drop = 0
     far = 2.0**62
-    return np.array([grid.precision, drop, min(grid.least / unit, far), min(grid.top / unit, far),
-                     min(grid.bottom / unit, far), mode, bits], np.int64)  # fmt: skip
+    return np.array(
+        [
+            grid.precision,
+            drop,
+            min(grid.least / unit, far),
+            min(grid.top / unit, far),
+            min(grid.bottom / unit, far),
+            mode,
+            bits,
+        ],
+        np.int64,
+    )
 
 
-def reference(a: np.ndarray, b: np.ndarray, unit: Adder, product: Format | None = None,
-              index: int = 0) -> np.ndarray:  # fmt: skip
+def reference(
+    a: np.ndarray, b: np.ndarray, unit: Adder, product: Format | None = None, index: int = 0
+) -> np.ndarray:
     """What accumulate() must give for values whose sums fit 62 bits of their smallest product."""
     left, right = unit.operands[0].quantum, unit.operands[1].quantum
     small = left * right
@@ -109,11 +148,26 @@ def reference(a: np.ndarray, b: np.ndarray, unit: Adder, product: Format | None 
     assert (abs(whole[0]).astype(float) @ abs(whole[1]).astype(float)).max() < 2.0**61
     total = np.zeros((len(a), b.shape[1]), np.int64)
     acc = _packed(unit.grid, small, MODES.index(unit.rounding), unit.how.random_bits)
-    prod = _packed(product.grid, small, 0, 1) if product is not None and product.grid is not None else acc
+    prod = (
+        _packed(product.grid, small, 0, 1)
+        if product is not None and product.grid is not None
+        else acc
+    )
     kernel = jit.compiled(run, ((word_at, (mixed,)), random_word, round_whole))
     bits = unit.how.random_bits
     place = max(min(24 - unit.grid.precision, 16) - bits, 0)
     with np.errstate(over="ignore"):
-        kernel(*whole, total, 0, unit.how.chunk, acc, prod, product is not None, key_of(unit.how.seed), index,
-               b.shape[1], place)  # fmt: skip
+        kernel(
+            *whole,
+            total,
+            0,
+            unit.how.chunk,
+            acc,
+            prod,
+            product is not None,
+            key_of(unit.how.seed),
+            index,
+            b.shape[1],
+            place,
+        )
     return total * small

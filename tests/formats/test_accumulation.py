@@ -21,10 +21,20 @@ from tests.formats.integer_reference import reference
 
 #: (input, weight, accumulator, rounding, chunk, product, random bits, exponents of the data)
 COMBINATIONS: list[tuple[str, str, str, str, int, str, int, int]] = [
-    *(("fp8_152", "fp8_152", "fp16_169", rounding, chunk, "exact", bits, 9)
-      for rounding, bits in (("nearest_even", 1), ("nearest_away", 1), ("toward_zero", 1), ("up", 1),
-                             ("down", 1), ("stochastic", 12), ("stochastic", 5), ("stochastic", 14))
-      for chunk in (64, 0, 7)),
+    *(
+        ("fp8_152", "fp8_152", "fp16_169", rounding, chunk, "exact", bits, 9)
+        for rounding, bits in (
+            ("nearest_even", 1),
+            ("nearest_away", 1),
+            ("toward_zero", 1),
+            ("up", 1),
+            ("down", 1),
+            ("stochastic", 12),
+            ("stochastic", 5),
+            ("stochastic", 14),
+        )
+        for chunk in (64, 0, 7)
+    ),
     ("hfp8_143", "fp8_152", "fp16_169", "nearest_even", 64, "exact", 1, 6),
     ("hfp8_143", "hfp8_143", "dlfloat16", "nearest_away", 64, "exact", 1, 4),
     ("hfp8_143", "hfp8_143", "dlfloat16", "stochastic", 32, "exact", 8, 4),
@@ -49,17 +59,23 @@ COMBINATIONS: list[tuple[str, str, str, str, int, str, int, int]] = [
     ("fp8_e4m3fnuz", "fp8_e5m2fnuz", "fp16_169", "nearest_up", 64, "exact", 1, 6),
     ("fp8_e4m3b11fnuz", "fp8_e4m3b11fnuz", "bf16", "nearest_down", 0, "exact", 1, 3),
     ("int7", "uint5", "int16", "nearest_zero", 8, "exact", 1, 4),
-]  # fmt: skip
+]
 
 
-def data(names: tuple[str, str], power: int, shape: tuple[int, int, int], seed: int) -> list[np.ndarray]:
+def data(
+    names: tuple[str, str], power: int, shape: tuple[int, int, int], seed: int
+) -> list[np.ndarray]:
     """Values of two formats over 2 power binades; a tenth of them zero."""
     rng = np.random.default_rng(seed)
     m, k, n = shape
     made = []
     for name, size in zip(names, ((m, k), (k, n)), strict=True):
         record = get(name)
-        wide = rng.normal(size=size) * np.exp2(rng.uniform(-power, power, size)) * (rng.random(size) > 0.1)
+        wide = (
+            rng.normal(size=size)
+            * np.exp2(rng.uniform(-power, power, size))
+            * (rng.random(size) > 0.1)
+        )
         grid = record.grid
         assert grid is not None
         made.append(record.quantize(np.clip(wide, -(2.0**power), 2.0**power)))
@@ -75,8 +91,13 @@ def run_combination(number: int, shape: tuple[int, int, int], seed: int) -> int:
     if left == "bf16" or left.startswith("fp16"):  # keep the units few enough for 62 bits
         a, b = (np.rint(x * 2.0**11) / 2.0**11 for x in (a, b))
         a, b = get(left).quantize(a), get(right).quantize(b)
-        unit = adder(how, *(accumulation.Grid(g.precision, -12 + g.precision, g.top, g.top)
-                            for g in unit.operands))  # fmt: skip
+        unit = adder(
+            how,
+            *(
+                accumulation.Grid(g.precision, -12 + g.precision, g.top, g.top)
+                for g in unit.operands
+            ),
+        )
     got = accumulate(a, b, unit)
     wanted = reference(a, b, unit, get(product) if product != "exact" else None)
     assert np.array_equal(got, wanted), COMBINATIONS[number]
@@ -91,8 +112,19 @@ def test_against_whole_numbers(number: int) -> None:
     run_combination(number, (9, 300, 30), number)
 
 
-@pytest.mark.parametrize("rounding", ["nearest_even", "nearest_away", "toward_zero", "stochastic", "up",
-                                      "nearest_up", "nearest_down", "stochastic_floor"])  # fmt: skip
+@pytest.mark.parametrize(
+    "rounding",
+    [
+        "nearest_even",
+        "nearest_away",
+        "toward_zero",
+        "stochastic",
+        "up",
+        "nearest_up",
+        "nearest_down",
+        "stochastic_floor",
+    ],
+)
 def test_each_loop_alone(rounding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few steps through the loops that are compiled (and are plain Python with NUMBA_DISABLE_JIT=1)."""
     monkeypatch.setattr(accumulation, "SMALL", 0)
@@ -104,9 +136,14 @@ def test_each_loop_alone(rounding: str, monkeypatch: pytest.MonkeyPatch) -> None
         assert np.array_equal(accumulate(a, b, unit), whole)
         for at in (3, 6, 17) if chunk == 0 else ():  # begins inside a random word
             before = accumulate(a[:, :at], b[:at], unit)
-            assert np.array_equal(accumulate(a[:, at:], b[at:], unit, start=before, first=at), whole)
-        general = adder(Accumulation("fp16_169", chunk, rounding, "fp8_152", random_bits=bits, seed=6),
-                        "fp8_152", "fp8_152")  # fmt: skip
+            assert np.array_equal(
+                accumulate(a[:, at:], b[at:], unit, start=before, first=at), whole
+            )
+        general = adder(
+            Accumulation("fp16_169", chunk, rounding, "fp8_152", random_bits=bits, seed=6),
+            "fp8_152",
+            "fp8_152",
+        )
         assert np.array_equal(accumulate(a, b, general), reference(a, b, general, get("fp8_152")))
 
 
@@ -121,22 +158,29 @@ def test_a_hundred_million_steps() -> None:
 
 
 SPECIAL = [
-    ("fp8_e5m2", "fp16_169", "nearest_even", "infinity"), ("fp8_e5m2", "fp16_169", "up", "saturate"),
-    ("fp8_152", "fp16", "nearest_even", "infinity"), ("fp8_152", "fp16", "toward_zero", "infinity"),
-    ("fp8_152", "fp16", "down", "nan"), ("fp8_152", "fp16", "stochastic", "infinity"),
-    ("fp8_e4m3fn", "fp8_e4m3fn", "nearest_even", "nan"), ("fp8_152", "dlfloat16", "nearest_away", "nan"),
-]  # fmt: skip
+    ("fp8_e5m2", "fp16_169", "nearest_even", "infinity"),
+    ("fp8_e5m2", "fp16_169", "up", "saturate"),
+    ("fp8_152", "fp16", "nearest_even", "infinity"),
+    ("fp8_152", "fp16", "toward_zero", "infinity"),
+    ("fp8_152", "fp16", "down", "nan"),
+    ("fp8_152", "fp16", "stochastic", "infinity"),
+    ("fp8_e4m3fn", "fp8_e4m3fn", "nearest_even", "nan"),
+    ("fp8_152", "dlfloat16", "nearest_away", "nan"),
+]
 
 
 @pytest.mark.parametrize(("name", "total", "rounding", "overflow"), SPECIAL)
-def test_overflow_and_tiny_sums_against_rational_numbers(name: str, total: str, rounding: str,
-                                                         overflow: str) -> None:  # fmt: skip
+def test_overflow_and_tiny_sums_against_rational_numbers(
+    name: str, total: str, rounding: str, overflow: str
+) -> None:
     """The whole range of the operands; infinities and NaN stay in the sums they reach."""
     record, out = get(name), get(total)
     rng = np.random.default_rng(1)
     low, high = np.log2(record.smallest), np.log2(record.largest)
-    a, b = (record.quantize(rng.choice([-1, 1], s) * np.exp2(rng.uniform(low, high, s)))
-            for s in ((6, 24), (24, 5)))  # fmt: skip
+    a, b = (
+        record.quantize(rng.choice([-1, 1], s) * np.exp2(rng.uniform(low, high, s)))
+        for s in ((6, 24), (24, 5))
+    )
     a[4], b[:, 4] = abs(a[4]), abs(b[:, 4])
     how = Accumulation(total, 8, rounding, overflow=overflow, random_bits=9, seed=2)  # type: ignore[arg-type]
     got = accumulate(a, b, adder(how, name, name))
@@ -160,9 +204,13 @@ def test_overflow_and_tiny_sums_against_rational_numbers(name: str, total: str, 
                 s: Any = Fraction(0)
                 for o in range(8):
                     k = 8 * c + o
-                    step = random_word(np.array([keys[0]]), np.array([keys[1]]), np.uint32(k // 2))[0]
+                    step = random_word(np.array([keys[0]]), np.array([keys[1]]), np.uint32(k // 2))[
+                        0
+                    ]
                     s = add(s, Fraction(a[i, k]) * Fraction(b[k, j]), drawn(step, 16 * (k % 2)))
-                step = random_word(np.array([keys[0]]), ~np.array([keys[1]]), np.uint32(8 * c + 8))[0]
+                step = random_word(np.array([keys[0]]), ~np.array([keys[1]]), np.uint32(8 * c + 8))[
+                    0
+                ]
                 whole = add(whole, s, drawn(step, 0))
             assert same(got[i, j], whole), (i, j, got[i, j], whole)
 
@@ -172,8 +220,10 @@ def test_what_lies_beyond_53_bits_still_counts() -> None:
     a = np.array([[2.0**15, 2.0**-16]])
     for sign in (1.0, -1.0):
         b = np.array([[2.0**15], [sign * 2.0**-16]])
-        found = {name: matmul(a, b, {"format": "fp16_169", "rounding": name})[0, 0]
-                 for name in ("up", "down", "toward_zero", "nearest_even")}  # fmt: skip
+        found = {
+            name: matmul(a, b, {"format": "fp16_169", "rounding": name})[0, 0]
+            for name in ("up", "down", "toward_zero", "nearest_even")
+        }
         above, below = 2.0**30 * (1 + 2.0**-9), 2.0**30 * (1 - 2.0**-10)
         assert found["nearest_even"] == 2.0**30
         assert found["up"] == (above if sign > 0 else 2.0**30)
@@ -205,7 +255,9 @@ def digest(values: np.ndarray) -> str:
     return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()
 
 
-def tiled(a: np.ndarray, b: np.ndarray, unit: accumulation.Adder, rng: np.random.Generator) -> np.ndarray:
+def tiled(
+    a: np.ndarray, b: np.ndarray, unit: accumulation.Adder, rng: np.random.Generator
+) -> np.ndarray:
     """The product in random tiles of m and n, random threads, K cut at random chunk ends."""
     m, depth, n = a.shape[0], a.shape[1], b.shape[1]
     total = np.zeros((m, n))
@@ -218,16 +270,29 @@ def tiled(a: np.ndarray, b: np.ndarray, unit: accumulation.Adder, rng: np.random
             for k0, k1 in pairwise(ends):
                 before = None if k0 == 0 else total[r0:r1, c0:c1]
                 total[r0:r1, c0:c1] = accumulate(
-                    a[r0:r1, k0:k1], b[k0:k1, c0:c1], unit, start=before, first=int(k0),
-                    index=int(r0 * n + c0), columns=n, threads=int(rng.integers(1, 4)))  # fmt: skip
+                    a[r0:r1, k0:k1],
+                    b[k0:k1, c0:c1],
+                    unit,
+                    start=before,
+                    first=int(k0),
+                    index=int(r0 * n + c0),
+                    columns=n,
+                    threads=int(rng.integers(1, 4)),
+                )
     return total
 
 
 #: (operands, accumulator, rounding, chunk, random bits)
-TILED = [("fp8_152", "fp16_169", "nearest_even", 64, 12), ("fp8_152", "fp16_169", "stochastic", 64, 12),
-         ("fp8_152", "fp16_169", "stochastic", 0, 12), ("fp8_152", "fp16_169", "stochastic", 5, 8),
-         ("fp8_152", "fp16_169", "stochastic", 64, 8), ("fp8_152", "fp16_169", "stochastic", 0, 7),
-         ("fp16", "fp16", "stochastic", 16, 12), ("int8", "int16", "nearest_even", 0, 12)]  # fmt: skip
+TILED = [
+    ("fp8_152", "fp16_169", "nearest_even", 64, 12),
+    ("fp8_152", "fp16_169", "stochastic", 64, 12),
+    ("fp8_152", "fp16_169", "stochastic", 0, 12),
+    ("fp8_152", "fp16_169", "stochastic", 5, 8),
+    ("fp8_152", "fp16_169", "stochastic", 64, 8),
+    ("fp8_152", "fp16_169", "stochastic", 0, 7),
+    ("fp16", "fp16", "stochastic", 16, 12),
+    ("int8", "int16", "nearest_even", 0, 12),
+]
 
 
 def tilings(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -252,10 +317,18 @@ def test_a_thousand_tilings(monkeypatch: pytest.MonkeyPatch) -> None:
     tilings(1000, monkeypatch)
 
 
-def test_plain_and_compiled_and_narrow_and_wide_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_and_compiled_and_narrow_and_wide_are_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     a, b = data(("fp8_152", "fp8_152"), 4, (7, 90, 33), 8)
-    for rounding, bits in (("nearest_even", 12), ("nearest_away", 12), ("toward_zero", 12), ("stochastic", 12),
-                           ("stochastic", 8), ("stochastic", 3)):  # fmt: skip
+    for rounding, bits in (
+        ("nearest_even", 12),
+        ("nearest_away", 12),
+        ("toward_zero", 12),
+        ("stochastic", 12),
+        ("stochastic", 8),
+        ("stochastic", 3),
+    ):
         for chunk in (0, 64, 9):
             how = Accumulation("fp16_169", chunk, rounding, random_bits=bits, seed=1)
             unit = adder(how, "fp8_152", "fp8_152")
@@ -272,7 +345,10 @@ def test_plain_and_compiled_and_narrow_and_wide_are_the_same(monkeypatch: pytest
 def test_random_words_are_even_and_independent() -> None:
     """Bits of the words: half ones, neither neighbours nor steps nor halves alike."""
     words = word_at(key_of(3), np.arange(1 << 12))
-    low, high = (words & np.uint64(0xFFFFFFFF)).astype(np.uint32), (words >> np.uint64(32)).astype(np.uint32)
+    low, high = (
+        (words & np.uint64(0xFFFFFFFF)).astype(np.uint32),
+        (words >> np.uint64(32)).astype(np.uint32),
+    )
     drawn = np.stack([random_word(low, high, np.uint32(step)) for step in range(64)])
     bits = (drawn[..., None] >> np.arange(32, dtype=np.uint32)) & 1
     assert abs(bits.mean(axis=(0, 1)) - 0.5).max() < 0.005

@@ -29,15 +29,25 @@ def some(record: Format, count: int = 4000) -> np.ndarray:
     """Values all over the format's range and around it."""
     rng = np.random.default_rng(3)
     low, high = np.log2(record.smallest) - 3, np.log2(record.largest) + 1
-    x = rng.choice([-1.0, 1.0], count) * np.exp2(rng.uniform(max(low, -1000), min(high, 1000), count))
+    x = rng.choice([-1.0, 1.0], count) * np.exp2(
+        rng.uniform(max(low, -1000), min(high, 1000), count)
+    )
     return np.concatenate([[0.0, record.largest, record.lowest, record.smallest], x])
 
 
 def test_there_are_enough() -> None:
     assert len(FORMATS) >= 24
     kinds = [record.kind for record in FORMATS.values()]
-    assert all(kinds.count(kind) >= least for kind, least in
-               {"integer": 10, "fixed": 3, "float": 14, "codebook": 1, "block": 6}.items())  # fmt: skip
+    assert all(
+        kinds.count(kind) >= least
+        for kind, least in {
+            "integer": 10,
+            "fixed": 3,
+            "float": 14,
+            "codebook": 1,
+            "block": 6,
+        }.items()
+    )
 
 
 def test_values_stay(record: Format) -> None:
@@ -124,7 +134,9 @@ def test_nan_is_kept_or_refused(record: Format) -> None:
     x = np.array([1.0, np.nan])
     if record.has_nan:
         found = record.decode(record.encode(x))
-        assert np.isnan(found[1]) and (isinstance(record, Block) or found[0] == record.quantize(1.0))
+        assert np.isnan(found[1]) and (
+            isinstance(record, Block) or found[0] == record.quantize(1.0)
+        )
         return
     for call in (record.quantize, record.encode):
         with pytest.raises(InputError, match="NaN"):
@@ -153,7 +165,9 @@ def test_every_bit_pattern(name: str) -> None:
     patterns = np.arange(1 << record.bits)
     values = record.decode(patterns)
     step = max(1, len(patterns) // 3000)
-    assert all(same(float(values[code]), decoded(record, code)) for code in range(0, len(patterns), step))
+    assert all(
+        same(float(values[code]), decoded(record, code)) for code in range(0, len(patterns), step)
+    )
     codes = record.encode(values, overflow=record.overflows[0])
     back = codes if isinstance(record, Minifloat | Codebook) else codes % (1 << record.bits)
     plain = np.isfinite(values)

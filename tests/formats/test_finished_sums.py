@@ -20,7 +20,13 @@ from accelsim.units.finished_sums import RESULT
 from tests.formats.exact import exact, same
 
 ROOT = Path(__file__).parents[2]
-GUPTA = {"format": "fixed_16_16", "rounding": "exact", "result": "stochastic", "random_bits": 8, "seed": 5}
+GUPTA = {
+    "format": "fixed_16_16",
+    "rounding": "exact",
+    "result": "stochastic",
+    "random_bits": 8,
+    "seed": 5,
+}
 
 
 def codes(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
@@ -38,11 +44,19 @@ def test_one_rounding_of_the_exact_sum(rounding: str) -> None:
     """Every output is the rational dot product, rounded once: no chain of roundings gives that."""
     rng = np.random.default_rng(1)
     a, b = codes(rng, (5, 40)), codes(rng, (40, 6))
-    found = matmul(a, b, GUPTA | {"result": rounding}, input="fixed_8_8", weight="fixed_8_8",
-                   output="fixed_8_8")  # fmt: skip
+    found = matmul(
+        a,
+        b,
+        GUPTA | {"result": rounding},
+        input="fixed_8_8",
+        weight="fixed_8_8",
+        output="fixed_8_8",
+    )
     record = get("fixed_8_8")
     for i, j in product(range(5), range(6)):
-        whole = sum((Fraction(x) * Fraction(y) for x, y in zip(a[i], b[:, j], strict=True)), Fraction(0))
+        whole = sum(
+            (Fraction(x) * Fraction(y) for x, y in zip(a[i], b[:, j], strict=True)), Fraction(0)
+        )
         wanted = exact(record, whole, rounding, "saturate", draw(5, 8, i * 6 + j), 8)
         assert same(float(found[i, j]), wanted), (i, j)
 
@@ -75,15 +89,27 @@ def test_unknown_rounding_is_refused() -> None:
         matmul([[1.0]], [[1.0]], {"format": "fp32", "result": "nearest_odd"}, output="fp16")
 
 
-FIXED = ["units.array.rates=[{input: fixed_8_8, weight: fixed_8_8}]", "precision.input=fixed_8_8",
-         "precision.weight=fixed_8_8", "units.array.accumulator={format: fixed_16_16, rounding: exact, "
-         "result: stochastic, random_bits: 8, seed: 5}"]  # fmt: skip
+FIXED = [
+    "units.array.rates=[{input: fixed_8_8, weight: fixed_8_8}]",
+    "precision.input=fixed_8_8",
+    "precision.weight=fixed_8_8",
+    "units.array.accumulator={format: fixed_16_16, rounding: exact, "
+    "result: stochastic, random_bits: 8, seed: 5}",
+]
 
 
-@pytest.mark.parametrize("more", [
-    [], ["units.array.rows=8", "units.array.columns=7"], ["units.array.fused_epilogue=false"],
-    ["units.array.dataflow=output_stationary"], ["units.array.dot=4", "units.array.rows=16"],
-    ["units.array.count=2", "units.array.split=k"]], ids=lambda more: ",".join(more) or "shipped")  # fmt: skip
+@pytest.mark.parametrize(
+    "more",
+    [
+        [],
+        ["units.array.rows=8", "units.array.columns=7"],
+        ["units.array.fused_epilogue=false"],
+        ["units.array.dataflow=output_stationary"],
+        ["units.array.dot=4", "units.array.rows=16"],
+        ["units.array.count=2", "units.array.split=k"],
+    ],
+    ids=lambda more: ",".join(more) or "shipped",
+)
 def test_a_chip_with_such_an_accumulator(more: list[str]) -> None:
     """The first layer of the digits: one stochastic rounding, the same bits whatever the tiles."""
     chip = accelsim.load_chip("int8_edge", FIXED + more)
@@ -101,8 +127,23 @@ def test_a_chip_with_such_an_accumulator(more: list[str]) -> None:
             sums = np.maximum(sums, 0.0)
         last = number == len(work.operators) - 1  # leaves in the format of the sums
         record = get("fixed_16_16" if last else "fixed_8_8")
-        x = np.array([[float(exact(record, Fraction(value), "stochastic", "saturate",
-                                   draw(5, 8, i * op.n + j), 8)) for j, value in enumerate(row)]
-                      for i, row in enumerate(sums.tolist())])  # fmt: skip
+        x = np.array(
+            [
+                [
+                    float(
+                        exact(
+                            record,
+                            Fraction(value),
+                            "stochastic",
+                            "saturate",
+                            draw(5, 8, i * op.n + j),
+                            8,
+                        )
+                    )
+                    for j, value in enumerate(row)
+                ]
+                for i, row in enumerate(sums.tolist())
+            ]
+        )
     (found,) = result.values.outputs.values()
     assert np.array_equal(found, x)

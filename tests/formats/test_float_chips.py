@@ -50,11 +50,17 @@ def whole_network(chip: accelsim.api.Chip, workload: Workload, inputs: np.ndarra
             else:
                 assert op.kind == "max_pool" and op.kernel == op.stride
                 n, c, h, w = op.output_shape
-                found[op.output] = source[:, :, : 2 * h, : 2 * w].reshape(n, c, h, 2, w, 2).max(axis=(3, 5))
+                found[op.output] = (
+                    source[:, :, : 2 * h, : 2 * w].reshape(n, c, h, 2, w, 2).max(axis=(3, 5))
+                )
             continue
         a = lower_input(op, found[op.input])[0]
-        b = get(chip.precision.weight).quantize(weight_matrix(op, values[op.weight].astype(float))[0])
-        sums = matmul(a, b, total, input=chip.precision.input, weight=chip.precision.weight, group=group)
+        b = get(chip.precision.weight).quantize(
+            weight_matrix(op, values[op.weight].astype(float))[0]
+        )
+        sums = matmul(
+            a, b, total, input=chip.precision.input, weight=chip.precision.weight, group=group
+        )
         sums = sums + values[op.bias].astype(float)
         if op.activation == "relu":
             sums = np.maximum(sums, 0.0)
@@ -71,21 +77,28 @@ def raised(op: MacOperator, matrix: np.ndarray) -> np.ndarray:
     return wide.transpose(0, 3, 1, 2)
 
 
-@pytest.mark.parametrize("changes", [
-    [],
-    ["units.array.rows=8"],  # a chunk over eight passes
-    ["units.array.rows=24", "units.array.columns=7"],
-    ["units.array.dataflow=output_stationary", "units.array.rows=16"],
-    ["units.array.dataflow=input_stationary"],
-    ["units.array.accumulator.chunk=0", "units.array.rows=16"],
-    ["units.array.accumulator.rounding=stochastic", "units.array.rows=20"],
-    ["units.array.accumulator.rounding=truncate", "units.array.accumulator.chunk=10"],
-    ["units.array.count=3", "units.array.split=n"],
-    ["units.array.fused_epilogue=false", "units.array.rows=16"],
-    ["memories.input_buffer.size=8 KiB", "memories.weight_buffer.size=8 KiB",
-     "memories.output_buffer.size=4 KiB"],
-    ["units.array.dot=2", "units.array.rows=16"],
-], ids=lambda changes: ",".join(x.removeprefix("units.array.") for x in changes) or "shipped")  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        ["units.array.rows=8"],  # a chunk over eight passes
+        ["units.array.rows=24", "units.array.columns=7"],
+        ["units.array.dataflow=output_stationary", "units.array.rows=16"],
+        ["units.array.dataflow=input_stationary"],
+        ["units.array.accumulator.chunk=0", "units.array.rows=16"],
+        ["units.array.accumulator.rounding=stochastic", "units.array.rows=20"],
+        ["units.array.accumulator.rounding=truncate", "units.array.accumulator.chunk=10"],
+        ["units.array.count=3", "units.array.split=n"],
+        ["units.array.fused_epilogue=false", "units.array.rows=16"],
+        [
+            "memories.input_buffer.size=8 KiB",
+            "memories.weight_buffer.size=8 KiB",
+            "memories.output_buffer.size=4 KiB",
+        ],
+        ["units.array.dot=2", "units.array.rows=16"],
+    ],
+    ids=lambda changes: ",".join(x.removeprefix("units.array.") for x in changes) or "shipped",
+)
 def test_outputs_are_those_of_whole_products(changes: list[str]) -> None:
     chip = accelsim.load_chip("fp8_64", changes)
     result = digits(chip, 4)
@@ -93,7 +106,7 @@ def test_outputs_are_those_of_whole_products(changes: list[str]) -> None:
     with np.load(ROOT / "workloads" / "digits.npz") as file:
         images = file["images"][:4].reshape(result.workload.tensors["x"].shape) / 16
     wanted = whole_network(chip, result.workload, images)
-    (name, got), = result.values.outputs.items()
+    ((name, got),) = result.values.outputs.items()
     assert np.array_equal(got, wanted), name
     assert len(np.unique(got)) > 20
 
@@ -110,7 +123,9 @@ def test_parts_of_k_on_several_arrays_are_added_with_rounding() -> None:
 
 def test_digits_in_fp8_and_hfp8() -> None:
     """Within a point of the float network, on the shipped chips."""
-    hfp8 = accelsim.load_chip("ibm_quad_like", ["precision.input=hfp8_143", "precision.weight=hfp8_143"])
+    hfp8 = accelsim.load_chip(
+        "ibm_quad_like", ["precision.input=hfp8_143", "precision.weight=hfp8_143"]
+    )
     for chip, workload in ((accelsim.load_chip("fp8_64"), "digits_cnn"), (hfp8, "digits_mlp")):
         result = digits(chip, 500, workload)
         assert result.values
@@ -123,7 +138,9 @@ def test_the_ibm_like_chip_in_three_precisions_at_two_points() -> None:
     """Peak operations a second of the paper, and the rates of a long product that keeps it busy."""
     peaks = {}
     for name, factor in (("fp16_169", 1), ("hfp8_143", 2), ("int4", 8)):
-        chip = accelsim.load_chip("ibm_quad_like", [f"precision.input={name}", f"precision.weight={name}"])
+        chip = accelsim.load_chip(
+            "ibm_quad_like", [f"precision.input={name}", f"precision.weight={name}"]
+        )
         array = chip.array
         rate = array.rate(name, name)
         assert rate.factor == factor
@@ -144,8 +161,13 @@ def test_energy_and_area_follow_the_synthesised_units() -> None:
     """FP8 into 1-6-9 about half of FP16, FP16 about INT8 with room, FP32 more than three FP16; wider
     never cheaper."""
     chip, joules = accelsim.load_chip("fp8_64"), {}
-    for name, total in (("fp8_152", "fp16_169"), ("hfp8_143", "fp16_169"), ("fp16_169", "fp16_169"),
-                        ("bf16", "fp32"), ("fp32", "fp32")):  # fmt: skip
+    for name, total in (
+        ("fp8_152", "fp16_169"),
+        ("hfp8_143", "fp16_169"),
+        ("fp16_169", "fp16_169"),
+        ("bf16", "fp32"),
+        ("fp32", "fp32"),
+    ):
         price = float_multiply_accumulate(chip, name, name, Accumulator(format=total))
         joules[name] = price.joules
         assert f"mac_area/{name}" in price.source and 0 < price.band < 1.5
@@ -160,7 +182,9 @@ def test_energy_and_area_follow_the_synthesised_units() -> None:
     assert joules["fp8_152"] <= other.joules <= joules["fp16_169"] and other.band > 0.5
     sizes = {row.part: row.area for row in area(chip)}
     wide = {row.part: row.area for row in area(accelsim.load_chip("int8_edge"))}
-    assert sizes["multipliers"] / wide["multipliers"] == pytest.approx(4 * joules["fp8_152"] / plain)
+    assert sizes["multipliers"] / wide["multipliers"] == pytest.approx(
+        4 * joules["fp8_152"] / plain
+    )
 
 
 def random_values(workload: Workload, path: Path) -> Workload:
@@ -170,12 +194,16 @@ def random_values(workload: Workload, path: Path) -> Workload:
     for name, spec in workload.tensors.items():
         if spec.role in ("weight", "bias"):
             fan = int(np.prod(spec.shape[1:])) if len(spec.shape) > 1 else 1
-            made[name] = (rng.normal(size=spec.shape) * (2.0 / max(fan, 1)) ** 0.5).astype(np.float32)
+            made[name] = (rng.normal(size=spec.shape) * (2.0 / max(fan, 1)) ** 0.5).astype(
+                np.float32
+            )
     np.savez(path, **made)
     return replace(workload, values=str(path))
 
 
-def everything(workload: Workload, inputs: dict[str, np.ndarray]) -> tuple[Result, Execution, FloatNetwork]:
+def everything(
+    workload: Workload, inputs: dict[str, np.ndarray]
+) -> tuple[Result, Execution, FloatNetwork]:
     """A run on the FP8 chip, and every tensor of the same Program, executed apart."""
     chip = accelsim.load_chip("fp8_64")
     result = accelsim.run(chip, workload, inputs)
@@ -189,13 +217,18 @@ def everything(workload: Workload, inputs: dict[str, np.ndarray]) -> tuple[Resul
     return result, done, prepared.network
 
 
-def check_tiles(op: MacOperator, done: Execution, network: FloatNetwork, workload: Workload, seed: int) -> None:
+def check_tiles(
+    op: MacOperator, done: Execution, network: FloatNetwork, workload: Workload, seed: int
+) -> None:
     """Eight rows by sixteen columns of every group against whole-number arithmetic."""
     rng = np.random.default_rng(seed)
     unit = adder(accelsim.load_chip("fp8_64").array.accumulator.accumulation, "fp8_152", "fp8_152")
     a = lower_input(op, np.asarray(done.tensors[op.input], float).reshape(op.input_shape))
-    b = network.real_weights[op.name] if workload.is_stored(op.weight) else weight_matrix(
-        op, np.asarray(done.tensors[op.weight], float))  # fmt: skip
+    b = (
+        network.real_weights[op.name]
+        if workload.is_stored(op.weight)
+        else weight_matrix(op, np.asarray(done.tensors[op.weight], float))
+    )
     found = np.asarray(done.tensors[op.output], float)
     for group in range(op.groups):
         rows, columns = rng.choice(op.m, 8), rng.choice(op.n, 16)
@@ -208,8 +241,12 @@ def check_tiles(op: MacOperator, done: Execution, network: FloatNetwork, workloa
             got = found[0].reshape(op.n, -1).T[np.ix_(rows, columns)]
         else:
             got = found.reshape(op.groups, op.m, op.n)[group][np.ix_(rows, columns)]
-        stored = network.activations[op.output].format  # what a function reads stays wider than the products'
-        assert stored in ("fp8_152", "fp16_169") and np.array_equal(got, get(stored).quantize(sums)), op.name
+        stored = network.activations[
+            op.output
+        ].format  # what a function reads stays wider than the products'
+        assert stored in ("fp8_152", "fp16_169") and np.array_equal(
+            got, get(stored).quantize(sums)
+        ), op.name
 
 
 @pytest.mark.full
@@ -218,11 +255,17 @@ def test_resnet50_in_one_run(tmp_path: Path) -> None:
     layers equal to the independent whole-number reference."""
     workload = random_values(accelsim.load_workload("resnet50"), tmp_path / "values.npz")
     rng = np.random.default_rng(1)
-    inputs = {name: rng.normal(size=spec.shape) for name, spec in workload.tensors.items()
-              if spec.role == "input"}  # fmt: skip
+    inputs = {
+        name: rng.normal(size=spec.shape)
+        for name, spec in workload.tensors.items()
+        if spec.role == "input"
+    }
     _, done, network = everything(workload, inputs)
-    macs = [op for op in workload.operators
-            if not isinstance(op, VectorOperator) and op.activation == "relu"]  # fmt: skip
+    macs = [
+        op
+        for op in workload.operators
+        if not isinstance(op, VectorOperator) and op.activation == "relu"
+    ]
     for number, op in enumerate((macs[1], macs[len(macs) // 2], macs[-1])):
         check_tiles(op, done, network, workload, number)
 
@@ -231,11 +274,16 @@ def encoder(layers: int) -> Workload:
     """So many layers of BERT-base behind its embeddings."""
     whole = accelsim.load_workload("bert_base")
     names = [op.name for op in whole.operators]
-    operators = whole.operators[names.index("layer0_self_q") : names.index(f"layer{layers - 1}_norm3") + 1]
+    operators = whole.operators[
+        names.index("layer0_self_q") : names.index(f"layer{layers - 1}_norm3") + 1
+    ]
     used: set[str] = set()
     for op in operators:
-        reads = (*op.inputs, *op.parameters) if isinstance(op, VectorOperator) else (
-            op.input, op.weight, *([op.bias] if op.bias else []))  # fmt: skip
+        reads = (
+            (*op.inputs, *op.parameters)
+            if isinstance(op, VectorOperator)
+            else (op.input, op.weight, *([op.bias] if op.bias else []))
+        )
         used.update((*reads, op.output))
     tensors = {name: spec for name, spec in whole.tensors.items() if name in used}
     for name, role in (("embedded", "input"), (operators[-1].output, "output")):
@@ -251,7 +299,10 @@ def test_bert_in_one_run(layers: int, tmp_path: Path) -> None:
     x = np.random.default_rng(2).normal(size=workload.tensors["embedded"].shape)
     _, done, network = everything(workload, {"embedded": x})
     last = f"layer{layers - 1}_"
-    macs = {op.name.removeprefix(last): op for op in workload.operators
-            if not isinstance(op, VectorOperator) and op.name.startswith(last)}  # fmt: skip
+    macs = {
+        op.name.removeprefix(last): op
+        for op in workload.operators
+        if not isinstance(op, VectorOperator) and op.name.startswith(last)
+    }
     for number, name in enumerate(("self_q", "self_scores", "self_mix", "self_out", "up", "down")):
         check_tiles(macs[name], done, network, workload, number)

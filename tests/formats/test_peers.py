@@ -13,13 +13,26 @@ from accelsim.formats import Block, get
 
 ml_dtypes = pytest.importorskip("ml_dtypes")
 gfloat = pytest.importorskip("gfloat")
-ROUND = {"nearest_even": "TiesToEven", "nearest_away": "TiesToAway", "toward_zero": "TowardZero",
-         "up": "TowardPositive", "down": "TowardNegative"}  # fmt: skip
-CASTS = {"fp8_e5m2": "float8_e5m2", "fp8_e4m3fn": "float8_e4m3fn", "fp8_e4m3": "float8_e4m3",
-         "fp8_e3m4": "float8_e3m4", "bf16": "bfloat16", "fp6_e2m3": "float6_e2m3fn",
-         "fp6_e3m2": "float6_e3m2fn", "fp4_e2m1": "float4_e2m1fn",
-         "fp8_e4m3fnuz": "float8_e4m3fnuz", "fp8_e5m2fnuz": "float8_e5m2fnuz",
-         "fp8_e4m3b11fnuz": "float8_e4m3b11fnuz"}  # fmt: skip
+ROUND = {
+    "nearest_even": "TiesToEven",
+    "nearest_away": "TiesToAway",
+    "toward_zero": "TowardZero",
+    "up": "TowardPositive",
+    "down": "TowardNegative",
+}
+CASTS = {
+    "fp8_e5m2": "float8_e5m2",
+    "fp8_e4m3fn": "float8_e4m3fn",
+    "fp8_e4m3": "float8_e4m3",
+    "fp8_e3m4": "float8_e3m4",
+    "bf16": "bfloat16",
+    "fp6_e2m3": "float6_e2m3fn",
+    "fp6_e3m2": "float6_e3m2fn",
+    "fp4_e2m1": "float4_e2m1fn",
+    "fp8_e4m3fnuz": "float8_e4m3fnuz",
+    "fp8_e5m2fnuz": "float8_e5m2fnuz",
+    "fp8_e4m3b11fnuz": "float8_e4m3b11fnuz",
+}
 
 
 def float32_numbers(count: int) -> np.ndarray:
@@ -35,7 +48,9 @@ def float32_numbers(count: int) -> np.ndarray:
 @pytest.mark.parametrize("name", CASTS)
 def test_ml_dtypes(name: str) -> None:
     record, kind = get(name), getattr(ml_dtypes, CASTS[name])
-    overflow = {"ieee": "infinity", "nan": "nan", "fnuz": "nan", "none": "saturate"}[record.specials]  # type: ignore[attr-defined]
+    overflow = {"ieee": "infinity", "nan": "nan", "fnuz": "nan", "none": "saturate"}[
+        record.specials
+    ]  # type: ignore[attr-defined]
     x = float32_numbers(40_000)
     with np.errstate(all="ignore"):
         theirs = x.astype(kind)
@@ -61,15 +76,24 @@ def test_every_code_and_every_neighbour_of_ml_dtypes(name: str) -> None:
     finite = np.sort(values[np.isfinite(values)])
     step = finite[-1] - finite[-2]
     ends = finite[-1] + step * np.array([0.25, 0.5, 0.75, 1.0, 2.0, 1e6])
-    points = np.concatenate([finite, (finite[1:] + finite[:-1]) / 2, ends, -ends]).astype(np.float32)
+    points = np.concatenate([finite, (finite[1:] + finite[:-1]) / 2, ends, -ends]).astype(
+        np.float32
+    )
     assert np.array_equal(points, points.astype(np.float64))
-    x = np.concatenate([points, np.nextafter(points, np.float32(np.inf)),
-                        np.nextafter(points, np.float32(-np.inf)),
-                        np.array([0.0, -0.0, np.inf, -np.inf, np.nan], np.float32)])  # fmt: skip
+    x = np.concatenate(
+        [
+            points,
+            np.nextafter(points, np.float32(np.inf)),
+            np.nextafter(points, np.float32(-np.inf)),
+            np.array([0.0, -0.0, np.inf, -np.inf, np.nan], np.float32),
+        ]
+    )
     with np.errstate(all="ignore"):
         theirs = x.astype(kind)
     assert np.array_equal(record.encode(x, overflow="nan"), theirs.view(np.uint8))
-    assert np.array_equal(record.quantize(x, overflow="nan"), theirs.astype(np.float64), equal_nan=True)
+    assert np.array_equal(
+        record.quantize(x, overflow="nan"), theirs.astype(np.float64), equal_nan=True
+    )
     zeros = record.quantize(x, overflow="nan") == 0
     assert not np.signbit(record.quantize(x, overflow="nan")[zeros]).any()
 
@@ -79,12 +103,23 @@ def test_numpys_half() -> None:
     with np.errstate(over="ignore"):
         assert np.array_equal(get("fp16").quantize(x), x.astype(np.float16).astype(np.float64))
         wide = np.random.default_rng(1).normal(size=40_000) * 1e5
-        assert np.array_equal(get("fp16").quantize(wide), wide.astype(np.float16).astype(np.float64))
-        assert np.array_equal(get("fp32").quantize(wide), wide.astype(np.float32).astype(np.float64))
+        assert np.array_equal(
+            get("fp16").quantize(wide), wide.astype(np.float16).astype(np.float64)
+        )
+        assert np.array_equal(
+            get("fp32").quantize(wide), wide.astype(np.float32).astype(np.float64)
+        )
 
 
-INFOS = {"fp8_e5m2": "ocp_e5m2", "fp8_e4m3fn": "ocp_e4m3", "fp6_e2m3": "ocp_e2m3",
-         "fp6_e3m2": "ocp_e3m2", "fp4_e2m1": "ocp_e2m1", "bf16": "bfloat16", "fp16": "binary16"}  # fmt: skip
+INFOS = {
+    "fp8_e5m2": "ocp_e5m2",
+    "fp8_e4m3fn": "ocp_e4m3",
+    "fp6_e2m3": "ocp_e2m3",
+    "fp6_e3m2": "ocp_e3m2",
+    "fp4_e2m1": "ocp_e2m1",
+    "bf16": "bfloat16",
+    "fp16": "binary16",
+}
 
 
 @pytest.mark.parametrize("name", INFOS)
@@ -104,9 +139,16 @@ def test_gfloat(name: str) -> None:
     assert np.array_equal(record.decode(codes), values, equal_nan=True)
 
 
-@pytest.mark.parametrize(("name", "peer"), [
-    ("mxfp8_e5m2", "mxfp8_e5m2"), ("mxfp8_e4m3", "mxfp8_e4m3"), ("mxfp6_e2m3", "mxfp6_e2m3"),
-    ("mxfp6_e3m2", "mxfp6_e3m2"), ("mxfp4", "mxfp4_e2m1")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "peer"),
+    [
+        ("mxfp8_e5m2", "mxfp8_e5m2"),
+        ("mxfp8_e4m3", "mxfp8_e4m3"),
+        ("mxfp6_e2m3", "mxfp6_e2m3"),
+        ("mxfp6_e3m2", "mxfp6_e3m2"),
+        ("mxfp4", "mxfp4_e2m1"),
+    ],
+)
 def test_gfloat_blocks(name: str, peer: str) -> None:
     import gfloat.formats
 

@@ -68,16 +68,35 @@ def test_nf4_against_rational_numbers() -> None:
             low, high = entries[below], entries[below + 1]
             tie = exact_value - low == high - exact_value
             nearer = exact_value - low > high - exact_value
-            up = {"nearest_even": nearer or (tie and below % 2 == 1),
-                  "nearest_away": nearer or (tie and exact_value > 0),
-                  "nearest_zero": nearer or (tie and exact_value < 0),
-                  "nearest_up": nearer or tie, "nearest_down": nearer,
-                  "toward_zero": exact_value < 0, "up": True, "down": False}[rounding]  # fmt: skip
+            up = {
+                "nearest_even": nearer or (tie and below % 2 == 1),
+                "nearest_away": nearer or (tie and exact_value > 0),
+                "nearest_zero": nearer or (tie and exact_value < 0),
+                "nearest_up": nearer or tie,
+                "nearest_down": nearer,
+                "toward_zero": exact_value < 0,
+                "up": True,
+                "down": False,
+            }[rounding]
             assert Fraction(got) == (high if up else low), (rounding, value)
 
 
-@pytest.mark.parametrize("name", ["fp8_152", "fp16_169", "dlfloat16", "bf16", "fp32", "hfp8_143", "int8",
-                                  "fixed_8_8", "fp4_e2m1", "fp8_e4m3fnuz", "uint3"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fp8_152",
+        "fp16_169",
+        "dlfloat16",
+        "bf16",
+        "fp32",
+        "hfp8_143",
+        "int8",
+        "fixed_8_8",
+        "fp4_e2m1",
+        "fp8_e4m3fnuz",
+        "uint3",
+    ],
+)
 def test_compiled_is_plain(name: str) -> None:
     """Below and above the size at which a loop is compiled, float32 and float64, in parts or not."""
     record = get(name)
@@ -88,8 +107,10 @@ def test_compiled_is_plain(name: str) -> None:
             for values in (x, x.astype(np.float32)):
                 whole = record.quantize(values, rounding, overflow, seed=3)
                 half = len(x) // 2
-                parts = [record.quantize(values[:half], rounding, overflow, seed=3),
-                         record.quantize(values[half:], rounding, overflow, seed=3, first=half)]  # fmt: skip
+                parts = [
+                    record.quantize(values[:half], rounding, overflow, seed=3),
+                    record.quantize(values[half:], rounding, overflow, seed=3, first=half),
+                ]
                 assert np.array_equal(whole, np.concatenate(parts), equal_nan=True)
 
 
@@ -146,7 +167,11 @@ def test_twos_complement_stochastic_rounding_is_a_floor_of_sums() -> None:
     above = x > 0
     plain = record.quantize(x, "stochastic", seed=4, random_bits=bits)
     assert np.array_equal(plain[above], wanted[above]) and not np.array_equal(plain, wanted)
-    some = np.full(40_000, -1.0 - 2.0**-8 / 16)  # half of the last of three random bits: 1/16 of a spacing
-    means = [(record.quantize(some, how, seed=2, random_bits=bits).mean() + 1) * 256
-             for how in ("stochastic", "stochastic_floor")]  # fmt: skip
+    some = np.full(
+        40_000, -1.0 - 2.0**-8 / 16
+    )  # half of the last of three random bits: 1/16 of a spacing
+    means = [
+        (record.quantize(some, how, seed=2, random_bits=bits).mean() + 1) * 256
+        for how in ("stochastic", "stochastic_floor")
+    ]
     assert means[0] == 0 and means[1] == pytest.approx(-1 / 8, abs=0.01)

@@ -37,7 +37,9 @@ def figures(value: Any, path: str = "") -> list[str]:
     if isinstance(value, dict):
         return [bad for key, inner in value.items() for bad in figures(inner, f"{path}.{key}")]
     if isinstance(value, list | tuple):
-        return [bad for number, inner in enumerate(value) for bad in figures(inner, f"{path}[{number}]")]
+        return [
+            bad for number, inner in enumerate(value) for bad in figures(inner, f"{path}[{number}]")
+        ]
     if isinstance(value, int | float) and not isinstance(value, bool):
         signed = "signal_to_noise" in path or "outputs" in path
         return [] if math.isfinite(value) and (value >= 0 or signed) else [f"{path} = {value}"]
@@ -68,7 +70,9 @@ def check_workload(workload: Workload, folder: Path) -> None:
     path = folder / "again.yaml"
     path.write_text(workload_yaml(workload), encoding="utf-8")
     again = accelsim.load_workload(path)
-    same = [dataclasses.replace(op, node="") if hasattr(op, "node") else op for op in workload.operators]
+    same = [
+        dataclasses.replace(op, node="") if hasattr(op, "node") else op for op in workload.operators
+    ]
     assert list(again.operators) == same, "reads back as another workload"
     if small(workload):
         try:

@@ -54,7 +54,9 @@ class Loader:
 class Documents(Loader):
     """Files of plain values: YAML or JSON. sources: (name, content). read: takes the altered file."""
 
-    def __init__(self, folder: Path, sources: list[tuple[str, str]], read: Callable[[Path], None]) -> None:
+    def __init__(
+        self, folder: Path, sources: list[tuple[str, str]], read: Callable[[Path], None]
+    ) -> None:
         super().__init__(folder)
         self.read = read
         self.sources = [(name, text, yaml.safe_load(text)) for name, text in sources]
@@ -74,8 +76,9 @@ class Documents(Loader):
 class Tables(Loader):
     """Files of lines of cells."""
 
-    def __init__(self, folder: Path, ending: str, cut: str, texts: list[str],
-                 read: Callable[[Path], None]) -> None:  # fmt: skip
+    def __init__(
+        self, folder: Path, ending: str, cut: str, texts: list[str], read: Callable[[Path], None]
+    ) -> None:
         super().__init__(folder)
         self.path, self.cut, self.texts, self.read = folder / f"fuzzed.{ending}", cut, texts, read
 
@@ -95,7 +98,9 @@ class Tables(Loader):
 class Arrays(Loader):
     """An .npz file."""
 
-    def __init__(self, folder: Path, name: str, arrays: dict[str, Any], read: Callable[[Path], None]) -> None:
+    def __init__(
+        self, folder: Path, name: str, arrays: dict[str, Any], read: Callable[[Path], None]
+    ) -> None:
         super().__init__(folder)
         self.path, self.arrays, self.read = folder / name, arrays, read
         np.savez(self.path, **arrays)
@@ -119,9 +124,16 @@ class Models(Loader):
         import onnx
 
         super().__init__(folder)
-        dims = {"residual_cnn": {}, "sizes": {}, "speech_lstm": {}, "encoder": {"batch": 1, "tokens": 4}}
-        self.models = [(onnx.load(str(ROOT / f"tests/onnx_models/{name}.onnx")), bound)
-                       for name, bound in dims.items()]  # fmt: skip
+        dims = {
+            "residual_cnn": {},
+            "sizes": {},
+            "speech_lstm": {},
+            "encoder": {"batch": 1, "tokens": 4},
+        }
+        self.models = [
+            (onnx.load(str(ROOT / f"tests/onnx_models/{name}.onnx")), bound)
+            for name, bound in dims.items()
+        ]
 
     def load(self, rng: random.Random, intact: bool = False) -> None:
         from tests.fuzz.onnx_edits import edited_model
@@ -169,7 +181,9 @@ class Runs(Loader):
         here = self.folder / "fuzzed"
         shutil.rmtree(here, ignore_errors=True)
         shutil.copytree(self.good, here)
-        name = rng.choice(["result.json", "inputs.json", "inputs.json", "energy.csv", files.CHECKSUMS])
+        name = rng.choice(
+            ["result.json", "inputs.json", "inputs.json", "energy.csv", files.CHECKSUMS]
+        )
         path = here / name
         if intact:
             pass
@@ -245,7 +259,9 @@ class Recorded(Loader):
         hand_made.write(folder)
         self.plain = yaml.safe_load(hand_made.TEXT)
         self.arrays = hand_made.arrays()
-        self.text, self.data = ((folder / name).read_bytes() for name in ("trace.yaml", "values.npz"))
+        self.text, self.data = (
+            (folder / name).read_bytes() for name in ("trace.yaml", "values.npz")
+        )
 
     def load(self, rng: random.Random, intact: bool = False) -> None:
         text, data = self.folder / "trace.yaml", self.folder / "values.npz"
@@ -285,7 +301,11 @@ def _read_inputs(path: Path, values: bool) -> None:
 
 
 def _texts(pattern: str, *left_out: str) -> list[tuple[str, str]]:
-    return [(path.name, path.read_text()) for path in sorted(ROOT.glob(pattern)) if path.stem not in left_out]
+    return [
+        (path.name, path.read_text())
+        for path in sorted(ROOT.glob(pattern))
+        if path.stem not in left_out
+    ]
 
 
 def _npz(folder: Path, values: bool) -> Loader:
@@ -305,10 +325,15 @@ def _work(folder: Path) -> Callable[[Path], None]:
 
 MNK = "name M N K\na 8 16 4\nb 3 5 7\n"
 DEVICE = {
-    "name": "mine", "g_max_us": 25.0, "read_s": 1e-6, "reference_s": 20.0, "read": {"poly": [0.02]},
-    "programming": {"poly": [0.1, 0.2]}, "drift_mean": {"points": [[0.0, 1.0], [0.05, 0.03]]},
+    "name": "mine",
+    "g_max_us": 25.0,
+    "read_s": 1e-6,
+    "reference_s": 20.0,
+    "read": {"poly": [0.02]},
+    "programming": {"poly": [0.1, 0.2]},
+    "drift_mean": {"points": [[0.0, 1.0], [0.05, 0.03]]},
     "drift_sd": {"poly": [0.01]},
-}  # fmt: skip
+}
 SWEEPS = [*_texts("tests/config/sweep.yaml"), *_texts("configs/sweeps/array_size.yaml")]
 SMALL = ROOT / "tests/scalesim"
 
@@ -320,13 +345,17 @@ def _chips(path: Path) -> None:
 #: kind -> what makes a Loader in a folder
 LOADERS: dict[str, Callable[[Path], Loader]] = {
     "chip": lambda f: Documents(f, _texts("configs/chips/*.yaml"), _chips),
-    "workload": lambda f: Documents(f, _texts("workloads/*.yaml", "resnet18", "resnet50"), _work(f)),
+    "workload": lambda f: Documents(
+        f, _texts("workloads/*.yaml", "resnet18", "resnet50"), _work(f)
+    ),
     "sweep": lambda f: Documents(f, SWEEPS, lambda path: checked_sweep(path) and None),
     "mapping": lambda f: Documents(f, _texts("configs/mappings/*.yaml"), _mappings),
-    "device": lambda f: Documents(f, [("mine.json", json.dumps(DEVICE))],
-                                  lambda path: load_device(path) and None),
-    "format": lambda f: Documents(f, _texts("tests/formats/own_format.yaml"),
-                                  lambda path: load_format(path) and None),
+    "device": lambda f: Documents(
+        f, [("mine.json", json.dumps(DEVICE))], lambda path: load_device(path) and None
+    ),
+    "format": lambda f: Documents(
+        f, _texts("tests/formats/own_format.yaml"), lambda path: load_format(path) and None
+    ),
     "zigzag": lambda f: Documents(f, [("net.yaml", ZIGZAG)], _work(f)),
     "onnxim": lambda f: Documents(f, [("llama.json", json.dumps(LLAMA))], _work(f)),
     "cfg": lambda f: Tables(f, "cfg", ":", [(SMALL / "small.cfg").read_text()], _chips),
@@ -334,5 +363,9 @@ LOADERS: dict[str, Callable[[Path], Loader]] = {
     "mnk": lambda f: Tables(f, "mnk", " ", [MNK], _work(f)),
     "inputs": lambda f: _npz(f, False),
     "values": lambda f: _npz(f, True),
-    "onnx": Models, "image": Images, "run": Runs, "store": Stores, "recorded": Recorded,
-}  # fmt: skip
+    "onnx": Models,
+    "image": Images,
+    "run": Runs,
+    "store": Stores,
+    "recorded": Recorded,
+}

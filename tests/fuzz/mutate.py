@@ -10,18 +10,107 @@ import numpy as np
 from numpy.typing import NDArray
 
 Arrays = dict[str, NDArray[Any]]
-WORDS = ["0", "-1", "1e999", ".nan", ".inf", "99999999999999999999", "null", "true", "[]", "{}",
-         "[[[[[[[[", "&a", "*a", "<<: *a", "!!python/object:os.system", "|", ">", "'", '"', ":",
-         "- ", "? ", "\t", "\x00", "\ufeff", "\u2028", "64 KiB", "1 GHz", "-5 nm", "int8", "cold",
-         "x", "name", "kind", "3.5", "0x10", "1_000", "08", "1:30", "2026-11-24", "~"]  # fmt: skip
+WORDS = [
+    "0",
+    "-1",
+    "1e999",
+    ".nan",
+    ".inf",
+    "99999999999999999999",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    "[[[[[[[[",
+    "&a",
+    "*a",
+    "<<: *a",
+    "!!python/object:os.system",
+    "|",
+    ">",
+    "'",
+    '"',
+    ":",
+    "- ",
+    "? ",
+    "\t",
+    "\x00",
+    "\ufeff",
+    "\u2028",
+    "64 KiB",
+    "1 GHz",
+    "-5 nm",
+    "int8",
+    "cold",
+    "x",
+    "name",
+    "kind",
+    "3.5",
+    "0x10",
+    "1_000",
+    "08",
+    "1:30",
+    "2026-11-24",
+    "~",
+]
 #: values that stand where others are expected
 ODD: list[Any] = [
-    0, 1, -1, 2, 3, 7, 0.5, -0.5, 1e300, -1e-300, 1e-300, 2**31, 2**53, 2**63, 10**40, 10**400, True, False,
-    None, "", "x", "int8", "fp8_152", "cold", "64 KiB", "1 GHz", "1 B/s", "-5 nm", "1e400 Hz", "0", "../x",
-    "a.b", "\x1b[1m", "$a$", "=1+1", "a\nb", "\u202e", "\udcff", "é", "x" * 300, " " * 800, [], {}, [[]], [1],
-    [1, 1], [0], [None], [{}],
-    {"x": 1}, {"": 0}, {"kind": "sram"}, {"from": 1, "to": 4, "step": 1}, [[1, 2], [3, 4]], [1] * 40,
-]  # fmt: skip
+    0,
+    1,
+    -1,
+    2,
+    3,
+    7,
+    0.5,
+    -0.5,
+    1e300,
+    -1e-300,
+    1e-300,
+    2**31,
+    2**53,
+    2**63,
+    10**40,
+    10**400,
+    True,
+    False,
+    None,
+    "",
+    "x",
+    "int8",
+    "fp8_152",
+    "cold",
+    "64 KiB",
+    "1 GHz",
+    "1 B/s",
+    "-5 nm",
+    "1e400 Hz",
+    "0",
+    "../x",
+    "a.b",
+    "\x1b[1m",
+    "$a$",
+    "=1+1",
+    "a\nb",
+    "\u202e",
+    "\udcff",
+    "é",
+    "x" * 300,
+    " " * 800,
+    [],
+    {},
+    [[]],
+    [1],
+    [1, 1],
+    [0],
+    [None],
+    [{}],
+    {"x": 1},
+    {"": 0},
+    {"kind": "sram"},
+    {"from": 1, "to": 4, "step": 1},
+    [[1, 2], [3, 4]],
+    [1] * 40,
+]
 
 
 def damaged(data: bytes, rng: random.Random, text: bool) -> bytes:
@@ -32,9 +121,13 @@ def damaged(data: bytes, rng: random.Random, text: bool) -> bytes:
         if kind == 0:
             data = data[:at] + bytes([rng.randrange(256)]) + data[at + 1 :]
         elif kind == 1:
-            data = data[:at] if rng.random() < 0.3 else data[:at] + data[at + rng.randrange(1, 40) :]
+            data = (
+                data[:at] if rng.random() < 0.3 else data[:at] + data[at + rng.randrange(1, 40) :]
+            )
         elif kind == 2:
-            data = data[:at] + data[at : at + rng.randrange(1, 60)] * rng.randrange(1, 4) + data[at:]
+            data = (
+                data[:at] + data[at : at + rng.randrange(1, 60)] * rng.randrange(1, 4) + data[at:]
+            )
         else:
             data = _lines(data, rng, kind)
     return data
@@ -62,8 +155,11 @@ def _lines(data: bytes, rng: random.Random, kind: int) -> bytes:
 def places(node: Any) -> list[tuple[Any, Any]]:
     """Every (container, key) of plain values."""
     found: list[tuple[Any, Any]] = []
-    items: list[tuple[Any, Any]] = list(node.items()) if isinstance(node, dict) else (
-        list(enumerate(node)) if isinstance(node, list) else [])  # fmt: skip
+    items: list[tuple[Any, Any]] = (
+        list(node.items())
+        if isinstance(node, dict)
+        else (list(enumerate(node)) if isinstance(node, list) else [])
+    )
     for key, inner in items:
         found += [(node, key), *places(inner)]
     return found
@@ -94,8 +190,18 @@ def _edit(node: Any, key: Any, inside: list[tuple[Any, Any]], rng: random.Random
         if name in (other if isinstance(other, dict) else range(len(other))):
             node[key] = copy.deepcopy(other[name])
     elif kind == 4 and number:
-        node[key] = rng.choice([value + 1, value - 1, -value, value * 2, value // 2, value * 1000, float(value),
-                                str(value)])  # fmt: skip
+        node[key] = rng.choice(
+            [
+                value + 1,
+                value - 1,
+                -value,
+                value * 2,
+                value // 2,
+                value * 1000,
+                float(value),
+                str(value),
+            ]
+        )
     elif kind == 5 and isinstance(node, dict):
         node[str(rng.choice(ODD))[:40]] = node.pop(key)
     elif kind == 6 and isinstance(node, list):
@@ -110,7 +216,9 @@ def edited_table(rows: list[list[str]], rng: random.Random) -> list[list[str]]:
     for _ in range(rng.randrange(1, 4)):
         kind, row = rng.randrange(6), rng.randrange(len(rows))
         if kind < 3 and rows[row]:
-            rows[row][rng.randrange(len(rows[row]))] = rng.choice([*WORDS, *(str(value) for value in ODD)])
+            rows[row][rng.randrange(len(rows[row]))] = rng.choice(
+                [*WORDS, *(str(value) for value in ODD)]
+            )
         elif kind == 3:
             rows.insert(rng.randrange(len(rows)), list(rows[row]))
         elif kind == 4 and len(rows) > 1:
@@ -132,7 +240,9 @@ def edited_arrays(arrays: Arrays, rng: random.Random) -> Arrays:
         if kind == 0:
             del found[name]
         elif kind == 1:
-            other = rng.choice([f"{name}x", "x", "labels", f"{name}.range", f"{name}.scale", "", "a/b", "é"])
+            other = rng.choice(
+                [f"{name}x", "x", "labels", f"{name}.range", f"{name}.scale", "", "a/b", "é"]
+            )
             found[other] = array
         elif kind == 2:
             found[name] = np.asarray(array.ravel()[0] if array.size else 0)
@@ -143,13 +253,26 @@ def edited_arrays(arrays: Arrays, rng: random.Random) -> Arrays:
         elif kind == 5:
             found[name] = array.ravel()
         elif kind == 6:
-            form = rng.choice(["int8", "uint8", "int64", "uint64", "float16", "float32", "float64", "bool",
-                               "complex64"])  # fmt: skip
+            form = rng.choice(
+                [
+                    "int8",
+                    "uint8",
+                    "int64",
+                    "uint64",
+                    "float16",
+                    "float32",
+                    "float64",
+                    "bool",
+                    "complex64",
+                ]
+            )
             if array.dtype.kind in "biufc":
                 with np.errstate(all="ignore"):
                     found[name] = array.astype(form)
         elif kind == 7:
-            value = rng.choice([np.nan, np.inf, -np.inf, 1e308, -1e308, 1e-320, 2.0**63, 0.0, -1.0, 256.0])
+            value = rng.choice(
+                [np.nan, np.inf, -np.inf, 1e308, -1e308, 1e-320, 2.0**63, 0.0, -1.0, 256.0]
+            )
             changed = array.astype(np.float64) if array.dtype.kind in "biuf" else np.zeros(3)
             changed.reshape(-1)[: rng.choice([1, max(1, array.size)])] = value
             found[name] = changed

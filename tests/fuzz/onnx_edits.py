@@ -6,8 +6,20 @@ import copy
 import random
 from typing import Any
 
-KINDS = ("Softmax", "Gemm", "MatMul", "Conv", "Einsum", "Resize", "TopK", "NonZero", "If", "Loop", "",
-         "Nothing")  # fmt: skip
+KINDS = (
+    "Softmax",
+    "Gemm",
+    "MatMul",
+    "Conv",
+    "Einsum",
+    "Resize",
+    "TopK",
+    "NonZero",
+    "If",
+    "Loop",
+    "",
+    "Nothing",
+)
 
 
 def edited_model(model: Any, rng: random.Random) -> bytes:
@@ -72,7 +84,9 @@ def _value(graph: Any, rng: random.Random) -> None:
     if kind == 0:
         item.type.tensor_type.elem_type = rng.choice([0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 16, 99])
     elif kind == 1 and shape.dim:
-        shape.dim[rng.randrange(len(shape.dim))].dim_value = rng.choice([0, -1, 1, 2, 1 << 20, 1 << 40])
+        shape.dim[rng.randrange(len(shape.dim))].dim_value = rng.choice(
+            [0, -1, 1, 2, 1 << 20, 1 << 40]
+        )
     elif kind == 2 and shape.dim:
         del shape.dim[rng.randrange(len(shape.dim))]
     elif kind == 3:

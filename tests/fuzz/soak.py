@@ -16,8 +16,26 @@ from pathlib import Path
 from tests.fuzz.worker import SECONDS
 
 ROOT = Path(__file__).parents[2]
-KINDS = ("chip", "workload", "sweep", "mapping", "device", "format", "zigzag", "onnxim", "cfg", "csv", "mnk",
-         "inputs", "values", "onnx", "image", "run", "store", "recorded")  # fmt: skip
+KINDS = (
+    "chip",
+    "workload",
+    "sweep",
+    "mapping",
+    "device",
+    "format",
+    "zigzag",
+    "onnxim",
+    "cfg",
+    "csv",
+    "mnk",
+    "inputs",
+    "values",
+    "onnx",
+    "image",
+    "run",
+    "store",
+    "recorded",
+)
 BATCH = 250  # copies a process
 MEMORY = 2 << 30  # bytes that a process may use
 SPACE = 1 << 32  # copies that a seed has for itself
@@ -25,7 +43,9 @@ SPACE = 1 << 32  # copies that a seed has for itself
 
 def commit_seed() -> int:
     """A number from the hash of the commit; 0 where there is none."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     return int(done.stdout[:8], 16) if done.returncode == 0 else 0
 
 
@@ -35,9 +55,14 @@ def batch(kind: str, first: int, count: int) -> str:
     with tempfile.TemporaryDirectory() as folder:
         try:
             done = subprocess.run(
-                [sys.executable, "-m", "tests.fuzz.worker", kind, str(first), str(count), folder], cwd=ROOT,
-                env=environment, capture_output=True, text=True, timeout=60 + 4 * SECONDS * count,
-                check=False)  # fmt: skip
+                [sys.executable, "-m", "tests.fuzz.worker", kind, str(first), str(count), folder],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                timeout=60 + 4 * SECONDS * count,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             return f"{kind} {first}: a copy from here on never ends"
     if done.returncode != 0:
@@ -68,7 +93,10 @@ def main() -> int:
     for kind in asked.kinds.split(","):
         found = soak(kind, asked.count, asked.seed)
         wrong += len(found)
-        print(f"{kind}: {asked.count} copies, {'all read or refused' if not found else 'wrong:'}", flush=True)
+        print(
+            f"{kind}: {asked.count} copies, {'all read or refused' if not found else 'wrong:'}",
+            flush=True,
+        )
         for text in found:
             print(text, flush=True)
     return 1 if wrong else 0

@@ -21,7 +21,9 @@ from typing import Any
 from accelsim.errors import InputError
 from tests.fuzz.loaders import LOADERS
 
-MEMORY = 6 << 30  # bytes of address space; of memory in use, half a copy's share is checked by the caller
+MEMORY = (
+    6 << 30
+)  # bytes of address space; of memory in use, half a copy's share is checked by the caller
 SECONDS = 5.0
 COMPILING = 60.0  # of a copy that takes more: kernels are compiled once a machine
 MOST_FAILURES = 10  # that are said

@@ -23,8 +23,14 @@ def fixed(name: str, folder: Path) -> Path:
     return path
 
 
-def quantised(name: str, form: str, folder: Path, per_channel: bool = True, weights: str = "QInt8",
-              activations: str = "QUInt8") -> tuple[Path, dict[str, np.ndarray]]:  # fmt: skip
+def quantised(
+    name: str,
+    form: str,
+    folder: Path,
+    per_channel: bool = True,
+    weights: str = "QInt8",
+    activations: str = "QUInt8",
+) -> tuple[Path, dict[str, np.ndarray]]:
     """(model, inputs) of a float model in the form QOperator or QDQ. Calibrated on the inputs."""
     from onnxruntime.quantization import (
         CalibrationDataReader,
@@ -34,8 +40,10 @@ def quantised(name: str, form: str, folder: Path, per_channel: bool = True, weig
     )
 
     source = fixed(name, folder)
-    described = {item.name: tuple(d.dim_value for d in item.type.tensor_type.shape.dim)
-                 for item in onnx.load(source).graph.input}  # fmt: skip
+    described = {
+        item.name: tuple(d.dim_value for d in item.type.tensor_type.shape.dim)
+        for item in onnx.load(source).graph.input
+    }
     rng = np.random.default_rng(11)
     feeds = {key: rng.normal(size=shape).astype(np.float32) for key, shape in described.items()}
 
@@ -47,7 +55,14 @@ def quantised(name: str, form: str, folder: Path, per_channel: bool = True, weig
             return self.left.pop() if self.left else None
 
     path = folder / f"{name}.{form}.{weights}.{per_channel}.onnx"
-    quantize_static(str(source), str(path), Reader(), quant_format=QuantFormat[form], per_channel=per_channel,
-                    activation_type=QuantType[activations], weight_type=QuantType[weights],
-                    extra_options={"ActivationSymmetric": activations == "QInt8"})  # fmt: skip
+    quantize_static(
+        str(source),
+        str(path),
+        Reader(),
+        quant_format=QuantFormat[form],
+        per_channel=per_channel,
+        activation_type=QuantType[activations],
+        weight_type=QuantType[weights],
+        extra_options={"ActivationSymmetric": activations == "QInt8"},
+    )
     return path, feeds

@@ -11,12 +11,18 @@ from accelsim import api
 from tests.importers.models import DIMS, TORCH
 
 
-@pytest.mark.parametrize(("name", "least"), [("residual_cnn", 22), ("encoder", 15), ("decoder", 20),
-                                             ("sizes", 20), ("speech_lstm", 15)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "least"),
+    [("residual_cnn", 22), ("encoder", 15), ("decoder", 20), ("sizes", 20), ("speech_lstm", 15)],
+)
 def test_int8_outputs_follow_the_float_model(name: str, least: float) -> None:
     work = api.load_workload(TORCH / f"{name}.onnx", dims=DIMS.get(name))
     rng = np.random.default_rng(11)
-    inputs = {key: rng.normal(size=spec.shape) for key, spec in work.tensors.items() if spec.role == "input"}
+    inputs = {
+        key: rng.normal(size=spec.shape)
+        for key, spec in work.tensors.items()
+        if spec.role == "input"
+    }
     result = api.run(api.load_chip("int8_128"), work, inputs)
     assert result.values is not None
     for output in (key for key, spec in work.tensors.items() if spec.role == "output"):

@@ -75,8 +75,11 @@ def test_dimensions_and_batch_scale_the_work() -> None:
 
 def test_attention_is_two_products_of_tensors_and_a_cache_stays() -> None:
     work = load_onnx(TORCH / "decoder.onnx", {"past": 7})
-    computed = [op for op in work.operators if not isinstance(op, VectorOperator)
-                and not work.is_stored(op.weight)]  # fmt: skip
+    computed = [
+        op
+        for op in work.operators
+        if not isinstance(op, VectorOperator) and not work.is_stored(op.weight)
+    ]
     assert [(op.m, op.k, op.n, op.groups) for op in computed] == [(1, 8, 8, 4), (1, 8, 8, 4)]
     assert [op.weight_transposed for op in computed] == [True, False]
     assert sum(op.kind == "append" for op in work.operators) == 2

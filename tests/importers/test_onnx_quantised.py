@@ -28,12 +28,16 @@ CASES = [("QOperator", "QInt8"), ("QDQ", "QInt8"), ("QDQ", "QInt4")]
 def session(model: Any, whole: bool = True) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
-    options.add_session_config_entry("session.x64quantprecision", "1")  # no 16-bit saturation without VNNI
+    options.add_session_config_entry(
+        "session.x64quantprecision", "1"
+    )  # no 16-bit saturation without VNNI
     if not whole:  # operators as the file has them, not fused
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     made = onnx.load_from_string(model) if isinstance(model, bytes) else onnx.load(model)
     unsigned_weights(made)  # exact sums without VNNI too
-    return onnxruntime.InferenceSession(made.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        made.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def codes_of(path: Path, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -43,11 +47,18 @@ def codes_of(path: Path, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     kept = {item.name for item in model.graph.output}
     shaped = onnx.shape_inference.infer_shapes(model)
     kinds = {item.name: item.type.tensor_type.elem_type for item in shaped.graph.value_info}
-    quantised_by = {node.output[0] for node in model.graph.node
-                    if node.op_type.startswith("QLinear") or node.op_type in ("QuantizeLinear", "QGemm")}
-    names = [name for name in quantised_by if name not in stored | kept and kinds.get(name, 2) in (2, 3)]
+    quantised_by = {
+        node.output[0]
+        for node in model.graph.node
+        if node.op_type.startswith("QLinear") or node.op_type in ("QuantizeLinear", "QGemm")
+    }
+    names = [
+        name for name in quantised_by if name not in stored | kept and kinds.get(name, 2) in (2, 3)
+    ]
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    return dict(zip(names, session(model.SerializeToString(), False).run(names, feeds), strict=True))
+    return dict(
+        zip(names, session(model.SerializeToString(), False).run(names, feeds), strict=True)
+    )
 
 
 def parts(path: Path, codes: dict[str, np.ndarray]) -> list[tuple[str, Any, list[str], str]]:
@@ -71,11 +82,19 @@ def parts(path: Path, codes: dict[str, np.ndarray]) -> list[tuple[str, Any, list
             continue
         read = {x for item in inside for x in item.input}
         kinds = {x: onnx.helper.np_dtype_to_tensor_dtype(codes[x].dtype) for x in (*inputs, output)}
-        describe = {x: onnx.helper.make_tensor_value_info(x, kinds[x], codes[x].shape) for x in kinds}
-        graph = onnx.helper.make_graph(inside, "part", [describe[x] for x in dict.fromkeys(inputs)],
-                                       [describe[output]],
-                                       [w for w in model.graph.initializer if w.name in read])  # fmt: skip
-        made = onnx.helper.make_model(graph, opset_imports=model.opset_import, ir_version=model.ir_version)
+        describe = {
+            x: onnx.helper.make_tensor_value_info(x, kinds[x], codes[x].shape) for x in kinds
+        }
+        graph = onnx.helper.make_graph(
+            inside,
+            "part",
+            [describe[x] for x in dict.fromkeys(inputs)],
+            [describe[output]],
+            [w for w in model.graph.initializer if w.name in read],
+        )
+        made = onnx.helper.make_model(
+            graph, opset_imports=model.opset_import, ir_version=model.ir_version
+        )
         found.append((node.op_type, made, list(dict.fromkeys(inputs)), output))
     return found
 
@@ -84,7 +103,9 @@ def ours(path: Path, fed: dict[str, np.ndarray], rounding: str = "float32") -> n
     """Our output codes, as the model's type has them, for given input codes."""
     work = import_model(path).workload
     chip, real = api.load_chip("mixed_quad"), {}
-    zeros = {name: np.zeros(spec.shape) for name, spec in work.tensors.items() if spec.role == "input"}
+    zeros = {
+        name: np.zeros(spec.shape) for name, spec in work.tensors.items() if spec.role == "input"
+    }
     network = api.prepare(chip, work, zeros, rounding).network
     for name, values in fed.items():
         shift = 128 if values.dtype == np.uint8 else 0
@@ -122,28 +143,49 @@ def test_every_operator_equals_onnxruntime(form: str, weights: str, tmp_path: Pa
 
 @pytest.mark.parametrize(("form", "weights"), CASES)
 @pytest.mark.parametrize("per_channel", [True, False])
-def test_whole_networks_equal_onnxruntime(form: str, weights: str, per_channel: bool,
-                                          tmp_path: Path) -> None:  # fmt: skip
+def test_whole_networks_equal_onnxruntime(
+    form: str, weights: str, per_channel: bool, tmp_path: Path
+) -> None:
     path, feeds = quantised("residual_cnn", form, tmp_path, per_channel, weights)
     theirs = session(path).run(None, feeds)[0]
-    made = api.run(api.load_chip("mixed_quad"), api.load_workload(path), feeds, rounding="float32").values
+    made = api.run(
+        api.load_chip("mixed_quad"), api.load_workload(path), feeds, rounding="float32"
+    ).values
     assert made is not None
     name = list(made.outputs)[-1]
     step = float(made.quantization[name].scale)
     mine = made.quantization[name].decode(made.outputs[name])
-    assert np.abs(mine - theirs).max() < 1.01 * step and (np.abs(mine - theirs) > step / 2).mean() < 0.1
+    assert (
+        np.abs(mine - theirs).max() < 1.01 * step
+        and (np.abs(mine - theirs) > step / 2).mean() < 0.1
+    )
     assert made.signal_to_noise_db[name] > 30  # against the model's own codes
-    scales = {float(onnx.numpy_helper.to_array(item).ravel()[0])
-              for item in onnx.load(path).graph.initializer if item.name.endswith("scale")}  # fmt: skip
+    scales = {
+        float(onnx.numpy_helper.to_array(item).ravel()[0])
+        for item in onnx.load(path).graph.initializer
+        if item.name.endswith("scale")
+    }
     assert step in scales  # its own, not one of ours
 
 
 def test_weights_that_are_not_symmetric_get_a_scale_of_ours(tmp_path: Path) -> None:
     weight = np.random.default_rng(1).integers(0, 255, (4, 3, 3, 3)).astype(np.uint8)
     one = np.float32(0.1)
-    path = one_node(tmp_path, "QLinearConv", {"x": (1, 3, 8, 8)}, None,
-                    {"s": one, "z": np.uint8(7), "w": weight, "ws": one, "wz": np.uint8(99),
-                     "ys": np.float32(20), "yz": np.uint8(120)})  # fmt: skip
+    path = one_node(
+        tmp_path,
+        "QLinearConv",
+        {"x": (1, 3, 8, 8)},
+        None,
+        {
+            "s": one,
+            "z": np.uint8(7),
+            "w": weight,
+            "ws": one,
+            "wz": np.uint8(99),
+            "ys": np.float32(20),
+            "yz": np.uint8(120),
+        },
+    )
     model = onnx.load(path)
     model.graph.input[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8
     model.graph.output[0].type.tensor_type.elem_type = onnx.TensorProto.UINT8

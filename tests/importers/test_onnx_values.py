@@ -15,8 +15,9 @@ from accelsim.numerics.accuracy import float_forward
 from tests.importers.models import BUNDLED, DIMS, TORCH, one_node, seeded
 
 
-def outputs(path: Path, dims: dict[str, int] | None = None, seed: int = 3,
-            every: bool = False) -> tuple[dict, dict]:  # fmt: skip
+def outputs(
+    path: Path, dims: dict[str, int] | None = None, seed: int = 3, every: bool = False
+) -> tuple[dict, dict]:
     """(ours in float64, onnxruntime's in float32) of every output, for seeded inputs. every: of every
     tensor that both have."""
     imported = import_model(path, dims)
@@ -24,8 +25,11 @@ def outputs(path: Path, dims: dict[str, int] | None = None, seed: int = 3,
         model = onnx.load(path)
         made = {name for node in model.graph.node for name in node.output}
         kept = {item.name for item in model.graph.output}
-        model.graph.output.extend(onnx.ValueInfoProto(name=op.output) for op in imported.workload.operators
-                                  if op.output in made and op.output not in kept)  # fmt: skip
+        model.graph.output.extend(
+            onnx.ValueInfoProto(name=op.output)
+            for op in imported.workload.operators
+            if op.output in made and op.output not in kept
+        )
         path = path.with_suffix(".every.onnx")
         onnx.save(model, path)
     rng = np.random.default_rng(seed)
@@ -42,8 +46,9 @@ def outputs(path: Path, dims: dict[str, int] | None = None, seed: int = 3,
     names = [item.name for item in session.get_outputs()]
     theirs = dict(zip(names, session.run(names, inputs), strict=True))
     values = ModelValues(imported)
-    ours = float_forward(work, {k: v.astype(np.float64) for k, v in inputs.items()}, values.stored(),
-                         values.evaluate)  # fmt: skip
+    ours = float_forward(
+        work, {k: v.astype(np.float64) for k, v in inputs.items()}, values.stored(), values.evaluate
+    )
     return {name: ours[name] for name in names}, theirs
 
 
@@ -72,7 +77,9 @@ def test_small_bundled_models_equal_onnxruntime(name: str, tmp_path: Path) -> No
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", [n for n in BUNDLED if n not in ("light_squeezenet", "light_shufflenet")])
+@pytest.mark.parametrize(
+    "name", [n for n in BUNDLED if n not in ("light_squeezenet", "light_shufflenet")]
+)
 def test_bundled_models_equal_onnxruntime(name: str, tmp_path: Path) -> None:
     logits_and_layers(*outputs(seeded(name, tmp_path), every=True))
 
@@ -87,34 +94,57 @@ CONVOLUTIONS = {
     "2-D same lower": ((1, 3, 7, 8), (5, 3, 3, 2), {"auto_pad": "SAME_LOWER", "strides": [2, 2]}),
     "2-D depthwise": ((2, 4, 6, 6), (8, 1, 3, 3), {"group": 4, "pads": [1, 0, 2, 1]}),
     "2-D dilated": ((1, 2, 9, 9), (3, 2, 3, 3), {"dilations": [2, 3], "pads": [2, 2, 2, 2]}),
-    "3-D": ((2, 4, 5, 6, 7), (6, 2, 3, 2, 3),
-            {"group": 2, "strides": [2, 1, 2], "pads": [1, 0, 1, 1, 1, 0], "dilations": [1, 2, 1]}),
+    "3-D": (
+        (2, 4, 5, 6, 7),
+        (6, 2, 3, 2, 3),
+        {"group": 2, "strides": [2, 1, 2], "pads": [1, 0, 1, 1, 1, 0], "dilations": [1, 2, 1]},
+    ),
     "3-D flat": ((2, 3, 4, 5, 6), (4, 3, 1, 3, 3), {"pads": [0, 1, 1, 0, 1, 1]}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_convolutions_of_every_shape(name: str, tmp_path: Path) -> None:
     shape, weight, keys = CONVOLUTIONS[name]
-    path = one_node(tmp_path, "Conv", {"x": shape}, None,
-                    {"w": weights(weight), "b": weights(weight[:1], 6)}, **keys)  # fmt: skip
+    path = one_node(
+        tmp_path,
+        "Conv",
+        {"x": shape},
+        None,
+        {"w": weights(weight), "b": weights(weight[:1], 6)},
+        **keys,
+    )
     close(*outputs(path))
 
 
 TRANSPOSED = {
-    "1-D": ((2, 4, 7), (4, 3, 3), {"group": 2, "strides": [2], "pads": [1, 0], "output_padding": [1]}),
-    "2-D": ((1, 4, 5, 6), (4, 3, 3, 2), {"strides": [2, 3], "dilations": [2, 1], "pads": [1, 0, 0, 1]}),
+    "1-D": (
+        (2, 4, 7),
+        (4, 3, 3),
+        {"group": 2, "strides": [2], "pads": [1, 0], "output_padding": [1]},
+    ),
+    "2-D": (
+        (1, 4, 5, 6),
+        (4, 3, 3, 2),
+        {"strides": [2, 3], "dilations": [2, 1], "pads": [1, 0, 0, 1]},
+    ),
     "2-D stated": ((1, 2, 5, 5), (2, 3, 3, 3), {"strides": [2, 2], "output_shape": [10, 10]}),
     "3-D": ((1, 2, 3, 4, 3), (2, 3, 2, 2, 2), {"strides": [2, 1, 2]}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", TRANSPOSED)
 def test_transposed_convolutions(name: str, tmp_path: Path) -> None:
     shape, weight, keys = TRANSPOSED[name]
     count = weight[1] * keys.get("group", 1)
-    path = one_node(tmp_path, "ConvTranspose", {"x": shape}, None,
-                    {"w": weights(weight), "b": weights((count,), 6)}, **keys)  # fmt: skip
+    path = one_node(
+        tmp_path,
+        "ConvTranspose",
+        {"x": shape},
+        None,
+        {"w": weights(weight), "b": weights((count,), 6)},
+        **keys,
+    )
     close(*outputs(path))
     work = import_model(path).workload
     taps = int(np.prod(weight[2:]))
@@ -130,13 +160,21 @@ PRODUCTS = {
     "two tensors": ("MatMul", {"a": (2, 3, 3, 4), "b": (2, 3, 4, 5)}, {}, {}),
     "spread tensor": ("MatMul", {"a": (2, 3, 3, 4), "b": (1, 3, 4, 5)}, {}, {}),
     "spread first": ("MatMul", {"a": (3, 4), "b": (2, 4, 5)}, {}, {}),
-    "gemm": ("Gemm", {"a": (4, 3)}, {"b": (5, 4), "c": (5,)}, {"transA": 1, "transB": 1, "alpha": 0.5,
-                                                              "beta": 2.0}),
+    "gemm": (
+        "Gemm",
+        {"a": (4, 3)},
+        {"b": (5, 4), "c": (5,)},
+        {"transA": 1, "transB": 1, "alpha": 0.5, "beta": 2.0},
+    ),
     "gemm of tensors": ("Gemm", {"a": (3, 4), "b": (4, 5), "c": (3, 1)}, {}, {"alpha": 0.5}),
-    "einsum attention": ("Einsum", {"a": (2, 7, 3, 4), "b": (2, 5, 3, 4)}, {},
-                         {"equation": "bqhd,bkhd->bhqk"}),
+    "einsum attention": (
+        "Einsum",
+        {"a": (2, 7, 3, 4), "b": (2, 5, 3, 4)},
+        {},
+        {"equation": "bqhd,bkhd->bhqk"},
+    ),
     "einsum stored": ("Einsum", {"a": (2, 7, 4)}, {"b": (4, 3, 5)}, {"equation": "bik,kho->bhio"}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
@@ -149,10 +187,18 @@ def test_products_of_every_shape(name: str, tmp_path: Path) -> None:
     assert work.macs > 0
 
 
-@pytest.mark.parametrize(("kind", "direction", "after"), [
-    ("LSTM", "forward", 0), ("LSTM", "reverse", 0), ("LSTM", "bidirectional", 0), ("GRU", "forward", 0),
-    ("GRU", "forward", 1), ("GRU", "bidirectional", 0), ("RNN", "reverse", 0),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "direction", "after"),
+    [
+        ("LSTM", "forward", 0),
+        ("LSTM", "reverse", 0),
+        ("LSTM", "bidirectional", 0),
+        ("GRU", "forward", 0),
+        ("GRU", "forward", 1),
+        ("GRU", "bidirectional", 0),
+        ("RNN", "reverse", 0),
+    ],
+)
 def test_recurrent_networks(kind: str, direction: str, after: int, tmp_path: Path) -> None:
     gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
     sides, hidden, width = 1 + (direction == "bidirectional"), 5, 3
@@ -160,9 +206,17 @@ def test_recurrent_networks(kind: str, direction: str, after: int, tmp_path: Pat
     if kind == "GRU":
         keys["linear_before_reset"] = after
     path = one_node(
-        tmp_path, kind, {"x": (6, 2, width)}, None,
-        {"w": weights((sides, gates * hidden, width)), "r": weights((sides, gates * hidden, hidden), 6),
-         "b": weights((sides, 2 * gates * hidden), 7)}, **keys)  # fmt: skip
+        tmp_path,
+        kind,
+        {"x": (6, 2, width)},
+        None,
+        {
+            "w": weights((sides, gates * hidden, width)),
+            "r": weights((sides, gates * hidden, hidden), 6),
+            "b": weights((sides, 2 * gates * hidden), 7),
+        },
+        **keys,
+    )
     close(*outputs(path))
     work = import_model(path).workload
     assert work.macs == sides * 6 * 2 * gates * hidden * (width + hidden)

@@ -53,9 +53,17 @@ ZIGZAG = """
   loop_sizes: [2, 3, 4, 5]
   operand_source: {I: 5, W: 5}
 """
-LLAMA = {"activation_function": "swish", "num_attention_heads": 8, "num_kv_heads": 2, "vocab_size": 1000,
-         "num_hidden_layers": 2, "hidden_size": 64, "intermediate_size": 172, "ffn_type": "llama",
-         "max_seq_length": 8192}  # fmt: skip
+LLAMA = {
+    "activation_function": "swish",
+    "num_attention_heads": 8,
+    "num_kv_heads": 2,
+    "vocab_size": 1000,
+    "num_hidden_layers": 2,
+    "hidden_size": 64,
+    "intermediate_size": 172,
+    "ffn_type": "llama",
+    "max_seq_length": 8192,
+}
 
 
 def test_zigzag_layers(tmp_path: Path) -> None:
@@ -86,8 +94,9 @@ def test_onnxim_language_models(rows: int, past: int, tmp_path: Path) -> None:
     width, kv, hidden, keys = 64, 16, 172, rows + past
     layer = rows * (2 * width * width + 2 * width * kv + 3 * width * hidden) + 2 * 64 * rows * keys
     assert work.macs == 2 * layer + width * 1000
-    assert work.parameters == 2 * (2 * width * width + 2 * width * kv + 3 * width * hidden + 2 * width) + (
-        2 * 1000 * width + width)
+    assert work.parameters == 2 * (
+        2 * width * width + 2 * width * kv + 3 * width * hidden + 2 * width
+    ) + (2 * 1000 * width + width)
     assert api.run(api.load_chip("int8_128"), work).workload.macs == work.macs
     lists = tmp_path / "models.json"
     lists.write_text(json.dumps({"models": [{"name": "llama"}]}))
@@ -100,8 +109,10 @@ def test_tables_of_products(tmp_path: Path) -> None:
     path = tmp_path / "table.txt"
     path.write_text("# products\nname, K, M, N\nfirst, 3, 4, 5\nsecond 30 40 50\n")
     work = api.load_workload(path)
-    assert [(op.name, op.m, op.n, op.k) for op in work.operators] == [("first", 4, 5, 3),
-                                                                      ("second", 40, 50, 30)]  # fmt: skip
+    assert [(op.name, op.m, op.n, op.k) for op in work.operators] == [
+        ("first", 4, 5, 3),
+        ("second", 40, 50, 30),
+    ]
     path.write_text("8 16 32\n9\t17\t33\n")
     assert [op.macs for op in api.load_workload(path).operators] == [8 * 16 * 32, 9 * 17 * 33]
     run_cli("convert", str(path), str(tmp_path / "t.yaml"))
@@ -118,11 +129,19 @@ BAD = [
     ("net.yaml", ZIGZAG.replace("{I: 0, W: 1}", "[0]"), "zigzag.source"),
     ("net.yaml", ZIGZAG.replace("ix=2*ox+1*fx", "ix=ox**2"), "zigzag.relation"),
     ("net.yaml", ZIGZAG.replace("W[g][c][k]*I", "W*I"), "zigzag.equation"),
-    ("net.yaml", ZIGZAG.replace("[2, 3, 4, 5]", "[16777216, 16777216, 16777216, 5]"), "zigzag.size"),
+    (
+        "net.yaml",
+        ZIGZAG.replace("[2, 3, 4, 5]", "[16777216, 16777216, 16777216, 5]"),
+        "zigzag.size",
+    ),
     ("net.yaml", "[]\n", "zigzag.kind"),
     ("llama.json", "[1, 2]", "onnxim.kind"),
     ("llama.json", json.dumps({**LLAMA, "hidden_size": "wide"}), "onnxim.number"),
-    ("llama.json", json.dumps({k: v for k, v in LLAMA.items() if k != "vocab_size"}), "onnxim.number"),
+    (
+        "llama.json",
+        json.dumps({k: v for k, v in LLAMA.items() if k != "vocab_size"}),
+        "onnxim.number",
+    ),
     ("llama.json", json.dumps({**LLAMA, "num_attention_heads": 7}), "onnxim.heads"),
     ("llama.json", json.dumps({**LLAMA, "activation_function": "magic"}), "onnxim.activation"),
     ("llama.json", json.dumps({"models": []}), "onnxim.models"),
@@ -137,7 +156,9 @@ BAD = [
 ]
 
 
-@pytest.mark.parametrize(("name", "text", "code"), BAD, ids=[f"{i} {b[2]}" for i, b in enumerate(BAD)])
+@pytest.mark.parametrize(
+    ("name", "text", "code"), BAD, ids=[f"{i} {b[2]}" for i, b in enumerate(BAD)]
+)
 def test_wrong_files_are_refused(name: str, text: str, code: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text(text)
     with pytest.raises(InputError) as caught:

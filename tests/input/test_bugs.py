@@ -30,8 +30,11 @@ def test_a_bug_is_one_line_and_a_file(broken: Path, capfd: pytest.CaptureFixture
         main.main()
     assert stopped.value.code == main.BUG == 70
     said = capfd.readouterr().err
-    found = re.fullmatch(r"accelsim: this is a bug of accelsim, not of the input: KeyError: .*; "
-                         r"please report it with (\S+)\n", said)
+    found = re.fullmatch(
+        r"accelsim: this is a bug of accelsim, not of the input: KeyError: .*; "
+        r"please report it with (\S+)\n",
+        said,
+    )
     assert found, said
     text = Path(found[1]).read_text(encoding="utf-8")
     assert "Traceback" in text and "arguments: ['list', 'chips']" in text

@@ -51,7 +51,8 @@ def test_a_cell_runs_nothing_and_reads_back(text: str) -> None:
     made = cell(text)
     assert uncell(made) == text
     assert not made.startswith(("=", "@", "\t", "\r")) and (
-        not made.startswith(("+", "-")) or float(made.replace(",", "")) is not None)  # fmt: skip
+        not made.startswith(("+", "-")) or float(made.replace(",", "")) is not None
+    )
 
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"))
@@ -62,13 +63,18 @@ TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\r\0"))
 def test_rows_read_back(rows: list[list[str]]) -> None:
     text = io.StringIO()
     CsvWriter(text).writerows(rows)
-    again = [[uncell(value) for value in row] for row in csv.reader(io.StringIO(text.getvalue(), newline=""))]
+    again = [
+        [uncell(value) for value in row]
+        for row in csv.reader(io.StringIO(text.getvalue(), newline=""))
+    ]
     assert [row for row in again if row] == [row for row in rows if row]
 
 
 @pytest.mark.parametrize("number", ["-1", "+2.5", "-1e-05", "-1,234.5", "1"])
 def test_numbers_stay_numbers(number: str) -> None:
-    assert cell(number) == number and cell(float(number.replace(",", ""))) == float(number.replace(",", ""))
+    assert cell(number) == number and cell(float(number.replace(",", ""))) == float(
+        number.replace(",", "")
+    )
 
 
 @given(st.text())
@@ -107,15 +113,30 @@ def test_dollars_are_dollars_in_pictures_and_powers_stay(tmp_path: Path) -> None
 
 def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
     """The command in a process of its own."""
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(Path(__file__).parents[2]), **more}
-    return subprocess.run([sys.executable, "-m", "accelsim.cli.main", *words], env=environment,
-                          capture_output=True, text=True, encoding="utf-8", check=False)  # fmt: skip
+    environment = {
+        **os.environ,
+        "NUMBA_DISABLE_JIT": "1",
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        **more,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "accelsim.cli.main", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
 
 
 def test_nasty_names_from_file_to_every_output(tmp_path: Path) -> None:
     (tmp_path / "net.yaml").write_text(TRACE)
     done = run("run", "int8_edge", str(tmp_path / "net.yaml"), "--out", str(tmp_path / "run"))
-    assert done.returncode == 0 and is_seen(done.stdout.replace("\n", "")) and "@b\\u202e\\x07" in done.stdout
+    assert (
+        done.returncode == 0
+        and is_seen(done.stdout.replace("\n", ""))
+        and "@b\\u202e\\x07" in done.stdout
+    )
     rows = list(csv.DictReader((tmp_path / "run/operators.csv").open(encoding="utf-8")))
     assert [row["operator"] for row in rows] == ["'=cmd $\\bad$", "'@b\u202e\x07", "<b>c"]
     done = run("report", str(tmp_path / "run"), "--out", str(tmp_path / "page"))
@@ -126,16 +147,19 @@ def test_nasty_names_from_file_to_every_output(tmp_path: Path) -> None:
 
 def test_another_locale_runs_names_that_it_cannot_encode(tmp_path: Path) -> None:
     path = tmp_path / "net.yaml"
-    path.write_text("name: é\ninputs: {x: [1, 64]}\noperators: [{name: é, kind: gemm, input: x, n: 10}]\n",
-                    "utf-8")  # fmt: skip
+    path.write_text(
+        "name: é\ninputs: {x: [1, 64]}\noperators: [{name: é, kind: gemm, input: x, n: 10}]\n",
+        "utf-8",
+    )
     posix = {"PYTHONUTF8": "0", "LC_ALL": "POSIX", "PYTHONCOERCECLOCALE": "0"}
     done = run("run", "int8_edge", str(path), "--out", str(tmp_path / "run"), **posix)
     assert (done.returncode, done.stderr) == (0, "") and "é on int8_edge" in done.stdout
     assert run("explain", str(tmp_path / "run"), **posix).returncode == 0
 
 
-@pytest.mark.parametrize(("value", "said"), [
-    ("\udcff", "bytes that are no UTF-8"), ('"a\\nb"', "a line break")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "said"), [("\udcff", "bytes that are no UTF-8"), ('"a\\nb"', "a line break")]
+)
 def test_names_of_other_kinds_are_refused(value: str, said: str) -> None:
     done = run("run", "int8_edge", "small_gemm", "--set", f"name={value}")
     assert done.returncode == 2 and said in done.stderr and len(done.stderr.splitlines()) == 1

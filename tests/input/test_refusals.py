@@ -21,10 +21,15 @@ from accelsim.devices.files import load_device
 from accelsim.errors import InputError, ProgramError
 
 ROOT = Path(__file__).parents[2]
-TWO = {"name": "two", "inputs": {"x": [4, 64]},
-       "operators": [{"name": "a", "kind": "gemm", "input": "x", "n": 64},
-                     {"name": "s", "kind": "softmax", "input": "a"},
-                     {"name": "b", "kind": "gemm", "input": "s", "n": 64}]}  # fmt: skip
+TWO = {
+    "name": "two",
+    "inputs": {"x": [4, 64]},
+    "operators": [
+        {"name": "a", "kind": "gemm", "input": "x", "n": 64},
+        {"name": "s", "kind": "softmax", "input": "a"},
+        {"name": "b", "kind": "gemm", "input": "s", "n": 64},
+    ],
+}
 
 
 def written(path: Path, whole: Any) -> Path:
@@ -57,10 +62,15 @@ def test_weights_that_stay_in_the_one_buffer_of_everything(kib: int, tmp_path: P
     assert result.operators[0].dram_read_bytes == 256  # x alone: weights stay
 
 
-@pytest.mark.parametrize(("key", "value", "said"), [
-    ("input", ["a", {"y": 1}], "a mapping is not a tensor"), ("input", ["a", ["b"]], "a list is not a tensor"),
-    ("input", ["a", None], "nothing is not a tensor"), ("output", {"y": 1}, "output: must be text"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("input", ["a", {"y": 1}], "a mapping is not a tensor"),
+        ("input", ["a", ["b"]], "a list is not a tensor"),
+        ("input", ["a", None], "nothing is not a tensor"),
+        ("output", {"y": 1}, "output: must be text"),
+    ],
+)
 def test_inputs_of_another_kind(key: str, value: Any, said: str, tmp_path: Path) -> None:
     other = {"name": "z", "kind": "add", "input": ["a", "a"], key: value}
     whole = {**TWO, "operators": [TWO["operators"][0], other]}
@@ -68,23 +78,39 @@ def test_inputs_of_another_kind(key: str, value: Any, said: str, tmp_path: Path)
 
 
 def test_an_order_of_one_axis(tmp_path: Path) -> None:
-    whole = {"name": "t", "inputs": {"x": [4]},
-             "operators": [{"name": "z", "kind": "transpose", "input": "x", "order": 0}]}  # fmt: skip
+    whole = {
+        "name": "t",
+        "inputs": {"x": [4]},
+        "operators": [{"name": "z", "kind": "transpose", "input": "x", "order": 0}],
+    }
     assert accelsim.load_workload(written(tmp_path / "t.yaml", whole)).tensors["z"].shape == (4,)
 
 
-LAYER = {"id": 0, "equation": "O[b][k]+=W[k][c]*I[b][c]", "loop_dims": ["B", "K", "C"], "loop_sizes": [2, 3, 4]}
+LAYER = {
+    "id": 0,
+    "equation": "O[b][k]+=W[k][c]*I[b][c]",
+    "loop_dims": ["B", "K", "C"],
+    "loop_sizes": [2, 3, 4],
+}
 
 
-@pytest.mark.parametrize(("change", "said"), [
-    ({"id": [0]}, "is [0]"), ({"id": True}, "is True"), ({"dimension_relations": 3}, "is no list"),
-    ({"operand_source": {"I": [0]}}, "is no mapping to numbers"), ({"equation": 3}, "is 3"),
-    ({"loop_dims": ["B", "B", "C"]}, "each loop once"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"id": [0]}, "is [0]"),
+        ({"id": True}, "is True"),
+        ({"dimension_relations": 3}, "is no list"),
+        ({"operand_source": {"I": [0]}}, "is no mapping to numbers"),
+        ({"equation": 3}, "is 3"),
+        ({"loop_dims": ["B", "B", "C"]}, "each loop once"),
+    ],
+)
 def test_zigzag_of_other_kinds(change: dict[str, Any], said: str, tmp_path: Path) -> None:
     good = written(tmp_path / "good.yaml", [LAYER])
     assert accelsim.load_workload(good).macs == 24
-    assert said in refusal(accelsim.load_workload, written(tmp_path / "net.yaml", [{**LAYER, **change}]))
+    assert said in refusal(
+        accelsim.load_workload, written(tmp_path / "net.yaml", [{**LAYER, **change}])
+    )
 
 
 def test_a_values_file_says_everything_at_once_with_the_option_that_helps(tmp_path: Path) -> None:
@@ -101,10 +127,15 @@ def test_a_values_file_says_everything_at_once_with_the_option_that_helps(tmp_pa
     work = accelsim.load_workload(tmp_path / "digits_mlp.yaml", 2)
     lines = refusal(api.load_values, work).splitlines()
     for key, said in (
-        ("x.range", "has shape []"), ("fc1.range", "has shape [0]"), ("fc2.bias", "holds NaN"),
-        ("fc1.weight", "has shape [2, 2]"), ("holds no tensor 'fc2.weight'", "add it with"),
-        ("fc1.weight.scale", "store one number or 128"), ("fc1.scale", "is no scale"), ("x.zero", "is no code"),
-    ):  # fmt: skip
+        ("x.range", "has shape []"),
+        ("fc1.range", "has shape [0]"),
+        ("fc2.bias", "holds NaN"),
+        ("fc1.weight", "has shape [2, 2]"),
+        ("holds no tensor 'fc2.weight'", "add it with"),
+        ("fc1.weight.scale", "store one number or 128"),
+        ("fc1.scale", "is no scale"),
+        ("x.zero", "is no code"),
+    ):
         assert any(key in line and said in line for line in lines), (key, lines)
     assert sum("--calibrate max" in line for line in lines) == 2
 
@@ -134,19 +165,25 @@ def test_inputs_of_no_rows(array: Any, tmp_path: Path) -> None:
     assert "it holds nothing" in refusal(load_arrays, tmp_path / "none.npz")
 
 
-@pytest.mark.parametrize(("text", "said"), [
-    ("[" * 100_000, "nested deeper than 64 levels"), ("[]", "holds no keys"),
-    ('{"g_max_us": ' + "9" * 400 + "}", "a number of 400 digits"),
-    ('{"g_max_us": NaN}', "NaN is no number"), ('{"a": 1, "a": 2}', "'a' stands twice"),
-    ('{"g_max_us": 1e999}', "too large"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[" * 100_000, "nested deeper than 64 levels"),
+        ("[]", "holds no keys"),
+        ('{"g_max_us": ' + "9" * 400 + "}", "a number of 400 digits"),
+        ('{"g_max_us": NaN}', "NaN is no number"),
+        ('{"a": 1, "a": 2}', "'a' stands twice"),
+        ('{"g_max_us": 1e999}', "too large"),
+    ],
+)
 def test_device_files(text: str, said: str, tmp_path: Path) -> None:
     (tmp_path / "d.json").write_text(text)
     assert said in refusal(load_device, tmp_path / "d.json")
 
 
-@pytest.mark.parametrize("text", [
-    "1" + " " * 100_000 + "!", " " * 100_000, "1" * 100_000, "1 " + "a" * 100_000])  # fmt: skip
+@pytest.mark.parametrize(
+    "text", ["1" + " " * 100_000 + "!", " " * 100_000, "1" * 100_000, "1 " + "a" * 100_000]
+)
 def test_a_quantity_takes_time_by_its_length(text: str) -> None:
     begin = time.process_time()
     with pytest.raises(QuantityError):
@@ -156,10 +193,16 @@ def test_a_quantity_takes_time_by_its_length(text: str) -> None:
     assert quantity("  64   KiB  ", "B") == 65536 and any_quantity(" 3 GHz ") == (3e9, "Hz")
 
 
-@pytest.mark.parametrize(("keys", "said"), [
-    (["memories.dram.bandwidth=1 B/s", "memories.dram.burst=1 MiB"], "raise the bandwidth or lower the burst"),
-    (["memories.dram.bandwidth=100 B/s", "memories.dram.burst=256 KiB"], "times in ticks of"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            ["memories.dram.bandwidth=1 B/s", "memories.dram.burst=1 MiB"],
+            "raise the bandwidth or lower the burst",
+        ),
+        (["memories.dram.bandwidth=100 B/s", "memories.dram.burst=256 KiB"], "times in ticks of"),
+    ],
+)
 def test_times_beyond_the_engines_integers(keys: list[str], said: str) -> None:
     def run() -> None:
         api.run(accelsim.load_chip("int8_edge", keys), accelsim.load_workload("small_cnn", 64))
@@ -174,12 +217,21 @@ def test_numbers_that_no_integer_holds(tmp_path: Path) -> None:
     assert "write --dim batch=1" in refusal(dims_of, ["n=" + "9" * 5000])
 
 
-@pytest.mark.parametrize(("head", "cells"), [
-    ("Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Stride height, "
-     "Stride width,", "33, 65, 3, 7, 5, 9, 2, 3"),
-    ("Layer name, IFMAP Width, IFMAP Height, Filter Width, Filter Height, Channels, Num Filter, Stride width, "
-     "Stride height,", "65, 33, 7, 3, 5, 9, 3, 2"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("head", "cells"),
+    [
+        (
+            "Layer name, IFMAP Height, IFMAP Width, Filter Height, Filter Width, Channels, Num Filter, Stride height, "
+            "Stride width,",
+            "33, 65, 3, 7, 5, 9, 2, 3",
+        ),
+        (
+            "Layer name, IFMAP Width, IFMAP Height, Filter Width, Filter Height, Channels, Num Filter, Stride width, "
+            "Stride height,",
+            "65, 33, 7, 3, 5, 9, 3, 2",
+        ),
+    ],
+)
 def test_strides_of_both_axes_by_the_header(head: str, cells: str, tmp_path: Path) -> None:
     """16 x 21 outputs, the last column's window past the edge as SCALE-Sim counts it; 16 x 20 lie inside."""
     (tmp_path / "net.csv").write_text(f"{head}\nuneven, {cells},\n")

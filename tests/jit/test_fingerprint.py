@@ -40,9 +40,15 @@ def test_two_twins_with_helpers_of_one_name_have_their_own_code() -> None:
     assert caller(10) == 13
 
 
-def test_the_fingerprint_follows_helpers_constants_and_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    marks = {jit.fingerprint(caller), jit.fingerprint(caller, (one,)), jit.fingerprint(caller, (two,)),
-             jit.fingerprint(caller, ((one, (two,)),))}  # fmt: skip
+def test_the_fingerprint_follows_helpers_constants_and_defaults(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    marks = {
+        jit.fingerprint(caller),
+        jit.fingerprint(caller, (one,)),
+        jit.fingerprint(caller, (two,)),
+        jit.fingerprint(caller, ((one, (two,)),)),
+    }
     assert len(marks) == 3  # a helper that nobody calls is no part of the code
     monkeypatch.setitem(caller.__globals__, "LIMIT", 4)
     assert jit.fingerprint(caller, (one,)) not in marks
@@ -54,7 +60,9 @@ def run(folder: Path, constant: int, comment: str) -> list[str]:
     """Result of a kernel whose helper stands in another file, and how many kernels were compiled."""
     part = f"# {comment}\nADDED = {constant}\ndef helper(x):\n    return x + ADDED\n"
     (folder / "accelsim_part.py").write_text(part)
-    (folder / "caller.py").write_text("def helper(x):\n    return x\ndef f(x):\n    return helper(x) * 2\n")
+    (folder / "caller.py").write_text(
+        "def helper(x):\n    return x\ndef f(x):\n    return helper(x) * 2\n"
+    )
     code = textwrap.dedent("""
         from accelsim import jit
         import caller, accelsim_part
@@ -72,7 +80,9 @@ def run(folder: Path, constant: int, comment: str) -> list[str]:
 
 
 @pytest.mark.skipif(not jit.enabled(), reason="nothing is compiled")
-def test_an_edit_of_a_helper_in_another_file_compiles_anew_and_a_comment_does_not(tmp_path: Path) -> None:
+def test_an_edit_of_a_helper_in_another_file_compiles_anew_and_a_comment_does_not(
+    tmp_path: Path,
+) -> None:
     assert run(tmp_path, 1, "first") == ["4", "1"]
     assert run(tmp_path, 1, "a comment that changes no code") == ["4", "0"]
     assert run(tmp_path, 5, "a comment that changes no code") == ["12", "1"]
@@ -94,7 +104,9 @@ def test_every_kernel_of_a_run_has_the_same_fingerprint_in_every_process() -> No
         print(*sorted(marks), sep="\\n")
     """)
     outputs: list[Any] = [
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
         for _ in range(2)
     ]
     assert outputs[0] == outputs[1] and len(outputs[0].splitlines()) > 8

@@ -43,34 +43,68 @@ def random_chip(rng: np.random.Generator, **fixed: object) -> Chip:
     ports, buffering = str(pick(["separate", "shared"])), str(pick(["single", "double"]))
 
     def sram(name: str) -> Sram:
-        size = int(pick([6144, 8192, 16384, 65536])) * (3 if shared else 1) * (
-            count if scope == "shared" else 1)  # fmt: skip
-        return Sram(name, size, "fast" if rng.random() < 0.2 else "core", int(pick([1, 4])),
-                    int(pick([32, 64])), ports, buffering, scope,
-                    str(pick(["round_robin", "first_come", "priority"])), int(pick([2, 16])))  # type: ignore[arg-type]  # fmt: skip
+        size = (
+            int(pick([6144, 8192, 16384, 65536]))
+            * (3 if shared else 1)
+            * (count if scope == "shared" else 1)
+        )
+        return Sram(
+            name,
+            size,
+            "fast" if rng.random() < 0.2 else "core",
+            int(pick([1, 4])),
+            int(pick([32, 64])),
+            ports,
+            buffering,
+            scope,
+            str(pick(["round_robin", "first_come", "priority"])),
+            int(pick([2, 16])),
+        )  # type: ignore[arg-type]
 
     memories: dict[str, Sram | Dram] = {name: sram(name) for name in dict.fromkeys(names)}
-    memories["dram"] = Dram("dram", float(pick([1e9, 8e9, 64e9])), "lpddr4",
-                            latency=float(pick([0.0, 50e-9])), burst=int(pick([16, 64])))  # fmt: skip
+    memories["dram"] = Dram(
+        "dram",
+        float(pick([1e9, 8e9, 64e9])),
+        "lpddr4",
+        latency=float(pick([0.0, 50e-9])),
+        burst=int(pick([16, 64])),
+    )
     array = MacArray(
-        "array", "core", int(pick([1, 2, 3, 4, 7, 8])), int(pick([1, 2, 3, 4, 5, 8])), *names,
-        rates=(rate,), count=count, split=str(pick(["m", "n", "k"])),  # type: ignore[arg-type]
-        dataflow=str(pick(FLOWS)), structure=str(pick(["systolic", "systolic", "broadcast"])),  # type: ignore[arg-type]
-        dot=int(pick([1, 1, 2])), simd=int(pick([1, 1, 2])),
-        accumulator=Accumulator(int(pick([32, 24, 16])), str(pick(["wrap", "saturate"])),  # type: ignore[arg-type]
-                                str(pick(["sram", "sram", "column"])), 4096),  # type: ignore[arg-type]
-        stationary_depth=int(pick([1, 2, 3])), hop_registers=int(pick([1, 1, 2])),
-        bypass=bool(rng.random() < 0.3), zero_gating=bool(rng.random() < 0.3),
+        "array",
+        "core",
+        int(pick([1, 2, 3, 4, 7, 8])),
+        int(pick([1, 2, 3, 4, 5, 8])),
+        *names,
+        rates=(rate,),
+        count=count,
+        split=str(pick(["m", "n", "k"])),  # type: ignore[arg-type]
+        dataflow=str(pick(FLOWS)),
+        structure=str(pick(["systolic", "systolic", "broadcast"])),  # type: ignore[arg-type]
+        dot=int(pick([1, 1, 2])),
+        simd=int(pick([1, 1, 2])),
+        accumulator=Accumulator(
+            int(pick([32, 24, 16])),
+            str(pick(["wrap", "saturate"])),  # type: ignore[arg-type]
+            str(pick(["sram", "sram", "column"])),
+            4096,
+        ),  # type: ignore[arg-type]
+        stationary_depth=int(pick([1, 2, 3])),
+        hop_registers=int(pick([1, 1, 2])),
+        bypass=bool(rng.random() < 0.3),
+        zero_gating=bool(rng.random() < 0.3),
         fused_epilogue=bool(rng.random() < 0.7),
-    )  # fmt: skip
+    )
     vector = VectorUnit("vector", "core", names[0], names[2], int(pick([4, 16])))
     if fixed:
         array = replace(array, **fixed)
     return Chip(
-        "random", {"core": 10**9, "fast": 1_500_000_000}, Technology(22e-9, 0.8, "horowitz_45nm"),
-        memories, {"array": array, "vector": vector, "dma": Dma("dma", "core", "dram")},
+        "random",
+        {"core": 10**9, "fast": 1_500_000_000},
+        Technology(22e-9, 0.8, "horowitz_45nm"),
+        memories,
+        {"array": array, "vector": vector, "dma": Dma("dma", "core", "dram")},
         Precision(*precision),
-    )  # fmt: skip
+    )
 
 
 def random_operator(rng: np.random.Generator) -> Gemm | Conv2d:
@@ -87,9 +121,21 @@ def random_operator(rng: np.random.Generator) -> Gemm | Conv2d:
     padding = tuple(int(rng.integers(0, min(3, reach[i % 2]))) for i in range(4))
     height, width = (int(rng.integers(reach[i], reach[i] + 8)) for i in (0, 1))
     return Conv2d(
-        "op", "x", "w", "y", int(rng.integers(1, 4)), channels, height, width, filters, kernel,
-        (int(rng.integers(1, 3)), int(rng.integers(1, 3))), padding, dilation, groups,  # type: ignore[arg-type]
-    )  # fmt: skip
+        "op",
+        "x",
+        "w",
+        "y",
+        int(rng.integers(1, 4)),
+        channels,
+        height,
+        width,
+        filters,
+        kernel,
+        (int(rng.integers(1, 3)), int(rng.integers(1, 3))),
+        padding,
+        dilation,
+        groups,  # type: ignore[arg-type]
+    )
 
 
 def random_mapping(rng: np.random.Generator, chip: Chip, work: Workload) -> Mapping | None:
@@ -106,11 +152,19 @@ def random_mapping(rng: np.random.Generator, chip: Chip, work: Workload) -> Mapp
         width = geometry.out_width if wide else int(rng.integers(1, geometry.out_width + 1))
         keep_i, keep_w = rng.random(2) < 0.4
         mapping = Mapping(
-            FLOWS.index(str(rng.choice(FLOWS))), batch, height, width,
-            int(rng.integers(1, geometry.n + 1)), int(rng.integers(1, geometry.k + 1)),
-            str(rng.choice(ORDERS)), bool(keep_i), bool(keep_w), slots_of(chip, array.input),
-            slots_of(chip, array.weight), slots_of(chip, array.output),
-        )  # type: ignore[arg-type]  # fmt: skip
+            FLOWS.index(str(rng.choice(FLOWS))),
+            batch,
+            height,
+            width,
+            int(rng.integers(1, geometry.n + 1)),
+            int(rng.integers(1, geometry.k + 1)),
+            str(rng.choice(ORDERS)),
+            bool(keep_i),
+            bool(keep_w),
+            slots_of(chip, array.input),
+            slots_of(chip, array.weight),
+            slots_of(chip, array.output),
+        )  # type: ignore[arg-type]
         try:
             if not check_mapping(chip, geometry, mapping, formats, "op"):
                 return mapping
@@ -136,8 +190,11 @@ def reference_sums(op: Gemm | Conv2d, x: np.ndarray, w: np.ndarray, pad: int = 0
             for i in range(op.kernel[0]):
                 for j in range(op.kernel[1]):
                     r, s = i * op.dilation[0], j * op.dilation[1]
-                    part = padded[:, first + c,
-                                  r : r + (op.out_height - 1) * op.stride[0] + 1 : op.stride[0],
-                                  s : s + (op.out_width - 1) * op.stride[1] + 1 : op.stride[1]]  # fmt: skip
+                    part = padded[
+                        :,
+                        first + c,
+                        r : r + (op.out_height - 1) * op.stride[0] + 1 : op.stride[0],
+                        s : s + (op.out_width - 1) * op.stride[1] + 1 : op.stride[1],
+                    ]
                     out[:, f] += w[f, c, i, j] * part
     return out

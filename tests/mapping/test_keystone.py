@@ -67,8 +67,9 @@ def add_shape(program: Program, row: int, axis: int, extent: int) -> int:
 def output_region(op, program: Program, row: int) -> np.ndarray:
     """Mask over the output tensor of the region that a MATMUL row adds to."""
     entry = int(program.operands.start[row]) + 2
-    (g, m0, n0), (_, m, n) = (column[entry, :3] for column in
-                              (program.operands.offset, program.operands.extent))  # fmt: skip
+    (g, m0, n0), (_, m, n) = (
+        column[entry, :3] for column in (program.operands.offset, program.operands.extent)
+    )
     mask = np.zeros((op.m, op.n), bool)
     mask[m0 : m0 + m, n0 : n0 + n] = True
     assert g == 0
@@ -101,15 +102,18 @@ def test_altering_one_row_changes_its_own_outputs_joules_and_cycles(name: str, f
             mine = [s for s, kind in enumerate(kinds) if kind == "array"]
             shapes = Shapes(*(getattr(altered.shapes, i.name)[mine] for i in fields(Shapes)))
             cost, acts = array.cost(shapes), array.actions(shapes)
-            now, was = mine.index(int(altered.commands.shape[row])), mine.index(
-                int(program.commands.shape[row]))  # fmt: skip
+            now, was = (
+                mine.index(int(altered.commands.shape[row])),
+                mine.index(int(program.commands.shape[row])),
+            )
             period = altered.tick_hz // chip.clocks["core"]
             change = int(cost.interval[now] - cost.interval[was]) * period
             assert busy - base_busy == change, (row, size)
             from accelsim.energy.account import prices
 
-            expected = sum((acts[a][now] - acts[a][was]) * prices(chip)[0]["array", a].joules
-                           for a in acts)  # fmt: skip
+            expected = sum(
+                (acts[a][now] - acts[a][was]) * prices(chip)[0]["array", a].joules for a in acts
+            )
             assert joules - base_joules == pytest.approx(expected, rel=1e-6), (row, size)
             assert expected != 0
             assert timeline.interval[row] == cost.interval[now] * period

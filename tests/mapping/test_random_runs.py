@@ -33,20 +33,32 @@ def network_for(op, chip, work, weight):
     """Codes as they are: outputs are the sums, scale 1, with a bias and an input zero of 1."""
     formats = tensor_formats(work, chip)
     one = np.float64(1.0)
-    acts = {name: Quantization(formats[name], one, 1 if name == op.input else 0)
-            for name in (op.input, op.output)}  # fmt: skip
+    acts = {
+        name: Quantization(formats[name], one, 1 if name == op.input else 0)
+        for name in (op.input, op.output)
+    }
     n = op.n
-    identity = Requantizer(np.zeros(n, np.int64), np.full(n, 1 << 30), np.full(n, 30), 0,
-                           get(formats[op.output]).minimum, get(formats[op.output]).maximum)  # fmt: skip
-    return Network(acts, {op.name: weight_matrix(op, weight).astype(np.int64)},
-                   {op.name: (identity,) * op.groups})  # fmt: skip
+    identity = Requantizer(
+        np.zeros(n, np.int64),
+        np.full(n, 1 << 30),
+        np.full(n, 30),
+        0,
+        get(formats[op.output]).minimum,
+        get(formats[op.output]).maximum,
+    )
+    return Network(
+        acts,
+        {op.name: weight_matrix(op, weight).astype(np.int64)},
+        {op.name: (identity,) * op.groups},
+    )
 
 
 def random_values(rng, op, chip):
     """Codes over the whole range of the operator's formats, some zero."""
     arrays = []
-    for name, shape in zip(operator_formats(op, chip), (op.input_shape, op.weight_shape),
-                           strict=True):  # fmt: skip
+    for name, shape in zip(
+        operator_formats(op, chip), (op.input_shape, op.weight_shape), strict=True
+    ):
         record = get(name)
         codes = rng.integers(record.minimum, record.maximum + 1, shape)
         arrays.append(np.where(rng.random(shape) < 0.2, 0, codes))
@@ -84,7 +96,9 @@ def test_random_runs(block):
     checked_exact = 0
     for seed in range(block * 100, block * 100 + 100):
         rng, chip, work, op, chosen = case(seed)
-        if seed % 2:  # bytes as they are; whole bursts have tests of their own (tests/energy/test_bursts.py)
+        if (
+            seed % 2
+        ):  # bytes as they are; whole bursts have tests of their own (tests/energy/test_bursts.py)
             dram = replace(chip.dram, burst=1)
             chip = replace(chip, memories={**chip.memories, "dram": dram})
         program = compile_program(chip, work, chosen=chosen)
@@ -152,7 +166,9 @@ def test_values_do_not_depend_on_split_or_tiling_of_m_and_n():
         outputs = []
         base = random_chip(rng, fused_epilogue=True)
         for turn in range(12):
-            array = replace(base.array, count=int(rng.choice([1, 2])), split=str(rng.choice(["m", "n"])))
+            array = replace(
+                base.array, count=int(rng.choice([1, 2])), split=str(rng.choice(["m", "n"]))
+            )
             chip = replace(base, units={**base.units, "array": array})
             mapping = random_mapping(rng, chip, work)
             if mapping is None:
@@ -187,7 +203,7 @@ def test_more_bandwidth_never_costs_cycles():
             program.ports = tuple(
                 replace(port, beat=port.beat * speed if i in alone else 0)
                 for i, port in enumerate(ports)
-            )  # fmt: skip
+            )
             spans.append(simulate(program, chip, "plain").makespan)
         assert spans == sorted(spans, reverse=True), seed
         compared += spans[0] > spans[-1]

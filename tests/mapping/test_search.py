@@ -44,7 +44,9 @@ def test_no_schedule_beats_a_candidates_bound(seed: int) -> None:
             continue
         measure, rates = measure_of(chip, op, formats), rates_of(chip)
         for flow, slots, split in _variants(chip):
-            scores = Tilings(chip, geometry_of(op), formats, flow, 0, True, slots, split, True).scores()
+            scores = Tilings(
+                chip, geometry_of(op), formats, flow, 0, True, slots, split, True
+            ).scores()
             joules = _bounds(scores, rates, "energy")
             for index in rng.permutation(len(scores.cycles))[:2].tolist():
                 mapping = scores.mapping(index)
@@ -107,27 +109,33 @@ def small_case(seed: int) -> tuple[Chip, Gemm]:
             return chip, Gemm("g", "x", "w", "y", m, k, n)
 
 
-@pytest.mark.parametrize("seed", [
-    *range(4), *(pytest.param(s, marks=pytest.mark.full) for s in range(4, 56))])
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(s, marks=pytest.mark.full) for s in range(4, 56))]
+)
 def test_the_search_is_close_to_exhaustive(seed: int) -> None:
     chip, op = small_case(seed)
     formats = formats_of(chip, op)
-    found = search_operator(chip, geometry_of(op), formats, op.name, measure_of(chip, op, formats),
-                            rates_of(chip))  # fmt: skip
+    found = search_operator(
+        chip, geometry_of(op), formats, op.name, measure_of(chip, op, formats), rates_of(chip)
+    )
     best = exhaustive(chip, op, formats)
     assert best <= found.cycles <= FAR.get(seed, 1.10) * best
     assert found.bound_cycles <= best * (1 + 1e-9)
 
 
 def larger(chip: Chip, factor: int) -> Chip:
-    memories = {name: replace(spec, size=spec.size * factor) if isinstance(spec, Sram) else spec
-                for name, spec in chip.memories.items()}  # fmt: skip
+    memories = {
+        name: replace(spec, size=spec.size * factor) if isinstance(spec, Sram) else spec
+        for name, spec in chip.memories.items()
+    }
     return replace(chip, memories=memories)
 
 
 def wider(chip: Chip, factor: int) -> Chip:
-    memories = {name: replace(spec, bandwidth=spec.bandwidth * factor)
-                if isinstance(spec, Dram) else spec for name, spec in chip.memories.items()}  # fmt: skip
+    memories = {
+        name: replace(spec, bandwidth=spec.bandwidth * factor) if isinstance(spec, Dram) else spec
+        for name, spec in chip.memories.items()
+    }
     return replace(chip, memories=memories)
 
 

@@ -13,13 +13,21 @@ from accelsim.mapping import compile_program, plan
 from accelsim.mapping.size import commands_of
 from accelsim.sweep.executors.local import environment
 
-CASES = [("int8_edge", "resnet18", ()), ("int8_edge", "small_cnn", ("units.array.count=16",)),
-         ("int4_edge", "resnet18", ()), ("pcm_8level", "resnet18", ()), ("ibm_quad_like", "resnet18", ()),
-         ("fp8_64", "small_gemm", ()), ("int8_edge", "dlrm", ())]  # fmt: skip
+CASES = [
+    ("int8_edge", "resnet18", ()),
+    ("int8_edge", "small_cnn", ("units.array.count=16",)),
+    ("int4_edge", "resnet18", ()),
+    ("pcm_8level", "resnet18", ()),
+    ("ibm_quad_like", "resnet18", ()),
+    ("fp8_64", "small_gemm", ()),
+    ("int8_edge", "dlrm", ()),
+]
 
 
 @pytest.mark.parametrize(("chip", "workload", "sets"), CASES)
-def test_commands_are_estimated_within_a_third(chip: str, workload: str, sets: tuple[str, ...]) -> None:
+def test_commands_are_estimated_within_a_third(
+    chip: str, workload: str, sets: tuple[str, ...]
+) -> None:
     made, work = api.load_chip(chip, sets), api.load_workload(workload)
     chosen = plan(made, work)
     told = commands_of(made, work, chosen)
@@ -42,10 +50,13 @@ def test_what_needs_too_much_is_refused_with_the_figure(monkeypatch: pytest.Monk
 
 
 def test_many_crossbars_and_many_folds_are_refused_before_they_are_made(
-        monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv(resources.VARIABLE, str(4 << 30))
     with pytest.raises(InputError, match=r"on 65,540 units .* need about 32\.\d GiB"):
-        api.run(api.load_chip("pcm_8level", ["units.tiles.count=65536"]), api.load_workload("resnet18"))
+        api.run(
+            api.load_chip("pcm_8level", ["units.tiles.count=65536"]), api.load_workload("resnet18")
+        )
     from accelsim.config.scalesim_cfg import chip_of, load_cfg
 
     monkeypatch.setenv(resources.VARIABLE, str(155 << 20))

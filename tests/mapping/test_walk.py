@@ -18,14 +18,27 @@ from accelsim.workload import Workload
 from tests.mapping.random_cases import random_chip, random_mapping, random_operator, single
 
 CHIPS: tuple[tuple[str, list[str]], ...] = (
-    ("int8_edge", []), ("int4_edge", []), ("pcm_8level", []), ("tpu_v1_like", []),
+    ("int8_edge", []),
+    ("int4_edge", []),
+    ("pcm_8level", []),
+    ("tpu_v1_like", []),
     ("int8_edge", ["units.array.rows=16", "units.array.columns=8", "units.array.bypass=true"]),
     ("int8_edge", ["units.array.dataflow=output_stationary", "units.array.fused_epilogue=false"]),
-    ("int8_edge", ["units.array.dataflow=input_stationary", "units.array.accumulator.location=column"]),
+    (
+        "int8_edge",
+        ["units.array.dataflow=input_stationary", "units.array.accumulator.location=column"],
+    ),
     ("int8_edge", ["units.array.stationary_depth=1", "weights=resident"]),
-    ("int8_edge", ["memories.input_buffer.size=8 KiB", "memories.weight_buffer.size=8 KiB",
-                   "memories.output_buffer.size=4 KiB", "memories.output_buffer.buffering=single"]),
-)  # fmt: skip
+    (
+        "int8_edge",
+        [
+            "memories.input_buffer.size=8 KiB",
+            "memories.weight_buffer.size=8 KiB",
+            "memories.output_buffer.size=4 KiB",
+            "memories.output_buffer.buffering=single",
+        ],
+    ),
+)
 
 
 @pytest.fixture
@@ -78,7 +91,11 @@ def test_random_operators_under_random_mappings(heat: Any) -> None:
         same(heat, chip, work, chosen)
         used = chosen.mappings[op.name]
         assert isinstance(used, Mapping)
-        for word in (used.order, f"flow {used.dataflow}", "kept" if used.input_resident else "fetched"):
+        for word in (
+            used.order,
+            f"flow {used.dataflow}",
+            "kept" if used.input_resident else "fetched",
+        ):
             seen[word] = seen.get(word, 0) + 1
         heat(True)
         if mapping is None:
@@ -108,10 +125,14 @@ def test_an_operator_on_one_tensor_twice_is_not_taken_for_another(heat: Any) -> 
     from accelsim.workload import TensorSpec, VectorOperator
 
     shape = (1, 4, 8, 8)
-    ops = tuple(VectorOperator(f"add{i}", "add", inputs, f"s{i}", (shape,) * 2, shape)
-                for i, inputs in enumerate([("x", "x"), ("x", "y"), ("x", "y"), ("y", "y")]))  # fmt: skip
-    tensors = {name: TensorSpec(name, shape, role) for name, role in
-               (("x", "input"), ("y", "input"), *((f"s{i}", "output") for i in range(4)))}  # fmt: skip
+    ops = tuple(
+        VectorOperator(f"add{i}", "add", inputs, f"s{i}", (shape,) * 2, shape)
+        for i, inputs in enumerate([("x", "x"), ("x", "y"), ("x", "y"), ("y", "y")])
+    )
+    tensors = {
+        name: TensorSpec(name, shape, role)
+        for name, role in (("x", "input"), ("y", "input"), *((f"s{i}", "output") for i in range(4)))
+    }
     work = Workload("sums", ops, tensors)
     chip = accelsim.load_chip("int8_edge")
     heat(False)
@@ -124,20 +145,26 @@ def test_every_plain_vector_operator(heat: Any) -> None:
 
     full = (2, 6, 9, 7)
     cases = (
-        ("relu", (full,), full, {}), ("add", (full, full), full, {}),
-        ("multiply", (full, (1, 6, 1, 1)), full, {}), ("add", (full, (7,)), full, {}),
+        ("relu", (full,), full, {}),
+        ("add", (full, full), full, {}),
+        ("multiply", (full, (1, 6, 1, 1)), full, {}),
+        ("add", (full, (7,)), full, {}),
         ("max_pool", ((2, 6, 19, 15),), full, {"kernel": (3, 3), "stride": (2, 2)}),
         ("average_pool", (full,), full, {"kernel": (3, 3), "padding": (1, 1, 1, 1)}),
-        ("global_average_pool", (full,), (2, 6, 1, 1), {}), ("relu", ((40, 24),), (40, 24), {}),
-        ("add", ((5, 40, 24), (24,)), (5, 40, 24), {}), ("softmax", ((3, 50),), (3, 50), {}),
+        ("global_average_pool", (full,), (2, 6, 1, 1), {}),
+        ("relu", ((40, 24),), (40, 24), {}),
+        ("add", ((5, 40, 24), (24,)), (5, 40, 24), {}),
+        ("softmax", ((3, 50),), (3, 50), {}),
         ("transpose", ((6, 8, 10),), (10, 6, 8), {"order": (2, 0, 1)}),
-    )  # fmt: skip
+    )
     ops, tensors = [], {}
     for i, (kind, shapes, made, more) in enumerate(cases):
         names = tuple(f"x{i}_{j}" for j in range(len(shapes)))
         ops.append(VectorOperator(f"op{i}", kind, names, f"y{i}", shapes, made, **more))  # type: ignore[arg-type]
-        tensors |= {name: TensorSpec(name, shape, "input") for name, shape in
-                    zip(names, shapes, strict=True)}  # fmt: skip
+        tensors |= {
+            name: TensorSpec(name, shape, "input")
+            for name, shape in zip(names, shapes, strict=True)
+        }
         tensors[f"y{i}"] = TensorSpec(f"y{i}", made, "output")
     work = Workload("vectors", tuple(ops), tensors)
     for case in (CHIPS[0], CHIPS[8], ("int8_edge", ["units.vector.output=input_buffer"])):

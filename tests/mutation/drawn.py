@@ -34,8 +34,22 @@ PARTS = ("timing", "energy", "numerics", "devices", "analog", "results")
 ROUNDS = (6, 30)
 NOTICED, SURVIVED, OUT_OF_TIME = "noticed", "SURVIVED", "out of time"
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
-LINKED = ("configs", "workloads", "docs", "scripts", "benchmarks", "reports", "pyproject.toml", "README.md",
-          "CHANGELOG.md", "Makefile", "constraints.txt", "LICENSE", ".ci", ".git")  # fmt: skip
+LINKED = (
+    "configs",
+    "workloads",
+    "docs",
+    "scripts",
+    "benchmarks",
+    "reports",
+    "pyproject.toml",
+    "README.md",
+    "CHANGELOG.md",
+    "Makefile",
+    "constraints.txt",
+    "LICENSE",
+    ".ci",
+    ".git",
+)
 
 
 @dataclass
@@ -77,15 +91,39 @@ class Bench:
 
     def run(self, tests: list[str], left_out: list[str], seconds: float) -> tuple[str, str]:
         """(outcome, first test that failed) of some tests with what is planted."""
-        environment = {**os.environ, "PYTHONPATH": str(self.folder), "PYTHONDONTWRITEBYTECODE": "1",
-                       "ACCELSIM_CACHE_DIR": str(self.folder / "cache")}  # fmt: skip
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "ACCELSIM_CACHE_DIR": str(self.folder / "cache"),
+        }
         if self.plain:
             environment["NUMBA_DISABLE_JIT"] = "1"
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-rfE", "-p", "no:cacheprovider",
-                   "-m", "not full", *(f"--deselect={name}" for name in left_out), *tests]  # fmt: skip
+        command = [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-x",
+            "-q",
+            "--tb=no",
+            "-rfE",
+            "-p",
+            "no:cacheprovider",
+            "-m",
+            "not full",
+            *(f"--deselect={name}" for name in left_out),
+            *tests,
+        ]
         try:
-            done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True,
-                                  check=False, timeout=seconds)  # fmt: skip
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=seconds,
+            )
         except subprocess.TimeoutExpired:
             return OUT_OF_TIME, ""
         if done.returncode in (0, 5):
@@ -153,7 +191,9 @@ def digest(source: str) -> str:
 
 def head() -> str:
     """The hash of the commit that is checked out."""
-    done = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
@@ -165,7 +205,10 @@ def report(faults: list[Fault], results: Results) -> Iterator[str]:
             yield f"{results.outcomes[fault.key][0]}: {fault}"
     outcomes = Counter((part_of(fault.file), results.outcomes[fault.key][0]) for fault in tried)
     for part in sorted({part for part, _ in outcomes}):
-        noticed, all_ = outcomes[part, NOTICED], sum(n for (of, _), n in outcomes.items() if of == part)
+        noticed, all_ = (
+            outcomes[part, NOTICED],
+            sum(n for (of, _), n in outcomes.items() if of == part),
+        )
         yield f"{part:12s} {noticed:4d} of {all_:4d} noticed ({noticed / all_:.0%})"
     noticed = sum(n for (_, outcome), n in outcomes.items() if outcome == NOTICED)
     yield f"{'all':12s} {noticed:4d} of {len(tried):4d} noticed; {len(faults) - len(tried)} not tried yet"
@@ -183,8 +226,12 @@ def options(words: list[str]) -> argparse.Namespace:
     add("--least", type=float, default=0.0, help="share noticed below which the status is 1")
     add("--plain", action="store_true", help="with NUMBA_DISABLE_JIT=1: kernels as plain Python")
     add("--results", type=Path, default=Path(tempfile.gettempdir()) / "accelsim_mutation.json")
-    add("--work", type=Path, default=Path(tempfile.gettempdir()) / "accelsim_mutation",
-        help="folder of the copy and of its compiled code")  # fmt: skip
+    add(
+        "--work",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "accelsim_mutation",
+        help="folder of the copy and of its compiled code",
+    )
     add("--list", action="store_true", help="print the drawn faults and plant none")
     add("--again", action="store_true", help="try survivors of the results file once more")
     return parser.parse_args(words)
@@ -200,8 +247,14 @@ def main(words: list[str]) -> int:
         print(*faults, sep="\n")
         return 0
     results = Results.read(chosen.results)
-    drawing = Drawing(Bench(chosen.work, chosen.plain), results, sources, chosen.each,
-                      time.monotonic() + chosen.seconds, chosen.files)  # fmt: skip
+    drawing = Drawing(
+        Bench(chosen.work, chosen.plain),
+        results,
+        sources,
+        chosen.each,
+        time.monotonic() + chosen.seconds,
+        chosen.files,
+    )
     for fault in faults:
         known = results.outcomes.get(fault.key)
         again = known is not None and chosen.again and known[0] != NOTICED

@@ -17,27 +17,94 @@ from pathlib import Path
 
 KINDS = ("operator", "constant", "bound", "term", "condition", "extreme", "return")
 #: names whose values set speed, or how many words are printed, and no figure
-SPEED = frozenset({
-    "COMPILE_ABOVE", "SMALL", "BLOCK", "CALL", "WIDTH", "LOAD_AFTER", "COMPILE_AFTER", "THREADS", "CHUNK_ROWS",
-    "MOST_NAMES", "ROWS_AT_ONCE", "AT_ONCE", "FEW", "MANY", "BATCH", "WORKERS"})  # fmt: skip
+SPEED = frozenset(
+    {
+        "COMPILE_ABOVE",
+        "SMALL",
+        "BLOCK",
+        "CALL",
+        "WIDTH",
+        "LOAD_AFTER",
+        "COMPILE_AFTER",
+        "THREADS",
+        "CHUNK_ROWS",
+        "MOST_NAMES",
+        "ROWS_AT_ONCE",
+        "AT_ONCE",
+        "FEW",
+        "MANY",
+        "BATCH",
+        "WORKERS",
+    }
+)
 #: calls whose arguments are words for people, bounds of a file's fields, or types
-WORDS = frozenset({
-    "Problem", "InputError", "ConservationError", "ValueError", "LookupError", "TypeError", "KeyError",
-    "Bounds", "Quantity", "Annotated", "Literal", "field", "_refused", "wrong", "refuse", "unknown",
-    "isinstance", "cast",
-    "lru_cache", "dataclass", "print", "echo", "TypeVar", "errstate"})  # fmt: skip
+WORDS = frozenset(
+    {
+        "Problem",
+        "InputError",
+        "ConservationError",
+        "ValueError",
+        "LookupError",
+        "TypeError",
+        "KeyError",
+        "Bounds",
+        "Quantity",
+        "Annotated",
+        "Literal",
+        "field",
+        "_refused",
+        "wrong",
+        "refuse",
+        "unknown",
+        "isinstance",
+        "cast",
+        "lru_cache",
+        "dataclass",
+        "print",
+        "echo",
+        "TypeVar",
+        "errstate",
+    }
+)
 
 SWAPS: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult, ast.FloorDiv: ast.Mult,
-    ast.Mod: ast.FloorDiv, ast.Pow: ast.Mult, ast.LShift: ast.RShift, ast.RShift: ast.LShift,
-    ast.BitAnd: ast.BitOr, ast.BitOr: ast.BitAnd, ast.BitXor: ast.BitOr, ast.MatMult: ast.Mult}  # fmt: skip
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.Div,
+    ast.Div: ast.Mult,
+    ast.FloorDiv: ast.Mult,
+    ast.Mod: ast.FloorDiv,
+    ast.Pow: ast.Mult,
+    ast.LShift: ast.RShift,
+    ast.RShift: ast.LShift,
+    ast.BitAnd: ast.BitOr,
+    ast.BitOr: ast.BitAnd,
+    ast.BitXor: ast.BitOr,
+    ast.MatMult: ast.Mult,
+}
 MOVES: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}  # fmt: skip
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+}
 OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.In: ast.NotIn, ast.NotIn: ast.In}  # fmt: skip
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
 ALONE = ast.Constant | ast.Name | ast.Attribute | ast.Call  # need no parentheses
-EXTREMES = {"min": "max", "max": "min", "minimum": "maximum", "maximum": "minimum", "argmin": "argmax",
-            "argmax": "argmin", "floor": "ceil", "ceil": "floor"}  # fmt: skip
+EXTREMES = {
+    "min": "max",
+    "max": "min",
+    "minimum": "maximum",
+    "maximum": "minimum",
+    "argmin": "argmax",
+    "argmax": "argmin",
+    "floor": "ceil",
+    "ceil": "floor",
+}
 
 
 @dataclass(frozen=True)
@@ -60,7 +127,9 @@ class Fault:
         return hashlib.sha256(text.encode()).hexdigest()[:12] + f":{self.line}:{self.column}"
 
     def __str__(self) -> str:
-        before, after = (" ".join(text.split("\n")[0].split()) for text in (self.before, self.after))
+        before, after = (
+            " ".join(text.split("\n")[0].split()) for text in (self.before, self.after)
+        )
         return f"{self.file}:{self.line}:{self.column}: {self.kind}: {before} -> {after}"
 
     def planted(self, source: str) -> str:
@@ -82,7 +151,9 @@ def faults_of(file: str, source: str) -> list[Fault]:
     """Every fault of a module's source, in the order of the text; ``changes`` says which to keep."""
     walker = _Walker(file, source)
     walker.visit(ast.parse(source))
-    return sorted(walker.faults, key=lambda fault: (fault.start, KINDS.index(fault.kind), fault.after))
+    return sorted(
+        walker.faults, key=lambda fault: (fault.start, KINDS.index(fault.kind), fault.after)
+    )
 
 
 def drawn(sources: Mapping[str, str], count: int, seed: int) -> list[Fault]:
@@ -151,7 +222,9 @@ class _Walker(ast.NodeVisitor):
             if default is not None:
                 self.visit(default)
         body = node.body[1:] if ast.get_docstring(node) is not None else node.body
-        if not any(isinstance(item, ast.Return) and item.value is not None for item in ast.walk(node)):
+        if not any(
+            isinstance(item, ast.Return) and item.value is not None for item in ast.walk(node)
+        ):
             self.returns(body)
         for child in body:
             self.visit(child)
@@ -166,13 +239,20 @@ class _Walker(ast.NodeVisitor):
             self.visit(node.value)
 
     def visit_Assign(self, node: ast.Assign) -> None:
-        names = {item.id for target in node.targets for item in ast.walk(target) if isinstance(item, ast.Name)}
+        names = {
+            item.id
+            for target in node.targets
+            for item in ast.walk(target)
+            if isinstance(item, ast.Name)
+        }
         if names & SPEED or "__all__" in names:
             return
         self.visit(node.value)
 
     def visit_Call(self, node: ast.Call) -> None:
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        name = (
+            node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        )
         if name in WORDS:
             return
         if name in EXTREMES:
@@ -181,12 +261,23 @@ class _Walker(ast.NodeVisitor):
             self.exchanged(node)
         if name == "range" and node.args:
             stop = min(len(node.args), 2) - 1
-            self.changed(node.args[stop], "bound", lambda arg: ast.BinOp(arg, ast.Sub(), ast.Constant(1)))
+            self.changed(
+                node.args[stop], "bound", lambda arg: ast.BinOp(arg, ast.Sub(), ast.Constant(1))
+            )
         self.visit(node.func)
         for argument in node.args:
             self.visit(argument)
         for keyword in node.keywords:
-            if keyword.arg not in ("axis", "dtype", "minlength", "ndmin", "kind", "fix", "path", "code"):
+            if keyword.arg not in (
+                "axis",
+                "dtype",
+                "minlength",
+                "ndmin",
+                "kind",
+                "fix",
+                "path",
+                "code",
+            ):
                 self.visit(keyword.value)
 
     def visit_If(self, node: ast.If) -> None:
@@ -219,9 +310,11 @@ class _Walker(ast.NodeVisitor):
         other: ast.boolop = ast.Or() if isinstance(node.op, ast.And) else ast.And()
         self.changed(node, "operator", lambda made: _with(made, op=other))
         for number in range(len(node.values)):
+
             def dropped(made: ast.BoolOp, number: int = number) -> ast.expr:
                 rest = [value for at, value in enumerate(made.values) if at != number]
                 return rest[0] if len(rest) == 1 else _with(made, values=rest)
+
             self.changed(node, "term", dropped)
         self.generic_visit(node)
 
@@ -240,23 +333,34 @@ class _Walker(ast.NodeVisitor):
         for number, op in enumerate(node.ops):
             for table, kind in ((MOVES, "bound"), (OPPOSITES, "condition")):
                 if (other := table.get(type(op))) is not None:
-                    def moved(made: ast.Compare, number: int = number,
-                              other: type[ast.cmpop] = other) -> ast.expr:  # fmt: skip
+
+                    def moved(
+                        made: ast.Compare, number: int = number, other: type[ast.cmpop] = other
+                    ) -> ast.expr:
                         made.ops[number] = other()
                         return made
+
                     self.changed(node, kind, moved)
             if type(op) in MOVES and not _text(node.comparators[number]):
+
                 def shifted(made: ast.Compare, number: int = number) -> ast.expr:
-                    made.comparators[number] = ast.BinOp(made.comparators[number], ast.Add(), ast.Constant(1))
+                    made.comparators[number] = ast.BinOp(
+                        made.comparators[number], ast.Add(), ast.Constant(1)
+                    )
                     return made
+
                 self.changed(node, "bound", shifted)
         self.generic_visit(node)
 
     def visit_Slice(self, node: ast.Slice) -> None:
         if node.lower is not None:
-            self.changed(node.lower, "bound", lambda low: ast.BinOp(low, ast.Add(), ast.Constant(1)))
+            self.changed(
+                node.lower, "bound", lambda low: ast.BinOp(low, ast.Add(), ast.Constant(1))
+            )
         if node.upper is not None:
-            self.changed(node.upper, "bound", lambda high: ast.BinOp(high, ast.Sub(), ast.Constant(1)))
+            self.changed(
+                node.upper, "bound", lambda high: ast.BinOp(high, ast.Sub(), ast.Constant(1))
+            )
         self.generic_visit(node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> None:
@@ -275,7 +379,9 @@ class _Walker(ast.NodeVisitor):
             if value > 1:
                 self.changed(node, "constant", lambda made: ast.Constant(value - 1))
         elif isinstance(value, float) and value not in (float("inf"),):
-            self.changed(node, "constant", lambda made: ast.Constant(value * 1.25 if value else 1.0))
+            self.changed(
+                node, "constant", lambda made: ast.Constant(value * 1.25 if value else 1.0)
+            )
 
     # -- how
 
@@ -288,7 +394,9 @@ class _Walker(ast.NodeVisitor):
             self.add(statement, "return", start, text, f"return\n{indent}{text}")
 
     def negated(self, test: ast.expr) -> None:
-        if not isinstance(test, ast.Compare | ast.UnaryOp) or isinstance(getattr(test, "op", None), ast.USub):
+        if not isinstance(test, ast.Compare | ast.UnaryOp) or isinstance(
+            getattr(test, "op", None), ast.USub
+        ):
             self.changed(test, "condition", lambda made: ast.UnaryOp(ast.Not(), made))
 
     def extreme(self, call: ast.Call) -> None:
@@ -297,12 +405,14 @@ class _Walker(ast.NodeVisitor):
                 return _with(made, attr=EXTREMES[made.attr])
             assert isinstance(made, ast.Name)
             return _with(made, id=EXTREMES[made.id])
+
         self.changed(call.func, "extreme", other)
 
     def exchanged(self, call: ast.Call) -> None:
         def other(made: ast.Call) -> ast.expr:
             made.args[1], made.args[2] = made.args[2], made.args[1]
             return made
+
         if ast.dump(call.args[1]) != ast.dump(call.args[2]):
             self.changed(call, "condition", other)
 
@@ -318,14 +428,24 @@ class _Walker(ast.NodeVisitor):
             self.add(node, kind, start, before, after)
 
     def add(self, node: ast.AST, kind: str, start: int, before: str, after: str) -> None:
-        fault = Fault(self.file, node.lineno, node.col_offset + 1, kind, start, before, after,  # type: ignore[attr-defined]
-                      ".".join(self.function))  # fmt: skip
+        fault = Fault(
+            self.file,
+            node.lineno,
+            node.col_offset + 1,
+            kind,
+            start,
+            before,
+            after,  # type: ignore[attr-defined]
+            ".".join(self.function),
+        )
         self.faults.append(fault)
 
     def span(self, node: ast.AST) -> tuple[int, int]:
         """Offsets in characters of a node's text."""
-        return (self.offset(node.lineno, node.col_offset),  # type: ignore[attr-defined]
-                self.offset(node.end_lineno, node.end_col_offset))  # type: ignore[attr-defined]
+        return (
+            self.offset(node.lineno, node.col_offset),  # type: ignore[attr-defined]
+            self.offset(node.end_lineno, node.end_col_offset),
+        )  # type: ignore[attr-defined]
 
     def offset(self, line: int, column: int) -> int:
         start = self.lines[line - 1]
@@ -340,14 +460,17 @@ def _with(node: ast.AST, **changes: object) -> ast.AST:
 
 
 def _text(node: ast.AST) -> bool:
-    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
 
 
 def _type(node: ast.AST) -> bool:
     """Names of types beside |: Capitals without an underscore."""
     name = getattr(node, "id", getattr(node, "attr", ""))
     return bool(name[:1].isupper() and not name.isupper()) or (
-        isinstance(node, ast.Constant) and node.value is None)
+        isinstance(node, ast.Constant) and node.value is None
+    )
 
 
 def iter_sources(package: Path, parts: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -20,7 +20,11 @@ def module_of(path: Path) -> str:
 @lru_cache(maxsize=1)
 def import_graph() -> dict[str, set[str]]:
     """What each module of the package and of the tests imports of them."""
-    paths = {module_of(path): path for top in ("accelsim", "tests") for path in (ROOT / top).rglob("*.py")}
+    paths = {
+        module_of(path): path
+        for top in ("accelsim", "tests")
+        for path in (ROOT / top).rglob("*.py")
+    }
     graph: dict[str, set[str]] = {}
     for name, path in paths.items():
         found = set()
@@ -49,7 +53,9 @@ def distances(start: str) -> dict[str, int]:
 @lru_cache(maxsize=1)
 def test_files() -> dict[str, dict[str, int]]:
     """Every test file, with how far it is from each module."""
-    paths = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mutation" not in path.parts]
+    paths = [
+        path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mutation" not in path.parts
+    ]
     return {path.relative_to(ROOT).as_posix(): distances(module_of(path)) for path in paths}
 
 
@@ -62,7 +68,9 @@ def nearest_first(file: str) -> list[str]:
     def rank(test: str) -> tuple[int, int, str]:
         away = test_files()[test].get(name, FAR)
         own = part in Path(test).parts[:-1] or away <= 1
-        called = f"test_{stem}" == Path(test).stem and (own or stem not in ("base", "files", "library"))
+        called = f"test_{stem}" == Path(test).stem and (
+            own or stem not in ("base", "files", "library")
+        )
         return away - 2 * own - FAR * called, -own, test
 
     return sorted(test_files(), key=rank)

@@ -21,8 +21,13 @@ from tests.mutation.faults import FAULTS  # noqa: E402
 
 WORKERS = 2
 #: faults in these are looked for in machine code; elsewhere plain functions are quicker to try
-KERNELS = {"jit_dot.py", "analog/sums.py", "analog/converters.py", "noise/quick.py",
-           "devices/statistical_kernels.py"}  # fmt: skip
+KERNELS = {
+    "jit_dot.py",
+    "analog/sums.py",
+    "analog/converters.py",
+    "noise/quick.py",
+    "devices/statistical_kernels.py",
+}
 
 
 def survives(fault: tuple[str, str, str, str, str]) -> bool:
@@ -38,11 +43,31 @@ def survives(fault: tuple[str, str, str, str, str]) -> bool:
         target = folder / "accelsim" / file
         target.write_text(target.read_text().replace(text, wrong, 1))
         mode = {"ACCELSIM_CACHE_DIR": name} if file in KERNELS else {"NUMBA_DISABLE_JIT": "1"}
-        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1", **mode}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(folder),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            **mode,
+        }
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-m", "not full",
-             *tests.split()], cwd=folder, env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "-x",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "-m",
+                "not full",
+                *tests.split(),
+            ],
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if done.returncode not in (0, 1):
         print(done.stdout[-1500:] + done.stderr[-500:])
     return done.returncode != 1

@@ -37,24 +37,60 @@ def write(x: list[int]) -> None:
 
 
 def made(kind: str) -> set[str]:
-    return {f"{fault.before} -> {fault.after}" for fault in faults_of("m.py", SOURCE) if fault.kind == kind}
+    return {
+        f"{fault.before} -> {fault.after}"
+        for fault in faults_of("m.py", SOURCE)
+        if fault.kind == kind
+    }
 
 
-@pytest.mark.parametrize(("kind", "some"), [
-    ("operator", {"rows * width -> (rows / width)", "total += max(rows, 4) -> total -= max(rows, 4)",
-                  "rows is None or rows > 3 -> (rows is None and rows > 3)", "x[0] // 2 -> (x[0] * 2)",
-                  "-rows -> rows"}),
-    ("constant", {"7 -> 8", "7 -> 6", "2.5 -> 3.125", "6 -> 5", "0 -> 1"}),
-    ("bound", {"rows > 3 -> (rows >= 3)", "rows > 3 -> (rows > 3 + 1)", "rows -> (rows - 1)",
-               "1 -> (1 + 1)", "i < 2 -> (i <= 2)"}),
-    ("term", {"rows * width + 1 -> (rows * width)", "rows * width -> rows", "total += max(rows, 4) -> pass",
-              "rows is None or rows > 3 -> (rows > 3)", "rows is None or rows > 3 -> (rows is None)"}),
-    ("condition", {"rows == 5 -> (rows != 5)", "rows is None -> (not rows is None)",
-                   "where(i < 2, total, -rows) -> where(i < 2, -rows, total)",
-                   "rows is None or rows > 3 -> (not (rows is None or rows > 3))"}),
-    ("extreme", {"max -> min"}),
-    ("return", {"x[0] = x[0] // 2 -> return\n    x[0] = x[0] // 2"}),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("kind", "some"),
+    [
+        (
+            "operator",
+            {
+                "rows * width -> (rows / width)",
+                "total += max(rows, 4) -> total -= max(rows, 4)",
+                "rows is None or rows > 3 -> (rows is None and rows > 3)",
+                "x[0] // 2 -> (x[0] * 2)",
+                "-rows -> rows",
+            },
+        ),
+        ("constant", {"7 -> 8", "7 -> 6", "2.5 -> 3.125", "6 -> 5", "0 -> 1"}),
+        (
+            "bound",
+            {
+                "rows > 3 -> (rows >= 3)",
+                "rows > 3 -> (rows > 3 + 1)",
+                "rows -> (rows - 1)",
+                "1 -> (1 + 1)",
+                "i < 2 -> (i <= 2)",
+            },
+        ),
+        (
+            "term",
+            {
+                "rows * width + 1 -> (rows * width)",
+                "rows * width -> rows",
+                "total += max(rows, 4) -> pass",
+                "rows is None or rows > 3 -> (rows > 3)",
+                "rows is None or rows > 3 -> (rows is None)",
+            },
+        ),
+        (
+            "condition",
+            {
+                "rows == 5 -> (rows != 5)",
+                "rows is None -> (not rows is None)",
+                "where(i < 2, total, -rows) -> where(i < 2, -rows, total)",
+                "rows is None or rows > 3 -> (not (rows is None or rows > 3))",
+            },
+        ),
+        ("extreme", {"max -> min"}),
+        ("return", {"x[0] = x[0] // 2 -> return\n    x[0] = x[0] // 2"}),
+    ],
+)
 def test_each_kind(kind: str, some: set[str]) -> None:
     assert kind in KINDS and some <= made(kind)
 
@@ -63,7 +99,9 @@ def test_words_types_and_speeds_are_left_alone() -> None:
     """Docstrings, annotations, fields' bounds, texts of errors, constants of speed."""
     lines = [line.lstrip() for line in SOURCE.splitlines()]
     for fault in faults_of("m.py", SOURCE):
-        assert not lines[fault.line - 1].startswith(('"""', "from", "raise", "COMPILE_ABOVE", "def write"))
+        assert not lines[fault.line - 1].startswith(
+            ('"""', "from", "raise", "COMPILE_ABOVE", "def write")
+        )
         assert fault.before not in ("64", "30_000", "int | None")
         assert fault.line != 4 or fault.before == "7"
 
@@ -80,7 +118,10 @@ def test_texts_beyond_ascii_are_cut_in_the_right_place() -> None:
     source = 'name = "größe"; y = "µ" if 1 + 2 > 2 else ("é", 3 * 4)\n'
     for fault in faults_of("m.py", source):
         assert fault.changes(source) and "größe" in fault.planted(source)
-    assert any('; y = "µ" if (1 - 2) > 2 else' in fault.planted(source) for fault in faults_of("m.py", source))
+    assert any(
+        '; y = "µ" if (1 - 2) > 2 else' in fault.planted(source)
+        for fault in faults_of("m.py", source)
+    )
     assert any('("é", (3 / 4))' in fault.planted(source) for fault in faults_of("m.py", source))
 
 
@@ -97,9 +138,11 @@ def test_same_seed_same_faults_and_all_parts_alike() -> None:
 
 
 def test_the_nearest_tests_come_first() -> None:
-    for file, test in (("energy/sram.py", "tests/energy/test_sram.py"),
-                       ("devices/pulses.py", "tests/devices/test_pulses.py"),
-                       ("analog/tile.py", "tests/analog/test_tile.py")):  # fmt: skip
+    for file, test in (
+        ("energy/sram.py", "tests/energy/test_sram.py"),
+        ("devices/pulses.py", "tests/devices/test_pulses.py"),
+        ("analog/tile.py", "tests/analog/test_tile.py"),
+    ):
         order = nearest_first(file)
         assert order[0] == test and len(order) == len(set(order)) > 50
 
@@ -108,7 +151,9 @@ def test_results_are_kept_and_a_changed_source_tried_anew(tmp_path: Path) -> Non
     results = drawing.Results.read(tmp_path / "none.json")
     faults = faults_of("timing/m.py", SOURCE)[:3]
     results.path = tmp_path / "kept" / "results.json"
-    for fault, outcome in zip(faults, (drawing.NOTICED, drawing.SURVIVED, drawing.OUT_OF_TIME), strict=True):
+    for fault, outcome in zip(
+        faults, (drawing.NOTICED, drawing.SURVIVED, drawing.OUT_OF_TIME), strict=True
+    ):
         results.outcomes[fault.key] = [outcome, "", "digest"]
     results.write()
     lines = list(drawing.report(faults, drawing.Results.read(results.path)))

@@ -27,8 +27,12 @@ def test_values_depend_on_where_they_stand_alone() -> None:
         assert (stream.normal(count, first) == whole[first : first + count]).all()
     assert (stream.normal((10, 100)).ravel() == whole).all()
     assert (Stream(7, ("programming",)).of(3).normal(1000) == whole).all()
-    for other in (Stream(8, ("programming", 3)), Stream(7, ("programming", 4)),
-                  Stream(7, ("programming", "3")), Stream(7, ("programming3",))):  # fmt: skip
+    for other in (
+        Stream(8, ("programming", 3)),
+        Stream(7, ("programming", 4)),
+        Stream(7, ("programming", "3")),
+        Stream(7, ("programming3",)),
+    ):
         assert not (other.normal(1000) == whole).any()
 
 
@@ -48,8 +52,14 @@ def test_deviates_are_standard_normal() -> None:
 
 
 def test_quantiles_equal_a_reference_of_the_same_tables() -> None:
-    p = np.concatenate([Stream(2).uniform(20_000), 10.0 ** -np.arange(1, 300, 7),
-                        1 - 10.0 ** -np.arange(1, 15), [0.075, 0.925, 0.5]])  # fmt: skip
+    p = np.concatenate(
+        [
+            Stream(2).uniform(20_000),
+            10.0 ** -np.arange(1, 300, 7),
+            1 - 10.0 ** -np.arange(1, 15),
+            [0.075, 0.925, 0.5],
+        ]
+    )
     mine = normal_quantile(p)
     theirs = np.array([NormalDist().inv_cdf(x) for x in p])
     assert np.allclose(mine, theirs, rtol=2e-15, atol=1e-16)
@@ -69,7 +79,9 @@ def test_exp_and_log_are_within_two_units_in_the_last_place() -> None:
         assert abs(mine - truth) <= max(abs(truth) * Decimal("3e-16"), Decimal("1e-16"))
     assert log(np.array([1.0]))[0] == 0.0 and log(np.array([0.0]))[0] == -np.inf
     assert exp(np.array([-1e5]))[0] == 0.0 and exp(np.array([1e5]))[0] == np.inf
-    assert np.allclose(power(np.array([2.0, 10.0]), np.array([10.0, -3.0])), [1024.0, 1e-3], rtol=1e-14)
+    assert np.allclose(
+        power(np.array([2.0, 10.0]), np.array([10.0, -3.0])), [1024.0, 1e-3], rtol=1e-14
+    )
 
 
 def digest() -> str:
@@ -78,12 +90,21 @@ def digest() -> str:
     return hashlib.sha256(whole.astype("<f8").tobytes()).hexdigest()
 
 
-@pytest.mark.parametrize("environment", [{}, {"NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX"},
-                                         {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F"}])  # fmt: skip
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX"},
+        {"NPY_DISABLE_CPU_FEATURES": "AVX2 FMA3 AVX512F"},
+    ],
+)
 def test_the_same_bits_on_other_cpu_types(environment: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from tests.noise.test_noise import digest; print(digest())"],
-        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT), **environment}, capture_output=True,
-        text=True, check=True,
-    )  # fmt: skip
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.strip() == GOLDEN

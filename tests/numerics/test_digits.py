@@ -19,17 +19,38 @@ ROOT = Path(__file__).parents[2]
 
 def outputs(folder: Path) -> dict[str, bytes]:
     """Every result file but the time stamp; pictures left out."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())
-            if path.suffix in (".json", ".csv", ".npz")}  # fmt: skip
+    return {
+        path.name: path.read_bytes()
+        for path in sorted(folder.iterdir())
+        if path.suffix in (".json", ".csv", ".npz")
+    }
 
 
-def run_cli(folder: Path, engine: str = "plain", extra: dict[str, str] | None = None) -> dict[str, bytes]:
+def run_cli(
+    folder: Path, engine: str = "plain", extra: dict[str, str] | None = None
+) -> dict[str, bytes]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **(extra or {})}
     done = subprocess.run(
-        [sys.executable, "-m", "accelsim.cli.main", "run", "int8_edge", "digits_cnn", "--input",
-         "digits", "--engine", engine, "--out", str(folder)],
-        env=environment, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "accelsim.cli.main",
+            "run",
+            "int8_edge",
+            "digits_cnn",
+            "--input",
+            "digits",
+            "--engine",
+            engine,
+            "--out",
+            str(folder),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return outputs(folder)
 
@@ -39,8 +60,9 @@ def digits(chip: str, workload: str) -> Result:
         images, labels = file["images"] / 16, file["labels"]
     trace = accelsim.load_workload(workload, batch=len(images))
     spec = trace.tensors["x"]
-    return accelsim.run(accelsim.load_chip(chip), trace, {"x": images.reshape(spec.shape)},
-                        labels=labels)  # fmt: skip
+    return accelsim.run(
+        accelsim.load_chip(chip), trace, {"x": images.reshape(spec.shape)}, labels=labels
+    )
 
 
 @pytest.mark.parametrize("workload", ["digits_mlp", "digits_cnn", "digits_residual"])
@@ -58,11 +80,13 @@ def test_accuracy(workload: str) -> None:
 
 SAME = {
     "two_threads": {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "2"},
-    "old_core": {"OPENBLAS_CORETYPE": "Nehalem",
-                 "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX AVX2 FMA3"},
+    "old_core": {
+        "OPENBLAS_CORETYPE": "Nehalem",
+        "NPY_DISABLE_CPU_FEATURES": "AVX512F AVX512_SKX AVX2 FMA3",
+    },
     "haswell": {"OPENBLAS_CORETYPE": "Haswell", "NUMBA_CPU_NAME": "generic"},
     "no_jit": {"NUMBA_DISABLE_JIT": "1"},
-}  # fmt: skip
+}
 
 
 def test_same_bytes_everywhere(tmp_path: Path) -> None:

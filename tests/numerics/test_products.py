@@ -22,10 +22,20 @@ def reference(a: np.ndarray, b: np.ndarray) -> list[list[int]]:
     return (a.astype(object) @ b.astype(object)).tolist()
 
 
-@pytest.mark.parametrize(("value", "depth"), [
-    (128, 1023), (128, 1024), (128, 1025), (127, 4096), (32767, 300), (1 << 20, 50),
-    (1 << 24, 33), (1 << 25, 9), ((1 << 30) - 1, 7),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("value", "depth"),
+    [
+        (128, 1023),
+        (128, 1024),
+        (128, 1025),
+        (127, 4096),
+        (32767, 300),
+        (1 << 20, 50),
+        (1 << 24, 33),
+        (1 << 25, 9),
+        ((1 << 30) - 1, 7),
+    ],
+)
 def test_products_at_the_largest_magnitude(value: int, depth: int) -> None:
     """All operands at the limit and of one sign, plus one odd unit: a rounded sum would show."""
     a, b = np.full((3, depth), value), np.full((depth, 2), value)
@@ -35,7 +45,9 @@ def test_products_at_the_largest_magnitude(value: int, depth: int) -> None:
 
 
 @EXAMPLES
-@given(st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 3000), st.sampled_from([8, 12, 16]))
+@given(
+    st.integers(0, 10**6), st.integers(1, 40), st.integers(1, 3000), st.sampled_from([8, 12, 16])
+)
 def test_products_are_exact(seed: int, m: int, k: int, bits: int) -> None:
     rng = np.random.default_rng(seed)
     half = 1 << (bits - 1)
@@ -52,18 +64,46 @@ def test_overflow_is_refused_not_wrapped() -> None:
     assert FLOAT32_EXACT == 1 << 24
 
 
-CONVOLUTIONS = list(itertools.product([1, 2], [1, 2], [(1, 1), (2, 1)], [(0, 0, 0, 0), (1, 2, 0, 1)],
-                                      [(1, 1), (2, 1)], [(1, 1), (3, 2)]))  # fmt: skip
+CONVOLUTIONS = list(
+    itertools.product(
+        [1, 2],
+        [1, 2],
+        [(1, 1), (2, 1)],
+        [(0, 0, 0, 0), (1, 2, 0, 1)],
+        [(1, 1), (2, 1)],
+        [(1, 1), (3, 2)],
+    )
+)
 
 
-@pytest.mark.parametrize(("batch", "groups", "stride", "padding", "dilation", "kernel"), CONVOLUTIONS)
-def test_lowering_is_a_convolution(batch: int, groups: int, stride: tuple[int, int],
-                                   padding: tuple[int, int, int, int], dilation: tuple[int, int],
-                                   kernel: tuple[int, int]) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ("batch", "groups", "stride", "padding", "dilation", "kernel"), CONVOLUTIONS
+)
+def test_lowering_is_a_convolution(
+    batch: int,
+    groups: int,
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
+    dilation: tuple[int, int],
+    kernel: tuple[int, int],
+) -> None:
     height, width, channels, filters = 7, 6, 4, 6
-    op = Conv2d(name="c", input="x", weight="w", output="y", batch=batch, channels=channels,
-                height=height, width=width, filters=filters, kernel=kernel, stride=stride,
-                padding=padding, dilation=dilation, groups=groups)  # fmt: skip
+    op = Conv2d(
+        name="c",
+        input="x",
+        weight="w",
+        output="y",
+        batch=batch,
+        channels=channels,
+        height=height,
+        width=width,
+        filters=filters,
+        kernel=kernel,
+        stride=stride,
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+    )
     rng = np.random.default_rng(1)
     x = rng.integers(-9, 9, (batch, channels, height, width))
     w = rng.integers(-9, 9, (filters, channels // groups, *kernel))
@@ -71,11 +111,13 @@ def test_lowering_is_a_convolution(batch: int, groups: int, stride: tuple[int, i
     products = lower_input(op, x, zero).astype(np.int64) @ weight_matrix(op, w).astype(np.int64)
     got = raise_output(op, products)
     top, left, _, _ = padding
-    for b, f, r, c in itertools.product(range(batch), range(filters), range(op.out_height),
-                                        range(op.out_width)):  # fmt: skip
+    for b, f, r, c in itertools.product(
+        range(batch), range(filters), range(op.out_height), range(op.out_width)
+    ):
         total = 0
-        for i, p, q in itertools.product(range(channels // groups), range(kernel[0]),
-                                         range(kernel[1])):  # fmt: skip
+        for i, p, q in itertools.product(
+            range(channels // groups), range(kernel[0]), range(kernel[1])
+        ):
             row = r * stride[0] - top + p * dilation[0]
             column = c * stride[1] - left + q * dilation[1]
             inside = 0 <= row < height and 0 <= column < width
@@ -87,8 +129,15 @@ def test_lowering_is_a_convolution(batch: int, groups: int, stride: tuple[int, i
 def vector(kind: str, **keys: object) -> VectorOperator:
     shape = (1, 2, 5, 5)
     out = (1, 2, 3, 3) if "pool" in kind else shape
-    return VectorOperator(name="v", kind=kind, inputs=("x",), output="y", input_shapes=(shape,),
-                          output_shape=out, **keys)  # type: ignore[arg-type]
+    return VectorOperator(
+        name="v",
+        kind=kind,
+        inputs=("x",),
+        output="y",
+        input_shapes=(shape,),
+        output_shape=out,
+        **keys,
+    )  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("kind", ["max_pool", "average_pool"])
@@ -98,9 +147,16 @@ def test_pooling_leaves_padding_out(kind: str) -> None:
     zero = -7
     got = pool(op, x, 0, 0, 0, 3, zero)
     for c, r, q in itertools.product(range(2), range(3), range(3)):
-        window = [int(x[0, c, i, j]) for i in range(2 * r - 1, 2 * r + 2) if 0 <= i < 5
-                  for j in range(2 * q - 1, 2 * q + 2) if 0 <= j < 5]  # fmt: skip
-        mean = round(__import__("fractions").Fraction(sum(window) - zero * len(window), len(window)))
+        window = [
+            int(x[0, c, i, j])
+            for i in range(2 * r - 1, 2 * r + 2)
+            if 0 <= i < 5
+            for j in range(2 * q - 1, 2 * q + 2)
+            if 0 <= j < 5
+        ]
+        mean = round(
+            __import__("fractions").Fraction(sum(window) - zero * len(window), len(window))
+        )
         assert got[0, c, r, q] == (max(window) if kind == "max_pool" else mean + zero)
     part = pool(op, x[:, :, 1:], 1, 0, 1, 2, zero)  # the lower rows alone
     assert np.array_equal(part, got[:, :, 1:])

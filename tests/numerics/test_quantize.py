@@ -89,8 +89,12 @@ def test_fixed_point_is_nearest(factor: float) -> None:
 
 
 @EXAMPLES
-@given(st.sampled_from(["int4", "int8", "uint8", "int16"]), st.floats(-50, 0), st.floats(0, 50),
-       st.floats(-80, 80))  # fmt: skip
+@given(
+    st.sampled_from(["int4", "int8", "uint8", "int16"]),
+    st.floats(-50, 0),
+    st.floats(0, 50),
+    st.floats(-80, 80),
+)
 def test_affine_codes(name: str, low: float, high: float, value: float) -> None:
     q = affine(low, high, name)
     scale = Fraction(float(q.scale))

@@ -58,24 +58,41 @@ def row_stationary() -> Probe:
     b.resident(Part(y, dram, 128), at_start=False)
     weights = b.command(dma, Opcode.LOAD, reads=[Part(w, dram, 64)], writes=[Part(w, near, 32)])
     rows = [
-        b.command(dma, Opcode.LOAD, reads=[Part(x, dram, 6 * r, ((r, 1), (0, 6)))],
-                  writes=[Part(x, near, 6 * r, ((r, 1), (0, 6)))])
+        b.command(
+            dma,
+            Opcode.LOAD,
+            reads=[Part(x, dram, 6 * r, ((r, 1), (0, 6)))],
+            writes=[Part(x, near, 6 * r, ((r, 1), (0, 6)))],
+        )
         for r in range(4)
-    ]  # fmt: skip
+    ]
     for out in range(2):
         for kernel in range(3):
             sums = Part(y, near, 64 + 32 * out, ((0, 1), (4 * out, 4), (0, 2)))
             flags = Flag.FIRST_K if kernel == 0 else Flag.LAST_K if kernel == 2 else Flag.NONE
             last = b.command(
-                strip, Opcode.MATMUL, extents=(4, 2, 3, 3, out, kernel), operator=op, flags=flags,
-                reads=[Part(lowered, near, 6 * (out + kernel),
-                            ((0, 1), (4 * out, 4), (3 * kernel, 3)), span=6),
-                       Part(w, near, 32 + 6 * kernel, ((0, 1), (3 * kernel, 3), (0, 2)))],
-                writes=[sums] if kernel == 0 else [], accumulates=[sums] if kernel else [],
+                strip,
+                Opcode.MATMUL,
+                extents=(4, 2, 3, 3, out, kernel),
+                operator=op,
+                flags=flags,
+                reads=[
+                    Part(
+                        lowered,
+                        near,
+                        6 * (out + kernel),
+                        ((0, 1), (4 * out, 4), (3 * kernel, 3)),
+                        span=6,
+                    ),
+                    Part(w, near, 32 + 6 * kernel, ((0, 1), (3 * kernel, 3), (0, 2))),
+                ],
+                writes=[sums] if kernel == 0 else [],
+                accumulates=[sums] if kernel else [],
                 after=[weights, rows[out + kernel]],
-            )  # fmt: skip
-    b.command(dma, Opcode.STORE, reads=[Part(y, near, 64)], writes=[Part(y, dram, 128)],
-              after=[last])  # fmt: skip
+            )
+    b.command(
+        dma, Opcode.STORE, reads=[Part(y, near, 64)], writes=[Part(y, dram, 128)], after=[last]
+    )
     return probe(b, {"dma": (0, 0), "strip": (15, 25)}, 340)
 
 
@@ -97,17 +114,27 @@ def shared_dram() -> Probe:
     y = b.tensor("y", (1, 4, 16), "int32", operator=op, role="output")
     b.resident(Part(x, dram))
     b.resident(Part(w, dram, 64))
-    image = b.command(dmas[0], Opcode.LOAD, reads=[Part(x, dram)],
-                      writes=[Part(x, near[0]), Part(x, near[1])])  # fmt: skip
+    image = b.command(
+        dmas[0], Opcode.LOAD, reads=[Part(x, dram)], writes=[Part(x, near[0]), Part(x, near[1])]
+    )
     for core in range(2):
         half = ((0, 1), (0, 8), (8 * core, 8))
-        load = b.command(dmas[core], Opcode.LOAD,
-                         reads=[Part(w, dram, 64, half, span=128)],
-                         writes=[Part(w, near[core], 32, half)])  # fmt: skip
-        b.command(arrays[core], Opcode.MATMUL, extents=(4, 8, 8), operator=op, flags=WHOLE,
-                  reads=[Part(x, near[core]), Part(w, near[core], 32, half)],
-                  writes=[Part(y, near[core], 96, ((0, 1), (0, 4), (8 * core, 8)))],
-                  after=[image, load])  # fmt: skip
+        load = b.command(
+            dmas[core],
+            Opcode.LOAD,
+            reads=[Part(w, dram, 64, half, span=128)],
+            writes=[Part(w, near[core], 32, half)],
+        )
+        b.command(
+            arrays[core],
+            Opcode.MATMUL,
+            extents=(4, 8, 8),
+            operator=op,
+            flags=WHOLE,
+            reads=[Part(x, near[core]), Part(w, near[core], 32, half)],
+            writes=[Part(y, near[core], 96, ((0, 1), (0, 4), (8 * core, 8)))],
+            after=[image, load],
+        )
     stub = {"dma.0": (0, 0), "dma.1": (0, 0), "array.0": (30, 40), "array.1": (30, 40)}
     return probe(b, stub, 240)
 
@@ -137,14 +164,29 @@ def fused_pipeline() -> Probe:
     for tile in range(4):
         box = ((0, 1), (2 * tile, 2), (0, 4))
         slot = 64 + 8 * (tile % 2)
-        made = b.command(first, Opcode.MATMUL, extents=(2, 4, 4), operator=ops[0], flags=WHOLE,
-                         reads=[Part(x, near, 8 * tile, box), Part(w[0], near, 32)],
-                         writes=[Part(h, near, slot, box)],
-                         after=[After(uses[tile - 2], Edge.SLOT)] if tile > 1 else [])  # fmt: skip
-        uses.append(b.command(second, Opcode.MATMUL, extents=(2, 4, 4), operator=ops[1],
-                              flags=WHOLE, request=tile,
-                              reads=[Part(seen, near, slot, box), Part(w[1], near, 48)],
-                              writes=[Part(y, near, 96 + 8 * tile, box)], after=[made]))  # fmt: skip
+        made = b.command(
+            first,
+            Opcode.MATMUL,
+            extents=(2, 4, 4),
+            operator=ops[0],
+            flags=WHOLE,
+            reads=[Part(x, near, 8 * tile, box), Part(w[0], near, 32)],
+            writes=[Part(h, near, slot, box)],
+            after=[After(uses[tile - 2], Edge.SLOT)] if tile > 1 else [],
+        )
+        uses.append(
+            b.command(
+                second,
+                Opcode.MATMUL,
+                extents=(2, 4, 4),
+                operator=ops[1],
+                flags=WHOLE,
+                request=tile,
+                reads=[Part(seen, near, slot, box), Part(w[1], near, 48)],
+                writes=[Part(y, near, 96 + 8 * tile, box)],
+                after=[made],
+            )
+        )
     return probe(b, {"layer1": (20, 30), "layer2": (50, 60)}, 240)
 
 
@@ -168,16 +210,30 @@ def kv_cache() -> Probe:
         op = b.operator(f"score{step}")
         length = 4 + step
         grown = b.tensor("cache", (5, 8), version=step + 1, view_of=cache)
-        keys = b.tensor("cache", (1, 8, length), version=step + 1, view_of=grown, view="matrix",
-                        operator=op)  # fmt: skip
+        keys = b.tensor(
+            "cache", (1, 8, length), version=step + 1, view_of=grown, view="matrix", operator=op
+        )
         scores = b.tensor(f"scores{step}", (1, 1, length), "int32", operator=op, role="output")
         row = 3 + step
-        append = b.command(vector, Opcode.VECTOR, extents=(8,), request=step,
-                           reads=[Part(fresh, near, 8 * step, ((step, 1), (0, 8)))],
-                           writes=[Part(grown, near, 64 + 8 * row, ((row, 1), (0, 8)))])  # fmt: skip
-        b.command(array, Opcode.MATMUL, extents=(1, length, 8), operator=op, flags=WHOLE,
-                  request=step, reads=[Part(q, near, 16), Part(keys, near, 64)],
-                  writes=[Part(scores, near, 256 + 64 * step)], after=[append])  # fmt: skip
+        append = b.command(
+            vector,
+            Opcode.VECTOR,
+            extents=(8,),
+            request=step,
+            reads=[Part(fresh, near, 8 * step, ((step, 1), (0, 8)))],
+            writes=[Part(grown, near, 64 + 8 * row, ((row, 1), (0, 8)))],
+        )
+        b.command(
+            array,
+            Opcode.MATMUL,
+            extents=(1, length, 8),
+            operator=op,
+            flags=WHOLE,
+            request=step,
+            reads=[Part(q, near, 16), Part(keys, near, 64)],
+            writes=[Part(scores, near, 256 + 64 * step)],
+            after=[append],
+        )
     return probe(b, {"vector": (10, 12), "array": (20, 30)}, 62)
 
 
@@ -201,16 +257,30 @@ def fp8_update() -> Probe:
     rows = []
     for step, weights in enumerate((w, after)):
         y = b.tensor(f"y{step}", (1, 4, 8), "fp16_169", operator=ops[step], role="output")
-        rows.append(b.command(array, Opcode.MATMUL, extents=(4, 8, 8), operator=ops[step],
-                              flags=WHOLE, reads=[Part(x, near), Part(weights, near, 32)],
-                              writes=[Part(y, near, 320 + 64 * step)],
-                              after=[rows[-1]] if rows else []))  # fmt: skip
+        rows.append(
+            b.command(
+                array,
+                Opcode.MATMUL,
+                extents=(4, 8, 8),
+                operator=ops[step],
+                flags=WHOLE,
+                reads=[Part(x, near), Part(weights, near, 32)],
+                writes=[Part(y, near, 320 + 64 * step)],
+                after=[rows[-1]] if rows else [],
+            )
+        )
         if step == 0:
-            rows.append(b.command(vector, Opcode.VECTOR, extents=(64, 3),
-                                  reads=[Part(slope, near, 256)],
-                                  accumulates=[Part(master, near, 128)],
-                                  writes=[Part(after, near, 32)],
-                                  after=[After(rows[0], Edge.SLOT)]))  # fmt: skip
+            rows.append(
+                b.command(
+                    vector,
+                    Opcode.VECTOR,
+                    extents=(64, 3),
+                    reads=[Part(slope, near, 256)],
+                    accumulates=[Part(master, near, 128)],
+                    writes=[Part(after, near, 32)],
+                    after=[After(rows[0], Edge.SLOT)],
+                )
+            )
     return probe(b, {"array": (40, 60), "vector": (25, 30)}, 130)
 
 
@@ -239,28 +309,71 @@ def into_pcm(programmed: bool = False) -> Probe:
     wait: list[int] = []
     if programmed:
         b.resident(Part(g, near, 64))
-        wait = [b.command(pulse, Opcode.PROGRAM, extents=(8, 4), reads=[Part(g, near, 64)],
-                          writes=[Part(g, cells)])]  # fmt: skip
+        wait = [
+            b.command(
+                pulse,
+                Opcode.PROGRAM,
+                extents=(8, 4),
+                reads=[Part(g, near, 64)],
+                writes=[Part(g, cells)],
+            )
+        ]
     else:
         b.resident(Part(g, cells))
-    made = b.command(array, Opcode.MATMUL, extents=(2, 8, 4), operator=ops[0], flags=WHOLE,
-                     reads=[Part(x, near), Part(w, near, 32)], writes=[Part(sums, near, 128)])  # fmt: skip
-    small = b.command(vector, Opcode.REQUANTIZE, extents=(16, 16), operator=ops[0],
-                      reads=[Part(sums, near, 128)], writes=[Part(codes, near, 192)],
-                      after=[made])  # fmt: skip
-    sent = b.command(link, Opcode.TRANSFER, extents=(16,), operator=ops[0],
-                     reads=[Part(codes, near, 192)], writes=[Part(codes, dac)], after=[small],
-                     links={hop: 16})  # fmt: skip
-    b.command(tile, Opcode.MVM, extents=(2, 4, 8), operator=ops[1], flags=WHOLE,
-              reads=[Part(seen, dac), Part(g, cells)], writes=[Part(y, near, 256)],
-              after=[sent, *wait])  # fmt: skip
-    stub = {"array": (30, 50), "vector": (10, 14), "link": (0, 0), "tile": (100, 120),
-            "pulses": (1000, 1000)}  # fmt: skip
+    made = b.command(
+        array,
+        Opcode.MATMUL,
+        extents=(2, 8, 4),
+        operator=ops[0],
+        flags=WHOLE,
+        reads=[Part(x, near), Part(w, near, 32)],
+        writes=[Part(sums, near, 128)],
+    )
+    small = b.command(
+        vector,
+        Opcode.REQUANTIZE,
+        extents=(16, 16),
+        operator=ops[0],
+        reads=[Part(sums, near, 128)],
+        writes=[Part(codes, near, 192)],
+        after=[made],
+    )
+    sent = b.command(
+        link,
+        Opcode.TRANSFER,
+        extents=(16,),
+        operator=ops[0],
+        reads=[Part(codes, near, 192)],
+        writes=[Part(codes, dac)],
+        after=[small],
+        links={hop: 16},
+    )
+    b.command(
+        tile,
+        Opcode.MVM,
+        extents=(2, 4, 8),
+        operator=ops[1],
+        flags=WHOLE,
+        reads=[Part(seen, dac), Part(g, cells)],
+        writes=[Part(y, near, 256)],
+        after=[sent, *wait],
+    )
+    stub = {
+        "array": (30, 50),
+        "vector": (10, 14),
+        "link": (0, 0),
+        "tile": (100, 120),
+        "pulses": (1000, 1000),
+    }
     return probe(b, stub, 1120 if programmed else 194)
 
 
 PROBES: dict[str, Callable[[], Probe]] = {
-    "row_stationary": row_stationary, "shared_dram": shared_dram,
-    "fused_pipeline": fused_pipeline, "kv_cache": kv_cache, "fp8_update": fp8_update,
-    "into_pcm": into_pcm, "into_pcm_programmed": lambda: into_pcm(True),
-}  # fmt: skip
+    "row_stationary": row_stationary,
+    "shared_dram": shared_dram,
+    "fused_pipeline": fused_pipeline,
+    "kv_cache": kv_cache,
+    "fp8_update": fp8_update,
+    "into_pcm": into_pcm,
+    "into_pcm_programmed": lambda: into_pcm(True),
+}

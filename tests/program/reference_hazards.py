@@ -25,11 +25,36 @@ from accelsim.program.table import Program
 ROOM = 100_000
 
 
-def scan(count: int, units: int, unit: Any, queue: Any, place: Any, alone: Any, edge_start: Any,
-         edge_pred: Any, edge_kind: Any, op_start: Any, op_root: Any, op_tensor: Any, op_low: Any,
-         op_high: Any, op_access: Any, rank: int, op_offset: Any, op_extent: Any, writer: Any,
-         writer_op: Any, holder: Any, readers: Any, queue_last: Any, unit_last: Any, released: Any,
-         ended: Any, found_row: Any, found_kind: Any) -> int:  # fmt: skip
+def scan(
+    count: int,
+    units: int,
+    unit: Any,
+    queue: Any,
+    place: Any,
+    alone: Any,
+    edge_start: Any,
+    edge_pred: Any,
+    edge_kind: Any,
+    op_start: Any,
+    op_root: Any,
+    op_tensor: Any,
+    op_low: Any,
+    op_high: Any,
+    op_access: Any,
+    rank: int,
+    op_offset: Any,
+    op_extent: Any,
+    writer: Any,
+    writer_op: Any,
+    holder: Any,
+    readers: Any,
+    queue_last: Any,
+    unit_last: Any,
+    released: Any,
+    ended: Any,
+    found_row: Any,
+    found_kind: Any,
+) -> int:
     """Walk the commands in order; returns how many findings were written (at most len(found_row)).
 
     place: number of the command among its unit's. alone: 1 where one queue feeds the unit.
@@ -139,18 +164,42 @@ def hazards(program: Program) -> set[tuple[int, str]]:
     for resident, a, b in zip(p.residents, r_low.tolist(), r_high.tolist(), strict=True):
         if resident.at_start:
             writer[a:b], holder[a:b] = -2, root[resident.tensor]
-    state = [writer, np.zeros(total, np.int64), holder, np.zeros(total * units, np.int64),
-             np.full(len(p.queues), -1, np.int64), np.full(units, -1, np.int64),
-             *(np.zeros(count * units, np.int64) for _ in range(2)), np.zeros(ROOM, np.int64),
-             np.zeros(ROOM, np.int64)]  # fmt: skip
-    columns = [c.unit, c.queue, place, alone, d.start, d.predecessor, d.kind, o.start,
-               root[o.tensor], _region_tensor(p), low, high, o.access]  # fmt: skip
-    lists = [[x.tolist() for x in part]
-             for part in (columns, (o.offset.ravel(), o.extent.ravel()), state)]  # fmt: skip
+    state = [
+        writer,
+        np.zeros(total, np.int64),
+        holder,
+        np.zeros(total * units, np.int64),
+        np.full(len(p.queues), -1, np.int64),
+        np.full(units, -1, np.int64),
+        *(np.zeros(count * units, np.int64) for _ in range(2)),
+        np.zeros(ROOM, np.int64),
+        np.zeros(ROOM, np.int64),
+    ]
+    columns = [
+        c.unit,
+        c.queue,
+        place,
+        alone,
+        d.start,
+        d.predecessor,
+        d.kind,
+        o.start,
+        root[o.tensor],
+        _region_tensor(p),
+        low,
+        high,
+        o.access,
+    ]
+    lists = [
+        [x.tolist() for x in part]
+        for part in (columns, (o.offset.ravel(), o.extent.ravel()), state)
+    ]
     found = scan(count, units, *lists[0], o.offset.shape[1], *lists[1], *lists[2])
     rows, kinds = lists[2][8][:found], lists[2][9][:found]
     final = np.array(lists[2][2])
-    gone = {(-1, "program.resident") for resident, a, b in
-            zip(p.residents, r_low.tolist(), r_high.tolist(), strict=True)
-            if resident.at_end and (final[a:b] != root[resident.tensor]).any()}  # fmt: skip
+    gone = {
+        (-1, "program.resident")
+        for resident, a, b in zip(p.residents, r_low.tolist(), r_high.tolist(), strict=True)
+        if resident.at_end and (final[a:b] != root[resident.tensor]).any()
+    }
     return {(row, MESSAGES[kind][0]) for row, kind in zip(rows, kinds, strict=True)} | gone

@@ -18,8 +18,13 @@ def chain(kind: Edge) -> Program:
     near = b.memory("sram", 64)
     x, y = b.tensor("x", (8,)), b.tensor("y", (8,), role="output")
     first = b.command(make, Opcode.VECTOR, writes=[Part(x, near)])
-    b.command(use, Opcode.VECTOR, reads=[Part(x, near)], writes=[Part(y, near, 8)],
-              after=[After(first, kind)])  # fmt: skip
+    b.command(
+        use,
+        Opcode.VECTOR,
+        reads=[Part(x, near)],
+        writes=[Part(y, near, 8)],
+        after=[After(first, kind)],
+    )
     return b.build()
 
 

@@ -22,8 +22,10 @@ def test_validates_and_takes_the_time_found_by_hand(name: str) -> None:
     probe = PROBES[name]()
     validate(probe.program)
     timelines = [run(probe.program, probe.times, engine) for engine in ("plain", "simpy")]  # type: ignore[arg-type]
-    timelines += [run(probe.program, probe.times, "plain", fold=True),
-                  run(probe.program, probe.times, "compiled")]  # fmt: skip
+    timelines += [
+        run(probe.program, probe.times, "plain", fold=True),
+        run(probe.program, probe.times, "compiled"),
+    ]
     for timeline in timelines:
         assert timeline.makespan == probe.makespan
         timeline.units(probe.program)

@@ -27,21 +27,44 @@ from tests.program import reference_hazards
 from tests.program.probes import PROBES
 
 SMALL = ["units.array.rows=16", "units.array.columns=16"]
-CASES = (("int8_edge", SMALL, "small_cnn"), ("mixed_quad", [], "small_gemm"),
-         ("pcm_8level", ["units.tiles.count=40"], "small_cnn"),
-         ("int8_edge", [*SMALL, "weights=resident", "units.array.dataflow=output_stationary"],
-          "small_gemm"),
-         ("pcm_8level", ["units.tiles.count=40", "weights=cold"], "small_gemm"))  # fmt: skip
+CASES = (
+    ("int8_edge", SMALL, "small_cnn"),
+    ("mixed_quad", [], "small_gemm"),
+    ("pcm_8level", ["units.tiles.count=40"], "small_cnn"),
+    (
+        "int8_edge",
+        [*SMALL, "weights=resident", "units.array.dataflow=output_stationary"],
+        "small_gemm",
+    ),
+    ("pcm_8level", ["units.tiles.count=40", "weights=cold"], "small_gemm"),
+)
 #: table, column, and whether a wrong value may be anything (else a neighbour's)
 SPOTS = (
-    ("commands", "opcode"), ("commands", "unit"), ("commands", "queue"), ("commands", "shape"),
-    ("commands", "operator"), ("commands", "flags"), ("commands", "block"), ("commands", "served"),
-    ("operands", "tensor"), ("operands", "memory"), ("operands", "address"), ("operands", "span"),
-    ("operands", "bytes"), ("operands", "access"), ("operands", "offset"), ("operands", "extent"),
-    ("dependencies", "predecessor"), ("dependencies", "kind"), ("dependencies", "lag"),
-    ("demands", "port"), ("demands", "bytes"), ("shapes", "kind"), ("shapes", "opcode"),
+    ("commands", "opcode"),
+    ("commands", "unit"),
+    ("commands", "queue"),
+    ("commands", "shape"),
+    ("commands", "operator"),
+    ("commands", "flags"),
+    ("commands", "block"),
+    ("commands", "served"),
+    ("operands", "tensor"),
+    ("operands", "memory"),
+    ("operands", "address"),
+    ("operands", "span"),
+    ("operands", "bytes"),
+    ("operands", "access"),
+    ("operands", "offset"),
+    ("operands", "extent"),
+    ("dependencies", "predecessor"),
+    ("dependencies", "kind"),
+    ("dependencies", "lag"),
+    ("demands", "port"),
+    ("demands", "bytes"),
+    ("shapes", "kind"),
+    ("shapes", "opcode"),
     ("shapes", "extents"),
-)  # fmt: skip
+)
 ROUNDS = 40
 HAZARDS = {code for code, _ in hazards.MESSAGES.values()} | {"program.resident"}
 
@@ -71,8 +94,14 @@ def spoilt(program: Program, rng: np.random.Generator) -> Program:
     table, name = SPOTS[rng.integers(len(SPOTS))]
     column = getattr(getattr(wrong, table), name).reshape(-1)
     at = int(rng.integers(len(column)))
-    choices = (int(column[rng.integers(len(column))]), int(column[at]) + 1, int(column[at]) - 1,
-               int(column[at]) + 64, -1, 1 << 62)  # fmt: skip
+    choices = (
+        int(column[rng.integers(len(column))]),
+        int(column[at]) + 1,
+        int(column[at]) - 1,
+        int(column[at]) + 64,
+        -1,
+        1 << 62,
+    )
     weights = (0.5, 0.15, 0.15, 0.1, 0.05, 0.05)
     column[at] = choices[rng.choice(len(choices), p=weights)]
     return wrong
@@ -80,8 +109,9 @@ def spoilt(program: Program, rng: np.random.Generator) -> Program:
 
 @pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("case", CASES, ids=[f"{c[0]}-{c[2]}-{i}" for i, c in enumerate(CASES)])
-def test_quick_and_slow_say_the_same(case: tuple[str, list[str], str],
-                                     monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_quick_and_slow_say_the_same(
+    case: tuple[str, list[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every spoilt Program gets the same problems, in the same words, whether kernels serve or not;
     and its hazards are those of the walk over every segment."""
     program, workload = planned(case)
@@ -105,11 +135,14 @@ def test_quick_and_slow_say_the_same(case: tuple[str, list[str], str],
         for fast in (False, True):
             walk = hazards._Walk(wrong, fast)
             rows, kinds, _ = walk.run(np.arange(len(wrong.units)))
-            codes = {(row, hazards.MESSAGES[kind][0]) for row, kind in
-                     zip(rows.tolist(), kinds.tolist(), strict=True)}  # fmt: skip
+            codes = {
+                (row, hazards.MESSAGES[kind][0])
+                for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True)
+            }
             assert codes == {item for item in expected if item[0] >= 0}
         assert bool({code for _, code in expected}) == any(
-            any(code in line for code in HAZARDS) for line in _codes(wrong, workload))
+            any(code in line for code in HAZARDS) for line in _codes(wrong, workload)
+        )
     assert refused > ROUNDS // 3
 
 
@@ -139,7 +172,9 @@ def test_few_hubs_never_hide_a_hazard() -> None:
     few = np.full(len(program.units), -1, np.int64)
     few[rng.permutation(len(few))[:3]] = np.arange(3)
     walk = hazards._Walk(program, True)
-    assert len(program.units) > hazards.MANY_UNITS and len(walk.run(hazards._busiest(program))[0]) == 0
+    assert (
+        len(program.units) > hazards.MANY_UNITS and len(walk.run(hazards._busiest(program))[0]) == 0
+    )
     for _ in range(ROUNDS):
         wrong = spoilt(program, rng)
         if not screen(wrong):
@@ -159,12 +194,17 @@ def test_tiles_that_do_not_line_up_are_counted() -> None:
     cells = [2, 5, 4, 3]
     for _ in range(40):
         first = [rng.integers(0, size, 7) for size in cells]
-        count = [np.minimum(rng.integers(1, 4, 7), size - low) for low, size in
-                 zip(first, cells, strict=True)]  # fmt: skip
+        count = [
+            np.minimum(rng.integers(1, 4, 7), size - low)
+            for low, size in zip(first, cells, strict=True)
+        ]
         grid = np.zeros(cells, np.int64)
         for i in range(7):
-            grid[tuple(slice(low[i], low[i] + many[i]) for low, many in
-                       zip(first, count, strict=True))] += 1  # fmt: skip
+            grid[
+                tuple(
+                    slice(low[i], low[i] + many[i]) for low, many in zip(first, count, strict=True)
+                )
+            ] += 1
         assert (_times_covered(cells, first, count) == grid).all()
 
 
@@ -175,7 +215,9 @@ def test_every_spoilt_column_is_one_of_the_program() -> None:
 
 
 @pytest.mark.parametrize("hot", [False, True])
-def test_halves_of_a_slot_have_readers_of_their_own(hot: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_halves_of_a_slot_have_readers_of_their_own(
+    hot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The upper half may be written again once its last reader is done, whoever reads the lower."""
     monkeypatch.setattr(jit._Heat, "hot", hot)
 
@@ -188,11 +230,23 @@ def test_halves_of_a_slot_have_readers_of_their_own(hot: bool, monkeypatch: pyte
         b.resident(Part(x, dram))
         b.resident(Part(z, dram, 32))
         loaded = b.command(fill, Opcode.LOAD, reads=[Part(x, dram)], writes=[Part(x, near)])
-        readers = [b.command(drain, Opcode.STORE, reads=[Part(x, near, 0, box)],
-                             writes=[Part(x, dram, 0, box)], after=[loaded])
-                   for box in (((0, 1), (0, 2), (0, 4)), ((0, 1), (0, 1), (0, 4)))]  # fmt: skip
-        b.command(fill, Opcode.LOAD, reads=[Part(z, dram, 32)], writes=[Part(z, near, 4)],
-                  after=[readers[after]])  # fmt: skip
+        readers = [
+            b.command(
+                drain,
+                Opcode.STORE,
+                reads=[Part(x, near, 0, box)],
+                writes=[Part(x, dram, 0, box)],
+                after=[loaded],
+            )
+            for box in (((0, 1), (0, 2), (0, 4)), ((0, 1), (0, 1), (0, 4)))
+        ]
+        b.command(
+            fill,
+            Opcode.LOAD,
+            reads=[Part(z, dram, 32)],
+            writes=[Part(z, near, 4)],
+            after=[readers[after]],
+        )
         return problems(b.build(), None)
 
     assert overwritten(0) == overwritten(1) == []
@@ -212,8 +266,9 @@ def test_one_tile_twice_and_another_never() -> None:
         if program.commands.flags[row] != program.commands.flags[other]:
             continue
         wrong = deepcopy(program)
-        wrong.operands.offset[starts[other] : starts[other] + 3] = (
-            wrong.operands.offset[starts[row] : starts[row] + 3])  # fmt: skip
+        wrong.operands.offset[starts[other] : starts[other] + 3] = wrong.operands.offset[
+            starts[row] : starts[row] + 3
+        ]
         assert not covers(wrong, workload)
         moved += 1
     assert moved > 0

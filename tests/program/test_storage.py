@@ -26,7 +26,9 @@ def code_of(path: Path) -> str:
 
 
 def test_a_compiled_program_keeps_its_digest(tmp_path: Path) -> None:
-    program = compile_program(accelsim.load_chip("mixed_quad"), accelsim.load_workload("small_gemm"))
+    program = compile_program(
+        accelsim.load_chip("mixed_quad"), accelsim.load_workload("small_gemm")
+    )
     save_program(program, tmp_path / "p.npz")
     assert program_digest(load_program(tmp_path / "p.npz")) == program_digest(program)
 

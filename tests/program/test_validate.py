@@ -40,8 +40,12 @@ def without_edge(program: Program, entry: int) -> Program:
     row = int(np.searchsorted(d.start, entry, side="right")) - 1
     start = d.start.copy()
     start[row + 1 :] -= 1
-    return replace(program, dependencies=Dependencies(
-        start, *(np.delete(column, entry) for column in (d.predecessor, d.kind, d.lag))))  # fmt: skip
+    return replace(
+        program,
+        dependencies=Dependencies(
+            start, *(np.delete(column, entry) for column in (d.predecessor, d.kind, d.lag))
+        ),
+    )
 
 
 def test_every_edge_of_a_plan_is_needed(planned: tuple[Program, Workload]) -> None:
@@ -68,15 +72,17 @@ def test_no_pass_can_be_dropped_or_done_twice(planned: tuple[Program, Workload])
     for row in rows[:: max(1, len(rows) // 40)].tolist():
         other = int(rows[0] if row != rows[0] else rows[1])
         for axis in range(3):
-            moved = replace(program, operands=replace(program.operands,
-                                                      offset=program.operands.offset.copy()))
+            moved = replace(
+                program, operands=replace(program.operands, offset=program.operands.offset.copy())
+            )
             entry, source = (int(program.operands.start[r]) for r in (row, other))
             for operand in range(3):
                 moved.operands.offset[entry + operand] = program.operands.offset[source + operand]
             if not (moved.operands.offset == program.operands.offset).all():
                 assert "program.coverage" in codes(moved, workload), f"row {row} does {other}"
-            shifted = replace(program, operands=replace(program.operands,
-                                                        offset=program.operands.offset.copy()))
+            shifted = replace(
+                program, operands=replace(program.operands, offset=program.operands.offset.copy())
+            )
             shifted.operands.offset[entry + 2, axis] += 1
             assert codes(shifted, workload) & {"program.extents", "program.coverage"}
 
@@ -100,8 +106,9 @@ def entry_of(program: Program, opcode: Opcode, access: Access) -> int:
     return next(i for i in range(int(o.start[row]), int(o.start[row + 1])) if o.access[i] == access)
 
 
-def edit(table: str, column: str, where: Callable[[Program], object],
-         value: object) -> Callable[[Program], Program]:  # fmt: skip
+def edit(
+    table: str, column: str, where: Callable[[Program], object], value: object
+) -> Callable[[Program], Program]:
     """A mutation: one entry of one column, to a value or by a function of the old one."""
 
     def change(program: Program) -> Program:
@@ -121,13 +128,23 @@ def at(opcode: Opcode, access: Access | None = None) -> Callable[[Program], int]
 
 
 MUTATIONS: dict[str, tuple[str, Callable[[Program], Program]]] = {
-    "column of floats": ("program.dtype", lambda p: replace(p, commands=replace(
-        p.commands, flags=p.commands.flags.astype(np.float64)))),  # type: ignore[arg-type]
-    "short column": ("program.length", lambda p: replace(p, commands=replace(
-        p.commands, flags=p.commands.flags[:-1]))),
+    "column of floats": (
+        "program.dtype",
+        lambda p: replace(
+            p, commands=replace(p.commands, flags=p.commands.flags.astype(np.float64))
+        ),
+    ),  # type: ignore[arg-type]
+    "short column": (
+        "program.length",
+        lambda p: replace(p, commands=replace(p.commands, flags=p.commands.flags[:-1])),
+    ),
     "falling rows": ("program.rows", edit("demands", "start", lambda p: 1, 10**6)),
-    "nine extents": ("program.extents", lambda p: replace(p, shapes=replace(
-        p.shapes, extents=np.zeros((len(p.shapes.kind), 9), np.int64)))),
+    "nine extents": (
+        "program.extents",
+        lambda p: replace(
+            p, shapes=replace(p.shapes, extents=np.zeros((len(p.shapes.kind), 9), np.int64))
+        ),
+    ),
     "no such opcode": ("program.range", edit("commands", "opcode", lambda p: 0, 99)),
     "no such unit": ("program.range", edit("commands", "unit", lambda p: 0, 99)),
     "no such shape": ("program.range", edit("commands", "shape", lambda p: 0, -1)),
@@ -135,40 +152,82 @@ MUTATIONS: dict[str, tuple[str, Callable[[Program], Program]]] = {
     "no such port": ("program.range", edit("demands", "port", lambda p: 0, 99)),
     "negative lag": ("program.range", edit("dependencies", "lag", lambda p: 0, -1)),
     "negative bytes": ("program.range", edit("operands", "bytes", lambda p: 0, -8)),
-    "forward edge": ("program.backward", edit("dependencies", "predecessor", lambda p: 0,
-                                              lambda old: old + 10**4)),
+    "forward edge": (
+        "program.backward",
+        edit("dependencies", "predecessor", lambda p: 0, lambda old: old + 10**4),
+    ),
     "wrong unit": ("program.opcode", edit("commands", "unit", at(Opcode.LOAD), 0)),
-    "shape of another kind": ("program.shape", lambda p: edit(
-        "commands", "shape", at(Opcode.LOAD), int(p.commands.shape[first(p, Opcode.MATMUL)]))(p)),
-    "past the memory": ("program.fits", edit("operands", "address",
-                                             at(Opcode.LOAD, Access.WRITE), 1 << 40)),
-    "fewer bytes on a port": ("program.ports", edit("demands", "bytes", lambda p: 0,
-                                                    lambda old: old - 1)),
-    "more bytes moved": ("program.ports", edit("operands", "bytes",
-                                               at(Opcode.LOAD, Access.WRITE), lambda old: old + 1)),
+    "shape of another kind": (
+        "program.shape",
+        lambda p: edit(
+            "commands", "shape", at(Opcode.LOAD), int(p.commands.shape[first(p, Opcode.MATMUL)])
+        )(p),
+    ),
+    "past the memory": (
+        "program.fits",
+        edit("operands", "address", at(Opcode.LOAD, Access.WRITE), 1 << 40),
+    ),
+    "fewer bytes on a port": (
+        "program.ports",
+        edit("demands", "bytes", lambda p: 0, lambda old: old - 1),
+    ),
+    "more bytes moved": (
+        "program.ports",
+        edit("operands", "bytes", at(Opcode.LOAD, Access.WRITE), lambda old: old + 1),
+    ),
     "block too long": ("program.block", lambda p: replace(p, blocks=(BlockRow(0, 7, 10**6),))),
-    "block that does not repeat": ("program.block", lambda p: replace(
-        p, blocks=(BlockRow(0, 1, len(p)),))),
-    "other extents": ("program.extents", lambda p: edit(
-        "shapes", "extents", lambda q: (int(q.commands.shape[first(q, Opcode.MATMUL)]), 0),
-        lambda old: old + 1)(p)),
-    "operand of another operator": ("program.tensor", lambda p: replace(p, tensors=tuple(
-        replace(t, operator=7) if t.view == "lowered" else t for t in p.tensors),
-        operators=(*p.operators, *["more"] * 8))),
-    "sum never begun": ("program.sums", edit("commands", "flags", at(Opcode.MATMUL),
-                                             lambda old: old & ~int(Flag.FIRST_K))),
-    "read elsewhere": ("program.unwritten", edit("operands", "address",
-                                                 at(Opcode.PRELOAD, Access.READ),
-                                                 lambda old: old + (1 << 14))),
-    "another tensor's bytes": ("program.clobbered", lambda p: edit(
-        "operands", "tensor", at(Opcode.PRELOAD, Access.READ),
-        int(p.operands.tensor[entry_of(p, Opcode.LOAD, Access.WRITE)]))(p)),
-    "another region": ("program.region", lambda p: edit(
-        "operands", "offset", lambda q: (entry_of(q, Opcode.PRELOAD, Access.READ), 2),
-        lambda old: old + 10**3)(p)),
-    "output left on chip": ("program.resident", lambda p: edit(
-        "operands", "address", at(Opcode.STORE, Access.WRITE), 0)(p)),
-}  # fmt: skip
+    "block that does not repeat": (
+        "program.block",
+        lambda p: replace(p, blocks=(BlockRow(0, 1, len(p)),)),
+    ),
+    "other extents": (
+        "program.extents",
+        lambda p: edit(
+            "shapes",
+            "extents",
+            lambda q: (int(q.commands.shape[first(q, Opcode.MATMUL)]), 0),
+            lambda old: old + 1,
+        )(p),
+    ),
+    "operand of another operator": (
+        "program.tensor",
+        lambda p: replace(
+            p,
+            tensors=tuple(replace(t, operator=7) if t.view == "lowered" else t for t in p.tensors),
+            operators=(*p.operators, *["more"] * 8),
+        ),
+    ),
+    "sum never begun": (
+        "program.sums",
+        edit("commands", "flags", at(Opcode.MATMUL), lambda old: old & ~int(Flag.FIRST_K)),
+    ),
+    "read elsewhere": (
+        "program.unwritten",
+        edit("operands", "address", at(Opcode.PRELOAD, Access.READ), lambda old: old + (1 << 14)),
+    ),
+    "another tensor's bytes": (
+        "program.clobbered",
+        lambda p: edit(
+            "operands",
+            "tensor",
+            at(Opcode.PRELOAD, Access.READ),
+            int(p.operands.tensor[entry_of(p, Opcode.LOAD, Access.WRITE)]),
+        )(p),
+    ),
+    "another region": (
+        "program.region",
+        lambda p: edit(
+            "operands",
+            "offset",
+            lambda q: (entry_of(q, Opcode.PRELOAD, Access.READ), 2),
+            lambda old: old + 10**3,
+        )(p),
+    ),
+    "output left on chip": (
+        "program.resident",
+        lambda p: edit("operands", "address", at(Opcode.STORE, Access.WRITE), 0)(p),
+    ),
+}
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
@@ -201,10 +260,15 @@ def test_recomputation_must_be_declared() -> None:
         b.resident(Part(w, near, 16))
         for turn in range(2):
             y = b.tensor("y", (1, 2, 3), "int32", version=turn, operator=op)
-            b.command(array, Opcode.MATMUL, extents=(2, 3, 4), operator=op,
-                      flags=Flag.FIRST_K | Flag.LAST_K | (flag if turn else Flag.NONE),
-                      reads=[Part(x, near), Part(w, near, 16)],
-                      writes=[Part(y, near, 64 + 64 * turn)])  # fmt: skip
+            b.command(
+                array,
+                Opcode.MATMUL,
+                extents=(2, 3, 4),
+                operator=op,
+                flags=Flag.FIRST_K | Flag.LAST_K | (flag if turn else Flag.NONE),
+                reads=[Part(x, near), Part(w, near, 16)],
+                writes=[Part(y, near, 64 + 64 * turn)],
+            )
         return b.build()
 
     assert codes(twice(Flag.NONE)) == {"program.coverage"}

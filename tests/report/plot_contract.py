@@ -49,8 +49,11 @@ class PlotContract:
         assert drawn.figure.get_size_inches()[0] == pytest.approx(COLUMN_INCHES)
         from matplotlib.text import Text
 
-        small = {t.get_text(): t.get_fontsize() for t in drawn.figure.findobj(Text)
-                 if t.get_text() and t.get_visible() and t.get_fontsize() < SMALLEST}  # fmt: skip
+        small = {
+            t.get_text(): t.get_fontsize()
+            for t in drawn.figure.findobj(Text)
+            if t.get_text() and t.get_visible() and t.get_fontsize() < SMALLEST
+        }
         assert not small
 
     def test_axes_have_units_or_are_words(self, drawn: Drawn) -> None:
@@ -58,9 +61,14 @@ class PlotContract:
             return
         for axis in "xy":
             labels = [getattr(axes, f"get_{axis}label")() for axes in drawn.figure.axes]
-            ticks = [text.get_text() for axes in drawn.figure.axes
-                     for text in getattr(axes, f"get_{axis}ticklabels")()]  # fmt: skip
-            assert any(labels) or all(any(c.isalpha() for c in text) for text in ticks if text), axis
+            ticks = [
+                text.get_text()
+                for axes in drawn.figure.axes
+                for text in getattr(axes, f"get_{axis}ticklabels")()
+            ]
+            assert any(labels) or all(any(c.isalpha() for c in text) for text in ticks if text), (
+                axis
+            )
 
     def test_points(self, drawn: Drawn) -> None:
         assert drawn.rows and len(set(drawn.head)) == len(drawn.head)
@@ -114,8 +122,10 @@ class PlotContract:
             bad = [copy.copy(r) for r in records if r.failure is not None]
             view = View(table_of(bad, synthetic.ANALOG), synthetic.context())
         else:
-            view = View(table_of(records, synthetic.ANALOG),
-                        synthetic.context(constraints=(("top1", ">=", 2.0),)))  # fmt: skip
+            view = View(
+                table_of(records, synthetic.ANALOG),
+                synthetic.context(constraints=(("top1", ">=", 2.0),)),
+            )
         with pytest.raises(NotDrawn) as why:
             self.plot.draw(view)
         assert str(why.value) and "\n" not in str(why.value)
@@ -134,26 +144,37 @@ class PlotContract:
             for r in records:
                 r.measures = {name: r.measures[name] for name in ("cycles",) if name in r.measures}
                 r.parts, r.aged = {}, []
-        view = View(table_of(records, synthetic.ANALOG), synthetic.context(constraints=()),
-                    lambda point: synthetic.result(synthetic.ANALOG[point.base]))  # fmt: skip
+        view = View(
+            table_of(records, synthetic.ANALOG),
+            synthetic.context(constraints=()),
+            lambda point: synthetic.result(synthetic.ANALOG[point.base]),
+        )
         try:
             drawn = self.plot.draw(view)
         except NotDrawn as why:
             assert str(why) and "\n" not in str(why)
             return
-        assert all(np.isfinite(cell) for row in drawn.rows for cell in row if isinstance(cell, float))
+        assert all(
+            np.isfinite(cell) for row in drawn.rows for cell in row if isinstance(cell, float)
+        )
         if drawn.figure is not None:
             drawn.figure.savefig(io.BytesIO(), format="png", dpi=40)
 
 
 def _shape(handle: object) -> str:
     """Marker, hatch and line of a legend's entry."""
-    found = [str(getattr(handle, f"get_{name}", str)()) for name in ("marker", "hatch", "linestyle")]
+    found = [
+        str(getattr(handle, f"get_{name}", str)()) for name in ("marker", "hatch", "linestyle")
+    ]
     paths = getattr(handle, "get_paths", list)()
     return " ".join([*found, *(str(np.round(path.vertices[:4], 2).tolist()) for path in paths)])
 
 
 def _frozen(table: Table) -> list[bytes]:
-    return [table.base.codes.tobytes(), table.seed.tobytes(), table.ok.tobytes(),
-            *(column.tobytes() for column in table.measures.values()),
-            *(column.codes.tobytes() for column in table.sets.values())]  # fmt: skip
+    return [
+        table.base.codes.tobytes(),
+        table.seed.tobytes(),
+        table.ok.tobytes(),
+        *(column.tobytes() for column in table.measures.values()),
+        *(column.codes.tobytes() for column in table.sets.values()),
+    ]

@@ -19,13 +19,37 @@ AGES = (20.0, 3600.0, 86400.0, 31536000.0)
 ANALOG = {"int8": False, "int4": False, "pcm": True}
 SOURCES = (("mac_8", "Horowitz, ISSCC 2014"), ("adc", "Murmann ADC survey 2024"))
 BASES = {
-    "int8": BaseNote("int8", False, "int8_edge.yaml", "d8", "22 nm, 0.8 V", "resident",
-                     assumptions=("no energy for the clock tree", "SRAM: CACTI 7"), sources=SOURCES[:1]),
-    "int4": BaseNote("int4", False, "int8_edge.yaml", "d4", "22 nm, 0.8 V", "resident",
-                     assumptions=("no energy for the clock tree",), sources=SOURCES[:1]),
-    "pcm": BaseNote("pcm", True, "pcm_8level.yaml", "dp", "22 nm, 0.8 V", "resident",
-                    assumptions=("mean conductance 0.1 of the span",), sources=SOURCES),
-}  # fmt: skip
+    "int8": BaseNote(
+        "int8",
+        False,
+        "int8_edge.yaml",
+        "d8",
+        "22 nm, 0.8 V",
+        "resident",
+        assumptions=("no energy for the clock tree", "SRAM: CACTI 7"),
+        sources=SOURCES[:1],
+    ),
+    "int4": BaseNote(
+        "int4",
+        False,
+        "int8_edge.yaml",
+        "d4",
+        "22 nm, 0.8 V",
+        "resident",
+        assumptions=("no energy for the clock tree",),
+        sources=SOURCES[:1],
+    ),
+    "pcm": BaseNote(
+        "pcm",
+        True,
+        "pcm_8level.yaml",
+        "dp",
+        "22 nm, 0.8 V",
+        "resident",
+        assumptions=("mean conductance 0.1 of the span",),
+        sources=SOURCES,
+    ),
+}
 
 
 def context(**more: object) -> Context:
@@ -50,51 +74,127 @@ def context(**more: object) -> Context:
 def digital(base: str, work: str, rows: int, clock: str) -> Record:
     macs, bits = WORKS[work], 8 if base == "int8" else 4
     hertz = float(clock.split()[0]) * 1e6
-    point = Point(base, work, (("units.array.columns", rows), ("units.array.rate", clock),
-                               ("units.array.rows", rows)))  # fmt: skip
+    point = Point(
+        base,
+        work,
+        (("units.array.columns", rows), ("units.array.rate", clock), ("units.array.rows", rows)),
+    )
     used = 0.9 / (1 + (rows / 64) ** 2 * (0.2 if work == "resnet18" else 2.0))
     seconds = macs / (rows * rows * hertz * used)
     swing = 0.4 + 0.6 * (hertz / 8e8) ** 2
-    parts = {"mac": swing * macs * bits * bits * 2.6e-15, "register": swing * macs * bits * 6e-15,
-             "sram": macs * bits * 6e-13 / rows, "dram": macs ** 0.75 * bits * 2e-11 / 8,
-             "leakage": seconds * 4e-3 * hertz / 8e8}  # fmt: skip
-    return record(point, parts, seconds, used, macs, 0.5e-6 + rows * rows * bits * bits * 1e-11, 0.0,
-                  [(None, None, 0.965 - 0.02 * (bits == 4))])  # fmt: skip
+    parts = {
+        "mac": swing * macs * bits * bits * 2.6e-15,
+        "register": swing * macs * bits * 6e-15,
+        "sram": macs * bits * 6e-13 / rows,
+        "dram": macs**0.75 * bits * 2e-11 / 8,
+        "leakage": seconds * 4e-3 * hertz / 8e8,
+    }
+    return record(
+        point,
+        parts,
+        seconds,
+        used,
+        macs,
+        0.5e-6 + rows * rows * bits * bits * 1e-11,
+        0.0,
+        [(None, None, 0.965 - 0.02 * (bits == 4))],
+    )
 
 
 def pcm(work: str, bits: int, rows: int, seed: int) -> Record:
     macs = WORKS[work]
-    point = Point("pcm", work, (("units.tiles.adc.bits", bits), ("units.tiles.columns", rows),
-                                ("units.tiles.rows", rows)), None, seed)  # fmt: skip
+    point = Point(
+        "pcm",
+        work,
+        (("units.tiles.adc.bits", bits), ("units.tiles.columns", rows), ("units.tiles.rows", rows)),
+        None,
+        seed,
+    )
     if rows == 512 and bits == 10:
-        return Record(f"{hash(point):x}", "m", point, failure=Failure(
-            "mapping.crossbars", f"needs {rows} crossbars, has 12", False))  # fmt: skip
+        return Record(
+            f"{hash(point):x}",
+            "m",
+            point,
+            failure=Failure("mapping.crossbars", f"needs {rows} crossbars, has 12", False),
+        )
     if rows == 128 and bits == 4 and work == "speech_dnn" and seed == 1:
-        return Record(f"{hash(point):x}", "m", point, failure=Failure("internal", "ValueError: made up"))
+        return Record(
+            f"{hash(point):x}", "m", point, failure=Failure("internal", "ValueError: made up")
+        )
     rng = np.random.default_rng([bits, rows, seed])
     seconds = macs / (rows * rows * 2.4e7) * (1 + bits / 16) * (rows / 128) ** 1.2
-    parts = {"cells": macs * 1.4e-14, "converters": macs / rows * 4.0**bits * 1.6e-15,
-             "drivers": macs / rows * 3e-12, "sram": macs * 9e-12 / rows,
-             "dram": macs ** 0.75 * 8e-11 / 8, "leakage": seconds * 8e-3}  # fmt: skip
-    aged = [(age, 298.15, float(np.clip(0.96 - 0.3 * 2.0 ** (2 - bits) - 0.012 * np.log10(age / 20)
-                                        + 0.006 * rng.standard_normal(), 0, 1))) for age in AGES]  # fmt: skip
-    return record(point, parts, seconds, 0.3, macs, 6e-6 + 200 * rows * 2.0**bits * 2e-12,
-                  3 * macs ** 0.8 * 8e-10, aged)  # fmt: skip
+    parts = {
+        "cells": macs * 1.4e-14,
+        "converters": macs / rows * 4.0**bits * 1.6e-15,
+        "drivers": macs / rows * 3e-12,
+        "sram": macs * 9e-12 / rows,
+        "dram": macs**0.75 * 8e-11 / 8,
+        "leakage": seconds * 8e-3,
+    }
+    aged = [
+        (
+            age,
+            298.15,
+            float(
+                np.clip(
+                    0.96
+                    - 0.3 * 2.0 ** (2 - bits)
+                    - 0.012 * np.log10(age / 20)
+                    + 0.006 * rng.standard_normal(),
+                    0,
+                    1,
+                )
+            ),
+        )
+        for age in AGES
+    ]
+    return record(
+        point,
+        parts,
+        seconds,
+        0.3,
+        macs,
+        6e-6 + 200 * rows * 2.0**bits * 2e-12,
+        3 * macs**0.8 * 8e-10,
+        aged,
+    )
 
 
-def record(point: Point, parts: dict[str, float], seconds: float, used: float, macs: float, area: float,
-           writing: float, aged: list[tuple[float | None, float | None, float]]) -> Record:  # fmt: skip
+def record(
+    point: Point,
+    parts: dict[str, float],
+    seconds: float,
+    used: float,
+    macs: float,
+    area: float,
+    writing: float,
+    aged: list[tuple[float | None, float | None, float]],
+) -> Record:
     total = sum(parts.values())
     device = parts.get("mac", 0.0) + parts.get("cells", 0.0)
-    core = device + sum(parts.get(name, 0.0) for name in ("register", "converters", "drivers", "sram"))
-    measures = {"cycles": round(seconds * 8e8), "latency_seconds": seconds, 
-                "throughput_per_second": 1 / seconds,
-                "energy_device_joules": device, "energy_core_joules": core, "energy_chip_joules": total,
-                "energy_per_inference_joules": total, "watts": total / seconds, "area_square_metres": area,
-                "utilisation": used, "macs": macs, "writing_joules": writing, "energy_band_joules": total / 4,
-                "top1": min(top1 for _, _, top1 in aged)}  # fmt: skip
-    rows = [{"age_s": age, "temperature_K": kelvin, "top1": top1, "signal_to_noise_db": 40 * top1}
-            for age, kelvin, top1 in aged]  # fmt: skip
+    core = device + sum(
+        parts.get(name, 0.0) for name in ("register", "converters", "drivers", "sram")
+    )
+    measures = {
+        "cycles": round(seconds * 8e8),
+        "latency_seconds": seconds,
+        "throughput_per_second": 1 / seconds,
+        "energy_device_joules": device,
+        "energy_core_joules": core,
+        "energy_chip_joules": total,
+        "energy_per_inference_joules": total,
+        "watts": total / seconds,
+        "area_square_metres": area,
+        "utilisation": used,
+        "macs": macs,
+        "writing_joules": writing,
+        "energy_band_joules": total / 4,
+        "top1": min(top1 for _, _, top1 in aged),
+    }
+    rows = [
+        {"age_s": age, "temperature_K": kelvin, "top1": top1, "signal_to_noise_db": 40 * top1}
+        for age, kelvin, top1 in aged
+    ]
     return Record(f"{hash(point):x}", "m", point, measures, parts, rows)
 
 

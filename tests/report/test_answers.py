@@ -75,9 +75,11 @@ def digital_or_pcm(kept: dict[str, Any]) -> list[str]:
     """Least and most over the pairs of equal precision of each workload, as the picture says them."""
     figures: list[str] = []
     for work in ("resnet18", "speech_dnn batch 1"):
-        hits = found(rf"{work}, \w+ to \w+: [^;]*?chip ([\d.]+); "
-                     r"PCM wins at the chip boundary below ([\d.]+) writes",
-                     kept["answers"]["crossover"])  # fmt: skip
+        hits = found(
+            rf"{work}, \w+ to \w+: [^;]*?chip ([\d.]+); "
+            r"PCM wins at the chip boundary below ([\d.]+) writes",
+            kept["answers"]["crossover"],
+        )
         ratios, writes = sorted(hits[0::2], key=float), sorted(hits[1::2], key=float)
         figures += [ratios[0], ratios[-1], *work.split()[2:], writes[0], writes[-1]]
     return figures
@@ -88,17 +90,24 @@ def pcm_over_age(kept: dict[str, Any]) -> list[str]:
     projected = found(r"; projected ([\d.]+) at first, ([\d.]+) at", accuracy)
     assert set(projected) == set(found(r"int8 ([\d.]+);", accuracy))
     top1 = kept["answers"]["sensitivity"].split("top-1: ")[1]
-    share = found(r"adc\.bits decides (\d+) % on plain, adc\.bits decides (\d+) % on projected", top1)
+    share = found(
+        r"adc\.bits decides (\d+) % on plain, adc\.bits decides (\d+) % on projected", top1
+    )
     return [projected[-1], *found(r"; plain ([\d.]+) at first, ([\d.]+) at", accuracy), *share]
 
 
 def edge_budget(kept: dict[str, Any]) -> list[str]:
-    energy = {row["base"]: float(row["energy_chip_joules"]) for row in kept["best"]
-              if "energy_chip_joules" in row["best in"]}  # fmt: skip
+    energy = {
+        row["base"]: float(row["energy_chip_joules"])
+        for row in kept["best"]
+        if "energy_chip_joules" in row["best in"]
+    }
     fastest = min(kept["best"], key=lambda row: float(row["latency_seconds"]))
     assert fastest["base"] == "int4" and min(energy, key=lambda base: energy[base]) == "projected"
-    ratio, slower = found(r"chip energy of PCM ([\d.]+) times .*latency of PCM ([\d.]+) times",
-                          kept["answers"]["pareto"])  # fmt: skip
+    ratio, slower = found(
+        r"chip energy of PCM ([\d.]+) times .*latency of PCM ([\d.]+) times",
+        kept["answers"]["pareto"],
+    )
     least = [f"{energy[base] * 1e9:.0f}" for base in ("projected", "int4")]
     part = found(r"off-chip memory, (\d+) %", kept["answers"]["energy"])
     return [least[0], ratio, least[1], slower, *part]
@@ -112,7 +121,7 @@ FIGURES = {
     "digital_or_pcm": digital_or_pcm,
     "pcm_over_age": pcm_over_age,
     "edge_budget": edge_budget,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -122,9 +131,16 @@ def test_its_figures_are_those_of_the_gallery(name: str) -> None:
     assert NUMBER.findall(text) == FIGURES[name](kept_of(name)), text
 
 
-@pytest.mark.parametrize(("held", "said"), [([[1.0, 2.0], [3.0, 4.0]], False),
-                                            ([[1.0, None], [3.0, 4.0]], True),
-                                            ([[1.0, None], [3.0, None]], False)])  # fmt: skip
-def test_crossed_out_is_said_of_a_drawn_hole_only(held: list[list[float | None]], said: bool) -> None:
+@pytest.mark.parametrize(
+    ("held", "said"),
+    [
+        ([[1.0, 2.0], [3.0, 4.0]], False),
+        ([[1.0, None], [3.0, 4.0]], True),
+        ([[1.0, None], [3.0, None]], False),
+    ],
+)
+def test_crossed_out_is_said_of_a_drawn_hole_only(
+    held: list[list[float | None]], said: bool
+) -> None:
     """A row or column without any value is not drawn, and is no hole."""
     assert holes(np.array(held, np.float64)) == said

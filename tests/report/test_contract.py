@@ -6,7 +6,9 @@ from accelsim.report.sweep.library import ORDER, own_plots
 from tests.report.plot_contract import PlotContract
 
 for _name, _plot in own_plots().items():
-    globals()[f"Test{_name.capitalize()}"] = type(f"Test{_name.capitalize()}", (PlotContract,), {"plot": _plot})
+    globals()[f"Test{_name.capitalize()}"] = type(
+        f"Test{_name.capitalize()}", (PlotContract,), {"plot": _plot}
+    )
 
 
 def test_what_there_is() -> None:

@@ -28,17 +28,28 @@ def test_ratios_and_break_even_are_those_of_a_loop() -> None:
     d = view.designs
     work = d.work.where("resnet18") & d.ok
     writes = np.array([0.0, 1e-3, 1.0])
-    found = crossing(view, side(view, work & d.base.where("int8")), side(view, work & d.analog), d.sets[ACROSS],
-                     d.sets[UP], writes)  # fmt: skip
+    found = crossing(
+        view,
+        side(view, work & d.base.where("int8")),
+        side(view, work & d.analog),
+        d.sets[ACROSS],
+        d.sets[UP],
+        writes,
+    )
     for name in ("device", "core", "chip"):
         joules = d.measures[f"energy_{name}_joules"]
         digital = min(joules[n] for n in range(len(d)) if work[n] and d.base.at(n) == "int8")
         for i, bits in enumerate(d.sets[UP].values):
             for j, rows in enumerate(d.sets[ACROSS].values):
-                mine = [n for n in range(len(d)) if work[n] and d.sets[UP].at(n) == bits
-                        and d.sets[ACROSS].at(n) == rows]  # fmt: skip
+                mine = [
+                    n
+                    for n in range(len(d))
+                    if work[n] and d.sets[UP].at(n) == bits and d.sets[ACROSS].at(n) == rows
+                ]
                 if mine:
-                    assert found.ratio[name][i, j] == pytest.approx(digital / min(joules[n] for n in mine))
+                    assert found.ratio[name][i, j] == pytest.approx(
+                        digital / min(joules[n] for n in mine)
+                    )
                 else:
                     assert np.isnan(found.ratio[name][i, j])
     for i, bits in enumerate(d.sets[UP].values):
@@ -79,17 +90,27 @@ def test_keys_of_both_technologies_must_match() -> None:
     records = []
     for r in synthetic.records():
         for bandwidth, factor in (("4 GB/s", 2.0), ("17 GB/s", 1.0)):
-            point = type(r.point)(r.point.base, r.point.work,
-                                  tuple(sorted([*r.point.sets, ("memories.dram.bandwidth", bandwidth)])),
-                                  None, r.point.seed)  # fmt: skip
+            point = type(r.point)(
+                r.point.base,
+                r.point.work,
+                tuple(sorted([*r.point.sets, ("memories.dram.bandwidth", bandwidth)])),
+                None,
+                r.point.seed,
+            )
             scale = factor if r.point.base != "pcm" else 1.0
-            measures = {k: v * scale if k.startswith("energy") else v for k, v in r.measures.items()}
+            measures = {
+                k: v * scale if k.startswith("energy") else v for k, v in r.measures.items()
+            }
             records.append(type(r)(r.key, r.model, point, measures, r.parts, r.aged, r.failure))
     view = View(table_of(records, synthetic.ANALOG), synthetic.context(constraints=()))
     rows = own_plots()["crossover"].draw(view).rows
-    chip = [row for row in rows if [row[n] for n in (0, 1, 4, 7)] == ["resnet18", "int8", "chip", 0.0]]
-    slow, fast = ({(row[5], row[6]): float(row[8]) for row in chip if row[3] == f"dram.bandwidth {text}"}
-                  for text in ("4 GB/s", "17 GB/s"))  # fmt: skip
+    chip = [
+        row for row in rows if [row[n] for n in (0, 1, 4, 7)] == ["resnet18", "int8", "chip", 0.0]
+    ]
+    slow, fast = (
+        {(row[5], row[6]): float(row[8]) for row in chip if row[3] == f"dram.bandwidth {text}"}
+        for text in ("4 GB/s", "17 GB/s")
+    )
     assert slow and slow.keys() == fast.keys()
     assert all(slow[key] == pytest.approx(2 * fast[key]) for key in slow)
 
@@ -104,8 +125,12 @@ def test_points_of_the_picture_are_its_csv(tmp_path: Path) -> None:
 
 def test_precisions_are_not_mixed() -> None:
     """PCM of 8-bit weights stands against INT8 alone, once the precisions are known."""
-    bases = {name: dataclasses.replace(note, precision="int4 x int4" if name == "int4" else "int8 x int8")
-             for name, note in synthetic.BASES.items()}  # fmt: skip
+    bases = {
+        name: dataclasses.replace(
+            note, precision="int4 x int4" if name == "int4" else "int8 x int8"
+        )
+        for name, note in synthetic.BASES.items()
+    }
     view = View(good().points, synthetic.context(constraints=(), bases=bases))
     rows = own_plots()["crossover"].draw(view).rows
     assert {(row[1], row[2]) for row in rows} == {("int8", "pcm")}

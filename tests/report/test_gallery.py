@@ -23,7 +23,11 @@ def test_there_are_pictures_and_they_are_small() -> None:
     large = {path.name: path.stat().st_size for path in pictures if path.stat().st_size > LARGEST}
     assert pictures and not large
     for path in pictures:
-        owner = next(name for name in sorted(NAMES, key=len, reverse=True) if path.stem.startswith(f"{name}_"))
+        owner = next(
+            name
+            for name in sorted(NAMES, key=len, reverse=True)
+            if path.stem.startswith(f"{name}_")
+        )
         kept = json.loads((GALLERY / f"{owner}.json").read_text())
         assert path.stem.removeprefix(f"{owner}_") in kept["answers"]
 
@@ -41,4 +45,6 @@ def test_its_numbers_are_todays(name: str) -> None:
         point = Point(p["base"], p["workload"], tuple(p["set"].items()), p["search"], p["seed"])
         found = evaluator.evaluate(point)
         assert found.failure is None
-        assert found.measures == pytest.approx(item["measures"], rel=1e-9), "numbers moved: make gallery"
+        assert found.measures == pytest.approx(item["measures"], rel=1e-9), (
+            "numbers moved: make gallery"
+        )

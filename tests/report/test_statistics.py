@@ -24,8 +24,10 @@ from accelsim.store import Point, Record
 from tests.report import synthetic
 
 
-@pytest.mark.parametrize(("freedom", "quantile"), [(1, 12.7062), (2, 4.30265), (4, 2.77645), (9, 2.26216),
-                                                   (29, 2.04523), (1000, 1.96234)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("freedom", "quantile"),
+    [(1, 12.7062), (2, 4.30265), (4, 2.77645), (9, 2.26216), (29, 2.04523), (1000, 1.96234)],
+)
 def test_students_t_as_in_tables(freedom: int, quantile: float) -> None:
     """Two-sided 95 %, from the tables of the NIST/SEMATECH handbook."""
     assert student_t(freedom) == pytest.approx(quantile, rel=2e-6)
@@ -58,7 +60,11 @@ def test_front_leaves_out_missing() -> None:
 
 
 @settings(max_examples=30)
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from([1, 2, None])), min_size=1, max_size=20))
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("ab"), st.sampled_from([1, 2, None])), min_size=1, max_size=20
+    )
+)
 def test_groups_are_equal_rows(rows: list[tuple[str, int | None]]) -> None:
     columns = [Words.of([row[i] for row in rows]) for i in (0, 1)]
     group = groups_of(columns, len(rows))
@@ -78,9 +84,14 @@ def test_designs_are_means_over_seeds() -> None:
     records = list(synthetic.records())
     points = table_of(records, synthetic.ANALOG)
     designs = designs_of(points)
-    mine = [r for r in records if r.point.base == "pcm" and r.point.work == "resnet18"
-            and dict(r.point.sets)["units.tiles.adc.bits"] == 6
-            and dict(r.point.sets)["units.tiles.rows"] == 256]  # fmt: skip
+    mine = [
+        r
+        for r in records
+        if r.point.base == "pcm"
+        and r.point.work == "resnet18"
+        and dict(r.point.sets)["units.tiles.adc.bits"] == 6
+        and dict(r.point.sets)["units.tiles.rows"] == 256
+    ]
     assert len(mine) == 3
     row = next(n for n in range(len(designs)) if designs.point(n) == mine[0].point)
     top1 = [r.measures["top1"] for r in mine]
@@ -90,7 +101,9 @@ def test_designs_are_means_over_seeds() -> None:
     noise = [r.measures["latency_seconds"] for r in mine]
     half = student_t(2) * np.std(noise, ddof=1) / np.sqrt(3)
     assert designs.spread["latency_seconds"][:, row] == pytest.approx([half, half])
-    assert designs.repeats[row] == 3 and designs.parts["cells"][row] == pytest.approx(mine[0].parts["cells"])
+    assert designs.repeats[row] == 3 and designs.parts["cells"][row] == pytest.approx(
+        mine[0].parts["cells"]
+    )
     aged = designs.aged
     late = (aged.row == row) & (aged.age == synthetic.AGES[-1])
     assert late.sum() == 1
@@ -100,13 +113,20 @@ def test_designs_are_means_over_seeds() -> None:
 @given(st.lists(st.floats(0.0, 1.0), min_size=1, max_size=5), st.floats(0.5, 1.0))
 def test_a_share_and_its_bars_stay_within_0_and_1(top1: list[float], scale: float) -> None:
     """Three seeds of 100, 100 and 97 %: Student's interval reaches 103.3 %."""
-    aged = [{"age_s": 20.0, "temperature_K": 300.0, "top1": value, "signal_to_noise_db": 1.0} for value in top1]
+    aged = [
+        {"age_s": 20.0, "temperature_K": 300.0, "top1": value, "signal_to_noise_db": 1.0}
+        for value in top1
+    ]
     measures = [{"top1": value, "latency_seconds": scale * value} for value in top1]
-    records = [Record(str(n), "m", Point("a", "w", (), None, n), measures[n], {}, [aged[n]])
-               for n in range(len(top1))]
+    records = [
+        Record(str(n), "m", Point("a", "w", (), None, n), measures[n], {}, [aged[n]])
+        for n in range(len(top1))
+    ]
     designs = designs_of(table_of(records, {"a": True}))
-    for table, values in ((designs.spread["top1"], designs.measures["top1"]),
-                          (designs.aged.spread["top1"], designs.aged.measures["top1"])):
+    for table, values in (
+        (designs.spread["top1"], designs.measures["top1"]),
+        (designs.aged.spread["top1"], designs.aged.measures["top1"]),
+    ):
         below, above = table[:, 0]
         assert values[0] - below == pytest.approx(min(top1), abs=1e-12)
         assert values[0] + above == pytest.approx(max(top1), abs=1e-12)
@@ -182,9 +202,19 @@ def test_between_is_the_variance_of_means() -> None:
 def test_keys_of_an_axis_that_do_not_determine_each_other_are_one_factor() -> None:
     """Buffer and weights change together in three steps: one column; rows and columns are tied: none."""
     steps = [("256 KiB", "cold"), ("16 MiB", "cold"), ("16 MiB", "resident")]
-    records = [Record("0", "m", Point("a", "w", (("rows", n), ("size", size), ("tied", 2 * n), ("weights", w))),
-                      {"energy_chip_joules": 1.0 + n}) for n in (1, 2) for size, w in steps]  # fmt: skip
-    view = View(table_of(records, {}), synthetic.context(axes=(("size", "weights"), ("rows", "tied"))))
+    records = [
+        Record(
+            "0",
+            "m",
+            Point("a", "w", (("rows", n), ("size", size), ("tied", 2 * n), ("weights", w))),
+            {"energy_chip_joules": 1.0 + n},
+        )
+        for n in (1, 2)
+        for size, w in steps
+    ]
+    view = View(
+        table_of(records, {}), synthetic.context(axes=(("size", "weights"), ("rows", "tied")))
+    )
     assert view.varied() == ["size+weights", "rows"]
     column = view.designs.sets["size+weights"]
     assert list(column.values) == ["256 KiB, cold", "16 MiB, cold", "16 MiB, resident"]

@@ -65,8 +65,19 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("little")
     (folder / "little.yaml").write_text(SWEEP)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "argv", ["accelsim", "sweep", str(folder / "little.yaml"), "--store",
-                                    str(folder / "store"), "--executor", "serial"])  # fmt: skip
+        patch.setattr(
+            sys,
+            "argv",
+            [
+                "accelsim",
+                "sweep",
+                str(folder / "little.yaml"),
+                "--store",
+                str(folder / "store"),
+                "--executor",
+                "serial",
+            ],
+        )
         main()
     return folder / "store"
 
@@ -102,39 +113,82 @@ def test_page_says_all(store: Path, tmp_path: Path, run: Run) -> None:
     status, said, _ = run("report", store, "--out", tmp_path / "page")
     assert status == 0 and said.endswith("page/report.html\n")
     page = (tmp_path / "page" / "report.html").read_text()
-    for text in ("Is PCM better than INT8", "little.yaml --store AGAIN", "mapping.crossbars",
-                 "area &lt;= 40 mm2", "no energy for the clock tree", "horowitz_45nm", "does not fit",
-                 "Pareto front"):  # fmt: skip
+    for text in (
+        "Is PCM better than INT8",
+        "little.yaml --store AGAIN",
+        "mapping.crossbars",
+        "area &lt;= 40 mm2",
+        "no energy for the clock tree",
+        "horowitz_45nm",
+        "does not fit",
+        "Pareto front",
+    ):
         assert text in page, text
-    assert not re.search(r'(src|href)="(?!data:)', page) and "nan" not in re.findall(r">(\w+)<", page)
+    assert not re.search(r'(src|href)="(?!data:)', page) and "nan" not in re.findall(
+        r">(\w+)<", page
+    )
     made = {path.name for path in (tmp_path / "page").iterdir()}
-    for name in ("pareto", "crossover", "energy", "sensitivity", "heatmap", "parallel", "roofline",
-                 "utilisation", "timeline"):  # fmt: skip
+    for name in (
+        "pareto",
+        "crossover",
+        "energy",
+        "sensitivity",
+        "heatmap",
+        "parallel",
+        "roofline",
+        "utilisation",
+        "timeline",
+    ):
         assert {f"{name}.png", f"{name}_points.csv"} <= made
     assert "table_points.csv" in made and "accuracy.png" not in made
     assert "no point has values over age" in page
     with (tmp_path / "page" / "energy_points.csv").open(newline="") as file:
         for row in csv.DictReader(file):
-            parts = sum(float(row[name]) for name in row if name.endswith(": J") and name not in
-                        ("sum: J", "measured: J", "95 %: J"))  # fmt: skip
+            parts = sum(
+                float(row[name])
+                for name in row
+                if name.endswith(": J") and name not in ("sum: J", "measured: J", "95 %: J")
+            )
             assert parts == pytest.approx(float(row["sum: J"]))
             assert parts == pytest.approx(float(row["measured: J"]), rel=1e-9)
 
 
 def test_formats_and_single_plots(store: Path, tmp_path: Path, run: Run) -> None:
-    status, _, _ = run("report", store, "--out", tmp_path / "page", "--plot", "pareto", "--plot",
-                       "heatmap:tiles.rows,adc.bits,latency", "--plot", "pareto:area,energy", "--format",
-                       "pdf,svg")  # fmt: skip
+    status, _, _ = run(
+        "report",
+        store,
+        "--out",
+        tmp_path / "page",
+        "--plot",
+        "pareto",
+        "--plot",
+        "heatmap:tiles.rows,adc.bits,latency",
+        "--plot",
+        "pareto:area,energy",
+        "--format",
+        "pdf,svg",
+    )
     assert status == 0
     made = {path.name for path in (tmp_path / "page").iterdir()}
     stems = ("pareto", "heatmap", "pareto_2")
-    assert made == {"created.txt"} | {f"{s}{end}" for s in stems for end in (".pdf", ".svg", "_points.csv")}
+    assert made == {"created.txt"} | {
+        f"{s}{end}" for s in stems for end in (".pdf", ".svg", "_points.csv")
+    }
     assert (tmp_path / "page" / "pareto.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_same_bytes_again(store: Path, tmp_path: Path, run: Run) -> None:
     for name in ("one", "two"):
-        run("report", store, "--out", tmp_path / name, "--plot", "pareto", "--format", "html,png,pdf,svg")
+        run(
+            "report",
+            store,
+            "--out",
+            tmp_path / name,
+            "--plot",
+            "pareto",
+            "--format",
+            "html,png,pdf,svg",
+        )
     for path in (tmp_path / "one").iterdir():
         if path.name != "created.txt":
             assert path.read_bytes() == (tmp_path / "two" / path.name).read_bytes(), path.name
@@ -144,7 +198,10 @@ def test_failures_are_grouped(store: Path) -> None:
     table, known = read_store(store)
     found = failures(View(table, known))
     assert found and found[0][0] == "mapping.crossbars" and not found[0][1]
-    assert sum(count for _, _, count, _ in found) == int((~table.ok).sum()) and "crossbar" in found[0][3]
+    assert (
+        sum(count for _, _, count, _ in found) == int((~table.ok).sum())
+        and "crossbar" in found[0][3]
+    )
 
 
 WRONG = [
@@ -165,8 +222,15 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("words", "wrong", "fix"), WRONG, ids=[" ".join(w) for w, _, _ in WRONG])
-def test_wrong_inputs(store: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch, words: list[str],
-                      wrong: str, fix: str) -> None:  # fmt: skip
+def test_wrong_inputs(
+    store: Path,
+    tmp_path: Path,
+    run: Run,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    wrong: str,
+    fix: str,
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name, change in (("BROKEN", {"bases": 3}), ("OTHER", {"format": 99})):
         (tmp_path / name).mkdir()
@@ -210,7 +274,9 @@ def test_changed_sweeps_are_not_run_again(store: Path, tmp_path: Path) -> None:
     assert none is None and "0.0.1+x" in reason
     (folder / "sweep.yaml").write_text("name: [")
     none, reason = rerun_of(folder, context(folder))
-    assert none is None and reason.startswith("the sweep cannot be read again") and "\n" not in reason
+    assert (
+        none is None and reason.startswith("the sweep cannot be read again") and "\n" not in reason
+    )
     table, known = read_store(folder)
     with pytest.raises(NotDrawn, match="is gone"):
         library().plots["timeline"].draw(View(table, known, None, "it is gone"))
@@ -243,7 +309,10 @@ class Nameless(Mine):
 
 
 def offered(*names: str) -> list[EntryPoint]:
-    return [EntryPoint(name, f"tests.report.test_sweep_report:{name}", "accelsim.plots") for name in names]
+    return [
+        EntryPoint(name, f"tests.report.test_sweep_report:{name}", "accelsim.plots")
+        for name in names
+    ]
 
 
 def test_plots_of_packages_are_found_and_wrong_ones_said(tmp_path: Path) -> None:
@@ -280,13 +349,21 @@ def million() -> Iterator[Table]:
     rows = rows[small.ok[rows]]
     noise = {name: np.exp(0.3 * rng.standard_normal(len(rows))) for name in small.measures}
     yield Table(
-        small.base.take(rows), small.work.take(rows), small.analog[rows],
-        {key: column.take(rows) for key, column in small.sets.items()}, small.search.take(rows),
-        np.zeros(len(rows), np.int64), small.ok[rows], small.fits[rows],
+        small.base.take(rows),
+        small.work.take(rows),
+        small.analog[rows],
+        {key: column.take(rows) for key, column in small.sets.items()},
+        small.search.take(rows),
+        np.zeros(len(rows), np.int64),
+        small.ok[rows],
+        small.fits[rows],
         {name: column[rows] * noise[name] for name, column in small.measures.items()},
         {name: column[rows] for name, column in small.parts.items()},
-        table_of([], {}).aged, small.failure.take(rows), small.message.take(rows),
-        small.repeats[rows])  # fmt: skip
+        table_of([], {}).aged,
+        small.failure.take(rows),
+        small.message.take(rows),
+        small.repeats[rows],
+    )
 
 
 @pytest.mark.full

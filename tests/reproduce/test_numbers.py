@@ -76,7 +76,10 @@ def test_all_stalls(seed: int) -> None:
     found = swamping.compute(seed).figures
     assert found["stall least"] == found["stall most"] == 4096
     for chunk in swamping.CHUNKS:
-        assert abs(found[f"chunk {chunk} over 2048"] - 1.0) < 0.03 and found[f"chunk {chunk} gained"] < 0.01
+        assert (
+            abs(found[f"chunk {chunk} over 2048"] - 1.0) < 0.03
+            and found[f"chunk {chunk} gained"] < 0.01
+        )
     assert abs(found["nearest, chunk 64 mean error"]) < 1.5e-3
 
 
@@ -91,7 +94,9 @@ def test_chunked_inference(tmp_path: Path) -> None:
     equal = chunked_inference.shares(np.zeros((64, 10)), x[:50], labels[:50], ("none", "64"), 0)
     assert set(equal.values()) == {float((labels[:50] == 0).mean())}
     large = chunked_inference.enlarged(np.arange(64.0)[None])
-    assert np.array_equal(large, np.kron(np.arange(64.0).reshape(8, 8), np.ones((8, 8))).reshape(1, -1))
+    assert np.array_equal(
+        large, np.kron(np.arange(64.0).reshape(8, 8), np.ones((8, 8))).reshape(1, -1)
+    )
 
 
 def test_adders_of_the_classifier() -> None:
@@ -109,7 +114,9 @@ def test_all_chunks() -> None:
     for name, known in chunked_inference.PUBLISHED.items():
         images = math.sqrt(known * (1 - known) / 500)
         assert abs(found[name] - known) < 2 * math.hypot(found[f"{name} deviation"], images)
-    assert found["none"] < found["none, 100 turns"] < found["none, 500 turns"] < found["64, 500 turns"]
+    assert (
+        found["none"] < found["none, 100 turns"] < found["none, 500 turns"] < found["64, 500 turns"]
+    )
 
 
 def test_stochastic_update(tmp_path: Path) -> None:
@@ -158,7 +165,10 @@ def test_all_of_limited_precision(seed: int) -> None:
 
 def test_a_fixed_point_step_by_hand() -> None:
     """One step of a network against whole numbers: forward, errors, sums, shift, rounding, saturation."""
-    how, schedule = limited_precision.fixed(8, "nearest_even"), Schedule(100, 0.125, 64, 1, deviation=0.5)
+    how, schedule = (
+        limited_precision.fixed(8, "nearest_even"),
+        Schedule(100, 0.125, 64, 1, deviation=0.5),
+    )
     network = Network(how, schedule, 3)
     x, labels = (part[:64] for part in digits()[:2])
     x = with_ones(x)
@@ -202,7 +212,9 @@ def test_small_updates() -> None:
 def test_seeds_and_parts() -> None:
     """The same seed gives the same bits, another one others; a network needs formats with a grid."""
     schedule = Schedule(100, 0.05, 64, 1)
-    one, two, other = (train(Arithmetic("fp16_169"), schedule, seed, images=128).weights for seed in (0, 0, 1))
+    one, two, other = (
+        train(Arithmetic("fp16_169"), schedule, seed, images=128).weights for seed in (0, 0, 1)
+    )
     assert all(np.array_equal(a, b) for a, b in zip(one, two, strict=True))
     assert not np.array_equal(one[0], other[0])
     with pytest.raises(InputError):
@@ -215,15 +227,24 @@ def test_seeds_and_parts() -> None:
 def test_int4_inference(tmp_path: Path) -> None:
     claim = int4_inference.compute(0, ("digits_mlp",), 200)
     found = {key.removeprefix("digits_mlp "): value for key, value in claim.figures.items()}
-    quad = [{key.split()[-1]: value for key, value in found.items() if key.startswith(f"ibm_quad_like {form} ")}
-            for form in ("fp16_169", "int8", "int4")]  # fmt: skip
+    quad = [
+        {
+            key.split()[-1]: value
+            for key, value in found.items()
+            if key.startswith(f"ibm_quad_like {form} ")
+        }
+        for form in ("fp16_169", "int8", "int4")
+    ]
     for key in ("joules", "core", "cycles", "bytes"):
         values = [one[key] for one in quad]
         assert values == sorted(values, reverse=True) and values[-1] < 0.7 * values[0]
     parameters = 64 * 128 + 128 + 128 * 10 + 10
-    assert [found[f"ibm_quad_like {form} weight bytes"] for form in ("fp16_169", "int8", "int4")] == [
-        2 * parameters, parameters, parameters / 2]  # fmt: skip
-    assert all(one["top1"] > 0.95 for one in quad) and abs(quad[1]["top1"] - quad[1]["float"]) <= 0.005
+    assert [
+        found[f"ibm_quad_like {form} weight bytes"] for form in ("fp16_169", "int8", "int4")
+    ] == [2 * parameters, parameters, parameters / 2]
+    assert (
+        all(one["top1"] > 0.95 for one in quad) and abs(quad[1]["top1"] - quad[1]["float"]) <= 0.005
+    )
     drawn(claim, tmp_path)
 
 
@@ -233,7 +254,9 @@ def test_all_of_int4_inference() -> None:
     assert found["digits_cnn int8_edge int8 top1"] == found["digits_cnn ibm_quad_like int8 top1"]
     lost = found["digits_cnn int4_edge int4 float"] - found["digits_cnn int4_edge int4 top1"]
     assert 0 < lost <= 0.03
-    wide, narrow = (found[f"digits_cnn ibm_quad_like {form} joules"] for form in ("fp16_169", "int4"))
+    wide, narrow = (
+        found[f"digits_cnn ibm_quad_like {form} joules"] for form in ("fp16_169", "int4")
+    )
     assert 3 < wide / narrow < 5
 
 
@@ -243,10 +266,19 @@ def test_memory(tmp_path: Path) -> None:
     found = claim.figures
     first, last = 64 * 128 + 128, 128 * 10 + 10
     kept, errors = (64, 128, 10), (128, 10)
-    assert found["digits_mlp fp32 bytes"] == 4 * (3 * (first + last) + 64 * (sum(kept) + sum(errors)))
+    assert found["digits_mlp fp32 bytes"] == 4 * (
+        3 * (first + last) + 64 * (sum(kept) + sum(errors))
+    )
     stored = 2 * (first + 2 * last) + 2 * 2 * (first + last)  # weights, gradients; master, momentum
-    assert found["digits_mlp fp8 bytes"] == stored + 64 * 2 * (sum(kept) + sum(errors))  # each at an end
+    assert found["digits_mlp fp8 bytes"] == stored + 64 * 2 * (
+        sum(kept) + sum(errors)
+    )  # each at an end
     for name, _ in memory.NETWORKS:
-        assert found[f"{name} all in fp8"] == 0.25 < found[f"{name} tensors"] < found[f"{name} whole"] + 0.25
+        assert (
+            found[f"{name} all in fp8"]
+            == 0.25
+            < found[f"{name} tensors"]
+            < found[f"{name} whole"] + 0.25
+        )
     assert found["resnet50 whole"] < 0.26 and found["speech_dnn whole"] > 0.4
     drawn(claim, tmp_path)

@@ -35,7 +35,9 @@ def ran(chip: str, *sets: str) -> tuple[dict[str, Any], dict[str, Any], Lines]:
     lines: Lines = {}
     for row in csv.DictReader(io.StringIO(energy_csv(result).decode())):
         key = (row["operator"], row["unit"], row["action"])
-        count, joules = lines.get(key, (0.0, 0.0))  # products and preloads of an array have a row each
+        count, joules = lines.get(
+            key, (0.0, 0.0)
+        )  # products and preloads of an array have a row each
         lines[key] = (count + float(row["count"]), joules + float(row["joules"]))
     return yaml.safe_load((ROOT / f"configs/chips/{chip}.yaml").read_text()), to_dict(result), lines
 
@@ -46,10 +48,14 @@ def test_utilisation_of_layers_and_of_the_run() -> None:
     for row in whole["operators"]:
         if row["macs"]:
             assert row["macs"] == prod(SHAPES[row["name"]][0])
-            assert row["utilisation"] == pytest.approx(row["macs"] / lanes / row["cycles"], rel=1e-9, abs=0.0)
+            assert row["utilisation"] == pytest.approx(
+                row["macs"] / lanes / row["cycles"], rel=1e-9, abs=0.0
+            )
     assert sum(row["cycles"] for row in whole["operators"]) == whole["makespan_cycles"]
     macs = sum(prod(shape) for shape, _, _ in SHAPES.values())
-    assert whole["utilisation"] == pytest.approx(macs / lanes / whole["makespan_cycles"], rel=1e-9, abs=0.0)
+    assert whole["utilisation"] == pytest.approx(
+        macs / lanes / whole["makespan_cycles"], rel=1e-9, abs=0.0
+    )
 
 
 def test_a_pass_takes_its_vectors() -> None:
@@ -80,17 +86,26 @@ def test_traffic_is_compulsory_where_everything_fits() -> None:
     said = (ROOT / "docs/pcm.md").read_text()
     assert f"reads {second['dram_read_bytes']:,} bytes of an image of {3 * 32 * 32:,}" in said
     whole = ran("pcm_8level")[1]["operators"][0]
-    assert f"{whole['dram_read_bytes']:,} in bursts of 64, and writes {whole['dram_written_bytes']:,} of " \
-           f"{16 * 32 * 32:,}" in said
+    assert (
+        f"{whole['dram_read_bytes']:,} in bursts of 64, and writes {whole['dram_written_bytes']:,} of "
+        f"{16 * 32 * 32:,}" in said
+    )
 
 
 @pytest.mark.parametrize("chip", ["int8_edge", "pcm_8level"])
 def test_energy_and_time_of_the_memory(chip: str) -> None:
     file, whole, lines = ran(chip)
-    read, written = (sum(row[f"dram_{way}_bytes"] for row in whole["operators"]) for way in ("read", "written"))
-    joules = sum(joules for (_, unit, action), (_, joules) in lines.items()
-                 if unit == "dram" and "_bit" in action)  # fmt: skip
-    assert joules == pytest.approx(8 * (read + written) * 8e-12, rel=1e-9, abs=0.0)  # 8 pJ a bit of LPDDR4
+    read, written = (
+        sum(row[f"dram_{way}_bytes"] for row in whole["operators"]) for way in ("read", "written")
+    )
+    joules = sum(
+        joules
+        for (_, unit, action), (_, joules) in lines.items()
+        if unit == "dram" and "_bit" in action
+    )
+    assert joules == pytest.approx(
+        8 * (read + written) * 8e-12, rel=1e-9, abs=0.0
+    )  # 8 pJ a bit of LPDDR4
     memory = file["memories"]["dram"]
     bandwidth = float(memory["bandwidth"].split()[0]) * 1e9 * memory["efficiency"]
     assert whole["makespan_seconds"] >= (read + written) / bandwidth
@@ -110,7 +125,9 @@ def test_joules_of_a_multiply_accumulate() -> None:
     each = 0.3e-12 * there / factor("45", 0.9)
     for name, (shape, _, _) in SHAPES.items():
         count, joules = lines[name, "array", "mac_int8_int8"]
-        assert count == prod(shape) and joules == pytest.approx(each * prod(shape), rel=1e-9, abs=0.0)
+        assert count == prod(shape) and joules == pytest.approx(
+            each * prod(shape), rel=1e-9, abs=0.0
+        )
     assert whole["energy_joules"]["device"] == pytest.approx(each * 737600, rel=1e-9, abs=0.0)
 
 
@@ -124,7 +141,8 @@ def test_a_crossbar_reads_with_volts_times_amperes_times_seconds() -> None:
         assert parts[0] == pytest.approx(joules * volt / supply, rel=1e-9, abs=0.0)
     total = sum(prod(shape) for shape, _, _ in SHAPES.values())
     assert whole["energy_joules"]["device"] == pytest.approx(
-        total * cells * siemens * volt * supply * pulse * mean_input, rel=1e-9, abs=0.0)  # fmt: skip
+        total * cells * siemens * volt * supply * pulse * mean_input, rel=1e-9, abs=0.0
+    )
 
 
 def test_conversions_are_outputs_times_slices_times_phases() -> None:
@@ -134,7 +152,9 @@ def test_conversions_are_outputs_times_slices_times_phases() -> None:
         assert k <= tiles["rows"]
         conversions = m * n * tiles["cells"]["slices"] * tiles["drive"]["phases"]
         assert lines[name, "tiles", "conversions"][0] == conversions
-        assert lines[name, "tiles", "driven_seconds"][0] == pytest.approx(m * k * 128e-9, rel=1e-9, abs=0.0)
+        assert lines[name, "tiles", "driven_seconds"][0] == pytest.approx(
+            m * k * 128e-9, rel=1e-9, abs=0.0
+        )
 
 
 @pytest.mark.parametrize("chip", ["int8_edge", "pcm_8level", "hermes_chip", "mixed_quad", "fp8_64"])
@@ -142,12 +162,14 @@ def test_sums_and_boundaries(chip: str) -> None:
     _, whole, lines = ran(chip)
     energy = whole["energy_joules"]
     assert 0 < energy["device"] <= energy["core"] <= energy["chip"]
-    assert sum(joules for _, joules in lines.values()) == pytest.approx(energy["chip"], rel=1e-12, abs=0.0)
+    assert sum(joules for _, joules in lines.values()) == pytest.approx(
+        energy["chip"], rel=1e-12, abs=0.0
+    )
     assert whole["average_power_watts"] == pytest.approx(
-        energy["chip"] / whole["makespan_seconds"], rel=1e-9, abs=0.0)
-    shared = sum(joules for (operator, _, _), (_, joules) in lines.items()
-                 if operator == "(whole run)")  # fmt: skip
+        energy["chip"] / whole["makespan_seconds"], rel=1e-9, abs=0.0
+    )
+    shared = sum(
+        joules for (operator, _, _), (_, joules) in lines.items() if operator == "(whole run)"
+    )
     layers = sum(row["joules"] for row in whole["operators"])
     assert layers + shared == pytest.approx(energy["chip"], rel=1e-12, abs=0.0)
-
-

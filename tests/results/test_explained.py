@@ -44,8 +44,11 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Folders of three runs."""
     folder = tmp_path_factory.mktemp("runs")
     made = {}
-    for name, chip, overrides in (("a", "int8_edge", []), ("b", "int4_edge", []),
-                                  ("slow", "int8_edge", ["memories.dram.bandwidth=4 GB/s"])):  # fmt: skip
+    for name, chip, overrides in (
+        ("a", "int8_edge", []),
+        ("b", "int4_edge", []),
+        ("slow", "int8_edge", ["memories.dram.bandwidth=4 GB/s"]),
+    ):
         result = api.run(api.load_chip(chip, overrides), api.load_workload("digits_cnn", 8))
         files.save(result, folder / name)
         made[name] = folder / name
@@ -62,9 +65,13 @@ def enough(chip: str, workload: str = "") -> list[str]:
 
 
 #: thousands of crossbars make long tables: large networks on them run in the long tests
-PAIRS = [pytest.param(chip, work, marks=pytest.mark.full)
-         if enough(chip) and work in LARGE else (chip, work)
-         for work in WORKLOADS + LARGE for chip in CHIPS]  # fmt: skip
+PAIRS = [
+    pytest.param(chip, work, marks=pytest.mark.full)
+    if enough(chip) and work in LARGE
+    else (chip, work)
+    for work in WORKLOADS + LARGE
+    for chip in CHIPS
+]
 
 
 @pytest.mark.parametrize(("chip", "workload"), PAIRS)
@@ -83,8 +90,9 @@ def test_every_cycle_and_joule_is_explained(chip: str, workload: str) -> None:
     assert sum(s.joules for s in joules) == pytest.approx(result.joules, rel=1e-12, abs=0.0)
     assert sum(percentages([s.joules for s in joules])) == pytest.approx(100, abs=1e-9)
     assert all(s.formula for s in joules)
-    whole = sum(s.joules for i in range(-1, len(result.workload.operators))
-                for s in joule_shares(result, i))  # fmt: skip
+    whole = sum(
+        s.joules for i in range(-1, len(result.workload.operators)) for s in joule_shares(result, i)
+    )
     assert whole == pytest.approx(result.joules, rel=1e-12, abs=0.0)
 
 
@@ -119,8 +127,10 @@ def run_cli(*arguments: str) -> str:
 def test_explain_prints_sums_bounds_sources_and_advice(saved: dict[str, Path]) -> None:
     text = run_cli("explain", str(saved["slow"]))
     lines = text.splitlines()
-    units = [line.split() for line in lines[lines.index("where the cycles went, in % of the makespan")
-                                            + 2 :]]  # fmt: skip
+    units = [
+        line.split()
+        for line in lines[lines.index("where the cycles went, in % of the makespan") + 2 :]
+    ]
     rows = [cells for cells in units if len(cells) == len(CAUSES) + 2][:6]
     assert len(rows) >= 5
     for cells in rows:
@@ -143,8 +153,10 @@ def test_a_difference_adds_up_exactly(saved: dict[str, Path], pair: tuple[str, s
     a, b = (load_run(saved[name]) for name in pair)
     cycles, joules = cycle_terms(a, b), joule_terms(a, b)
     assert sum(t.change for t in cycles) == b.cycles - a.cycles
-    for name, added in ((op.name, (x.cycles, y.cycles)) for op, x, y in zip(
-            a.workload.operators, a.operators, b.operators, strict=True)):
+    for name, added in (
+        (op.name, (x.cycles, y.cycles))
+        for op, x, y in zip(a.workload.operators, a.operators, b.operators, strict=True)
+    ):
         assert sum(t.change for t in cycles if t.operator == name) == added[1] - added[0]
     assert sum((t.change for t in joules), Fraction(0)) == exact_joules(b) - exact_joules(a)
     assert float(exact_joules(a)) == pytest.approx(a.joules, rel=1e-12, abs=0.0)
@@ -165,11 +177,16 @@ def test_the_first_command_that_differs_is_found(saved: dict[str, Path]) -> None
     for row, column in ((40, "flags"), (3, "opcode"), (55, "shape")):
         a, b = load_run(saved["a"]), load_run(saved["a"])
         values = getattr(b.program.commands, column)
-        values[row] = values[row] + 1 if column != "shape" else (values[row] + 1) % len(
-            b.program.shapes.kind)  # fmt: skip
+        values[row] = (
+            values[row] + 1 if column != "shape" else (values[row] + 1) % len(b.program.shapes.kind)
+        )
         assert first_difference(a.program, b.program) == row
-    for table, column in (("operands", "bytes"), ("operands", "offset"), ("demands", "bytes"),
-                          ("dependencies", "predecessor")):  # fmt: skip
+    for table, column in (
+        ("operands", "bytes"),
+        ("operands", "offset"),
+        ("demands", "bytes"),
+        ("dependencies", "predecessor"),
+    ):
         a, b = load_run(saved["a"]), load_run(saved["a"])
         part = getattr(b.program, table)
         entry = len(getattr(part, column)) // 2
@@ -195,7 +212,8 @@ def same(a: Result, b: Result) -> None:
     assert a.cycles == b.cycles and a.program_digest == b.program_digest
     assert sorted(map(repr, a.energy.rows)) == sorted(map(repr, b.energy.rows))
     assert [row.joules for row in a.operators] == pytest.approx(
-        [row.joules for row in b.operators], rel=1e-9, abs=0.0)
+        [row.joules for row in b.operators], rel=1e-9, abs=0.0
+    )
 
 
 @pytest.mark.parametrize("chip", CHIPS)
@@ -205,8 +223,12 @@ def test_a_saved_run_loads_as_it_was(tmp_path: Path, chip: str) -> None:
     files.save(result, tmp_path / "run")
     again = load_run(tmp_path / "run")
     same(result, again)
-    assert [vars_of(x) for x in again.operators] == [vars_of(x) for x in summarise(
-        result.program, result.chip, work, result.timeline, result.energy, result.plan.mappings)]  # fmt: skip
+    assert [vars_of(x) for x in again.operators] == [
+        vars_of(x)
+        for x in summarise(
+            result.program, result.chip, work, result.timeline, result.energy, result.plan.mappings
+        )
+    ]
 
 
 def vars_of(row: object) -> tuple[object, ...]:
@@ -220,11 +242,14 @@ DAMAGE = [
     ("result.json", "{", "result.json:1:2: is not a JSON file"),
     ("result.json", "[]", "holds no keys"),
     ("result.json", "{}", "is damaged"),
-    ("inputs.json", "{\"version\": 99}", "version 99"),
-    ("inputs.json", "{\"version\": 2}", "inputs.json: chip: is missing"),
+    ("inputs.json", '{"version": 99}', "version 99"),
+    ("inputs.json", '{"version": 2}', "inputs.json: chip: is missing"),
     ("energy.csv", "operator,unit\nnobody,x\n", "is damaged"),
-    ("energy.csv", "operator,unit,action,count,joules,boundary,band,source\nfc,a,b,c,d,e,f,g\n",
-     "is damaged (line 2"),
+    (
+        "energy.csv",
+        "operator,unit,action,count,joules,boundary,band,source\nfc,a,b,c,d,e,f,g\n",
+        "is damaged (line 2",
+    ),
 ]
 
 
@@ -243,14 +268,17 @@ def sealed(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "text", "said"), DAMAGE)
-def test_a_damaged_run_is_refused(tmp_path: Path, saved: dict[str, Path], name: str,
-                                  text: str | None, said: str) -> None:  # fmt: skip
+def test_a_damaged_run_is_refused(
+    tmp_path: Path, saved: dict[str, Path], name: str, text: str | None, said: str
+) -> None:
     copied(saved["a"], tmp_path)
     if text is None:
         (tmp_path / name).unlink()
     else:
         (tmp_path / name).write_text(text)
-        with pytest.raises(InputError, match=rf"{name}: is not what was written: its checksum is another; "):
+        with pytest.raises(
+            InputError, match=rf"{name}: is not what was written: its checksum is another; "
+        ):
             load_run(tmp_path)
         sealed(tmp_path)
     with pytest.raises(InputError) as caught:
@@ -270,35 +298,63 @@ def test_a_figure_changed_by_hand_is_refused_with_the_command_that_makes_it_anew
     path.write_text("\n".join([head, ",".join(cells), *rest]) + "\n")
     sums = tmp_path / files.CHECKSUMS
     made = sums.read_text().splitlines()
-    sums.write_text("\n".join(["# made by: accelsim run int8_edge digits_cnn --out here --force", *made[1:]]))
+    sums.write_text(
+        "\n".join(["# made by: accelsim run int8_edge digits_cnn --out here --force", *made[1:]])
+    )
     with pytest.raises(InputError) as caught:
         load_run(tmp_path)
     assert str(caught.value) == (
         f"{path}: is not what was written: its checksum is another; make it anew: "
-        "accelsim run int8_edge digits_cnn --out here --force")  # fmt: skip
+        "accelsim run int8_edge digits_cnn --out here --force"
+    )
     sealed(tmp_path)
-    with pytest.raises(InputError, match=r"energy\.csv: is damaged \(line 2: ValueError: -1\.0 is no figure"):
+    with pytest.raises(
+        InputError, match=r"energy\.csv: is damaged \(line 2: ValueError: -1\.0 is no figure"
+    ):
         load_run(tmp_path)
     sums.unlink()
     with pytest.raises(InputError, match=r"has no checksums\.sha256.*or run it again"):
         load_run(tmp_path)
 
 
-@pytest.mark.parametrize(("keys", "value", "said"), [
-    (("chip", "file", "units", "array", "rows"), -1, "chip.file.units.array.rows: -1 is outside"),
-    (("chip", "file", "clocks"), {}, "chip.file.clocks: names no clock"),
-    (("workload", "operators", 0, "filters"), "x", "operators[0].filters: must be a whole number"),
-    (("workload", "operators", 0, "input"), "nothing", "operators[0].input: 'nothing' is no tensor"),
-    (("workload", "operators", 0, "kernel"), [3], "operators[0].kernel: is [3]"),
-    (("workload", "operators", 1, "type"), [], "operators[1].type: a list is not a choice"),
-    (("workload", "tensors", "x", "shape"), [1, 1, 8, 0], "tensors.x.shape: [1, 1, 8, 0] is no shape"),
-    (("mappings", "fc"), None, "mappings.fc"),
-    (("mappings", "fc", "order"), "kkk", "mappings.fc.order: 'kkk' is not a choice"),
-    (("mappings", "fc", "n"), 1 << 40, "inputs.json: mappings.fc.n: a tile of 1099511627776 is outside 1.."),
-])  # fmt: skip
-def test_inputs_of_a_run_go_through_the_rules_of_files(tmp_path: Path, saved: dict[str, Path],
-                                                       keys: tuple[str | int, ...], value: object,
-                                                       said: str) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ("keys", "value", "said"),
+    [
+        (
+            ("chip", "file", "units", "array", "rows"),
+            -1,
+            "chip.file.units.array.rows: -1 is outside",
+        ),
+        (("chip", "file", "clocks"), {}, "chip.file.clocks: names no clock"),
+        (
+            ("workload", "operators", 0, "filters"),
+            "x",
+            "operators[0].filters: must be a whole number",
+        ),
+        (
+            ("workload", "operators", 0, "input"),
+            "nothing",
+            "operators[0].input: 'nothing' is no tensor",
+        ),
+        (("workload", "operators", 0, "kernel"), [3], "operators[0].kernel: is [3]"),
+        (("workload", "operators", 1, "type"), [], "operators[1].type: a list is not a choice"),
+        (
+            ("workload", "tensors", "x", "shape"),
+            [1, 1, 8, 0],
+            "tensors.x.shape: [1, 1, 8, 0] is no shape",
+        ),
+        (("mappings", "fc"), None, "mappings.fc"),
+        (("mappings", "fc", "order"), "kkk", "mappings.fc.order: 'kkk' is not a choice"),
+        (
+            ("mappings", "fc", "n"),
+            1 << 40,
+            "inputs.json: mappings.fc.n: a tile of 1099511627776 is outside 1..",
+        ),
+    ],
+)
+def test_inputs_of_a_run_go_through_the_rules_of_files(
+    tmp_path: Path, saved: dict[str, Path], keys: tuple[str | int, ...], value: object, said: str
+) -> None:
     copied(saved["a"], tmp_path)
     path = tmp_path / "inputs.json"
     whole = json.loads(path.read_text())
@@ -371,24 +427,37 @@ def test_a_timeline_is_filled_where_a_unit_works(saved: dict[str, Path], run: st
     result = load_run(saved[run])
     found = moments(result)
     times = {unit.name: unit for unit in result.units}
-    assert [row.name for row in found.rows] == [u.name for u in result.units if u.idle < result.makespan]
+    assert [row.name for row in found.rows] == [
+        u.name for u in result.units if u.idle < result.makespan
+    ]
     for row in found.rows:
         unit = times[row.name]
         assert sum(int(column.sum()) for column in row.busy.values()) == unit.busy - unit.drain
         assert int(row.waiting.sum()) == unit.drain + sum(unit.stalled.values())
         assert int(row.narrow.sum()) == unit.stalled["port"] and (row.waiting >= row.narrow).all()
     lines = found.lines(1.0)
-    assert sum(line[4] for line in lines if line[0] == "array") == times["array"].busy - times["array"].drain
+    assert (
+        sum(line[4] for line in lines if line[0] == "array")
+        == times["array"].busy - times["array"].drain
+    )
     made, axes = picture(result, found)
     made.canvas.draw()
     pixels = np.asarray(made.canvas.buffer_rgba())[:, :, :3].astype(int)
     for place, row in enumerate(reversed(found.rows)):
-        (left, low), (right, high) = (axes.transData.transform((x, place + y)) for x, y in (
-            (0, -0.4), (result.seconds * 1e3, 0.4)))
-        box = pixels[pixels.shape[0] - round(high) : pixels.shape[0] - round(low), round(left) : round(right)]
-        coloured = (box.max(axis=2) - box.min(axis=2) > 60) | (box.max(axis=2) < 150)  # hatches are dark
+        (left, low), (right, high) = (
+            axes.transData.transform((x, place + y))
+            for x, y in ((0, -0.4), (result.seconds * 1e3, 0.4))
+        )
+        box = pixels[
+            pixels.shape[0] - round(high) : pixels.shape[0] - round(low), round(left) : round(right)
+        ]
+        coloured = (box.max(axis=2) - box.min(axis=2) > 60) | (
+            box.max(axis=2) < 150
+        )  # hatches are dark
         unit = times[row.name]
-        assert coloured.mean() == pytest.approx((unit.busy - unit.drain) / result.makespan, abs=0.03)
+        assert coloured.mean() == pytest.approx(
+            (unit.busy - unit.drain) / result.makespan, abs=0.03
+        )
 
 
 def test_report_and_diff_write_all_or_nothing(tmp_path: Path, saved: dict[str, Path]) -> None:

@@ -64,7 +64,9 @@ def test_operators_cycles_are_the_run(chip: str, work: str) -> None:
 def test_operators_cycles_are_the_run_of_large_networks(chip: str, work: str) -> None:
     try:
         result = made(chip, work)
-    except InputError as error:  # no room on the chip, or one tensor in two formats: refused, in one line
+    except (
+        InputError
+    ) as error:  # no room on the chip, or one tensor in two formats: refused, in one line
         assert re.search("has|need|give both the same input format", str(error)), error
         return
     check(result)
@@ -75,7 +77,13 @@ def test_resnet18_on_int8_edge() -> None:
     chip = api.load_chip("int8_edge", ["memories.dram.burst=1 B"])
     result = api.run(chip, api.load_workload("resnet18"))
     found = {row.name: 100 * (row.utilisation or 0) for row in result.operators}
-    right = {"conv1": 90.1, "layer1_0_conv1": 99.4, "layer1_0_conv2": 99.1, "layer2_0_down": 54.5, "fc": 1.8}
+    right = {
+        "conv1": 90.1,
+        "layer1_0_conv1": 99.4,
+        "layer1_0_conv2": 99.1,
+        "layer2_0_down": 54.5,
+        "fc": 1.8,
+    }
     for name, share in right.items():
         assert found[name] == pytest.approx(share, abs=1.0)
     assert sum(row.cycles for row in result.operators) == result.cycles
@@ -101,8 +109,13 @@ def test_stretches_in_windows(ends: list[int], pieces: list[tuple[int, int]]) ->
     start = np.array([a for a, _ in pieces], np.int64)
     stop = start + np.array([b for _, b in pieces], np.int64)
     edges = windows.edges
-    slow = [sum(max(0, min(b, high) - max(a, low)) for a, b in zip(start.tolist(), stop.tolist(), strict=True))
-            for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)]
+    slow = [
+        sum(
+            max(0, min(b, high) - max(a, low))
+            for a, b in zip(start.tolist(), stop.tolist(), strict=True)
+        )
+        for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    ]
     assert covered(edges, start, stop).tolist() == slow
     assert windows.within(start, stop)[windows.order].tolist() == slow
 
@@ -110,7 +123,11 @@ def test_stretches_in_windows(ends: list[int], pieces: list[tuple[int, int]]) ->
 def test_sums_beyond_int64_are_exact() -> None:
     """10,000 stretches at 10 ** 17 ticks: their sum does not fit, what lies between two edges does."""
     start = np.full(10_000, 10**17, np.int64)
-    assert covered(np.array([0, 10**17, 10**17 + 5, 10**18]), start, start + 8).tolist() == [0, 50_000, 30_000]
+    assert covered(np.array([0, 10**17, 10**17 + 5, 10**18]), start, start + 8).tolist() == [
+        0,
+        50_000,
+        30_000,
+    ]
 
 
 @quick
@@ -118,7 +135,9 @@ def test_sums_beyond_int64_are_exact() -> None:
 def test_parts_add_up_as_printed(values: list[float], decimals: int) -> None:
     parts = apportioned(values, decimals)
     exact = [Fraction(value) for value in values]
-    assert sum(parts, Fraction(0)) == Fraction(round(sum(exact, Fraction(0)) * 10**decimals), 10**decimals)
+    assert sum(parts, Fraction(0)) == Fraction(
+        round(sum(exact, Fraction(0)) * 10**decimals), 10**decimals
+    )
     for part, value in zip(parts, exact, strict=True):
         assert abs(part - value) * 10**decimals < 1 and (value or part == 0)
     printed = [Fraction(text.replace(",", "")) for text in column(values, decimals)]
@@ -141,11 +160,16 @@ def printed(*arguments: str) -> list[list[str]]:
 def test_the_printed_table_adds_up(chip: str) -> None:
     lines = printed("run", chip, "small_cnn")
     end = next(i for i, line in enumerate(lines) if line[0] == "total")
-    rows = [[float(cell.replace(",", "").replace("-", "0")) for cell in line[1:]] for line in lines[1:end]]
+    rows = [
+        [float(cell.replace(",", "").replace("-", "0")) for cell in line[1:]]
+        for line in lines[1:end]
+    ]
     total = [float(cell.replace(",", "")) for cell in lines[end][1:]]
     for place in (0, 1, 4, 5):  # MACs, cycles, KiB, uJ
         assert sum(round(1e6 * row[place]) for row in rows) == round(1e6 * total[place])
-    peak = float(re.search(r"of ([\d,]+) MACs a cycle", lines[end + 1][0]).group(1).replace(",", ""))  # type: ignore[union-attr]
+    peak = float(
+        re.search(r"of ([\d,]+) MACs a cycle", lines[end + 1][0]).group(1).replace(",", "")
+    )  # type: ignore[union-attr]
     for row in [*(row for row in rows if row[0]), total]:
         assert f"{100 * row[0] / (peak * row[1]):.1f}" == f"{row[2]:.1f}"
 

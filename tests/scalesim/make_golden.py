@@ -20,12 +20,38 @@ from pathlib import Path
 from random import Random
 
 ARRAYS = ((8, 4), (4, 8), (16, 16), (32, 32), (12, 14), (1, 16), (16, 1), (7, 5))
-NETWORKS = {"AlexNet": "conv_nets/alexnet.csv", "ResNet-18": "conv_nets/Resnet18.csv",
-            "ResNet-50": "mlperf/Resnet50.csv"}  # fmt: skip
-HEAD = ["set", "name", "height", "width", "filter_height", "filter_width", "channels", "filters",
-        "stride", "dataflow", "rows", "columns", "cycles", "overall_util", "mapping", "compute_util",
-        "ifmap_start", "ifmap_stop", "ifmap_reads", "filter_start", "filter_stop", "filter_reads",
-        "ofmap_start", "ofmap_stop", "ofmap_writes"]  # fmt: skip
+NETWORKS = {
+    "AlexNet": "conv_nets/alexnet.csv",
+    "ResNet-18": "conv_nets/Resnet18.csv",
+    "ResNet-50": "mlperf/Resnet50.csv",
+}
+HEAD = [
+    "set",
+    "name",
+    "height",
+    "width",
+    "filter_height",
+    "filter_width",
+    "channels",
+    "filters",
+    "stride",
+    "dataflow",
+    "rows",
+    "columns",
+    "cycles",
+    "overall_util",
+    "mapping",
+    "compute_util",
+    "ifmap_start",
+    "ifmap_stop",
+    "ifmap_reads",
+    "filter_start",
+    "filter_stop",
+    "filter_reads",
+    "ofmap_start",
+    "ofmap_stop",
+    "ofmap_writes",
+]
 CONFIG = """[general]
 run_name = golden
 [architecture_presets]
@@ -89,31 +115,54 @@ def full(simulation: object) -> list:
 def compute_only(simulation: object) -> list:
     """The same columns without its memory model; start and stop cycles are left empty."""
     operands, system = simulation.op_mat_obj, simulation.compute_system
-    matrices = [getattr(operands, f"get_{name}_matrix")()[1] for name in ("ifmap", "filter", "ofmap")]
+    matrices = [
+        getattr(operands, f"get_{name}_matrix")()[1] for name in ("ifmap", "filter", "ofmap")
+    ]
     more = {}
     if simulation.dataflow == "ws":
-        more = {"sparsity_ratio_N": 1, "sparsity_ratio_M": 1,
-                "ifmap_op_mat_original": operands.ifmap_addr_matrix_original,
-                "sparsity_filter_array": operands.sparse_filter_array}  # fmt: skip
-    system.set_params(config_obj=simulation.config, ifmap_op_mat=matrices[0],
-                      filter_op_mat=matrices[1], ofmap_op_mat=matrices[2], **more)  # fmt: skip
+        more = {
+            "sparsity_ratio_N": 1,
+            "sparsity_ratio_M": 1,
+            "ifmap_op_mat_original": operands.ifmap_addr_matrix_original,
+            "sparsity_filter_array": operands.sparse_filter_array,
+        }
+    system.set_params(
+        config_obj=simulation.config,
+        ifmap_op_mat=matrices[0],
+        filter_op_mat=matrices[1],
+        ofmap_op_mat=matrices[2],
+        **more,
+    )
     with contextlib.redirect_stdout(io.StringIO()):
         demand = system.get_demand_matrices()[2]
     cycles = demand.shape[0] - 1
     topology = simulation.topo
     macs = topology.get_layer_num_ofmap_px(0) * topology.get_layer_window_size(0)
-    return [cycles, macs * 100 / (cycles * simulation.num_mac_unit),
-            system.get_avg_mapping_efficiency() * 100, system.get_avg_compute_utilization() * 100,
-            "", "", system.get_ifmap_requests(), "", "", system.get_filter_requests(), "", "",
-            system.get_ofmap_requests()]  # fmt: skip
+    return [
+        cycles,
+        macs * 100 / (cycles * simulation.num_mac_unit),
+        system.get_avg_mapping_efficiency() * 100,
+        system.get_avg_compute_utilization() * 100,
+        "",
+        "",
+        system.get_ifmap_requests(),
+        "",
+        "",
+        system.get_filter_requests(),
+        "",
+        "",
+        system.get_ofmap_requests(),
+    ]
 
 
 def gemms() -> list[list]:
     """Seeded sizes: small, prime, one, multiples of the arrays."""
     random = Random(3)
     sizes = [(1, 1, 1), (1, 7, 13), (17, 1, 5), (31, 29, 1), (32, 32, 32), (64, 16, 48)]
-    sizes += [tuple(random.choice((random.randint(1, 12), random.randint(1, 90))) for _ in range(3))
-              for _ in range(10)]  # fmt: skip
+    sizes += [
+        tuple(random.choice((random.randint(1, 12), random.randint(1, 90))) for _ in range(3))
+        for _ in range(10)
+    ]
     return [[f"{m}x{n}x{k}", m, k, 1, k, 1, n, 1] for m, n, k in sizes]
 
 
@@ -129,8 +178,11 @@ def network(path: Path) -> list[list]:
 
 def main(topologies: str, out: str) -> None:
     cases = [("gemm", entry, array) for array in ARRAYS for entry in gemms()]
-    cases += [(name, entry, (32, 32)) for name, path in NETWORKS.items()
-              for entry in network(Path(topologies) / path)]  # fmt: skip
+    cases += [
+        (name, entry, (32, 32))
+        for name, path in NETWORKS.items()
+        for entry in network(Path(topologies) / path)
+    ]
     checked = 0
     with open(out, "w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
@@ -138,14 +190,25 @@ def main(topologies: str, out: str) -> None:
         for kind, entry, (rows, columns) in cases:
             for flow in ("os", "ws", "is"):
                 whole = [*entry, entry[7], 1, 1]
-                figures = (full if kind == "gemm" else compute_only)(layer(rows, columns, flow, whole))
+                figures = (full if kind == "gemm" else compute_only)(
+                    layer(rows, columns, flow, whole)
+                )
                 if kind == "gemm" and checked < 60:
                     checked += 1
                     quick = compute_only(layer(rows, columns, flow, whole))
                     assert [a for a, b in zip(figures, quick, strict=True) if b != ""] == [
-                        b for b in quick if b != ""], (entry, flow, figures, quick)  # fmt: skip
-                writer.writerow([kind, *entry, flow, rows, columns,
-                                 *(x if isinstance(x, str) else repr(float(x)) for x in figures)])  # fmt: skip
+                        b for b in quick if b != ""
+                    ], (entry, flow, figures, quick)
+                writer.writerow(
+                    [
+                        kind,
+                        *entry,
+                        flow,
+                        rows,
+                        columns,
+                        *(x if isinstance(x, str) else repr(float(x)) for x in figures),
+                    ]
+                )
                 file.flush()
 
 

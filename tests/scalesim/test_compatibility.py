@@ -13,8 +13,18 @@ from accelsim.config.scalesim_cfg import DATAFLOWS, ScaleSimConfig, chip_of
 from accelsim.workload import Conv2d, TensorSpec, Workload
 
 GOLDEN = Path(__file__).parent / "golden.csv"
-EXACT = ("cycles", "ifmap_reads", "filter_reads", "ofmap_writes", "ifmap_start", "ifmap_stop",
-         "filter_start", "filter_stop", "ofmap_start", "ofmap_stop")  # fmt: skip
+EXACT = (
+    "cycles",
+    "ifmap_reads",
+    "filter_reads",
+    "ofmap_writes",
+    "ifmap_start",
+    "ifmap_stop",
+    "filter_start",
+    "filter_stop",
+    "ofmap_start",
+    "ofmap_stop",
+)
 PERCENT = ("overall_util", "mapping", "compute_util")
 
 
@@ -24,20 +34,44 @@ def golden() -> list[dict[str, str]]:
 
 
 def layer(row: dict[str, str], number: int = 0) -> Conv2d:
-    h, w, fh, fw, c, f, s = (int(row[key]) for key in (
-        "height", "width", "filter_height", "filter_width", "channels", "filters", "stride"))  # fmt: skip
+    h, w, fh, fw, c, f, s = (
+        int(row[key])
+        for key in (
+            "height",
+            "width",
+            "filter_height",
+            "filter_width",
+            "channels",
+            "filters",
+            "stride",
+        )
+    )
     past = tuple(-(-(a - b) // s) * s + b - a for a, b in ((h, fh), (w, fw)))
-    return Conv2d(f"l{number}", f"i{number}", f"w{number}", f"o{number}", 1, c, h, w, f, (fh, fw),
-                  (s, s), (0, 0, past[0], past[1]))  # fmt: skip
+    return Conv2d(
+        f"l{number}",
+        f"i{number}",
+        f"w{number}",
+        f"o{number}",
+        1,
+        c,
+        h,
+        w,
+        f,
+        (fh, fw),
+        (s, s),
+        (0, 0, past[0], past[1]),
+    )
 
 
 def workload_of(rows: list[dict[str, str]]) -> Workload:
     operators = tuple(layer(row, i) for i, row in enumerate(rows))
     tensors = {}
     for op in operators:
-        for name, shape, role in ((op.input, op.input_shape, "input"),
-                                  (op.weight, op.weight_shape, "weight"),
-                                  (op.output, op.output_shape, "output")):  # fmt: skip
+        for name, shape, role in (
+            (op.input, op.input_shape, "input"),
+            (op.weight, op.weight_shape, "weight"),
+            (op.output, op.output_shape, "output"),
+        ):
             tensors[name] = TensorSpec(name, shape, role)
     return Workload("golden", operators, tensors)
 
@@ -58,8 +92,10 @@ def test_the_golden_set_is_large_enough() -> None:
     assert sum(row["set"] == "gemm" for row in rows) >= 300
     assert {row["dataflow"] for row in rows} == {"os", "ws", "is"}
     assert len({(row["rows"], row["columns"]) for row in rows}) >= 6
-    layers = {name: len({row["name"] for row in rows if row["set"] == name})
-              for name in ("AlexNet", "ResNet-18", "ResNet-50")}  # fmt: skip
+    layers = {
+        name: len({row["name"] for row in rows if row["set"] == name})
+        for name in ("AlexNet", "ResNet-18", "ResNet-50")
+    }
     assert layers == {"AlexNet": 5, "ResNet-18": 21, "ResNet-50": 54}
 
 
@@ -78,8 +114,9 @@ def test_cycles_utilisation_and_accesses_are_scale_sims(key: tuple[str, int, int
         for name, value in mine.items():
             if theirs[name]:
                 assert value == float(theirs[name]), (theirs, name, value)
-        for name, value in zip(PERCENT, (ours.overall_util, ours.mapping, ours.compute_util),
-                               strict=True):  # fmt: skip
+        for name, value in zip(
+            PERCENT, (ours.overall_util, ours.mapping, ours.compute_util), strict=True
+        ):
             assert value == pytest.approx(float(theirs[name]), rel=1e-9), (theirs, name)
 
 
@@ -90,7 +127,9 @@ def test_a_narrow_interface_only_adds_stalls() -> None:
         free = run_compatible(chip_of(config, True), workload_of(rows))
         before = None
         for words in (1000, 10, 3, 1):
-            bound = run_compatible(chip_of(replace(config, bandwidth=words), True), workload_of(rows))
+            bound = run_compatible(
+                chip_of(replace(config, bandwidth=words), True), workload_of(rows)
+            )
             for a, b in zip(free, bound, strict=True):
                 assert b.cycles - b.stalls == a.cycles and b.sram[0][2] == a.sram[0][2]
             stalls = sum(b.stalls for b in bound)

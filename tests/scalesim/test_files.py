@@ -39,11 +39,16 @@ def rows(path: Path) -> list[list[str]]:
 def test_the_three_reports_have_its_headers_and_columns(tmp_path: Path) -> None:
     out = tmp_path / "out"
     text = run_cli("run", CFG, CSV, "--reports", "scalesim", "--out", str(out))
-    for name, head in (("COMPUTE_REPORT.csv", COMPUTE), ("BANDWIDTH_REPORT.csv", BANDWIDTH),
-                       ("DETAILED_ACCESS_REPORT.csv", DETAILED)):  # fmt: skip
+    for name, head in (
+        ("COMPUTE_REPORT.csv", COMPUTE),
+        ("BANDWIDTH_REPORT.csv", BANDWIDTH),
+        ("DETAILED_ACCESS_REPORT.csv", DETAILED),
+    ):
         lines = rows(out / name)
         assert lines[0] == [*head, ""]  # its lines end in a comma
-        assert [line[0] for line in lines[1:]] == [str(i) for i in range(6)]  # 4 channels of Conv2DP
+        assert [line[0] for line in lines[1:]] == [
+            str(i) for i in range(6)
+        ]  # 4 channels of Conv2DP
         assert all(len(line) == len(head) + 1 for line in lines)
         assert (out / name).read_text().startswith("LayerID, ")
     assert "IfmapOffset" in text and "MemoryBanks" in text and "sparsity 2:4" in text
@@ -54,7 +59,9 @@ def test_the_three_reports_have_its_headers_and_columns(tmp_path: Path) -> None:
 
 
 def test_gemm_files_need_their_switch(tmp_path: Path) -> None:
-    text = run_cli("run", CFG, GEMM, "--gemm", "--reports", "scalesim", "--out", str(tmp_path / "o"))
+    text = run_cli(
+        "run", CFG, GEMM, "--gemm", "--reports", "scalesim", "--out", str(tmp_path / "o")
+    )
     assert "Q_2" in text and "sparsity 1:4" in text
     with pytest.raises(InputError, match="add --gemm"):
         load_topology(GEMM)
@@ -94,23 +101,36 @@ def test_a_subset_of_the_golden_figures_again(tmp_path: Path) -> None:
     """SCALE-Sim itself, in an environment of its own, gives what is committed."""
     home = tmp_path / "peer"
     subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-    done = subprocess.run([str(home / "bin/python"), "-m", "pip", "install", "-q", "numpy<2.4",
-                           "scalesim==3.0.0"], check=False, capture_output=True, text=True)  # fmt: skip
+    done = subprocess.run(
+        [str(home / "bin/python"), "-m", "pip", "install", "-q", "numpy<2.4", "scalesim==3.0.0"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         pytest.skip("the package index does not offer scalesim 3.0.0 here")
     script = tmp_path / "make_golden.py"
     shutil.copy(HERE / "make_golden.py", script)
     text = script.read_text()
-    text = text.replace("ARRAYS = (", "ARRAYS = ((8, 4), (7, 5)) or (").replace(
-        "NETWORKS = {", "NETWORKS = {} or {}  # {").replace(
-        '            "ResNet-50": "mlperf/Resnet50.csv"}  # fmt: skip\n', "")  # fmt: skip
+    text = (
+        text.replace("ARRAYS = (", "ARRAYS = ((8, 4), (7, 5)) or (")
+        .replace("NETWORKS = {", "NETWORKS = {} or {}  # {")
+        .replace('            "ResNet-50": "mlperf/Resnet50.csv"}  # fmt: skip\n', "")
+    )
     script.write_text(text)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    subprocess.run([str(home / "bin/python"), str(script), str(tmp_path), str(tmp_path / "again.csv")],
-                   check=True, env=environment, timeout=900)  # fmt: skip
+    subprocess.run(
+        [str(home / "bin/python"), str(script), str(tmp_path), str(tmp_path / "again.csv")],
+        check=True,
+        env=environment,
+        timeout=900,
+    )
     with (tmp_path / "again.csv").open(newline="") as file:
         again = list(csv.DictReader(file))
-    committed = [row for row in golden() if row["set"] == "gemm"
-                 and (row["rows"], row["columns"]) in (("8", "4"), ("7", "5"))]  # fmt: skip
+    committed = [
+        row
+        for row in golden()
+        if row["set"] == "gemm" and (row["rows"], row["columns"]) in (("8", "4"), ("7", "5"))
+    ]
     assert len(again) == 96 and again == committed
     assert GOLDEN.exists()

@@ -38,14 +38,21 @@ def replaced(data: bytes, rng: random.Random) -> bytes:
 
 def figures(found: Columns) -> dict[str, tuple[object, ...]]:
     """Everything that a store says, by key."""
-    texts = [found.setting(key) for key in (*found.sets, "base", "workload", "search", "seed", "error")]
-    numbers = [found.measure(name) for name in found.measures] + [found.part(name) for name in found.parts]
+    texts = [
+        found.setting(key) for key in (*found.sets, "base", "workload", "search", "seed", "error")
+    ]
+    numbers = [found.measure(name) for name in found.measures] + [
+        found.part(name) for name in found.parts
+    ]
     return {
-        key.decode(): (bool(found.ok[row]), bool(found.fits[row]),
-                       *(float(column[row]) for column in numbers),
-                       *(values[codes[row]] if codes[row] >= 0 else None for codes, values in texts))
+        key.decode(): (
+            bool(found.ok[row]),
+            bool(found.fits[row]),
+            *(float(column[row]) for column in numbers),
+            *(values[codes[row]] if codes[row] >= 0 else None for codes, values in texts),
+        )
         for row, key in enumerate(found.keys.tolist())
-    }  # fmt: skip
+    }
 
 
 def same(a: object, b: object) -> bool:
@@ -78,7 +85,9 @@ def test_a_damaged_sidecar_is_made_anew(damage: Damage, tmp_path: Path) -> None:
     for seed in range(TRIES):
         (folder / COLUMNS).write_bytes(damage(whole, random.Random(seed)))
         found = figures(columns(folder))
-        assert found.keys() == truth.keys() and all(same(found[key], truth[key]) for key in truth), seed
+        assert found.keys() == truth.keys() and all(
+            same(found[key], truth[key]) for key in truth
+        ), seed
 
 
 def test_a_figure_of_a_sidecar_changed_by_hand_is_computed_anew(tmp_path: Path) -> None:
@@ -102,7 +111,10 @@ def test_the_key_is_computed_anew(tmp_path: Path) -> None:
     whole["point"]["set"]["x"] += 100
     path.write_text("\n".join([signed(canonical(whole)), *rest]) + "\n")
     (note,) = index(folder).notes
-    assert f"{path}:1: has a key that is not its point's; passed over, made anew by: accelsim sweep" in note
+    assert (
+        f"{path}:1: has a key that is not its point's; passed over, made anew by: accelsim sweep"
+        in note
+    )
     assert len(index(folder).keys) == 11
 
 
@@ -110,15 +122,27 @@ def test_a_context_changed_by_hand_is_refused(tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     path = folder / CONTEXT
     path.write_text(path.read_text().replace('"why?"', '"how?"'))
-    with pytest.raises(InputError, match=r"context\.json: is not what was written: its checksum is another; "
-                       "give another --store, or --fresh"):
+    with pytest.raises(
+        InputError,
+        match=r"context\.json: is not what was written: its checksum is another; "
+        "give another --store, or --fresh",
+    ):
         context(folder)
 
 
-@pytest.mark.parametrize(("key", "value"), [
-    ("bases", 3), ("works", [{"name": 3}]), ("objectives", [None]), ("constraints", [[[]]]), ("axes", {}),
-    ("points", True), ("name", ["x"]), ("set", "x"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("bases", 3),
+        ("works", [{"name": 3}]),
+        ("objectives", [None]),
+        ("constraints", [[[]]]),
+        ("axes", {}),
+        ("points", True),
+        ("name", ["x"]),
+        ("set", "x"),
+    ],
+)
 def test_a_context_of_another_form_is_refused(key: str, value: object, tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     whole = {**context(folder), key: value}

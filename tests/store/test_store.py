@@ -48,7 +48,7 @@ def test_a_half_line_is_taken_away_and_said(tmp_path: Path) -> None:
     before = path.read_bytes()
     path.write_bytes(before + b'{"v":1,"key"')
     assert list(dump(folder)) == whole, "readers pass over it"
-    note, = repair(folder)  # fmt: skip
+    (note,) = repair(folder)
     assert note == f"{path.name}: half a line of 12 bytes at its end, taken away"
     assert path.read_bytes() == before and repair(folder) == []
 
@@ -63,13 +63,20 @@ def test_a_living_writer_is_left_alone(tmp_path: Path) -> None:
     assert writer.path.read_bytes() == b"{}\n"
 
 
-@pytest.mark.parametrize(("line", "what"), [
-    (b"garbage", "is no record"), (b"\xff\xfe\x00", "is no record"), (b"", "is empty"),
-    (b"[1, 2]", "is no record"),
-    (b"[" * 100_000, "is no record"), (b'{"v":2}', "is no record"), (b"null", "is no record"),
-    (b"x" * (LONGEST_LINE + 10), f"is {LONGEST_LINE + 10:,} bytes long"),
-    (b"y" * (3 * LONGEST_LINE), f"is {3 * LONGEST_LINE:,} bytes long"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("line", "what"),
+    [
+        (b"garbage", "is no record"),
+        (b"\xff\xfe\x00", "is no record"),
+        (b"", "is empty"),
+        (b"[1, 2]", "is no record"),
+        (b"[" * 100_000, "is no record"),
+        (b'{"v":2}', "is no record"),
+        (b"null", "is no record"),
+        (b"x" * (LONGEST_LINE + 10), f"is {LONGEST_LINE + 10:,} bytes long"),
+        (b"y" * (3 * LONGEST_LINE), f"is {3 * LONGEST_LINE:,} bytes long"),
+    ],
+)
 def test_bad_lines_are_passed_over_and_said(line: bytes, what: str, tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     whole = list(dump(folder))
@@ -82,12 +89,22 @@ def test_bad_lines_are_passed_over_and_said(line: bytes, what: str, tmp_path: Pa
     assert list(dump(folder)) == whole
 
 
-@pytest.mark.parametrize("change", [
-    {"key": "short"}, {"key": 5}, {"measures": {"cycles": "many"}}, {"measures": {"cycles": True}}, {"run": 3},
-    {"point": {"base": 1, "workload": "w", "set": {}, "search": None, "seed": 0}}, {"point": None},
-    {"point": {"base": "b", "workload": "w", "set": [], "search": None, "seed": 0}}, {"aged": [3]},
-    {"error": {"code": "x"}}, {"parts": []},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"key": "short"},
+        {"key": 5},
+        {"measures": {"cycles": "many"}},
+        {"measures": {"cycles": True}},
+        {"run": 3},
+        {"point": {"base": 1, "workload": "w", "set": {}, "search": None, "seed": 0}},
+        {"point": None},
+        {"point": {"base": "b", "workload": "w", "set": [], "search": None, "seed": 0}},
+        {"aged": [3]},
+        {"error": {"code": "x"}},
+        {"parts": []},
+    ],
+)
 def test_records_of_a_wrong_kind(change: dict[str, Any], tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     path = shards(folder)[0]
@@ -102,7 +119,9 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     path = shards(folder)[0]
     path.write_text(path.read_text() + '{"v":1,"key":"0"}\n')
-    with pytest.raises(InputError, match=rf"{path.name}:7:1: is of version 1.*give another --store"):
+    with pytest.raises(
+        InputError, match=rf"{path.name}:7:1: is of version 1.*give another --store"
+    ):
         index(folder)
     found = json.loads((folder / "context.json").read_text())
     (folder / "context.json").write_text(json.dumps({**found, "format": 1}))
@@ -110,13 +129,22 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
         context(folder)
 
 
-@pytest.mark.parametrize(("change", "what"), [
-    ({"name": "other"}, "the sweep 'fake', not 'other'"), ({"model": "9.9"}, "this is 9.9"),
-    ({"settings": "x"}, "other settings"),
-    ({"bases": [{"name": "pcm", "source": "", "analog": True, "digest": "x", "set": {}}]},
-     "base of the name pcm"),
-    ({"works": [{"name": "net", "source": "", "batch": None, "digest": "x"}]}, "workload of the name net"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"name": "other"}, "the sweep 'fake', not 'other'"),
+        ({"model": "9.9"}, "this is 9.9"),
+        ({"settings": "x"}, "other settings"),
+        (
+            {"bases": [{"name": "pcm", "source": "", "analog": True, "digest": "x", "set": {}}]},
+            "base of the name pcm",
+        ),
+        (
+            {"works": [{"name": "net", "source": "", "batch": None, "digest": "x"}]},
+            "workload of the name net",
+        ),
+    ],
+)
 def test_another_sweep_is_refused(change: dict[str, Any], what: str, tmp_path: Path) -> None:
     folder = filled(tmp_path / "s")
     spec = sweep()
@@ -156,8 +184,10 @@ def test_the_view_does_not_depend_on_the_order_of_shards(tmp_path: Path) -> None
     """Measured before refused before wrong; equal standing by text; the names of shards play no part."""
     point = points(1)[0]
     good = Record("0" * 32, "m", point, {"cycles": 1.0})
-    failed = [Record("0" * 32, "m", point, failure=Failure(code, text, code != "mapping.fits"))
-              for code, text in (("internal", "a"), ("worker.died", "b"), ("mapping.fits", "c"))]  # fmt: skip
+    failed = [
+        Record("0" * 32, "m", point, failure=Failure(code, text, code != "mapping.fits"))
+        for code, text in (("internal", "a"), ("worker.died", "b"), ("mapping.fits", "c"))
+    ]
     for number, case in enumerate([[good, *failed], [*failed, good], [failed[2], good, failed[0]]]):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -187,13 +217,16 @@ def test_columns_hold_what_records_hold(tmp_path: Path) -> None:
         for name in ("energy_chip_joules", "throughput_per_second", "cycles"):
             wanted = [record.measures.get(name, np.nan) for record in records]
             np.testing.assert_array_equal(again.measure(name), wanted)
-        np.testing.assert_array_equal(again.part("dram"), [r.parts.get("dram", np.nan) for r in records])
+        np.testing.assert_array_equal(
+            again.part("dram"), [r.parts.get("dram", np.nan) for r in records]
+        )
         assert again.ok.tolist() == [record.ok for record in records]
         assert again.fits.tolist() == [r.failure is None or r.failure.fits for r in records]
         for key in ("x", "do"):
             numbers, values = again.setting(key)
             assert [values[n] if n >= 0 else None for n in numbers] == [
-                dict(r.point.sets).get(key) for r in records]  # fmt: skip
+                dict(r.point.sets).get(key) for r in records
+            ]
         numbers, values = again.setting("base")
         assert [values[n] for n in numbers] == [record.point.base for record in records]
 
@@ -214,16 +247,23 @@ def test_columns_are_made_anew_when_shards_grow(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.integers(1, 4), st.lists(
-    st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, np.nan]), min_size=4, max_size=4), max_size=30))  # fmt: skip
+@given(
+    st.integers(1, 4),
+    st.lists(
+        st.lists(st.sampled_from([0.0, 1.0, 2.0, 3.0, np.nan]), min_size=4, max_size=4), max_size=30
+    ),
+)
 @example(2, [[0.0, 1.0, 0.0, 0.0], [1.0, 1.0, 0.0, 0.0], [0.0, 1.0, 2.0, 0.0]])
-@example(3, [[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 2.0, 0.0], [1.0, 0.0, 2.0, 3.0]])
+@example(
+    3, [[0.0, 1.0, 1.0, 0.0], [1.0, 1.0, 1.0, 0.0], [1.0, 0.0, 2.0, 0.0], [1.0, 0.0, 2.0, 3.0]]
+)
 def test_the_front_is_what_no_other_beats(objectives: int, rows: list[list[float]]) -> None:
     values = np.array(rows, np.float64).reshape(-1, 4)[:, :objectives]
     wanted = [
-        not np.isnan(row).any() and not any((other <= row).all() and (other < row).any() for other in values)
+        not np.isnan(row).any()
+        and not any((other <= row).all() and (other < row).any() for other in values)
         for row in values
-    ]  # fmt: skip
+    ]
     assert front(values).tolist() == wanted
 
 
@@ -240,13 +280,21 @@ def test_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         record = by_key[row["key"]]
         assert int(row["set.x"]) == dict(record.point.sets)["x"] and row["ok"] == str(record.ok)
         assert row["error"] == (record.failure.code if record.failure else "")
-        assert (float(row["energy_chip_joules"]) if row["energy_chip_joules"] else None
-                ) == record.measures.get("energy_chip_joules")  # fmt: skip
+        assert (
+            float(row["energy_chip_joules"]) if row["energy_chip_joules"] else None
+        ) == record.measures.get("energy_chip_joules")
     write_points(folder, found, str(tmp_path / "points.parquet"), keys)
-    parquet = pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "points.parquet").to_pylist()
+    parquet = (
+        pytest.importorskip("pyarrow.parquet").read_table(tmp_path / "points.parquet").to_pylist()
+    )
     assert [row["energy_chip_joules"] for row in parquet] == [
-        float(row["energy_chip_joules"]) if row["energy_chip_joules"] else None for row in rows]  # fmt: skip
-    for path, what in (("points.txt", "neither"), ("no/folder/p.csv", "no place"), (str(tmp_path), "neither")):
+        float(row["energy_chip_joules"]) if row["energy_chip_joules"] else None for row in rows
+    ]
+    for path, what in (
+        ("points.txt", "neither"),
+        ("no/folder/p.csv", "no place"),
+        (str(tmp_path), "neither"),
+    ):
         with pytest.raises(InputError, match=what):
             refuse_export(path)
     with pytest.raises(InputError, match="cannot be written"):

@@ -108,17 +108,29 @@ def test_what_verify_accepts_lies_in_its_window() -> None:
     and the joules."""
     device = device_named("ideal")
     micro = device.g_max / 25  # the record is of cells of 25 uS
-    model = replace(pulses_named("iterative"), margin=0.8 * micro, move=(1.0 * micro, 0.03),
-                    reset=(0.1 * micro, 0.05 * micro), pulse_s=3e-6, pulse_j=5e-12, reset_s=11e-6,
-                    reset_j=70e-12, read_s=0.5e-6)  # fmt: skip
+    model = replace(
+        pulses_named("iterative"),
+        margin=0.8 * micro,
+        move=(1.0 * micro, 0.03),
+        reset=(0.1 * micro, 0.05 * micro),
+        pulse_s=3e-6,
+        pulse_j=5e-12,
+        reset_s=11e-6,
+        reset_j=70e-12,
+        read_s=0.5e-6,
+    )
     goal = np.full(20_000, 0.6 * device.g_max)
     found = program_and_verify(model, device, goal, Stream(2), read_noise=False)
     off = np.abs(found.cells.conductance - goal)[~found.failed]
     assert off.max() <= model.margin and off.max() > 0.99 * model.margin
     assert found.failed.mean() < 0.1 and (found.pulses >= 0).all() and (found.resets >= 1).all()
-    assert found.seconds == pytest.approx(3e-6 * found.pulses.sum() + 11e-6 * found.resets.sum()
-                                          + 0.5e-6 * found.reads.sum(), rel=1e-12)  # fmt: skip
-    assert found.joules == pytest.approx(5e-12 * found.pulses.sum() + 70e-12 * found.resets.sum(), rel=1e-12)
+    assert found.seconds == pytest.approx(
+        3e-6 * found.pulses.sum() + 11e-6 * found.resets.sum() + 0.5e-6 * found.reads.sum(),
+        rel=1e-12,
+    )
+    assert found.joules == pytest.approx(
+        5e-12 * found.pulses.sum() + 70e-12 * found.resets.sum(), rel=1e-12
+    )
     assert (found.reads[~found.failed] == found.pulses[~found.failed] + 1).all()
     model = replace(model, margin=2 * model.margin)
     wider = program_and_verify(model, device, goal, Stream(2), read_noise=False)
@@ -133,8 +145,12 @@ def test_codes_of_a_converter(bits: int) -> None:
     assert converter.top == top and converter.step == 1.5 / top
     middles = (np.arange(-top - 1, top + 1) + 0.5) * converter.step
     values = np.concatenate([np.linspace(-2.0, 2.0, 801), middles])
-    for value, code, over in zip(values.tolist(), converter.codes(values).tolist(),
-                                 converter.clipped(values).tolist(), strict=True):  # fmt: skip
+    for value, code, over in zip(
+        values.tolist(),
+        converter.codes(values).tolist(),
+        converter.clipped(values).tolist(),
+        strict=True,
+    ):
         exact = round(Fraction(value / converter.step))
         assert code == max(-top, min(top, exact)) and over == (abs(exact) > top)
     for wrong in (1, 25, 0):

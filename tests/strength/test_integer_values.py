@@ -83,17 +83,25 @@ def test_global_average(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["add", "multiply"])
 @pytest.mark.parametrize("zeros", [(0, 0, 0), (3, -17, 5)])
-def test_sums_and_products_of_what_codes_stand_for(kind: str, zeros: tuple[int, int, int],
-                                                   tmp_path: Path) -> None:  # fmt: skip
+def test_sums_and_products_of_what_codes_stand_for(
+    kind: str, zeros: tuple[int, int, int], tmp_path: Path
+) -> None:
     """Within half a code, and a little for the factors' 20 (sums) or 23 (products) bits."""
     op = operator(tmp_path, PAIR, kind)
     rng = np.random.default_rng(6)
     x, z = (rng.integers(-128, 128, (4, 25)) for _ in range(2))
     scales = (0.013, 0.031, 0.05 if kind == "add" else 0.06)
-    quants = [Quantization("int8", np.float64(scale), zero) for scale, zero in zip(scales, zeros, strict=True)]
+    quants = [
+        Quantization("int8", np.float64(scale), zero)
+        for scale, zero in zip(scales, zeros, strict=True)
+    ]
     found = elementwise(op, [x, z], quants[:2], quants[2])
-    real = [(codes - zero) * Fraction(scale) for codes, zero, scale in
-            zip((x.astype(object), z.astype(object)), zeros[:2], scales[:2], strict=True)]  # fmt: skip
+    real = [
+        (codes - zero) * Fraction(scale)
+        for codes, zero, scale in zip(
+            (x.astype(object), z.astype(object)), zeros[:2], scales[:2], strict=True
+        )
+    ]
     exact = real[0] + real[1] if kind == "add" else real[0] * real[1]
     for got, value in zip(found.ravel().tolist(), exact.ravel().tolist(), strict=True):
         code = value / Fraction(scales[2]) + zeros[2]
@@ -109,7 +117,9 @@ def test_division_ties_to_even_for_both_signs() -> None:
         assert divided(tops, divisor).tolist() == wanted
 
 
-@pytest.mark.parametrize(("low", "high"), [(1.0, 3.5), (-4.0, -1.0), (-1.0, 2.0), (0.0, 6.0), (0.5, 0.5)])
+@pytest.mark.parametrize(
+    ("low", "high"), [(1.0, 3.5), (-4.0, -1.0), (-1.0, 2.0), (0.0, 6.0), (0.5, 0.5)]
+)
 @pytest.mark.parametrize("name", ["int8", "int4", "uint8", "int16"])
 def test_a_range_is_widened_to_hold_zero(low: float, high: float, name: str) -> None:
     """0 is a code; the scale spans the widened range; no value inside is off by more than a step."""

@@ -28,8 +28,10 @@ def counted(program: Program, line: Timeline) -> Counter[tuple[str, str]]:
     """(unit, cause) -> ticks, one tick after the other."""
     total: Counter[tuple[str, str]] = Counter()
     for number, row in enumerate(program.units):
-        mine = sorted(np.flatnonzero(program.commands.unit == number).tolist(),
-                      key=lambda i: (line.issue[i], line.release[i]))  # fmt: skip
+        mine = sorted(
+            np.flatnonzero(program.commands.unit == number).tolist(),
+            key=lambda i: (line.issue[i], line.release[i]),
+        )
         done = 0
         for i in mine:
             for tick in range(done, int(line.release[i])):
@@ -60,8 +62,10 @@ def test_shares_of_time(seed: int) -> None:
         assert row.busy == wanted[row.name, "busy"] + wanted[row.name, "drain"]
         assert row.drain == wanted[row.name, "drain"] and row.idle == wanted[row.name, "idle"]
         assert {cause: ticks for cause, ticks in row.stalled.items() if ticks} == {
-            cause: ticks for (unit, cause), ticks in wanted.items()
-            if unit == row.name and cause in (*WORDS.values(), "port")}  # fmt: skip
+            cause: ticks
+            for (unit, cause), ticks in wanted.items()
+            if unit == row.name and cause in (*WORDS.values(), "port")
+        }
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -74,7 +78,9 @@ def test_rules_of_a_timeline(seed: int) -> None:
         ready = 0
         for j in range(int(d.start[i]), int(d.start[i + 1])):
             before, lag = int(d.predecessor[j]), int(d.lag[j])
-            of = {Edge.DATA: line.end, Edge.SLOT: line.release, Edge.START: line.issue}[Edge(d.kind[j])]
+            of = {Edge.DATA: line.end, Edge.SLOT: line.release, Edge.START: line.issue}[
+                Edge(d.kind[j])
+            ]
             ready = max(ready, int(of[before]) + lag)
         assert line.issue[i] >= ready
         assert line.release[i] >= line.issue[i] and line.end[i] >= line.first[i] >= line.issue[i]
@@ -82,8 +88,10 @@ def test_rules_of_a_timeline(seed: int) -> None:
             assert line.issue[i] == 0 == ready
     assert line.makespan == max(line.end)
     for number in range(len(program.units)):
-        mine = sorted(np.flatnonzero(c.unit == number).tolist(),
-                      key=lambda i: (line.issue[i], line.release[i], line.end[i]))  # fmt: skip
+        mine = sorted(
+            np.flatnonzero(c.unit == number).tolist(),
+            key=lambda i: (line.issue[i], line.release[i], line.end[i]),
+        )
         ends = [int(line.end[i]) for i in mine]
         assert ends == sorted(ends)
         for a, b in pairwise(mine):

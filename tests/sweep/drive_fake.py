@@ -13,12 +13,19 @@ from tests.sweep.fakes import sweep
 
 
 def main() -> int:
-    folder, count, delay, workers = Path(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
+    folder, count, delay, workers = (
+        Path(sys.argv[1]),
+        int(sys.argv[2]),
+        float(sys.argv[3]),
+        int(sys.argv[4]),
+    )
     if len(sys.argv) > 5:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[5]), resource.RLIM_INFINITY))
     executor = executor_named("local" if workers else "serial", workers or None)
     try:
-        done = run(folder, executor, count, sweep(execution={"delay": delay, "marks": str(folder.parent)}))
+        done = run(
+            folder, executor, count, sweep(execution={"delay": delay, "marks": str(folder.parent)})
+        )
     except InputError as error:
         print(error, file=sys.stderr)
         return 2

@@ -33,12 +33,26 @@ class Silent(Progress):
         return
 
 
-def run(folder: Path, executor: Executor, count: int = 20, spec: SweepSpec | None = None,
-        evaluator: str = FAKE, fail_fast: bool = False, **special: int) -> SweepRun:  # fmt: skip
+def run(
+    folder: Path,
+    executor: Executor,
+    count: int = 20,
+    spec: SweepSpec | None = None,
+    evaluator: str = FAKE,
+    fail_fast: bool = False,
+    **special: int,
+) -> SweepRun:
     """A sweep of fake points."""
     spec = spec or sweep(execution={"marks": str(folder.parent)})
-    return run_sweep(spec, points(count, **special), folder, executor, evaluator=evaluator,
-                     fail_fast=fail_fast, progress=Silent)  # fmt: skip
+    return run_sweep(
+        spec,
+        points(count, **special),
+        folder,
+        executor,
+        evaluator=evaluator,
+        fail_fast=fail_fast,
+        progress=Silent,
+    )
 
 
 def undisturbed(folder: Path, count: int, **special: int) -> str:
@@ -70,8 +84,11 @@ class ExecutorContract:
     def test_every_chunk_comes_back_once(self, started: Executor, tmp_path: Path) -> None:
         known = identity(sweep(execution={"delay": 0.02}))
         whole = points(4 * started.slots)
-        chunks = {slot: Chunk(tuple(part), tuple(map(known.key, part)))
-                  for slot in range(started.slots) if (part := whole[4 * slot : 4 * slot + 4])}  # fmt: skip
+        chunks = {
+            slot: Chunk(tuple(part), tuple(map(known.key, part)))
+            for slot in range(started.slots)
+            if (part := whole[4 * slot : 4 * slot + 4])
+        }
         for slot, chunk in chunks.items():
             started.submit(slot, chunk)
         found = collect(started, len(chunks))
@@ -91,7 +108,7 @@ class ExecutorContract:
         if started.name != "serial":
             time.sleep(0.5)
         started.cancel()
-        done, = collect(started, 1)  # fmt: skip
+        (done,) = collect(started, 1)
         assert done.stopped and len(done.outcomes) < 500
 
     def test_values_of_a_serial_run(self, tmp_path: Path) -> None:
@@ -109,7 +126,9 @@ class ExecutorContract:
             pytest.skip("works in the driver's own process")
         done = run(tmp_path / "s", self.make(), 30, die=7, die_once=12)
         assert (done.done, done.failed) == (30, 1)
-        failed = [record for record in index(tmp_path / "s").records() if record.failure is not None]
+        failed = [
+            record for record in index(tmp_path / "s").records() if record.failure is not None
+        ]
         assert [record.failure.code for record in failed if record.failure] == ["worker.died"]
         assert dict(failed[0].point.sets)["x"] == 7
 

@@ -19,10 +19,19 @@ OBJECTIVES = ("energy_chip_joules", "-throughput_per_second")
 
 def sweep(**more: Any) -> SweepSpec:
     """A spec; execution={"delay": seconds, "marks": folder} reaches the fake evaluator."""
-    bases = tuple(Base(name, f"{name}.yaml", "", (), name == "pcm", f"digest of {name}")
-                  for name in ("int8", "pcm"))  # fmt: skip
-    return SweepSpec("fake", "why?", "fake.yaml", "name: fake\n", bases, (Work("net", "net", None, "digest"),),
-                     **{"objectives": OBJECTIVES, **more})  # fmt: skip
+    bases = tuple(
+        Base(name, f"{name}.yaml", "", (), name == "pcm", f"digest of {name}")
+        for name in ("int8", "pcm")
+    )
+    return SweepSpec(
+        "fake",
+        "why?",
+        "fake.yaml",
+        "name: fake\n",
+        bases,
+        (Work("net", "net", None, "digest"),),
+        **{"objectives": OBJECTIVES, **more},
+    )
 
 
 def points(count: int, **special: int) -> list[Point]:
@@ -30,10 +39,13 @@ def points(count: int, **special: int) -> list[Point]:
     die_once=7, nan=8, grow=9."""
     doing = {number: what for what, number in special.items()}
     return [
-        Point("pcm" if number % 3 == 0 else "int8", "net",
-              (("x", number), *((("do", doing[number]),) if number in doing else ())))
+        Point(
+            "pcm" if number % 3 == 0 else "int8",
+            "net",
+            (("x", number), *((("do", doing[number]),) if number in doing else ())),
+        )
         for number in range(count)
-    ]  # fmt: skip
+    ]
 
 
 class Fake:
@@ -73,8 +85,11 @@ class Fake:
             return Failure("internal", "the first time") if mark.read_text() == "x" else None
         if what == "nan":
             record.measures["energy_chip_joules"] = float("nan")
-        return {"fail": Failure("internal", "a bug"), "refuse": Failure("chip.rows", "a wrong key"),
-                "misfit": Failure("mapping.fits", "no room", fits=False)}.get(what)  # fmt: skip
+        return {
+            "fail": Failure("internal", "a bug"),
+            "refuse": Failure("chip.rows", "a wrong key"),
+            "misfit": Failure("mapping.fits", "no room", fits=False),
+        }.get(what)
 
 
 class Wrong:

@@ -24,8 +24,16 @@ objectives: [energy_chip_joules, latency_seconds]
 @pytest.fixture
 def sweep(tmp_path: Path) -> list[str]:
     (tmp_path / "rows.yaml").write_text(SWEEP)
-    return ["sweep", str(tmp_path / "rows.yaml"), "--store", str(tmp_path / "store"), "--executor", "serial",
-            "--evaluator", "tests.sweep.fakes:Rows"]  # fmt: skip
+    return [
+        "sweep",
+        str(tmp_path / "rows.yaml"),
+        "--store",
+        str(tmp_path / "store"),
+        "--executor",
+        "serial",
+        "--evaluator",
+        "tests.sweep.fakes:Rows",
+    ]
 
 
 def ran(words: list[str], status: int = 0) -> Result:

@@ -30,7 +30,9 @@ def base(name: str, **sets: Any) -> Base:
 def spec(*bases: str, works: tuple[str, ...] = ("small_cnn",), **more: Any) -> SweepSpec:
     """A spec of shipped chips and workloads."""
     listed = tuple(Work(name, name, None, name) for name in works)
-    return SweepSpec("test", "", "test.yaml", "", tuple(base(name) for name in bases), listed, **more)
+    return SweepSpec(
+        "test", "", "test.yaml", "", tuple(base(name) for name in bases), listed, **more
+    )
 
 
 CASES: list[tuple[str, tuple[tuple[str, Any], ...], str | None]] = [
@@ -45,7 +47,7 @@ CASES: list[tuple[str, tuple[tuple[str, Any], ...], str | None]] = [
     ("pcm_8level", (("units.tiles.mean_conductance", 0.3),), None),
     ("pcm_8level", (("units.tiles.drive.voltage", "0.1 V"),), None),
     ("pcm_8level", (("weights", "cold"),), None),
-]  # fmt: skip
+]
 
 
 def check(record: Record, result: accelsim.Result) -> None:
@@ -81,11 +83,21 @@ def test_a_warm_folder_gives_the_same_bytes(tmp_path: Path) -> None:
     lines = []
     for _ in range(2):
         evaluator = Evaluator(spec("int8_edge", "pcm_8level"), str(tmp_path))
-        records = [evaluator.evaluate(Point(name, "small_cnn", sets, search)) for name, sets, search in CASES]
+        records = [
+            evaluator.evaluate(Point(name, "small_cnn", sets, search))
+            for name, sets, search in CASES
+        ]
         lines.append([dataclasses.replace(record, run={}).line() for record in records])
     assert lines[0] == lines[1] and evaluator.timings.cache.hits > 4
-    alone = [dataclasses.replace(Evaluator(spec("int8_edge", "pcm_8level")).evaluate(
-        Point(name, "small_cnn", sets, search)), run={}).line() for name, sets, search in CASES]  # fmt: skip
+    alone = [
+        dataclasses.replace(
+            Evaluator(spec("int8_edge", "pcm_8level")).evaluate(
+                Point(name, "small_cnn", sets, search)
+            ),
+            run={},
+        ).line()
+        for name, sets, search in CASES
+    ]
     assert alone == lines[0]
 
 
@@ -101,12 +113,18 @@ def test_bytes_of_readings_come_back() -> None:
 
 def test_what_does_not_fit_is_an_answer() -> None:
     evaluator = Evaluator(spec("int8_edge", "pcm_8level", works=("resnet18",)))
-    for point in (Point("int8_edge", "resnet18", (("weights", "resident"),)),
-                  Point("pcm_8level", "resnet18", (("units.tiles.count", 3),))):  # fmt: skip
+    for point in (
+        Point("int8_edge", "resnet18", (("weights", "resident"),)),
+        Point("pcm_8level", "resnet18", (("units.tiles.count", 3),)),
+    ):
         record = evaluator.evaluate(point)
         assert record.failure is not None and not record.failure.fits and not record.measures
     wrong = evaluator.evaluate(Point("int8_edge", "resnet18", (("units.array.rows", 0),)))
-    assert wrong.failure is not None and wrong.failure.fits and "units.array.rows" in wrong.failure.message
+    assert (
+        wrong.failure is not None
+        and wrong.failure.fits
+        and "units.array.rows" in wrong.failure.message
+    )
 
 
 def test_a_bug_is_a_record(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +155,12 @@ def test_values_equal_a_run_with_inputs() -> None:
                 assert values is not None and row["top1"] == values.scores["top1"]
                 last = values.signal_to_noise_db[list(values.outputs)[-1]]
                 assert row["signal_to_noise_db"] == pytest.approx(last, abs=1e-4)
-            assert [row["age_s"] for row in record.aged] == ([None] if name == "int8_edge" else list(ages))
-            assert record.measures["top1"] == min(row["top1"] for row in record.aged if row["top1"] is not None)
+            assert [row["age_s"] for row in record.aged] == (
+                [None] if name == "int8_edge" else list(ages)
+            )
+            assert record.measures["top1"] == min(
+                row["top1"] for row in record.aged if row["top1"] is not None
+            )
 
 
 def test_writing_equals_compare() -> None:
@@ -160,6 +182,10 @@ def test_a_batch_of_its_own() -> None:
     evaluator = Evaluator(spec("int8_edge"))
     for batch in (1, 3):
         record = evaluator.evaluate(Point("int8_edge", "small_cnn", (("batch", batch),)))
-        result = accelsim.run(accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn", batch))
+        result = accelsim.run(
+            accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn", batch)
+        )
         check(record, result)
-        assert record.measures["energy_per_inference_joules"] == pytest.approx(result.joules / batch)
+        assert record.measures["energy_per_inference_joules"] == pytest.approx(
+            result.joules / batch
+        )

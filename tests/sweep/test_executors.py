@@ -45,8 +45,12 @@ class TestDask(ExecutorContract):
     @pytest.fixture(autouse=True, scope="class")
     @classmethod
     def processes(cls) -> Iterator[None]:
-        with dask.config.set({"distributed.scheduler.allowed-failures": 1}), distributed.LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as made:  # fmt: skip
+        with (
+            dask.config.set({"distributed.scheduler.allowed-failures": 1}),
+            distributed.LocalCluster(
+                n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+            ) as made,
+        ):
             cls.cluster = made
             yield
 
@@ -73,7 +77,9 @@ def test_files_that_change_while_a_sweep_runs_are_noticed(tmp_path: Path) -> Non
 
 def test_executors_are_found_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(EXECUTORS) == set(classes())
-    mine = EntryPoint("mine", "accelsim.sweep.executors.serial:SerialExecutor", "accelsim.executors")
+    mine = EntryPoint(
+        "mine", "accelsim.sweep.executors.serial:SerialExecutor", "accelsim.executors"
+    )
     monkeypatch.setattr("accelsim.sweep.executors.entry_points", lambda group: [mine])
     assert isinstance(executor_named("mine"), SerialExecutor)
     monkeypatch.undo()
@@ -94,21 +100,28 @@ def test_dask_makes_its_own_cluster(workers: int, tmp_path: Path) -> None:
     assert view(tmp_path / "dask") == wanted
 
 
-@pytest.mark.parametrize(("name", "module", "kind"), [
-    ("slurm", "dask_jobqueue", "SLURMCluster"),
-    pytest.param("lsf", "dask_jobqueue", "LSFCluster", marks=pytest.mark.full),
-    pytest.param("pbs", "dask_jobqueue", "PBSCluster", marks=pytest.mark.full),
-    pytest.param("kubernetes", "dask_kubernetes.operator", "KubeCluster", marks=pytest.mark.full),
-])  # fmt: skip
-def test_queues_get_the_settings_of_the_file(name: str, module: str, kind: str, tmp_path: Path,
-                                             monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "module", "kind"),
+    [
+        ("slurm", "dask_jobqueue", "SLURMCluster"),
+        pytest.param("lsf", "dask_jobqueue", "LSFCluster", marks=pytest.mark.full),
+        pytest.param("pbs", "dask_jobqueue", "PBSCluster", marks=pytest.mark.full),
+        pytest.param(
+            "kubernetes", "dask_kubernetes.operator", "KubeCluster", marks=pytest.mark.full
+        ),
+    ],
+)
+def test_queues_get_the_settings_of_the_file(
+    name: str, module: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """With a cluster class that notes what it is asked for and gives a real cluster."""
     asked: list[Any] = []
 
     def cluster(**settings: Any) -> Any:
         asked.append(settings)
-        return distributed.LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None,
-                                        silence_logs=50)  # fmt: skip
+        return distributed.LocalCluster(
+            n_workers=0, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        )
 
     monkeypatch.setitem(sys.modules, module, SimpleNamespace(**{kind: cluster}))
     run(tmp_path / "s", executor_named(name, 2, {"queue": "long", "cores": 1}), 30)
@@ -131,6 +144,7 @@ def test_what_dask_cannot_do_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_result_that_died_with_its_worker_is_asked_for_again() -> None:
     """Dask says "lost" of a future that was done when its worker ended before the result came."""
+
     class Future:
         def __init__(self, status: str) -> None:
             self.status = status

@@ -26,10 +26,18 @@ ROOT = Path(__file__).parents[2]
 FULL = pytest.mark.full
 
 
-def driver(folder: Path, count: int, delay: float, workers: int = 2, *more: int) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.sweep.drive_fake",
-               *map(str, (folder, count, delay, workers, *more))]  # fmt: skip
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def driver(
+    folder: Path, count: int, delay: float, workers: int = 2, *more: int
+) -> subprocess.Popen[str]:
+    command = [
+        sys.executable,
+        "-m",
+        "tests.sweep.drive_fake",
+        *map(str, (folder, count, delay, workers, *more)),
+    ]
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
 
 
 def lines_in(folder: Path) -> int:
@@ -52,7 +60,9 @@ def test_a_driver_killed_at_random_moments(kills: int, tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         process.communicate()
         if moments.random() < 0.3:  # a machine that stopped in the midst of a write
-            with max(shards(tmp_path / "s"), default=tmp_path / "s" / "points-x-0.jsonl").open("ab") as file:
+            with max(shards(tmp_path / "s"), default=tmp_path / "s" / "points-x-0.jsonl").open(
+                "ab"
+            ) as file:
                 file.write(b'{"v":1,"key":"half a')
     time.sleep(0.3)  # the killed driver's workers end behind their points
     done = run(tmp_path / "s", LocalExecutor(2), count)
@@ -95,8 +105,12 @@ def test_a_stop_keeps_what_is_done(tmp_path: Path) -> None:
     assert held == 0 and 0 < done < 2000 and done == len(index(tmp_path / "s").keys)
 
 
-@pytest.mark.parametrize(("workers", "number"), [(0, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGTERM)])
-def test_long_points_are_given_up_between_operators(workers: int, number: int, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("workers", "number"), [(0, signal.SIGINT), (2, signal.SIGINT), (2, signal.SIGTERM)]
+)
+def test_long_points_are_given_up_between_operators(
+    workers: int, number: int, tmp_path: Path
+) -> None:
     process = driver(tmp_path / "s", 6, 60.0, workers)
     time.sleep(4.0)  # workers are at their first points by then, or still start
     process.send_signal(number)
@@ -106,8 +120,12 @@ def test_long_points_are_given_up_between_operators(workers: int, number: int, t
     answered = time.monotonic() - begin
     out, err = process.communicate(timeout=40)
     assert process.returncode == 130 and "Traceback" not in err
-    assert re.fullmatch(r"finishing [12] points, then the sweep stops; Ctrl-C again leaves them\n", said)
-    assert answered < 5 and time.monotonic() - begin < 30, "points take 60 s; 2 and 4 s on a quiet machine"
+    assert re.fullmatch(
+        r"finishing [12] points, then the sweep stops; Ctrl-C again leaves them\n", said
+    )
+    assert answered < 5 and time.monotonic() - begin < 30, (
+        "points take 60 s; 2 and 4 s on a quiet machine"
+    )
     assert out.split()[:2] == ["0", "0"] and lines_in(tmp_path / "s") == 0
     assert run(tmp_path / "s", SerialExecutor(), 6).done == 6
 
@@ -118,7 +136,12 @@ def test_a_dask_worker_gives_up_its_point(tmp_path: Path) -> None:
     begin = time.monotonic()
     timer = threading.Timer(8.0, lambda: os.kill(os.getpid(), signal.SIGINT))
     timer.start()
-    done = run(tmp_path / "s", DaskExecutor(1), 4, sweep(execution={"delay": 120.0, "marks": str(tmp_path)}))
+    done = run(
+        tmp_path / "s",
+        DaskExecutor(1),
+        4,
+        sweep(execution={"delay": 120.0, "marks": str(tmp_path)}),
+    )
     timer.cancel()
     assert done.stopped and done.done == 0 and done.dropped == 0
     assert time.monotonic() - begin < 60
@@ -141,7 +164,7 @@ def test_a_disk_that_is_full(workers: int, tmp_path: Path) -> None:
     process = driver(tmp_path / "s", 300, 0.0, workers, 20_000)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 2
-    line, = err.strip().splitlines()  # fmt: skip
+    (line,) = err.strip().splitlines()
     assert "cannot be written: File too large; make room" in line
     assert all(path.read_bytes().endswith(b"\n") for path in shards(tmp_path / "s"))
     kept = len(index(tmp_path / "s").keys)
@@ -153,8 +176,11 @@ def test_a_disk_that_is_full(workers: int, tmp_path: Path) -> None:
 def test_a_small_disk(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)],
-                             capture_output=True, check=False)  # fmt: skip
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=128k", "tmpfs", str(disk)],
+        capture_output=True,
+        check=False,
+    )
     if mounted.returncode:
         pytest.skip("needs the right to mount")
     try:
@@ -169,8 +195,14 @@ def test_a_small_disk(tmp_path: Path) -> None:
         subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
-@pytest.mark.parametrize(("place", "what"), [("file", "is not a folder"), ("file/below", "cannot be written"),
-                                              ("/proc/sweep", "cannot be written")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("place", "what"),
+    [
+        ("file", "is not a folder"),
+        ("file/below", "cannot be written"),
+        ("/proc/sweep", "cannot be written"),
+    ],
+)
 def test_a_store_that_cannot_be(place: str, what: str, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
     with pytest.raises(InputError, match=what):

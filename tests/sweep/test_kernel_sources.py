@@ -24,14 +24,23 @@ def imported(path: Path) -> set[Path]:
             parts = name.split(".")
             if parts[0] == "accelsim" and len(parts) > 1:
                 place = PACKAGE.joinpath(*parts[1:])
-                found |= {file for file in (place.with_suffix(".py"), place / "__init__.py") if file.exists()}
+                found |= {
+                    file
+                    for file in (place.with_suffix(".py"), place / "__init__.py")
+                    if file.exists()
+                }
     return found
 
 
 def test_kernels_come_from_files_that_the_cache_knows() -> None:
     files = list(PACKAGE.rglob("*.py"))
-    todo = [path for path in files if path.name != "jit.py" and "jit." in path.read_text()
-            and any(word in path.read_text() for word in ("jit.compiled", "compiled_with("))]  # fmt: skip
+    todo = [
+        path
+        for path in files
+        if path.name != "jit.py"
+        and "jit." in path.read_text()
+        and any(word in path.read_text() for word in ("jit.compiled", "compiled_with("))
+    ]
     assert len(todo) > 15
     seen: set[Path] = set()
     while todo:
@@ -39,7 +48,12 @@ def test_kernels_come_from_files_that_the_cache_knows() -> None:
         if path not in seen:
             seen.add(path)
             todo += imported(path)
-    outside = {path for path in seen
-               if path.relative_to(PACKAGE).with_suffix("").parts[0] in jit.NO_KERNELS}  # fmt: skip
+    outside = {
+        path
+        for path in seen
+        if path.relative_to(PACKAGE).with_suffix("").parts[0] in jit.NO_KERNELS
+    }
     assert not outside, outside
-    assert all((PACKAGE / name).exists() or (PACKAGE / f"{name}.py").exists() for name in jit.NO_KERNELS)
+    assert all(
+        (PACKAGE / name).exists() or (PACKAGE / f"{name}.py").exists() for name in jit.NO_KERNELS
+    )

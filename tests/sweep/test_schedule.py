@@ -11,10 +11,16 @@ from accelsim.sweep.schedule import AIM, Schedule
 
 
 @settings(deadline=None, max_examples=100)
-@given(st.integers(0, 400), st.integers(1, 9), st.booleans(), st.randoms(use_true_random=False),
-       st.floats(1e-6, 10.0))  # fmt: skip
-def test_every_point_is_handed_out_once(count: int, slots: int, backwards: bool, pick: st.DataObject,
-                                        cost: float) -> None:  # fmt: skip
+@given(
+    st.integers(0, 400),
+    st.integers(1, 9),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+    st.floats(1e-6, 10.0),
+)
+def test_every_point_is_handed_out_once(
+    count: int, slots: int, backwards: bool, pick: st.DataObject, cost: float
+) -> None:
     schedule = Schedule(count, slots, backwards)
     found: list[int] = []
     open_slots = list(range(slots))
@@ -48,11 +54,15 @@ def test_progress_says_a_line_every_ten_seconds() -> None:
     progress = LineProgress(1000, 100, ("energy_chip_joules", "-top1"), said.append, lambda: now[0])
     for second in range(1, 31):
         now[0] = float(second)
-        progress.note(Outcome(str(second), "", True, (float(40 - second), 0.5)), lambda: f"point {now[0]:g}")
+        progress.note(
+            Outcome(str(second), "", True, (float(40 - second), 0.5)), lambda: f"point {now[0]:g}"
+        )
         progress.tick()
     assert len(said) == 3
-    assert said[-1] == ("130 of 1,000 points, 100 of them from the store, 1 a second, 14 min left; "
-                        "best energy_chip_joules 10 (point 30); best top1 0.5 (point 1)")  # fmt: skip
+    assert said[-1] == (
+        "130 of 1,000 points, 100 of them from the store, 1 a second, 14 min left; "
+        "best energy_chip_joules 10 (point 30); best top1 0.5 (point 1)"
+    )
     progress.note(Outcome("x", "mapping.fits", False, (None, None)), str)
     progress.note(Outcome("y", "internal", True, (None, None)), str)
     assert "1 failed, 1 do not fit" in progress.line()

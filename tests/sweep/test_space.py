@@ -32,7 +32,9 @@ def listed(spec: SweepSpec) -> list[Point]:
     """All points, each once, as many as were counted, sets sorted by key."""
     found = list(points(spec))
     assert len(found) == count(spec) == len({repr(point) for point in found})
-    assert all([key for key, _ in point.sets] == sorted({key for key, _ in point.sets}) for point in found)
+    assert all(
+        [key for key, _ in point.sets] == sorted({key for key, _ in point.sets}) for point in found
+    )
     return found
 
 
@@ -42,20 +44,37 @@ def test_shipped_sweeps_expand(name: str) -> None:
 
 
 def test_order_is_bases_workloads_axes(tmp_path: Path) -> None:
-    spec = sweep(tmp_path, workloads=["small_cnn", "small_gemm"], vary=[
-        {"key": ROWS, "values": [16, 8], "bases": ["int8"]}, {"key": VOLTS, "values": ["0.7 V", "0.8 V"]}])
-    found = [(p.base, p.work, *(dict(p.sets).get(key) for key in (ROWS, VOLTS))) for p in listed(spec)]
+    spec = sweep(
+        tmp_path,
+        workloads=["small_cnn", "small_gemm"],
+        vary=[
+            {"key": ROWS, "values": [16, 8], "bases": ["int8"]},
+            {"key": VOLTS, "values": ["0.7 V", "0.8 V"]},
+        ],
+    )
+    found = [
+        (p.base, p.work, *(dict(p.sets).get(key) for key in (ROWS, VOLTS))) for p in listed(spec)
+    ]
     assert found == [
         *itertools.product(["int8"], ["small_cnn", "small_gemm"], [16, 8], ["0.7 V", "0.8 V"]),
-        *itertools.product(["pcm"], ["small_cnn", "small_gemm"], [None], ["0.7 V", "0.8 V"])]
-    assert found == [(p.base, p.work, *(dict(p.sets).get(key) for key in (ROWS, VOLTS))) for p in points(spec)]
+        *itertools.product(["pcm"], ["small_cnn", "small_gemm"], [None], ["0.7 V", "0.8 V"]),
+    ]
+    assert found == [
+        (p.base, p.work, *(dict(p.sets).get(key) for key in (ROWS, VOLTS))) for p in points(spec)
+    ]
 
 
 def test_million_points_and_quick(tmp_path: Path) -> None:
     steps = {"from": 8, "to": 800, "step": 8}
-    spec = sweep(tmp_path, bases={"int8": "int8_edge"}, vary=[
-        {"key": ROWS, "range": steps}, {"key": "units.array.columns", "range": steps},
-        {"key": "units.vector.lanes", "range": {"from": 1, "to": 100, "step": 1}}])
+    spec = sweep(
+        tmp_path,
+        bases={"int8": "int8_edge"},
+        vary=[
+            {"key": ROWS, "range": steps},
+            {"key": "units.array.columns", "range": steps},
+            {"key": "units.vector.lanes", "range": {"from": 1, "to": 100, "step": 1}},
+        ],
+    )
     assert count(spec) == 10**6
     begin = time.process_time()
     some = list(itertools.islice(points(spec), 10_000))
@@ -64,25 +83,47 @@ def test_million_points_and_quick(tmp_path: Path) -> None:
 
 def test_a_grid_of_any_size_is_counted_not_listed(tmp_path: Path) -> None:
     steps = {"from": 1, "to": 10_000, "step": 1}
-    spec = sweep(tmp_path, bases={"int8": "int8_edge"}, vary=[
-        {"key": key, "range": steps} for key in (ROWS, "units.array.columns", "units.vector.lanes")])
+    spec = sweep(
+        tmp_path,
+        bases={"int8": "int8_edge"},
+        vary=[
+            {"key": key, "range": steps}
+            for key in (ROWS, "units.array.columns", "units.vector.lanes")
+        ],
+    )
     begin = time.process_time()
-    with pytest.raises(InputError, match=r"sweep.yaml:\d+:\d+: vary: makes 1,000,000,000,000 points"):
+    with pytest.raises(
+        InputError, match=r"sweep.yaml:\d+:\d+: vary: makes 1,000,000,000,000 points"
+    ):
         count(spec)
     assert time.process_time() - begin < 0.5
 
 
 def meets(point: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    return all(point[key] in (value if isinstance(value, list) else [value]) for key, value in wanted.items())
+    return all(
+        point[key] in (value if isinstance(value, list) else [value])
+        for key, value in wanted.items()
+    )
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_conditions_and_exclusions_against_a_plain_filter(seed: int, tmp_path: Path) -> None:
     """Random axes with conditions on earlier ones; the expected points by plain loops."""
     rng = random.Random(seed)
-    keys = [ROWS, "units.array.columns", "units.vector.lanes", "units.vector.latency", "units.dma.setup"]
-    own = {ROWS: 32, "units.array.columns": 32, "units.vector.lanes": 32, "units.vector.latency": 4,
-           "units.dma.setup": 8}  # fmt: skip
+    keys = [
+        ROWS,
+        "units.array.columns",
+        "units.vector.lanes",
+        "units.vector.latency",
+        "units.dma.setup",
+    ]
+    own = {
+        ROWS: 32,
+        "units.array.columns": 32,
+        "units.vector.lanes": 32,
+        "units.vector.latency": 4,
+        "units.dma.setup": 8,
+    }
     choices = {key: sorted({own[key], *rng.sample(range(2, 40), 2)}) for key in keys}
     vary: list[dict[str, Any]] = []
     for number, key in enumerate(keys):
@@ -91,8 +132,10 @@ def test_conditions_and_exclusions_against_a_plain_filter(seed: int, tmp_path: P
             other = rng.choice(keys[:number])
             axis["when"] = {other: rng.choice([own[other], choices[other][:2]])}
         vary.append(axis)
-    exclude = [{key: rng.choice(choices[key]) for key in rng.sample(keys, rng.randrange(1, 4))}
-               for _ in range(3)]  # fmt: skip
+    exclude = [
+        {key: rng.choice(choices[key]) for key in rng.sample(keys, rng.randrange(1, 4))}
+        for _ in range(3)
+    ]
     refused = 0
     while True:
         wanted = set()
@@ -117,22 +160,43 @@ def test_conditions_and_exclusions_against_a_plain_filter(seed: int, tmp_path: P
 
 def test_an_exclusion_may_name_base_and_workload(tmp_path: Path) -> None:
     vary = [{"key": VOLTS, "values": ["0.7 V", "0.8 V"]}]
-    spec = sweep(tmp_path, workloads=["small_cnn", "small_gemm"], vary=vary,
-                 exclude=[{"base": "pcm", "workload": "small_gemm"}, {"base": "int8", VOLTS: "700 mV"}])
+    spec = sweep(
+        tmp_path,
+        workloads=["small_cnn", "small_gemm"],
+        vary=vary,
+        exclude=[{"base": "pcm", "workload": "small_gemm"}, {"base": "int8", VOLTS: "700 mV"}],
+    )
     assert [(p.base, p.work, dict(p.sets)[VOLTS]) for p in listed(spec)] == [
-        ("int8", "small_cnn", "0.8 V"), ("int8", "small_gemm", "0.8 V"),
-        ("pcm", "small_cnn", "0.7 V"), ("pcm", "small_cnn", "0.8 V")]
+        ("int8", "small_cnn", "0.8 V"),
+        ("int8", "small_gemm", "0.8 V"),
+        ("pcm", "small_cnn", "0.7 V"),
+        ("pcm", "small_cnn", "0.8 V"),
+    ]
 
 
 def test_search_batch_and_weights(tmp_path: Path) -> None:
-    spec = sweep(tmp_path, bases={"int8": "int8_edge"}, search="cycles", vary=[
-        {"key": "search", "values": ["none", "edp"]}, {"key": "weights", "values": ["cold", "resident"]},
-        {"key": "batch", "values": [1, 4]}])
+    spec = sweep(
+        tmp_path,
+        bases={"int8": "int8_edge"},
+        search="cycles",
+        vary=[
+            {"key": "search", "values": ["none", "edp"]},
+            {"key": "weights", "values": ["cold", "resident"]},
+            {"key": "batch", "values": [1, 4]},
+        ],
+    )
     found = listed(spec)
     assert len(found) == 8 and {p.search for p in found} == {None, "edp"}
     assert all([key for key, _ in p.sets] == ["batch", "weights"] for p in found)
-    sizes = sweep(tmp_path, bases={"int8": "int8_edge"}, workloads=[{"workload": "small_cnn", "batch": [1, 4]}])
-    assert {work.name: work.batch for work in sizes.works} == {"small_cnn batch 1": 1, "small_cnn batch 4": 4}
+    sizes = sweep(
+        tmp_path,
+        bases={"int8": "int8_edge"},
+        workloads=[{"workload": "small_cnn", "batch": [1, 4]}],
+    )
+    assert {work.name: work.batch for work in sizes.works} == {
+        "small_cnn batch 1": 1,
+        "small_cnn batch 4": 4,
+    }
     assert [p.work for p in listed(sizes)] == ["small_cnn batch 1", "small_cnn batch 4"]
     alone = sweep(tmp_path, bases={"int8": "int8_edge"}, search="cycles")
     assert [(p.sets, p.search) for p in listed(alone)] == [((), "cycles")]
@@ -140,10 +204,19 @@ def test_search_batch_and_weights(tmp_path: Path) -> None:
 
 def test_repeats_only_where_something_is_random(tmp_path: Path) -> None:
     both = {"int8": "int8_edge", "pcm": {"chip": "pcm_8level", "set": {"units.tiles.count": 16}}}
-    values: dict[str, Any] = {"workloads": ["digits_mlp"], "values": {"input": "digits"}, "repeats": 3,
-                              "seed": 5, "bases": both}  # fmt: skip
+    values: dict[str, Any] = {
+        "workloads": ["digits_mlp"],
+        "values": {"input": "digits"},
+        "repeats": 3,
+        "seed": 5,
+        "bases": both,
+    }
     assert [(p.base, p.seed) for p in listed(sweep(tmp_path, **values))] == [
-        ("int8", 5), ("pcm", 5), ("pcm", 6), ("pcm", 7)]
+        ("int8", 5),
+        ("pcm", 5),
+        ("pcm", 6),
+        ("pcm", 7),
+    ]
     quiet = sweep(tmp_path, **{**values, "measures": ["latency"]})
     assert [(p.base, p.seed) for p in listed(quiet)] == [("int8", 5), ("pcm", 5)]
 
@@ -152,9 +225,11 @@ def test_repeats_only_where_something_is_random(tmp_path: Path) -> None:
 def test_samples(kind: str, tmp_path: Path) -> None:
     if kind == "sobol":
         pytest.importorskip("scipy")
-    vary = [{"key": ROWS, "log": {"from": 4, "to": 256}, "bases": ["int8"]},
-            {"key": VOLTS, "range": {"from": "0.6 V", "to": "1.2 V"}},
-            {"key": BITS, "values": [4, 6, 8], "bases": ["pcm"], "when": {VOLTS: "0.6 V"}}]  # fmt: skip
+    vary = [
+        {"key": ROWS, "log": {"from": 4, "to": 256}, "bases": ["int8"]},
+        {"key": VOLTS, "range": {"from": "0.6 V", "to": "1.2 V"}},
+        {"key": BITS, "values": [4, 6, 8], "bases": ["pcm"], "when": {VOLTS: "0.6 V"}},
+    ]
 
     def drawn(seed: int, number: int = 64) -> list[Point]:
         return listed(sweep(tmp_path, vary=vary, sample={kind: number, "seed": seed}))

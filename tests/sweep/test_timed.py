@@ -32,13 +32,17 @@ CHIPS: list[tuple[str, list[str], str]] = [
 
 @pytest.mark.parametrize("hot", [False, True])
 @pytest.mark.parametrize(("name", "sets", "work"), CHIPS)
-def test_idle_crossbars_change_no_reading(name: str, sets: list[str], work: str, hot: bool,
-                                          monkeypatch: pytest.MonkeyPatch) -> None:  # fmt: skip
+def test_idle_crossbars_change_no_reading(
+    name: str, sets: list[str], work: str, hot: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(jit._Heat, "hot", hot)
     chip, workload = api.load_chip(name, sets), api.load_workload(work)
     found, whole = timed(chip, workload, None), plainly(chip, workload)
     assert encode(found) == encode(whole)
-    assert charge(counts_of(found.work, chip), chip).total == charge(counts_of(whole.work, chip), chip).total
+    assert (
+        charge(counts_of(found.work, chip), chip).total
+        == charge(counts_of(whole.work, chip), chip).total
+    )
 
 
 def test_a_trimmed_chip_has_the_crossbars_that_are_used() -> None:
@@ -62,12 +66,18 @@ def test_programs_are_shared_only_where_they_are_the_same(monkeypatch: pytest.Mo
     monkeypatch.setattr("accelsim.sweep.timed.compile_program", counted)
     cnn, mlp = api.load_workload("digits_cnn"), api.load_workload("digits_mlp")
     steps: list[tuple[list[str], Workload, bool]] = [
-        ([], cnn, True), (["units.tiles.adc.shared=32"], cnn, False),
-        (["units.tiles.settle=9 ns"], cnn, False), (["weights=cold"], cnn, True),
-        (["units.tiles.adc.shared=32"], cnn, False), (["units.tiles.rows=64"], cnn, True), ([], mlp, True),
-    ]  # fmt: skip
+        ([], cnn, True),
+        (["units.tiles.adc.shared=32"], cnn, False),
+        (["units.tiles.settle=9 ns"], cnn, False),
+        (["weights=cold"], cnn, True),
+        (["units.tiles.adc.shared=32"], cnn, False),
+        (["units.tiles.rows=64"], cnn, True),
+        ([], mlp, True),
+    ]
     for sets, work, anew in steps:
-        chip = api.load_chip("pcm_8level", ["units.tiles.count=200", "units.tiles.replicate=false", *sets])
+        chip = api.load_chip(
+            "pcm_8level", ["units.tiles.count=200", "units.tiles.replicate=false", *sets]
+        )
         before = len(made)
         assert encode(timed(chip, work, None, programs)) == encode(plainly(chip, work))
         assert (len(made) > before) == anew, (sets, work.name)

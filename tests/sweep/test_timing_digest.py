@@ -12,35 +12,75 @@ from accelsim.program.digest import program_digest
 from accelsim.units.crossbar import VALUE_FIELDS
 
 FREE = {
-    "int8_edge": ["technology.node=32 nm", "technology.voltage=0.9 V", "technology.family=jouppi_7nm",
-                  "memories.dram.standard=ddr3", "memories.dram.background=1 mW"],
-    "pcm_8level": ["units.tiles.adc.bits=6", "units.tiles.adc.range=4", "units.tiles.adc.gain_error=0.01",
-                   "units.tiles.adc.offset_error=0.01", "units.tiles.adc.nonlinearity=0.1",
-                   "units.tiles.drive.bits=6", "units.tiles.drive.voltage=0.1 V",
-                   "units.tiles.drive.supply=1 V",
-                   "units.tiles.drive.mean=0.2", "units.tiles.drive.rms=0.4", "units.tiles.device=hermes_two",
-                   "units.tiles.cells.levels=7", "units.tiles.cells.scaling=format",
-                   "units.tiles.cells.fill=in_turn", "units.tiles.writing.energy=1 pJ",
-                   "units.tiles.output_noise=0.1", "units.tiles.johnson=false", "units.tiles.weight_noise=0.01",
-                   "units.tiles.read_noise=fresh", "units.tiles.vector_interval=1 us",
-                   "units.tiles.stuck_low=0.01", "units.tiles.stuck_high=0.01",
-                   "units.tiles.age=1 day", "units.tiles.temperature=300 K", "units.tiles.seed=3",
-                   "units.tiles.mean_conductance=0.3", "units.tiles.static=1 mW", "units.tiles.overhead=1 pJ",
-                   "units.tiles.wires={word: 1 ohm, bit: 1 ohm}", "units.tiles.ir_drop=reuse",
-                   "units.tiles.profile=[{time: 1 h, temperature: 300 K}]"],
-}  # fmt: skip
+    "int8_edge": [
+        "technology.node=32 nm",
+        "technology.voltage=0.9 V",
+        "technology.family=jouppi_7nm",
+        "memories.dram.standard=ddr3",
+        "memories.dram.background=1 mW",
+    ],
+    "pcm_8level": [
+        "units.tiles.adc.bits=6",
+        "units.tiles.adc.range=4",
+        "units.tiles.adc.gain_error=0.01",
+        "units.tiles.adc.offset_error=0.01",
+        "units.tiles.adc.nonlinearity=0.1",
+        "units.tiles.drive.bits=6",
+        "units.tiles.drive.voltage=0.1 V",
+        "units.tiles.drive.supply=1 V",
+        "units.tiles.drive.mean=0.2",
+        "units.tiles.drive.rms=0.4",
+        "units.tiles.device=hermes_two",
+        "units.tiles.cells.levels=7",
+        "units.tiles.cells.scaling=format",
+        "units.tiles.cells.fill=in_turn",
+        "units.tiles.writing.energy=1 pJ",
+        "units.tiles.output_noise=0.1",
+        "units.tiles.johnson=false",
+        "units.tiles.weight_noise=0.01",
+        "units.tiles.read_noise=fresh",
+        "units.tiles.vector_interval=1 us",
+        "units.tiles.stuck_low=0.01",
+        "units.tiles.stuck_high=0.01",
+        "units.tiles.age=1 day",
+        "units.tiles.temperature=300 K",
+        "units.tiles.seed=3",
+        "units.tiles.mean_conductance=0.3",
+        "units.tiles.static=1 mW",
+        "units.tiles.overhead=1 pJ",
+        "units.tiles.wires={word: 1 ohm, bit: 1 ohm}",
+        "units.tiles.ir_drop=reuse",
+        "units.tiles.profile=[{time: 1 h, temperature: 300 K}]",
+    ],
+}
 STATED = {"pcm_8level": ["units.tiles.writing.pulses=stated"]}  # computed ones follow the cells
 BOUND = {
-    "int8_edge": ["units.array.rows=16", "memories.weight_buffer.size=128 KiB", "clocks.core=900 MHz",
-                  "memories.dram.latency=200 ns", "memories.dram.efficiency=0.5", "units.vector.lanes=8",
-                  "weights=resident", "memories.weight_buffer.banks=2"],
-    "pcm_8level": ["units.tiles.adc.shared=16", "units.tiles.adc.rate=10 MHz",
-                   "units.tiles.drive.pulse=64 ns", "units.tiles.drive.retries=2",
-                   "units.tiles.drive.mode=bit_serial", "units.tiles.cells.slices=2", "units.tiles.rows=128",
-                   "units.tiles.hold=false", "units.tiles.writing.iterations=4",
-                   "units.tiles.writing.parallel=1",
-                   "units.tiles.replicate=false", "units.tiles.settle=100 ns", "weights=cold"],
-}  # fmt: skip
+    "int8_edge": [
+        "units.array.rows=16",
+        "memories.weight_buffer.size=128 KiB",
+        "clocks.core=900 MHz",
+        "memories.dram.latency=200 ns",
+        "memories.dram.efficiency=0.5",
+        "units.vector.lanes=8",
+        "weights=resident",
+        "memories.weight_buffer.banks=2",
+    ],
+    "pcm_8level": [
+        "units.tiles.adc.shared=16",
+        "units.tiles.adc.rate=10 MHz",
+        "units.tiles.drive.pulse=64 ns",
+        "units.tiles.drive.retries=2",
+        "units.tiles.drive.mode=bit_serial",
+        "units.tiles.cells.slices=2",
+        "units.tiles.rows=128",
+        "units.tiles.hold=false",
+        "units.tiles.writing.iterations=4",
+        "units.tiles.writing.parallel=1",
+        "units.tiles.replicate=false",
+        "units.tiles.settle=100 ns",
+        "weights=cold",
+    ],
+}
 
 
 def timing(chip: Chip) -> tuple[str, int]:
@@ -72,8 +112,14 @@ def test_keys_that_matter_change_the_digest(name: str) -> None:
 
 def test_computed_writing_follows_cells_levels_and_margin() -> None:
     chip = accelsim.load_chip("pcm_8level")
-    for change in ("device=hermes_two", "cells.levels=7", "writing.margin=1 uS", "writing.limit=5",
-                   "writing.model=fine", "wear={cycles: 6e7}"):  # fmt: skip
+    for change in (
+        "device=hermes_two",
+        "cells.levels=7",
+        "writing.margin=1 uS",
+        "writing.limit=5",
+        "writing.model=fine",
+        "wear={cycles: 6e7}",
+    ):
         other = accelsim.load_chip("pcm_8level", [f"units.tiles.{change}"])
         assert other.timing_digest != chip.timing_digest, change
         assert timing(other)[1] != timing(chip)[1], change

@@ -38,15 +38,26 @@ def random_program(seed: int, contended: bool = True) -> tuple[Program, Times, n
     periods = rng.choice([3, 5, 7, 10], units)
     stateful = contended & (rng.random(units) < 0.15)
     ports = [
-        PortRow(f"p{i}", int(rng.integers(1, 9)), int(rng.integers(1, 6)),
-                int(rng.integers(1, 5)), int(rng.choice([int(a) for a in Arbiter])))
+        PortRow(
+            f"p{i}",
+            int(rng.integers(1, 9)),
+            int(rng.integers(1, 6)),
+            int(rng.integers(1, 5)),
+            int(rng.choice([int(a) for a in Arbiter])),
+        )
         for i in range(int(rng.integers(1, 4)) if contended else units)
-    ]  # fmt: skip
+    ]
     unit_rows = tuple(
-        UnitRow(f"u{i}", i, int(periods[i]), tuple(int(o) for o in Opcode),
-                int(rng.integers(0, 3)), "open_page" if stateful[i] else "")
+        UnitRow(
+            f"u{i}",
+            i,
+            int(periods[i]),
+            tuple(int(o) for o in Opcode),
+            int(rng.integers(0, 3)),
+            "open_page" if stateful[i] else "",
+        )
         for i in range(units)
-    )  # fmt: skip
+    )
     unit = rng.integers(0, units, count)
     queue = rng.integers(0, queues, count) if contended else unit.copy()
     if contended and rng.random() < 0.5:
@@ -55,10 +66,17 @@ def random_program(seed: int, contended: bool = True) -> tuple[Program, Times, n
     zeros = np.zeros(count, np.int64)
     served = np.where(stateful[unit], int(Served.STATEFUL), int(Served.COLUMN)).astype(np.int64)
     commands = Commands(
-        np.full(count, int(Opcode.VECTOR), np.int64), unit.astype(np.int64),
-        queue.astype(np.int64), zeros - 1, zeros, zeros, zeros, zeros - 1, served,
+        np.full(count, int(Opcode.VECTOR), np.int64),
+        unit.astype(np.int64),
+        queue.astype(np.int64),
+        zeros - 1,
+        zeros,
+        zeros,
+        zeros,
+        zeros - 1,
+        served,
         rng.integers(0, 400, count),
-    )  # fmt: skip
+    )
     interval = rng.integers(0, 12, count) * rng.integers(0, 2, count) * periods[unit]
     last = interval + rng.integers(0, 8, count) * periods[unit]
     first = (last * rng.random(count)).astype(np.int64)
@@ -67,9 +85,11 @@ def random_program(seed: int, contended: bool = True) -> tuple[Program, Times, n
         [rng.integers(max(0, i - 8), i, c) for i, c in enumerate(edge_counts)]
     ).astype(np.int64)
     edges = Dependencies(
-        _csr(edge_counts), pred, rng.choice([int(e) for e in Edge], len(pred)).astype(np.int64),
+        _csr(edge_counts),
+        pred,
+        rng.choice([int(e) for e in Edge], len(pred)).astype(np.int64),
         (rng.integers(0, 9, len(pred)) * rng.integers(0, 2, len(pred))).astype(np.int64),
-    )  # fmt: skip
+    )
     if contended:
         picks = [rng.permutation(len(ports))[: rng.integers(0, len(ports) + 1)] for _ in unit]
     else:
@@ -81,17 +101,34 @@ def random_program(seed: int, contended: bool = True) -> tuple[Program, Times, n
     total = int(operand_counts.sum())
     one = np.zeros(total, np.int64)
     operands = Operands(
-        _csr(operand_counts), one, one, one, one, one, rng.integers(0, 30, total),
-        np.full(total, int(Access.READ), np.int64), one, np.zeros((total, 1), np.int64),
+        _csr(operand_counts),
+        one,
+        one,
+        one,
+        one,
+        one,
+        rng.integers(0, 30, total),
+        np.full(total, int(Access.READ), np.int64),
+        one,
+        np.zeros((total, 1), np.int64),
         np.ones((total, 1), np.int64),
-    )  # fmt: skip
+    )
     shapes = Shapes(*(np.zeros(1, np.int64) for _ in range(6)), np.zeros((1, 8), np.int64))
     program = Program(
-        commands, shapes, operands, edges, demands, unit_rows,
+        commands,
+        shapes,
+        operands,
+        edges,
+        demands,
+        unit_rows,
         tuple(f"k{i}" for i in range(units)),
         tuple(QueueRow(f"q{i}", int(rng.integers(0, 3))) for i in range(queues)),
-        tuple(ports), (MemoryRow("m", 1 << 20),), (), (), 10**12,
-    )  # fmt: skip
+        tuple(ports),
+        (MemoryRow("m", 1 << 20),),
+        (),
+        (),
+        10**12,
+    )
     state = np.zeros(units * STATE_WORDS, np.int64)
     for u in range(units):
         state[u * STATE_WORDS + 1 : u * STATE_WORDS + 5] = [64, 2, 5, 30]

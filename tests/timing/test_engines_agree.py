@@ -41,5 +41,6 @@ def test_engine_equals_simpy(block: int) -> None:
 def test_plain_equals_compiled() -> None:
     for seed in range(1500):
         program, times, state = random_program(seed, contended=seed % 6 != 0)
-        assert_same(run(program, times, "plain", state),
-                    run(program, times, "compiled", state), seed)  # fmt: skip
+        assert_same(
+            run(program, times, "plain", state), run(program, times, "compiled", state), seed
+        )

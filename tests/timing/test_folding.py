@@ -27,8 +27,9 @@ def repeated(seed: int, bodies: int) -> tuple[Program, Times]:
     length = len(program)
     commands = program.commands
     commands.served[:] = Served.COLUMN
-    tiled = type(commands)(*(np.tile(getattr(commands, item.name), bodies)
-                             for item in fields(commands)))  # fmt: skip
+    tiled = type(commands)(
+        *(np.tile(getattr(commands, item.name), bodies) for item in fields(commands))
+    )
     edges = program.dependencies
     rows = np.repeat(np.arange(length), np.diff(edges.start))
     distance = rows - edges.predecessor + length * (rng.random(len(rows)) < 0.4)
@@ -43,18 +44,26 @@ def repeated(seed: int, bodies: int) -> tuple[Program, Times]:
     keep = past >= 0
     order = np.argsort(owner[keep], kind="stable")
     start = np.concatenate([[0], np.cumsum(np.bincount(owner[keep], minlength=length * bodies))])
-    dependencies = type(edges)(start.astype(np.int64), past[keep][order],
-                               np.tile(kind, bodies)[keep][order],
-                               np.tile(lag, bodies)[keep][order])  # fmt: skip
+    dependencies = type(edges)(
+        start.astype(np.int64),
+        past[keep][order],
+        np.tile(kind, bodies)[keep][order],
+        np.tile(lag, bodies)[keep][order],
+    )
     demands = program.demands
     counts = np.tile(np.diff(demands.start), bodies)
-    moved = type(demands)(np.concatenate([[0], np.cumsum(counts)]), np.tile(demands.port, bodies),
-                          np.tile(demands.bytes, bodies))  # fmt: skip
+    moved = type(demands)(
+        np.concatenate([[0], np.cumsum(counts)]),
+        np.tile(demands.port, bodies),
+        np.tile(demands.bytes, bodies),
+    )
     operands = replace(program.operands, start=np.zeros(length * bodies + 1, np.int64))
-    whole = replace(program, commands=tiled, dependencies=dependencies, demands=moved,
-                    operands=operands)  # fmt: skip
-    return whole, Times(*(np.tile(column, bodies) for column in
-                          (times.interval, times.first, times.last)))  # fmt: skip
+    whole = replace(
+        program, commands=tiled, dependencies=dependencies, demands=moved, operands=operands
+    )
+    return whole, Times(
+        *(np.tile(column, bodies) for column in (times.interval, times.first, times.last))
+    )
 
 
 def assert_equal(program: Program, times: Times, engine: str, seed: object) -> int:
@@ -92,8 +101,10 @@ def test_a_row_that_differs_breaks_the_block() -> None:
         times.interval[odd] += 50
         times.last[odd] += 50
         assert_equal(program, times, "compiled", seed)
-        assert all(not block.first + block.length <= odd < block.first + block.length
-                   * (block.count - 1) for block in find_blocks(program, 0))  # fmt: skip
+        assert all(
+            not block.first + block.length <= odd < block.first + block.length * (block.count - 1)
+            for block in find_blocks(program, 0)
+        )
 
 
 def test_a_false_note_is_not_believed() -> None:

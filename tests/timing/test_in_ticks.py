@@ -22,8 +22,9 @@ def times(*rows: tuple[int, int, int]) -> Times:
     return Times(interval, first, last)
 
 
-def check(b: ProgramBuilder, cost: Times, issue: list[int], end: list[int],
-          why: list[Why]) -> Timeline:  # fmt: skip
+def check(
+    b: ProgramBuilder, cost: Times, issue: list[int], end: list[int], why: list[Why]
+) -> Timeline:
     program = b.build()
     for engine in ENGINES:
         line = run(program, cost, engine)  # type: ignore[arg-type]
@@ -38,10 +39,17 @@ def test_three_kinds_of_edge_and_their_lags() -> None:
     b = ProgramBuilder()
     units = [b.unit(f"u{i}", (V,)) for i in range(4)]
     first = b.command(units[0], V)
-    for unit, kind, lag in zip(units[1:], (Edge.DATA, Edge.SLOT, Edge.START), (2, 1, 4), strict=True):
+    for unit, kind, lag in zip(
+        units[1:], (Edge.DATA, Edge.SLOT, Edge.START), (2, 1, 4), strict=True
+    ):
         b.command(unit, V, after=[After(first, kind, lag)])
-    line = check(b, times((10, 3, 25), (1, 1, 1), (1, 1, 1), (1, 1, 1)), [0, 27, 11, 4],
-                 [25, 28, 12, 5], [Why.NONE, Why.DATA, Why.SLOT, Why.START])  # fmt: skip
+    line = check(
+        b,
+        times((10, 3, 25), (1, 1, 1), (1, 1, 1), (1, 1, 1)),
+        [0, 27, 11, 4],
+        [25, 28, 12, 5],
+        [Why.NONE, Why.DATA, Why.SLOT, Why.START],
+    )
     assert line.first.tolist() == [3, 28, 12, 5]
 
 
@@ -62,8 +70,13 @@ def test_a_queue_issues_in_order() -> None:
     b.command(left, V, after=[first])
     b.command(right, V, queue=left)
     assert uncontended(b.build())
-    check(b, times((9, 9, 9), (4, 4, 4), (1, 1, 1)), [0, 9, 9], [9, 13, 10],
-          [Why.NONE, Why.DATA, Why.QUEUE])  # fmt: skip
+    check(
+        b,
+        times((9, 9, 9), (4, 4, 4), (1, 1, 1)),
+        [0, 9, 9],
+        [9, 13, 10],
+        [Why.NONE, Why.DATA, Why.QUEUE],
+    )
 
 
 def test_a_tie_is_charged_to_data() -> None:
@@ -71,17 +84,26 @@ def test_a_tie_is_charged_to_data() -> None:
     x, y, z = (b.unit(name, (V,)) for name in "xyz")
     one, two = b.command(x, V), b.command(y, V)
     b.command(z, V, after=[After(one, Edge.SLOT), After(two, Edge.DATA)])
-    line = check(b, times((8, 8, 8), (8, 8, 8), (1, 1, 1)), [0, 0, 8], [8, 8, 9],
-                 [Why.NONE, Why.NONE, Why.DATA])  # fmt: skip
+    line = check(
+        b,
+        times((8, 8, 8), (8, 8, 8), (1, 1, 1)),
+        [0, 0, 8],
+        [8, 8, 9],
+        [Why.NONE, Why.NONE, Why.DATA],
+    )
     assert line.ref.tolist() == [-1, -1, 1]
 
 
-@pytest.mark.parametrize(("arbiter", "ends"), [
-    # 6 and 4 beats of 10 ticks in quanta of 2: 0-20 a, b, a, b (done at 80), a
-    (Arbiter.ROUND_ROBIN, [100, 80]), (Arbiter.FIRST_COME, [60, 100]),
-    # b has the smaller priority number: only its request at 0 counts, a waits
-    (Arbiter.PRIORITY, [100, 40]),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arbiter", "ends"),
+    [
+        # 6 and 4 beats of 10 ticks in quanta of 2: 0-20 a, b, a, b (done at 80), a
+        (Arbiter.ROUND_ROBIN, [100, 80]),
+        (Arbiter.FIRST_COME, [60, 100]),
+        # b has the smaller priority number: only its request at 0 counts, a waits
+        (Arbiter.PRIORITY, [100, 40]),
+    ],
+)
 def test_a_port_is_shared_in_quanta(arbiter: Arbiter, ends: list[int]) -> None:
     b = ProgramBuilder()
     units = [b.unit("a", (V,), priority=1), b.unit("b", (V,), priority=0 if arbiter == 2 else 1)]

@@ -24,15 +24,22 @@ def bounded(program: Program, bodies: int) -> Program:
     last = np.array([np.flatnonzero(unit == u)[-1] for u in np.unique(unit)])
     rows = np.arange(2 * length, len(program))
     waits = (rows // length - 2)[:, None] * length + last
-    owner = np.concatenate([np.repeat(np.arange(len(program)), np.diff(edges.start)),
-                            np.repeat(rows, len(last))])  # fmt: skip
+    owner = np.concatenate(
+        [np.repeat(np.arange(len(program)), np.diff(edges.start)), np.repeat(rows, len(last))]
+    )
     order = np.argsort(owner, kind="stable")
     start = np.zeros(len(program) + 1, np.int64)
     np.cumsum(np.bincount(owner, minlength=len(program)), out=start[1:])
     more = np.zeros(waits.size, np.int64)
-    return replace(program, dependencies=Dependencies(
-        start, np.concatenate([edges.predecessor, waits.ravel()])[order],
-        np.concatenate([edges.kind, more + 1])[order], np.concatenate([edges.lag, more])[order]))  # fmt: skip
+    return replace(
+        program,
+        dependencies=Dependencies(
+            start,
+            np.concatenate([edges.predecessor, waits.ravel()])[order],
+            np.concatenate([edges.kind, more + 1])[order],
+            np.concatenate([edges.lag, more])[order],
+        ),
+    )
 
 
 def short_and_whole(seed: int) -> tuple[Program, Times, Program, Times]:
@@ -89,7 +96,10 @@ def test_rows_are_expanded_where_spans_say() -> None:
         for table in ("dependencies", "demands"):
             ours, theirs = getattr(full, table), getattr(whole, table)
             for item in fields(ours):
-                assert np.array_equal(getattr(ours, item.name), getattr(theirs, item.name)), (seed, item.name)
+                assert np.array_equal(getattr(ours, item.name), getattr(theirs, item.name)), (
+                    seed,
+                    item.name,
+                )
 
 
 def settled_seed() -> int:
@@ -111,7 +121,9 @@ def test_copies_that_differ_are_refused() -> None:
     row = short.repeat.first + short.repeat.length
     at = int(edges.start[row:].min()) if edges.start[row] < len(edges.lag) else 0
     lag = edges.lag + (np.arange(len(edges.lag)) == at)
-    longer = replace(short, dependencies=Dependencies(edges.start, edges.predecessor, edges.kind, lag))
+    longer = replace(
+        short, dependencies=Dependencies(edges.start, edges.predecessor, edges.kind, lag)
+    )
     with pytest.raises(Unsettled, match="differ"):
         run(longer, times, "compiled")
 
@@ -126,9 +138,13 @@ def test_what_drifts_apart_never_settles() -> None:
     commands = replace(short.commands, unit=apart, queue=apart)
     length = 4
     row = RepeatRow(3 * length, length, MORE, 0, (length, 7 * length))
-    free = replace(short, commands=commands, repeat=row,
-                   dependencies=Dependencies(none, empty, empty, empty),
-                   demands=replace(short.demands, start=none, port=empty, bytes=empty))  # fmt: skip
+    free = replace(
+        short,
+        commands=commands,
+        repeat=row,
+        dependencies=Dependencies(none, empty, empty, empty),
+        demands=replace(short.demands, start=none, port=empty, bytes=empty),
+    )
     busy = np.where(apart == 0, 3, 5)
     commands.shape[:] = 0
     with pytest.raises(Unsettled):
@@ -139,6 +155,8 @@ def test_work_beside_the_copies_is_refused() -> None:
     """A row behind the copies that is ready from the start would run beside the first of them."""
     short, times, _, _ = short_and_whole(settled_seed())
     assert short.repeat is not None
-    early = replace(short.repeat, alike=(short.repeat.alike[0], short.repeat.stop + short.repeat.length))
+    early = replace(
+        short.repeat, alike=(short.repeat.alike[0], short.repeat.stop + short.repeat.length)
+    )
     with pytest.raises(Unsettled):
         run(replace(short, repeat=early), times, "compiled")

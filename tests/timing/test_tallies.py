@@ -14,10 +14,16 @@ from accelsim.timing.engine import run, uncontended
 from tests.timing.random_programs import random_program
 
 
-@pytest.mark.parametrize(("chip", "workload"), [
-    ("int8_edge", "small_cnn"), ("mixed_quad", "small_cnn"), ("pcm_8level", "small_cnn"),
-    ("ibm_quad_like", "digits_cnn"), ("int8_edge", "resnet18"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("chip", "workload"),
+    [
+        ("int8_edge", "small_cnn"),
+        ("mixed_quad", "small_cnn"),
+        ("pcm_8level", "small_cnn"),
+        ("ibm_quad_like", "digits_cnn"),
+        ("int8_edge", "resnet18"),
+    ],
+)
 def test_units_and_operators(chip: str, workload: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made, work = accelsim.load_chip(chip), accelsim.load_workload(workload)
     chosen = plan(made, work)
@@ -27,8 +33,12 @@ def test_units_and_operators(chip: str, workload: str, monkeypatch: pytest.Monke
     found = []
     for hot in (False, True):
         monkeypatch.setattr(jit._Heat, "hot", hot)
-        found.append((timeline.units(program), summary.summarise(
-            program, made, work, timeline, energy, chosen.mappings)))  # fmt: skip
+        found.append(
+            (
+                timeline.units(program),
+                summary.summarise(program, made, work, timeline, energy, chosen.mappings),
+            )
+        )
     assert found[0] == found[1]
     assert summary._ticks(program, made, timeline, len(work.operators)) is not None
 

@@ -39,10 +39,12 @@ def cast(name: str, kind: str) -> Edit:
 
 def holed(name: str, value: float) -> Edit:
     """An array of floats with one other value in it."""
+
     def edit(arrays: Arrays) -> None:
         made = np.array(arrays[name], np.float64)
         made.flat[0] = value
         arrays[name] = made
+
     return edit
 
 
@@ -52,12 +54,22 @@ ARRAYS: list[tuple[str, Edit, str, str]] = [
     ("no bias", less("fc.bias"), "record.array.missing", "fc.bias"),
     ("no output", less("conv"), "record.array.missing", "conv"),
     ("no scale", less("fc.scale"), "record.array.missing", "fc.scale"),
-    ("no scale of a weight", less("conv.weight.scale"), "record.array.missing", "conv.weight.scale"),
+    (
+        "no scale of a weight",
+        less("conv.weight.scale"),
+        "record.array.missing",
+        "conv.weight.scale",
+    ),
     ("input of another shape", put("x", np.zeros((4, 7), np.int8)), "record.shape", "x"),
     ("weight transposed", put("fc.weight", np.zeros((3, 6), np.int8)), "record.shape", "fc.weight"),
     ("output of another batch", put("fc", np.zeros((5, 3), np.int8)), "record.shape", "fc"),
     ("bias of one number", put("fc.bias", np.int32(3)), "record.shape", "fc.bias"),
-    ("bias with an axis more", put("fc.bias", np.zeros((1, 3), np.int32)), "record.shape", "fc.bias"),
+    (
+        "bias with an axis more",
+        put("fc.bias", np.zeros((1, 3), np.int32)),
+        "record.shape",
+        "fc.bias",
+    ),
     ("truths", cast("x", "bool"), "record.type", "x"),
     ("complex numbers", cast("fc", "complex64"), "record.type", "fc"),
     ("text", put("x", np.array([["a"] * 6] * 4)), "record.type", "x"),
@@ -73,7 +85,12 @@ ARRAYS: list[tuple[str, Edit, str, str]] = [
     ("scale NaN", put("y.scale", np.nan), "record.scale", "y.scale"),
     ("scale infinite", put("y.scale", np.inf), "record.scale", "y.scale"),
     ("scale too small", put("y.scale", 1e-300), "record.scale", "y.scale"),
-    ("scales for some channels", put("fc.weight.scale", [0.1, 0.2]), "record.scale", "fc.weight.scale"),
+    (
+        "scales for some channels",
+        put("fc.weight.scale", [0.1, 0.2]),
+        "record.scale",
+        "fc.weight.scale",
+    ),
     ("scales for each input column", put("x.scale", np.full(6, 0.1)), "record.scale", "x.scale"),
     ("no scales at all", put("x.scale", np.zeros(0)), "record.scale", "x.scale"),
     ("scale in integers", put("x.scale", 1), "record.scale", "x.scale"),
@@ -84,7 +101,12 @@ ARRAYS: list[tuple[str, Edit, str, str]] = [
 ]
 TEXTS = [
     ("codes outside int4", "  version: 1", "  version: 1\n  formats: {x: int4}", "record.code"),
-    ("codes in a float format", "  version: 1", "  version: 1\n  formats: {x: fp8_152}", "record.type"),
+    (
+        "codes in a float format",
+        "  version: 1",
+        "  version: 1\n  formats: {x: fp8_152}",
+        "record.type",
+    ),
     ("unknown format", "  version: 1", "  version: 1\n  formats: {x: int9x}", "record.format"),
     ("format of no tensor", "  version: 1", "  version: 1\n  formats: {z: int8}", "record.tensor"),
     ("format of a list", "  version: 1", "  version: 1\n  formats: [int8]", "type.map"),
@@ -100,7 +122,12 @@ TEXTS = [
     ("the folder itself", "file: values.npz", "file: .", "record.outside"),
     ("a file with a null", "file: values.npz", 'file: "a\\0b"', "record.outside"),
     ("no npz", "file: values.npz", "file: trace.yaml", "record.file"),
-    ("the digest of another workload", "  version: 1", "  version: 1\n  workload: abc", "record.workload"),
+    (
+        "the digest of another workload",
+        "  version: 1",
+        "  version: 1\n  workload: abc",
+        "record.workload",
+    ),
     ("model of no operator", "  version: 1", "  version: 1\n  model: [softmax]", "record.tensor"),
     ("model of a word", "  version: 1", "  version: 1\n  model: fc", "record.model"),
     ("chip of a word", "  version: 1", "  version: 1\n  chip: int8_edge", "type.map"),
@@ -108,7 +135,7 @@ TEXTS = [
     ("an empty block", "recorded:\n  version: 1\n  file: values.npz\n", "recorded:\n", "type.map"),
     ("two operators of one name", "name: wide", "name: fc", "trace.name"),
     ("an operator of no kind", "kind: add", "kind: addd", "value.choice"),
-]  # fmt: skip
+]
 
 
 def members(folder: Path) -> dict[str, bytes]:
@@ -131,7 +158,9 @@ def twice(folder: Path) -> None:
 
 
 def pickled(folder: Path) -> None:
-    packed(folder, [(n, pickle.dumps([1]) if n == "x.npy" else d) for n, d in members(folder).items()])
+    packed(
+        folder, [(n, pickle.dumps([1]) if n == "x.npy" else d) for n, d in members(folder).items()]
+    )
 
 
 def header(shape: str, kind: str = "|i1", form: int = 1) -> bytes:
@@ -142,8 +171,9 @@ def header(shape: str, kind: str = "|i1", form: int = 1) -> bytes:
 
 def instead(name: str, data: bytes, how: int = zipfile.ZIP_STORED) -> Callable[[Path], None]:
     """Another member in the place of an array."""
-    return lambda folder: packed(folder, [(n, data if n == name else d)
-                                          for n, d in members(folder).items()], how)  # fmt: skip
+    return lambda folder: packed(
+        folder, [(n, data if n == name else d) for n, d in members(folder).items()], how
+    )
 
 
 def bomb(folder: Path) -> None:
@@ -196,13 +226,24 @@ FILES: list[tuple[str, Callable[[Path], None], str]] = [
     ("more data than shape", instead("x.npy", header("(4, 6)") + bytes(25)), "record.length"),
     ("less data than shape", instead("x.npy", header("(4, 6)") + bytes(23)), "record.length"),
     ("a form to come", instead("x.npy", header("(4, 6)", form=9) + bytes(24)), "record.array"),
-    ("no array", lambda folder: packed(folder, [*members(folder).items(), ("read.me", b"x")]), "record.array"),
+    (
+        "no array",
+        lambda folder: packed(folder, [*members(folder).items(), ("read.me", b"x")]),
+        "record.array",
+    ),
     ("half a file", cut, "record.file"),
-    ("an empty file", lambda folder: (folder / "values.npz").write_bytes(b"") and None, "record.file"),
+    (
+        "an empty file",
+        lambda folder: (folder / "values.npz").write_bytes(b"") and None,
+        "record.file",
+    ),
     ("a bit turned", turned, "record.array"),
     ("a link out of the folder", linked, "record.outside"),
     ("a folder for a file", folder_for_file, "record.file"),
     ("no yaml", lambda folder: (folder / "trace.yaml").unlink(), "file.missing"),
-    ("a yaml of bytes", lambda folder: (folder / "trace.yaml").write_bytes(bytes(range(256))) and None,
-     "file.encoding"),
-]  # fmt: skip
+    (
+        "a yaml of bytes",
+        lambda folder: (folder / "trace.yaml").write_bytes(bytes(range(256))) and None,
+        "file.encoding",
+    ),
+]

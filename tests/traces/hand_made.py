@@ -22,8 +22,9 @@ recorded:
 Arrays = dict[str, NDArray[np.generic]]
 
 
-def rounded(sums: NDArray[np.int64], factor: NDArray[np.float64] | float, zero: int,
-            low: int = -128) -> NDArray[np.int8]:  # fmt: skip
+def rounded(
+    sums: NDArray[np.int64], factor: NDArray[np.float64] | float, zero: int, low: int = -128
+) -> NDArray[np.int8]:
     """Codes of sums, in float64, which is exact enough for numbers as small as these."""
     return np.clip(np.rint(sums * factor) + zero, low, 127).astype(np.int8)
 
@@ -43,14 +44,30 @@ def arrays(seed: int = 3) -> Arrays:
     kernel = rng.integers(-8, 8, (4, 1, 3, 3)).astype(np.int8)
     conv = rounded(convolved(y.astype(np.int64) - 128, kernel), 0.02 * 0.1 / 0.4, 3)
     total = rounded(2 * (conv.astype(np.int64) - 3), 0.5, 0)
-    return {"x": x, "x.scale": np.float32(0.03).astype(np.float64), "x.zero": np.array(5),
-            "fc.weight": weight, "fc.weight.scale": channel, "fc.bias": bias,
-            "fc": fc, "fc.scale": np.array(0.6), "fc.zero": np.array(-100),
-            "wide.weight": second, "wide.weight.scale": np.array([0.25]), "wide": wide,
-            "y": y, "y.scale": np.array(0.02), "y.zero": np.array(128),
-            "conv.weight": kernel, "conv.weight.scale": np.array(0.1),
-            "conv": conv, "conv.scale": np.array(0.4), "conv.zero": np.array(3),
-            "sum": total, "sum.scale": np.array(0.8)}  # fmt: skip
+    return {
+        "x": x,
+        "x.scale": np.float32(0.03).astype(np.float64),
+        "x.zero": np.array(5),
+        "fc.weight": weight,
+        "fc.weight.scale": channel,
+        "fc.bias": bias,
+        "fc": fc,
+        "fc.scale": np.array(0.6),
+        "fc.zero": np.array(-100),
+        "wide.weight": second,
+        "wide.weight.scale": np.array([0.25]),
+        "wide": wide,
+        "y": y,
+        "y.scale": np.array(0.02),
+        "y.zero": np.array(128),
+        "conv.weight": kernel,
+        "conv.weight.scale": np.array(0.1),
+        "conv": conv,
+        "conv.scale": np.array(0.4),
+        "conv.zero": np.array(3),
+        "sum": total,
+        "sum.scale": np.array(0.8),
+    }
 
 
 def convolved(y: NDArray[np.int64], kernel: NDArray[np.int8]) -> NDArray[np.int64]:

@@ -48,8 +48,12 @@ def refused(said: Said, folder: Path, place: Path) -> str:
     return text
 
 
-@pytest.mark.parametrize(("name", "edit", "code", "array"), ARRAYS, ids=[case[0] for case in ARRAYS])
-def test_wrong_arrays(name: str, edit: Edit, code: str, array: str, tmp_path: Path, said: Said) -> None:
+@pytest.mark.parametrize(
+    ("name", "edit", "code", "array"), ARRAYS, ids=[case[0] for case in ARRAYS]
+)
+def test_wrong_arrays(
+    name: str, edit: Edit, code: str, array: str, tmp_path: Path, said: Said
+) -> None:
     arrays = hand_made.arrays()
     edit(arrays)
     folder = hand_made.write(tmp_path / "trace", arrays)
@@ -67,7 +71,9 @@ def test_wrong_texts(name: str, old: str, new: str, code: str, tmp_path: Path, s
 
 
 @pytest.mark.parametrize(("name", "edit", "code"), FILES, ids=[case[0] for case in FILES])
-def test_wrong_files(name: str, edit: Callable[[Path], None], code: str, tmp_path: Path, said: Said) -> None:
+def test_wrong_files(
+    name: str, edit: Callable[[Path], None], code: str, tmp_path: Path, said: Said
+) -> None:
     folder = hand_made.write(tmp_path / "trace")
     edit(folder)
     refused(said, folder, folder)
@@ -85,13 +91,22 @@ def test_all_problems_at_once(tmp_path: Path, said: Said) -> None:
     assert status == 2 and all(f": {name}: " in text for name in ("x", "conv.weight", "wide")), text
 
 
-@pytest.mark.parametrize(("arguments", "word"), [
-    (["--layer", "fcc"], "fc"), (["--layer", "q*"], "write one of: fc"), (["--layer", ""], "fc"),
-    (["--point", "fast"], "--point"), (["--set", "units.array.rows=0"], "rows"),
-    (["--model", "none.onnx"], "none.onnx"), (["--model", "{model}"], "--dim"),
-    (["--model", "{model}", "--dim", "batch=2"], "is not the model"),
-    (["--out", "{folder}"], "not empty"), (["--out", "/dev/full/x"], "cannot be written"),
-], ids=lambda value: " ".join(value) if isinstance(value, list) else "")  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--layer", "fcc"], "fc"),
+        (["--layer", "q*"], "write one of: fc"),
+        (["--layer", ""], "fc"),
+        (["--point", "fast"], "--point"),
+        (["--set", "units.array.rows=0"], "rows"),
+        (["--model", "none.onnx"], "none.onnx"),
+        (["--model", "{model}"], "--dim"),
+        (["--model", "{model}", "--dim", "batch=2"], "is not the model"),
+        (["--out", "{folder}"], "not empty"),
+        (["--out", "/dev/full/x"], "cannot be written"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
 def test_wrong_arguments(arguments: list[str], word: str, tmp_path: Path, said: Said) -> None:
     folder = hand_made.write(tmp_path / "trace")
     model = ROOT / "tests/onnx_models/residual_cnn.onnx"
@@ -100,25 +115,37 @@ def test_wrong_arguments(arguments: list[str], word: str, tmp_path: Path, said: 
     assert status == 2 and word in text and "Traceback" not in text, text
 
 
-@pytest.mark.parametrize(("arguments", "word"), [
-    (["--save-trace", "{new}"], "--input"), (["--reference", "{trace}"], "--input"),
-    (["--save-trace", "{new}", "--reports", "scalesim"], "--reports"),
-    (["--input", "digits", "--save-trace", "{trace}"], "not empty"),
-    (["--input", "digits", "--save-trace", "{trace}/trace.yaml"], "not a folder"),
-    (["--input", "digits", "--save-trace", "/dev/full/x"], "cannot be written"),
-    (["--input", "digits", "--reference", "{new}"], "no such file"),
-    (["--input", "digits", "--reference", "{trace}"], "another workload"),
-    (["--input", "digits", "--reference", "{hand}"], "records no tensor"),
-    (["--input", "digits", "--reference", "{batch}"], "has shape"),
-], ids=lambda value: " ".join(value) if isinstance(value, list) else "")  # fmt: skip
-def test_wrong_arguments_of_run(arguments: list[str], word: str, tmp_path: Path, said: Said) -> None:
-    hand = hand_made.write(tmp_path / "hand", {"a": np.zeros((4, 2)), "b": np.zeros((4, 3)),
-                                               "b.weight": np.zeros((2, 3))}, OTHER)  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["--save-trace", "{new}"], "--input"),
+        (["--reference", "{trace}"], "--input"),
+        (["--save-trace", "{new}", "--reports", "scalesim"], "--reports"),
+        (["--input", "digits", "--save-trace", "{trace}"], "not empty"),
+        (["--input", "digits", "--save-trace", "{trace}/trace.yaml"], "not a folder"),
+        (["--input", "digits", "--save-trace", "/dev/full/x"], "cannot be written"),
+        (["--input", "digits", "--reference", "{new}"], "no such file"),
+        (["--input", "digits", "--reference", "{trace}"], "another workload"),
+        (["--input", "digits", "--reference", "{hand}"], "records no tensor"),
+        (["--input", "digits", "--reference", "{batch}"], "has shape"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_wrong_arguments_of_run(
+    arguments: list[str], word: str, tmp_path: Path, said: Said
+) -> None:
+    hand = hand_made.write(
+        tmp_path / "hand",
+        {"a": np.zeros((4, 2)), "b": np.zeros((4, 3)), "b.weight": np.zeros((2, 3))},
+        OTHER,
+    )
     batch = hand_made.write(tmp_path / "batch", {"x": np.zeros((7, 64))}, SMALL)
     known = accelsim.traces.recorded.workload_digest(load_trace(hand).workload)
     other = OTHER.replace("  version: 1", f"  version: 1\n  workload: {known}")
     trace = hand_made.write(tmp_path / "trace", {"a": np.zeros((4, 2))}, other)
-    given = [text.format(new=tmp_path / "new", trace=trace, hand=hand, batch=batch) for text in arguments]
+    given = [
+        text.format(new=tmp_path / "new", trace=trace, hand=hand, batch=batch) for text in arguments
+    ]
     status, text = said("run", "int8_edge", "digits_mlp", *given)
     assert status == 2 and word in text and "Traceback" not in text, text
     assert not (tmp_path / "new").exists()
@@ -146,10 +173,25 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
     """A limit on the size of files stands in for a full disk."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-m", "accelsim.cli.main", "run", "int8_edge", "digits_mlp", "--input", "digits",
-         "--save-trace", str(tmp_path / "trace")], env=environment, capture_output=True, text=True,
-        timeout=120, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)))  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "accelsim.cli.main",
+            "run",
+            "int8_edge",
+            "digits_mlp",
+            "--input",
+            "digits",
+            "--save-trace",
+            str(tmp_path / "trace"),
+        ],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
+    )
     assert done.returncode == 2, done.stderr
     assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr

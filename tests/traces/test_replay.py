@@ -24,8 +24,9 @@ def digits(chip: str, workload: str, images: int = IMAGES) -> Result:
     with np.load(ROOT / "workloads/digits.npz") as file:
         pixels = file["images"][:images] / 16
     work = accelsim.load_workload(workload, batch=images)
-    return accelsim.run(accelsim.load_chip(chip), work, {"x": pixels.reshape(work.tensors["x"].shape)},
-                        keep=True)  # fmt: skip
+    return accelsim.run(
+        accelsim.load_chip(chip), work, {"x": pixels.reshape(work.tensors["x"].shape)}, keep=True
+    )
 
 
 def saved(result: Result, folder: Path) -> traces.Trace:
@@ -47,7 +48,9 @@ def test_round_trip(chip: str, workload: str, tmp_path: Path) -> None:
         assert (found.real() == quant.decode(codes)).all()
         assert found.format == quant.format
     rows = traces.replay(accelsim.load_chip(chip), trace)
-    assert [row.name for row in rows] == [op.name for op in result.workload.operators if op.name != "flat"]
+    assert [row.name for row in rows] == [
+        op.name for op in result.workload.operators if op.name != "flat"
+    ]
     assert all(row.difference is not None and row.difference.equal for row in rows)
     assert sum(row.macs for row in rows) == result.workload.macs
     assert all(row.difference is not None and row.difference.elements > 0 for row in rows)
@@ -57,10 +60,12 @@ def test_other_arrays_and_dataflows_give_the_same_bits(tmp_path: Path) -> None:
     trace = saved(digits("int8_edge", "digits_cnn"), tmp_path / "trace")
     assert len(trace.workload.operators) == 6
     cycles = {}
-    shapes = [("int8_edge", ("units.array.rows=8", "units.array.columns=24")),
-              ("int8_edge", ("units.array.dataflow=output_stationary",)),
-              ("int8_edge", ("units.array.dataflow=input_stationary", "units.array.rows=16")),
-              *((name, ()) for name in OTHERS)]  # fmt: skip
+    shapes = [
+        ("int8_edge", ("units.array.rows=8", "units.array.columns=24")),
+        ("int8_edge", ("units.array.dataflow=output_stationary",)),
+        ("int8_edge", ("units.array.dataflow=input_stationary", "units.array.rows=16")),
+        *((name, ()) for name in OTHERS),
+    ]
     for name, overrides in shapes:
         rows = traces.replay(accelsim.load_chip(name, overrides), trace)
         assert all(row.difference is not None and row.difference.equal for row in rows), name
@@ -73,8 +78,13 @@ def test_gemmlowp_codes_come_again(tmp_path: Path) -> None:
     with np.load(ROOT / "workloads/digits.npz") as file:
         pixels = file["images"][:IMAGES] / 16
     work = accelsim.load_workload("digits_cnn", batch=IMAGES)
-    result = accelsim.run(accelsim.load_chip("int8_edge"), work, {"x": pixels[:, None]}, rounding="gemmlowp",
-                          keep=True)  # fmt: skip
+    result = accelsim.run(
+        accelsim.load_chip("int8_edge"),
+        work,
+        {"x": pixels[:, None]},
+        rounding="gemmlowp",
+        keep=True,
+    )
     trace = saved(result, tmp_path / "trace")
     assert trace.recorded.rounding == "gemmlowp"
     rows = traces.replay(accelsim.load_chip("int8_128"), trace)
@@ -104,7 +114,11 @@ def test_a_model_with_residuals_and_vector_operators(tmp_path: Path) -> None:
     """Every layer of a small ONNX model on three chips; what only the model says is computed with it."""
     work = api.load_workload(TORCH / "residual_cnn.onnx", dims=DIMS["residual_cnn"])
     rng = np.random.default_rng(5)
-    inputs = {name: rng.normal(size=spec.shape) for name, spec in work.tensors.items() if spec.role == "input"}
+    inputs = {
+        name: rng.normal(size=spec.shape)
+        for name, spec in work.tensors.items()
+        if spec.role == "input"
+    }
     result = accelsim.run(accelsim.load_chip("int8_edge"), work, inputs, keep=True)
     trace = saved(result, tmp_path / "trace")
     kinds = {op.kind for op in trace.workload.operators}
@@ -116,7 +130,9 @@ def test_a_model_with_residuals_and_vector_operators(tmp_path: Path) -> None:
         assert all(row.difference is not None and row.difference.equal for row in rows), name
     without = traces.replay(accelsim.load_chip("int8_edge"), trace)
     assert {row.name for row in without if row.difference is None} == set(trace.recorded.model)
-    assert all(row.cycles > 0 and ("model" in row.note) == (row.difference is None) for row in without)
+    assert all(
+        row.cycles > 0 and ("model" in row.note) == (row.difference is None) for row in without
+    )
 
 
 @pytest.mark.full
@@ -125,8 +141,14 @@ def test_a_model_with_residuals_and_vector_operators(tmp_path: Path) -> None:
 def test_exported_models(chip: str, name: str, tmp_path: Path) -> None:
     work = api.load_workload(TORCH / f"{name}.onnx", dims=DIMS.get(name))
     rng = np.random.default_rng(11)
-    inputs = {key: rng.normal(size=spec.shape) for key, spec in work.tensors.items() if spec.role == "input"}
-    trace = saved(accelsim.run(accelsim.load_chip(chip), work, inputs, keep=True), tmp_path / "trace")
+    inputs = {
+        key: rng.normal(size=spec.shape)
+        for key, spec in work.tensors.items()
+        if spec.role == "input"
+    }
+    trace = saved(
+        accelsim.run(accelsim.load_chip(chip), work, inputs, keep=True), tmp_path / "trace"
+    )
     evaluate = traces.model_evaluator(trace, TORCH / f"{name}.onnx", DIMS.get(name))
     for other in OTHERS if chip == "int8_edge" else (chip,):
         rows = traces.replay(accelsim.load_chip(other), trace, evaluate=evaluate)
@@ -152,8 +174,11 @@ def test_timing_is_that_of_the_layer_alone(tmp_path: Path) -> None:
     text = "name: one\ninputs: {x: [12, 64]}\noperators:\n  - {name: fc1, kind: gemm, input: x, n: 128}\n"
     (tmp_path / "one.yaml").write_text(text + "values: one.npz\n")
     rng = np.random.default_rng(1)
-    np.savez(tmp_path / "one.npz", **{"fc1.weight": rng.normal(size=(64, 128))},
-             **{"x.range": np.array([-4.0, 4.0])})
+    np.savez(
+        tmp_path / "one.npz",
+        **{"fc1.weight": rng.normal(size=(64, 128))},
+        **{"x.range": np.array([-4.0, 4.0])},
+    )
     work = accelsim.load_workload(tmp_path / "one.yaml")
     run = accelsim.run(chip, work, {"x": rng.normal(size=(12, 64))}, keep=True)
     row = traces.replay(chip, saved(run, tmp_path / "alone"))[0]
@@ -167,7 +192,11 @@ def test_traces_by_others(tmp_path: Path) -> None:
     for name in OTHERS:
         rows = traces.replay(accelsim.load_chip(name), trace)
         assert [row.difference.said() for row in rows if row.difference] == [
-            "12 equal", "8 equal", "100 equal", "100 equal"], name  # fmt: skip
+            "12 equal",
+            "8 equal",
+            "100 equal",
+            "100 equal",
+        ], name
     assert np.count_nonzero(trace.tensor("fc").codes + 100) > 3  # not all cut off by the ReLU
 
 
@@ -176,20 +205,26 @@ def test_a_changed_code_is_found(name: str, tmp_path: Path) -> None:
     arrays = hand_made.arrays()
     arrays[name].flat[1] += 2 if arrays[name].flat[1] < 100 else -2
     trace = traces.load_trace(hand_made.write(tmp_path / "trace", arrays))
-    rows = {row.name: row.difference for row in traces.replay(accelsim.load_chip("int8_edge"), trace)}
+    rows = {
+        row.name: row.difference for row in traces.replay(accelsim.load_chip("int8_edge"), trace)
+    }
     apart = rows[name]
     assert apart is not None
     assert (apart.differing, apart.largest_codes) == (1, 2)
     after = {"fc": "wide", "conv": "sum"}.get(name)  # it reads the changed code
-    assert all(row is not None and row.equal for key, row in rows.items() if key not in (name, after))
+    assert all(
+        row is not None and row.equal for key, row in rows.items() if key not in (name, after)
+    )
 
 
 def test_real_numbers_alone(tmp_path: Path) -> None:
     """A trace of floats: rounded to the chip's numbers, held against the floats."""
     rng = np.random.default_rng(4)
     x, weight, bias = rng.normal(size=(5, 16)), rng.normal(size=(16, 8)), rng.normal(size=8)
-    text = "name: reals\ninputs: {x: [5, 16]}\noperators:\n" \
-           "  - {name: fc, kind: gemm, input: x, n: 8, bias: true}\nrecorded: {version: 1}\n"  # fmt: skip
+    text = (
+        "name: reals\ninputs: {x: [5, 16]}\noperators:\n"
+        "  - {name: fc, kind: gemm, input: x, n: 8, bias: true}\nrecorded: {version: 1}\n"
+    )
     arrays = {"x": x, "fc.weight": weight, "fc.bias": bias, "fc": x @ weight + bias}
     trace = traces.load_trace(hand_made.write(tmp_path / "trace", arrays, text))
     for name, least in (("int8_edge", 35.0), ("fp8_64", 20.0), ("int4_edge", 12.0)):
@@ -213,14 +248,23 @@ def test_first_operator_that_differs_from_a_reference(tmp_path: Path) -> None:
     assert traces.first_difference(same) is None
     other = traces.compare_run(digits("pcm_8level", "digits_cnn"), trace)
     first = traces.first_difference(other)
-    assert first is not None and (first.operator, first.largest_codes is not None) == ("conv1", True)
+    assert first is not None and (first.operator, first.largest_codes is not None) == (
+        "conv1",
+        True,
+    )
     arrays = dict(np.load(tmp_path / "trace/values.npz"))
     changed = arrays["conv2"].copy()
     changed.flat[77] ^= 4
     np.savez_compressed(tmp_path / "trace/values.npz", **{**arrays, "conv2": changed})
-    rows = traces.compare_run(digits("int8_edge", "digits_cnn"), traces.load_trace(tmp_path / "trace"))
+    rows = traces.compare_run(
+        digits("int8_edge", "digits_cnn"), traces.load_trace(tmp_path / "trace")
+    )
     first = traces.first_difference(rows)
-    assert first is not None and (first.operator, first.differing, first.largest_codes) == ("conv2", 1, 4)
+    assert first is not None and (first.operator, first.differing, first.largest_codes) == (
+        "conv2",
+        1,
+        4,
+    )
 
 
 def test_large_arrays_are_mapped(tmp_path: Path) -> None:
@@ -241,7 +285,10 @@ def test_same_bytes(tmp_path: Path) -> None:
     for file in ("trace.yaml", "values.npz"):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes()
     with np.load(tmp_path / "a/values.npz") as arrays:
-        x, w = arrays["x"].astype(np.int64) - int(arrays["x.zero"]), arrays["fc1.weight"].astype(np.int64)
+        x, w = (
+            arrays["x"].astype(np.int64) - int(arrays["x.zero"]),
+            arrays["fc1.weight"].astype(np.int64),
+        )
         sums = x @ w + arrays["fc1.bias"]
         factor = arrays["x.scale"] * arrays["fc1.weight.scale"] / arrays["fc1.scale"]
         zero = int(arrays["fc1.zero"])

@@ -31,18 +31,27 @@ def attention(heads: int, rows: int, width: int, past: int) -> Workload:
     """k = x W; append it to a cache; scores of q against the cache; scores times the cache again."""
     model = heads * width
     keys = past + rows
-    tensors = {name: TensorSpec(name, shape, role) for name, shape, role in (
-        ("x", (rows, model), "input"), ("q", (heads, rows, width), "input"),
-        ("cache", (heads, past, width), "input"), ("W", (model, model), "weight"),
-        ("k", (rows, model), "intermediate"), ("split", (rows, heads, width), "intermediate"),
-        ("kt", (heads, rows, width), "intermediate"), ("grown", (heads, keys, width), "intermediate"),
-        ("scores", (heads, rows, keys), "intermediate"), ("y", (heads, rows, width), "output"),
-    )}  # fmt: skip
+    tensors = {
+        name: TensorSpec(name, shape, role)
+        for name, shape, role in (
+            ("x", (rows, model), "input"),
+            ("q", (heads, rows, width), "input"),
+            ("cache", (heads, past, width), "input"),
+            ("W", (model, model), "weight"),
+            ("k", (rows, model), "intermediate"),
+            ("split", (rows, heads, width), "intermediate"),
+            ("kt", (heads, rows, width), "intermediate"),
+            ("grown", (heads, keys, width), "intermediate"),
+            ("scores", (heads, rows, keys), "intermediate"),
+            ("y", (heads, rows, width), "output"),
+        )
+    }
     shape = {name: spec.shape for name, spec in tensors.items()}
 
     def vector(name: str, kind: str, *inputs: str, order: tuple[int, ...] = ()) -> VectorOperator:
-        return VectorOperator(name, kind, inputs, name, tuple(shape[i] for i in inputs), shape[name],
-                              order=order)  # fmt: skip
+        return VectorOperator(
+            name, kind, inputs, name, tuple(shape[i] for i in inputs), shape[name], order=order
+        )
 
     operators = (
         Gemm("k", "x", "W", "k", rows, model, model),
@@ -63,8 +72,14 @@ def identity(work: Workload, chip, weight: np.ndarray) -> Network:
     for op in work.operators:
         if isinstance(op, Gemm):
             record = get(formats[op.output])
-            one = Requantizer(np.zeros(op.n, np.int64), np.full(op.n, 1 << 30), np.full(op.n, 30), 0,
-                              record.minimum, record.maximum)  # fmt: skip
+            one = Requantizer(
+                np.zeros(op.n, np.int64),
+                np.full(op.n, 1 << 30),
+                np.full(op.n, 30),
+                0,
+                record.minimum,
+                record.maximum,
+            )
             found[op.name] = (one,) * op.groups
     return Network(acts, {"k": weight_matrix(work.operators[0], weight)}, found)
 
@@ -87,7 +102,9 @@ def test_attention_with_a_cache_is_exact_on_random_chips(weights: str) -> None:
         program = compile_program(chip, work, chosen=chosen)
         validate(program, work)
         low = rng.integers(-1, 2, (heads * width, heads * width))
-        inputs = {name: rng.integers(-1, 2, work.tensors[name].shape) for name in ("x", "q", "cache")}
+        inputs = {
+            name: rng.integers(-1, 2, work.tensors[name].shape) for name in ("x", "q", "cache")
+        }
         run = execute(program, work, chip, inputs, identity(work, chip, low))
         assert run.macs == work.macs
         kinds = tensor_formats(work, chip)
@@ -116,10 +133,13 @@ def test_the_second_operand_waits_for_the_operator_that_makes_it() -> None:
     names = [op.name for op in work.operators]
     mine = program.commands.operator == names.index("scores")
     loads = mine & (program.commands.opcode == Opcode.LOAD)
-    made = (program.commands.operator == names.index("grown")) & (program.commands.opcode == Opcode.STORE)
+    made = (program.commands.operator == names.index("grown")) & (
+        program.commands.opcode == Opcode.STORE
+    )
     o = program.operands
-    weight = [i for i in np.flatnonzero(loads)
-              if program.tensors[o.tensor[o.start[i]]].view == "weight"]  # fmt: skip
+    weight = [
+        i for i in np.flatnonzero(loads) if program.tensors[o.tensor[o.start[i]]].view == "weight"
+    ]
     assert weight and timeline.issue[weight].min() >= timeline.end[made].max()
 
 
@@ -132,7 +152,10 @@ def test_only_the_new_rows_of_a_cache_move() -> None:
 
 def test_steps_that_share_a_weight_share_its_place() -> None:
     def steps(count: int) -> Workload:
-        tensors = {"W": TensorSpec("W", (64, 64), "weight"), "h0": TensorSpec("h0", (1, 64), "input")}
+        tensors = {
+            "W": TensorSpec("W", (64, 64), "weight"),
+            "h0": TensorSpec("h0", (1, 64), "input"),
+        }
         operators = []
         for step in range(1, count + 1):
             name = f"h{step}"
@@ -144,9 +167,12 @@ def test_steps_that_share_a_weight_share_its_place() -> None:
     assert work.parameters == 64 * 64
     for chip in (api.load_chip("int8_edge"), api.load_chip("pcm_8level", ["units.tiles.count=1"])):
         result = api.run(chip, work, weights="resident")
-        held = [row for row in result.program.residents
-                if result.program.tensors[row.tensor].role == "weight"
-                and result.program.memories[row.memory].name != "dram"]  # fmt: skip
+        held = [
+            row
+            for row in result.program.residents
+            if result.program.tensors[row.tensor].role == "weight"
+            and result.program.memories[row.memory].name != "dram"
+        ]
         assert len(held) == 1
 
 

@@ -52,13 +52,17 @@ def example(kind: str, rng: np.random.Generator) -> VectorOperator:
     elif VECTOR_KINDS[kind].access == "same" and len(shapes) == 2:
         shapes[1] = (c, 1, w)
     names = tuple(f"x{i}" for i in range(len(shapes)))
-    return VectorOperator("y", kind, names, "y", tuple(shapes), out, order=order, **keys)  # type: ignore[arg-type]  # fmt: skip
+    return VectorOperator("y", kind, names, "y", tuple(shapes), out, order=order, **keys)  # type: ignore[arg-type]
 
 
 def alone(op: VectorOperator) -> Workload:
-    tensors = {name: TensorSpec(name, shape, "input")
-               for name, shape in zip(op.inputs, op.input_shapes, strict=True)}  # fmt: skip
-    return Workload("one", (op,), {**tensors, "y": TensorSpec("y", op.output_shape, "output", "int8")})
+    tensors = {
+        name: TensorSpec(name, shape, "input")
+        for name, shape in zip(op.inputs, op.input_shapes, strict=True)
+    }
+    return Workload(
+        "one", (op,), {**tensors, "y": TensorSpec("y", op.output_shape, "output", "int8")}
+    )
 
 
 @pytest.mark.parametrize("kind", VECTOR_KINDS)
@@ -107,10 +111,24 @@ def test_a_trace_with_every_kind_reads_and_writes_back(tmp_path: Path) -> None:
     for kind in VECTOR_KINDS:
         op = example(kind, rng)
         names = tuple(f"{kind}_{name}" for name in op.inputs)
-        operators.append(VectorOperator(kind, kind, names, kind, op.input_shapes, op.output_shape,
-                                        op.kernel, op.stride, op.padding, order=op.order))  # fmt: skip
-        tensors |= {name: TensorSpec(name, shape, "input")
-                    for name, shape in zip(names, op.input_shapes, strict=True)}  # fmt: skip
+        operators.append(
+            VectorOperator(
+                kind,
+                kind,
+                names,
+                kind,
+                op.input_shapes,
+                op.output_shape,
+                op.kernel,
+                op.stride,
+                op.padding,
+                order=op.order,
+            )
+        )
+        tensors |= {
+            name: TensorSpec(name, shape, "input")
+            for name, shape in zip(names, op.input_shapes, strict=True)
+        }
         tensors[kind] = TensorSpec(kind, op.output_shape, "output")
     work = Workload("all", tuple(operators), tensors)
     (tmp_path / "all.yaml").write_text(workload_yaml(work))

@@ -14,14 +14,24 @@ FOLDER = Path(__file__).parents[2] / "workloads"
 #: name -> (parameters, multiply-accumulates, relative tolerance of the latter, where from). Parameters
 #: are exact; 0 stands for one that is only known to three digits and is checked below.
 PUBLISHED = {
-    "alexnet": (60_965_224, 724e6, 0.01, "Krizhevsky 2012; counts: Sze et al., Proc. IEEE 2017, table II"),
+    "alexnet": (
+        60_965_224,
+        724e6,
+        0.01,
+        "Krizhevsky 2012; counts: Sze et al., Proc. IEEE 2017, table II",
+    ),
     "vgg16": (138_357_544, 15.47e9, 0.001, "torchvision: 138,357,544, 15.47 GFLOPS"),
     "resnet18": (11_689_512, 1.814e9, 0.001, "torchvision: 11,689,512, 1.81 GFLOPS"),
     "resnet50": (25_557_032, 4.09e9, 0.001, "torchvision: 25,557,032, 4.09 GFLOPS"),
     "mobilenet_v2": (3_504_872, 0.3008e9, 0.001, "torchvision: 3,504,872; Sandler 2018: 300 M"),
     "efficientnet_b0": (5_288_548, 0.39e9, 0.015, "torchvision: 5,288,548; Tan 2019: 0.39 B"),
     "vit_b16": (86_567_656, 17.56e9, 0.001, "torchvision: 86,567,656, 17.56 GFLOPS"),
-    "bert_base": (109_482_240, 11.25e9, 0.01, "Devlin 2019: 110 M; Sun et al. 2020: 22.5 B FLOPS at 128"),
+    "bert_base": (
+        109_482_240,
+        11.25e9,
+        0.01,
+        "Devlin 2019: 110 M; Sun et al. 2020: 22.5 B FLOPS at 128",
+    ),
     "gpt2_prefill": (124_439_808, 0, 0, "Radford 2019 as released: 124 M"),
     "gpt2_decode": (124_439_808, 0, 0, "the same"),
     "llama_7b_prefill": (6_738_415_616, 0, 0, "Touvron 2023 as released: 6.7 B"),
@@ -31,8 +41,12 @@ PUBLISHED = {
     "speech_lstm": (0, 0, 0, "Zhang 2019: 43 M, 165 MB"),
     "dlrm": (0, 0, 0, "Naumov 2019, section 5: 540 M"),
     "digits_mlp": (64 * 128 + 128 + 128 * 10 + 10, 64 * 128 + 128 * 10, 0, "by hand"),
-    "digits_residual": (144 + 2 * 2304 + 3456 + 960 + 82, 64 * (144 + 2 * 2304) + 16 * 3456 + 960,
-                        0, "by hand"),
+    "digits_residual": (
+        144 + 2 * 2304 + 3456 + 960 + 82,
+        64 * (144 + 2 * 2304) + 16 * 3456 + 960,
+        0,
+        "by hand",
+    ),
     "digits_cnn": (6_090, 84_224, 0, "by hand: 16 x 9, 32 x 144, 10 x 128 weights and 58 biases"),
 }
 #: batch norms of which the file holds the shift (as a bias) but not the scale
@@ -46,8 +60,11 @@ def load(name: str) -> Workload:
 
 def scales(work: Workload) -> int:
     """Scales of the batch norms that were folded: one a filter, but for biased convolutions of a squeeze."""
-    return sum(op.filters for op in work.operators if isinstance(op, Conv2d)
-               and not op.name.endswith(("_reduce", "_raise")))  # fmt: skip
+    return sum(
+        op.filters
+        for op in work.operators
+        if isinstance(op, Conv2d) and not op.name.endswith(("_reduce", "_raise"))
+    )
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
@@ -78,7 +95,9 @@ def test_prefill_of_one_token_is_decode_without_a_past() -> None:
 
     past, none = gpt2(1, 1023), gpt2(1, 0)
     assert sum("append" in line for line in past.lines) == 24
-    assert sum("kind: gemm" in line for line in past.lines) == sum("kind: gemm" in line for line in none.lines)
+    assert sum("kind: gemm" in line for line in past.lines) == sum(
+        "kind: gemm" in line for line in none.lines
+    )
 
 
 def test_files_are_what_the_script_writes() -> None:
@@ -86,21 +105,33 @@ def test_files_are_what_the_script_writes() -> None:
     import make_zoo
     from zoo_transformers import made
 
-    files = [make_zoo.alexnet(), make_zoo.resnet50(), make_zoo.speech_dnn(), make_zoo.vgg16(),
-             make_zoo.mobilenet_v2(), make_zoo.efficientnet_b0(), make_zoo.dlrm(), *made()]  # fmt: skip
+    files = [
+        make_zoo.alexnet(),
+        make_zoo.resnet50(),
+        make_zoo.speech_dnn(),
+        make_zoo.vgg16(),
+        make_zoo.mobilenet_v2(),
+        make_zoo.efficientnet_b0(),
+        make_zoo.dlrm(),
+        *made(),
+    ]
     for lines in files:
         name = lines[0].split(": ")[1]
         assert (FOLDER / f"{name}.yaml").read_text() == "\n".join(lines) + "\n", name
         assert any(line.startswith("source: ") for line in lines)
     assert {lines[0].split(": ")[1] for lines in files} | {
-        "resnet18", "digits_mlp", "digits_cnn", "digits_residual"} == (
-        set(PUBLISHED))
+        "resnet18",
+        "digits_mlp",
+        "digits_cnn",
+        "digits_residual",
+    } == (set(PUBLISHED))
     assert set(PUBLISHED) <= set(shipped.names("workload"))
 
 
-@pytest.mark.parametrize("name", [
-    pytest.param(name, marks=pytest.mark.full) if name in LARGE else name
-    for name in PUBLISHED])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.full) if name in LARGE else name for name in PUBLISHED],
+)
 def test_every_network_runs(name: str) -> None:
     result = api.run(api.load_chip("int8_128"), load(name))
     assert result.joules > 0

@@ -85,10 +85,21 @@ class View:
             return list(self._varied)
         designs = self.designs
         axes = {JOIN.join(axis): axis for axis in self.context.axes}
-        named = [key for name, axis in axes.items() for key in ([name] if name in designs.sets else axis)]
-        inner = {key for name, axis in axes.items() if name in designs.sets for key in axis if name != key}
-        order = [key for key in dict.fromkeys([*named, *sorted(designs.sets)])
-                 if key in designs.sets and key not in inner]  # fmt: skip
+        named = [
+            key for name, axis in axes.items() for key in ([name] if name in designs.sets else axis)
+        ]
+        inner = {
+            key
+            for name, axis in axes.items()
+            if name in designs.sets
+            for key in axis
+            if name != key
+        }
+        order = [
+            key
+            for key in dict.fromkeys([*named, *sorted(designs.sets)])
+            if key in designs.sets and key not in inner
+        ]
         kept: list[str] = []
         groups: list[tuple[Ints, int]] = []
         for key in order:
@@ -97,8 +108,10 @@ class View:
             count = _different(codes, size)
             if count < 2:
                 continue
-            if any(_different(held * size + codes, other * size) == count == _different(held, other)
-                   for held, other in groups):  # fmt: skip
+            if any(
+                _different(held * size + codes, other * size) == count == _different(held, other)
+                for held, other in groups
+            ):
                 continue
             kept.append(key)
             groups.append((codes, size))

@@ -18,8 +18,10 @@ TIE = "\N{NO-BREAK SPACE}"  # between a number and its unit
 def caption(view: View, drawn: Drawn) -> str:
     """The caption as lines."""
     context = view.context
-    works = [f"{name} ({more})" if (more := context.works.get(name, "")) else name
-             for name in (drawn.works or works_of(view))]  # fmt: skip
+    works = [
+        f"{name} ({more})" if (more := context.works.get(name, "")) else name
+        for name in (drawn.works or works_of(view))
+    ]
     chips = []
     for name in drawn.chips or bases_of(view):
         rows = view.designs.base.where(name)
@@ -35,7 +37,9 @@ def caption(view: View, drawn: Drawn) -> str:
     parts += drawn.notes
     parts.append(_counts(view))
     if context.constraints:
-        parts.append("Constraints: " + ", ".join(constraint_text(*one) for one in context.constraints))
+        parts.append(
+            "Constraints: " + ", ".join(constraint_text(*one) for one in context.constraints)
+        )
     assumed = shared_assumptions(view)[:MOST_ASSUMPTIONS]
     if assumed:
         parts.append(f"Assumed: {'; '.join(assumed)}; the page lists all")
@@ -60,7 +64,7 @@ def _counts(view: View) -> str:
 
 
 def constraint_text(measure: str, sign: str, bound: float) -> str:
-    """"area <= 40 mm2"."""
+    """ "area <= 40 mm2"."""
     if measure == "fits":
         return "fits"
     factor, unit = scale_of(measure, _one(bound))

@@ -15,8 +15,14 @@ def measure_named(view: View, word: str) -> str:
     known = list(view.designs.measures)
     found = [one for one in (name, *members(name)) if one in known]
     if not found:
-        raise InputError(Problem("plot.measure", f"no point has a measure {name!r}",
-                                 "write one of " + ", ".join(sorted(known)), file="--plot"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "plot.measure",
+                f"no point has a measure {name!r}",
+                "write one of " + ", ".join(sorted(known)),
+                file="--plot",
+            )
+        )
     main = _main(name)
     return sign + (main if main in known else found[0])
 
@@ -34,6 +40,11 @@ def key_named(view: View, word: str) -> str:
     for key in keys:
         if word in (key, short[key], *key.split(JOIN), *short[key].split(JOIN)):
             return key
-    raise InputError(Problem("plot.key", f"no key {word!r} varies",
-                             "write one of " + ", ".join(keys) if keys else "vary two keys",
-                             file="--plot"))  # fmt: skip
+    raise InputError(
+        Problem(
+            "plot.key",
+            f"no key {word!r} varies",
+            "write one of " + ", ".join(keys) if keys else "vary two keys",
+            file="--plot",
+        )
+    )

@@ -47,7 +47,9 @@ class Context:
     bases: dict[str, BaseNote] = field(default_factory=dict)
     works: dict[str, str] = field(default_factory=dict)
     folder: str = ""
-    command: str = "accelsim sweep STORE/sweep.yaml --store AGAIN && accelsim report AGAIN --out PAGE"
+    command: str = (
+        "accelsim sweep STORE/sweep.yaml --store AGAIN && accelsim report AGAIN --out PAGE"
+    )
 
 
 def better_when_larger(objective: str) -> bool:

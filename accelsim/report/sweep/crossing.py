@@ -66,7 +66,9 @@ def crossing(view: View, digital: Side, pcm: Side, x: Words, y: Words, writes: F
     for name in BOUNDARIES:
         least = np.full(shape, np.inf)
         np.minimum.at(
-            least, (y.codes[pcm.rows], x.codes[pcm.rows]), np.nan_to_num(pcm.resident[name], nan=np.inf)
+            least,
+            (y.codes[pcm.rows], x.codes[pcm.rows]),
+            np.nan_to_num(pcm.resident[name], nan=np.inf),
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             found = _least(digital.resident[name]) / least
@@ -82,7 +84,9 @@ def crossing(view: View, digital: Side, pcm: Side, x: Words, y: Words, writes: F
             continue
         over[step] = other / (stay[:, None] + write[:, None] * writes).min(axis=0)
         with np.errstate(divide="ignore"):
-            margin = np.where(stay < other, np.where(write > 0, (other - stay) / write, np.inf), 0.0)
+            margin = np.where(
+                stay < other, np.where(write > 0, (other - stay) / write, np.inf), 0.0
+            )
         even[step] = float(margin.max())
     return Crossing(ratio, writes, over, even)
 

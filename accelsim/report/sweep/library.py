@@ -14,8 +14,19 @@ from accelsim.report.sweep.base import Plot
 
 GROUP = "accelsim.plots"
 #: the order on the page; others follow by name
-ORDER = ("table", "pareto", "crossover", "energy", "accuracy", "sensitivity", "heatmap", "parallel", "roofline",
-         "utilisation", "timeline")  # fmt: skip
+ORDER = (
+    "table",
+    "pareto",
+    "crossover",
+    "energy",
+    "accuracy",
+    "sensitivity",
+    "heatmap",
+    "parallel",
+    "roofline",
+    "utilisation",
+    "timeline",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,11 @@ def own_plots() -> dict[str, Plot]:
     for module in pkgutil.iter_modules(here.__path__):
         loaded = import_module(f"{here.__name__}.{module.name}")
         for item in vars(loaded).values():
-            if isinstance(item, type) and issubclass(item, Plot) and item.__module__ == loaded.__name__:
+            if (
+                isinstance(item, type)
+                and issubclass(item, Plot)
+                and item.__module__ == loaded.__name__
+            ):
                 made = item()
                 assert made.name not in found, made.name
                 found[made.name] = made
@@ -50,14 +65,18 @@ def library(offered: list[EntryPoint] | None = None) -> Library:
         try:
             made = point.load()()
         except Exception as error:  # a package of somebody else: said, and the others are drawn
-            broken[point.name] = f"{point.value} cannot be loaded: {type(error).__name__}: {error}"[:200]
+            broken[point.name] = f"{point.value} cannot be loaded: {type(error).__name__}: {error}"[
+                :200
+            ]
             continue
         reason = _wrong(made, found)
         if reason:
             broken[point.name] = f"{point.value} {reason}"
         else:
             found[made.name] = made
-    order = sorted(found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name))
+    order = sorted(
+        found, key=lambda name: (ORDER.index(name) if name in ORDER else len(ORDER), name)
+    )
     return Library({name: found[name] for name in order}, tuple(own), broken)
 
 
@@ -84,11 +103,23 @@ def chosen(words: tuple[str, ...], known: Library) -> list[tuple[Plot, tuple[str
         plot = known.plots.get(name)
         if plot is None:
             more = f" ({known.broken[name]})" if name in known.broken else ""
-            problems.append(Problem("plot.name", f"no plot {name!r}{more}",
-                                    "choose from " + ", ".join(known.plots), file="--plot"))  # fmt: skip
+            problems.append(
+                Problem(
+                    "plot.name",
+                    f"no plot {name!r}{more}",
+                    "choose from " + ", ".join(known.plots),
+                    file="--plot",
+                )
+            )
         elif options and not plot.options:
-            problems.append(Problem("plot.options", f"{name} takes nothing after its name",
-                                    f"write --plot {name}", file="--plot"))  # fmt: skip
+            problems.append(
+                Problem(
+                    "plot.options",
+                    f"{name} takes nothing after its name",
+                    f"write --plot {name}",
+                    file="--plot",
+                )
+            )
         else:
             found.append((plot, options))
     if problems:

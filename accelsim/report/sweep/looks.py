@@ -14,10 +14,18 @@ from accelsim.report.sweep.table import Bools
 
 #: colours dark against light between technologies, round or square against pointed markers, so that a grey
 #: print and a colour-blind reader tell them apart
-DIGITAL = (("#0072B2", "o", "-", ""), ("#56B4E9", "s", "--", "//"), ("#00334D", "h", ":", ".."),
-           ("#4C72B0", "8", "-.", "--"))  # fmt: skip
-PCM = (("#E69F00", "D", "-", "oo"), ("#D55E00", "^", "--", "xx"), ("#F6C75E", "v", ":", "||"),
-       ("#8C4A00", "*", "-.", "++"))  # fmt: skip
+DIGITAL = (
+    ("#0072B2", "o", "-", ""),
+    ("#56B4E9", "s", "--", "//"),
+    ("#00334D", "h", ":", ".."),
+    ("#4C72B0", "8", "-.", "--"),
+)
+PCM = (
+    ("#E69F00", "D", "-", "oo"),
+    ("#D55E00", "^", "--", "xx"),
+    ("#F6C75E", "v", ":", "||"),
+    ("#8C4A00", "*", "-.", "++"),
+)
 MOST_PANELS = 4
 
 
@@ -36,15 +44,20 @@ def bases_of(view: View) -> list[str]:
     """Names of the bases in the sweep's order."""
     seen = [str(name) for name in view.designs.base.values]
     return [name for name in view.context.bases if name in seen] + [
-        name for name in seen if name not in view.context.bases]  # fmt: skip
+        name for name in seen if name not in view.context.bases
+    ]
 
 
 def works_of(view: View, rows: Bools | None = None) -> list[str]:
     """Names of the workloads that have rows, in the sweep's order."""
-    seen = [str(name) for name in view.designs.work.values
-            if rows is None or (rows & view.designs.work.where(name)).any()]  # fmt: skip
+    seen = [
+        str(name)
+        for name in view.designs.work.values
+        if rows is None or (rows & view.designs.work.where(name)).any()
+    ]
     return [name for name in view.context.works if name in seen] + [
-        name for name in seen if name not in view.context.works]  # fmt: skip
+        name for name in seen if name not in view.context.works
+    ]
 
 
 def looks_of(view: View) -> dict[str, Look]:
@@ -80,8 +93,12 @@ def legend_above(figure: Any, axes: Sequence[Any], columns: int = 4) -> None:
             found.setdefault(label, handle)
     names = sorted(found, key=lambda label: (label.endswith("(PCM)"), 0))  # digital first
     if found:
-        figure.legend([found[name] for name in names], names, loc="outside upper left",
-                      ncols=min(columns, len(found)))  # fmt: skip
+        figure.legend(
+            [found[name] for name in names],
+            names,
+            loc="outside upper left",
+            ncols=min(columns, len(found)),
+        )
 
 
 def left_out(kind: str, names: Sequence[str]) -> list[str]:
@@ -101,8 +118,11 @@ def log_axis(axes: Any, axis: str) -> None:
     steps = (1.0, 2.0, 5.0) if decades < 1.5 else (1.0, 3.0) if decades < 2.4 else (1.0,)
     own.set_major_locator(LogLocator(subs=steps))
     plain = low >= 1e-3 and high < 1e5
-    own.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}" if plain else
-                                          f"$10^{{{math.log10(value):.3g}}}$"))  # fmt: skip
+    own.set_major_formatter(
+        FuncFormatter(
+            lambda value, _: f"{value:,.6g}" if plain else f"$10^{{{math.log10(value):.3g}}}$"
+        )
+    )
     own.set_minor_formatter(NullFormatter())
 
 

@@ -25,8 +25,10 @@ class Named:
     @property
     def why(self) -> str:
         """Like "least chip energy, most top-1"."""
-        return ", ".join(f"{'most' if better_when_larger(name) else 'least'} {SHORT.get(name, name)}"
-                         for name in self.best_in)  # fmt: skip
+        return ", ".join(
+            f"{'most' if better_when_larger(name) else 'least'} {SHORT.get(name, name)}"
+            for name in self.best_in
+        )
 
 
 def named(view: View) -> list[Named]:
@@ -41,8 +43,12 @@ def named(view: View) -> list[Named]:
                 if row is not None:
                     here.setdefault(row, []).append(objective.lstrip("-"))
             chosen += [(row, base, work, best) for row, best in here.items()]
-    return [Named(_letter(view.letters + n), row, base, work, bool(view.designs.analog[row]), tuple(best))
-            for n, (row, base, work, best) in enumerate(chosen)]  # fmt: skip
+    return [
+        Named(
+            _letter(view.letters + n), row, base, work, bool(view.designs.analog[row]), tuple(best)
+        )
+        for n, (row, base, work, best) in enumerate(chosen)
+    ]
 
 
 def _letter(number: int) -> str:
@@ -60,7 +66,9 @@ def require_points(view: View) -> None:
     if len(view.designs) == 0:
         raise NotDrawn("the store holds no point")
     if not view.designs.ok.any():
-        raise NotDrawn(f"none of the {len(view.designs):,} designs has measures: all failed or do not fit")
+        raise NotDrawn(
+            f"none of the {len(view.designs):,} designs has measures: all failed or do not fit"
+        )
     if not view.good.any():
         raise NotDrawn(
             f"every one of the {int(view.designs.ok.sum()):,} designs with measures breaks a constraint"
@@ -84,8 +92,11 @@ def design_text(view: View, row: int, keys: list[str] | None = None) -> str:
     if keys is None:
         keys = view.varied(designs.base.where(base))
     names = short_keys(keys)
-    parts = [f"{names[key]} {said(value)}" for key in keys
-             if (value := designs.sets[key].at(row)) is not None]  # fmt: skip
+    parts = [
+        f"{names[key]} {said(value)}"
+        for key in keys
+        if (value := designs.sets[key].at(row)) is not None
+    ]
     search = designs.search.at(row)
     if search is not None and len(designs.search.values) > 1:
         parts.append(f"search {search}")

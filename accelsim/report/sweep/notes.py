@@ -29,8 +29,9 @@ def with_notes(view: View) -> View:
                 break
     context = dataclasses.replace(view.context, bases=bases)
     made = View(view.points, context, view.rerun, view.why_no_rerun, view.letters)
-    made.__dict__.update({key: value for key, value in view.__dict__.items()
-                          if key in ("_held", "designs")})  # fmt: skip
+    made.__dict__.update(
+        {key: value for key, value in view.__dict__.items() if key in ("_held", "designs")}
+    )
     return made
 
 
@@ -45,11 +46,19 @@ def _note(known: BaseNote | None, name: str, view: View, result: Result) -> Base
     chip = result.chip
     start = known or BaseNote(name, chip.crossbar is not None)
     varied = view.varied(view.designs.base.where(name))
-    sources = dict.fromkeys((f"{share.unit} {share.action}", share.formula) for share in joule_shares(result)
-                            if share.joules)  # fmt: skip
+    sources = dict.fromkeys(
+        (f"{share.unit} {share.action}", share.formula)
+        for share in joule_shares(result)
+        if share.joules
+    )
     areas = dict.fromkeys((f"{row.unit} {row.part}, area", row.source) for row in result.area)
     technology = f"{chip.technology.node * 1e9:g} nm, {chip.technology.voltage:g} V"
-    return dataclasses.replace(start, technology=technology, description=chip.description,
-                               precision=_precision(chip, varied),
-                               weights="" if "weights" in JOIN.join(varied).split(JOIN) else chip.weights,
-                               assumptions=tuple(result.assumptions), sources=(*sources, *areas))  # fmt: skip
+    return dataclasses.replace(
+        start,
+        technology=technology,
+        description=chip.description,
+        precision=_precision(chip, varied),
+        weights="" if "weights" in JOIN.join(varied).split(JOIN) else chip.weights,
+        assumptions=tuple(result.assumptions),
+        sources=(*sources, *areas),
+    )

@@ -24,10 +24,13 @@ def page(view: View, outcomes: Sequence[Outcome], broken: dict[str, str]) -> str
     """The whole page, with everything in it."""
     context = view.context
     title = context.name or "sweep"
-    parts = ["<!doctype html>", '<html lang="en"><head><meta charset="utf-8">',
-             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-             f"<title>{markup(title)}</title><style>{STYLE}</style></head><body>",
-             f"<h1>{markup(title)}</h1>"]  # fmt: skip
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{markup(title)}</title><style>{STYLE}</style></head><body>",
+        f"<h1>{markup(title)}</h1>",
+    ]
     if context.question:
         parts.append(f"<p><b>Question.</b> {markup(context.question)}</p>")
     if context.answer:
@@ -43,16 +46,29 @@ def page(view: View, outcomes: Sequence[Outcome], broken: dict[str, str]) -> str
 def _asked(view: View) -> str:
     c, d = view.context, view.designs
     signs = {True: "large", False: "small"}
-    rows = [["designs", f"{len(d):,} ({len(view.points):,} points, {c.sampling})"],
-            ["with measures", f"{int(d.ok.sum()):,}, of which {int(view.good.sum()):,} keep the constraints"],
-            ["bases", "; ".join(f"{name}{_from(view, name)}" for name in bases_of(view))],
-            ["workloads", "; ".join(f"{name} {c.works.get(name, '')}".strip() for name in works_of(view))],
-            ["varied", ", ".join(view.varied()) or "nothing"],
-            ["objectives", ", ".join(f"{SHORT.get(name.lstrip('-'), name)} {signs[name.startswith('-')]}"
-                                     for name in c.objectives)],
-            *([["over all workloads", joint_text(c.joint)]] if c.joint is not None else []),
-            ["constraints", "; ".join(constraint_text(*one) for one in c.constraints) or "none"],
-            ["accelsim", c.model]]  # fmt: skip
+    rows = [
+        ["designs", f"{len(d):,} ({len(view.points):,} points, {c.sampling})"],
+        [
+            "with measures",
+            f"{int(d.ok.sum()):,}, of which {int(view.good.sum()):,} keep the constraints",
+        ],
+        ["bases", "; ".join(f"{name}{_from(view, name)}" for name in bases_of(view))],
+        [
+            "workloads",
+            "; ".join(f"{name} {c.works.get(name, '')}".strip() for name in works_of(view)),
+        ],
+        ["varied", ", ".join(view.varied()) or "nothing"],
+        [
+            "objectives",
+            ", ".join(
+                f"{SHORT.get(name.lstrip('-'), name)} {signs[name.startswith('-')]}"
+                for name in c.objectives
+            ),
+        ],
+        *([["over all workloads", joint_text(c.joint)]] if c.joint is not None else []),
+        ["constraints", "; ".join(constraint_text(*one) for one in c.constraints) or "none"],
+        ["accelsim", c.model],
+    ]
     return html_table(["", ""], rows, (0, 1))
 
 
@@ -72,16 +88,25 @@ def _from(view: View, name: str) -> str:
 def _picture(one: Outcome) -> str:
     drawn = one.drawn
     assert drawn is not None
-    parts = [f"<h2>{markup(one.plot.title)}</h2>", f'<p class="note">{markup(one.plot.question)}</p>',
-             f"<p>{markup(drawn.answer)}</p>"]  # fmt: skip
+    parts = [
+        f"<h2>{markup(one.plot.title)}</h2>",
+        f'<p class="note">{markup(one.plot.question)}</p>',
+        f"<p>{markup(drawn.answer)}</p>",
+    ]
     if one.png:
         data = base64.b64encode(one.png).decode()
-        parts.append(f'<figure><img alt="{markup(one.plot.title)}" src="data:image/png;base64,{data}">'
-                     f"<figcaption>Points in {markup(one.stem)}_points.csv</figcaption></figure>")  # fmt: skip
+        parts.append(
+            f'<figure><img alt="{markup(one.plot.title)}" src="data:image/png;base64,{data}">'
+            f"<figcaption>Points in {markup(one.stem)}_points.csv</figcaption></figure>"
+        )
     if drawn.table is not None:
         head, lines = drawn.table
-        parts.append(html_table(list(head), [list(line) for line in lines[:MOST_LINES]], (0, 1, 2, 3)))
-        parts.append(f'<p class="note">{markup(one.text)} All digits in {markup(one.stem)}_points.csv.</p>')
+        parts.append(
+            html_table(list(head), [list(line) for line in lines[:MOST_LINES]], (0, 1, 2, 3))
+        )
+        parts.append(
+            f'<p class="note">{markup(one.text)} All digits in {markup(one.stem)}_points.csv.</p>'
+        )
     return "\n".join(parts)
 
 
@@ -101,8 +126,10 @@ def failures(view: View) -> list[tuple[str, bool, int, str]]:
 
 
 def _failures(view: View) -> str:
-    rows = [["does not fit" if not fits else "failed", f"{count:,}", code, text]
-            for code, fits, count, text in failures(view)]  # fmt: skip
+    rows = [
+        ["does not fit" if not fits else "failed", f"{count:,}", code, text]
+        for code, fits, count, text in failures(view)
+    ]
     cut = int((view.cut & view.designs.ok).sum())
     if cut:
         rows.append(["breaks a constraint", f"{cut:,}", "", "designs; drawn hollow, never named"])
@@ -124,12 +151,16 @@ def _bases(view: View) -> str:
         note = view.context.bases.get(name)
         parts.append(f"<h3>{markup(name)}</h3>")
         if note is None or not (note.assumptions or note.sources):
-            parts.append('<p class="note">Unknown here: the sweep\'s chip files are not at hand.</p>')
+            parts.append(
+                '<p class="note">Unknown here: the sweep\'s chip files are not at hand.</p>'
+            )
             continue
         about = ", ".join(text for text in (note.description, note.technology) if text)
         parts.append(f"<p>{markup(about)}.</p>" if about else "")
         notes = "".join(f"<li>{markup(text)}</li>" for text in note.assumptions)
         parts.append(f'<ul class="note">{notes}</ul>')
         if note.sources:
-            parts.append(html_table(["constant", "source"], [list(pair) for pair in note.sources], (0, 1)))
+            parts.append(
+                html_table(["constant", "source"], [list(pair) for pair in note.sources], (0, 1))
+            )
     return "\n".join(parts)

@@ -12,9 +12,14 @@ from accelsim.report.sweep.page import page
 from accelsim.report.sweep.write import Outcome, draw_all
 
 
-def write_sweep_report(view: View, wanted: Sequence[tuple[Plot, tuple[str, ...]]], known: Library, folder: Path,
-                       formats: Sequence[str] = ("html", "png"),
-                       all_plots: bool = True) -> list[Outcome]:  # fmt: skip
+def write_sweep_report(
+    view: View,
+    wanted: Sequence[tuple[Plot, tuple[str, ...]]],
+    known: Library,
+    folder: Path,
+    formats: Sequence[str] = ("html", "png"),
+    all_plots: bool = True,
+) -> list[Outcome]:
     """Draw plots into a folder that exists; report.html too where the formats have html. all_plots: the page
     says which plots of other packages are broken."""
     noted = with_notes(view)

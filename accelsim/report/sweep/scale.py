@@ -10,16 +10,35 @@ import numpy as np
 from accelsim.report.sweep.table import JOIN, Floats, said
 from accelsim.store.measures import MEASURES
 
-__all__ = ["age_text", "boundary_of", "figure_of", "label_of", "said", "scale_of", "short_keys", "spread_log"]
+__all__ = [
+    "age_text",
+    "boundary_of",
+    "figure_of",
+    "label_of",
+    "said",
+    "scale_of",
+    "short_keys",
+    "spread_log",
+]
 PREFIXES = {-15: "f", -12: "p", -9: "n", -6: "u", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 SHORT = {
-    "cycles": "cycles", "latency_seconds": "latency", "throughput_per_second": "throughput",
-    "energy_device_joules": "device energy", "energy_core_joules": "core energy",
-    "energy_chip_joules": "chip energy", "energy_per_inference_joules": "energy an inference",
-    "energy_band_joules": "uncertainty of energy", "watts": "mean power", "area_square_metres": "area",
-    "utilisation": "utilisation", "macs": "multiply-accumulates", "writing_joules": "writing energy",
-    "writing_seconds": "writing time", "top1": "top-1", "signal_to_noise_db": "signal to noise",
-}  # fmt: skip
+    "cycles": "cycles",
+    "latency_seconds": "latency",
+    "throughput_per_second": "throughput",
+    "energy_device_joules": "device energy",
+    "energy_core_joules": "core energy",
+    "energy_chip_joules": "chip energy",
+    "energy_per_inference_joules": "energy an inference",
+    "energy_band_joules": "uncertainty of energy",
+    "watts": "mean power",
+    "area_square_metres": "area",
+    "utilisation": "utilisation",
+    "macs": "multiply-accumulates",
+    "writing_joules": "writing energy",
+    "writing_seconds": "writing time",
+    "top1": "top-1",
+    "signal_to_noise_db": "signal to noise",
+}
 SHARES = ("top1", "utilisation")
 
 
@@ -48,7 +67,7 @@ def scale_of(measure: str, values: Floats) -> tuple[float, str]:
 
 
 def label_of(measure: str, unit: str) -> str:
-    """"chip energy (uJ)."""
+    """ "chip energy (uJ)."""
     text = SHORT.get(measure, measure.replace("_", " "))
     return f"{text} ({unit})" if unit else text
 
@@ -89,9 +108,13 @@ def spread_log(values: Floats, least: float = 8.0) -> bool:
 
 
 def age_text(seconds: float) -> str:
-    """"20 s", "1 h", "30 days", "1 year"."""
-    for size, one, many in ((31536000.0, "year", "years"), (86400.0, "day", "days"), (3600.0, "h", "h"),
-                            (60.0, "min", "min")):  # fmt: skip
+    """ "20 s", "1 h", "30 days", "1 year"."""
+    for size, one, many in (
+        (31536000.0, "year", "years"),
+        (86400.0, "day", "days"),
+        (3600.0, "h", "h"),
+        (60.0, "min", "min"),
+    ):
         if seconds >= size * 0.995:
             count = figure_of(seconds / size, 3)
             return f"{count} {one if count == '1' else many}"

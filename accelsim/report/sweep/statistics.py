@@ -41,8 +41,10 @@ def _beta(x: float, a: float, b: float) -> float:
     c, d = 1.0, 1.0 / (1.0 - (a + b) * x / (a + 1))
     h = d
     for m in range(1, 1000):
-        for term in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
-                     -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):  # fmt: skip
+        for term in (
+            m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1)),
+        ):
             c, d = 1.0 + term / c, 1.0 / (1.0 + term * d)
             h *= c * d
         if abs(c * d - 1.0) < 1e-15:
@@ -96,8 +98,12 @@ def mean_and_spread(name: str, values: Floats, group: Ints, groups: int) -> tupl
     np.minimum.at(least, group[known], values[known])
     np.maximum.at(most, group[known], values[known])
     some = np.isfinite(mean)
-    return mean, np.stack([np.where(some, np.maximum(0.0, mean - least), 0.0),
-                           np.where(some, np.maximum(0.0, most - mean), 0.0)])  # fmt: skip
+    return mean, np.stack(
+        [
+            np.where(some, np.maximum(0.0, mean - least), 0.0),
+            np.where(some, np.maximum(0.0, most - mean), 0.0),
+        ]
+    )
 
 
 def spread_heads(name: str) -> list[str]:
@@ -118,50 +124,108 @@ def designs_of(points: Table) -> Table:
         zero = {name: np.zeros((2, len(points))) for name in points.measures}
         aged = points.aged
         flat = {name: np.zeros((2, len(aged.row))) for name in aged.measures}
-        return _with(points, points.measures, zero,
-                     Aged(aged.row, aged.age, aged.kelvin, aged.measures, flat))  # fmt: skip
+        return _with(
+            points,
+            points.measures,
+            zero,
+            Aged(aged.row, aged.age, aged.kelvin, aged.measures, flat),
+        )
     group = groups_of(points.factors(), len(points))
     _, first = np.unique(group, return_index=True)
     count = len(first)
-    both = {name: mean_and_spread(name, column, group, count) for name, column in points.measures.items()}
+    both = {
+        name: mean_and_spread(name, column, group, count)
+        for name, column in points.measures.items()
+    }
     ok = np.bincount(group, points.ok, count) > 0
     made = _take(points, first.astype(np.int64))
-    parts = {name: mean_and_half(np.where(points.ok, column, np.nan), group, count)[0]
-             for name, column in points.parts.items()}  # fmt: skip
+    parts = {
+        name: mean_and_half(np.where(points.ok, column, np.nan), group, count)[0]
+        for name, column in points.parts.items()
+    }
     seed = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(seed, group, points.seed)
-    return Table(made.base, made.work, made.analog, made.sets, made.search, seed, ok,
-                 np.bincount(group, ~points.fits, count) == 0,
-                 {name: mean for name, (mean, _) in both.items()},
-                 {name: np.nan_to_num(column) for name, column in parts.items()},
-                 _aged(points.aged, group), made.failure, made.message, np.bincount(group, minlength=count),
-                 {name: half for name, (_, half) in both.items()})  # fmt: skip
+    return Table(
+        made.base,
+        made.work,
+        made.analog,
+        made.sets,
+        made.search,
+        seed,
+        ok,
+        np.bincount(group, ~points.fits, count) == 0,
+        {name: mean for name, (mean, _) in both.items()},
+        {name: np.nan_to_num(column) for name, column in parts.items()},
+        _aged(points.aged, group),
+        made.failure,
+        made.message,
+        np.bincount(group, minlength=count),
+        {name: half for name, (_, half) in both.items()},
+    )
 
 
 def _aged(points: Aged, group: Ints) -> Aged:
     if len(points.row) == 0:
         return points
-    whole = np.stack([group[points.row].astype(np.float64), np.nan_to_num(points.age, nan=-1.0),
-                      np.nan_to_num(points.kelvin, nan=-1.0)])  # fmt: skip
+    whole = np.stack(
+        [
+            group[points.row].astype(np.float64),
+            np.nan_to_num(points.age, nan=-1.0),
+            np.nan_to_num(points.kelvin, nan=-1.0),
+        ]
+    )
     unique, inner = np.unique(whole, axis=1, return_inverse=True)
     inner = inner.reshape(-1)
-    both = {name: mean_and_spread(name, column, inner, unique.shape[1])
-            for name, column in points.measures.items()}  # fmt: skip
-    return Aged(unique[0].astype(np.int64), np.where(unique[1] < 0, np.nan, unique[1]),
-                np.where(unique[2] < 0, np.nan, unique[2]), {n: m for n, (m, _) in both.items()},
-                {n: h for n, (_, h) in both.items()})  # fmt: skip
+    both = {
+        name: mean_and_spread(name, column, inner, unique.shape[1])
+        for name, column in points.measures.items()
+    }
+    return Aged(
+        unique[0].astype(np.int64),
+        np.where(unique[1] < 0, np.nan, unique[1]),
+        np.where(unique[2] < 0, np.nan, unique[2]),
+        {n: m for n, (m, _) in both.items()},
+        {n: h for n, (_, h) in both.items()},
+    )
 
 
 def _with(t: Table, measures: dict[str, Floats], spread: dict[str, Floats], aged: Aged) -> Table:
-    return Table(t.base, t.work, t.analog, t.sets, t.search, t.seed, t.ok, t.fits, measures, t.parts, aged,
-                 t.failure, t.message, t.repeats, spread)  # fmt: skip
+    return Table(
+        t.base,
+        t.work,
+        t.analog,
+        t.sets,
+        t.search,
+        t.seed,
+        t.ok,
+        t.fits,
+        measures,
+        t.parts,
+        aged,
+        t.failure,
+        t.message,
+        t.repeats,
+        spread,
+    )
 
 
 def _take(t: Table, rows: Ints) -> Table:
-    return Table(t.base.take(rows), t.work.take(rows), t.analog[rows],
-                 {key: column.take(rows) for key, column in t.sets.items()}, t.search.take(rows),
-                 t.seed[rows], t.ok[rows], t.fits[rows], {}, {}, t.aged, t.failure.take(rows),
-                 t.message.take(rows), t.repeats[rows])  # fmt: skip
+    return Table(
+        t.base.take(rows),
+        t.work.take(rows),
+        t.analog[rows],
+        {key: column.take(rows) for key, column in t.sets.items()},
+        t.search.take(rows),
+        t.seed[rows],
+        t.ok[rows],
+        t.fits[rows],
+        {},
+        {},
+        t.aged,
+        t.failure.take(rows),
+        t.message.take(rows),
+        t.repeats[rows],
+    )
 
 
 def front_of(x: Floats, y: Floats) -> Bools:

@@ -74,7 +74,9 @@ class Words:
     @classmethod
     def sorted(cls, codes: NDArray[np.int32], values: Sequence[Plain]) -> Words:
         """The same column with values in rising order, where all are numbers."""
-        numbers = np.array([number_of(str(v) if isinstance(v, list) else v) for v in values], np.float64)
+        numbers = np.array(
+            [number_of(str(v) if isinstance(v, list) else v) for v in values], np.float64
+        )
         if len(values) and np.isfinite(numbers).all():
             order = np.argsort(numbers, kind="stable")
             place = np.append(np.argsort(order, kind="stable"), -1).astype(np.int32)
@@ -141,11 +143,19 @@ class Table:
 
     def point(self, row: int) -> Point:
         """The point of a row, to run it again."""
-        sets = tuple((key, value) for key, column in sorted(self.sets.items())
-                     if JOIN not in key and (value := column.at(row)) is not None)  # fmt: skip
+        sets = tuple(
+            (key, value)
+            for key, column in sorted(self.sets.items())
+            if JOIN not in key and (value := column.at(row)) is not None
+        )
         search = self.search.at(row)
-        return Point(str(self.base.at(row)), str(self.work.at(row)), sets,
-                     None if search is None else str(search), int(self.seed[row]))  # fmt: skip
+        return Point(
+            str(self.base.at(row)),
+            str(self.work.at(row)),
+            sets,
+            None if search is None else str(search),
+            int(self.seed[row]),
+        )
 
     def measure(self, name: str) -> Floats:
         """A measure; all NaN for one that no point has."""
@@ -186,21 +196,34 @@ def table_of(records: Iterable[Record], analog: dict[str, bool]) -> Table:
     keys = dict.fromkeys(key for record in held for key, _ in record.point.sets)
     sets = [dict(record.point.sets) for record in held]
     rows = [(n, item) for n, record in enumerate(held) for item in record.aged]
-    values = {name: _floats([item.get(name) for _, item in rows]) for name in ("top1", "signal_to_noise_db")}
-    aged = Aged(np.array([n for n, _ in rows], np.int64), _floats([item.get("age_s") for _, item in rows]),
-                _floats([item.get("temperature_K") for _, item in rows]), values, {})  # fmt: skip
+    values = {
+        name: _floats([item.get(name) for _, item in rows])
+        for name in ("top1", "signal_to_noise_db")
+    }
+    aged = Aged(
+        np.array([n for n, _ in rows], np.int64),
+        _floats([item.get("age_s") for _, item in rows]),
+        _floats([item.get("temperature_K") for _, item in rows]),
+        values,
+        {},
+    )
     failures = [record.failure for record in held]
     return Table(
-        Words.of([r.point.base for r in held]), Words.of([r.point.work for r in held]),
+        Words.of([r.point.base for r in held]),
+        Words.of([r.point.work for r in held]),
         np.array([analog.get(r.point.base, False) for r in held], bool),
         {key: Words.of([one.get(key) for one in sets]) for key in keys},
-        Words.of([r.point.search for r in held]), np.array([r.point.seed for r in held], np.int64),
+        Words.of([r.point.search for r in held]),
+        np.array([r.point.seed for r in held], np.int64),
         np.array([r.ok for r in held], bool),
         np.array([f is None or f.fits for f in failures], bool),
-        _columns([r.measures for r in held], np.nan), _columns([r.parts for r in held], 0.0), aged,
+        _columns([r.measures for r in held], np.nan),
+        _columns([r.parts for r in held], 0.0),
+        aged,
         Words.of([None if f is None else f.code for f in failures]),
         Words.of([None if f is None else f.message for f in failures]),
-        np.ones(len(held), np.int64))  # fmt: skip
+        np.ones(len(held), np.int64),
+    )
 
 
 def _columns(rows: Sequence[dict[str, float]], missing: float) -> dict[str, Floats]:

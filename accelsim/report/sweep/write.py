@@ -37,14 +37,25 @@ def formats_named(text: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     wrong = [name for name in found if name not in FORMATS]
     if wrong or not found:
-        raise InputError(Problem("report.format", f"no format {', '.join(wrong) or text!r}",
-                                 "write one or several of " + ",".join(FORMATS), file="--format"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "report.format",
+                f"no format {', '.join(wrong) or text!r}",
+                "write one or several of " + ",".join(FORMATS),
+                file="--format",
+            )
+        )
     return found
 
 
-def draw_all(view: View, wanted: Sequence[tuple[Plot, tuple[str, ...]]], folder: Path,
-             formats: Sequence[str] = ("png",), own: Sequence[str] = (),
-             dpi: int = DPI) -> list[Outcome]:  # fmt: skip
+def draw_all(
+    view: View,
+    wanted: Sequence[tuple[Plot, tuple[str, ...]]],
+    folder: Path,
+    formats: Sequence[str] = ("png",),
+    own: Sequence[str] = (),
+    dpi: int = DPI,
+) -> list[Outcome]:
     """Draw plots into a folder, one after the other. own: names of plots whose bugs are ours; any other plot's
     exception is its reason for not being drawn."""
     found: list[Outcome] = []
@@ -61,14 +72,17 @@ def draw_all(view: View, wanted: Sequence[tuple[Plot, tuple[str, ...]]], folder:
         except Exception as error:
             if plot.name in own:
                 raise
-            found.append(Outcome(stem, plot, None, f"failed: {type(error).__name__}: {error}"[:200]))
+            found.append(
+                Outcome(stem, plot, None, f"failed: {type(error).__name__}: {error}"[:200])
+            )
             continue
         found.append(_written(view, plot, stem, drawn, folder, formats, dpi))
     return found
 
 
-def _written(view: View, plot: Plot, stem: str, drawn: Drawn, folder: Path, formats: Sequence[str],
-             dpi: int) -> Outcome:  # fmt: skip
+def _written(
+    view: View, plot: Plot, stem: str, drawn: Drawn, folder: Path, formats: Sequence[str], dpi: int
+) -> Outcome:
     text = caption(view, drawn)
     files = [f"{stem}_points.csv"]
     (folder / files[0]).write_text(points_csv(drawn), encoding="utf-8")
@@ -95,6 +109,7 @@ def points_csv(drawn: Drawn) -> str:
     writer = CsvWriter(text)
     writer.writerow(drawn.head)
     writer.writerows(
-        [repr(float(cell)) if isinstance(cell, float) else cell for cell in row] for row in drawn.rows
+        [repr(float(cell)) if isinstance(cell, float) else cell for cell in row]
+        for row in drawn.rows
     )
     return text.getvalue()

@@ -29,12 +29,20 @@ def classes() -> dict[str, type[Executor]]:
     return found
 
 
-def executor_named(name: str, workers: int | None = None, settings: dict[str, Any] | None = None) -> Executor:
+def executor_named(
+    name: str, workers: int | None = None, settings: dict[str, Any] | None = None
+) -> Executor:
     """An executor by name; InputError with the choices for another."""
     known = classes()
     if name not in known:
-        raise InputError(Problem("sweep.executor", f"there is no executor {name!r}",
-                                 "write one of: " + ", ".join(known), "execution.executor"))  # fmt: skip
+        raise InputError(
+            Problem(
+                "sweep.executor",
+                f"there is no executor {name!r}",
+                "write one of: " + ", ".join(known),
+                "execution.executor",
+            )
+        )
     return known[name](workers, settings)
 
 

@@ -135,5 +135,9 @@ def outcome_of(record: Record, objectives: tuple[str, ...]) -> Outcome:
     """What the driver learns of a record."""
     failure = record.failure
     if failure is not None:
-        return Outcome(record.key, failure.code, failure.fits, (None,) * len(objectives), failure.message)
-    return Outcome(record.key, "", True, tuple(record.measures.get(n.removeprefix("-")) for n in objectives))
+        return Outcome(
+            record.key, failure.code, failure.fits, (None,) * len(objectives), failure.message
+        )
+    return Outcome(
+        record.key, "", True, tuple(record.measures.get(n.removeprefix("-")) for n in objectives)
+    )

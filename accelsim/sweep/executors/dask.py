@@ -20,7 +20,9 @@ from accelsim.sweep.executors.work import Worker
 FIRST = 60.0  # seconds until a running cluster must show a worker
 
 _STOPPED: set[str] = set()
-_AT_WORK: dict[int, tuple[str, Worker]] = {}  # of a Dask worker: threads that run a chunk, their job and Worker
+_AT_WORK: dict[
+    int, tuple[str, Worker]
+] = {}  # of a Dask worker: threads that run a chunk, their job and Worker
 _KEPT = threading.local()  # of a Dask worker's thread: its Worker and the job that it is for
 
 
@@ -43,13 +45,20 @@ class DaskExecutor(Executor):
         address = settings.pop("address", None)
         self.cluster = None if address else self._cluster(settings)
         try:
-            self.client = self.library.Client(address or self.cluster, set_as_default=False, timeout=10)
+            self.client = self.library.Client(
+                address or self.cluster, set_as_default=False, timeout=10
+            )
             self.client.wait_for_workers(1, timeout=FIRST if address else None)
         except (OSError, TimeoutError, ValueError) as error:
             self.close()
-            raise InputError(Problem("sweep.dask", f"no worker can be reached: {error or 'none came'}",
-                                     "start `dask scheduler` and `dask worker`, or leave --dask out",
-                                     file=str(address or self.name))) from None  # fmt: skip
+            raise InputError(
+                Problem(
+                    "sweep.dask",
+                    f"no worker can be reached: {error or 'none came'}",
+                    "start `dask scheduler` and `dask worker`, or leave --dask out",
+                    file=str(address or self.name),
+                )
+            ) from None
         self.slots = max(sum(self.client.nthreads().values()), self.workers or 1)
 
     def _cluster(self, settings: dict[str, Any]) -> Any:
@@ -59,16 +68,27 @@ class DaskExecutor(Executor):
         if self.name == "dask":
             from accelsim.sweep.executors.local import cores
 
-            settings = {"n_workers": self.workers or cores(), "threads_per_worker": 1,
-                        "dashboard_address": None, "silence_logs": 50, **settings}  # fmt: skip
+            settings = {
+                "n_workers": self.workers or cores(),
+                "threads_per_worker": 1,
+                "dashboard_address": None,
+                "silence_logs": 50,
+                **settings,
+            }
         try:
             with needed("dask", "dask").config.set({"distributed.scheduler.allowed-failures": 1}):
                 cluster = found(**settings)
             if self.name != "dask":
                 cluster.scale(self.workers or 1)
         except (TypeError, ValueError, OSError, RuntimeError) as error:
-            raise InputError(Problem("sweep.cluster", f"{name} does not start: {error}",
-                                     f"see the settings of {name}", "execution")) from None  # fmt: skip
+            raise InputError(
+                Problem(
+                    "sweep.cluster",
+                    f"{name} does not start: {error}",
+                    f"see the settings of {name}",
+                    "execution",
+                )
+            ) from None
         return cluster
 
     def submit(self, slot: int, chunk: Chunk) -> None:
@@ -89,7 +109,9 @@ class DaskExecutor(Executor):
         for slot, future in waiting:
             if slot in self.running and self.running[slot][1] is future:
                 chunk, _ = self.running.pop(slot)
-                if future.status == "lost" and not self.stopping:  # done, but its worker died with the result
+                if (
+                    future.status == "lost" and not self.stopping
+                ):  # done, but its worker died with the result
                     self.submit(slot, chunk)
                 else:
                     found.append(self._done(slot, chunk, future))
@@ -100,15 +122,27 @@ class DaskExecutor(Executor):
         if future.status in ("cancelled", "lost"):
             if self.stopping:
                 return Done(slot, chunk, stopped=True)
-            raise InputError(Problem("sweep.dask", "the cluster has gone away",
-                                     "start it again and run the same command", file=self.name))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "sweep.dask",
+                    "the cluster has gone away",
+                    "start it again and run the same command",
+                    file=self.name,
+                )
+            )
         if future.status == "error":
             error = future.exception()
             if isinstance(error, self.library.KilledWorker):
                 return Done(slot, chunk, died="a worker process of the cluster ended")
             if isinstance(error, ImportError):
-                raise InputError(Problem("sweep.dask", f"a worker cannot begin: {error}",
-                                         "install accelsim on the workers", file=self.name))  # fmt: skip
+                raise InputError(
+                    Problem(
+                        "sweep.dask",
+                        f"a worker cannot begin: {error}",
+                        "install accelsim on the workers",
+                        file=self.name,
+                    )
+                )
             raise error
         outcomes, lines, seconds, stopped, problems = future.result()
         if problems:
@@ -170,8 +204,14 @@ def needed(module: str, extra: str) -> Any:
     try:
         return import_module(module)
     except ImportError:
-        raise InputError(Problem("sweep.extra", f"this executor needs {module.split('.')[0]}",
-                                 f"pip install 'accelsim[{extra}]'", "execution.executor")) from None
+        raise InputError(
+            Problem(
+                "sweep.extra",
+                f"this executor needs {module.split('.')[0]}",
+                f"pip install 'accelsim[{extra}]'",
+                "execution.executor",
+            )
+        ) from None
 
 
 def work(number: str, job: bytes, chunk: Chunk) -> Any:
@@ -202,4 +242,6 @@ def give_up(number: str) -> None:
 
     for thread, (job, worker) in list(_AT_WORK.items()):
         if job == number and worker.evaluating:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Interrupted))
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread), ctypes.py_object(Interrupted)
+            )

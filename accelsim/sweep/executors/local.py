@@ -20,8 +20,14 @@ from accelsim.sweep.executors.process import STOP
 from accelsim.sweep.warm import cold
 
 #: one thread of linear algebra a worker: workers are as many as cores
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
-           "VECLIB_MAXIMUM_THREADS", "NUMBA_NUM_THREADS")  # fmt: skip
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMBA_NUM_THREADS",
+)
 STARTS = 3  # workers of a slot that may end by themselves before their first chunk
 KILLS = 30  # that may be killed before it
 MOST = 4096  # workers
@@ -51,8 +57,14 @@ class LocalExecutor(Executor):
 
     def start(self, job: Job) -> None:
         if self.settings:
-            raise InputError(Problem("sweep.execution", f"the local executor has no {min(self.settings)}",
-                                     "write {executor: local, workers: 2}", "execution"))  # fmt: skip
+            raise InputError(
+                Problem(
+                    "sweep.execution",
+                    f"the local executor has no {min(self.settings)}",
+                    "write {executor: local, workers: 2}",
+                    "execution",
+                )
+            )
         self.job = job
         self.slots = min(MOST, self.workers or cores())
         self.places = [_Slot() for _ in range(self.slots)]
@@ -65,10 +77,20 @@ class LocalExecutor(Executor):
         place.starts += 1
         ours, theirs = socket.socketpair()
         with theirs:
-            command = [sys.executable, "-m", "accelsim.sweep.executors.process", str(theirs.fileno())]
+            command = [
+                sys.executable,
+                "-m",
+                "accelsim.sweep.executors.process",
+                str(theirs.fileno()),
+            ]
             place.process = subprocess.Popen(
-                command, env=environment(self.slots), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()], process_group=0)  # fmt: skip
+                command,
+                env=environment(self.slots),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                process_group=0,
+            )
         place.wire, place.shard, place.size = Connection(ours.detach()), "", 0
         with contextlib.suppress(OSError):  # wait() finds that it has died
             place.wire.send(self.job)
@@ -83,7 +105,11 @@ class LocalExecutor(Executor):
             place.wire.send(chunk)
 
     def wait(self, timeout: float) -> list[Done]:
-        busy = {place.wire: (slot, place) for slot, place in enumerate(self.places) if place.wire is not None}
+        busy = {
+            place.wire: (slot, place)
+            for slot, place in enumerate(self.places)
+            if place.wire is not None
+        }
         found = []
         for wire in wait(list(busy), timeout):
             slot, place = busy[wire]  # type: ignore[index]
@@ -117,8 +143,14 @@ class LocalExecutor(Executor):
         chunk, shard = place.chunk, place.shard
         if not shard:
             if place.starts >= (KILLS if status.startswith("signal") else STARTS):
-                raise InputError(Problem("sweep.workers", f"worker processes end at once ({status})",
-                                         "try --executor serial to see why", "execution"))  # fmt: skip
+                raise InputError(
+                    Problem(
+                        "sweep.workers",
+                        f"worker processes end at once ({status})",
+                        "try --executor serial to see why",
+                        "execution",
+                    )
+                )
             self._spawn(place)
             return None
         place.chunk = None
@@ -184,10 +216,21 @@ def environment(workers: int = 1) -> dict[str, str]:
     of the memory."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     memory = str(resources.allowed_bytes() // workers)
-    return {**os.environ, **dict.fromkeys(THREADS, "1"), "PYTHONPATH": path, resources.VARIABLE: memory}
+    return {
+        **os.environ,
+        **dict.fromkeys(THREADS, "1"),
+        "PYTHONPATH": path,
+        resources.VARIABLE: memory,
+    }
 
 
 def _prepare() -> None:
     """Compile the kernels once, in a process of its own, before workers would each do it."""
-    subprocess.run([sys.executable, "-m", "accelsim.sweep.warm"], env=environment(), check=False,
-                   stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    subprocess.run(
+        [sys.executable, "-m", "accelsim.sweep.warm"],
+        env=environment(),
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )

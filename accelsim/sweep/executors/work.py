@@ -34,7 +34,9 @@ class Worker:
             self.evaluating = False
             raise Interrupted
 
-    def run(self, slot: int, chunk: Chunk, keep: Callable[[str], None], stop: Callable[[], bool]) -> Done:
+    def run(
+        self, slot: int, chunk: Chunk, keep: Callable[[str], None], stop: Callable[[], bool]
+    ) -> Done:
         """Do a chunk. keep: takes a record's line; what it raises as OSError ends the chunk. stop: asked
         between points."""
         done = Done(slot, chunk)
@@ -65,8 +67,11 @@ class Worker:
         """The record of a point and its line. One that went wrong is tried again."""
         for tries in range(1, self.job.tries + 1):
             record = self._evaluated(point, key)
-            record.run |= {"at": datetime.now(UTC).isoformat(timespec="seconds"), "worker": self.name,
-                           "tries": tries}  # fmt: skip
+            record.run |= {
+                "at": datetime.now(UTC).isoformat(timespec="seconds"),
+                "worker": self.name,
+                "tries": tries,
+            }
             try:
                 line = record.line()
             except (ValueError, TypeError) as error:  # a NaN among the measures, or no plain value

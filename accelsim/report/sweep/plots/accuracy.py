@@ -59,12 +59,31 @@ class Accuracy(Plot):
         legend_above(made, axes, 3)
         best = SHORT.get(drawing.objective, drawing.objective)
         bars = "the range of the seeds" if measure in SHARES else "95 % over seeds"
-        notes = [f"Left: design of each base with the best {best}, error bars {bars}; right: all "
-                 "designs, joined from the first to the last age (outlined)", *drawing.notes]  # fmt: skip
+        notes = [
+            f"Left: design of each base with the best {best}, error bars {bars}; right: all "
+            "designs, joined from the first to the last age (outlined)",
+            *drawing.notes,
+        ]
         notes += left_out("workloads", works[MOST_WORKS:])
-        return Drawn(made, ["workload", "base", "technology", "design", "panel", "age: s", "temperature: K",
-                            "energy: J", measure, *spread_heads(measure)], drawing.rows,
-                     " ".join(answers), "chip", notes)  # fmt: skip
+        return Drawn(
+            made,
+            [
+                "workload",
+                "base",
+                "technology",
+                "design",
+                "panel",
+                "age: s",
+                "temperature: K",
+                "energy: J",
+                measure,
+                *spread_heads(measure),
+            ],
+            drawing.rows,
+            " ".join(answers),
+            "chip",
+            notes,
+        )
 
 
 class _Drawing:
@@ -96,11 +115,20 @@ class _Drawing:
         ages, values, spreads = series
         for age, value, spread in zip(ages, values, spreads.T, strict=True):
             digital = not np.isfinite(age)
-            self.rows.append([work, str(d.base.at(row)), "digital" if digital else "PCM",
-                              design_text(self.view, row), panel, "" if digital else float(age),
-                              "" if digital else self.kelvin, float(joules) if np.isfinite(joules) else "",
-                              float(value / self.factor),
-                              *spread_cells(self.measure, float(value / self.factor), spread / self.factor)])
+            self.rows.append(
+                [
+                    work,
+                    str(d.base.at(row)),
+                    "digital" if digital else "PCM",
+                    design_text(self.view, row),
+                    panel,
+                    "" if digital else float(age),
+                    "" if digital else self.kelvin,
+                    float(joules) if np.isfinite(joules) else "",
+                    float(value / self.factor),
+                    *spread_cells(self.measure, float(value / self.factor), spread / self.factor),
+                ]
+            )
 
     def over_age(self, place: Any, work: str) -> str:
         """Best designs, in accuracy where that is an objective; digital ones as level lines. Returns the
@@ -114,13 +142,26 @@ class _Drawing:
             self.note((one.row, work), "over age", (age, value, spread))
             if not np.isfinite(age).any():
                 place.axhline(
-                    value[0], color=look.colour, linestyle=look.line, linewidth=1.2, label=look.label
+                    value[0],
+                    color=look.colour,
+                    linestyle=look.line,
+                    linewidth=1.2,
+                    label=look.label,
                 )
                 words.append(f"{one.base} {figure_of(value[0])}")
                 continue
             ages += age.tolist()
-            place.errorbar(np.maximum(age, 1.0), value, spread, marker=look.marker, linestyle=look.line,
-                           color=look.colour, markerfacecolor="white", capsize=2, label=look.label)  # fmt: skip
+            place.errorbar(
+                np.maximum(age, 1.0),
+                value,
+                spread,
+                marker=look.marker,
+                linestyle=look.line,
+                color=look.colour,
+                markerfacecolor="white",
+                capsize=2,
+                label=look.label,
+            )
             words.append(
                 f"{one.base} {figure_of(value[0])} at first, {figure_of(value[-1])} at the last age"
             )
@@ -153,13 +194,29 @@ class _Drawing:
             if len(value) == 0:
                 continue
             look, x = self.looks[str(d.base.at(row))], joules[row] * factor
-            self.note((row, work), "against energy", (age[[0, -1]], value[[0, -1]], spread[:, [0, -1]])
-                      if len(value) > 1 else (age, value, spread))  # fmt: skip
+            self.note(
+                (row, work),
+                "against energy",
+                (age[[0, -1]], value[[0, -1]], spread[:, [0, -1]])
+                if len(value) > 1
+                else (age, value, spread),
+            )
             if len(value) > 1:
-                place.plot([x, x], [value[0], value[-1]], color=look.colour, linewidth=0.7, zorder=1)
-                place.plot([x], [value[0]], look.marker, color=look.colour, markersize=3.5, alpha=0.5)
-            place.plot([x], [value[-1]], look.marker, color=look.colour, markersize=5, markeredgecolor="black",
-                       markeredgewidth=0.5)  # fmt: skip
+                place.plot(
+                    [x, x], [value[0], value[-1]], color=look.colour, linewidth=0.7, zorder=1
+                )
+                place.plot(
+                    [x], [value[0]], look.marker, color=look.colour, markersize=3.5, alpha=0.5
+                )
+            place.plot(
+                [x],
+                [value[-1]],
+                look.marker,
+                color=look.colour,
+                markersize=5,
+                markeredgecolor="black",
+                markeredgewidth=0.5,
+            )
         place.set_xlabel(label_of(ENERGY, unit))
         place.set_ylabel(self.label)
         share_axis(place, "y", self.measure)

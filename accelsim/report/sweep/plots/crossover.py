@@ -68,18 +68,39 @@ class Crossover(Plot):
             answers.append(_answer(view, row, found, up))
         for place in grid[:-1].ravel():
             place.set_xlabel("")
-        bar = made.colorbar(picture, ax=list(grid.ravel()), location="right", shrink=0.8, pad=0.02, aspect=30,
-                            extend="both", label="energy of digital over PCM")  # fmt: skip
-        bar.set_ticks([1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], labels=["1/8", "1/4", "1/2", "1", "2", "4", "8"])
+        bar = made.colorbar(
+            picture,
+            ax=list(grid.ravel()),
+            location="right",
+            shrink=0.8,
+            pad=0.02,
+            aspect=30,
+            extend="both",
+            label="energy of digital over PCM",
+        )
+        bar.set_ticks(
+            [1 / 8, 1 / 4, 1 / 2, 1, 2, 4, 8], labels=["1/8", "1/4", "1/2", "1", "2", "4", "8"]
+        )
         bar.minorticks_off()
         names = {"": "other keys", **short_keys(view.varied())}
-        notes = ["Bright: PCM takes less, dark: digital; thick line: equal. Each cell compares the best PCM "
-                 f"design of its {names[up]} and {names[across]} with the best digital one of the "
-                 "same precision, an inference each; right: energy = in place + writing x writes, best PCM "
-                 "design of each row"]  # fmt: skip
+        notes = [
+            "Bright: PCM takes less, dark: digital; thick line: equal. Each cell compares the best PCM "
+            f"design of its {names[up]} and {names[across]} with the best digital one of the "
+            "same precision, an inference each; right: energy = in place + writing x writes, best PCM "
+            "design of each row"
+        ]
         notes += left_out("rows", [row.text for row in rows[MOST_ROWS:]])
-        head = ["workload", "digital base", "PCM base", "matched", "boundary", up, across or "other keys",
-                "writes an inference", "digital over PCM"]  # fmt: skip
+        head = [
+            "workload",
+            "digital base",
+            "PCM base",
+            "matched",
+            "boundary",
+            up,
+            across or "other keys",
+            "writes an inference",
+            "digital over PCM",
+        ]
         return Drawn(made, head, points, " ".join(answers), "device, core, chip", notes)
 
 
@@ -87,8 +108,12 @@ def _axes(view: View, options: Sequence[str]) -> tuple[str, str]:
     """The PCM keys up and across."""
     d = view.designs
     mine = view.good & d.analog
-    keys = [key for key in view.varied(mine) if 2 <= len(np.unique(d.sets[key].codes[mine])) <= 16
-            and (d.sets[key].codes[mine] >= 0).all()]  # fmt: skip
+    keys = [
+        key
+        for key in view.varied(mine)
+        if 2 <= len(np.unique(d.sets[key].codes[mine])) <= 16
+        and (d.sets[key].codes[mine] >= 0).all()
+    ]
     if options:
         keys = [key_named(view, word) for word in options]
     if not keys:
@@ -98,7 +123,11 @@ def _axes(view: View, options: Sequence[str]) -> tuple[str, str]:
         for _, key, _, total in shares(view, "energy_chip_joules"):
             weight[key] = max(weight.get(key, 0.0), total)
         keys.sort(
-            key=lambda key: (not key.endswith("adc.bits"), not key.endswith(".rows"), -weight.get(key, 0.0))
+            key=lambda key: (
+                not key.endswith("adc.bits"),
+                not key.endswith(".rows"),
+                -weight.get(key, 0.0),
+            )
         )
     return keys[0], keys[1] if len(keys) > 1 else ""
 
@@ -126,7 +155,9 @@ def _rows(view: View, up: str, across: str) -> list[_Row]:
             here = view.good & d.work.where(work)
             other = here & d.base.where(pcm) & d.analog
             mine = here & d.base.where(base) & ~d.analog
-            found = {tuple(int(d.sets[key].codes[n]) for key in shared) for n in np.flatnonzero(mine)}
+            found = {
+                tuple(int(d.sets[key].codes[n]) for key in shared) for n in np.flatnonzero(mine)
+            }
             for codes in sorted(found):
                 match = tuple(zip(shared, codes, strict=True))
                 if not (_matched(view, match) & other).any():
@@ -167,7 +198,9 @@ def _panels(count: int) -> tuple[Any, Any]:
     return made, made.subplots(count, 4, squeeze=False, sharey=True, width_ratios=[1, 1, 1, 1.35])
 
 
-def _draw(view: View, axes: Any, row: _Row, found: Crossing, keys: tuple[str, str], first: bool) -> Any:
+def _draw(
+    view: View, axes: Any, row: _Row, found: Crossing, keys: tuple[str, str], first: bool
+) -> Any:
     from matplotlib.colors import LogNorm
 
     norm, names = LogNorm(1 / SPAN, SPAN), short_keys(view.varied())
@@ -182,8 +215,11 @@ def _draw(view: View, axes: Any, row: _Row, found: Crossing, keys: tuple[str, st
         _edges(place, table)
         if len(wide) <= 4:
             _figures(place, table, norm)
-        place.set_xticks(range(len(wide)), [said(across.values[n]) for n in wide],
-                         rotation=40 if len(wide) > 4 else 0)  # fmt: skip
+        place.set_xticks(
+            range(len(wide)),
+            [said(across.values[n]) for n in wide],
+            rotation=40 if len(wide) > 4 else 0,
+        )
         place.set_xlabel(names.get(keys[1], ""))
         if first:
             place.set_title(TITLES[name], fontsize=8)
@@ -204,8 +240,14 @@ def _over_writes(place: Any, found: Crossing, deep: Any, norm: Any) -> None:
     place.minorticks_off()
     place.set_xlabel("writes an inference")
     if np.isnan(found.break_even[deep]).any():
-        place.text(0.5, 0.5, "writing not measured:\nadd it to measures", ha="center", va="center",
-                   transform=place.transAxes)  # fmt: skip
+        place.text(
+            0.5,
+            0.5,
+            "writing not measured:\nadd it to measures",
+            ha="center",
+            va="center",
+            transform=place.transAxes,
+        )
         return
     steps = np.arange(len(deep) + 1) - 0.5
     edges = np.append(found.writes, found.writes[-1])
@@ -233,23 +275,42 @@ def _edges(place: Any, table: Floats) -> None:
 def _figures(place: Any, table: Floats, norm: Any) -> None:
     for (i, j), value in np.ndenumerate(table):
         if np.isfinite(value):
-            place.text(j, i, figure_of(float(value), 2), ha="center", va="center",
-                       color="white" if norm(value) < 0.5 else "black")  # fmt: skip
+            place.text(
+                j,
+                i,
+                figure_of(float(value), 2),
+                ha="center",
+                va="center",
+                color="white" if norm(value) < 0.5 else "black",
+            )
 
 
-def _points(view: View, row: _Row, found: Crossing, keys: tuple[str, str]) -> list[list[str | int | float]]:
+def _points(
+    view: View, row: _Row, found: Crossing, keys: tuple[str, str]
+) -> list[list[str | int | float]]:
     up, across = (_column(view, key) for key in keys)
     start = [row.work, row.base, row.pcm, ", ".join(row.text.split(", ")[2:])]
     rows: list[list[str | int | float]] = []
     for name in BOUNDARIES:
         for (i, j), value in np.ndenumerate(found.ratio[name]):
             if np.isfinite(value):
-                rows.append([*start, name, said(up.values[i]), said(across.values[j]), 0.0, float(value)])
+                rows.append(
+                    [*start, name, said(up.values[i]), said(across.values[j]), 0.0, float(value)]
+                )
     for i in range(len(up.values)):
         if np.isfinite(found.over_writes[i]).all():
             even = float(found.break_even[i])
-            rows += [[*start, "chip", said(up.values[i]), "best", float(found.writes[n]),
-                      float(found.over_writes[i, n])] for n in range(0, len(found.writes), 40)]  # fmt: skip
+            rows += [
+                [
+                    *start,
+                    "chip",
+                    said(up.values[i]),
+                    "best",
+                    float(found.writes[n]),
+                    float(found.over_writes[i, n]),
+                ]
+                for n in range(0, len(found.writes), 40)
+            ]
             if 0 < even < np.inf:
                 rows.append([*start, "chip", said(up.values[i]), "best", even, 1.0])
     return rows
@@ -259,11 +320,18 @@ def _answer(view: View, row: _Row, found: Crossing, up: str) -> str:
     words = []
     for name in BOUNDARIES:
         known = found.ratio[name][np.isfinite(found.ratio[name])]
-        words.append(f"{name} {figure_of(float(known.max()), 2)}" if len(known) else f"{name} unknown")
+        words.append(
+            f"{name} {figure_of(float(known.max()), 2)}" if len(known) else f"{name} unknown"
+        )
     even = found.break_even[np.isfinite(found.ratio["chip"]).any(axis=1)]
     best = float(even.max(initial=0.0))
-    until = ("writing is not measured" if np.isnan(best) else
-             "PCM never wins at the chip boundary" if best == 0 else
-             "PCM wins at the chip boundary at any number of writes" if np.isinf(best) else
-             f"PCM wins at the chip boundary below {figure_of(best, 2)} writes an inference")  # fmt: skip
+    until = (
+        "writing is not measured"
+        if np.isnan(best)
+        else "PCM never wins at the chip boundary"
+        if best == 0
+        else "PCM wins at the chip boundary at any number of writes"
+        if np.isinf(best)
+        else f"PCM wins at the chip boundary below {figure_of(best, 2)} writes an inference"
+    )
     return f"{row.text}: best ratio {', '.join(words)}; {until}."

@@ -41,16 +41,27 @@ class Heatmap(Plot):
 
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
         require_points(view)
-        objective = measure_named(view, options[2]) if len(options) > 2 else view.context.objectives[0]
+        objective = (
+            measure_named(view, options[2]) if len(options) > 2 else view.context.objectives[0]
+        )
         given = [key_named(view, word) for word in options[:2]]
         d, measure, cost = view.designs, objective.lstrip("-"), view.cost(objective)
-        pairs = {base: pair for base in bases_of(view) if (pair := _pair(view, base, measure, given))}
+        pairs = {
+            base: pair for base in bases_of(view) if (pair := _pair(view, base, measure, given))
+        }
         known = view.good & np.isfinite(cost)
-        places = [(base, work, pair) for work in works_of(view, known) for base, pair in pairs.items()
-                  if (known & d.base.where(base) & d.work.where(work)).any()]  # fmt: skip
+        places = [
+            (base, work, pair)
+            for work in works_of(view, known)
+            for base, pair in pairs.items()
+            if (known & d.base.where(base) & d.work.where(work)).any()
+        ]
         if not places:
-            raise NotDrawn(f"no base varies {' and '.join(given)}" if given else
-                           f"no base with {SHORT.get(measure, measure)} varies two keys together")  # fmt: skip
+            raise NotDrawn(
+                f"no base varies {' and '.join(given)}"
+                if given
+                else f"no base with {SHORT.get(measure, measure)} varies two keys together"
+            )
         shown = places[:MOST_MAPS]
         made, axes = panels(len(shown), 2.2)
         rows: list[list[str | int | float]] = []
@@ -61,24 +72,35 @@ class Heatmap(Plot):
             rows += _draw(view, made, place, (base, work), pair, table, objective, scale)
             answers.append(_answer(view, base, work, pair, table, objective))
         best = "largest" if better_when_larger(objective) else "smallest"
-        notes = [f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; "
-                 "boxed: the best cell; dotted: cells that cannot be told from it (nearer than "
-                 f"{100 * NEAR:g} % or the seeds' spread), no box where that is all"]  # fmt: skip
+        notes = [
+            f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; "
+            "boxed: the best cell; dotted: cells that cannot be told from it (nearer than "
+            f"{100 * NEAR:g} % or the seeds' spread), no box where that is all"
+        ]
         if any(holes(table) for table in tables):
             notes[0] += "; crossed out: no design" + (
                 " that keeps the constraints" if view.context.constraints else " of the sweep"
             )
         notes += left_out("panels", [f"{work} on {base}" for base, work, _ in places[MOST_MAPS:]])
-        return Drawn(made, ["base", "workload", "key", "value", "other key", "other value", measure], rows,
-                     " ".join(answers), boundary_of(measure), notes,
-                     list(dict.fromkeys(base for base, _, _ in shown)))  # fmt: skip
+        return Drawn(
+            made,
+            ["base", "workload", "key", "value", "other key", "other value", measure],
+            rows,
+            " ".join(answers),
+            boundary_of(measure),
+            notes,
+            list(dict.fromkeys(base for base, _, _ in shown)),
+        )
 
 
 def _pair(view: View, base: str, measure: str, given: Sequence[str]) -> tuple[str, str] | None:
     """The two keys of a base's panel: given ones, else those with the largest total effects that vary
     together."""
     weight = {key: total for name, key, _, total in shares(view, measure) if name == base}
-    keys = sorted(view.varied(view.good & view.designs.base.where(base)), key=lambda key: -weight.get(key, 0.0))
+    keys = sorted(
+        view.varied(view.good & view.designs.base.where(base)),
+        key=lambda key: -weight.get(key, 0.0),
+    )
     if not set(given) <= set(keys):
         return None
     order = [*given, *(key for key in keys if key not in given)]
@@ -104,15 +126,23 @@ def cells(view: View, base: str, work: str, pair: tuple[str, str], objective: st
     d = view.designs
     x, y = (d.sets[key] for key in pair)
     cost = view.cost(objective)
-    rows = np.flatnonzero(view.good & d.base.where(base) & d.work.where(work) & np.isfinite(cost)
-                          & (x.codes >= 0) & (y.codes >= 0))  # fmt: skip
+    rows = np.flatnonzero(
+        view.good
+        & d.base.where(base)
+        & d.work.where(work)
+        & np.isfinite(cost)
+        & (x.codes >= 0)
+        & (y.codes >= 0)
+    )
     table = np.full((len(y.values), len(x.values)), np.inf)
     np.minimum.at(table, (y.codes[rows], x.codes[rows]), cost[rows])
     table[np.isinf(table)] = np.nan
     return -table if better_when_larger(objective) else table
 
 
-def tied(view: View, where: tuple[str, str], pair: tuple[str, str], objective: str, table: Floats) -> Bools:
+def tied(
+    view: View, where: tuple[str, str], pair: tuple[str, str], objective: str, table: Floats
+) -> Bools:
     """Cells that the best one cannot be told from: nearer to it than NEAR of its value, or than the spread
     of the seeds of either cell's best design."""
     d, measure = view.designs, objective.lstrip("-")
@@ -121,9 +151,13 @@ def tied(view: View, where: tuple[str, str], pair: tuple[str, str], objective: s
     if measure in d.spread:
         x, y = (d.sets[key].codes for key in pair)
         own = view.cost(objective)
-        rows = np.flatnonzero(view.good & d.base.where(where[0]) & d.work.where(where[1]) & (x >= 0) & (y >= 0))
+        rows = np.flatnonzero(
+            view.good & d.base.where(where[0]) & d.work.where(where[1]) & (x >= 0) & (y >= 0)
+        )
         best = rows[own[rows] == cost[y[rows], x[rows]]]
-        np.maximum.at(spread, (y[best], x[best]), np.nan_to_num(d.spread[measure]).max(axis=0)[best])
+        np.maximum.at(
+            spread, (y[best], x[best]), np.nan_to_num(d.spread[measure]).max(axis=0)[best]
+        )
     at = np.unravel_index(int(np.nanargmin(cost)), cost.shape)
     away = np.maximum(np.maximum(spread, spread[at]), NEAR * abs(float(cost[at])))
     with np.errstate(invalid="ignore"):
@@ -137,8 +171,16 @@ def holes(table: Floats) -> bool:
     return not bool(known[np.ix_(known.any(axis=1), known.any(axis=0))].all())
 
 
-def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple[str, str], table: Floats,
-          objective: str, scale: tuple[float, str]) -> list[list[str | int | float]]:  # fmt: skip
+def _draw(
+    view: View,
+    made: Any,
+    place: Any,
+    where: tuple[str, str],
+    pair: tuple[str, str],
+    table: Floats,
+    objective: str,
+    scale: tuple[float, str],
+) -> list[list[str | int | float]]:
     from matplotlib.colors import LogNorm, Normalize
     from matplotlib.patches import Rectangle
 
@@ -153,17 +195,41 @@ def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple
     for i, row in enumerate(seen * factor):
         for j, value in enumerate(row):
             if not np.isfinite(value):
-                place.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, facecolor="#EEEEEE", hatch="xx",
-                                          edgecolor="#888888", linewidth=0))  # fmt: skip
+                place.add_patch(
+                    Rectangle(
+                        (j - 0.5, i - 0.5),
+                        1,
+                        1,
+                        facecolor="#EEEEEE",
+                        hatch="xx",
+                        edgecolor="#888888",
+                        linewidth=0,
+                    )
+                )
             elif len(wide) <= 6:
-                place.text(j, i, figure_of(value), ha="center", va="center",
-                           color="white" if norm(value) < 0.5 else "black")  # fmt: skip
+                place.text(
+                    j,
+                    i,
+                    figure_of(value),
+                    ha="center",
+                    va="center",
+                    color="white" if norm(value) < 0.5 else "black",
+                )
     alike = tied(view, where, pair, objective, table)[np.ix_(deep, wide)]
     line = "-" if alike.sum() == 1 else ":"
     for down, right in np.argwhere(alike) if not alike.all() else ():
         for colour, width in (("white", 3.2), ("black", 1.4)):
-            box = Rectangle((right - 0.5, down - 0.5), 1, 1, fill=False, edgecolor=colour,
-                            linestyle=line, linewidth=width, zorder=4, clip_on=False)
+            box = Rectangle(
+                (right - 0.5, down - 0.5),
+                1,
+                1,
+                fill=False,
+                edgecolor=colour,
+                linestyle=line,
+                linewidth=width,
+                zorder=4,
+                clip_on=False,
+            )
             place.add_patch(box)
     names = short_keys(view.varied())
     longest = max(len(line) for n in wide for line in labels[0][n].split("\n"))
@@ -177,11 +243,24 @@ def _draw(view: View, made: Any, place: Any, where: tuple[str, str], pair: tuple
     if isinstance(norm, LogNorm):
         log_axis(bar.ax, "y")
     x, y = (d.sets[key].values for key in pair)
-    return [[where[0], where[1], pair[0], said(x[a]), pair[1], said(y[b]),
-             float(table[b, a]) if np.isfinite(table[b, a]) else ""] for b in deep for a in wide]  # fmt: skip
+    return [
+        [
+            where[0],
+            where[1],
+            pair[0],
+            said(x[a]),
+            pair[1],
+            said(y[b]),
+            float(table[b, a]) if np.isfinite(table[b, a]) else "",
+        ]
+        for b in deep
+        for a in wide
+    ]
 
 
-def _answer(view: View, base: str, work: str, pair: tuple[str, str], table: Floats, objective: str) -> str:
+def _answer(
+    view: View, base: str, work: str, pair: tuple[str, str], table: Floats, objective: str
+) -> str:
     cost = -table if better_when_larger(objective) else table
     i, j = divmod(int(np.nanargmin(cost)), table.shape[1])
     factor, unit = scale_of(objective.lstrip("-"), table)

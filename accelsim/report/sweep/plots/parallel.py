@@ -40,13 +40,18 @@ class Parallel(Plot):
         keys = view.varied(view.good)[:MOST_KEYS]
         if not keys:
             raise NotDrawn("no key varies between the designs that keep the constraints")
-        measures = [name.lstrip("-") for name in view.context.objectives
-                    if np.isfinite(view.cost(name)[view.good]).any()]  # fmt: skip
+        measures = [
+            name.lstrip("-")
+            for name in view.context.objectives
+            if np.isfinite(view.cost(name)[view.good]).any()
+        ]
         works = works_of(view, view.good)
         made, axes = panels(len(works[:MOST_WORKS]), 2.1, across=1)
         rows: list[list[str | int | float]] = []
-        notes = ["Thick: best design of each base; an objective is better further up; a line passes below a "
-                 "key that its base does not vary"]  # fmt: skip
+        notes = [
+            "Thick: best design of each base; an objective is better further up; a line passes below a "
+            "key that its base does not vary"
+        ]
         for work, place in zip(works, axes, strict=False):
             mine = np.flatnonzero(view.good & d.work.where(work))
             best = {one.row for one in best_of_bases(view) if one.work == work}
@@ -56,14 +61,30 @@ class Parallel(Plot):
                 mine = np.union1d(mine[kept], np.array(sorted(best), np.int64))
             _lines(view, place, mine, best, keys, measures)
             place.set_title(work, loc="left")
-            rows += [[work, str(d.base.at(row)), *(said(d.sets[key].at(row)) for key in keys),
-                      *(float(v) if np.isfinite(v := d.measures[name][row]) else "" for name in measures),
-                      int(row in best)] for row in mine.tolist()]  # fmt: skip
+            rows += [
+                [
+                    work,
+                    str(d.base.at(row)),
+                    *(said(d.sets[key].at(row)) for key in keys),
+                    *(
+                        float(v) if np.isfinite(v := d.measures[name][row]) else ""
+                        for name in measures
+                    ),
+                    int(row in best),
+                ]
+                for row in mine.tolist()
+            ]
         legend_above(made, axes)
         notes += left_out("workloads", works[MOST_WORKS:])
         bounds = list(dict.fromkeys(b for name in measures if (b := boundary_of(name))))
-        return Drawn(made, ["workload", "base", *keys, *measures, "best"], rows, _answer(view, keys),
-                     ", ".join(bounds), notes)  # fmt: skip
+        return Drawn(
+            made,
+            ["workload", "base", *keys, *measures, "best"],
+            rows,
+            _answer(view, keys),
+            ", ".join(bounds),
+            notes,
+        )
 
 
 def _lines(
@@ -102,10 +123,19 @@ def _lines(
     looks = looks_of(view)
     for at, row in enumerate(mine.tolist()):
         look, top = looks[str(d.base.at(row))], row in best
-        place.plot(range(len(labels)), whole[at], linestyle=look.line, color=look.colour,
-                   linewidth=2.2 if top else 0.6, alpha=1.0 if top else 0.35, zorder=4 if top else 2,
-                   label=look.label if top else None, marker=look.marker if top else None, markersize=5,
-                   markeredgecolor="black")  # fmt: skip
+        place.plot(
+            range(len(labels)),
+            whole[at],
+            linestyle=look.line,
+            color=look.colour,
+            linewidth=2.2 if top else 0.6,
+            alpha=1.0 if top else 0.35,
+            zorder=4 if top else 2,
+            label=look.label if top else None,
+            marker=look.marker if top else None,
+            markersize=5,
+            markeredgecolor="black",
+        )
     place.set_xticks(range(len(labels)), [label.replace(" (", "\n(") for label in labels])
     place.set_xlim(-0.1, len(labels) - 0.6)
     place.set_ylim(-0.2, 1.06)
@@ -116,7 +146,9 @@ def _lines(
 
 def _mark(place: Any, text: str, at: float, height: float) -> None:
     behind = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.7}
-    place.annotate(text, (at, height), (4, 0), textcoords="offset points", va="center", zorder=6, bbox=behind)
+    place.annotate(
+        text, (at, height), (4, 0), textcoords="offset points", va="center", zorder=6, bbox=behind
+    )
 
 
 def _answer(view: View, keys: Sequence[str]) -> str:
@@ -124,8 +156,11 @@ def _answer(view: View, keys: Sequence[str]) -> str:
     words, names = [], short_keys(keys)
     for base in dict.fromkeys(one.base for one in best_of_bases(view)):
         rows = [one.row for one in best_of_bases(view) if one.base == base]
-        same = [f"{names[key]} {said(value)}" for key in keys
-                if (value := view.designs.sets[key].at(rows[0])) is not None
-                and all(view.designs.sets[key].at(row) == value for row in rows)]  # fmt: skip
+        same = [
+            f"{names[key]} {said(value)}"
+            for key in keys
+            if (value := view.designs.sets[key].at(rows[0])) is not None
+            and all(view.designs.sets[key].at(row) == value for row in rows)
+        ]
         words.append(f"best of {base}: {', '.join(same) or 'nothing in common'}")
     return "On all workloads " + "; ".join(words) + "."

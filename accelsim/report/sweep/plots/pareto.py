@@ -47,7 +47,9 @@ class Pareto(Plot):
 
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
         require_points(view)
-        objectives = [measure_named(view, word) for word in options] or list(view.context.objectives)
+        objectives = [measure_named(view, word) for word in options] or list(
+            view.context.objectives
+        )
         if len(objectives) < 2:
             raise NotDrawn("the sweep has one objective; name two: --plot pareto:energy,area")
         pair = (objectives[0], objectives[1])
@@ -61,7 +63,9 @@ class Pareto(Plot):
         keys = view.varied()
         answers, notes = (
             [],
-            ["Filled: no design is better in both; faint: dominated; lines: front of each technology"],
+            [
+                "Filled: no design is better in both; faint: dominated; lines: front of each technology"
+            ],
         )
         if (view.cut & view.designs.ok).any():
             notes.append("Hollow: breaks a constraint")
@@ -72,8 +76,16 @@ class Pareto(Plot):
             answers.append(panel.answer())
             place.set_title(work, loc="left", pad=11)
         legend_above(made, axes)
-        head = ["workload", "base", "technology", *keys, *(p.lstrip("-") for p in pair),
-                *(one for p in pair for one in spread_heads(p.lstrip("-"))), "standing", "letter"]  # fmt: skip
+        head = [
+            "workload",
+            "base",
+            "technology",
+            *keys,
+            *(p.lstrip("-") for p in pair),
+            *(one for p in pair for one in spread_heads(p.lstrip("-"))),
+            "standing",
+            "letter",
+        ]
         drawn = {work for _, work in places}
         notes += left_out("workloads", [work for work in works if work not in drawn])
         boundary = next((b for p in pair if (b := boundary_of(p.lstrip("-")))), "")
@@ -90,14 +102,19 @@ class _Panel:
         known = np.isfinite(self.raw[0]) & np.isfinite(self.raw[1])
         self.mine: Bools = d.ok & d.work.where(work) & known
         self.cost = [np.where(self.mine & ~view.cut, view.cost(name), np.nan) for name in pair]
-        self.fronts = {analog: front_of(*(np.where(d.analog == analog, c, np.nan) for c in self.cost))
-                       for analog in (False, True)}  # fmt: skip
+        self.fronts = {
+            analog: front_of(*(np.where(d.analog == analog, c, np.nan) for c in self.cost))
+            for analog in (False, True)
+        }
         either = np.flatnonzero(self.fronts[False] | self.fronts[True])
         self.front: Bools = np.zeros(len(d), bool)  # what none of either front beats
         self.front[either] = front_of(*(c[either] for c in self.cost))
         self.shown: Ints = np.zeros(0, np.int64)
-        self.letters = {one.row: one for one in named(view)
-                        if one.work == work and self.fronts[one.analog][one.row]}  # fmt: skip
+        self.letters = {
+            one.row: one
+            for one in named(view)
+            if one.work == work and self.fronts[one.analog][one.row]
+        }
 
     def draw(self, place: Any) -> list[str]:
         """Returns notes."""
@@ -106,7 +123,8 @@ class _Panel:
             place.text(0.5, 0.5, "no design has both", ha="center", transform=place.transAxes)
             return []
         scales = [
-            scale_of(p.lstrip("-"), raw[self.mine]) for p, raw in zip(self.pair, self.raw, strict=True)
+            scale_of(p.lstrip("-"), raw[self.mine])
+            for p, raw in zip(self.pair, self.raw, strict=True)
         ]
         x, y = (raw * factor for raw, (factor, _) in zip(self.raw, scales, strict=True))
         logs = [spread_log(v[self.mine]) for v in (x, y)]
@@ -114,32 +132,66 @@ class _Panel:
         faint = np.flatnonzero(self.mine & ~either)
         if len(faint) > MOST_DRAWN:
             kept = thinned(x[faint], y[faint], d.analog[faint], self.view.cut[faint], logs)
-            notes.append(f"{self.work}: of {len(faint):,} dominated designs one is drawn a grid cell "
-                         f"({len(kept):,})")  # fmt: skip
+            notes.append(
+                f"{self.work}: of {len(faint):,} dominated designs one is drawn a grid cell "
+                f"({len(kept):,})"
+            )
             faint = faint[kept]
         self.shown = np.concatenate([np.flatnonzero(either), faint])
         for base, look in looks_of(self.view).items():
             mine = faint[d.base.where(base)[faint]]
-            for rows, hollow in ((mine[~self.view.cut[mine]], False), (mine[self.view.cut[mine]], True)):
-                place.scatter(x[rows], y[rows], 13 if len(faint) < 1500 else 4, marker=look.marker,
-                              linewidth=0.5, rasterized=True,
-                              facecolor="none" if hollow else look.colour,
-                              edgecolor=look.colour if hollow else "none",
-                              alpha=0.6 if hollow else 0.35)  # fmt: skip
+            for rows, hollow in (
+                (mine[~self.view.cut[mine]], False),
+                (mine[self.view.cut[mine]], True),
+            ):
+                place.scatter(
+                    x[rows],
+                    y[rows],
+                    13 if len(faint) < 1500 else 4,
+                    marker=look.marker,
+                    linewidth=0.5,
+                    rasterized=True,
+                    facecolor="none" if hollow else look.colour,
+                    edgecolor=look.colour if hollow else "none",
+                    alpha=0.6 if hollow else 0.35,
+                )
             chosen = np.flatnonzero(either & d.base.where(base))
             _bars(place, d, self.pair, chosen, x, y, [factor for factor, _ in scales], look.colour)
             whole = chosen[self.front[chosen]]
             part = chosen[~self.front[chosen]]
-            place.scatter(x[part], y[part], 22, marker=look.marker, facecolor=look.colour, alpha=0.75,
-                          edgecolor="none", zorder=3)  # fmt: skip
-            place.scatter(x[whole], y[whole], 34, marker=look.marker, facecolor=look.colour,
-                          edgecolor="black", linewidth=0.8, zorder=4, label=look.label)  # fmt: skip
+            place.scatter(
+                x[part],
+                y[part],
+                22,
+                marker=look.marker,
+                facecolor=look.colour,
+                alpha=0.75,
+                edgecolor="none",
+                zorder=3,
+            )
+            place.scatter(
+                x[whole],
+                y[whole],
+                34,
+                marker=look.marker,
+                facecolor=look.colour,
+                edgecolor="black",
+                linewidth=0.8,
+                zorder=4,
+                label=look.label,
+            )
         for analog, colour, line in ((False, "#0072B2", "-"), (True, "#B36B00", "--")):
             rows = np.flatnonzero(self.fronts[analog])
             rows = rows[np.argsort(self.cost[0][rows], kind="stable")]
             if len(rows) > 1:
                 place.step(
-                    x[rows], y[rows], where="post", color=colour, linestyle=line, linewidth=1.0, zorder=2
+                    x[rows],
+                    y[rows],
+                    where="post",
+                    color=colour,
+                    linestyle=line,
+                    linewidth=1.0,
+                    zorder=2,
                 )
         spots = [np.log(v) if log else v for v, log in zip((x, y), logs, strict=True)]
         spans = [float(np.ptp(v[self.mine])) or 1.0 for v in spots]
@@ -148,13 +200,20 @@ class _Panel:
             spot = (float(spots[0][row]) / spans[0], float(spots[1][row]) / spans[1])
             near = sum(abs(spot[0] - a) < 0.05 and abs(spot[1] - b) < 0.1 for a, b in put)
             put.append(spot)
-            place.annotate(one.letter, (x[row], y[row]), ((4, 4), (4, -11), (-11, 4), (-11, -11))[near % 4],
-                           textcoords="offset points", weight="bold", zorder=6)  # fmt: skip
+            place.annotate(
+                one.letter,
+                (x[row], y[row]),
+                ((4, 4), (4, -11), (-11, 4), (-11, -11))[near % 4],
+                textcoords="offset points",
+                weight="bold",
+                zorder=6,
+            )
         for axis, log, (_, unit), name in zip("xy", logs, scales, self.pair, strict=True):
             _axis(place, axis, log, label_of(name.lstrip("-"), unit))
             share_axis(place, axis, name.lstrip("-"))
         notes += [
-            f"{one.letter}: {design_text(self.view, row)}" for row, one in list(self.letters.items())[:8]
+            f"{one.letter}: {design_text(self.view, row)}"
+            for row, one in list(self.letters.items())[:8]
         ]
         return notes
 
@@ -167,8 +226,10 @@ class _Panel:
         for name, raw in zip(self.pair, self.raw, strict=True):
             measure = name.lstrip("-")
             spread = d.spread.get(measure, np.zeros((2, len(d))))[:, shown].T
-            beside = [spread_cells(measure, value, one)
-                      for value, one in zip(raw[shown].tolist(), spread, strict=True)]
+            beside = [
+                spread_cells(measure, value, one)
+                for value, one in zip(raw[shown].tolist(), spread, strict=True)
+            ]
             columns += [[one[n] for one in beside] for n in range(len(spread_heads(measure)))]
         found: list[list[str | int | float]] = []
         for row, cells in zip(shown.tolist(), zip(*columns, strict=True), strict=True):
@@ -202,13 +263,31 @@ def _compared(name: str, digital: float, pcm: float) -> str:
     return f"best {name}: PCM {figure_of(pcm)}, digital {figure_of(digital)}"
 
 
-def _bars(place: Any, d: Any, pair: tuple[str, str], rows: Ints, x: Floats, y: Floats,
-          factors: list[float], colour: str) -> None:  # fmt: skip
-    bars = [np.nan_to_num(d.spread[p.lstrip("-")][:, rows]) * f if p.lstrip("-") in d.spread else None
-            for p, f in zip(pair, factors, strict=True)]  # fmt: skip
+def _bars(
+    place: Any,
+    d: Any,
+    pair: tuple[str, str],
+    rows: Ints,
+    x: Floats,
+    y: Floats,
+    factors: list[float],
+    colour: str,
+) -> None:
+    bars = [
+        np.nan_to_num(d.spread[p.lstrip("-")][:, rows]) * f if p.lstrip("-") in d.spread else None
+        for p, f in zip(pair, factors, strict=True)
+    ]
     if any(one is not None and one.any() for one in bars):
-        place.errorbar(x[rows], y[rows], bars[1], bars[0], linestyle="none", color=colour,
-                       elinewidth=0.8, capsize=2)  # fmt: skip
+        place.errorbar(
+            x[rows],
+            y[rows],
+            bars[1],
+            bars[0],
+            linestyle="none",
+            color=colour,
+            elinewidth=0.8,
+            capsize=2,
+        )
 
 
 def _axis(place: Any, axis: str, log: bool, label: str) -> None:

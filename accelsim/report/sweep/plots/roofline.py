@@ -41,8 +41,10 @@ class Roofline(Plot):
         looks = looks_of(view)
         rows: list[list[str | int | float]] = []
         words: list[str] = []
-        notes = ["MAC: multiply-accumulates. Large: the whole network; small: its operators; lines: peak and "
-                 "off-chip bandwidth"]  # fmt: skip
+        notes = [
+            "MAC: multiply-accumulates. Large: the whole network; small: its operators; lines: peak and "
+            "off-chip bandwidth"
+        ]
         for work, place in zip(shown, axes, strict=True):
             mine = [one for one in best if one.work == work]
             notes += left_out("designs", [one.letter for one in mine[MOST_DESIGNS:]])
@@ -52,28 +54,52 @@ class Roofline(Plot):
                 peak, bandwidth = roofs(result)
                 points = roofline_points(result)
                 seen += [p.intensity for p in points]
-                place.plot([p.intensity for p in points], [p.speed for p in points], look.marker, markersize=3,
-                           color=look.colour, alpha=0.45, markeredgecolor="none")  # fmt: skip
+                place.plot(
+                    [p.intensity for p in points],
+                    [p.speed for p in points],
+                    look.marker,
+                    markersize=3,
+                    color=look.colour,
+                    alpha=0.45,
+                    markeredgecolor="none",
+                )
                 x, y = whole(result)
                 if x > 0:
                     seen.append(x)
-                    place.plot([x], [y], look.marker, markersize=8, color=look.colour, markeredgecolor="black",
-                               label=look.label, linestyle="none", zorder=4)  # fmt: skip
+                    place.plot(
+                        [x],
+                        [y],
+                        look.marker,
+                        markersize=8,
+                        color=look.colour,
+                        markeredgecolor="black",
+                        label=look.label,
+                        linestyle="none",
+                        zorder=4,
+                    )
                 rows += [
                     [work, one.letter, one.base, p.name, p.intensity, p.speed, peak, bandwidth]
                     for p in points
                 ]
                 rows.append([work, one.letter, one.base, "(whole)", x, y, peak, bandwidth])
                 roof = min(peak, bandwidth * x or peak)
-                words.append(f"{work}, {one.base}: {figure_of(100 * y / roof)} % of its roof, "
-                             f"{'memory' if roof < peak else 'compute'} bound")  # fmt: skip
+                words.append(
+                    f"{work}, {one.base}: {figure_of(100 * y / roof)} % of its roof, "
+                    f"{'memory' if roof < peak else 'compute'} bound"
+                )
                 notes.append(f"{one.letter}: {design_text(view, one.row)}")
             low, high = (min(seen) / 2, max(seen) * 2) if seen else (1.0, 100.0)
             span = np.geomspace(low, high, 100)
             for one in mine[:MOST_DESIGNS]:
                 peak, bandwidth = roofs(view.run(one.row))
-                place.plot(span, np.minimum(peak, bandwidth * span), looks[one.base].line,
-                           color=looks[one.base].colour, linewidth=1.0, zorder=1)  # fmt: skip
+                place.plot(
+                    span,
+                    np.minimum(peak, bandwidth * span),
+                    looks[one.base].line,
+                    color=looks[one.base].colour,
+                    linewidth=1.0,
+                    zorder=1,
+                )
             for axis in "xy":
                 log_axis(place, axis)
             place.set_title(work, loc="left")
@@ -82,9 +108,23 @@ class Roofline(Plot):
             place.grid(True, linewidth=0.3, alpha=0.5)
         legend_above(made, axes)
         notes += left_out("workloads", works[MOST_PANELS:])
-        return Drawn(made, ["workload", "letter", "base", "operator", "macs_per_byte", "gmacs_per_second",
-                            "peak_gmacs_per_second", "off_chip_gbytes_per_second"], rows,
-                     "; ".join(words) + ".", "", notes)  # fmt: skip
+        return Drawn(
+            made,
+            [
+                "workload",
+                "letter",
+                "base",
+                "operator",
+                "macs_per_byte",
+                "gmacs_per_second",
+                "peak_gmacs_per_second",
+                "off_chip_gbytes_per_second",
+            ],
+            rows,
+            "; ".join(words) + ".",
+            "",
+            notes,
+        )
 
 
 def whole(result: Result) -> tuple[float, float]:

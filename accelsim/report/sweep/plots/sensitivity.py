@@ -31,12 +31,15 @@ class Sensitivity(Plot):
     def draw(self, view: View, options: Sequence[str] = ()) -> Drawn:
         require_points(view)
         wanted = [measure_named(view, word).lstrip("-") for word in options] or [
-            name.lstrip("-") for name in view.context.objectives]  # fmt: skip
+            name.lstrip("-") for name in view.context.objectives
+        ]
         found = {name: rows for name in wanted if (rows := shares(view, name))}
         if not found:
             raise NotDrawn(f"no base has {FEWEST} designs whose varied keys change a measure")
         measures = list(found)[:MOST_MEASURES]
-        lines = list(dict.fromkeys((base, key) for name in measures for base, key, _, _ in found[name]))
+        lines = list(
+            dict.fromkeys((base, key) for name in measures for base, key, _, _ in found[name])
+        )
         names = short_keys([key for _, key in lines])
         height = 0.6 + 0.2 * len(lines)
         made, axes = panels(len(measures), height, across=3, sharey=True)
@@ -49,19 +52,29 @@ class Sensitivity(Plot):
         axes[0].invert_yaxis()
         legend_above(made, axes)
         grid = view.context.sampling == "grid"
-        notes = ["Filled: alone (main effect); outline: with all interactions" if grid else
-                 f"Filled: alone, of {BINS} bins a key, less what chance gives; outline: with pairs",
-                 "Variance of the logarithm, of shares and dB of the value itself; within each base and "
-                 "workload, designs that break constraints included"]  # fmt: skip
+        notes = [
+            "Filled: alone (main effect); outline: with all interactions"
+            if grid
+            else f"Filled: alone, of {BINS} bins a key, less what chance gives; outline: with pairs",
+            "Variance of the logarithm, of shares and dB of the value itself; within each base and "
+            "workload, designs that break constraints included",
+        ]
         if grid and (gaps := _gaps(view)):
-            notes.append(f"The grid has gaps on {', '.join(gaps)}, so that effects of keys overlap there")
+            notes.append(
+                f"The grid has gaps on {', '.join(gaps)}, so that effects of keys overlap there"
+            )
         if len(found) > MOST_MEASURES:
             notes.append(f"Measures left out for room: {', '.join(list(found)[MOST_MEASURES:])}")
         points = [(name, *row) for name in found for row in found[name]]
         bounds = list(dict.fromkeys(b for name in measures if (b := boundary_of(name))))
-        return Drawn(made, ["measure", "base", "key", "main effect", "total effect"], points,
-                     " ".join(_answer(name, found[name], names) for name in measures), ", ".join(bounds),
-                     notes)  # fmt: skip
+        return Drawn(
+            made,
+            ["measure", "base", "key", "main effect", "total effect"],
+            points,
+            " ".join(_answer(name, found[name], names) for name in measures),
+            ", ".join(bounds),
+            notes,
+        )
 
 
 def shares(view: View, measure: str) -> list[Row]:
@@ -89,8 +102,10 @@ def shares(view: View, measure: str) -> list[Row]:
                 sums[key][0] += effect.main
                 sums[key][1] += effect.total
         if whole > 0:
-            found += [(base, key, min(1.0, main / whole), min(1.0, max(main, total) / whole))
-                      for key, (main, total) in sums.items()]  # fmt: skip
+            found += [
+                (base, key, min(1.0, main / whole), min(1.0, max(main, total) / whole))
+                for key, (main, total) in sums.items()
+            ]
     return found
 
 
@@ -114,8 +129,16 @@ def _panel(
     for base, key, main, total in rows:
         at, look = lines.index((base, key)), looks[base]
         place.barh(at, 100 * total, 0.72, facecolor="none", edgecolor="black", linewidth=0.8)
-        place.barh(at, 100 * main, 0.72, color=look.colour, hatch=look.hatch, edgecolor="black",
-                   linewidth=0.4, label=look.label)  # fmt: skip
+        place.barh(
+            at,
+            100 * main,
+            0.72,
+            color=look.colour,
+            hatch=look.hatch,
+            edgecolor="black",
+            linewidth=0.4,
+            label=look.label,
+        )
     place.set_xlim(0, 103)
     place.grid(True, axis="x", linewidth=0.3, alpha=0.5)
     place.set_axisbelow(True)

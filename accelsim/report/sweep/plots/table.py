@@ -40,8 +40,12 @@ class BestTable(Plot):
         other = joint_view(view, len(chosen))
         chosen += [(other, one) for one in named(other)] if other is not None else []
         known = {name for seen, _ in chosen for name in seen.designs.measures}
-        names = [name for name in (*MEASURES, *sorted(known - set(MEASURES)))
-                 if name not in HIDDEN and any(np.isfinite(_value(seen, name, one)) for seen, one in chosen)]
+        names = [
+            name
+            for name in (*MEASURES, *sorted(known - set(MEASURES)))
+            if name not in HIDDEN
+            and any(np.isfinite(_value(seen, name, one)) for seen, one in chosen)
+        ]
         keys = view.varied()
         units = {
             name: scale_of(name, np.array([_value(seen, name, one) for seen, one in chosen]))
@@ -58,13 +62,37 @@ class BestTable(Plot):
                 cells = spread_cells(name, value, spread)
                 figures += [value, *cells] if np.isfinite(value) else [""] * (1 + len(cells))
                 texts.append(_text(name, value, spread, units[name][0]))
-            rows.append([one.letter, one.work, one.base, technology, "; ".join(one.best_in),
-                         *(said(d.sets[key].at(one.row)) for key in keys), int(d.repeats[one.row]), *figures])
+            rows.append(
+                [
+                    one.letter,
+                    one.work,
+                    one.base,
+                    technology,
+                    "; ".join(one.best_in),
+                    *(said(d.sets[key].at(one.row)) for key in keys),
+                    int(d.repeats[one.row]),
+                    *figures,
+                ]
+            )
             design = f"{design_text(seen, one.row)} ({technology})"
             lines.append([one.letter, one.work, design, one.why, *texts])
-        head = ["letter", "workload", "base", "technology", "best in", *keys, "seeds",
-                *(x for name in names for x in (name, *spread_heads(name)))]  # fmt: skip
-        shown = ["", "workload", "design", "best in", *(label_of(name, units[name][1]) for name in names)]
+        head = [
+            "letter",
+            "workload",
+            "base",
+            "technology",
+            "best in",
+            *keys,
+            "seeds",
+            *(x for name in names for x in (name, *spread_heads(name))),
+        ]
+        shown = [
+            "",
+            "workload",
+            "design",
+            "best in",
+            *(label_of(name, units[name][1]) for name in names),
+        ]
         bounds = list(dict.fromkeys(b for name in names if (b := boundary_of(name))))
         answer = _answer(view) + (f" {_answer(other)}" if other is not None else "")
         return Drawn(None, head, rows, answer, ", ".join(bounds), (), (), (), (shown, lines))
@@ -99,6 +127,8 @@ def _answer(view: View) -> str:
             name = one.best_in[0]
             value = view.designs.measure(name)
             factor, unit = scale_of(name, value[[one.row]])
-            words.append(f"{one.work} on {one.base}: {SHORT.get(name, name)} "
-                         f"{figure_of(float(value[one.row]) * factor)} {unit}".rstrip())  # fmt: skip
+            words.append(
+                f"{one.work} on {one.base}: {SHORT.get(name, name)} "
+                f"{figure_of(float(value[one.row]) * factor)} {unit}".rstrip()
+            )
     return "; ".join(words) + "."

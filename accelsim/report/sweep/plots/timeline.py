@@ -34,7 +34,9 @@ class Timeline(Plot):
                 chosen.append(min(mine, key=lambda one: float(view.cost(objective)[one.row])))
         results = [view.run(one.row) for one in chosen]
         parts = [moments(result, many=MANY) for result in results]
-        made, axes = panels(len(chosen), 0.95 + 0.24 * max(len(found.rows) for found in parts), across=1)
+        made, axes = panels(
+            len(chosen), 0.95 + 0.24 * max(len(found.rows) for found in parts), across=1
+        )
         rows: list[list[str | int | float]] = []
         notes, words = [], []
         for one, result, found, place in zip(chosen, results, parts, axes, strict=True):
@@ -42,14 +44,23 @@ class Timeline(Plot):
             paint(place, found, power / result.tick_hz)
             place.set_xlabel(f"time ({'us' if power == 1e6 else 'ms'})")
             pad = 8 + 2.7 * max(len(name) for name in found.operators)  # pt: above the names
-            place.set_title(f"{one.letter}: {one.work} on {one.base} "
-                            f"({'PCM' if one.analog else 'digital'})", loc="left", pad=pad)  # fmt: skip
+            place.set_title(
+                f"{one.letter}: {one.work} on {one.base} ({'PCM' if one.analog else 'digital'})",
+                loc="left",
+                pad=pad,
+            )
             notes.append(f"{one.letter}: {design_text(view, one.row)}")
             rows += [[one.letter, one.base, *line] for line in found.lines(1 / result.tick_hz)]
             factor, unit = scale_of("latency_seconds", np.array([result.seconds]))
             words.append(f"{one.letter} takes {figure_of(result.seconds * factor)} {unit}")
         made.legend(handles=keys(), ncols=4, loc="outside upper left")
-        return Drawn(made, ["letter", "base", "unit", "operator", "start: s", "end: s", "busy: s",
-                            "waiting: s"], rows,
-                     "; ".join(words) + ".", "", [*notes, READ_SO.strip()],
-                     [one.base for one in chosen], [chosen[0].work])  # fmt: skip
+        return Drawn(
+            made,
+            ["letter", "base", "unit", "operator", "start: s", "end: s", "busy: s", "waiting: s"],
+            rows,
+            "; ".join(words) + ".",
+            "",
+            [*notes, READ_SO.strip()],
+            [one.base for one in chosen],
+            [chosen[0].work],
+        )

@@ -31,25 +31,53 @@ class Utilisation(Plot):
         if not chosen:
             raise NotDrawn("no point has a utilisation; add latency to the sweep's measures")
         shown = chosen[:MOST_BARS]
-        parts = {one.row: shares(view.run(one.row)) for one in shown} if view.rerun is not None else {}
+        parts = (
+            {one.row: shares(view.run(one.row)) for one in shown} if view.rerun is not None else {}
+        )
         made, (axes,) = panels(1, 0.55 + 0.27 * len(shown))
         at, left = np.arange(len(shown)), np.zeros(len(shown))
         looks = {**CAUSES, "idle": REST}
         for name, (title, colour, hatch) in looks.items():
-            width = np.array([parts[one.row].get(name, 0.0) if parts else 0.0 for one in shown]) * 100
+            width = (
+                np.array([parts[one.row].get(name, 0.0) if parts else 0.0 for one in shown]) * 100
+            )
             if width.any():
-                axes.barh(at, width, 0.6, left, color=colour, hatch=hatch, edgecolor="black", linewidth=0.4,
-                          label=title)  # fmt: skip
+                axes.barh(
+                    at,
+                    width,
+                    0.6,
+                    left,
+                    color=colour,
+                    hatch=hatch,
+                    edgecolor="black",
+                    linewidth=0.4,
+                    label=title,
+                )
                 left += width
         used: Floats = np.array([value[one.row] for one in shown]) * 100
         if not parts:
             axes.barh(at, used, 0.6, color="#0072B2", edgecolor="black", linewidth=0.4)
-        axes.plot(used, at, "D", color="white", markeredgecolor="black", markersize=5, linestyle="none",
-                  label="useful multiply-accumulates over the peak")  # fmt: skip
+        axes.plot(
+            used,
+            at,
+            "D",
+            color="white",
+            markeredgecolor="black",
+            markersize=5,
+            linestyle="none",
+            label="useful multiply-accumulates over the peak",
+        )
         for place, number in zip(at, used, strict=True):
-            axes.annotate(f"{figure_of(float(number))} %", (101.5, place), va="center", annotation_clip=False)
-        axes.set_yticks(at, [f"{one.letter}: {one.work}, {one.base} ({'PCM' if one.analog else 'digital'})"
-                             for one in shown])  # fmt: skip
+            axes.annotate(
+                f"{figure_of(float(number))} %", (101.5, place), va="center", annotation_clip=False
+            )
+        axes.set_yticks(
+            at,
+            [
+                f"{one.letter}: {one.work}, {one.base} ({'PCM' if one.analog else 'digital'})"
+                for one in shown
+            ],
+        )
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel("share of the arrays' time (%); numbers: utilisation")
@@ -59,13 +87,27 @@ class Utilisation(Plot):
         if not parts:
             notes.append(f"No shares by cause: {view.why_no_rerun}")
         names = list(looks)
-        rows = [[one.letter, one.work, one.base, "PCM" if one.analog else "digital", float(value[one.row]),
-                 *(float(parts[one.row].get(name, 0.0)) if parts else "" for name in names)]
-                for one in shown]  # fmt: skip
+        rows = [
+            [
+                one.letter,
+                one.work,
+                one.base,
+                "PCM" if one.analog else "digital",
+                float(value[one.row]),
+                *(float(parts[one.row].get(name, 0.0)) if parts else "" for name in names),
+            ]
+            for one in shown
+        ]
         top = max(shown, key=lambda one: float(value[one.row]))
-        return Drawn(made, ["letter", "workload", "base", "technology", "utilisation", *names], rows,
-                     f"Best used: {top.letter} ({top.work} on {top.base}), "
-                     f"{figure_of(100 * float(value[top.row]))} %.", "", notes)  # fmt: skip
+        return Drawn(
+            made,
+            ["letter", "workload", "base", "technology", "utilisation", *names],
+            rows,
+            f"Best used: {top.letter} ({top.work} on {top.base}), "
+            f"{figure_of(100 * float(value[top.row]))} %.",
+            "",
+            notes,
+        )
 
 
 def shares(result: Result) -> dict[str, float]:
