@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +85,7 @@ def load_workload(
     lines. dims: symbolic dimensions of an ONNX model by name."""
     from accelsim import config, shipped
 
-    if (Path(path) / "trace.yaml").is_file():  # a trace of values, read as a layer trace
+    if os.path.isfile(Path(path) / "trace.yaml"):  # a trace of values, read as a layer trace
         path = Path(path) / "trace.yaml"
     if str(path).endswith(".onnx"):
         from accelsim.importers.onnx_model import load_onnx

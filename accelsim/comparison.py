@@ -13,8 +13,8 @@ from accelsim import api
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.matching import RULES, like, model_of
-from accelsim.results import compare as sides
-from accelsim.results.compare import Comparison, Matching
+from accelsim.results import comparison as sides
+from accelsim.results.comparison import Comparison, Matching
 from accelsim.results.result import Result, Values
 from accelsim.workload import Workload
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -25,17 +26,17 @@ def names(kind: str) -> tuple[str, ...]:
 def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
     """The file of a path, or of a shipped name; InputError with the choices otherwise. beside: a folder
     whose files come first."""
-    if beside is not None and (beside / name).is_file():
+    if beside is not None and os.path.isfile(beside / name):
         return beside / name
     path = Path(name)
-    if path.exists() or path.suffix:
+    if os.path.exists(path) or path.suffix:
         return path
     shipped = folder(kind) / f"{name}.yaml"
-    if shipped.is_file():
+    if os.path.isfile(shipped):
         return shipped
     message = f"is neither a file nor a shipped {kind}"
     for other in FOLDERS:
-        if (folder(other) / f"{name}.yaml").is_file():
+        if os.path.isfile(folder(other) / f"{name}.yaml"):
             message = f"is a {other}; a {kind} stands here"
     near = get_close_matches(str(name), names(kind), 1)
     fix = f"did you mean {near[0]}?" if near else "give a path or one of " + ", ".join(names(kind))

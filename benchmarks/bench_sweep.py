@@ -19,9 +19,9 @@ from accelsim.store import Point, Record  # noqa: E402
 from accelsim.store.columns import columns  # noqa: E402
 from accelsim.store.shards import ShardWriter  # noqa: E402
 from accelsim.store.view import index  # noqa: E402
-from accelsim.sweep.executors import executor_named  # noqa: E402
-from tests.sweep.executor_contract import run  # noqa: E402
-from tests.sweep.fakes import sweep  # noqa: E402
+from accelsim.sweeps.executors import executor_named  # noqa: E402
+from tests.sweeps.executor_contract import run  # noqa: E402
+from tests.sweeps.fakes import sweep  # noqa: E402
 
 #: microseconds of CPU a point; CPU a point of two workers over one; time over that of sleeping alone;
 #: seconds and MiB of a process that opens a million points and finds the front; of a whole cached run
@@ -169,7 +169,7 @@ def worker_cpu(folder: Path, workers: int, count: int) -> float:
         "--json",
     ]
     environment = {"ACCELSIM_CACHE_DIR": str(folder / "cache"), "PATH": "/usr/bin:/bin"}
-    warm = [sys.executable, "-m", "accelsim.sweep.warm"]  # compiling is no cost of a worker's
+    warm = [sys.executable, "-m", "accelsim.sweeps.warm"]  # compiling is no cost of a worker's
     subprocess.run(warm, cwd=ROOT, check=True, env=environment, capture_output=True)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
@@ -203,7 +203,7 @@ def digital_or_pcm(folder: Path) -> dict[str, float]:
         "--json",
     ]
     subprocess.run(
-        [sys.executable, "-m", "accelsim.sweep.warm"], cwd=ROOT, check=True, capture_output=True
+        [sys.executable, "-m", "accelsim.sweeps.warm"], cwd=ROOT, check=True, capture_output=True
     )
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

@@ -2,7 +2,7 @@
 
 A sweep's store and its whole report go to reports/run_gallery_NAME and reports/run_gallery_NAME_report,
 which git ignores. Kept are the pictures of KEPT that could be drawn (NAME_PLOT.png) and NAME.json: the answers,
-the best designs and a few points, which tests/report/test_gallery.py computes again.
+the best designs and a few points, which tests/reports/test_gallery.py computes again.
 
 python scripts/gallery.py [NAME...]
 """
@@ -54,14 +54,14 @@ def sweep(name: str, store: Path) -> None:
 
 def keep(name: str, store: Path) -> None:
     """Pictures at a small size, and the numbers."""
-    from accelsim.report.sweep.base import View
-    from accelsim.report.sweep.library import own_plots
-    from accelsim.report.sweep.notes import with_notes
-    from accelsim.report.sweep.stored import read_store
-    from accelsim.report.sweep.write import draw_all
+    from accelsim.reports.sweeps.base import View
+    from accelsim.reports.sweeps.library import own_plots
+    from accelsim.reports.sweeps.notes import with_notes
+    from accelsim.reports.sweeps.stored import read_store
+    from accelsim.reports.sweeps.write import draw_all
     from accelsim.store.folder import context
     from accelsim.store.view import index
-    from accelsim.sweep.rerun import rerun_of
+    from accelsim.sweeps.rerun import rerun_of
 
     table, asked = read_store(store)
     rerun, reason = rerun_of(store, context(store))

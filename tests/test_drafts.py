@@ -48,10 +48,10 @@ def test_drafts_older_than_a_day_go_with_the_next(tmp_path: Path) -> None:
 def test_a_terminated_command_leaves_nothing(tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = (
-        "import time, accelsim.report\n"
+        "import time, accelsim.reports\n"
         "def draw(result, folder):\n"
         "    (folder / 'x.png').write_text('x'); print('drawing', flush=True); time.sleep(60)\n"
-        "accelsim.report.draw = draw\n"
+        "accelsim.reports.draw = draw\n"
         "import sys; sys.argv = ['accelsim', 'run', 'int8_edge', 'small_gemm', '--out', sys.argv[1]]\n"
         "from accelsim.cli.main import main; main()\n"
     )

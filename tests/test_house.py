@@ -38,13 +38,13 @@ LAYERS = {
     "config": 10,
     "results": 11,
     "importers": 11,
-    "report": 12,
+    "reports": 12,
     "matching": 12,
     "api": 13,
     "comparison": 14,
-    "sensitivity": 14,
-    "reproduce": 14,
-    "sweep": 14,
+    "sensitivities": 14,
+    "claims": 14,
+    "sweeps": 14,
     "traces": 14,
     "cli": 15,
     "jit_dot": 1,
@@ -102,6 +102,19 @@ def test_pydantic_and_numba_stay_in_their_places() -> None:
             assert "import numba" not in text, path
         if path.parts[-2] != "config":
             assert "import pydantic" not in text, path
+
+
+def test_no_module_bears_a_verbs_name() -> None:
+    """accelsim.sweep is what a user calls, or nothing; never a folder that shadows it."""
+    import accelsim
+
+    commands = {
+        path.stem.removesuffix("_command") for path in (PACKAGE / "cli").glob("*_command.py")
+    }
+    verbs = {*accelsim.__all__, *commands, "train"}
+    plots = PACKAGE / "reports" / "sweeps" / "plots"  # which bear the names that --plot takes
+    names = {path.parent if path.stem == "__init__" else path.with_suffix("") for path in modules()}
+    assert not [str(name) for name in names if name.name in verbs and plots != name.parent]
 
 
 def test_modules_stay_short() -> None:

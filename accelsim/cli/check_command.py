@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -39,7 +40,7 @@ def _found(name: str) -> str:
     """The file of a shipped name where no file is called so; other names as they are."""
     from accelsim import shipped
 
-    if Path(name).exists():
+    if os.path.exists(name):
         return name
     kinds = [kind for kind in shipped.FOLDERS if name in shipped.names(kind)]
     return str(shipped.find(kinds[0], name)) if kinds else name
@@ -48,7 +49,7 @@ def _found(name: str) -> str:
 def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
     from accelsim.importers.zigzag import is_zigzag
 
-    if (Path(name) / "trace.yaml").is_file():
+    if os.path.isfile(Path(name) / "trace.yaml"):
         return _recorded(name)
     foreign = name.endswith((".onnx", ".json", ".txt", ".mnk", ".tsv"))
     if foreign or (name.endswith((".yaml", ".yml")) and is_zigzag(name)):
@@ -92,7 +93,7 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
             f"multiply-accumulates, {work.parameters:,} parameters"
         )
     if keys & {"bases", "vary", "workloads"}:
-        from accelsim.sweep.validate import checked_sweep
+        from accelsim.sweeps.validate import checked_sweep
 
         spec, checked = checked_sweep(name)
         return (

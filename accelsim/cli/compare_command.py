@@ -12,7 +12,7 @@ from accelsim.cli.memory import memory_option
 
 if TYPE_CHECKING:
     from accelsim.energy.bands import Ratio
-    from accelsim.results.compare import Comparison, Matching, Side
+    from accelsim.results.comparison import Comparison, Matching, Side
 
 DEFAULT_AGES = "20 s,1 h,1 day,30 days,1 year"
 
@@ -89,7 +89,8 @@ def command(
     from accelsim import api, comparison
     from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
     from accelsim.config.quantities import quantities
-    from accelsim.results import compare, files
+    from accelsim.results import comparison as sides
+    from accelsim.results import files
 
     by = comparison.wanted(match)
     if out is not None:
@@ -112,14 +113,14 @@ def command(
         programmings=programmings,
     )
     if out is not None:
-        from accelsim.report.comparison import draw
+        from accelsim.reports.comparison import draw
 
-        text = json.dumps(compare.to_dict(found), indent=1, sort_keys=True) + "\n"
+        text = json.dumps(sides.to_dict(found), indent=1, sort_keys=True) + "\n"
         files.write_folder(
             {"comparison.json": text.encode()}, out, force, lambda folder: draw(found, folder)
         )
     if as_json:
-        click.echo(json.dumps(compare.to_dict(found), indent=1))
+        click.echo(json.dumps(sides.to_dict(found), indent=1))
         return
     show(found)
     if out is not None:

@@ -81,7 +81,7 @@ def fit_command(
     record = found.record(Path(out).stem, seconds)
     drawn = b""
     if picture is not None:
-        from accelsim.report.device_fit import draw
+        from accelsim.reports.device_fit import draw
 
         drawn = draw(data, found)
     write_new(Path(out), json.dumps(record, indent=1) + "\n", force)

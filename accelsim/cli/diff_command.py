@@ -46,7 +46,7 @@ def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) ->
     _joules(a, b, terms)
     _commands(a, b)
     if out is not None:
-        from accelsim.report.waterfall import draw_waterfall, waterfall_csv
+        from accelsim.reports.waterfall import draw_waterfall, waterfall_csv
 
         files.write_folder(
             waterfall_csv(a, b), out, force, lambda folder: draw_waterfall(a, b, folder)

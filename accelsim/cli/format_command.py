@@ -29,7 +29,7 @@ def show_command(name: str, picture: str | None, force: bool) -> None:
         record = load_format(name)
     else:
         record = get(name)
-    from accelsim.report.number_line import draw, facts
+    from accelsim.reports.number_line import draw, facts
 
     for key, value in facts(record):
         click.echo(f"{key:18s} {value}")

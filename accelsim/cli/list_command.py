@@ -51,7 +51,7 @@ def _devices() -> list[str]:
 
 
 def _claims() -> list[str]:
-    from accelsim.reproduce import CLAIMS
+    from accelsim.claims import CLAIMS
 
     return [f"{name.replace('_', '-')}: {text}" for name, text in CLAIMS.items()]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from accelsim.drafts import draft_file
@@ -10,7 +11,7 @@ from accelsim.errors import InputError, Problem
 
 def refuse_old(path: Path, force: bool) -> None:
     """InputError when the file is there (and not forced)."""
-    if path.exists() and not force:
+    if os.path.exists(path) and not force:
         raise InputError(
             Problem(
                 "out.occupied", "is there already", "give another name, or --force", file=str(path)

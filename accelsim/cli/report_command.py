@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -49,7 +50,7 @@ def command(
     """
     from accelsim.errors import InputError, Problem
 
-    stores = [folder for folder in folders if (Path(folder) / CONTEXT).is_file()]
+    stores = [folder for folder in folders if os.path.isfile(Path(folder) / CONTEXT)]
     if plots == ("list",):
         _list()
     elif not folders:
@@ -83,7 +84,7 @@ def command(
 
 def _list() -> None:
     from accelsim.cli.tables import plain_table
-    from accelsim.report.sweep.library import library
+    from accelsim.reports.sweeps.library import library
 
     known = library()
     rows = [[name, plot.question, plot.options] for name, plot in known.plots.items()]
@@ -93,9 +94,9 @@ def _list() -> None:
 
 
 def _runs(runs: tuple[str, ...], out: str, formats: str | None, force: bool, trace: bool) -> None:
-    from accelsim.report.page import write_report
-    from accelsim.report.perfetto import trace_json
-    from accelsim.report.sweep.write import formats_named
+    from accelsim.reports.page import write_report
+    from accelsim.reports.perfetto import trace_json
+    from accelsim.reports.sweeps.write import formats_named
     from accelsim.results import files
     from accelsim.results.load import load_run
 
@@ -112,15 +113,15 @@ def _runs(runs: tuple[str, ...], out: str, formats: str | None, force: bool, tra
 
 
 def _store(store: str, out: str, plots: tuple[str, ...], formats: str | None, force: bool) -> None:
-    from accelsim.report.sweep.base import View
-    from accelsim.report.sweep.library import chosen, library
-    from accelsim.report.sweep.report import write_sweep_report
-    from accelsim.report.sweep.stored import read_store
-    from accelsim.report.sweep.write import Outcome, formats_named
+    from accelsim.reports.sweeps.base import View
+    from accelsim.reports.sweeps.folder import write_sweep_report
+    from accelsim.reports.sweeps.library import chosen, library
+    from accelsim.reports.sweeps.stored import read_store
+    from accelsim.reports.sweeps.write import Outcome, formats_named
     from accelsim.results import files
     from accelsim.store.columns import columns
     from accelsim.store.folder import context
-    from accelsim.sweep.rerun import rerun_of
+    from accelsim.sweeps.rerun import rerun_of
 
     wanted = formats_named(formats or "html,png")
     known = library()

@@ -26,9 +26,9 @@ def command(claim: str, seed: int, out: str | None, force: bool, as_json: bool) 
 
     Prints the claim, what came out, assumptions, tolerance and what it does not show.
     """
+    from accelsim.claims import CLAIMS, reproduce
     from accelsim.cli.tables import plain_table
     from accelsim.errors import InputError, Problem
-    from accelsim.reproduce import CLAIMS, reproduce
     from accelsim.results import files
 
     name = claim.replace("-", "_")

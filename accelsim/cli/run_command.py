@@ -186,7 +186,7 @@ def command(
 
         compared = compared_with(result, reference)
     if out is not None:
-        from accelsim.report import draw
+        from accelsim.reports import draw
 
         files.save(result, out, force, draw)
     if trace_folder is not None:

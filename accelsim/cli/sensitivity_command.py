@@ -16,7 +16,7 @@ from accelsim.cli.quantisation import quantisation_options
 from accelsim.escaping import CsvWriter
 
 if TYPE_CHECKING:
-    from accelsim.sensitivity import Line
+    from accelsim.sensitivities import Line
 
 
 @click.command("sensitivity")
@@ -78,7 +78,7 @@ def command(
     from accelsim import api
     from accelsim.cli.quantisation import Quantisation
     from accelsim.results.files import refuse_occupied, write_folder
-    from accelsim.sensitivity import sensitivity
+    from accelsim.sensitivities import sensitivity
 
     if out is not None:
         refuse_occupied(Path(out), force)

@@ -14,9 +14,9 @@ from accelsim.cli.memory import memory_option
 
 if TYPE_CHECKING:
     from accelsim.store import Point, SweepSpec
-    from accelsim.sweep.drive import SweepRun
-    from accelsim.sweep.executors import Executor
-    from accelsim.sweep.summary import Summary
+    from accelsim.sweeps.drive import SweepRun
+    from accelsim.sweeps.executors import Executor
+    from accelsim.sweeps.summary import Summary
 
 MOST_POINTS = 1_000_000_000
 FIRST = 5  # points that --dry-run shows
@@ -80,8 +80,8 @@ def command(
     """
     from accelsim import shipped
     from accelsim.store.export import refuse_export, write_points
-    from accelsim.sweep.executors.base import EVALUATOR
-    from accelsim.sweep.summary import summarise
+    from accelsim.sweeps.executors.base import EVALUATOR
+    from accelsim.sweeps.summary import summarise
 
     path = shipped.find("sweep", sweep)
     evaluator = evaluator or EVALUATOR
@@ -117,9 +117,9 @@ def _read(
     """The sweep, its store's folder and its points in the order to run them."""
     from accelsim.config.sweep_file import load_sweep
     from accelsim.escaping import file_stem
-    from accelsim.sweep.order import ordered
-    from accelsim.sweep.space import count, points
-    from accelsim.sweep.validate import check
+    from accelsim.sweeps.order import ordered
+    from accelsim.sweeps.space import count, points
+    from accelsim.sweeps.validate import check
 
     spec = load_sweep(path, overrides)
     folder = store or f"sweep_{file_stem(spec.name)}"
@@ -134,8 +134,8 @@ def _checked(folder: Path, spec: SweepSpec, overrides: tuple[str, ...]) -> bool:
     """Whether the store was begun by the very same sweep: its chips need not be built again."""
     from accelsim.errors import InputError
     from accelsim.store.folder import SWEEP, context
-    from accelsim.sweep.context import context_of
-    from accelsim.sweep.identity import identity
+    from accelsim.sweeps.context import context_of
+    from accelsim.sweeps.identity import identity
 
     try:
         same: bool = context(folder) == json.loads(
@@ -150,7 +150,7 @@ def _executor(
     spec: SweepSpec, name: str | None, address: str | None, workers: int | None
 ) -> Executor:
     """What runs the points: options first, then the file, then all cores of this machine."""
-    from accelsim.sweep.executors import executor_named
+    from accelsim.sweeps.executors import executor_named
 
     settings = dict(spec.execution)
     own = settings.pop("executor", "local")
@@ -175,8 +175,8 @@ def _run(
     evaluator: str,
 ) -> SweepRun:
     from accelsim import jit
-    from accelsim.sweep.drive import run_sweep
-    from accelsim.sweep.executors.base import EVALUATOR
+    from accelsim.sweeps.drive import run_sweep
+    from accelsim.sweeps.executors.base import EVALUATOR
 
     kept = jit.cache_folder()
     cache = None if kept is None else str(kept.parent / "parts")
@@ -202,11 +202,11 @@ def _dry(
     from accelsim.errors import InputError
     from accelsim.store.folder import context
     from accelsim.store.view import index
-    from accelsim.sweep.drive import label
-    from accelsim.sweep.estimate import estimate
-    from accelsim.sweep.executors.local import cores
-    from accelsim.sweep.identity import identity
-    from accelsim.sweep.progress import duration
+    from accelsim.sweeps.drive import label
+    from accelsim.sweeps.estimate import estimate
+    from accelsim.sweeps.executors.local import cores
+    from accelsim.sweeps.identity import identity
+    from accelsim.sweeps.progress import duration
 
     known = identity(spec)
     try:
@@ -271,7 +271,7 @@ def _say(spec: SweepSpec, run: SweepRun, summary: Summary, as_json: bool) -> Non
         click.echo(json.dumps(plain, indent=1))
         return
     from accelsim.cli.tables import plain_table
-    from accelsim.sweep.progress import duration
+    from accelsim.sweeps.progress import duration
 
     rows = [
         [

@@ -8,7 +8,7 @@ from fractions import Fraction
 import click
 
 from accelsim.chip import Chip
-from accelsim.energy.report import BOUNDARIES
+from accelsim.energy.joules import BOUNDARIES
 from accelsim.escaping import raw, visible
 from accelsim.results import fidelity
 from accelsim.results.result import OperatorRow, Result, peak_macs_per_cycle

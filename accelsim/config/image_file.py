@@ -7,6 +7,7 @@ width (its proportions are not kept), divided by 255, then (value - mean) / devi
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,7 +73,7 @@ def load_image(
                 "give a number a channel",
             )
     file = Path(path)
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise InputError(
             Problem("file.missing", "there is no such file", "check the path", file=name)
         )

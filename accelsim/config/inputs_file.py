@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ def load_arrays(path: str | Path | None) -> dict[str, Any]:
         arrays = {"values": load_npy(path)}
     else:
         shipped = folder("workload") / f"{path}.npz"
-        arrays = load_npz(shipped if not Path(path).exists() and shipped.is_file() else path)
+        arrays = load_npz(shipped if not os.path.exists(path) and os.path.isfile(shipped) else path)
     empty = [
         Problem(
             "input.empty",

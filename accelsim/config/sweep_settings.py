@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,7 @@ class SettingsReader(Reader):
             return
         place = items["input"][1].place
         beside = self.folder / name
-        source = str(beside) if beside.suffix == ".npz" and beside.is_file() else name
+        source = str(beside) if beside.suffix == ".npz" and os.path.isfile(beside) else name
         try:
             arrays = load_arrays(source)
         except InputError as error:

@@ -9,8 +9,8 @@ from accelsim.config.yaml_source import Node, Place
 from accelsim.formats import FORMATS
 from accelsim.workload import Conv2d, Gemm, TensorSpec
 from accelsim.workload.operators import ACTIVATIONS
+from accelsim.workload.validity import LARGEST_DIMENSION
 
-LARGEST_DIMENSION = 1 << 24
 Items = dict[str, tuple[Place, Node]]
 
 

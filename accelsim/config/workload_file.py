@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from accelsim.errors import InputError
 from accelsim.formats import FORMATS, Integer, get
 from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
 from accelsim.workload.integers import by_readers, with_integers
+from accelsim.workload.validity import LARGEST_DIMENSION, MOST_MACS, is_shape
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 KEYS = (
@@ -46,7 +48,6 @@ REQUIRED = {
 }
 KINDS = ("gemm", "conv2d", *VECTOR_KINDS)
 INTEGERS = tuple(name for name, record in FORMATS.items() if isinstance(record, Integer))
-MOST_MACS = 1 << 50
 MOST_OPERATORS = 20_000
 
 
@@ -181,7 +182,7 @@ class _TraceReader(VectorReader):
                 f"{name} is outside the trace's folder",
                 "keep the values beside the trace",
             )
-        elif target.suffix != ".npz" or not target.is_file():
+        elif target.suffix != ".npz" or not os.path.isfile(target):
             self.wrong(
                 "trace.values",
                 node.place,
@@ -308,8 +309,21 @@ class _TraceReader(VectorReader):
             return
         self.defined[output] = node.place
         build = {"gemm": self.gemm, "conv2d": self.conv}.get(kind, self.vector)
+        known = set(self.tensors)
         op = build(items, path, name, kind, sources, output)
         if op is None or len(self.problems) > before:
+            return
+        made = [self.tensors[other].shape for other in self.tensors.keys() - known]
+        for shape in {op.output_shape, *made}:
+            if not is_shape(shape):
+                self.wrong(
+                    "trace.size",
+                    node.place,
+                    path,
+                    f"{name} has a tensor of {list(shape)}",
+                    f"use dimensions of at most {LARGEST_DIMENSION:,}",
+                )
+        if len(self.problems) > before:
             return
         self.operators.append(op)
         self.used.update(sources if isinstance(op, VectorOperator) else (*sources, op.weight))

@@ -8,6 +8,7 @@ keeps the last of two equal keys). Scalars follow YAML 1.2: 1e9 is a number, off
 from __future__ import annotations
 
 import math
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,7 +89,7 @@ def read_text(path: str | Path) -> str:
     where = str(path)
     try:
         file = Path(path)
-        if file.is_dir():
+        if os.path.isdir(file):
             raise InputError(Problem("file.folder", "is a folder", "give a file", file=where))
         with file.open("rb") as stream:
             data = stream.read(LARGEST_FILE + 1)

@@ -3,7 +3,7 @@
 from accelsim.energy.account import account, charge, family_spread, prices, spread
 from accelsim.energy.area import AreaRow, area
 from accelsim.energy.counts import Counts, Work, compact, counts_of, work_of
-from accelsim.energy.report import Charge, EnergyReport, EnergyRow
+from accelsim.energy.joules import Charge, EnergyReport, EnergyRow
 from accelsim.energy.rows import families
 
 __all__ = [

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.energy.counts import Activity, Clocked, Counts, counts_of, work_of
+from accelsim.energy.joules import Charge, EnergyReport
 from accelsim.energy.lookup import (
     memory_prices,
     unit_prices,
@@ -16,7 +17,6 @@ from accelsim.energy.lookup import (
     with_own,
 )
 from accelsim.energy.price import Price
-from accelsim.energy.report import Charge, EnergyReport
 from accelsim.energy.rows import families
 from accelsim.errors import ConservationError, InputError
 from accelsim.program.table import Program

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 
-from accelsim.energy.report import BOUNDARIES, Charge, EnergyReport
+from accelsim.energy.joules import BOUNDARIES, Charge, EnergyReport
 from accelsim.energy.rows import components
 
 STEPS = 200  # halvings of a bracket: far below a float's last digit

@@ -8,11 +8,11 @@ from pathlib import Path
 from accelsim.config.yaml_source import read_text
 from accelsim.errors import InputError, Problem
 from accelsim.workload import Gemm, TensorSpec, Workload
+from accelsim.workload.validity import MOST_MACS
 
 SUFFIXES = (".txt", ".mnk", ".tsv")
 LARGEST = 1 << 24
 MOST_LINES = 20_000
-MOST_MACS = 1 << 50
 
 
 def load_table(path: str | Path) -> Workload:

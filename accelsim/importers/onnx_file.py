@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,9 +29,9 @@ def open_model(path: str | Path) -> Any:
         return InputError(Problem(f"onnx.{code}", message, fix, key, name))
 
     file = Path(path)
-    if file.is_dir():
+    if os.path.isdir(file):
         raise InputError(Problem("file.folder", "is a folder", "give an .onnx file", file=name))
-    if not file.exists():
+    if not os.path.exists(file):
         raise InputError(
             Problem("file.missing", "there is no such file", "check the path", file=name)
         )

@@ -15,8 +15,8 @@ from accelsim.importers.onnx_file import import_onnx
 from accelsim.importers.onnx_graph import Graph, read_graph, renamed
 from accelsim.importers.onnx_integers import mark_integers
 from accelsim.workload import TensorSpec, VectorOperator, Workload
+from accelsim.workload.validity import MOST_MACS
 
-MOST_MACS = 1 << 50
 MOST_OPERATORS = 100_000
 PLAIN: dict[str, Callable[[Builder, Any], None]] = {
     **onnx_vectors.HANDLERS,

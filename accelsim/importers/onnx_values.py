@@ -6,6 +6,7 @@ values are asked for, and kept.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,7 @@ class ModelValues:
         place = external_place(tensor, folder)
         if place is not None:
             path, offset, length = place
-            size = path.stat().st_size if path.is_file() else -1
+            size = path.stat().st_size if os.path.isfile(path) else -1
             need = int(np.prod(shape)) * np.dtype(self.graph.numpy_type(name)).itemsize
             if size < offset + max(need, length):
                 raise self.graph.wrong(

@@ -7,6 +7,7 @@ its prompt and context, which ONNXim reads from a trace, are the dimensions rows
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -146,7 +147,7 @@ def _listed(path: str | Path, plain: dict[str, Any], dims: Mapping[str, int] | N
                 f"names {name!r}, which is outside its folder",
                 "keep it beside the list",
             )
-        if not candidate.is_file() or candidate == Path(path).resolve():
+        if not os.path.isfile(candidate) or candidate == Path(path).resolve():
             continue
         if candidate.suffix == ".json":
             return load_onnxim(candidate, dims)

@@ -13,6 +13,7 @@ from typing import Any
 from accelsim.config.yaml_source import Node, load_yaml
 from accelsim.errors import InputError, Problem
 from accelsim.workload import Conv2d, Gemm, MacOperator, TensorSpec, VectorOperator, Workload
+from accelsim.workload.validity import MOST_MACS
 
 KNOWN = (
     "id",
@@ -27,7 +28,6 @@ KNOWN = (
 )
 LARGEST = 1 << 24
 MOST_LAYERS = 20_000
-MOST_MACS = 1 << 50
 RELATION = re.compile(r"\s*i([xy])\s*=\s*(?:(\d+)\s*\*)?\s*o\1\s*\+\s*(?:(\d+)\s*\*)?\s*f\1\s*$")
 
 

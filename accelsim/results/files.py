@@ -25,7 +25,7 @@ import numpy as np
 
 from accelsim import __version__
 from accelsim.drafts import draft_folder
-from accelsim.energy.report import BOUNDARIES
+from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import CsvWriter, visible
 from accelsim.results import fidelity
@@ -350,7 +350,7 @@ def check_files(folder: Path) -> None:
     problems = []
     for name, wanted in sums.items():
         file = folder / name
-        if Path(name).name != name or not file.is_file():
+        if Path(name).name != name or not os.path.isfile(file):
             continue
         if sha256(file.read_bytes()).hexdigest() != wanted:
             problems.append(
@@ -374,11 +374,11 @@ def refuse_occupied(folder: Path, force: bool, option: str = "--out") -> None:
     """InputError unless the folder can become the run's: absent, empty, or forced and ours alone. option: that
     named it."""
     where = str(folder)
-    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+    if os.path.islink(folder) or (os.path.exists(folder) and not os.path.isdir(folder)):
         raise InputError(
             Problem("out.file", "is not a folder", f"give another {option}", file=where)
         )
-    if folder.is_dir() and any(folder.iterdir()) and not force:
+    if os.path.isdir(folder) and any(folder.iterdir()) and not force:
         raise InputError(
             Problem(
                 "out.occupied", "is not empty", f"give another {option}, or --force", file=where
@@ -412,7 +412,7 @@ def refuse_source(folder: Path, sources: Iterable[str | Path]) -> None:
 def _foreign(folder: Path) -> str:
     """A file of the folder that its created.txt does not list, or nothing. Folders of a time when created.txt
     held the date alone count as ours whole."""
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         return ""
     try:
         stamp, *listed = (folder / CREATED).read_text(encoding="utf-8").splitlines()

@@ -22,7 +22,7 @@ from accelsim.mapping import Mapping, Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.units.mac_array import DATAFLOW_NAMES
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
-from accelsim.workload.check import wrong_in
+from accelsim.workload.validity import wrong_in
 
 OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d, "vector": VectorOperator}
 VERSION = 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from math import inf, isclose
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from accelsim import __version__, strict_json
 from accelsim.chip import Chip
 from accelsim.energy import EnergyReport, EnergyRow
-from accelsim.energy.report import BOUNDARIES
+from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import uncell
 from accelsim.explore.planned import Planned, run_plan
@@ -36,7 +37,7 @@ def load_run(folder: str | Path) -> Result:
     """
     path = Path(folder)
     for name in NEEDED:
-        if not (path / name).is_file():
+        if not os.path.isfile(path / name):
             raise InputError(
                 Problem(
                     "run.folder",

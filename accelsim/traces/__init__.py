@@ -1,8 +1,8 @@
 """Traces of values: a run's codes saved, its layers replayed on any chip, runs held against them."""
 
-from accelsim.traces.compare import Difference, compare_run, difference, first_difference
+from accelsim.traces.differences import Difference, compare_run, difference, first_difference
 from accelsim.traces.model import model_evaluator
-from accelsim.traces.replay import LayerRun, check_arrays, replay, replay_layer
+from accelsim.traces.replays import LayerRun, check_arrays, replay, replay_layer
 from accelsim.traces.save import save_trace
 from accelsim.traces.trace import Trace, load_trace
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -296,7 +297,7 @@ def load_trace(path: str | Path) -> Trace:
     InputError names everything that is wrong.
     """
     place = Path(path)
-    if place.is_dir():
+    if os.path.isdir(place):
         place = place / TRACE_FILE
     workload, recorded = read_recorded(place)
     trace = Trace(workload, recorded, Archive(recorded.file))

@@ -13,12 +13,12 @@ from accelsim.analog import Use
 from accelsim.analog.scheme import Scheme
 from accelsim.analog.writing import Writing, programming, record_of
 from accelsim.chip import Chip
+from accelsim.claims.levels import compute
 from accelsim.devices import device_named, evenly_spaced
 from accelsim.devices.pulses import Pulses, most_pulses, program_and_verify, pulses_named
 from accelsim.devices.wear import wear_named
 from accelsim.errors import InputError
 from accelsim.noise import Stream
-from accelsim.reproduce.levels import compute
 from accelsim.units.crossbar import Crossbar
 
 EIGHT = Scheme(levels=8, slices=3)

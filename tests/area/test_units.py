@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from accelsim.claims.area import TABLE, compute
 from accelsim.formats import Minifloat, get
-from accelsim.reproduce.area import TABLE, compute
 from accelsim.rtl.multipliers import UNITS, run
 
 ROOT = Path(__file__).parent.parent.parent

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import accelsim
+from accelsim.claims import CLAIMS, reproduce
 from accelsim.cli.main import main
-from accelsim.reproduce import CLAIMS, reproduce
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -108,7 +108,7 @@ def test_wrong_arguments(
     assert said in error and "Traceback" not in error and not out.exists()
 
 
-#: trained or summed for long; tests/reproduce has them at reduced size
+#: trained or summed for long; tests/claims has them at reduced size
 LONG = ("swamping", "chunked_inference", "stochastic_update", "limited_precision")
 
 

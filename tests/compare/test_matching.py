@@ -23,7 +23,7 @@ from accelsim.matching import changes, like, model_of
 from accelsim.matching.area import square_metres, with_area
 from accelsim.matching.latency import with_latency
 from accelsim.matching.memory import weight_bytes, with_memories
-from accelsim.results.compare import to_dict
+from accelsim.results.comparison import to_dict
 from accelsim.units.sram import Sram
 
 CHIPS = shipped.names("chip")

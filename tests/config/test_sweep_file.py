@@ -273,7 +273,7 @@ def test_a_device_file_stands_beside_the_sweep(tmp_path: Path) -> None:
 
 def test_the_example_of_the_docs_loads_and_has_every_key(tmp_path: Path) -> None:
     from accelsim.config.sweep_file import KEYS
-    from accelsim.sweep.validate import checked_sweep
+    from accelsim.sweeps.validate import checked_sweep
 
     text = (
         (Path(__file__).parents[2] / "docs/sweeps.md")

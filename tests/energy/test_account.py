@@ -11,8 +11,8 @@ import pytest
 
 import accelsim
 from accelsim.energy.account import account, prices
+from accelsim.energy.joules import BOUNDARIES, EnergyRow
 from accelsim.energy.lookup import multiply_accumulate
-from accelsim.energy.report import BOUNDARIES, EnergyRow
 from accelsim.energy.rows import components, families, half_width, table
 from accelsim.energy.scaling import energy_factor, scale_energy
 from accelsim.energy.sram import sram_cost

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from accelsim import api
 from accelsim.energy.bands import Weighed, constants_of, inverse, product, ratio, weighed, within
+from accelsim.energy.joules import Charge
 from accelsim.energy.price import Price
-from accelsim.energy.report import Charge
 
 NAMES = "abcde"
 JOULES = st.floats(1e-9, 1e3)

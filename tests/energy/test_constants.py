@@ -8,7 +8,7 @@ import pytest
 
 import accelsim
 from accelsim.chip import Chip, Constant
-from accelsim.energy.report import BOUNDARIES
+from accelsim.energy.joules import BOUNDARIES
 from accelsim.energy.rows import components
 from accelsim.energy.scaling import energy_factor
 from accelsim.errors import InputError

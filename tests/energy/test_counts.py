@@ -10,7 +10,7 @@ import pytest
 import accelsim
 from accelsim import jit
 from accelsim.energy import account, charge, counts_of, family_spread, spread, work_of
-from accelsim.energy.report import EnergyReport
+from accelsim.energy.joules import EnergyReport
 from accelsim.mapping.compile import compile_program
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program

@@ -20,7 +20,7 @@ from accelsim.results import files
 from accelsim.results.load import load_run
 from accelsim.results.result import Result
 from accelsim.workload import Workload
-from accelsim.workload.check import wrong_in
+from accelsim.workload.validity import wrong_in
 
 MOST_MACS = 1 << 22  # that are run
 MOST_BYTES = 1 << 24  # of all tensors

@@ -28,7 +28,7 @@ from accelsim.store.folder import COLUMNS, CONTEXT
 from accelsim.store.record import canonical, checksum, signed, unsigned
 from accelsim.store.shards import shards
 from accelsim.store.view import index
-from accelsim.sweep.validate import checked_sweep
+from accelsim.sweeps.validate import checked_sweep
 from accelsim.traces import check_arrays, load_trace, replay
 from tests.fuzz.accepted import check_chip, check_result, check_run, check_workload, figures, small
 from tests.fuzz.mutate import damaged, edited, edited_arrays, edited_table
@@ -210,7 +210,7 @@ class Stores(Loader):
         columns(self.good)
 
     def load(self, rng: random.Random, intact: bool = False) -> None:
-        from accelsim.report.sweep.stored import read_store
+        from accelsim.reports.sweeps.stored import read_store
 
         here = self.folder / "fuzzed"
         shutil.rmtree(here, ignore_errors=True)

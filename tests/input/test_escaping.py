@@ -25,7 +25,7 @@ from accelsim.escaping import (
     visible,
     visible_lines,
 )
-from accelsim.report import style
+from accelsim.reports import style
 
 NASTY = "a\x1b[31m\x07\u202e\u2028\x9b\n"
 TRACE = """

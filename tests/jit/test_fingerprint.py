@@ -96,7 +96,7 @@ def test_every_kernel_of_a_run_has_the_same_fingerprint_in_every_process() -> No
             marks.add(function.__qualname__ + " " + jit.fingerprint(function, helpers))
             return function
         jit.compiled = compiled
-        from accelsim.sweep import warm
+        from accelsim.sweeps import warm
         jit.note_warm = lambda: None
         import os
         os.environ["NUMBA_DISABLE_JIT"] = "1"

@@ -11,7 +11,7 @@ from accelsim import api, resources
 from accelsim.errors import InputError
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.size import commands_of
-from accelsim.sweep.executors.local import environment
+from accelsim.sweeps.executors.local import environment
 
 CASES = [
     ("int8_edge", "resnet18", ()),

@@ -21,13 +21,13 @@ SUMS = "tests/analog/test_sums.py"
 PRICE = "tests/energy/test_crossbar.py tests/crossbars/test_hermes.py"
 KINDS = "tests/workload"
 VARIANTS = "tests/config/test_chip_variants.py"
-SPACE = "tests/sweep/test_space.py"
+SPACE = "tests/sweeps/test_space.py"
 FILE = "tests/config/test_sweep_file.py"
 ROUNDING = "tests/formats/test_rounding.py::test_against_rational_numbers"
 CONTRACT = "tests/formats/test_contract.py"
 PACKS = "tests/crossbars/test_packed_groups.py"
 CHIPS = "tests/formats/test_float_chips.py::"
-CLAIMS = "tests/reproduce/test_numbers.py::"
+CLAIMS = "tests/claims/test_numbers.py::"
 LOOPS = "tests/formats/test_accumulation.py::test_each_loop_alone"
 TINY = "tests/formats/test_accumulation.py::test_overflow_and_tiny_sums_against_rational_numbers"
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
@@ -337,7 +337,7 @@ FAULTS = [
     ),
     (
         "boundaries overlap",
-        "energy/report.py",
+        "energy/joules.py",
         "inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]",
         "inside = (name,)",
         ENERGY,
@@ -618,14 +618,14 @@ FAULTS = [
         "mapping/crossbars.py",
         "return self.first + self.replicas * self.size",
         "return self.first + self.replicas * self.size - 1",
-        "tests/sweep/test_timed.py",
+        "tests/sweeps/test_timed.py",
     ),
     (
         "Programs of other mappings shared",
-        "sweep/timed.py",
+        "sweeps/timed.py",
         "if key == form and work is workload and made == chosen:",
         "if work is workload:",
-        "tests/sweep/test_timed.py",
+        "tests/sweeps/test_timed.py",
     ),
     (
         "worse plans are kept",
@@ -993,7 +993,7 @@ FAULTS = [
     ),
     (
         "writing never pays",
-        "results/compare.py",
+        "results/comparison.py",
         "gain = (first.joules - own.joules) / self.batch",
         "gain = (own.joules - first.joules) / self.batch",
         "tests/compare",
@@ -1166,7 +1166,7 @@ FAULTS = [
         "store/shards.py",
         "os.ftruncate(self.handle, self.size)\n            raise",
         "raise",
-        "tests/sweep/test_faults.py::test_a_disk_that_is_full",
+        "tests/sweeps/test_faults.py::test_a_disk_that_is_full",
     ),
     ("failed before measured", "store/view.py", "return MEASURED", "return WRONG", STORE),
     ("last writer stands", "store/view.py", "return new < old", "return True", STORE),
@@ -1193,42 +1193,42 @@ FAULTS = [
     ),
     (
         "stretch handed out twice",
-        "sweep/schedule.py",
+        "sweeps/schedule.py",
         "self.stretches[slot] = [middle, end]",
         "self.stretches[slot] = [begin, end]",
-        "tests/sweep/test_schedule.py",
+        "tests/sweeps/test_schedule.py",
     ),
     (
         "dead point never tried again",
-        "sweep/drive.py",
+        "sweeps/drive.py",
         "if self.deaths[first] < DEATHS:",
         "if False:",
-        "tests/sweep/test_executors.py::TestLocal",
+        "tests/sweeps/test_executors.py::TestLocal",
     ),
     (
         "updates always to nearest",
-        "reproduce/perceptron.py",
+        "claims/perceptron.py",
         "self.how.weight_rounding)\n            moved",
         '"nearest_even")\n            moved',
         CLAIMS + "test_small_updates",
     ),
     (
         "errors of dead units kept",
-        "reproduce/perceptron.py",
+        "claims/perceptron.py",
         "np.where(hidden[:, :-1] > 0.0, back, 0.0)",
         "np.where(hidden[:, :-1] > -1.0, back, 0.0)",
         CLAIMS + "test_a_fixed_point_step_by_hand",
     ),
     (
         "chunk of the claim ignored",
-        "reproduce/chunked_inference.py",
+        "claims/chunked_inference.py",
         'chunk=0 if name == "none" else int(name)',
         "chunk=0",
         CLAIMS + "test_adders_of_the_classifier",
     ),
     (
         "master weights not counted",
-        "reproduce/memory.py",
+        "claims/memory.py",
         '"master weights": copies,',
         '"master weights": 0,',
         CLAIMS + "test_memory",
@@ -1286,28 +1286,28 @@ FAULTS = [
     ),
     (
         "recorded scales forgotten",
-        "traces/replay.py",
+        "traces/replays.py",
         "return same if found.record.bits == own.record.bits",
         "return own if found.record.bits == own.record.bits",
         REPLAY + "test_round_trip",
     ),
     (
         "unsigned codes not shifted",
-        "traces/replay.py",
+        "traces/replays.py",
         "found.scale, found.zero + shift)",
         "found.scale, found.zero)",
         REPLAY + "test_traces_by_others",
     ),
     (
         "recorded weight scales forgotten",
-        "traces/replay.py",
+        "traces/replays.py",
         "if second is None or second.format != name",
         "if True or second.format != name",
         REPLAY + "test_traces_by_others",
     ),
     (
         "first difference the last",
-        "traces/compare.py",
+        "traces/differences.py",
         "for row in rows if not row.equal)",
         "for row in rows[::-1] if not row.equal)",
         REPLAY + "test_first_operator_that_differs_from_a_reference",

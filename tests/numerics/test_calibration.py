@@ -17,7 +17,7 @@ from accelsim.config.image_file import load_image
 from accelsim.errors import InputError
 from accelsim.numerics.quantize import affine, fixed_point, rescale_float32
 from accelsim.numerics.ranges import SAWB, Calibration, clip, sawb, weight_clip
-from accelsim.sensitivity import sensitivity
+from accelsim.sensitivities import sensitivity
 from accelsim.workload import VectorOperator
 from accelsim.workload.precision import with_bits
 

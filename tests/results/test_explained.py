@@ -18,9 +18,9 @@ from accelsim.cli.main import cli
 from accelsim.errors import ConservationError, InputError
 from accelsim.program.opcodes import Why
 from accelsim.program.table import Program
-from accelsim.report.page import write_report
-from accelsim.report.perfetto import trace_json
-from accelsim.report.timeline import moments, picture
+from accelsim.reports.page import write_report
+from accelsim.reports.perfetto import trace_json
+from accelsim.reports.timeline import moments, picture
 from accelsim.results import files
 from accelsim.results.breakdown import CAUSES, joule_shares, time_shares
 from accelsim.results.difference import (

@@ -15,7 +15,7 @@ from accelsim.config.writer import workload_yaml
 from accelsim.errors import InputError
 from accelsim.results.files import to_dict
 from accelsim.results.labels import told_apart
-from accelsim.sweep.measures import basic
+from accelsim.sweeps.measures import basic
 
 
 def invoke(*words: str) -> str:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from accelsim import api, shipped
 from accelsim.cli.main import cli
 from accelsim.errors import InputError
-from accelsim.report.pictures import Share
+from accelsim.reports.pictures import Share
 from accelsim.results.files import operators_csv, to_dict
 from accelsim.results.result import Result, peak_macs_per_cycle
 from accelsim.results.rounding import apportioned, column, decimals_of, percentages

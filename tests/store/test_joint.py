@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from accelsim.cli.main import main
 from accelsim.config.sweep_file import load_sweep
 from accelsim.errors import InputError
-from accelsim.report.sweep.base import View
-from accelsim.report.sweep.joint import joint_view
-from accelsim.report.sweep.stored import read_store
+from accelsim.reports.sweeps.base import View
+from accelsim.reports.sweeps.joint import joint_view
+from accelsim.reports.sweeps.stored import read_store
 from accelsim.store.columns import columns
 from accelsim.store.front import front, front_of
 from accelsim.store.joint import RULES, by_workload, joined

@@ -23,9 +23,9 @@ from accelsim.store.front import front
 from accelsim.store.record import canonical, signed, unsigned
 from accelsim.store.shards import LONGEST_LINE, ShardWriter, repair, shards
 from accelsim.store.view import dump, index, lasting
-from accelsim.sweep.context import context_of
-from accelsim.sweep.identity import identity
-from tests.sweep.fakes import Fake, points, sweep
+from accelsim.sweeps.context import context_of
+from accelsim.sweeps.identity import identity
+from tests.sweeps.fakes import Fake, points, sweep
 
 
 def filled(folder: Path, count: int = 12, **special: int) -> Path:

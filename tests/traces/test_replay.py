@@ -10,7 +10,7 @@ import pytest
 import accelsim
 from accelsim import api, traces
 from accelsim.results.result import Result
-from accelsim.traces.replay import alone, formats_of
+from accelsim.traces.replays import alone, formats_of
 from accelsim.workload import VectorOperator
 from tests.importers.models import DIMS, TORCH
 from tests.traces import hand_made

@@ -1,5 +1,0 @@
-"""Pictures of results."""
-
-from accelsim.report.pictures import draw
-
-__all__ = ["draw"]

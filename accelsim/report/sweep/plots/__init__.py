@@ -1,1 +1,0 @@
-"""One plot a file; report/sweep/library.py finds them here."""

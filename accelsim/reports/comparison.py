@@ -1,0 +1,360 @@
+"""Pictures of a comparison: energy by component, the ratio from device to chip, accuracy over age,
+levels after programming and a year later. Points as CSV beside each."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.analog.scheme import placed_levels
+from accelsim.devices import device_named
+from accelsim.energy.bands import Ratio, ratio, weighed
+from accelsim.energy.components import component_of
+from accelsim.energy.joules import Charge
+from accelsim.escaping import CsvWriter, file_stem
+from accelsim.noise import Stream
+from accelsim.reports.style import COMPONENTS, below, figure
+from accelsim.results.comparison import Comparison, Side
+
+Floats = NDArray[np.float64]
+DIGITAL, PCM = "#0072B2", "#E69F00"
+YEAR = 365 * 86400.0
+CELLS = 20_000  # a level, in the histogram
+ORDER = (
+    "mac",
+    "cells",
+    "converters",
+    "drivers",
+    "register",
+    "sram",
+    "vector",
+    "leakage",
+    "bus",
+    "dram",
+    "writing",
+)
+
+
+def draw(found: Comparison, folder: Path) -> None:
+    """Write every picture that the comparison has data for: energies and ratios of the chips made
+    alike where there are some, values of the chips as they are."""
+    energy(found, folder)
+    for side in found.headline.sides[1:]:
+        waterfall(found, side, folder, f"ratio_{file_stem(side.chip.name)}")
+    if any(side.aged for side in found.sides):
+        values(found, folder)
+    for side in found.sides:
+        if side.analog:
+            levels(side, folder, f"levels_{file_stem(side.chip.name)}")
+
+
+def by_component(side: Side, batch: int) -> dict[str, float]:
+    """Microjoules an inference by component of the pictures."""
+    sums = dict.fromkeys(ORDER, 0.0)
+    for charge in side.main.energy.charges:
+        sums[_component(side, charge)] += sum(charge.joules) * 1e6 / batch
+    return sums
+
+
+def _component(side: Side, charge: Charge) -> str:
+    memory = side.chip.memories.get(charge.unit)
+    return component_of(getattr(memory, "kind", ""), charge.action)
+
+
+def energy(whole: Comparison, folder: Path) -> None:
+    """Stacked energy of every chip."""
+    found = whole.headline
+    names = [side.chip.name for side in found.sides]
+    points = [by_component(side, found.batch) for side in found.sides]
+    _csv(
+        folder / "energy_points.csv",
+        ["chip", *ORDER],
+        ([name, *point.values()] for name, point in zip(names, points, strict=True)),
+    )
+    made, axes, _ = figure(3.4)
+    place, base = np.arange(len(names)), np.zeros(len(names))
+    factor, unit = (
+        (1e3, "nJ") if max(sum(point.values()) for point in points) < 1.0 else (1.0, "uJ")
+    )
+    for key in ORDER:
+        heights = np.array([point[key] for point in points])
+        if heights.any():
+            title, colour, hatch = COMPONENTS[key]
+            axes.bar(
+                place,
+                heights * factor,
+                0.6,
+                base * factor,
+                label=title,
+                color=colour,
+                hatch=hatch,
+                edgecolor="black",
+                linewidth=0.4,
+            )
+            base += heights
+    for i, side in enumerate(found.sides):
+        kind = "PCM" if side.analog else "digital"
+        seconds = _with_unit(side.main.seconds / found.batch, "s")
+        axes.annotate(
+            f"{kind}, {_with_unit(base[i] * 1e-6, 'J')}\n{seconds}\n{side.area * 1e6:,.3g} mm2",
+            (i, base[i] * factor),
+            (0, 3),
+            ha="center",
+            textcoords="offset points",
+        )
+    axes.set_xticks(place, [_label(side) for side in found.sides])
+    axes.set_xlim(-0.6, len(names) - 0.4)
+    axes.set_ylim(0, float(base.max()) * factor * 1.32)
+    axes.set_ylabel(f"energy an inference ({unit})")
+    axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.01))
+    boundary = "Boundary: chip, off-chip memory and leakage included; areas are lower bounds"
+    _save(made, folder, "energy", whole, boundary)
+
+
+def _label(side: Side) -> str:
+    """A chip's name, and whether it was changed."""
+    return f"{side.chip.name},\nmatched" if side.changed else side.chip.name
+
+
+def _with_unit(value: float, unit: str) -> str:
+    """A quantity with the prefix that leaves one to three digits before the point."""
+    sizes = {"": 1.0, "m": 1e-3, "u": 1e-6, "n": 1e-9}
+    prefix = next((name for name, size in sizes.items() if value >= size), "n")
+    return f"{value / sizes[prefix]:,.4g} {prefix}{unit}"
+
+
+def ratio_steps(found: Comparison, side: Side) -> list[tuple[str, Ratio]]:
+    """The ratio of energies, with its band, as component after component comes in, from device to
+    chip."""
+    first = found.sides[0]
+    device = ("mac", "cells")
+    steps = []
+    for number, key in enumerate(ORDER[1:], 1):
+        inside = set(device) | set(ORDER[2 : number + 1])
+        parts = [
+            [charge for charge in one.main.energy.charges if _component(one, charge) in inside]
+            for one in (first, side)
+        ]
+        if key not in device and not any(
+            _component(one, charge) == key and sum(charge.joules)
+            for one in (first, side)
+            for charge in one.main.energy.charges
+        ):
+            continue
+        name = "device: multiply or cell" if key in device else COMPONENTS[key][0]
+        steps.append((name, ratio(*(weighed(part) for part in parts))))
+    return steps
+
+
+def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
+    """The ratio of energies as component after component comes in, from device to chip."""
+    found = whole.headline
+    steps = ratio_steps(found, side)
+    _csv(
+        folder / f"{stem}_points.csv",
+        ["up to", "ratio", "smallest", "largest"],
+        (
+            [name, *(x if np.isfinite(x) else "" for x in (one.value, one.low, one.high))]
+            for name, one in steps
+        ),
+    )
+    made, axes, _ = figure(3.0)
+    before = 0.0
+    for i, (_, one) in enumerate(steps):
+        if not np.isfinite(one.value):
+            continue
+        low, high = min(before, one.value), max(before, one.value)
+        colour = "#009E73" if one.value >= before else "#D55E00"
+        axes.bar(
+            i,
+            high - low,
+            0.7,
+            low,
+            color=colour,
+            edgecolor="black",
+            linewidth=0.4,
+            hatch="" if one.value >= before else "//",
+        )
+        most = one.high if np.isfinite(one.high) else one.value
+        axes.errorbar(
+            [i],
+            [one.value],
+            [[one.value - one.low], [most - one.value]],
+            color="black",
+            capsize=2,
+            elinewidth=0.8,
+        )
+        axes.annotate(
+            f"{one.value:.2f}",
+            (i, max(high, most)),
+            (0, 2),
+            textcoords="offset points",
+            ha="center",
+        )
+        before = one.value
+    axes.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
+    axes.set_xticks(
+        range(len(steps)),
+        ["\n".join(textwrap.wrap(name, 10, break_long_words=False)) for name, _ in steps],
+    )
+    axes.set_ylabel(f"energy of {_label(found.sides[0])}\nover {_label(side)}".replace(",\n", ", "))
+    axes.margins(y=0.15)
+    axes.set_ylim(bottom=0)
+    more = (
+        "Each bar adds one component to both chips; the last is the chip boundary; lines: the "
+        "constants' bands, those that both sides share moving together"
+    )
+    _save(made, folder, stem, whole, more)
+
+
+def values(found: Comparison, folder: Path) -> None:
+    """Top-1, or signal to noise without labels, over age."""
+    labelled = any(x is not None for side in found.sides for aged in side.aged for x in aged.top1)
+    rows = []
+    made, axes, _ = figure(3.0)
+    for number, side in enumerate(found.sides):
+        marks = "os^Dv"[number % 5]
+        for kelvin in sorted({aged.temperature for aged in side.aged}):
+            mine = [aged for aged in side.aged if aged.temperature == kelvin]
+            series = [
+                [100 * x for x in aged.top1 if x is not None] if labelled else aged.decibels
+                for aged in mine
+            ]
+            mean = [float(np.mean(x)) for x in series]
+            spread = [float(np.std(x, ddof=1)) if len(x) > 1 else 0.0 for x in series]
+            rows += [
+                [side.chip.name, aged.age, kelvin, m, s]
+                for aged, m, s in zip(mine, mean, spread, strict=True)
+            ]
+            if not side.analog:
+                axes.axhline(
+                    mean[0],
+                    color=DIGITAL,
+                    linestyle=("--", ":", "-.")[number % 3],
+                    label=f"{side.chip.name} (digital)",
+                )
+                continue
+            label = f"{side.chip.name} (PCM, {kelvin:g} K)"
+            axes.errorbar(
+                [max(1.0, aged.age) for aged in mine],
+                mean,
+                spread,
+                marker=marks,
+                capsize=2,
+                color=PCM if number % 2 else "#882255",
+                markerfacecolor="white",
+                label=label,
+            )
+    _csv(
+        folder / "values_points.csv", ["chip", "age_s", "temperature_K", "mean", "deviation"], rows
+    )
+    axes.set_xscale("log")
+    axes.set_xlabel("age of the programmed cells (s)")
+    axes.set_ylabel("top-1 (%)" if labelled else "signal to noise of the output (dB)")
+    axes.legend()
+    _save(made, folder, "values", found, "Bars: one standard deviation over programmings", False)
+
+
+def level_points(side: Side) -> tuple[Floats, list[tuple[str, Floats]]]:
+    """(levels, [(when, conductances (levels, cells))]) of a chip's device; eight where it has
+    none."""
+    crossbar = side.chip.crossbar
+    assert crossbar is not None
+    device, scheme = device_named(crossbar.device), crossbar.cells
+    chosen = placed_levels(device, scheme)
+    if chosen is None:
+        chosen = np.linspace(device.g_min, device.g_max, 8)
+    stream = Stream(crossbar.seed, ("level histogram",))
+    cells = device.program(np.repeat(chosen[:, None], CELLS, axis=1), stream)
+    whens = (("just programmed", 0.0), ("after a year", YEAR))
+    seen = [
+        (name, device.read(cells, age, stream.of("read", number)))
+        for number, (name, age) in enumerate(whens)
+    ]
+    return chosen, seen
+
+
+def levels(side: Side, folder: Path, stem: str) -> None:
+    """Histogram of the conductance levels after programming and after a year."""
+    chosen, seen = level_points(side)
+    assert side.chip.crossbar is not None
+    made, axes, _ = figure(2.6)
+    high = float(chosen[-1]) * 1.25e6
+    edges = np.linspace(0.0, high, 251)
+    rows = []
+    for (name, g), colour, style in zip(seen, (DIGITAL, "#D55E00"), ("-", "--"), strict=True):
+        for number, level in enumerate(g):
+            count, _ = np.histogram(level * 1e6, edges)
+            axes.stairs(
+                count / CELLS * 100,
+                edges,
+                color=colour,
+                linestyle=style,
+                linewidth=0.9,
+                label=name if number == 0 else None,
+            )
+            rows.append(
+                [
+                    name,
+                    float(chosen[number] * 1e6),
+                    float(level.mean() * 1e6),
+                    float(level.std() * 1e6),
+                ]
+            )
+    for level in chosen * 1e6:
+        axes.axvline(level, color="#999999", linewidth=0.5, zorder=0)
+    _csv(folder / f"{stem}_points.csv", ["when", "target_uS", "mean_uS", "deviation_uS"], rows)
+    tall = max(float(np.histogram(level * 1e6, edges)[0].max()) for _, g in seen for level in g[1:])
+    axes.set_ylim(0, 130 * tall / CELLS)
+    axes.set_xlabel("conductance (uS); grey: targets")
+    axes.set_ylabel("cells (% a bin)")
+    axes.legend()
+    text = (
+        f"{len(chosen)} levels of {side.chip.crossbar.device}, {CELLS:,} cells each, one read; "
+        "the lowest may leave the scale"
+    )
+    below(made, text)
+    made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
+
+
+def _alike(found: Comparison) -> str:
+    """What was made alike, in a sentence."""
+    matched = found.matched
+    if matched is None:
+        return (
+            ""
+            if found.alike
+            else " Chips as their files say: memories, area and weights' place differ."
+        )
+    model = matched.comparison.sides[matched.model].chip.name
+    return f" Matched: {', '.join(matched.by)} of {model}; comparison.json says which keys were changed."
+
+
+def _save(
+    made: Any, folder: Path, stem: str, found: Comparison, more: str, as_shown: bool = True
+) -> None:
+    work = found.sides[0].main.workload
+    shown = found.headline if as_shown else found
+    chips = "; ".join(
+        f"{side.chip.name}: {side.chip.technology.node * 1e9:g} nm "
+        f"{side.chip.technology.voltage:g} V, weights {side.chip.weights}"
+        for side in shown.sides
+    )
+    text = (
+        f"{work.name}, batch {found.batch}, {work.macs / found.batch:,.4g} MAC an inference. {more}. "
+        f"{chips}.{_alike(found) if as_shown else ''}"
+    )
+    below(made, text)
+    made.savefig(folder / f"{stem}.png", dpi=200, metadata={"Software": None})
+
+
+def _csv(path: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = CsvWriter(file)
+        writer.writerow(head)
+        writer.writerows(rows)

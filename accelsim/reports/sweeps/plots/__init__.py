@@ -1,0 +1,1 @@
+"""One plot a file; reports/sweeps/library.py finds them here."""

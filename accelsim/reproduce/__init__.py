@@ -1,5 +1,0 @@
-"""The published claims, computed: one file a claim."""
-
-from accelsim.reproduce.claim import CLAIMS, Claim, reproduce
-
-__all__ = ["CLAIMS", "Claim", "reproduce"]

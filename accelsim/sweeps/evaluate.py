@@ -1,0 +1,124 @@
+"""From a Point to its Record, in one process: builds the chip, runs what is not known yet, measures.
+
+A Point's figures equal those of `accelsim run` on the same chip, keys and workload: the same plan, checks
+and prices, with what earlier points computed taken from the cache.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from pathlib import Path
+
+from accelsim import api
+from accelsim.chip import Chip
+from accelsim.config.chip_variants import Variants
+from accelsim.energy import charge, counts_of
+from accelsim.errors import InputError
+from accelsim.store import Failure, Point, Record, SweepSpec, Work
+from accelsim.sweeps import measures
+from accelsim.sweeps.aged import Aging, worst
+from accelsim.sweeps.cache import Cache
+from accelsim.sweeps.identity import identity
+from accelsim.sweeps.timed import Timed, Timings
+from accelsim.workload import Workload
+
+#: problems that are an answer: the design is possible, the workload does not fit it
+NO_ROOM = ("mapping.fits", "mapping.crossbars", "mapping.resident")
+LONGEST = 300  # characters of a failure's message
+
+
+class Evaluator:
+    """Evaluates points of one sweep. cache_folder: shared results of parts, None for this process's only."""
+
+    def __init__(self, spec: SweepSpec, cache_folder: str | None = None) -> None:
+        self.spec, self.identity = spec, identity(spec)
+        self.variants = {
+            base.name: Variants(base.text, base.source, base.sets) for base in spec.bases
+        }
+        self.works = {work.name: work for work in spec.works}
+        self.workloads: dict[tuple[str, int | None], tuple[Workload, int, int]] = {}
+        self.timings = Timings(
+            Cache(Path(cache_folder) if cache_folder else None), self.identity.model
+        )
+        self.aging = Aging(spec.values) if spec.values is not None else None
+        self.writing = bool({"writing_joules", "writing_seconds"} & set(spec.measures))
+
+    def evaluate(self, point: Point) -> Record:
+        """The Record of a point; what goes wrong is in it, never raised."""
+        begin = time.process_time()
+        record = Record(self.identity.key(point), self.identity.model, point)
+        try:
+            self._measure(point, record)
+        except InputError as error:
+            first = error.problems[0]
+            text = "; ".join(part for part in (first.path, first.message, first.fix) if part)
+            record.failure = Failure(first.code, text[:LONGEST], first.code not in NO_ROOM)
+        except Exception as error:  # a bug of ours is a record too, and the sweep goes on
+            record.failure = Failure("internal", f"{type(error).__name__}: {error}"[:LONGEST])
+        if record.failure is not None:
+            record.measures, record.parts, record.aged = {}, {}, []
+        record.run["cpu_s"] = time.process_time() - begin
+        return record
+
+    def _measure(self, point: Point, record: Record) -> None:
+        chip, batch = self.chip(point)
+        work = self.works[point.work]
+        workload, macs, images = self.workload(work, batch)
+        if self.aging is not None and workload.values is not None:
+            result, record.aged = self.aging.run(chip, workload, point.search)
+            energy, ticks = result.energy, (result.makespan, result.tick_hz)
+            record.measures |= worst(record.aged)
+        else:
+            found = self.timings.of(chip, workload, _digest(work, batch), point.search)
+            energy, ticks = (
+                charge(counts_of(found.work, chip), chip),
+                (found.makespan, found.tick_hz),
+            )
+            energy.check(macs)
+        record.measures |= measures.basic(chip, *ticks, energy, macs, images, workload.tokens)
+        record.parts = measures.parts(chip, energy)
+        if self.writing:
+            record.measures |= self._writing(chip, workload, work, batch, point.search)
+
+    def chip(self, point: Point) -> tuple[Chip, int | None]:
+        """The chip of a point, and the batch that it asks for. A seed moves that of the crossbars' cells."""
+        sets = dict(point.sets)
+        batch = sets.pop("batch", None)
+        chip = self.variants[point.base].chip(sets.items())
+        if point.seed and (crossbar := chip.crossbar) is not None:
+            made = dataclasses.replace(crossbar, clock_hz=0, seed=crossbar.seed + point.seed)
+            chip = dataclasses.replace(chip, units={**chip.units, crossbar.name: made})
+        return chip, int(batch) if isinstance(batch, int) else None
+
+    def workload(self, work: Work, batch: int | None) -> tuple[Workload, int, int]:
+        """The workload of a point, its multiply-accumulates and its batch; read once a batch."""
+        key = (work.name, batch or work.batch)
+        if key not in self.workloads:
+            images = self.aging.images if self.aging is not None and key[1] is None else None
+            made = api.load_workload_for(work.source, key[1], images)
+            self.workloads[key] = (made, made.macs, made.inferences)
+        return self.workloads[key]
+
+    def _writing(
+        self, chip: Chip, workload: Workload, work: Work, batch: int | None, search: str | None
+    ) -> dict[str, float]:
+        """What writing all weights once takes; nothing where they stand in SRAM."""
+        if chip.crossbar is None:
+            return {"writing_joules": 0.0, "writing_seconds": 0.0}
+        found: dict[str, Timed] = {}
+        for weights in ("cold", "resident"):
+            other = dataclasses.replace(chip, weights=weights)
+            try:
+                found[weights] = self.timings.of(other, workload, _digest(work, batch), search)
+            except InputError as error:
+                if weights == "cold" or error.problems[0].code not in NO_ROOM:
+                    raise
+        cold = found["cold"]
+        energy = charge(counts_of(cold.work, chip), chip)
+        stay = found["resident"].seconds if "resident" in found else 0.0
+        return measures.writing(energy, cold.seconds, stay)
+
+
+def _digest(work: Work, batch: int | None) -> str:
+    return work.digest if batch is None else f"{work.digest}:{batch}"

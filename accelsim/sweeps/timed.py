@@ -1,0 +1,168 @@
+"""What chips of one timing digest share of a run: how long it takes and what it does, before prices.
+
+From a Program and its Timeline, checked as every run is; kept as bytes by sweep/cache.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from dataclasses import dataclass, fields, replace
+
+import numpy as np
+
+from accelsim.analog.parts import Adc, Drive
+from accelsim.chip import Chip
+from accelsim.energy import Work, compact, work_of
+from accelsim.explore import search_plan
+from accelsim.explore.planned import run_plan
+from accelsim.mapping import Plan, compile_program, plan
+from accelsim.mapping.crossbars import trimmed
+from accelsim.program.table import Program, Shapes
+from accelsim.program.validate import validate
+from accelsim.sweeps.cache import Cache
+from accelsim.timing import simulate
+from accelsim.timing.bounds import check_bounds
+from accelsim.workload import Workload
+
+HELD = 512  # readings kept as objects
+PROGRAMS = 2  # kept: with weights written and in place
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """work: what happened, for energy. makespan: ticks of tick_hz."""
+
+    work: Work
+    makespan: int
+    tick_hz: int
+
+    @property
+    def seconds(self) -> float:
+        """The makespan."""
+        return self.makespan / self.tick_hz
+
+
+class Timings:
+    """Timed readings of runs without values, each computed once."""
+
+    def __init__(self, cache: Cache, model: str) -> None:
+        self.cache, self.model = cache, model
+        self.held: dict[object, Timed] = {}
+        self.programs = Programs()
+
+    def of(self, chip: Chip, workload: Workload, work_digest: str, search: str | None) -> Timed:
+        """The reading of a workload on a chip. InputError for what does not fit. A search that weighs
+        energy depends on the whole chip, everything else on its timing alone."""
+        priced = search in ("energy", "edp")
+        key = (chip.digest if priced else chip.timing_form, work_digest, search)
+        found = self.held.get(key)
+        if found is None:
+            chips = chip.digest if priced else chip.timing_digest
+            text = json.dumps([self.model, chips, work_digest, search])
+            place = hashlib.sha256(text.encode()).hexdigest()
+            kept = self.cache.get(place)
+            found = decode(kept) if kept is not None else None
+            if found is None:
+                found = timed(chip, workload, search, self.programs)
+                self.cache.put(place, encode(found))
+            if len(self.held) >= HELD:
+                self.held.pop(next(iter(self.held)))
+            self.held[key] = found
+        return found
+
+
+def timed(
+    chip: Chip, workload: Workload, search: str | None, programs: Programs | None = None
+) -> Timed:
+    """One run without values: planned, validated, timed, its conservation laws checked. programs: those
+    made before."""
+    chosen = plan(chip, workload) if search is None else search_plan(chip, workload, search)[0]
+    used = trimmed(chip, chosen.mappings.values())
+    if programs is not None and used.crossbar is not None:
+        program = programs.of(used, workload, chosen)
+        timeline = simulate(program, used)
+    else:
+        planned = run_plan(used, workload, chosen)
+        program, timeline = planned.program, planned.timeline
+    timeline.units(program)
+    check_bounds(program, timeline)
+    return Timed(compact(work_of(program, timeline), used), timeline.makespan, timeline.tick_hz)
+
+
+def compiled(chip: Chip, workload: Workload, chosen: Plan) -> Program:
+    """A Program, validated."""
+    program = compile_program(chip, workload, chosen=chosen)
+    validate(program, workload)
+    return program
+
+
+class Programs:
+    """The last Programs of chips with crossbars, whose converters take other times but no other commands."""
+
+    def __init__(self) -> None:
+        self.held: list[tuple[object, Workload, Plan, Program]] = []
+
+    def of(self, chip: Chip, workload: Workload, chosen: Plan) -> Program:
+        """compiled(), or the same Program made before."""
+        crossbar = chip.crossbar
+        if crossbar is None:
+            return compiled(chip, workload, chosen)
+        alike = replace(
+            crossbar, clock_hz=0, adc=Adc(), drive=Drive(), settle=0.0, hold=True, fixed=0.0
+        )
+        form = replace(chip, units={**chip.units, crossbar.name: alike}).timing_form
+        for key, work, made, program in self.held:
+            if key == form and work is workload and made == chosen:
+                return program
+        program = compiled(chip, workload, chosen)
+        self.held = [*self.held[1 - PROGRAMS :], (form, workload, chosen, program)]
+        return program
+
+
+def encode(item: Timed) -> bytes:
+    """As bytes: a header line and the arrays behind each other."""
+    work = item.work
+    arrays = {f"shapes.{f.name}": getattr(work.shapes, f.name) for f in fields(Shapes)}
+    arrays |= {"runs": work.runs, "read": work.read, "written": work.written}
+    head = {
+        "makespan": item.makespan,
+        "tick_hz": item.tick_hz,
+        "seconds": work.seconds,
+        "kinds": work.kinds,
+        "memories": work.memories,
+        "arrays": [[name, a.dtype.str, list(a.shape)] for name, a in arrays.items()],
+    }
+    out = io.BytesIO()
+    out.write(json.dumps(head).encode() + b"\n")
+    for array in arrays.values():
+        out.write(np.ascontiguousarray(array).tobytes())
+    return out.getvalue()
+
+
+def decode(content: bytes) -> Timed | None:
+    """The inverse of encode(); None for bytes of another form."""
+    try:
+        line, _, rest = content.partition(b"\n")
+        head = json.loads(line)
+        arrays, at = {}, 0
+        for name, kind, shape in head["arrays"]:
+            count = int(np.prod(shape))
+            arrays[name] = np.frombuffer(rest, kind, count, at).reshape(shape)
+            at += count * np.dtype(kind).itemsize
+        shapes = Shapes(*(arrays[f"shapes.{f.name}"] for f in fields(Shapes)))
+        work = Work(
+            shapes,
+            tuple(head["kinds"]),
+            tuple(head["memories"]),
+            arrays["runs"],
+            arrays["read"],
+            arrays["written"],
+            None,
+            {},
+            head["seconds"],
+        )
+        return Timed(work, head["makespan"], head["tick_hz"])
+    except (ValueError, KeyError, TypeError):
+        return None
