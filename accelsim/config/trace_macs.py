@@ -9,7 +9,7 @@ from accelsim.config.yaml_source import Node, Place
 from accelsim.formats import FORMATS
 from accelsim.workload import Conv2d, Gemm, TensorSpec
 from accelsim.workload.operators import ACTIVATIONS
-from accelsim.workload.validity import LARGEST_DIMENSION
+from accelsim.workload.validity import LARGEST_DIMENSION, matrix
 
 Items = dict[str, tuple[Place, Node]]
 
@@ -65,7 +65,8 @@ class MacReader(Reader):
             if name is None:
                 continue
             known = self.tensors.get(name)
-            if known is not None and known.shape != shape:
+            computed = known is not None and known.role not in ("weight", "bias")
+            if known is not None and (matrix(known.shape) if computed else known.shape) != shape:
                 self.wrong(
                     "trace.weight",
                     place,

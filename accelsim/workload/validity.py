@@ -53,6 +53,13 @@ def is_shape(shape: tuple[int, ...]) -> bool:
     return sizes and len(shape) <= MOST_DIMENSIONS and prod(shape) <= MOST_ELEMENTS
 
 
+def matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape without the ones before its last two dimensions, as a product of one group reads it."""
+    while len(shape) > 2 and shape[0] == 1:
+        shape = shape[1:]
+    return shape
+
+
 def _tensor(name: str, spec: TensorSpec) -> list[Wrong]:
     path, found = f"tensors.{name}", []
     if spec.name != name:
@@ -85,7 +92,11 @@ def _operator(
     for key, name, shape in read:
         if name not in ready or name not in tensors:
             found.append((key, f"{name!r} is no tensor that stands before it"))
-        elif tensors[name].shape != tuple(shape):
+        elif tensors[name].shape != tuple(shape) and not (
+            key in ("input", "weight")
+            and isinstance(op, Gemm)
+            and matrix(tensors[name].shape) == tuple(shape)
+        ):
             found.append(
                 (key, f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}")
             )

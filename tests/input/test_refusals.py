@@ -19,6 +19,9 @@ from accelsim.config.quantities import QuantityError, any_quantity, quantity
 from accelsim.config.values_file import load_npz
 from accelsim.devices.files import load_device
 from accelsim.errors import InputError, ProgramError
+from accelsim.results import save
+from accelsim.results.load import load_run
+from accelsim.workload.validity import wrong_in
 
 ROOT = Path(__file__).parents[2]
 TWO = {
@@ -264,3 +267,21 @@ def test_sizes_that_operators_come_to(tmp_path: Path) -> None:
     flat["inputs"] = {"x": [1, 512, 1 << 9, 1 << 6]}
     work = accelsim.load_workload(written(path, flat))
     assert work.operators[0].output_shape == (1, 1 << 24)
+
+
+def test_one_head_keeps_its_dimension_and_the_run_reads_back(tmp_path: Path) -> None:
+    """A product of one group reads [1, m, k] as [m, k], whether it is the first operand or the second."""
+    rows = {"name": "b", "kind": "slice", "input": "a", "shape": [1, 6, 4]}
+    both = {"kind": "gemm", "input": "b", "weight": "b", "weight_transposed": True, "n": 6}
+    operators = [
+        {"name": "a", "kind": "gemm", "input": "x", "n": 5},
+        rows,
+        {"name": "c", **both},
+        {"name": "d", "kind": "gemm", "input": "b", "n": 3},
+    ]
+    head = {"name": "head", "inputs": {"x": [1, 6, 8]}, "operators": operators}
+    work = accelsim.load_workload(written(tmp_path / "head.yaml", head))
+    made = api.run(accelsim.load_chip("int8_edge"), work)
+    save(made, tmp_path / "run")
+    assert load_run(tmp_path / "run").cycles == made.cycles
+    assert not wrong_in(work)
