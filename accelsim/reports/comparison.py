@@ -164,50 +164,60 @@ def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
         ),
     )
     made, axes, _ = figure(3.0)
-    before = 0.0
-    for i, (_, one) in enumerate(steps):
-        if not np.isfinite(one.value):
-            continue
+    axes.set_yscale("log")
+    shown = [(i, one) for i, (_, one) in enumerate(steps) if np.isfinite(one.value)]
+    ends = [x for _, one in shown for x in (one.value, one.low, one.high)]
+    bottom = min([1.0, *(x for x in ends if x > 0)]) / 1.5
+    top = max([1.0, *(x for x in ends if np.isfinite(x))]) * 1.5
+    before = 1.0
+    for i, one in shown:
         low, high = min(before, one.value), max(before, one.value)
         colour = "#009E73" if one.value >= before else "#D55E00"
         axes.bar(
             i,
             high - low,
-            0.7,
+            0.34,
             low,
             color=colour,
             edgecolor="black",
             linewidth=0.4,
             hatch="" if one.value >= before else "//",
         )
-        most = one.high if np.isfinite(one.high) else one.value
+        open_up = not np.isfinite(one.high)
         axes.errorbar(
             [i],
             [one.value],
-            [[one.value - one.low], [most - one.value]],
+            [[one.value - max(one.low, bottom)], [(top if open_up else one.high) - one.value]],
             color="black",
-            capsize=2,
+            capsize=0 if open_up else 2,
             elinewidth=0.8,
+            marker="o",
+            markersize=3,
         )
+        if open_up:
+            axes.plot([i], [top], "^", color="black", markersize=4, clip_on=False)
         axes.annotate(
             f"{one.value:.2f}",
-            (i, max(high, most)),
-            (0, 2),
+            (i, one.value),
+            (11, 0),
             textcoords="offset points",
-            ha="center",
+            va="center",
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
         )
         before = one.value
     axes.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
+    axes.set_ylim(bottom, top)
+    axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_xlim(-0.5, len(steps) - 0.25)
     axes.set_xticks(
         range(len(steps)),
         ["\n".join(textwrap.wrap(name, 10, break_long_words=False)) for name, _ in steps],
     )
     axes.set_ylabel(f"energy of {_label(found.sides[0])}\nover {_label(side)}".replace(",\n", ", "))
-    axes.margins(y=0.15)
-    axes.set_ylim(bottom=0)
     more = (
-        "Each bar adds one component to both chips; the last is the chip boundary; lines: the "
-        "constants' bands, those that both sides share moving together"
+        "Each step adds one component to both chips, from the multiplication to the chip boundary; "
+        "lines: the constants' bands, those that both sides share moving together"
+        + ("; an arrow: no upper end" if any(not np.isfinite(one.high) for _, one in shown) else "")
     )
     _save(made, folder, stem, whole, more)
 
