@@ -44,13 +44,25 @@ def draw(found: Comparison, folder: Path) -> None:
     """Write every picture that the comparison has data for: energies and ratios of the chips made
     alike where there are some, values of the chips as they are."""
     energy(found, folder)
-    for side in found.headline.sides[1:]:
-        waterfall(found, side, folder, f"ratio_{file_stem(side.chip.name)}")
+    shown = found.headline.sides
+    for side, stem in zip(shown[1:], stems([side.chip.name for side in shown])[1:], strict=True):
+        waterfall(found, side, folder, f"ratio_{stem}")
     if any(side.aged for side in found.sides):
         values(found, folder)
-    for side in found.sides:
+    for side, stem in zip(found.sides, stems([one.chip.name for one in found.sides]), strict=True):
         if side.analog:
-            levels(side, folder, f"levels_{file_stem(side.chip.name)}")
+            levels(side, folder, f"levels_{stem}")
+
+
+def stems(names: Sequence[str]) -> list[str]:
+    """A file's stem for each chip's name, numbered from the second of its kind on."""
+    found: list[str] = []
+    for name in names:
+        stem, taken = file_stem(name), 1
+        while (stem if taken == 1 else f"{stem}_{taken}").casefold() in map(str.casefold, found):
+            taken += 1
+        found.append(stem if taken == 1 else f"{stem}_{taken}")
+    return found
 
 
 def by_component(side: Side, batch: int) -> dict[str, float]:

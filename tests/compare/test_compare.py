@@ -11,6 +11,7 @@ import pytest
 import accelsim
 from accelsim.claims import CLAIMS, reproduce
 from accelsim.cli.main import main
+from accelsim.reports.comparison import stems
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
@@ -165,3 +166,13 @@ def test_writing_is_what_pulses_and_their_reads_take(name: str) -> None:
         rel=1e-9,
         abs=0.0,
     )
+
+
+def test_chips_of_one_name_have_pictures_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("int8_edge", "pcm_8level", "pcm_8level", "-w", "small_gemm")
+    out = tmp_path / "out"
+    assert call(monkeypatch, "compare", *words, "--out", str(out)) == 0
+    assert len(list(out.glob("ratio_*.png"))) == 2
+    assert stems(["a", "A", "a", "a_2"]) == ["a", "A_2", "a_3", "a_2_2"]
