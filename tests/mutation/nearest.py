@@ -49,7 +49,8 @@ def distances(start: str) -> dict[str, int]:
 @lru_cache(maxsize=1)
 def test_files() -> dict[str, dict[str, int]]:
     """Every test file, with how far it is from each module."""
-    paths = [path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mutation" not in path.parts]
+    paths = [path for path in sorted((ROOT / "tests").rglob("test_*.py"))
+             if "mutation" not in path.relative_to(ROOT).parts]  # fmt: skip
     return {path.relative_to(ROOT).as_posix(): distances(module_of(path)) for path in paths}
 
 
