@@ -6,17 +6,22 @@ from dataclasses import replace
 from itertools import pairwise
 from math import exp, log, sqrt
 
+import numpy as np
 import pytest
 
 import accelsim
 from accelsim.chip import Chip, Constant
+from accelsim.energy import prices
+from accelsim.energy.account import charge
 from accelsim.energy.converter import conversion_energy, converter_area, outside, survey
+from accelsim.energy.counts import Counts, tally
 from accelsim.energy.float_mac import ratio, unit_of
 from accelsim.energy.price import own_value, row_value
 from accelsim.energy.rows import components, half_width, table
 from accelsim.energy.scaling import energy_factor, listed
 from accelsim.energy.sram import NODES, between, confidence, interpolate, sram_cost
 from accelsim.errors import InputError
+from accelsim.program.opcodes import Access
 from accelsim.units.mac_array import Accumulator
 
 ROWS = table("cacti_sram")["rows"]
@@ -214,3 +219,62 @@ def test_the_synthesised_unit_of_the_nearest_width_stands_for_others() -> None:
     assert ratio("bf16", "bf16", single)[0] == sizes["bf16"] / sizes["int8"]
     assert ratio("bf16", "bf16", single)[1] == table("mac_area")["band"]
     assert ratio("fp16", "fp16", single)[:2] == (sizes["bf16"] / sizes["int8"], half_width("der"))
+
+
+# -- charges ---------------------------------------------------------------------------------------
+
+
+def test_every_charge_is_its_operators() -> None:
+    """Counts of the whole run stand first, operator 0 behind them; gated products leave the others; a band of a
+    count is added to the price's; power is charged by the second to nobody."""
+    chip = accelsim.load_chip("int8_edge", ["memories.dram.background=3 mW"])
+    units, memories = prices(chip)
+    macs = np.array([0.0, 50.0, 0.0, 70.0])
+    counts = Counts(
+        [("array", "mac_int8_int8", macs), ("vector", "requantize", np.array([2.0, 0.0, 3.0, 0.0]))],
+        [("dram", "read_bit", np.array([8.0, 0.0, 0.0, 16.0]))],
+        {"mac_int8_int8": np.array([0.0, 20.0, 0.0, 0.0])}, 0.5, {("vector", "requantize"): 0.125},
+    )  # fmt: skip
+    found = {
+        (c.unit, c.action): (c.operators, c.counts, c.joules) for c in charge(counts, chip).charges
+    }
+    each = units["array", "mac_int8_int8"].joules
+    assert found["array", "mac_int8_int8"] == ([0, 2], [30.0, 70.0], [30 * each, 70 * each])
+    assert found["array", "mac_gated_int8_int8"] == ([0], [20.0], [0.0])
+    assert found["vector", "requantize"][:2] == ([-1, 1], [2.0, 3.0])
+    assert found["dram", "read_bit"][:2] == ([-1, 2], [8.0, 16.0])
+    assert found["dram", "background_second"] == (
+        [-1],
+        [0.5],
+        [0.5 * memories["dram", "background_second"].joules],
+    )
+    bands = {(c.unit, c.action): c.price.band for c in charge(counts, chip).charges}
+    assert bands["vector", "requantize"] == units["vector", "requantize"].band + 0.125
+    assert bands["array", "mac_int8_int8"] == units["array", "mac_int8_int8"].band
+    nothing = Counts([("array", "mac_int8_int8", 0 * macs)], [], {}, 0.0)
+    assert {c.action for c in charge(nothing, chip).charges} == {
+        "leakage_second",
+        "background_second",
+    }
+    assert charge(counts, chip).macs() == 120
+
+
+@pytest.mark.parametrize(("first", "stop", "more"), [(0, 3, 0), (1, 3, 0), (1, 2, 2), (0, 0, 1)])
+def test_counts_of_rows_go_to_their_operator_and_so_many_further(
+    first: int, stop: int, more: int
+) -> None:
+    """An accumulation reads and writes; the whole run's place is the first."""
+    operator, shape = np.array([-1, 0, 1]), np.array([0, 1, 1])
+    start, memory = np.array([0, 1, 3, 4]), np.array([0, 1, 0, 1])
+    access = np.array([Access.READ, Access.WRITE, Access.ACCUMULATE, Access.READ])
+    size = np.array([10, 20, 30, 40])
+    runs, read, written = np.zeros((5, 2)), np.zeros((2, 5)), np.zeros((2, 5))
+    tally(first, stop, more, operator, shape, start, memory, access, size, runs, read, written)
+    wanted = [np.zeros_like(x) for x in (runs, read, written)]
+    for row in range(first, stop):
+        owner = operator[row] + 1 + more
+        wanted[0][owner, shape[row]] += 1
+        for entry in range(start[row], start[row + 1]):
+            wanted[1][memory[entry], owner] += size[entry] * (access[entry] != Access.WRITE)
+            wanted[2][memory[entry], owner] += size[entry] * (access[entry] != Access.READ)
+    assert all(np.array_equal(a, b) for a, b in zip((runs, read, written), wanted, strict=True))
