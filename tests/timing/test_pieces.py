@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from dataclasses import replace
 from fractions import Fraction
 from math import ceil
 
@@ -14,10 +15,10 @@ from accelsim.errors import ConservationError, InputError
 from accelsim.mapping.compile import compile_program
 from accelsim.program.builder import ProgramBuilder
 from accelsim.program.opcodes import Arbiter, Opcode
-from accelsim.program.table import Program
+from accelsim.program.table import Program, RepeatRow
 from accelsim.timing.bounds import check_bounds, lower_bounds
 from accelsim.timing.costs import Times, command_times, shape_rows
-from accelsim.timing.engine import MOST_TICKS, check_range, demand_ticks, run
+from accelsim.timing.engine import MOST_TICKS, check_range, demand_ticks, run, uncontended
 from accelsim.timing.event_state import _moving_demands, _reverse_edges, demand_beats
 from accelsim.timing.events import choose_requester
 from accelsim.timing.folding import RUN, run_folded, tried
@@ -172,6 +173,47 @@ def test_edges_by_predecessor_and_demands_that_move(compiled: bool) -> None:
         ] == moved
 
 
+@pytest.mark.parametrize("compiled", [False, True])
+def test_what_program_order_alone_decides(compiled: bool) -> None:
+    """One unit a port that moves bytes, one queue a unit, nothing stateful."""
+    answers = set()
+    for seed in range(60):
+        program, _, _ = random_program(seed, seed % 3 == 0)
+        c, d = program.commands, program.demands
+        if seed % 4 == 1 and len(d.bytes):
+            d.port[:] = 0
+        if seed % 8 == 1:
+            d.bytes[:] = 0
+        feeders: dict[int, set[int]] = {}
+        users: dict[int, set[int]] = {}
+        for row in range(len(program)):
+            feeders.setdefault(int(c.unit[row]), set()).add(int(c.queue[row]))
+            for j in range(int(d.start[row]), int(d.start[row + 1])):
+                if d.bytes[j]:
+                    users.setdefault(int(d.port[j]), set()).add(int(c.unit[row]))
+        alone = (
+            all(len(of) == 1 for of in (*feeders.values(), *users.values())) and not c.served.any()
+        )
+        assert uncontended(program, compiled) == alone, seed
+        answers.add(alone)
+    assert answers == {False, True}
+
+
+@pytest.mark.parametrize("size", [1, 7, 13])
+@pytest.mark.parametrize("engine", ["plain", "compiled"])
+def test_slices_of_a_run_carry_on_where_the_last_one_ended(
+    size: int, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(12):
+        program, cost, state = random_program(seed, seed % 2 == 0)
+        whole = run(program, cost, engine, state)  # type: ignore[arg-type]
+        monkeypatch.setattr("accelsim.timing.engine.SLICE", size)
+        parts = run(program, cost, engine, state)  # type: ignore[arg-type]
+        monkeypatch.undo()
+        for name in ("issue", "first", "release", "end", "why", "ref", "interval"):
+            assert np.array_equal(getattr(whole, name), getattr(parts, name)), (seed, name)
+
+
 def test_bodies_that_are_compared() -> None:
     """Runs of RUN bodies: the first at 0, then at RUN, 2 RUN, 4 RUN, ..."""
     runs = {0} | {RUN << power for power in range(8)}
@@ -224,6 +266,21 @@ def test_times_that_the_integers_do_not_hold_are_refused() -> None:
         check_range(one_command(size, width, beat), times((0, 0, MOST_TICKS - most - 2048)))
         with pytest.raises(InputError, match="times in ticks"):
             check_range(one_command(size, width, beat), times((0, 0, MOST_TICKS - most + 2048)))
+
+
+def test_turns_of_a_repeat_count_and_the_end_of_time_is_said() -> None:
+    """As if all that is listed came once and nine times more: an upper bound."""
+    b = ProgramBuilder()
+    unit = b.unit("u", (V,))
+    for _ in range(4):
+        b.command(unit, V)
+    whole = replace(b.build(), repeat=RepeatRow(1, 1, 9, 0, (0, 4)))
+    each = MOST_TICKS // 40
+    check_range(whole, times(*[(0, 0, each - 1024)] * 4))
+    with pytest.raises(InputError) as caught:
+        check_range(whole, times(*[(0, 0, each + 1024)] * 4))
+    said = caught.value.problems[0].message
+    assert said == "takes up to 4.61e+06 s, and times in ticks of 1e+12 Hz end at 4.61e+06 s"
 
 
 def test_no_bound_is_above_the_makespan_nor_below_the_work() -> None:
