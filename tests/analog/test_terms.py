@@ -330,3 +330,22 @@ def test_noise_of_every_vector_beside_a_fixed_sum() -> None:
     assert np.abs(found - found.mean(axis=0)).max() < 6 * sqrt(variance.max())
     assert erf(1 / sqrt(2)) == pytest.approx(
         np.mean(np.abs(found - found.mean(axis=0)) < np.sqrt(variance)), abs=0.02)  # fmt: skip
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("bits", [0, 8])
+def test_the_variance_of_sums_is_that_of_squared_codes(
+    bits: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Exact beside ideal converters; beside real ones, squares of 255 lose a bit and sums less than 1 %."""
+    if compiled:
+        monkeypatch.setattr("accelsim.jit.COMPILE_ABOVE", -1)
+    tile = Tile(physical("plain"), adc=Adc(bits), read_noise="fresh", weight_noise=0.01, age=10.0)
+    draw = np.random.default_rng(9)
+    made = block(tile, draw.integers(-127, 128, (64, 5)), 255, one_sided=True)
+    assert (made.read_variance[0][0][1] is not None) == (bits > 0)
+    codes = draw.integers(0, 256, (7, 64))
+    sigma, variance, square = made._noise(Driven(codes), 0, 0, slice(1, 5))
+    assert sigma is not None and not sigma.any()
+    wanted = (codes * codes) @ (made.variance_of_reads[0][0] + 0.01**2)[:, 1:5]
+    assert variance * square == pytest.approx(wanted, rel=0.01 if bits else 1e-7)

@@ -75,8 +75,8 @@ def test_latency_in_cycles_is_rounded_up(nanos: int, mega: int) -> None:
     {"bandwidth": "400 GB/s", "burst": "1 B", "efficiency": "0.5", "arbiter": "first_come"},
 ], ids=str)  # fmt: skip
 def test_ports_of_a_chip(sets: dict[str, str]) -> None:
-    """Off chip: a burst every burst / (bandwidth efficiency), in ticks rounded up. A buffer: all its banks' width
-    a cycle of its own clock, to either side."""
+    """Off chip: a burst every burst / (bandwidth efficiency), in ticks rounded up. A buffer: all its banks'
+    width a cycle of its own clock, to either side."""
     slow = ["clocks.slow=250 MHz", "memories.weight_buffer.clock=slow", "memories.weight_buffer.ports=shared",
             "memories.weight_buffer.banks=2", "memories.weight_buffer.width=96 bit",
             "memories.weight_buffer.quantum=9", "memories.weight_buffer.arbiter=priority"]  # fmt: skip
