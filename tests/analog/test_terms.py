@@ -104,6 +104,14 @@ def test_variances_lie_on_the_finest_grid_that_fits() -> None:
         assert fits(bits) and not fits(bits + 1)
 
 
+def test_a_grid_of_variances_leaves_room_for_every_value_rounded_up() -> None:
+    """400 rows: half a step each is 0.6 % of a sum that fits but for 0.3 %."""
+    values = np.where(np.arange(400) < 271, 82, 81)[:, None] / 128
+    assert 1.002 < LONG / 32767 / 2**8 / values.sum() < 1.004
+    found = variance_on_grid(values, 32767)
+    assert found is not None and found[1] == 7 and np.array_equal(found[0], values)
+
+
 def test_squares_of_codes_fit_fifteen_bits() -> None:
     for top, shift in ((1, 0), (127, 0), (181, 0), (182, 1), (255, 1), (256, 2), (4095, 9)):
         codes = np.array([[0, 1, top // 2, top, -top]])

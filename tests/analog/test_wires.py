@@ -50,6 +50,18 @@ def test_currents_are_those_of_the_nodal_equations(rows: int, columns: int) -> N
         sqrt((off**2).sum() / (right**2).sum()), rel=1e-4)  # fmt: skip
 
 
+def test_a_column_without_cells_does_not_end_the_sweeps() -> None:
+    """Its current is right from the first on; those beside it take many."""
+    draw = np.random.default_rng(11)
+    g, wires = draw.uniform(1e-4, 2e-3, (6, 5)), Wires(30.0, 70.0, 110.0, 50.0)
+    g[:, 2] = 0.0
+    v = draw.uniform(0.05, 0.2, (2, 6))
+    right = np.array([kirchhoff(g, wires, one) for one in v])
+    found = currents(g, wires, v)
+    assert (found[:, 2] == 0).all()
+    assert found == pytest.approx(right, rel=1e-5, abs=1e-15)
+
+
 @pytest.mark.parametrize("nodes", [1, 2, 5])
 def test_lines_are_tridiagonal_systems(nodes: int) -> None:
     draw = np.random.default_rng(nodes)
