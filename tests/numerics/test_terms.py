@@ -233,6 +233,28 @@ def test_integers_are_codes_where_the_format_holds_as_many(
         assert made == Quantization("int8", np.float64(1.0), zero)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize(
+    ("low", "high"), [(-3.0, 1.0), (-1.0, 2.0), (0.5, 2.0), (-2.0, -0.5), (0.0, 0.0)]
+)
+def test_zero_is_code_0_where_it_has_to_be(low: float, high: float) -> None:
+    """Of operands of products of tensors, and on crossbars where values are negative: the larger magnitude at
+    the largest code. Else the range, widened to hold 0; a tensor of zeros has a scale all the same."""
+    made = builder("int8", {})
+    made.symmetric = {"x"}
+    top = max(-low, high) or 1.0
+    found, usual = made.between("x", low, high), made.between("o", low, high)
+    assert (float(found.scale), found.zero) == (pytest.approx(top / 127, rel=1e-12), 0)
+    wide = (max(high, 0.0) - min(low, 0.0)) or 1.0
+    assert float(usual.scale) == pytest.approx(wide / 255, rel=1e-12)
+    assert usual.decode(np.array([usual.zero])).tolist() == [0.0]
+    made.chip = api.load_chip("pcm_8level")
+    analog, rectified = made.between("o", low, high), made.between("o", low, high, relu=True)
+    assert (analog.zero == 0 and float(analog.scale) == pytest.approx(top / 127, rel=1e-12)) == (
+        low < 0
+    )
+    assert float(rectified.scale) == pytest.approx(wide / 255, rel=1e-12)
+
+
 def test_ranges_of_operands_of_products_of_tensors_are_symmetric() -> None:
     """Both operands, and what they are views of; not what another operator made of its own inputs."""
     ops = (
