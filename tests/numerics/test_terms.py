@@ -10,15 +10,18 @@ import pytest
 
 from accelsim import api
 from accelsim.errors import InputError
+from accelsim.mapping import compile_program
 from accelsim.numerics.accuracy import decibels, signal_to_noise, top1
 from accelsim.numerics.calibrate import CLIPS, NetworkBuilder, multiplied, weight_clips
-from accelsim.numerics.execute import _Run
+from accelsim.numerics.execute import _Run, execute
 from accelsim.numerics.floors import _inputs, finite, softmax_floor
 from accelsim.numerics.matmul import accumulation_of, grid_of_values
 from accelsim.numerics.quantize import Quantization, affine, fine, peak_of, ratio, symmetric
 from accelsim.numerics.ranges import LEAST, SAWB, STEPS, Calibration, clip, sawb, weight_clip
 from accelsim.units.accumulation import Accumulation
 from accelsim.workload import Gemm, TensorSpec, VectorOperator, Workload
+from tests.mapping.random_cases import single
+from tests.mapping.test_random_runs import network_for, random_values
 
 
 def vector(kind: str, shape: tuple[int, ...], out: tuple[int, ...], inputs: int = 1,
@@ -295,3 +298,15 @@ def test_which_vector_operators_stay_on_codes() -> None:
             acts = {"x": one, "y": one, "o": out}
             run.network = type("N", (), {"activations": acts})()  # type: ignore[assignment]
             assert run.arithmetic(op) == wanted, (kind, out)
+
+
+def test_rows_of_no_operator_compute_nothing() -> None:
+    chip, op = api.load_chip("int8_edge"), Gemm("op", "x", "w", "y", 3, 4, 5)
+    work = single(op)
+    program = compile_program(chip, work)
+    x, w = random_values(np.random.default_rng(3), op, chip)
+    network = network_for(op, chip, work, w)
+    assert execute(program, work, chip, {"x": x}, network).macs == 60
+    program.commands.operator[:] = -1
+    done = execute(program, work, chip, {"x": x}, network)
+    assert done.macs == 0 and not done.tensors["y"].any()
