@@ -224,7 +224,7 @@ def test_outputs_as_wide_as_sums_keep_the_sums(form: str) -> None:
 @pytest.mark.parametrize(("low", "high", "zero", "scaled"), [
     (-128, 127, 0, False), (-128, 128, 0, True), (-129, 127, 0, True), (0, 255, -128, False),
     (-1, 254, -127, False), (0, 256, 0, True), (1, 256, 0, True),
-    (-5, 5, 0, False), (-255, 0, 127, False), (100, 200, 0, True),
+    (-5, 5, 0, False), (-128, -5, 0, False), (5, 127, 0, False), (-255, 0, 127, False), (100, 200, 0, True),
 ])  # fmt: skip
 def test_integers_are_codes_where_the_format_holds_as_many(
     low: int, high: int, zero: int, scaled: bool
