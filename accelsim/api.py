@@ -85,8 +85,8 @@ def load_workload(
     lines. dims: symbolic dimensions of an ONNX model by name."""
     from accelsim import config, shipped
 
-    if os.path.isfile(Path(path) / "trace.yaml"):  # a trace of values, read as a layer trace
-        path = Path(path) / "trace.yaml"
+    if os.path.isfile(f"{path}/trace.yaml"):  # a trace of values, read as a layer trace
+        path = f"{path}/trace.yaml"
     if str(path).endswith(".onnx"):
         from accelsim.importers.onnx_model import load_onnx
 

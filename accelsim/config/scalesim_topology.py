@@ -13,6 +13,7 @@ from pathlib import Path
 from accelsim.config.scalesim_cfg import read_text, whole_number
 from accelsim.errors import InputError, Problem
 from accelsim.workload import Conv2d, Gemm, MacOperator, TensorSpec, Workload
+from accelsim.workload.validity import LARGEST_WINDOW
 
 CONV = (
     "IFMAP height",
@@ -41,6 +42,7 @@ STRIDE_WIDTH = 7
 MOST_LAYERS = 20_000
 MOST_PROBLEMS = 50
 LARGEST = 1 << 24
+SIZES = (0, 1, 4, 5)  # numbers of a convolution that are no window's: its input, channels, filters
 
 
 @dataclass(slots=True)
@@ -146,12 +148,13 @@ class _Reader:
             )
             return
         numbers = []
-        for cell in self.columns:
-            value = whole_number(cells[cell], 1, LARGEST)
+        for place, cell in enumerate(self.columns):
+            most = LARGEST if self.gemm or place in SIZES else LARGEST_WINDOW
+            value = whole_number(cells[cell], 1, most)
             if value is None:
                 self.wrong(
                     "number",
-                    f"{cells[cell][:40]!r} is not a whole number from 1 to {LARGEST}",
+                    f"{cells[cell][:40]!r} is not a whole number from 1 to {most}",
                     "write a number like 64",
                     line,
                     cell,

@@ -9,7 +9,7 @@ from accelsim.config.yaml_source import Node, Place
 from accelsim.formats import FORMATS
 from accelsim.workload import Conv2d, Gemm, TensorSpec
 from accelsim.workload.operators import ACTIVATIONS
-from accelsim.workload.validity import LARGEST_DIMENSION, matrix
+from accelsim.workload.validity import LARGEST_DIMENSION, LARGEST_WINDOW, matrix
 
 Items = dict[str, tuple[Place, Node]]
 
@@ -124,7 +124,7 @@ class MacReader(Reader):
             return (default, default)
         node = items[key][1]
         if not node.is_list:
-            value = self.integer(node, f"{path}.{key}", low, 4096)
+            value = self.integer(node, f"{path}.{key}", low, LARGEST_WINDOW)
             return None if value is None else (value, value)
         if len(node.value) != 2:
             self.wrong(
@@ -136,7 +136,8 @@ class MacReader(Reader):
             )
             return None
         first, second = (
-            self.integer(item, f"{path}.{key}[{i}]", low, 4096) for i, item in enumerate(node.value)
+            self.integer(item, f"{path}.{key}[{i}]", low, LARGEST_WINDOW)
+            for i, item in enumerate(node.value)
         )
         return None if first is None or second is None else (first, second)
 
@@ -146,7 +147,7 @@ class MacReader(Reader):
         node = items["padding"][1]
         if node.is_list and len(node.value) == 4:
             sizes = [
-                self.integer(item, f"{path}.padding[{i}]", 0, 4096)
+                self.integer(item, f"{path}.padding[{i}]", 0, LARGEST_WINDOW)
                 for i, item in enumerate(node.value)
             ]
             if any(size is None for size in sizes):

@@ -165,7 +165,9 @@ class Trace:
         """What a tensor's codes stand for; None for real numbers in no format."""
         view, maker = self.view_of(name), self.makers.get(name)
         if view is not None:
-            return self.quantization(view.inputs[0])
+            source = self.quantization(view.inputs[0])
+            shapes = view.input_shapes[0], view.output_shape
+            return None if source is None else source.viewed(*shapes, view.order)
         format_name = self.format(name, self.header(name, self.workload.tensors[name].shape))
         if format_name is None:
             return None
@@ -204,13 +206,16 @@ class Trace:
         )
 
     def sum_scale(self, op: MacOperator) -> Floats | None:
-        """The scale of an operator's sums, one or one a channel; None where operands are real numbers."""
+        """The scale of an operator's sums, one or one a channel; None where operands are real numbers, or
+        computed ones with scales along their own channels, which no sum over them keeps."""
         source = self.quantization(op.input)
         stored = self.workload.is_stored(op.weight)
         second = self.weight_quantization(op) if stored else self.quantization(op.weight)
         if any(q is None or isinstance(q, RealValues) for q in (source, second)):
             return None
         assert source is not None and second is not None
+        if np.size(source.scale) > 1 or (not stored and np.size(second.scale) > 1):
+            return None
         return np.ravel(np.asarray(source.scale, np.float64) * np.ravel(second.scale))
 
     def scale(self, name: str, sizes: tuple[int, ...]) -> Floats:

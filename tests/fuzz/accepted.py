@@ -41,7 +41,7 @@ def figures(value: Any, path: str = "") -> list[str]:
             bad for number, inner in enumerate(value) for bad in figures(inner, f"{path}[{number}]")
         ]
     if isinstance(value, int | float) and not isinstance(value, bool):
-        signed = "signal_to_noise" in path or "outputs" in path
+        signed = "signal_to_noise" in path or "outputs" in path or path.endswith("_db")
         return [] if math.isfinite(value) and (value >= 0 or signed) else [f"{path} = {value}"]
     return []
 

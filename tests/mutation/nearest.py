@@ -54,7 +54,9 @@ def distances(start: str) -> dict[str, int]:
 def test_files() -> dict[str, dict[str, int]]:
     """Every test file, with how far it is from each module."""
     paths = [
-        path for path in sorted((ROOT / "tests").rglob("test_*.py")) if "mutation" not in path.parts
+        path
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        if "mutation" not in path.relative_to(ROOT).parts
     ]
     return {path.relative_to(ROOT).as_posix(): distances(module_of(path)) for path in paths}
 
