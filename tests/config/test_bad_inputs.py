@@ -165,6 +165,9 @@ def test_interrupt_ends_within_two_seconds(wait: float, tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.SIG_DFL
+        ),  # a job in the background has none
     )
     time.sleep(wait)
     process.send_signal(signal.SIGINT)

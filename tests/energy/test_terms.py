@@ -45,7 +45,7 @@ def test_nodes_between_those_of_the_table() -> None:
         for part in (0.25, 0.5, 0.9):
             (a, left), (b, right) = between(low * (high / low) ** part)
             assert (a, b) == (low, high)
-            assert (left, right) == pytest.approx((1 - part, part), rel=1e-9)
+            assert (left, right) == pytest.approx((1 - part, part), rel=1e-9, abs=0.0)
     assert between(7) == ((22, 1.0),) and between(130) == ((65, 1.0),)
 
 
@@ -53,11 +53,11 @@ def test_leakage_and_area_beyond_the_table_go_with_the_node() -> None:
     """Leakage with the gate's width, in either direction; at nodes between by no factor of its own."""
     for node, end in ((11, 22), (16, 22), (90, 65), (130, 65)):
         here, there = (sram_cost(65536, 1, 64, at, 0.8, "itrs-lstp").leakage for at in (node, end))
-        assert here == pytest.approx(there * node / end, rel=1e-9)
+        assert here == pytest.approx(there * node / end, rel=1e-9, abs=0.0)
     low, middle, high = (
         sram_cost(65536, 1, 64, at, 0.8, "itrs-hp").leakage for at in (22, sqrt(22 * 32), 32)
     )
-    assert middle == pytest.approx(sqrt(low * high), rel=1e-9)
+    assert middle == pytest.approx(sqrt(low * high), rel=1e-9, abs=0.0)
 
 
 def test_how_near_a_bank_is_to_a_row() -> None:
@@ -84,8 +84,8 @@ def test_beyond_the_sizes_the_last_octave_goes_on() -> None:
     )
     down = interpolate(22, "itrs-lstp", "read_pj", 1024, 64)
     up = interpolate(22, "itrs-lstp", "read_pj", 16 << 20, 64)
-    assert down == pytest.approx(smallest**2 / next_, rel=1e-9)
-    assert up == pytest.approx(largest**2 / before, rel=1e-9)
+    assert down == pytest.approx(smallest**2 / next_, rel=1e-9, abs=0.0)
+    assert up == pytest.approx(largest**2 / before, rel=1e-9, abs=0.0)
 
 
 def test_wide_banks_stand_side_by_side_and_small_ones_are_no_smaller_than_half_a_row() -> None:
@@ -95,7 +95,7 @@ def test_wide_banks_stand_side_by_side_and_small_ones_are_no_smaller_than_half_a
         for name, key, unit in (("read", "read_pj", 1e-12), ("write", "write_pj", 1e-12),
                                 ("leakage", "leak_mw", 1e-3), ("area", "area_mm2", 1e-6)):  # fmt: skip
             one = interpolate(22, "itrs-lstp", key, (1 << 20) / 2 / count, width / count)
-            assert getattr(whole, name) == pytest.approx(count * one * unit, rel=1e-9), (
+            assert getattr(whole, name) == pytest.approx(count * one * unit, rel=1e-9, abs=0.0), (
                 width,
                 name,
             )
@@ -111,7 +111,9 @@ def test_the_law_holds_down_to_the_supply_at_which_it_turns() -> None:
     for name, (a, b, c) in table("scaling")["energy"].items():
         least = -b / (2 * a)
         if least > 0:
-            assert energy_factor(float(name), least) == pytest.approx(c - b * b / (4 * a), rel=1e-6)
+            assert energy_factor(float(name), least) == pytest.approx(
+                c - b * b / (4 * a), rel=1e-6, abs=0.0
+            )
             with pytest.raises(InputError, match="no law of energy"):
                 energy_factor(float(name), least * (1 - 1e-6))
 
@@ -121,7 +123,7 @@ def test_nodes_up_to_the_stated_part_beyond_the_ends() -> None:
     part = 1 + table("scaling")["beyond"]
     for node in (nodes[0] / part * 1.0001, nodes[-1] * part * 0.9999):
         below, above, along = listed(node)
-        assert node == pytest.approx(below * exp(along * log(above / below)), rel=1e-9)
+        assert node == pytest.approx(below * exp(along * log(above / below)), rel=1e-9, abs=0.0)
     for node in (nodes[0] / part * 0.9999, nodes[-1] * part * 1.0001):
         with pytest.raises(InputError, match="no scaling factors"):
             listed(node)
@@ -139,7 +141,7 @@ def test_what_is_scaled_has_the_band_of_a_derived_value_at_least(word: str) -> N
     for node, volts in ((45e-9, None), (None, 0.7), (45e-9, 0.9)):
         found = own_value(chip, replace(own, node=node, voltage=volts))
         factor = energy_factor(22, 0.8) / energy_factor((node or 22e-9) * 1e9, volts or 0.8)
-        assert found == pytest.approx((1e-12 * factor, max(here, known)), rel=1e-9)
+        assert found == pytest.approx((1e-12 * factor, max(here, known)), rel=1e-9, abs=0.0)
 
 
 def test_rows_at_home_and_scaled() -> None:
@@ -148,11 +150,13 @@ def test_rows_at_home_and_scaled() -> None:
             continue
         value, band = row["value"] * 1e-12, half_width(row["confidence"])
         assert row_value(chip_at(row["node_nm"], row["voltage"]), key) == pytest.approx(
-            (value, band), rel=1e-9
+            (value, band), rel=1e-9, abs=0.0
         )
         scaled = energy_factor(22, 0.8) / energy_factor(row["node_nm"], row["voltage"])
         found = row_value(chip_at(22, 0.8), key)
-        assert found == pytest.approx((value * scaled, max(band, half_width("der"))), rel=1e-9)
+        assert found == pytest.approx(
+            (value * scaled, max(band, half_width("der"))), rel=1e-9, abs=0.0
+        )
 
 
 # -- converters ------------------------------------------------------------------------------------
@@ -181,10 +185,10 @@ def test_a_conversion_term_by_term(rate: float) -> None:
         for node in (5, 22, 90, 250):
             picojoules, square_micros = by_hand(bits, node, rate)
             assert conversion_energy(bits, node, rate) == pytest.approx(
-                picojoules * 1e-12, rel=1e-9
+                picojoules * 1e-12, rel=1e-9, abs=0.0
             )
             assert converter_area(bits, node, rate) == pytest.approx(
-                square_micros * 1e-12, rel=1e-9
+                square_micros * 1e-12, rel=1e-9, abs=0.0
             )
 
 
