@@ -164,7 +164,8 @@ def test_a_vector_is_read_once_and_as_often_more_as_allowed(retries: int) -> Non
     x = np.array([[64] * 4, [127, 0, 0, 0], [8] * 4])
     found = managed(made, x, slice(0, 5), read, True)
     assert [(retry, start) for retry, start, _ in seen] == [
-        (retry, start) for start in (0, 3) for retry in range(retries + 1)]  # fmt: skip
+        (retry, start) for start in (0, 3) for retry in range(retries + 1)
+    ]
     assert seen[0][2] == [127, 127, 127]  # each vector's largest takes the whole range
     assert made.seen.repeated == 2 * 2 * retries and made.seen.clipped == 2 * 2
     assert found[2] == pytest.approx(np.full(5, 8.0))
@@ -212,13 +213,28 @@ def test_where_values_of_a_slice_lie(name: str, levels: int) -> None:
     assert cell == pytest.approx(np.minimum(placed(zero + span / 2 * part), device.g_max), rel=1e-9)
 
 
-@pytest.mark.parametrize(("sign", "phases"), [("differential", 1), ("differential", 2), ("differential", 4),
-                                              ("offset", 1), ("offset", 4), ("flipped", 2)])  # fmt: skip
+@pytest.mark.parametrize(
+    ("sign", "phases"),
+    [
+        ("differential", 1),
+        ("differential", 2),
+        ("differential", 4),
+        ("offset", 1),
+        ("offset", 4),
+        ("flipped", 2),
+    ],
+)
 def test_johnson_and_read_noise_of_every_matrix(sign: str, phases: int) -> None:
     """sqrt(2 k T G / t) over V span: of both cells of a pair read together, of each where
     they are read apart; of a cell and its reference, whose difference counts twice."""
-    tile = Tile(physical("plain"), Scheme(sign=sign), Drive(phases=phases), johnson=True,  # type: ignore[arg-type]
-                age=50.0, temperature=310.0)  # fmt: skip
+    tile = Tile(
+        physical("plain"),
+        Scheme(sign=sign),
+        Drive(phases=phases),
+        johnson=True,  # type: ignore[arg-type]
+        age=50.0,
+        temperature=310.0,
+    )
     made = block(tile, np.random.default_rng(6).integers(-127, 128, (9, 4)))
     span = tile.device.g_max - tile.device.g_min
     sums = [g.sum(axis=0) for g in made.conductances[0]]
@@ -328,8 +344,14 @@ def test_parts_of_a_reads_variance() -> None:
 
 def test_noise_of_every_vector_beside_a_fixed_sum() -> None:
     """Output noise, read noise drawn anew: variances of the sums over 4,000 vectors of one input."""
-    tile = Tile(replace(physical("plain"), drift_spread=0.0), adc=Adc(0), output_noise=0.02, read_noise="fresh",
-                weight_noise=0.01, age=10.0)  # fmt: skip
+    tile = Tile(
+        replace(physical("plain"), drift_spread=0.0),
+        adc=Adc(0),
+        output_noise=0.02,
+        read_noise="fresh",
+        weight_noise=0.01,
+        age=10.0,
+    )
     made = block(tile, np.random.default_rng(8).integers(-127, 128, (30, 3)), one_sided=True)
     x = np.full((4000, 30), 100)
     found = made.raw(x, 0) / made.split.factors[0] / made.input_top
@@ -337,7 +359,8 @@ def test_noise_of_every_vector_beside_a_fixed_sum() -> None:
     assert found.var(axis=0) == pytest.approx(variance, rel=0.12)
     assert np.abs(found - found.mean(axis=0)).max() < 6 * sqrt(variance.max())
     assert erf(1 / sqrt(2)) == pytest.approx(
-        np.mean(np.abs(found - found.mean(axis=0)) < np.sqrt(variance)), abs=0.02)  # fmt: skip
+        np.mean(np.abs(found - found.mean(axis=0)) < np.sqrt(variance)), abs=0.02
+    )
 
 
 @pytest.mark.parametrize("compiled", [False, True])

@@ -47,7 +47,8 @@ def test_currents_are_those_of_the_nodal_equations(rows: int, columns: int) -> N
     wrong = transfer_matrix(g, wires).T * 1.25
     off = v @ wrong - right
     assert sampled_error(g, wrong, wires, v) == pytest.approx(
-        sqrt((off**2).sum() / (right**2).sum()), rel=1e-4)  # fmt: skip
+        sqrt((off**2).sum() / (right**2).sum()), rel=1e-4
+    )
 
 
 def test_a_column_without_cells_does_not_end_the_sweeps() -> None:

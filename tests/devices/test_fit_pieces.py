@@ -32,8 +32,13 @@ def rows_of(cells: list[list[tuple[float, float]]], target: float = 10e-6) -> Me
     """Measurements of cells: (time, siemens) of each read."""
     flat = [(number, t, g) for number, cell in enumerate(cells) for t, g in cell]
     number, t, g = (np.array(column) for column in zip(*flat, strict=True))
-    return Measurements(np.full(len(flat), target), g.astype(float), t.astype(float),
-                        np.full(len(flat), 298.15), number.astype(np.int64))  # fmt: skip
+    return Measurements(
+        np.full(len(flat), target),
+        g.astype(float),
+        t.astype(float),
+        np.full(len(flat), 298.15),
+        number.astype(np.int64),
+    )
 
 
 def span_of(data: Measurements) -> np.ndarray:
@@ -74,12 +79,18 @@ def test_two_reads_have_a_line_without_a_rest_and_none_is_below_nothing() -> Non
     assert (level, nu) == pytest.approx((1e-12, 0.0), rel=1e-6, abs=1e-9)
 
 
-@pytest.mark.parametrize(("cell", "lines"), [
-    ([(20, 1.0), (30, 0.9), (40, 0.8)], True), ([(20, 1.0), (20, 1.1), (40, 0.8)], True),
-    ([(20, 1.0), (20, 0.9), (20, 1.1)], False), ([(20, 1.0), (40, 0.9)], False),
-    ([(20, 1.0), (30, 0.0), (40, 0.8)], False), ([(20, 1.0), (30, -0.1), (40, 0.8)], False),
-    ([(20, 1.0), (30, 1e-6), (40, 0.8)], True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cell", "lines"),
+    [
+        ([(20, 1.0), (30, 0.9), (40, 0.8)], True),
+        ([(20, 1.0), (20, 1.1), (40, 0.8)], True),
+        ([(20, 1.0), (20, 0.9), (20, 1.1)], False),
+        ([(20, 1.0), (40, 0.9)], False),
+        ([(20, 1.0), (30, 0.0), (40, 0.8)], False),
+        ([(20, 1.0), (30, -0.1), (40, 0.8)], False),
+        ([(20, 1.0), (30, 1e-6), (40, 0.8)], True),
+    ],
+)
 def test_which_cells_have_a_line_of_their_own(cell: list[tuple[float, float]], lines: bool) -> None:
     """Three reads at two times, all above 0; one cell without is enough for none."""
     micro = [(t, g * 1e-6) for t, g in cell]
@@ -152,7 +163,8 @@ def test_held_out_rows_in_units_of_the_models_deviation() -> None:
     first = (11 - 10) / (10 * 0.1 * sqrt(span[0]))
     wide = 10 * faded * sqrt((age * 0.02) ** 2 + 0.1**2 * span[1])
     assert _residual(made, data, held, span) == pytest.approx(
-        sqrt((first**2 + ((7 - 10 * faded) / wide) ** 2) / 2), rel=1e-9)  # fmt: skip
+        sqrt((first**2 + ((7 - 10 * faded) / wide) ** 2) / 2), rel=1e-9
+    )
     assert np.isnan(_residual(plain, data, held[:0], span))
     assert _residual(plain, rows_of([[(20.0, 10.5e-6)]]), held, span[:1]) == pytest.approx(
         500.0, rel=1e-6
@@ -168,8 +180,10 @@ def test_what_one_target_cannot_say_the_nearest_says() -> None:
     notes: list[str] = []
     found = _completed(told, [0.1, 0.2, 0.3, 0.8, 1.0], 1e-5, "mean", notes)  # type: ignore[arg-type]
     assert [e.value for e in found] == [1.0, 1.0, 1.0, 2.0, 2.0]
-    assert notes == ["drift at 1, 3 uS cannot be told (no reads): that of 2 uS is taken",
-                     "drift at 8 uS cannot be told (no reads): that of 10 uS is taken"]  # fmt: skip
+    assert notes == [
+        "drift at 1, 3 uS cannot be told (no reads): that of 2 uS is taken",
+        "drift at 8 uS cannot be told (no reads): that of 10 uS is taken",
+    ]
     found = _completed([One(None)], [1.0], 1e-5, "mean", notes)  # type: ignore[list-item]
     assert found == [exact(0.0)] and notes[-1].endswith("none is taken")
 
@@ -207,10 +221,13 @@ def test_too_little_is_refused() -> None:
     hot = data.temperature + np.where(data.cell == 0, 5.01, 0.0)
     for wrong, read_s, said in (
         (replace(data, target=data.target * 0), READ, "targets above 0"),
-        (replace(data, t=data.t - 20.0), READ, "times after programming"), (data, 20.0, "shorter than a read"),
-        (data, 0.0, "shorter than a read"), (data, -1.0, "shorter than a read"),
-        (replace(data, temperature=hot), READ, "several temperatures"), (table(3), READ, "has 3 cells"),
-    ):  # fmt: skip
+        (replace(data, t=data.t - 20.0), READ, "times after programming"),
+        (data, 20.0, "shorter than a read"),
+        (data, 0.0, "shorter than a read"),
+        (data, -1.0, "shorter than a read"),
+        (replace(data, temperature=hot), READ, "several temperatures"),
+        (table(3), READ, "has 3 cells"),
+    ):
         with pytest.raises(ValueError, match=said):
             fit(wrong, read_s)
     assert len(fit(table(4), READ).x) == 1

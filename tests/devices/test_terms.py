@@ -60,8 +60,13 @@ def test_effects_that_are_off_and_others_that_stay(name: str) -> None:
 
 def models(name: str) -> list[Statistical]:
     base = statistical(name)
-    return [base, base.noisier(1.75), replace(base, drift=False), replace(base, noise=False),
-            replace(base, programming_error=False)]  # fmt: skip
+    return [
+        base,
+        base.noisier(1.75),
+        replace(base, drift=False),
+        replace(base, noise=False),
+        replace(base, programming_error=False),
+    ]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -75,16 +80,33 @@ def test_kernels_give_the_bits_of_the_model(name: str) -> None:
         errors = quick_normal(Stream(3).of("programming"), count, 0)
         own = quick_normal(Stream(3).of("exponent"), count, 0)
         made, exponent = goal.copy(), np.zeros(count)
-        program_cells(goal, model.g_max, SMALLEST, *curves, errors if model.programming_error else errors[:0],
-                      own if model.drift else own[:0], made, exponent)  # fmt: skip
+        program_cells(
+            goal,
+            model.g_max,
+            SMALLEST,
+            *curves,
+            errors if model.programming_error else errors[:0],
+            own if model.drift else own[:0],
+            made,
+            exponent,
+        )
         assert np.array_equal(made, cells.conductance)
         assert np.array_equal(exponent, cells.state["exponent"])
         found, age = np.empty(count), 5000.0
         deviates = quick_normal(Stream(4), count, 0)
         span = log((age + model.reference_time) / model.reference_time) if model.drift else 0.0
         factor = sqrt(log((age + model.reference_time + model.read_time) / (2 * model.read_time)))
-        read_cells(made, exponent, model.g_max, SMALLEST, encoded(model.read_noise.record), span, factor,
-                   deviates if model.noise else deviates[:0], found)  # fmt: skip
+        read_cells(
+            made,
+            exponent,
+            model.g_max,
+            SMALLEST,
+            encoded(model.read_noise.record),
+            span,
+            factor,
+            deviates if model.noise else deviates[:0],
+            found,
+        )
         assert found == pytest.approx(model.read(cells, age, Stream(4)), rel=1e-12, abs=1e-18)
 
 
@@ -155,8 +177,9 @@ def test_levels_at_equal_distances_in_siemens_and_in_errors() -> None:
     ):
         with pytest.raises(ValueError, match="two levels"):
             bad()
-    assert nearest(np.array([0.0, 1.0, 3.0]), np.array([-5.0, 0.5, 0.51, 2.0, 2.01, 9.0])).tolist() == [
-        0, 0, 1, 1, 2, 2]  # fmt: skip
+    assert nearest(
+        np.array([0.0, 1.0, 3.0]), np.array([-5.0, 0.5, 0.51, 2.0, 2.01, 9.0])
+    ).tolist() == [0, 0, 1, 1, 2, 2]
 
 
 @pytest.mark.parametrize("key", NUMBERS)
@@ -206,9 +229,15 @@ def test_numbers_of_modes() -> None:
 def test_a_mode_at_either_border_is_followed() -> None:
     """Slow: beyond 100 spans. Fast: below a hundredth of a step. Times of 1, 4, 16, 64, 256 s."""
     noise = Flicker(1.0, 5)
-    for step, span, wanted in ((100.0, 0.16, "lllss"), (400.0, 0.64, "fllls"), (1e-6, 1e6, "lllll"),
-                               (1e-6, 0.15, "llsss"), (1e-6, 0.161, "lllss"), (1601.0, 1e6, "fffll"),
-                               (1600.0, 1e6, "fflll")):  # fmt: skip
+    for step, span, wanted in (
+        (100.0, 0.16, "lllss"),
+        (400.0, 0.64, "fllls"),
+        (1e-6, 1e6, "lllll"),
+        (1e-6, 0.15, "llsss"),
+        (1e-6, 0.161, "lllss"),
+        (1601.0, 1e6, "fffll"),
+        (1600.0, 1e6, "fflll"),
+    ):
         kinds = dict(zip("slf", noise.split(step, span), strict=True))
         for number, kind in enumerate(wanted):
             assert [name for name in "slf" if kinds[name][number]] == [kind], (step, span, number)
@@ -261,14 +290,21 @@ def test_what_a_block_programmed_by_its_products_costs() -> None:
         assert made.seconds == pytest.approx(
             first.seconds + 7 * each * model.read_s + more * model.pulse_s
         )
-        assert made.joules == pytest.approx(int(made.pulses.sum()) * model.pulse_j
-                                            + int(first.resets.sum()) * model.reset_j)  # fmt: skip
+        assert made.joules == pytest.approx(
+            int(made.pulses.sum()) * model.pulse_j + int(first.resets.sum()) * model.reset_j
+        )
 
 
 def test_all_pulses_are_used_and_each_is_verified() -> None:
     """Cells that nothing moves take every pulse, are read before each and once more, and fail."""
-    stiff: Pulses = replace(pulses_named("iterative"), move=(0.0, 0.0), slope=0.0, reset=(0.0, 0.0),
-                            staircase=(0.0, 0.0), iterations=5)  # fmt: skip
+    stiff: Pulses = replace(
+        pulses_named("iterative"),
+        move=(0.0, 0.0),
+        slope=0.0,
+        reset=(0.0, 0.0),
+        staircase=(0.0, 0.0),
+        iterations=5,
+    )
     made = program_and_verify(
         stiff, statistical("pcm_like"), np.full(3, 20e-6), Stream(1), read_noise=False
     )

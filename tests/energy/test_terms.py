@@ -92,8 +92,12 @@ def test_wide_banks_stand_side_by_side_and_small_ones_are_no_smaller_than_half_a
     """1,024 bits are four banks of 256, each with a quarter of the bytes; 300 bits two of 150."""
     for width, count in ((256, 1), (257, 2), (512, 2), (1024, 4)):
         whole = sram_cost(1 << 20, 2, width, 22, 0.8, "itrs-lstp")
-        for name, key, unit in (("read", "read_pj", 1e-12), ("write", "write_pj", 1e-12),
-                                ("leakage", "leak_mw", 1e-3), ("area", "area_mm2", 1e-6)):  # fmt: skip
+        for name, key, unit in (
+            ("read", "read_pj", 1e-12),
+            ("write", "write_pj", 1e-12),
+            ("leakage", "leak_mw", 1e-3),
+            ("area", "area_mm2", 1e-6),
+        ):
             one = interpolate(22, "itrs-lstp", key, (1 << 20) / 2 / count, width / count)
             assert getattr(whole, name) == pytest.approx(count * one * unit, rel=1e-9, abs=0.0), (
                 width,
@@ -235,10 +239,15 @@ def test_every_charge_is_its_operators() -> None:
     units, memories = prices(chip)
     macs = np.array([0.0, 50.0, 0.0, 70.0])
     counts = Counts(
-        [("array", "mac_int8_int8", macs), ("vector", "requantize", np.array([2.0, 0.0, 3.0, 0.0]))],
+        [
+            ("array", "mac_int8_int8", macs),
+            ("vector", "requantize", np.array([2.0, 0.0, 3.0, 0.0])),
+        ],
         [("dram", "read_bit", np.array([8.0, 0.0, 0.0, 16.0]))],
-        {"mac_int8_int8": np.array([0.0, 20.0, 0.0, 0.0])}, 0.5, {("vector", "requantize"): 0.125},
-    )  # fmt: skip
+        {"mac_int8_int8": np.array([0.0, 20.0, 0.0, 0.0])},
+        0.5,
+        {("vector", "requantize"): 0.125},
+    )
     found = {
         (c.unit, c.action): (c.operators, c.counts, c.joules) for c in charge(counts, chip).charges
     }

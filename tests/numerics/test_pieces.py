@@ -17,8 +17,9 @@ from accelsim.program.opcodes import Flag
 from accelsim.workload import Conv2d, Gemm, VectorOperator
 
 
-def vector(kind: str, shape: tuple[int, ...], out: tuple[int, ...], inputs: int = 1,
-           **more: object) -> VectorOperator:  # fmt: skip
+def vector(
+    kind: str, shape: tuple[int, ...], out: tuple[int, ...], inputs: int = 1, **more: object
+) -> VectorOperator:
     names = tuple("xyz"[:inputs])
     return VectorOperator("v", kind, names, "o", (shape,) * inputs, out, **more)  # type: ignore[arg-type]
 
@@ -85,20 +86,31 @@ def test_pools_window_by_window(kind: str, zero: int) -> None:
     in parts."""
     draw = np.random.default_rng(zero + 9)
     for (kh, kw), (sh, sw), (top, left, bottom, right) in (
-        ((2, 3), (2, 1), (1, 1, 0, 2)), ((3, 3), (1, 2), (0, 0, 0, 0)), ((1, 2), (3, 3), (0, 1, 1, 0)),
-    ):  # fmt: skip
+        ((2, 3), (2, 1), (1, 1, 0, 2)),
+        ((3, 3), (1, 2), (0, 0, 0, 0)),
+        ((1, 2), (3, 3), (0, 1, 1, 0)),
+    ):
         x = draw.integers(-128, 128, (2, 3, 7, 8))
         height, width = (7 + top + bottom - kh) // sh + 1, (8 + left + right - kw) // sw + 1
         if kind == "global_average_pool":
             op, height, width, sh, sw = vector(kind, x.shape, (2, 3, 1, 1)), 1, 1, 1, 1
             (kh, kw), top, left = (7, 8), 0, 0
         else:
-            op = vector(kind, x.shape, (2, 3, height, width), kernel=(kh, kw), stride=(sh, sw),
-                        padding=(top, left, bottom, right))  # fmt: skip
+            op = vector(
+                kind,
+                x.shape,
+                (2, 3, height, width),
+                kernel=(kh, kw),
+                stride=(sh, sw),
+                padding=(top, left, bottom, right),
+            )
         wanted, real = np.zeros((2, 3, height, width), int), np.zeros((2, 3, height, width))
         for b, c, r, q in every(range(2), range(3), range(height), range(width)):
-            seen = [int(x[b, c, i, j]) for i in range(max(0, r * sh - top), min(7, r * sh - top + kh))
-                    for j in range(max(0, q * sw - left), min(8, q * sw - left + kw))]  # fmt: skip
+            seen = [
+                int(x[b, c, i, j])
+                for i in range(max(0, r * sh - top), min(7, r * sh - top + kh))
+                for j in range(max(0, q * sw - left), min(8, q * sw - left + kw))
+            ]
             mean = Fraction(sum(seen), len(seen))
             wanted[b, c, r, q] = max(seen) if kind == "max_pool" else round(mean - zero) + zero
             real[b, c, r, q] = max(seen) if kind == "max_pool" else float(mean)
@@ -133,9 +145,11 @@ def test_reals_of_element_wise_kinds() -> None:
 def test_lowered_convolutions_are_convolutions(by_columns: bool) -> None:
     draw = np.random.default_rng(6)
     for groups, kernel, stride, padding, dilation in (
-        (1, (3, 2), (2, 1), (1, 0, 2, 1), (1, 2)), (2, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)),
-        (2, (2, 2), (1, 3), (0, 1, 0, 1), (2, 1)), (1, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)),
-    ):  # fmt: skip
+        (1, (3, 2), (2, 1), (1, 0, 2, 1), (1, 2)),
+        (2, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)),
+        (2, (2, 2), (1, 3), (0, 1, 0, 1), (2, 1)),
+        (1, (1, 1), (1, 1), (0, 0, 0, 0), (1, 1)),
+    ):
         op = Conv2d("c", "x", "w", "o", 2, 4, 6, 7, 6, kernel, stride, padding, dilation, groups)
         x, w = draw.integers(-9, 9, (2, 4, 6, 7)), draw.integers(-9, 9, (6, 4 // groups, *kernel))
         pad = np.pad(x, ((0, 0), (0, 0), padding[::2], padding[1::2]), constant_values=5)
@@ -143,9 +157,17 @@ def test_lowered_convolutions_are_convolutions(by_columns: bool) -> None:
         for b, o, r, q in np.ndindex(*op.output_shape):
             g = o // (6 // groups)
             wanted[b, o, r, q] = sum(
-                int(pad[b, g * (4 // groups) + c, r * stride[0] + i * dilation[0],
-                        q * stride[1] + j * dilation[1]])
-                * int(w[o, c, i, j]) for c, i, j in np.ndindex(4 // groups, *kernel))  # fmt: skip
+                int(
+                    pad[
+                        b,
+                        g * (4 // groups) + c,
+                        r * stride[0] + i * dilation[0],
+                        q * stride[1] + j * dilation[1],
+                    ]
+                )
+                * int(w[o, c, i, j])
+                for c, i, j in np.ndindex(4 // groups, *kernel)
+            )
         matrix = weight_matrix(op, w)
         assert np.array_equal(raise_output(op, lower_input(op, x, 5, by_columns) @ matrix), wanted)
         assert np.array_equal(weight_tensor(op, matrix), w)

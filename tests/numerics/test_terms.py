@@ -24,8 +24,9 @@ from tests.mapping.random_cases import single
 from tests.mapping.test_random_runs import network_for, random_values
 
 
-def vector(kind: str, shape: tuple[int, ...], out: tuple[int, ...], inputs: int = 1,
-           **more: object) -> VectorOperator:  # fmt: skip
+def vector(
+    kind: str, shape: tuple[int, ...], out: tuple[int, ...], inputs: int = 1, **more: object
+) -> VectorOperator:
     names = tuple("xyz"[:inputs])
     return VectorOperator("v", kind, names, "o", (shape,) * inputs, out, **more)  # type: ignore[arg-type]
 
@@ -80,8 +81,12 @@ def test_the_grid_of_some_values_is_the_narrowest() -> None:
         ) * draw.choice([-1, 1], 4)
         found = grid_of_values(np.array([*values, 0.0, np.inf, np.nan]))
         exact = [abs(Fraction(float(v))) for v in values]
-        spacing = min(Fraction(1, v.denominator) if v.denominator > 1 else Fraction(v.numerator & -v.numerator)
-                      for v in exact)  # fmt: skip
+        spacing = min(
+            Fraction(1, v.denominator)
+            if v.denominator > 1
+            else Fraction(v.numerator & -v.numerator)
+            for v in exact
+        )
         assert Fraction(found.quantum) == spacing
         assert found.precision == max(int(o).bit_length() for o in odd)
         assert found.top == found.bottom == max(np.abs(values))
@@ -131,8 +136,13 @@ def test_narrow_weights_take_the_clip_of_the_least_error(name: str, top: int) ->
 
 def test_the_published_coefficients_of_sawb() -> None:
     """IBM's FMS Model Optimizer, sawb_params."""
-    assert SAWB == {2: (3.12, -2.064), 3: (7.509, -6.892), 4: (12.68, -12.80), 5: (17.74, -18.64),
-                    8: (31.76, -35.04)}  # fmt: skip
+    assert SAWB == {
+        2: (3.12, -2.064),
+        3: (7.509, -6.892),
+        4: (12.68, -12.80),
+        5: (17.74, -18.64),
+        8: (31.76, -35.04),
+    }
     draw = np.random.default_rng(4).normal(size=1000)
     for bits, (first, second) in SAWB.items():
         wanted = first * np.sqrt((draw**2).mean()) + second * np.abs(draw).mean()
@@ -196,9 +206,15 @@ def test_floors_of_inputs_follow_from_the_outputs() -> None:
 
 def builder(form: str, values: dict[str, np.ndarray], holds: str = "reals") -> NetworkBuilder:
     op = Gemm("g", "x", "w", "o", 2, 4, 3)
-    work = Workload("w", (op,), {
-        "x": TensorSpec("x", (2, 4), "input", holds=holds), "w": TensorSpec("w", (4, 3), "weight"),
-        "o": TensorSpec("o", (2, 3), "output")})  # fmt: skip
+    work = Workload(
+        "w",
+        (op,),
+        {
+            "x": TensorSpec("x", (2, 4), "input", holds=holds),
+            "w": TensorSpec("w", (4, 3), "weight"),
+            "o": TensorSpec("o", (2, 3), "output"),
+        },
+    )
     chip = api.load_chip("int8_edge")
     return NetworkBuilder(
         work, chip, values, {"x": form if holds == "integers" else "int8", "o": form}, "single"
@@ -221,11 +237,23 @@ def test_outputs_as_wide_as_sums_keep_the_sums(form: str) -> None:
     assert (made.requantizers["g"][0].apply(sums) - made.requantizers["g"][0].bias == sums).all()
 
 
-@pytest.mark.parametrize(("low", "high", "zero", "scaled"), [
-    (-128, 127, 0, False), (-128, 128, 0, True), (-129, 127, 0, True), (0, 255, -128, False),
-    (-1, 254, -127, False), (0, 256, 0, True), (1, 256, 0, True),
-    (-5, 5, 0, False), (-128, -5, 0, False), (5, 127, 0, False), (-255, 0, 127, False), (100, 200, 0, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("low", "high", "zero", "scaled"),
+    [
+        (-128, 127, 0, False),
+        (-128, 128, 0, True),
+        (-129, 127, 0, True),
+        (0, 255, -128, False),
+        (-1, 254, -127, False),
+        (0, 256, 0, True),
+        (1, 256, 0, True),
+        (-5, 5, 0, False),
+        (-128, -5, 0, False),
+        (5, 127, 0, False),
+        (-255, 0, 127, False),
+        (100, 200, 0, True),
+    ],
+)
 def test_integers_are_codes_where_the_format_holds_as_many(
     low: int, high: int, zero: int, scaled: bool
 ) -> None:
@@ -266,9 +294,18 @@ def test_ranges_of_operands_of_products_of_tensors_are_symmetric() -> None:
         Gemm("h", "p", "w", "q", 4, 4, 4),
     )
     view = VectorOperator("f", "transpose", ("s",), "t", ((4, 4),), (4, 4), order=(0, 1))
-    shapes = {name: TensorSpec(name, (4, 4), role) for name, role in (
-        ("x", "input"), ("s", "input"), ("o", "intermediate"), ("t", "intermediate"), ("p", "intermediate"),
-        ("w", "weight"), ("q", "output"))}  # fmt: skip
+    shapes = {
+        name: TensorSpec(name, (4, 4), role)
+        for name, role in (
+            ("x", "input"),
+            ("s", "input"),
+            ("o", "intermediate"),
+            ("t", "intermediate"),
+            ("p", "intermediate"),
+            ("w", "weight"),
+            ("q", "output"),
+        )
+    }
     assert multiplied(Workload("w", (ops[0], view, *ops[1:]), shapes)) == {"t", "o", "s"}
 
 
@@ -291,8 +328,13 @@ def test_which_vector_operators_stay_on_codes() -> None:
     one, other = affine(-1, 1, "int8"), affine(-1, 2, "int8")
     run = object.__new__(_Run)
     run.__dict__["floats"] = None
-    for kind, same, apart in (("relu", True, False), ("max_pool", True, False), ("average_pool", True, False),
-                              ("add", True, True), ("multiply", True, True)):  # fmt: skip
+    for kind, same, apart in (
+        ("relu", True, False),
+        ("max_pool", True, False),
+        ("average_pool", True, False),
+        ("add", True, True),
+        ("multiply", True, True),
+    ):
         op = vector(kind, (1, 1, 2, 2), (1, 1, 2, 2), 2 if kind in ("add", "multiply") else 1)
         for out, wanted in ((one, same), (other, apart), (replace(one, zero=one.zero + 1), apart)):
             acts = {"x": one, "y": one, "o": out}

@@ -45,21 +45,45 @@ def program(rows: int = ROWS, **changed: dict[int, object]) -> Program:
     operators = [b.operator(name) for name in ("one", "two")]
     tensors = [b.tensor(name, (64,)) for name in ("x", "y")]
     for row in range(rows):
-        part = Part(of("tensor", row, tensors[0]), memory, of("address", row, 64 * row),  # type: ignore[arg-type]
-                    of("region", row, ((0, 8),)), format=of("format", row, "int8"))  # type: ignore[arg-type]  # fmt: skip
+        part = Part(
+            of("tensor", row, tensors[0]),
+            memory,
+            of("address", row, 64 * row),  # type: ignore[arg-type]
+            of("region", row, ((0, 8),)),
+            format=of("format", row, "int8"),
+        )  # type: ignore[arg-type]
         back = of("back", row, 1)
         edges = [After(row - back, of("kind", row, Edge.DATA))] if row else []  # type: ignore[operator, arg-type]
-        b.command(units[of("unit", row, 0)], of("opcode", row, V), extents=of("extents", row, (1, 8)),  # type: ignore[index, arg-type]
-                  flags=of("flags", row, Flag.NONE), operator=operators[of("operator", row, 0)],  # type: ignore[index, arg-type]
-                  request=of("request", row, 0), after=edges * of("edges", row, 1),  # type: ignore[arg-type, operator]
-                  links={port: of("bytes", row, 16)}, **{of("way", row, "reads"): [part]})  # type: ignore[arg-type, dict-item]  # fmt: skip
+        b.command(
+            units[of("unit", row, 0)],
+            of("opcode", row, V),
+            extents=of("extents", row, (1, 8)),  # type: ignore[index, arg-type]
+            flags=of("flags", row, Flag.NONE),
+            operator=operators[of("operator", row, 0)],  # type: ignore[index, arg-type]
+            request=of("request", row, 0),
+            after=edges * of("edges", row, 1),  # type: ignore[arg-type, operator]
+            links={port: of("bytes", row, 16)},
+            **{of("way", row, "reads"): [part]},
+        )  # type: ignore[arg-type, dict-item]
     return b.build()
 
 
 CHANGES: dict[str, object] = {
-    "tensor": 1, "address": 8, "region": ((8, 8),), "format": "uint8", "kind": Edge.SLOT, "unit": 1,
-    "opcode": Opcode.LOAD, "extents": (1, 9), "flags": Flag.FIRST_K, "operator": 1, "request": 3, "edges": 2,
-    "bytes": 24, "way": "writes"}  # fmt: skip
+    "tensor": 1,
+    "address": 8,
+    "region": ((8, 8),),
+    "format": "uint8",
+    "kind": Edge.SLOT,
+    "unit": 1,
+    "opcode": Opcode.LOAD,
+    "extents": (1, 9),
+    "flags": Flag.FIRST_K,
+    "operator": 1,
+    "request": 3,
+    "edges": 2,
+    "bytes": 24,
+    "way": "writes",
+}
 
 
 def test_the_first_difference_is_found_wherever_it_is() -> None:
@@ -95,8 +119,10 @@ def test_a_program_that_ends_earlier_differs_at_its_end() -> None:
 
 def run_of(*rows: tuple[int, str, float, float]) -> Result:
     """What differences read of a run: (operator, action, count, joules) on one unit."""
-    made = [EnergyRow(op, "u", action, count, joules, 0.1, "core", f"source of {action}")
-            for op, action, count, joules in rows]  # fmt: skip
+    made = [
+        EnergyRow(op, "u", action, count, joules, 0.1, "core", f"source of {action}")
+        for op, action, count, joules in rows
+    ]
     return SimpleNamespace(
         energy=EnergyReport(made), program=SimpleNamespace(operators=["one", "two"])
     )  # type: ignore[return-value]
@@ -170,8 +196,13 @@ def test_decimals_that_show_so_many_digits() -> None:
 
 
 def test_every_digit_of_a_multiple() -> None:
-    cases = ((Fraction(1234567, 100), 2, "12,345.67"), (Fraction(-1, 2), 1, "-0.5"), (Fraction(7), 0, "7"),
-             (Fraction(5, 1000), 3, "0.005"), (Fraction(0), 2, "0.00"))  # fmt: skip
+    cases = (
+        (Fraction(1234567, 100), 2, "12,345.67"),
+        (Fraction(-1, 2), 1, "-0.5"),
+        (Fraction(7), 0, "7"),
+        (Fraction(5, 1000), 3, "0.005"),
+        (Fraction(0), 2, "0.00"),
+    )
     for value, decimals, text in cases:
         assert text_of(value, decimals) == text
         assert text_of(value, decimals, True) == ("+" if value > 0 else "") + text
@@ -318,8 +349,11 @@ def test_accesses_on_chip_start_and_stop_with_the_last_fold(flow: Dataflow) -> N
         spare = rows - min(rows, along_rows)
         found = _on_chip(rows, columns, flow, along_rows, along_columns, steps, last, lines)
         if flow == Dataflow.OUTPUT_STATIONARY:
-            assert found == ((1, last + steps + used_rows - 1), (1, last + steps + used_columns - 1),
-                             (steps - 1 + spare, end))  # fmt: skip
+            assert found == (
+                (1, last + steps + used_rows - 1),
+                (1, last + steps + used_columns - 1),
+                (steps - 1 + spare, end),
+            )
             continue
         moving, held = (rows + 1, last + rows + steps + used_rows - 1), (1 + spare, last + rows)
         pair = (moving, held) if flow == Dataflow.WEIGHT_STATIONARY else (held, moving)

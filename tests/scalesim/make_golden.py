@@ -20,6 +20,7 @@ from pathlib import Path
 from random import Random
 
 ARRAYS = ((8, 4), (4, 8), (16, 16), (32, 32), (12, 14), (1, 16), (16, 1), (7, 5))
+FEW = ((8, 4), (7, 5))
 NETWORKS = {
     "AlexNet": "conv_nets/alexnet.csv",
     "ResNet-18": "conv_nets/Resnet18.csv",
@@ -176,11 +177,13 @@ def network(path: Path) -> list[list]:
     return found
 
 
-def main(topologies: str, out: str) -> None:
-    cases = [("gemm", entry, array) for array in ARRAYS for entry in gemms()]
+def main(topologies: str, out: str, part: str = "all") -> None:
+    """part: "few" for products on two small arrays alone, which need no topologies."""
+    arrays, networks = (ARRAYS, NETWORKS) if part == "all" else (FEW, {})
+    cases = [("gemm", entry, array) for array in arrays for entry in gemms()]
     cases += [
         (name, entry, (32, 32))
-        for name, path in NETWORKS.items()
+        for name, path in networks.items()
         for entry in network(Path(topologies) / path)
     ]
     checked = 0

@@ -111,16 +111,9 @@ def test_a_subset_of_the_golden_figures_again(tmp_path: Path) -> None:
         pytest.skip("the package index does not offer scalesim 3.0.0 here")
     script = tmp_path / "make_golden.py"
     shutil.copy(HERE / "make_golden.py", script)
-    text = script.read_text()
-    text = (
-        text.replace("ARRAYS = (", "ARRAYS = ((8, 4), (7, 5)) or (")
-        .replace("NETWORKS = {", "NETWORKS = {} or {}  # {")
-        .replace('            "ResNet-50": "mlperf/Resnet50.csv"}  # fmt: skip\n', "")
-    )
-    script.write_text(text)
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     subprocess.run(
-        [str(home / "bin/python"), str(script), str(tmp_path), str(tmp_path / "again.csv")],
+        [str(home / "bin/python"), str(script), str(tmp_path), str(tmp_path / "again.csv"), "few"],
         check=True,
         env=environment,
         timeout=900,

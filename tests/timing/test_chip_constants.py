@@ -17,19 +17,33 @@ from accelsim.program.opcodes import Arbiter
 ROOT = Path(__file__).parents[2]
 #: key -> what stands for it where a file says nothing; a changed one would change the times of users' chips
 LEFT_OUT = {
-    ("memories", "dram", "latency"): "1e-7 s", ("memories", "dram", "burst"): "64 B",
-    ("memories", "dram", "efficiency"): "1", ("memories", "dram", "quantum"): "16",
-    ("memories", "dram", "arbiter"): "round_robin", ("memories", "dram", "size"): "4 GiB",
-    ("memories", "input_buffer", "banks"): "1", ("memories", "input_buffer", "width"): "64 bit",
-    ("memories", "input_buffer", "quantum"): "16", ("memories", "input_buffer", "ports"): "separate",
-    ("memories", "input_buffer", "buffering"): "double", ("memories", "input_buffer", "scope"): "shared",
-    ("units", "dma", "setup"): "0", ("units", "vector", "lanes"): "16", ("units", "vector", "latency"): "4",
-    ("units", "array", "stationary_depth"): "2", ("units", "array", "hop_registers"): "1",
-    ("units", "array", "mac_latency"): "1", ("units", "array", "epilogue_latency"): "4",
-    ("units", "array", "fused_epilogue"): "true", ("units", "array", "bypass"): "false",
-    ("units", "array", "count"): "1", ("units", "array", "dot"): "1", ("units", "array", "simd"): "1",
-    ("units", "array", "structure"): "systolic", ("units", "array", "split"): "n",
-}  # fmt: skip
+    ("memories", "dram", "latency"): "1e-7 s",
+    ("memories", "dram", "burst"): "64 B",
+    ("memories", "dram", "efficiency"): "1",
+    ("memories", "dram", "quantum"): "16",
+    ("memories", "dram", "arbiter"): "round_robin",
+    ("memories", "dram", "size"): "4 GiB",
+    ("memories", "input_buffer", "banks"): "1",
+    ("memories", "input_buffer", "width"): "64 bit",
+    ("memories", "input_buffer", "quantum"): "16",
+    ("memories", "input_buffer", "ports"): "separate",
+    ("memories", "input_buffer", "buffering"): "double",
+    ("memories", "input_buffer", "scope"): "shared",
+    ("units", "dma", "setup"): "0",
+    ("units", "vector", "lanes"): "16",
+    ("units", "vector", "latency"): "4",
+    ("units", "array", "stationary_depth"): "2",
+    ("units", "array", "hop_registers"): "1",
+    ("units", "array", "mac_latency"): "1",
+    ("units", "array", "epilogue_latency"): "4",
+    ("units", "array", "fused_epilogue"): "true",
+    ("units", "array", "bypass"): "false",
+    ("units", "array", "count"): "1",
+    ("units", "array", "dot"): "1",
+    ("units", "array", "simd"): "1",
+    ("units", "array", "structure"): "systolic",
+    ("units", "array", "split"): "n",
+}
 
 
 def test_keys_that_are_left_out(tmp_path: Path) -> None:
@@ -70,16 +84,30 @@ def test_latency_in_cycles_is_rounded_up(nanos: int, mega: int) -> None:
     assert set(cost.first.tolist()) == set(cost.last.tolist()) == {7 + wanted}
 
 
-@pytest.mark.parametrize("sets", [
-    {}, {"bandwidth": "3.3 GB/s"}, {"efficiency": "0.31"}, {"burst": "32 B"}, {"quantum": "5"},
-    {"bandwidth": "400 GB/s", "burst": "1 B", "efficiency": "0.5", "arbiter": "first_come"},
-], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "sets",
+    [
+        {},
+        {"bandwidth": "3.3 GB/s"},
+        {"efficiency": "0.31"},
+        {"burst": "32 B"},
+        {"quantum": "5"},
+        {"bandwidth": "400 GB/s", "burst": "1 B", "efficiency": "0.5", "arbiter": "first_come"},
+    ],
+    ids=str,
+)
 def test_ports_of_a_chip(sets: dict[str, str]) -> None:
     """Off chip: a burst every burst / (bandwidth efficiency), in ticks rounded up. A buffer: all its banks'
     width a cycle of its own clock, to either side."""
-    slow = ["clocks.slow=250 MHz", "memories.weight_buffer.clock=slow", "memories.weight_buffer.ports=shared",
-            "memories.weight_buffer.banks=2", "memories.weight_buffer.width=96 bit",
-            "memories.weight_buffer.quantum=9", "memories.weight_buffer.arbiter=priority"]  # fmt: skip
+    slow = [
+        "clocks.slow=250 MHz",
+        "memories.weight_buffer.clock=slow",
+        "memories.weight_buffer.ports=shared",
+        "memories.weight_buffer.banks=2",
+        "memories.weight_buffer.width=96 bit",
+        "memories.weight_buffer.quantum=9",
+        "memories.weight_buffer.arbiter=priority",
+    ]
     machine = build_machine(
         loaded(*slow, *(f"memories.dram.{key}={text}" for key, text in sets.items()))
     )

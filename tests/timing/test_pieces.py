@@ -137,8 +137,16 @@ def test_who_is_served_next(seed: int) -> None:
             Arbiter.PRIORITY: min(asking, key=lambda u: (priority[u], u)),
         }
         for arbiter, best in wanted.items():
-            found = choose_requester(int(arbiter), base, len(asking), units, last, [-1] * base + asking,
-                                     arrival, priority)  # fmt: skip
+            found = choose_requester(
+                int(arbiter),
+                base,
+                len(asking),
+                units,
+                last,
+                [-1] * base + asking,
+                arrival,
+                priority,
+            )
             assert found == best, (arbiter, asking, last, arrival, priority)
 
 

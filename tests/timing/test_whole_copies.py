@@ -42,8 +42,10 @@ def marks(low: int = FIRST, reach: int = 1) -> tuple[Mark, Mark]:
     at the former. reach: rows issued at the latter, from its first on."""
     now = columns()[0]
     start = FIRST + LENGTH
-    return (Mark(4, int(now[FIRST]), b"", low, np.ones(1, bool), np.zeros(1, bool)),
-            Mark(5, int(now[start]), b"", start, np.arange(9) < reach, np.zeros(9, bool)))  # fmt: skip
+    return (
+        Mark(4, int(now[FIRST]), b"", low, np.ones(1, bool), np.zeros(1, bool)),
+        Mark(5, int(now[start]), b"", start, np.arange(9) < reach, np.zeros(9, bool)),
+    )
 
 
 def verdict(made: Program, found: list[np.ndarray], *two: Mark) -> str:
@@ -112,6 +114,13 @@ def test_nothing_runs_beside_the_copies() -> None:
 def test_rows_behind_wait_for_late_copies_only() -> None:
     """Those that stand for more would be others."""
     said = "a row behind the copies depends on an early one"
-    for row, wanted in ((LOW, said), (FIRST, said), (FIRST + LENGTH - 1, said), (FIRST + LENGTH, ""),
-                        (HIGH - 1, ""), (LOW - 1, ""), (0, "")):  # fmt: skip
+    for row, wanted in (
+        (LOW, said),
+        (FIRST, said),
+        (FIRST + LENGTH - 1, said),
+        (FIRST + LENGTH, ""),
+        (HIGH - 1, ""),
+        (LOW - 1, ""),
+        (0, ""),
+    ):
         assert verdict(program(row), columns(), *marks()) == wanted, row
