@@ -198,7 +198,7 @@ def _edit(node: Any, key: Any, inside: list[tuple[Any, Any]], rng: random.Random
                 value * 2,
                 value // 2,
                 value * 1000,
-                float(value),
+                float(value) if abs(value) < 1e300 else value,
                 str(value),
             ]
         )
