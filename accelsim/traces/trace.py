@@ -72,7 +72,7 @@ class Trace:
         if view is not None:
             source = self.tensor(view.inputs[0])
             codes = source.codes.transpose(view.order) if view.order else source.codes
-            return Tensor(name, codes.reshape(view.output_shape), source.quantization)
+            return Tensor(name, codes.reshape(view.output_shape), self.quantization(name))
         quantization = self.quantization(name)
         return Tensor(name, self.codes(name, quantization), quantization)
 

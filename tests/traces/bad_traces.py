@@ -91,6 +91,12 @@ ARRAYS: list[tuple[str, Edit, str, str]] = [
         "record.scale",
         "fc.weight.scale",
     ),
+    (
+        "scales that no sum keeps",
+        put("fc.scale", [0.1, 0.2, 0.3]),
+        "record.array.missing",
+        "wide.scale",
+    ),
     ("scales for each input column", put("x.scale", np.full(6, 0.1)), "record.scale", "x.scale"),
     ("no scales at all", put("x.scale", np.zeros(0)), "record.scale", "x.scale"),
     ("scale in integers", put("x.scale", 1), "record.scale", "x.scale"),

@@ -217,6 +217,22 @@ def test_a_changed_code_is_found(name: str, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "view",
+    ["kind: transpose, input: conv, order: [0, 2, 1, 3]", "kind: flatten, input: conv"],
+)
+def test_a_view_keeps_the_scale_of_each_number(view: str, tmp_path: Path) -> None:
+    arrays = hand_made.arrays()
+    arrays["conv.scale"] = np.array([0.1, 0.2, 0.4, 0.8])
+    text = hand_made.TEXT.replace("recorded:", f"  - {{name: v, {view}}}\nrecorded:")
+    trace = traces.load_trace(hand_made.write(tmp_path / "trace", arrays, text))
+    real = (arrays["conv"].astype(np.float64) - 3) * arrays["conv.scale"].reshape(4, 1, 1)
+    wanted = real.transpose(0, 2, 1, 3) if "order" in view else real.reshape(1, -1)
+    found = trace.tensor("v")
+    assert found.quantization is not None
+    assert np.array_equal(found.quantization.decode(found.codes), wanted)
+
+
 def test_real_numbers_alone(tmp_path: Path) -> None:
     """A trace of floats: rounded to the chip's numbers, held against the floats."""
     rng = np.random.default_rng(4)
