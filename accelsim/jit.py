@@ -29,7 +29,17 @@ _COMPILED: dict[tuple[Kernel, Helpers], Kernel] = {}
 #: they are in the cache and when they must be compiled first
 LOAD_AFTER, COMPILE_AFTER = 300_000, 10_000_000
 #: parts of the package that no kernel's module imports, so that an edit there compiles nothing anew
-NO_KERNELS = ("api", "claims", "cli", "config", "importers", "reports", "store", "sweeps")
+NO_KERNELS = (
+    "api",
+    "claims",
+    "cli",
+    "config",
+    "importers",
+    "loading",
+    "reports",
+    "store",
+    "sweeps",
+)
 COMPILE_ABOVE = (
     2_000_000  # elements of one kind of work; plain code needs less than a compilation for fewer
 )

@@ -26,6 +26,7 @@ def names(kind: str) -> tuple[str, ...]:
 def find(kind: str, name: str | Path, beside: Path | None = None) -> Path:
     """The file of a path, or of a shipped name; InputError with the choices otherwise. beside: a folder
     whose files come first."""
+    # os.path answers no where Path would raise: a name longer than a file's, a NUL in it
     if beside is not None and os.path.isfile(beside / name):
         return beside / name
     path = Path(name)

@@ -9,7 +9,7 @@ from accelsim.config.yaml_source import Node, Place
 from accelsim.formats import FORMATS
 from accelsim.workload import Conv2d, Gemm, TensorSpec
 from accelsim.workload.operators import ACTIVATIONS
-from accelsim.workload.validity import LARGEST_DIMENSION, LARGEST_WINDOW, matrix
+from accelsim.workload.validity import LARGEST_DIMENSION, LARGEST_WINDOW, as_matrix
 
 Items = dict[str, tuple[Place, Node]]
 
@@ -66,7 +66,7 @@ class MacReader(Reader):
                 continue
             known = self.tensors.get(name)
             computed = known is not None and known.role not in ("weight", "bias")
-            if known is not None and (matrix(known.shape) if computed else known.shape) != shape:
+            if known is not None and (as_matrix(known.shape) if computed else known.shape) != shape:
                 self.wrong(
                     "trace.weight",
                     place,

@@ -314,21 +314,25 @@ class _TraceReader(VectorReader):
         if op is None or len(self.problems) > before:
             return
         made = [self.tensors[other].shape for other in self.tensors.keys() - known]
-        for shape in {op.output_shape, *made}:
-            if not is_shape(shape):
-                self.wrong(
-                    "trace.size",
-                    node.place,
-                    path,
-                    f"{name} has a tensor of {list(shape)}",
-                    f"use dimensions of at most {LARGEST_DIMENSION:,}",
-                )
-        if len(self.problems) > before:
+        if not self.sizes({op.output_shape, *made}, node.place, path, name):
             return
         self.operators.append(op)
         self.used.update(sources if isinstance(op, VectorOperator) else (*sources, op.weight))
         self.shapes[output] = op.output_shape
         self.tensors[output] = TensorSpec(output, op.output_shape)
+
+    def sizes(self, shapes: set[tuple[int, ...]], place: Place, path: str, name: str) -> bool:
+        """Whether shapes that an operator comes to are ones that are counted in; else what is wrong is noted."""
+        found = [shape for shape in sorted(shapes) if not is_shape(shape)]
+        for shape in found:
+            self.wrong(
+                "trace.size",
+                place,
+                path,
+                f"{name} has a tensor of {list(shape)}",
+                f"use dimensions of at most {LARGEST_DIMENSION:,}",
+            )
+        return not found
 
     @staticmethod
     def output_name(items: dict[str, tuple[Place, Node]], name: str) -> str:

@@ -183,39 +183,7 @@ def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
     top = max([1.0, *(x for x in ends if np.isfinite(x))]) * 1.5
     before = 1.0
     for i, one in shown:
-        low, high = min(before, one.value), max(before, one.value)
-        colour = "#009E73" if one.value >= before else "#D55E00"
-        axes.bar(
-            i,
-            high - low,
-            0.34,
-            low,
-            color=colour,
-            edgecolor="black",
-            linewidth=0.4,
-            hatch="" if one.value >= before else "//",
-        )
-        open_up = not np.isfinite(one.high)
-        axes.errorbar(
-            [i],
-            [one.value],
-            [[one.value - max(one.low, bottom)], [(top if open_up else one.high) - one.value]],
-            color="black",
-            capsize=0 if open_up else 2,
-            elinewidth=0.8,
-            marker="o",
-            markersize=3,
-        )
-        if open_up:
-            axes.plot([i], [top], "^", color="black", markersize=4, clip_on=False)
-        axes.annotate(
-            f"{one.value:.2f}",
-            (i, one.value),
-            (11, 0),
-            textcoords="offset points",
-            va="center",
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
-        )
+        _ratio_step(axes, i, before, one, (bottom, top))
         before = one.value
     axes.axhline(1.0, color="black", linewidth=0.8, linestyle="--")
     axes.set_ylim(bottom, top)
@@ -232,6 +200,42 @@ def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
         + ("; an arrow: no upper end" if any(not np.isfinite(one.high) for _, one in shown) else "")
     )
     _save(made, folder, stem, whole, more)
+
+
+def _ratio_step(axes: Any, at: int, before: float, one: Ratio, ends: tuple[float, float]) -> None:
+    """From the ratio before a component to the one with it, its figure, and its band inside the axis' ends."""
+    bottom, top = ends
+    rises, open_up = one.value >= before, not np.isfinite(one.high)
+    axes.bar(
+        at,
+        abs(one.value - before),
+        0.34,
+        min(before, one.value),
+        color="#009E73" if rises else "#D55E00",
+        edgecolor="black",
+        linewidth=0.4,
+        hatch="" if rises else "//",
+    )
+    axes.errorbar(
+        [at],
+        [one.value],
+        [[one.value - max(one.low, bottom)], [(top if open_up else one.high) - one.value]],
+        color="black",
+        capsize=0 if open_up else 2,
+        elinewidth=0.8,
+        marker="o",
+        markersize=3,
+    )
+    if open_up:
+        axes.plot([at], [top], "^", color="black", markersize=4, clip_on=False)
+    axes.annotate(
+        f"{one.value:.2f}",
+        (at, one.value),
+        (11, 0),
+        textcoords="offset points",
+        va="center",
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5},
+    )
 
 
 def values(found: Comparison, folder: Path) -> None:

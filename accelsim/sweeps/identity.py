@@ -21,6 +21,7 @@ BYSTANDERS = (
     "shipped.py",
     "jit.py",
     "api.py",
+    "loading.py",
     "traces",
 )
 #: parts of sweeps/ that results do depend on

@@ -53,7 +53,7 @@ def is_shape(shape: tuple[int, ...]) -> bool:
     return sizes and len(shape) <= MOST_DIMENSIONS and prod(shape) <= MOST_ELEMENTS
 
 
-def matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
+def as_matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
     """A shape without the ones before its last two dimensions, as a product of one group reads it."""
     while len(shape) > 2 and shape[0] == 1:
         shape = shape[1:]
@@ -95,7 +95,7 @@ def _operator(
         elif tensors[name].shape != tuple(shape) and not (
             key in ("input", "weight")
             and isinstance(op, Gemm)
-            and matrix(tensors[name].shape) == tuple(shape)
+            and as_matrix(tensors[name].shape) == tuple(shape)
         ):
             found.append(
                 (key, f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}")
