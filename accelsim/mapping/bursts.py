@@ -75,23 +75,16 @@ class Regions:
 
 
 def in_bursts(program: Program, chip: Chip, workload: Workload) -> Program:
-    """The Program with the bytes of every off-chip transfer, operand and port, in whole bursts."""
-    o, d = program.operands, program.demands
+    """The Program with the bytes of every off-chip operand in whole bursts."""
+    o = program.operands
     far = np.flatnonzero(o.memory == [row.name for row in program.memories].index(chip.dma.memory))
     if not len(far):
         return program
     burst = chip.dram.burst
     moved = burst * _bursts(program, layouts(program.tensors, workload), far, burst)
-    size, wanted = o.bytes.copy(), d.bytes.copy()
+    size = o.bytes.copy()
     size[far] = moved
-    owner = np.searchsorted(o.start, far, side="right") - 1
-    total = np.zeros(len(program), np.int64)
-    np.add.at(total, owner, moved)
-    at = np.flatnonzero(
-        d.port == [row.name for row in program.ports].index(f"{chip.dma.memory}.port")
-    )
-    wanted[at] = total[np.searchsorted(d.start, at, side="right") - 1]
-    return replace(program, operands=replace(o, bytes=size), demands=replace(d, bytes=wanted))
+    return replace(program, operands=replace(o, bytes=size))
 
 
 def layouts(tensors: tuple[TensorRow, ...], workload: Workload) -> Layouts:

@@ -27,6 +27,8 @@ from accelsim.mapping.tensors import (
 )
 from accelsim.mapping.walk_vector import WalkedVector
 from accelsim.mapping.writer import Bounds, Writer, Written, bounds_of
+from accelsim.program.dependencies import derived
+from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program
 from accelsim.workload import VectorOperator, Workload
 
@@ -201,7 +203,7 @@ def compile_program(
     names = tuple(op.name for op in workload.operators)
     writer = _written(chip, table, parts) if parts.walks and areas is None else None
     if writer is not None:
-        return in_bursts(writer.finish(names, parts.residents), chip, workload)
+        return _whole(writer.finish(names, parts.residents), chip, workload)
     joiner = Joiner(chip, table)
     stored: dict[str, int] = {}
     for part in parts.list:
@@ -216,7 +218,25 @@ def compile_program(
         base = joiner.rows
         joiner.add(segment, part.number, part.tensors, _waits(part, segment.reads, stored))
         stored[part.output] = base + segment.last_store
-    return in_bursts(joiner.finish(names, parts.residents), chip, workload)
+    return _whole(joiner.finish(names, parts.residents), chip, workload)
+
+
+def _whole(program: Program, chip: Chip, workload: Workload) -> Program:
+    """The Program with all that follows from its commands and operands."""
+    return derived(in_bursts(program, chip, workload), release_lag(chip, program))
+
+
+def release_lag(chip: Chip, program: Program) -> Ints:
+    """Ticks between the release of the elements' registers by a pass and what each command may write over
+    them: of a PRELOAD what the array says, else 0."""
+    lag = np.zeros(len(program), np.int64)
+    if chip.mac_array is not None:
+        preloads = program.rows(Opcode.PRELOAD)
+        flow = program.shapes.extents[program.commands.shape[preloads], 3]
+        period = machine(chip).tick_hz // chip.clocks[chip.array.clock]
+        for dataflow in np.unique(flow).tolist():
+            lag[preloads[flow == dataflow]] = chip.array.slot_lag(dataflow) * period
+    return lag
 
 
 def _waits(part: Part, reads: Dict[int, int], stored: Dict[str, int]) -> list[tuple[int, int]]:

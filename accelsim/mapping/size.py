@@ -9,13 +9,13 @@ from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of, slots_of
 from accelsim.mapping.parts import Plan
 from accelsim.mapping.tensors import operator_formats
-from accelsim.program.hazards import COMPILE_ABOVE, HUBS, MANY_UNITS
+from accelsim.program.dependencies import HUBS, MANY_UNITS
 from accelsim.units.mac_array import Dataflow, MacArray
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 #: measured on Programs of 0.02 to 1.6 million commands (docs/timing_engine.md): what a command takes with its
-#: operands and edges, what each unit's clock in validation adds to it, and a pair of queue and unit
-COMMAND_BYTES, CLOCK_BYTES, PAIR_BYTES = 900, 8, 8
+#: operands and edges, and what each unit's clock adds to it while dependencies are derived
+COMMAND_BYTES, CLOCK_BYTES = 900, 8
 COMMAND_SECONDS = 7e-6
 PREPARED_BYTES = 150 << 20  # kernels and what a run keeps whatever its size
 
@@ -94,18 +94,15 @@ def check_size(chip: Chip, workload: Workload, chosen: Plan, units: int) -> None
         units,
         f"{counts[most]:,} of them are {most}'s",
         workload.source,
-        few=chip.crossbar is not None,
     )
 
 
-def check_commands(total: int, units: int, most: str, source: str = "", few: bool = False) -> None:
+def check_commands(total: int, units: int, most: str, source: str = "") -> None:
     """InputError when so many commands on so many units need more memory than may be used. most: where they
-    come from, for the message. few: whether validation follows a few units only where there are many."""
-    clocks = HUBS if few and units > MANY_UNITS and total * units > COMPILE_ABOVE else units
+    come from, for the message."""
+    clocks = units if units <= MANY_UNITS else HUBS
     resources.require(
-        PREPARED_BYTES
-        + total * (COMMAND_BYTES + CLOCK_BYTES * clocks)
-        + PAIR_BYTES * units * units,
+        PREPARED_BYTES + total * (COMMAND_BYTES + CLOCK_BYTES * clocks),
         f"{total:,} commands on {units:,} units ({most}, {total * COMMAND_SECONDS:,.0f} s in all)",
         "make the arrays or their buffers larger, take fewer of them or a smaller layer",
         source,

@@ -101,7 +101,8 @@ def _cover(f: Findings, name: str, low: Ints, size: Ints, limits: Ints) -> None:
         f.one("program.coverage", name, "has a tile outside the operator's dimensions")
         return
     total = int(np.prod(limits.astype(object)))
-    volume = int(sum(int(v) for v in np.prod(size, axis=1)))
+    exact = size if total * len(size) < 1 << 62 else size.astype(object)
+    volume = int(np.prod(exact, axis=1).sum())
     if volume != total:
         f.one(
             "program.coverage",

@@ -1,230 +1,302 @@
-"""The walk behind hazards.py: commands in order, over a shadow of every memory.
+"""The walk over a Program's operands, commands in order, that knows which must wait for which.
 
+A shadow of every memory keeps, for each run of bytes with one story, its last writer and who has read
+it since; every command carries what it knows of others when it issues. What it touches and does not
+know to be done is a need: derive() in dependencies.py makes an edge of it, hazards.py a finding.
 Written once, for lists (plain) and for arrays (compiled).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from accelsim.program.opcodes import Access
+from accelsim import jit
+from accelsim.program.opcodes import Access, Edge
 
 READ, WRITE = int(Access.READ), int(Access.WRITE)
-DATA, SLOT, START = 0, 1, 2
+DATA, SLOT, START = int(Edge.DATA), int(Edge.SLOT), int(Edge.START)
 #: kinds of finding
 UNWRITTEN, OTHER, RAW, WAR, WAW, REGION = 1, 2, 3, 4, 5, 6
 
 
-def scan(
-    count: int,
-    hubs: int,
-    hub: Any,
-    unit: Any,
-    queue: Any,
-    place: Any,
-    alone: Any,
-    edge_start: Any,
-    edge_pred: Any,
-    edge_kind: Any,
-    op_start: Any,
-    op_root: Any,
-    op_tensor: Any,
-    op_low: Any,
-    op_high: Any,
-    op_access: Any,
-    rank: int,
-    op_offset: Any,
-    op_extent: Any,
-    writer: Any,
-    writer_op: Any,
-    holder: Any,
-    run_end: Any,
-    head: Any,
-    owned: Any,
-    cell_unit: Any,
-    cell_place: Any,
-    cell_next: Any,
-    cell_sure: Any,
-    direct: Any,
-    queue_last: Any,
-    unit_last: Any,
-    known: Any,
-    found_row: Any,
-    found_kind: Any,
-) -> int:
-    """Walk the commands in order; returns how many findings were written (at most len(found_row)),
-    or -1 when the cells of readers ran out.
+class Rows(NamedTuple):
+    """A Program's columns. place: number of the command among its unit's. lag: ticks between a release
+    and the overwriting by this command. edge_*: the edges that are stated already. op_root, op_number:
+    the tensor version of an operand, and what tells regions that may be compared. low, high: its
+    footprint in elementary segments. bounds: rank offsets, then rank extents, of each operand."""
 
-    place: number of the command among its unit's. alone: 1 where one queue feeds the unit.
-    known: for each command what it knows at its issue of every hub, a unit numbered by ``hub``: the
-    place + 1 of its last command released, then of its last command ended. direct: (queue, unit,
-    2) the same for other units, from edges of the queue's own commands only.
+    unit: Any
+    queue: Any
+    place: Any
+    lag: Any
+    edge_start: Any
+    edge_pred: Any
+    edge_kind: Any
+    op_start: Any
+    op_root: Any
+    op_number: Any
+    op_access: Any
+    low: Any
+    high: Any
+    bounds: Any
+    rank: int
 
-    Neighbouring segments with one story are a run: run_end is its end at its first segment, else 0.
-    A run has its writer (-1 none, -2 resident), the tensor in it, and a list of cells, each a unit
-    that read it and that command's place + 1; owned: the first cell is this run's alone. cell_sure:
-    the reader knew that the writer had ended, so whoever knows that the reader is done knows it too.
+
+class State(NamedTuple):
+    """What the walk keeps. Records of several numbers lie one after another, in the order of the names
+    below.
+
+    segment (SEGMENT each): of a memory's elementary segments. cell (CELL each): readers of runs. unit
+    (UNIT each). table: for each row, of every hub, the place + 1 of its last command that the row knows to
+    be released when it issues, then of its last one known to have ended; hubs: how many. queue_last: row.
+    asked: units that the row at hand must wait for. found (FOUND each): findings, or edges. used: cells,
+    then findings. derive: 1 where a need becomes an edge that holds, and is no finding.
     """
-    found, cells = 0, 0
-    units, wide = len(unit_last), 2 * hubs
-    for i in range(count):
-        base = i * wide
-        u = unit[i]
-        q = queue[i]
-        p = queue_last[q]
+
+    segment: Any
+    cell: Any
+    unit: Any
+    table: Any
+    hubs: int
+    queue_last: Any
+    asked: Any
+    found: Any
+    used: Any
+    derive: int
+
+
+# Of a segment: neighbours with one story are a run. END: its end, at its first segment, else 0. WRITER:
+# row (-1 none, -2 resident), BY: its operand; HOLDER: the tensor in it; HEAD: its first reader, -1 for
+# none; OWNED: 1 where that reader's cell is this run's alone.
+END, WRITER, BY, HOLDER, HEAD, OWNED = range(6)
+SEGMENT = 6
+# Of a reader: its UNIT_OF, its ROW, the NEXT cell; SURE: whoever knows that it is done knows that the
+# run's writer had ended.
+UNIT_OF, ROW, NEXT, SURE = range(4)
+CELL = 4
+# Of a unit: number of the HUB, -1 for none; ALONE: 1 where one queue feeds it; LAST: row; what the row at
+# hand knows of it from its own edges: RELEASED, ENDED (of hubs the table says it); rows that the row at
+# hand must wait for: for the end of UNTIL (WHY: a kind of finding), for the release of AFTER.
+HUB, ALONE, LAST, RELEASED, ENDED, UNTIL, WHY, AFTER = range(8)
+UNIT = 8
+FOUND = 3  # row, kind (of finding, or Edge), the row that it should have waited for (-1 for none)
+
+
+def scan(rows: Rows, state: State) -> bool:
+    """Walk the commands in order; False when the cells of readers, or room for edges, ran out.
+
+    One long function: helpers that take records of arrays cost 0.2 us a call for counting references.
+    """
+    unit, queue, place, lags, edge_start, edge_pred, edge_kind = rows[:7]
+    op_start, op_root, op_number, op_access, op_low, op_high, bounds, rank = rows[7:]
+    segment, cell, units, table, hubs, queue_last, asked, found, used, derive = state
+    wide, cells, listed = 2 * hubs, 0, 0
+    for i in range(len(unit)):
+        u, q, asks, lag = unit[i], queue[i], 0, lags[i]
+        base, alone = i * wide, units[UNIT * unit[i] + ALONE] == 1
+        p, last = queue_last[q], units[UNIT * u + LAST]
         if p >= 0:
-            for x in range(wide):
-                known[base + x] = known[p * wide + x]
-        if alone[u] == 1 and unit_last[u] >= 0:
-            if unit_last[u] != p:
-                p = unit_last[u]
-                for x in range(wide):
-                    if known[p * wide + x] > known[base + x]:
-                        known[base + x] = known[p * wide + x]
-            if hub[u] >= 0:
-                known[base + hub[u]] = place[i]
-        for j in range(edge_start[i], edge_start[i + 1]):
-            p = edge_pred[j]
-            for x in range(wide):
-                if known[p * wide + x] > known[base + x]:
-                    known[base + x] = known[p * wide + x]
-            v = unit[p]
-            h = hub[v]
-            if h < 0:
-                at = (q * units + v) * 2
-                if edge_kind[j] != START and place[p] + 1 > direct[at]:
-                    direct[at] = place[p] + 1
-                if edge_kind[j] == DATA and place[p] + 1 > direct[at + 1]:
-                    direct[at + 1] = place[p] + 1
-                continue
-            if edge_kind[j] != START and place[p] + 1 > known[base + h]:
-                known[base + h] = place[p] + 1
-            if edge_kind[j] == DATA and place[p] + 1 > known[base + hubs + h]:
-                known[base + hubs + h] = place[p] + 1
+            merge(table, base, p * wide, wide)
+        if alone and last >= 0:
+            if last != p:
+                merge(table, base, last * wide, wide)
+            if units[UNIT * u + HUB] >= 0:
+                table[base + units[UNIT * u + HUB]] = place[i]
+        for e in range(edge_start[i], edge_start[i + 1]):
+            p = edge_pred[e]
+            merge(table, base, p * wide, wide)
+            learn(table, base, hubs, units, unit[p], place[p] + 1, edge_kind[e])
         for turn in range(2):
             for j in range(op_start[i], op_start[i + 1]):
-                access = op_access[j]
-                if (turn == 0 and access == WRITE) or (turn == 1 and access == READ):
-                    continue
-                low = op_low[j]
-                high = op_high[j]
-                if low >= high:
+                low, high, root = op_low[j], op_high[j], op_root[j]
+                if low >= high or op_access[j] == (WRITE if turn == 0 else READ):
                     continue
                 s = low
-                while run_end[s] == 0:
+                while segment[SEGMENT * s + END] == 0:
                     s -= 1
-                while s < high:  # runs that share segments with low .. high
-                    end = run_end[s]
-                    cut = s
-                    if s < low:
-                        cut = low
-                    elif end > high:
-                        cut = high
-                    if cut > s:  # the run sticks out: cut it in two with one story
-                        run_end[s] = cut
-                        run_end[cut] = end
-                        writer[cut] = writer[s]
-                        writer_op[cut] = writer_op[s]
-                        holder[cut] = holder[s]
-                        head[cut] = head[s]
-                        owned[s] = 0
-                        owned[cut] = 0
-                        if cut == low:
-                            s = cut
-                            continue
-                        end = cut
-                    w = writer[s]
-                    kind = 0
-                    ended = 0
+                if s < low:
+                    divide(segment, s, low)
+                s = low
+                while s < high:
+                    at = SEGMENT * s
+                    if segment[at + END] > high:
+                        divide(segment, s, high)
+                    w, held, early, over = segment[at + WRITER], False, False, False
                     if w >= 0:
-                        v = unit[w]
-                        h = hub[v]
-                        ended = (
-                            known[base + hubs + h] if h >= 0 else direct[(q * units + v) * 2 + 1]
-                        )
-                        early = ended < place[w] + 1 and not (v == u and alone[u] == 1)
-                    else:
-                        early = False
+                        over = known(table, base, hubs, units, unit[w], ENDED) > place[w]
+                        early = not over and not (unit[w] == u and alone)
+                    c = segment[at + HEAD]
                     if turn == 0:
+                        if cells * CELL == len(cell):
+                            return False
+                        kind = 0
                         if w == -1:
                             kind = UNWRITTEN
-                        elif holder[s] != op_root[j]:
+                        elif segment[at + HOLDER] != root:
                             kind = OTHER
-                        elif early:
-                            kind = RAW
-                        elif w >= 0 and op_tensor[writer_op[s]] == op_tensor[j]:
-                            inside = 1
-                            around = 1
-                            for x in range(rank):
-                                a0 = op_offset[writer_op[s] * rank + x]
-                                a1 = a0 + op_extent[writer_op[s] * rank + x]
-                                b0 = op_offset[j * rank + x]
-                                b1 = b0 + op_extent[j * rank + x]
-                                if a0 < b0 or a1 > b1:
-                                    inside = 0
-                                if b0 < a0 or b1 > a1:
-                                    around = 0
-                            if inside == 0 and around == 0:
+                        elif not early and w >= 0 and op_number[segment[at + BY]] == op_number[j]:
+                            if not nested(bounds, segment[at + BY], j, rank):
                                 kind = REGION
-                        c = head[s]
-                        sure = 0
-                        if w >= 0 and ended >= place[w] + 1 and alone[u] == 1:
-                            sure = 1
-                        if c >= 0 and cell_unit[c] == u:
-                            if owned[s] == 1:
-                                cell_place[c] = place[i] + 1
-                                cell_sure[c] = sure
-                            else:
-                                c = cell_next[c]
-                        if c < 0 or owned[s] == 0 or cell_unit[c] != u:
-                            if cells == len(cell_unit):
-                                return -1
-                            cell_unit[cells] = u
-                            cell_place[cells] = place[i] + 1
-                            cell_next[cells] = c
-                            cell_sure[cells] = sure
-                            head[s] = cells
-                            owned[s] = 1
-                            cells += 1
+                        if derive == 0 and kind > 0:
+                            listed = note(found, listed, i, kind, w)
+                        elif early:
+                            asks = ask(units, asked, asks, unit[w], w, RAW)
+                        sure = alone and (over or (early and derive == 1))
+                        cells = read_by(segment, at, cell, cells, u, i, sure)
                     else:
-                        c = head[s]
                         while c >= 0:
-                            v = cell_unit[c]
-                            h = hub[v]
-                            released = known[base + h] if h >= 0 else direct[(q * units + v) * 2]
-                            if cell_place[c] > released and not (
-                                v == u and (alone[u] == 1 or cell_place[c] == place[i] + 1)
-                            ):
-                                kind = WAR
-                            elif cell_sure[c] == 1 and cell_place[c] <= released:
-                                early = False
-                            c = cell_next[c]
-                        if early and kind == 0:
-                            kind = WAW
+                            v, r = cell[c + UNIT_OF], cell[c + ROW]
+                            if r != i:
+                                if not (v == u and alone) and (
+                                    lag > 0
+                                    or known(table, base, hubs, units, v, RELEASED) <= place[r]
+                                ):
+                                    asks = ask(units, asked, asks, v, r, WAR)
+                                    held = True
+                                if cell[c + SURE] == 1:
+                                    early = False
+                            c = cell[c + NEXT]
+                        if early and not (held and derive == 0):
+                            asks = ask(units, asked, asks, unit[w], w, WAW)
                         if s > low:
-                            run_end[s] = 0
-                    if (
-                        kind > 0
-                        and found < len(found_row)
-                        and not (
-                            found > 0
-                            and found_row[found - 1] == i
-                            and found_kind[found - 1] == kind
-                        )
-                    ):
-                        found_row[found] = i
-                        found_kind[found] = kind
-                        found += 1
-                    s = end
+                            segment[SEGMENT * low + END] = segment[at + END]
+                            segment[at + END] = 0
+                    s = segment[at + END] if turn == 0 else segment[SEGMENT * low + END]
                 if turn == 1:
-                    run_end[low] = high
-                    writer[low] = i
-                    writer_op[low] = j
-                    holder[low] = op_root[j]
-                    head[low] = -1
+                    at = SEGMENT * low
+                    segment[at + WRITER] = i
+                    segment[at + BY] = j
+                    segment[at + HOLDER] = root
+                    segment[at + HEAD] = -1
+        if derive == 1 and FOUND * (listed + 2 * asks) > len(found):
+            return False
+        for x in range(asks):
+            v = asked[x]
+            at = UNIT * v
+            until, why, after = units[at + UNTIL], units[at + WHY], units[at + AFTER]
+            units[at + UNTIL], units[at + AFTER] = -1, -1
+            if derive == 0:
+                if until >= 0:
+                    listed = note(found, listed, i, why, until)
+                if after >= 0:
+                    listed = note(found, listed, i, WAR, after)
+                continue
+            if until >= 0 and known(table, base, hubs, units, v, ENDED) <= place[until]:
+                listed = edge(found, listed, i, DATA, until)
+                merge(table, base, until * wide, wide)
+                learn(table, base, hubs, units, v, place[until] + 1, DATA)
+            if after >= 0 and (
+                lag > 0 or known(table, base, hubs, units, v, RELEASED) <= place[after]
+            ):
+                listed = edge(found, listed, i, SLOT, after)
+                merge(table, base, after * wide, wide)
+                learn(table, base, hubs, units, v, place[after] + 1, SLOT)
+        for x in range(asks):
+            units[UNIT * asked[x] + RELEASED], units[UNIT * asked[x] + ENDED] = 0, 0
+        for e in range(edge_start[i], edge_start[i + 1]):
+            at = UNIT * unit[edge_pred[e]]
+            units[at + RELEASED], units[at + ENDED] = 0, 0
         queue_last[q] = i
-        unit_last[u] = i
-    return found
+        units[UNIT * u + LAST] = i
+    used[0] = listed
+    return True
+
+
+def merge(table: Any, base: int, other: int, wide: int) -> None:
+    """What another row knows, a row knows too."""
+    for x in range(wide):
+        if table[other + x] > table[base + x]:
+            table[base + x] = table[other + x]
+
+
+def learn(table: Any, base: int, hubs: int, units: Any, v: int, done: int, kind: int) -> None:
+    """A row knows that unit v's commands before place ``done`` are released, by DATA that they ended."""
+    h = units[UNIT * v + HUB]
+    if kind == START:
+        return
+    if h < 0:
+        units[UNIT * v + RELEASED] = max(units[UNIT * v + RELEASED], done)
+        if kind == DATA:
+            units[UNIT * v + ENDED] = max(units[UNIT * v + ENDED], done)
+        return
+    if done > table[base + h]:
+        table[base + h] = done
+    if kind == DATA and done > table[base + hubs + h]:
+        table[base + hubs + h] = done
+
+
+def known(table: Any, base: int, hubs: int, units: Any, v: int, what: int) -> Any:
+    """Place + 1 of unit v's last command that a row knows to be RELEASED, or ENDED."""
+    h = units[UNIT * v + HUB]
+    if h < 0:
+        return units[UNIT * v + what]
+    return table[base + h + (hubs if what == ENDED else 0)] + 0 * h
+
+
+def divide(segment: Any, s: int, at: int) -> None:
+    """Cut a run in two with one story."""
+    old, new = SEGMENT * s, SEGMENT * at
+    for x in range(SEGMENT):
+        segment[new + x] = segment[old + x]
+    segment[old + END] = at
+    segment[old + OWNED], segment[new + OWNED] = 0, 0
+
+
+def read_by(segment: Any, at: int, cell: Any, cells: int, u: int, i: int, sure: bool) -> int:
+    """Note that row i read a run; cells taken. Its unit's cell is used again where no other run has it."""
+    c = segment[at + HEAD]
+    if c >= 0 and cell[c + UNIT_OF] == u:
+        if segment[at + OWNED] == 1:
+            cell[c + ROW], cell[c + SURE] = i, int(sure)
+            return cells
+        c = cell[c + NEXT]
+    new = CELL * cells
+    cell[new + UNIT_OF], cell[new + ROW], cell[new + NEXT], cell[new + SURE] = u, i, c, int(sure)
+    segment[at + HEAD], segment[at + OWNED] = new, 1
+    return cells + 1
+
+
+def nested(bounds: Any, a: int, b: int, rank: int) -> bool:
+    """Whether one of two operands' regions lies inside the other."""
+    inside, around = True, True
+    for x in range(rank):
+        a0, b0 = bounds[2 * a * rank + x], bounds[2 * b * rank + x]
+        a1 = a0 + bounds[(2 * a + 1) * rank + x]
+        b1 = b0 + bounds[(2 * b + 1) * rank + x]
+        inside = inside and a0 >= b0 and a1 <= b1
+        around = around and b0 >= a0 and b1 <= a1
+    return inside or around
+
+
+def ask(units: Any, asked: Any, asks: int, v: int, row: int, why: int) -> int:
+    """The row at hand must wait for the release (WAR) or the end of a row of unit v; units asked."""
+    at = UNIT * v
+    if units[at + UNTIL] < 0 and units[at + AFTER] < 0:
+        asked[asks] = v
+        asks += 1
+    if why == WAR:
+        units[at + AFTER] = max(units[at + AFTER], row)
+    elif row > units[at + UNTIL]:
+        units[at + UNTIL], units[at + WHY] = row, why
+    return asks
+
+
+def note(found: Any, listed: int, i: int, kind: int, earlier: int) -> int:
+    """A finding, one of a kind for a row; how many there are."""
+    at = FOUND * listed
+    if listed > 0 and found[at - FOUND] == i and found[at - FOUND + 1] == kind:
+        return listed
+    return edge(found, listed, i, kind, earlier) if at < len(found) else listed
+
+
+def edge(found: Any, listed: int, i: int, kind: int, earlier: int) -> int:
+    """An edge, or a finding; how many there are."""
+    at = FOUND * listed
+    found[at], found[at + 1], found[at + 2] = i, kind, earlier
+    return listed + 1
+
+
+HELPERS: jit.Helpers = (merge, learn, known, divide, nested, read_by, ask, edge, (note, (edge,)))
 
 
 def places(unit: Any, queue: Any, place: Any, alone: Any, first: Any, count: Any) -> None:
@@ -240,21 +312,19 @@ def places(unit: Any, queue: Any, place: Any, alone: Any, first: Any, count: Any
             alone[u] = 0
 
 
-def collect(memory: Any, address: Any, span: Any, base: Any, table: Any, found: Any) -> int:
-    """Distinct ends of footprints, base[memory] + address and + span, into ``found``; how many.
+def collect(low: Any, high: Any, table: Any, found: Any) -> int:
+    """Distinct ends of footprints into ``found``; how many.
 
     table: a hash table of a power of two entries, -1, more than twice as long as ``found``, which
     takes them all or the answer is -1.
     """
     mask, count = len(table) - 1, 0
     last_low, last_high = -1, -1
-    for j in range(len(memory)):
-        low = base[memory[j]] + address[j]
-        high = low + span[j]
-        if low == last_low and high == last_high:
+    for j in range(len(low)):
+        if low[j] == last_low and high[j] == last_high:
             continue
-        last_low, last_high = low, high
-        for key in (low, high):
+        last_low, last_high = low[j], high[j]
+        for key in (last_low, last_high):
             at = (key * 0x9E3779B1 ^ key >> 15) & mask
             while table[at] >= 0 and table[at] != key:
                 at = (at + 1) & mask
@@ -267,23 +337,8 @@ def collect(memory: Any, address: Any, span: Any, base: Any, table: Any, found: 
     return count
 
 
-def locate(
-    memory: Any,
-    address: Any,
-    span: Any,
-    base: Any,
-    edges: Any,
-    table: Any,
-    index: Any,
-    tensor: Any,
-    extent: Any,
-    elements: Any,
-    whole: Any,
-    low: Any,
-    high: Any,
-    number: Any,
-) -> None:
-    """Position of every footprint's ends among the sorted ``edges``; and _region_tensor's number."""
+def locate(values: Any, edges: Any, table: Any, index: Any, found: Any) -> None:
+    """Position of every value among the sorted ``edges``. table, index: a hash table as collect()'s."""
     mask = len(table) - 1
     for at in range(len(table)):
         table[at] = -1
@@ -294,21 +349,9 @@ def locate(
             at = (at + 1) & mask
         table[at] = key
         index[at] = position
-    rank = extent.shape[1]
-    for j in range(len(memory)):
-        key = base[memory[j]] + address[j]
+    for j in range(len(values)):
+        key = values[j]
         at = (key * 0x9E3779B1 ^ key >> 15) & mask
         while table[at] != key:
             at = (at + 1) & mask
-        low[j] = index[at]
-        key += span[j]
-        at = (key * 0x9E3779B1 ^ key >> 15) & mask
-        while table[at] != key:
-            at = (at + 1) & mask
-        high[j] = index[at]
-        if j >= len(extent):
-            continue
-        t, inside = tensor[j], 1
-        for x in range(rank):
-            inside *= extent[j, x]
-        number[j] = -1 - j if inside < elements[t] and span[j] >= whole[t] else t
+        found[j] = index[at]

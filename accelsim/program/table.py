@@ -246,3 +246,8 @@ COLUMN_TABLES = {
 def column_names(table: type) -> tuple[str, ...]:
     """Names of the columns of one of the column tables."""
     return tuple(item.name for item in fields(table))
+
+
+def plain_int64(*columns: Any) -> list[Column]:
+    """Columns as kernels want them; no copy where they are so already."""
+    return [np.ascontiguousarray(column, np.int64) for column in columns]

@@ -1,8 +1,7 @@
 """validate(): a mistake of a mapping becomes an error that names the command and the rule.
 
 docs/program.md lists the rules. Structure here; coverage.py: every product exactly once;
-hazards.py: written before read, nothing overwritten too early. screen.py lets sound Programs past
-the first two quickly, where kernels are at hand.
+hazards.py: written before read, nothing overwritten too early.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim import jit
 from accelsim.errors import Problem, ProgramError
 from accelsim.program.coverage import check_coverage
 from accelsim.program.hazards import check_hazards
 from accelsim.program.opcodes import Access, Edge, Opcode
-from accelsim.program.screen import covers, memory_ports, screen
+from accelsim.program.dependencies import memory_ports
 from accelsim.program.table import COLUMN_TABLES, Program, column_names
 from accelsim.workload import Workload
 
@@ -30,15 +28,16 @@ class Findings:
         self.program = program
         self.problems: list[Problem] = []
 
-    def rows(self, code: str, rows: Ints, message: str, fix: str = "") -> None:
-        """One problem for each command row."""
-        for row in rows[:SHOWN].tolist():
+    def rows(self, code: str, rows: Ints, message: str, fix: str | list[str] = "") -> None:
+        """One problem for each command row. fix: for all, or of each."""
+        fixes = [fix] * len(rows) if isinstance(fix, str) else fix
+        for row, own in zip(rows[:SHOWN].tolist(), fixes[:SHOWN], strict=True):
             opcode = int(self.program.commands.opcode[row])
             name = Opcode(opcode).name if 0 <= opcode < len(Opcode) else f"opcode {opcode}"
-            self.problems.append(Problem(code, message, fix, path=f"command {row} ({name})"))
+            self.problems.append(Problem(code, message, own, path=f"command {row} ({name})"))
         if len(rows) > SHOWN:
             more = f"and {len(rows) - SHOWN} more commands: {message}"
-            self.problems.append(Problem(code, more, fix))
+            self.problems.append(Problem(code, more, fix if isinstance(fix, str) else ""))
 
     def one(self, code: str, path: str, message: str, fix: str = "") -> None:
         """A problem that is not a single command's."""
@@ -52,20 +51,16 @@ def validate(program: Program, workload: Workload | None = None) -> None:
     """
     findings = Findings(program)
     _columns(findings)
-    quick = not findings.problems and jit.hot(len(program))
-    sound = quick and screen(program)
-    if not findings.problems and not sound:  # the other rules index through these columns
+    if not findings.problems:  # the other rules index through these columns
         _references(findings)
     if not findings.problems:
-        if not sound:
-            _units(findings)
-            _memories(findings)
-            _ports(findings)
+        _units(findings)
+        _memories(findings)
+        _ports(findings)
         _residents(findings)
         _blocks(findings)
         _repeat(findings)
-        if not (sound and workload is not None and covers(program, workload)):
-            check_coverage(findings, workload)
+        check_coverage(findings, workload)
         check_hazards(findings)
     if findings.problems:
         raise ProgramError(findings.problems)

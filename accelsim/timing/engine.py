@@ -17,8 +17,7 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.program.opcodes import Served
 from accelsim.program.repeats import spans
-from accelsim.program.screen import plain_int64
-from accelsim.program.table import Program
+from accelsim.program.table import Program, plain_int64
 from accelsim.timing.costs import Times, command_times
 from accelsim.timing.event_state import blank, columns_for, demand_beats, initial_state
 from accelsim.timing.events import HEAP_SIZE, HELPERS, ISSUED, run_events

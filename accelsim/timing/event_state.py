@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.program.opcodes import Access
-from accelsim.program.screen import plain_int64
-from accelsim.program.table import Program
+from accelsim.program.table import Program, plain_int64
 from accelsim.timing.costs import Times
 from accelsim.timing.events import HEAP_SIZE, MARK, PHASE
 from accelsim.units.stateful import SERVERS, STATE_WORDS

@@ -23,12 +23,12 @@ from accelsim.numerics.execute import Execution, execute
 from accelsim.numerics.lowering import weight_matrix
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization, Requantizer
+from accelsim.program.coverage import check_coverage
 from accelsim.program.opcodes import Opcode
-from accelsim.program.screen import covers
-from accelsim.program.table import Shapes
-from accelsim.program.validate import validate
+from accelsim.program.table import Program, Shapes
+from accelsim.program.validate import Findings, validate
 from accelsim.timing import simulate
-from accelsim.workload import Conv2d
+from accelsim.workload import Conv2d, Workload
 from tests.mapping.random_cases import reference_sums, single
 
 SMALL = ["units.tiles.rows=48", "units.tiles.columns=66"]  # 48 rows x 22 outputs
@@ -41,6 +41,13 @@ EXACT = [
 ]
 COLD, COPIES = ["weights=cold"], ["units.tiles.count=64"]
 AGAIN = ["units.tiles.count=1", "units.tiles.unmapped=reprogram"]
+
+
+def uncovered(program: Program, workload: Workload) -> bool:
+    """Whether some product is computed twice or not at all."""
+    found = Findings(program)
+    check_coverage(found, workload)
+    return bool(found.problems)
 
 
 def grouped(
@@ -119,7 +126,7 @@ def test_valid_conserved_and_timed_alike(op: Conv2d, changes: list[str]) -> None
     chip, work = load_chip("pcm_8level", [*SMALL, *changes]), single(op)
     program = compile_program(chip, work)
     validate(program, work)
-    assert covers(program, work)
+    assert not uncovered(program, work)
     timelines = [simulate(program, chip, engine) for engine in ("plain", "compiled", "simpy")]
     for other in timelines[1:]:
         assert (other.issue == timelines[0].issue).all() and (other.end == timelines[0].end).all()
@@ -247,6 +254,6 @@ def test_a_group_more_is_refused() -> None:
     op = grouped(13)
     program = compile_program(load_chip("pcm_8level", SMALL), single(op))
     program.shapes.extents[program.commands.shape[program.rows(Opcode.MVM)[0]], 3] += 1
-    assert not covers(program, single(op))
+    assert uncovered(program, single(op))
     with pytest.raises(ProgramError, match="extents"):
         validate(program, single(op))

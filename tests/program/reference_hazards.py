@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.program.hazards import MESSAGES, _region_tensor, roots, segments
+from accelsim.program.dependencies import footprints, region_tensors, roots
+from accelsim.program.hazards import MESSAGES
 from accelsim.program.shadow import (
     DATA,
     OTHER,
@@ -152,7 +153,8 @@ def hazards(program: Program) -> set[tuple[int, str]]:
     """(row, code) of every hazard; and (-1, "program.resident") when something is gone at the end."""
     p, c, o, d = program, program.commands, program.operands, program.dependencies
     count, units = len(p), len(p.units)
-    low, high, total, r_low, r_high = segments(p)
+    low, high, total = footprints(p, fast=False)
+    (low, r_low), (high, r_high) = (np.split(x, [len(o.tensor)]) for x in (low, high))
     root = roots(p)
     seen = [0] * units
     place = np.zeros(count, np.int64)
@@ -185,7 +187,7 @@ def hazards(program: Program) -> set[tuple[int, str]]:
         d.kind,
         o.start,
         root[o.tensor],
-        _region_tensor(p),
+        region_tensors(p),
         low,
         high,
         o.access,

@@ -1,10 +1,9 @@
-"""The quick passes of validate() against its slow rules and a second opinion, on sound Programs and
-on Programs with one thing wrong."""
+"""validate() by lists and by machine code, and against a second opinion, on sound Programs and on
+Programs with one thing wrong."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import fields
 
@@ -12,14 +11,12 @@ import numpy as np
 import pytest
 
 import accelsim
-from accelsim import jit
 from accelsim.errors import ProgramError
 from accelsim.mapping.compile import compile_program
-from accelsim.program import hazards
+from accelsim.program import dependencies, hazards
 from accelsim.program import validate as rules
 from accelsim.program.builder import Part, ProgramBuilder
 from accelsim.program.opcodes import Opcode
-from accelsim.program.screen import covers, screen
 from accelsim.program.table import Program
 from accelsim.program.validate import validate
 from accelsim.workload import Workload
@@ -66,13 +63,8 @@ SPOTS = (
     ("shapes", "extents"),
 )
 ROUNDS = 40
-HAZARDS = {code for code, _ in hazards.MESSAGES.values()} | {"program.resident"}
-
-
-@pytest.fixture
-def kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(jit._Heat, "hot", True)
-    yield
+HAZARDS = {message[0] for message in hazards.MESSAGES.values()} | {"program.resident"}
+PLAIN, COMPILED = 1 << 60, -1  # operands above which machine code serves
 
 
 def planned(case: tuple[str, list[str], str]) -> tuple[Program, Workload]:
@@ -107,43 +99,53 @@ def spoilt(program: Program, rng: np.random.Generator) -> Program:
     return wrong
 
 
-@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("case", CASES, ids=[f"{c[0]}-{c[2]}-{i}" for i, c in enumerate(CASES)])
-def test_quick_and_slow_say_the_same(
+def test_lists_and_machine_code_say_the_same(
     case: tuple[str, list[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every spoilt Program gets the same problems, in the same words, whether kernels serve or not;
-    and its hazards are those of the walk over every segment."""
+    """Every spoilt Program gets the same problems, in the same words, from both; and its hazards are
+    those of the walk over every segment."""
     program, workload = planned(case)
     rng = np.random.default_rng(5)
-    assert screen(program) and covers(program, workload) and problems(program, workload) == []
+    assert problems(program, workload) == []
     refused = 0
     for _ in range(ROUNDS):
         wrong = spoilt(program, rng)
-        quick = problems(wrong, workload)
-        monkeypatch.setattr(jit._Heat, "hot", False)
-        assert problems(wrong, workload) == quick
-        monkeypatch.setattr(jit._Heat, "hot", True)
-        refused += bool(quick)
-        found = rules.Findings(wrong)
-        rules._columns(found)
-        rules._references(found)
-        if found.problems:
-            assert not screen(wrong)
+        monkeypatch.setattr(dependencies, "COMPILE_ABOVE", PLAIN)
+        plain = problems(wrong, workload)
+        monkeypatch.setattr(dependencies, "COMPILE_ABOVE", COMPILED)
+        assert problems(wrong, workload) == plain
+        refused += bool(plain)
+        if not _indexed(wrong):
             continue
         expected = reference_hazards.hazards(wrong)
-        for fast in (False, True):
-            walk = hazards._Walk(wrong, fast)
-            rows, kinds, _ = walk.run(np.arange(len(wrong.units)))
-            codes = {
-                (row, hazards.MESSAGES[kind][0])
-                for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True)
+        for above in (PLAIN, COMPILED):
+            monkeypatch.setattr(dependencies, "COMPILE_ABOVE", above)
+            assert _found(wrong, np.arange(len(wrong.units))) == {
+                item for item in expected if item[0] >= 0
             }
-            assert codes == {item for item in expected if item[0] >= 0}
         assert bool({code for _, code in expected}) == any(
             any(code in line for code in HAZARDS) for line in _codes(wrong, workload)
         )
     assert refused > ROUNDS // 3
+
+
+def _indexed(program: Program) -> bool:
+    """Whether every index of the columns points into its table."""
+    found = rules.Findings(program)
+    rules._columns(found)
+    rules._references(found)
+    return not found.problems
+
+
+def _found(program: Program, hub: np.ndarray) -> set[tuple[int, str]]:
+    """(row, code) of what the walk finds when it follows those units."""
+    walk = dependencies.Walk(program, np.zeros(len(program), np.int64), stated=True)
+    rows, kinds, *_ = walk.run(hub, 100, derive=False)
+    return {
+        (row, hazards.MESSAGES[kind][0])
+        for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True)
+    }
 
 
 def _codes(program: Program, workload: Workload) -> list[str]:
@@ -154,16 +156,13 @@ def _codes(program: Program, workload: Workload) -> list[str]:
     return []
 
 
-@pytest.mark.usefixtures("kernels")
 @pytest.mark.parametrize("name", sorted(PROBES))
-def test_probes_pass_both(name: str) -> None:
+def test_probes_are_sound(name: str) -> None:
     program = PROBES[name]().program
-    assert screen(program)
     assert problems(program, None) == []
     assert reference_hazards.hazards(program) == set()
 
 
-@pytest.mark.usefixtures("kernels")
 def test_few_hubs_never_hide_a_hazard() -> None:
     """Following few units only may find too much, never too little; on plans it finds nothing."""
     program, _ = planned(CASES[2])
@@ -171,21 +170,17 @@ def test_few_hubs_never_hide_a_hazard() -> None:
     everyone = np.arange(len(program.units))
     few = np.full(len(program.units), -1, np.int64)
     few[rng.permutation(len(few))[:3]] = np.arange(3)
-    walk = hazards._Walk(program, True)
-    assert (
-        len(program.units) > hazards.MANY_UNITS and len(walk.run(hazards._busiest(program))[0]) == 0
-    )
+    busiest = dependencies.Walk(program, np.zeros(len(program), np.int64), stated=True).busiest()
+    assert len(program.units) > dependencies.MANY_UNITS and _found(program, busiest) == set()
     for _ in range(ROUNDS):
         wrong = spoilt(program, rng)
-        if not screen(wrong):
+        if not _indexed(wrong):
             continue
-        walk = hazards._Walk(wrong, True)
-        for hub in (few, hazards._busiest(wrong)):
-            narrow, wide = walk.run(hub)[0], walk.run(everyone)[0]
-            assert set(wide.tolist()) <= set(narrow.tolist())
+        for hub in (few, busiest):
+            rows = [{row for row, _ in _found(wrong, chosen)} for chosen in (hub, everyone)]
+            assert rows[1] <= rows[0]
 
 
-@pytest.mark.usefixtures("kernels")
 def test_tiles_that_do_not_line_up_are_counted() -> None:
     """A staircase of tiles: covered once, then one of them moved, then one left out."""
     from accelsim.program.coverage import _times_covered
@@ -214,12 +209,12 @@ def test_every_spoilt_column_is_one_of_the_program() -> None:
         assert name in {item.name for item in fields(getattr(program, table))}
 
 
-@pytest.mark.parametrize("hot", [False, True])
+@pytest.mark.parametrize("above", [PLAIN, COMPILED])
 def test_halves_of_a_slot_have_readers_of_their_own(
-    hot: bool, monkeypatch: pytest.MonkeyPatch
+    above: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The upper half may be written again once its last reader is done, whoever reads the lower."""
-    monkeypatch.setattr(jit._Heat, "hot", hot)
+    monkeypatch.setattr(dependencies, "COMPILE_ABOVE", above)
 
     def overwritten(after: int) -> list[str]:
         b = ProgramBuilder()
@@ -252,7 +247,6 @@ def test_halves_of_a_slot_have_readers_of_their_own(
     assert overwritten(0) == overwritten(1) == []
 
 
-@pytest.mark.usefixtures("kernels")
 def test_one_tile_twice_and_another_never() -> None:
     """As many MACs as asked for, but not the same ones."""
     program, workload = planned(CASES[0])
@@ -269,6 +263,6 @@ def test_one_tile_twice_and_another_never() -> None:
         wrong.operands.offset[starts[other] : starts[other] + 3] = wrong.operands.offset[
             starts[row] : starts[row] + 3
         ]
-        assert not covers(wrong, workload)
+        assert "program.coverage" in _codes(wrong, workload)
         moved += 1
     assert moved > 0

@@ -1,0 +1,186 @@
+"""Rows as loop nests write them: commands and operands, and nothing that follows from them.
+
+A nest is one function for plain Python and for machine code. It writes tile after tile, stops when the
+room left may be too small for another one, and goes on where it stopped. Dependencies, port demands and
+the numbers of shapes are derived by the program package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim import jit
+from accelsim.program.opcodes import Access
+
+Ints = NDArray[np.int64]
+COMMAND, OPERAND = 8, 15  # numbers that a command, an operand takes
+ROOM = 4096  # commands in the room that a nest is given at first
+READ, WRITE, ACCUMULATE = int(Access.READ), int(Access.WRITE), int(Access.ACCUMULATE)
+
+
+class Rows(NamedTuple):
+    """Rows being written, lists in plain Python and arrays in machine code.
+
+    at: the next command, the next operand. command: COMMAND numbers each: style, unit, flags, five
+    extents. first: first operand of each command. operand: OPERAND numbers each: tensor, memory,
+    address, span, bytes, access, format, then offset and extent of four dimensions. limit: commands
+    and operands that there is room for.
+    """
+
+    at: Any
+    command: Any
+    first: Any
+    operand: Any
+    limit: Any
+
+
+class What(NamedTuple):
+    """A tensor of the operator: its local number, bits of an element, format."""
+
+    tensor: int
+    bits: int
+    form: int
+
+
+class Route(NamedTuple):
+    """How a tensor comes from its home or gets there. style, unit: of the commands that move it. home:
+    the memory where it is at home. inward: 1 from there, 0 to there."""
+
+    style: int
+    unit: int
+    home: int
+    inward: int
+
+
+def packed(elements: Any, bits: Any) -> Any:
+    """Bytes of so many elements side by side."""
+    return (elements * bits + 7) // 8
+
+
+def cut(total: Any, size: Any) -> Any:
+    """Pieces of at most ``size`` that a length takes; 0 stands for no limit."""
+    return -(-total // size) if size else 1
+
+
+def begin(rows: Rows, style: Any, unit: Any, flags: Any, extents: Any) -> None:
+    """The next command. extents: five."""
+    i, c = rows.at[0], rows.command
+    at = 8 * i
+    c[at] = style
+    c[at + 1] = unit
+    c[at + 2] = flags
+    c[at + 3], c[at + 4], c[at + 5], c[at + 6], c[at + 7] = extents
+    rows.first[i] = rows.at[1]
+    rows.at[0] = i + 1
+
+
+def touches(rows: Rows, access: Any, what: What, place: Any, size: Any, box: Any) -> None:
+    """The command's next operand. place: memory, address, span. size: bytes moved. box: offset and
+    extent of four dimensions."""
+    e, o = rows.at[1], rows.operand
+    at = 15 * e
+    o[at] = what.tensor
+    o[at + 1], o[at + 2], o[at + 3] = place
+    o[at + 4] = size
+    o[at + 5] = access
+    o[at + 6] = what.form
+    o[at + 7], o[at + 8], o[at + 9], o[at + 10] = box[0], box[1], box[2], box[3]
+    o[at + 11], o[at + 12], o[at + 13], o[at + 14] = box[4], box[5], box[6], box[7]
+    rows.at[1] = e + 1
+
+
+def uses(rows: Rows, access: Any, what: What, place: Any, box: Any) -> None:
+    """The command's next operand, all of whose elements are moved, packed."""
+    size = packed(box[1] * box[3] * box[5] * box[7], what.bits)
+    touches(rows, access, what, place, size, box)
+
+
+def move(rows: Rows, route: Route, what: What, far: Any, near: Any, box: Any) -> None:
+    """A box between a tensor's home and a memory near the units. far: address and span at home.
+    near: memory, address, span; further places near are further operands of the same command."""
+    size = packed(box[1] * box[3] * box[5] * box[7], what.bits)
+    begin(rows, route.style, route.unit, 0, (size, 0, 0, 0, 0))
+    if route.inward:
+        touches(rows, READ, what, (route.home, far[0], far[1]), size, box)
+        touches(rows, WRITE, what, near, size, box)
+    else:
+        touches(rows, READ, what, near, size, box)
+        touches(rows, WRITE, what, (route.home, far[0], far[1]), size, box)
+
+
+#: for jit.compiled
+USES: jit.Helpers = (packed, touches)
+MOVE: jit.Helpers = (packed, begin, touches)
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """An operator's rows: tensors by local number, addresses at home from the tensor's own start.
+
+    styles: (styles, 5) opcode, three formats (-1 for none) and the flags that are part of a shape.
+    commands: (rows, COMMAND). start: (rows + 1) first operand of each. operands: (entries, OPERAND).
+    """
+
+    styles: Ints
+    commands: Ints
+    start: Ints
+    operands: Ints
+
+    def __len__(self) -> int:
+        return len(self.commands)
+
+
+#: writes rows until all are written (True), or the room may be too small for the next tile (False)
+Nest = Callable[[Any, Any, Rows], bool]
+
+
+def written(
+    nest: Nest, helpers: jit.Helpers, op: Any, state: Any, styles: Ints, most: tuple[int, int]
+) -> Segment:
+    """All rows of one operator. op: what the nest reads; state: arrays that it keeps between tiles;
+    most: commands and operands of its largest tile."""
+    parts: list[tuple[Ints, Ints, Ints]] = []
+    fast = jit.enabled()
+    if fast:
+        nest = jit.compiled(nest, helpers)
+    else:
+        op, state = plain(op), plain(state)
+    room, done, operands = max(ROOM, 2 * most[0]), False, 0
+    while not done:
+        wide = max(4 * room, 2 * most[1])
+        rows = _room(room, wide, (room - most[0], wide - most[1]), fast)
+        done = nest(op, state, rows)
+        count, used = int(rows.at[0]), int(rows.at[1])
+        parts.append(
+            (
+                np.array(rows.command[: COMMAND * count], np.int64).reshape(-1, COMMAND),
+                np.array(rows.first[:count], np.int64) + operands,
+                np.array(rows.operand[: OPERAND * used], np.int64).reshape(-1, OPERAND),
+            )
+        )
+        operands += used
+        room *= 4
+    commands, first, table = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return Segment(styles, commands, np.append(first, operands), table)
+
+
+def _room(commands: int, operands: int, limit: tuple[int, int], fast: bool) -> Rows:
+    """Room for so many commands and operands."""
+    sizes = (2, COMMAND * commands, commands, OPERAND * operands)
+    made = [np.zeros(size, np.int64) if fast else [0] * size for size in sizes]
+    return Rows._make((*made, np.array(limit, np.int64) if fast else list(limit)))
+
+
+def plain(record: Any) -> Any:
+    """A record with lists in the place of arrays, records inside it too."""
+    if isinstance(record, np.ndarray):
+        return record.tolist()
+    if isinstance(record, tuple):
+        items = [plain(item) for item in record]
+        return type(record)(*items) if hasattr(record, "_fields") else tuple(items)
+    return record

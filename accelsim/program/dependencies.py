@@ -1,0 +1,245 @@
+"""Dependencies and port demands, derived from what commands do to memory.
+
+A command reads bytes after whoever wrote them has ended (DATA), overwrites them after whoever read
+them has let go of them (SLOT), and writes over a write after that has ended (DATA). An edge that a
+command already knows of, from its queue, its unit or another edge, is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim import jit
+from accelsim.formats import get
+from accelsim.program.opcodes import Access
+from accelsim.program.shadow import (
+    AFTER,
+    ALONE,
+    CELL,
+    END,
+    FOUND,
+    HELPERS,
+    HOLDER,
+    HUB,
+    LAST,
+    OWNED,
+    SEGMENT,
+    UNIT,
+    UNTIL,
+    WRITER,
+    Rows,
+    State,
+    collect,
+    locate,
+    places,
+    scan,
+)
+from accelsim.program.table import Demands, Dependencies, Program, plain_int64
+
+Ints = NDArray[np.int64]
+COMPILE_ABOVE = 20_000  # operands
+MANY_UNITS, HUBS = 32, 8  # above so many units only the busiest ones are followed at first
+
+
+def derived(program: Program, lag: Ints) -> Program:
+    """The Program with the dependencies and demands that its operands ask for. lag: of each command,
+    ticks between the release of what it overwrites and its issue."""
+    edges = dependencies(program, lag)
+    return replace(program, dependencies=edges, demands=demands(program))
+
+
+def dependencies(program: Program, lag: Ints) -> Dependencies:
+    """Every edge that a Program needs and does not follow from others. lag: as derived() takes it."""
+    walk = Walk(program, lag, stated=False)
+    row, kind, earlier, _ = walk.run(walk.busiest(), 2 * len(program) + 64, derive=True)
+    start = np.searchsorted(row, np.arange(len(program) + 1)).astype(np.int64)
+    return Dependencies(start, earlier, kind, np.where(kind == 1, lag[row], 0))
+
+
+def demands(program: Program) -> Demands:
+    """Bytes that each command moves through each port: its operands' on their memories' ports."""
+    o, ports = program.operands, max(1, len(program.ports))
+    read, write = memory_ports(program)
+    owner = np.repeat(np.arange(len(program)), np.diff(o.start))
+    keys, sizes = [], []
+    for side, other in ((read, Access.WRITE), (write, Access.READ)):
+        port = side[o.memory] if len(side) else o.memory
+        keep = (o.access != other) & (port >= 0)
+        keys.append(owner[keep] * ports + port[keep])
+        sizes.append(o.bytes[keep])
+    key, size = np.concatenate(keys), np.concatenate(sizes)
+    order = np.argsort(key, kind="stable")
+    key, size = key[order], size[order]
+    head = np.flatnonzero(np.diff(key, prepend=-1))
+    total = np.add.reduceat(size, head) if len(head) else size
+    row = key[head] // ports
+    start = np.searchsorted(row, np.arange(len(program) + 1)).astype(np.int64)
+    return Demands(start, key[head] % ports, total)
+
+
+def memory_ports(program: Program) -> tuple[Ints, Ints]:
+    """The port rows that each memory is read and written through, -1 for none."""
+    names = {port.name: number for number, port in enumerate(program.ports)}
+    read, write = (
+        np.array(
+            [
+                names.get(f"{m.name}.{side}", names.get(f"{m.name}.port", -1))
+                for m in program.memories
+            ],
+            np.int64,
+        )
+        for side in ("read", "write")
+    )
+    return read, write
+
+
+def roots(program: Program) -> Ints:
+    """The tensor version that each tensor row is a view of, all views followed."""
+    root = []
+    for seen in range(len(program.tensors)):
+        while program.tensors[seen].view_of >= 0:
+            seen = program.tensors[seen].view_of
+        root.append(seen)
+    return np.array(root, np.int64)
+
+
+def region_tensors(program: Program) -> Ints:
+    """Tensor row of each operand, for comparing regions; a number of its own for operands whose
+    footprint is a whole tensor but whose region is a part of it (off-chip tensors)."""
+    o = program.operands
+    elements = np.array([prod(t.shape) for t in program.tensors], np.int64)
+    bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
+    part = np.prod(o.extent, axis=1) < elements[o.tensor]
+    part &= o.span >= -(-elements * bits // 8)[o.tensor]
+    return np.where(part, -1 - np.arange(len(part)), o.tensor)
+
+
+def footprints(program: Program, fast: bool) -> tuple[Ints, Ints, int]:
+    """Every operand's bytes as a range of elementary segments, then every resident's: low, high; and
+    how many segments there are."""
+    o, kept = program.operands, program.residents
+    wide = 1 + max([memory.bytes for memory in program.memories] or [0])
+    if wide * max(1, len(program.memories)) > 1 << 62:
+        wide = 1 << 40
+    low = np.concatenate([o.address, np.array([r.address for r in kept], np.int64)])
+    low += np.concatenate([o.memory, np.array([r.memory for r in kept], np.int64)]) * wide
+    high = low + np.concatenate([o.span, np.array([r.span for r in kept], np.int64)])
+    if not fast:
+        edges = np.unique(np.concatenate([low, high]))
+        places_of = edges.searchsorted(np.concatenate([low, high])).astype(np.int64)
+        return places_of[: len(low)], places_of[len(low) :], len(edges)
+    room, count = 4096, -1
+    while count < 0:
+        table, ends = np.full(4 * room, -1, np.int64), np.empty(room, np.int64)
+        count = jit.compiled(collect)(low, high, table, ends)
+        room *= 4
+    edges, index = np.sort(ends[:count]), np.empty_like(table)
+    found = np.empty((2, len(low)), np.int64)
+    for values, out in zip((low, high), found, strict=True):
+        jit.compiled(locate)(values, edges, table, index, out)
+    return found[0], found[1], count
+
+
+class Walk:
+    """A Program's columns as scan() takes them. stated: whether its own edges are followed."""
+
+    def __init__(self, program: Program, lag: Ints, stated: bool) -> None:
+        self.program = program
+        c, o, d = program.commands, program.operands, program.dependencies
+        self.fast = len(o.tensor) > COMPILE_ABOVE and jit.enabled()
+        self.root = roots(program)
+        low, high, self.segments = footprints(program, self.fast)
+        count, units = len(o.tensor), len(program.units)
+        self.resident_runs = low[count:].tolist(), high[count:].tolist()
+        place, self.alone = np.zeros(len(program), np.int64), np.ones(units, np.int64)
+        numbering = jit.compiled(places) if self.fast else places
+        numbering(
+            *(plain_int64(c.unit, c.queue) if self.fast else (c.unit.tolist(), c.queue.tolist())),
+            place,
+            self.alone,
+            np.full(units, -1, np.int64),
+            np.zeros(units, np.int64),
+        )
+        none = np.zeros(len(program) + 1, np.int64)
+        columns = (
+            c.unit,
+            c.queue,
+            place,
+            lag,
+            d.start if stated else none,
+            d.predecessor if stated else none[:0],
+            d.kind if stated else none[:0],
+            o.start,
+            self.root[o.tensor] if count else o.tensor,
+            region_tensors(program) if count else o.tensor,
+            o.access,
+            low[:count],
+            high[:count],
+            np.concatenate([o.offset, o.extent], axis=1).ravel(),
+        )
+        self.rows = Rows._make((*self._ready(*plain_int64(*columns)), o.offset.shape[1]))
+
+    def busiest(self) -> Ints:
+        """Hub number of each unit: of all where they are few, else of those with the most commands; -1
+        for the others."""
+        units = len(self.program.units)
+        if units <= MANY_UNITS:
+            return np.arange(units, dtype=np.int64)
+        count = np.bincount(self.program.commands.unit, minlength=units)
+        hub = np.full(units, -1, np.int64)
+        hub[np.argsort(-count, kind="stable")[:HUBS]] = np.arange(HUBS)
+        return hub
+
+    def run(self, hub: Ints, most: int, derive: bool) -> tuple[Ints, Ints, Ints, Ints]:
+        """Findings, or edges: rows, kinds, earlier rows; and the tensor in every segment at the end.
+        most: room for them; edges get more when they need it."""
+        p, total, units = self.program, self.segments, len(self.program.units)
+        hubs, cells = int(hub.max(initial=-1)) + 1, len(p.operands.tensor) + 1024
+
+        def full(size: int, value: int = 0) -> Any:
+            return np.full(size, value, np.int64) if self.fast else [value] * size
+
+        while True:
+            start = np.zeros((units, UNIT), np.int64)
+            start[:, HUB], start[:, ALONE] = hub, self.alone
+            start[:, [LAST, UNTIL, AFTER]] = -1
+            segment, unit = self._ready(self._segments(), start.ravel())
+            table = np.zeros(len(p) * hubs * 2, np.int32) if self.fast else full(len(p) * hubs * 2)
+            state = State(
+                segment,
+                full(CELL * cells),
+                unit,
+                table,
+                hubs,
+                full(max(1, len(p.queues)), -1),
+                full(units),
+                full(FOUND * most),
+                full(1),
+                int(derive),
+            )
+            kernel = jit.compiled(scan, HELPERS) if self.fast else scan
+            if kernel(self.rows, state):
+                break
+            cells, most = 4 * cells, 4 * most if derive else most
+        row, kind, earlier = np.array(state.found, np.int64).reshape(-1, FOUND)[: state.used[0]].T
+        whole = np.asarray(state.segment).reshape(-1, SEGMENT)
+        begins = np.where(whole[:, END] != 0, np.arange(total), 0)
+        return row, kind, earlier, whole[np.maximum.accumulate(begins), HOLDER]
+
+    def _segments(self) -> Ints:
+        """The segments of all memories before the first command."""
+        made = np.full((self.segments, SEGMENT), -1, np.int64)
+        made[:, END], made[:, OWNED] = np.arange(1, self.segments + 1), 0
+        for resident, a, b in zip(self.program.residents, *self.resident_runs, strict=True):
+            if resident.at_start:
+                made[a:b, WRITER], made[a:b, HOLDER] = -2, self.root[resident.tensor]
+        return made.ravel()
+
+    def _ready(self, *columns: Any) -> list[Any]:
+        """Columns as arrays for machine code, as lists for plain Python."""
+        return list(columns) if self.fast else [column.tolist() for column in columns]
