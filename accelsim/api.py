@@ -140,7 +140,7 @@ def run(
 def run_compatible(chip: Chip, workload: Workload, engine: str = "auto") -> list[LayerReport]:
     """SCALE-Sim's reading of a workload: a line a layer (docs/scalesim.md). chip: one with a
     FoldArray, as config.scalesim_cfg.chip_of(config, compatible=True) gives."""
-    from accelsim.mapping.emit_folds import compile_folds
+    from accelsim.mapping.scalesim import compile_folds
     from accelsim.results.scalesim_reports import layer_reports
 
     rows = []

@@ -235,6 +235,17 @@ def _file_digest(path: str) -> str:
 def _machine_code(function: Kernel) -> Kernel:
     numba, caching = _numba()
     found: Kernel = numba.njit(cache=caching, fastmath=False, nogil=True)(function)
+    template = found.get_call_template  # type: ignore[attr-defined]
+
+    def plainly(arguments: Any, keywords: Any) -> Any:
+        """A literal argument is a number as any: one specialisation of a helper, not one for each."""
+        plain = numba.types.unliteral
+        return template(
+            tuple(plain(item) for item in arguments),
+            {name: plain(item) for name, item in keywords.items()},
+        )
+
+    found.get_call_template = plainly  # type: ignore[attr-defined]
     return found
 
 

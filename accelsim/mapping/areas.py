@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from accelsim.chip import Chip
-from accelsim.mapping.assemble import OPERAND_COLUMNS, Segment
+from accelsim.mapping.rows.record import ADDRESS, MEMORY, Segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +33,6 @@ class Areas:
 def moved(segment: Segment, offsets: Mapping[int, int]) -> Segment:
     """The segment with its addresses in some memories (by row) moved up by so many bytes."""
     operands = segment.operands.copy()
-    memory, address = (OPERAND_COLUMNS.index(name) for name in ("memory", "address"))
     for row, offset in offsets.items():
-        operands[address, operands[memory] == row] += offset
-
-    def shifted(item: Any) -> Any:
-        offset = offsets.get(item.memory, 0)
-        return replace(item, start=item.start + offset, end=item.end + offset)
-
-    return replace(
-        segment,
-        operands=operands,
-        entries=[shifted(item) for item in segment.entries],
-        exits=[shifted(item) for item in segment.exits],
-    )
+        operands[operands[:, MEMORY] == row, ADDRESS] += offset
+    return replace(segment, operands=operands)

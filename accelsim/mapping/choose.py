@@ -6,14 +6,11 @@ further and lets the engine decide.
 
 from __future__ import annotations
 
-from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
-from accelsim.mapping.mac_record import walked
 from accelsim.mapping.mapping import Geometry, Mapping, buffers_of, dataflow_named
 from accelsim.mapping.placement import capacity, place
-from accelsim.mapping.quick_choice import quick_choice
 from accelsim.mapping.score import Tilings
 
 
@@ -54,10 +51,6 @@ def choose_mapping(
 ) -> Mapping:
     """The default mapping; InputError when not even the smallest tile fits the buffers."""
     flow = dataflow_named(dataflow or chip.array.dataflow)
-    if jit.hot() and walked(chip):
-        quick = quick_choice(chip, geometry, formats, reserve, cold, flow)
-        if quick is not None:
-            return quick
     scores = Tilings(chip, geometry, formats, flow, reserve, cold).scores()
     for index in range(len(scores.cycles)):
         mapping = scores.mapping(index)

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping as Dict
 
-import numpy as np
-from numpy.typing import NDArray
-
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
-from accelsim.mapping.assemble import Segment
-from accelsim.mapping.bursts import in_bursts
 from accelsim.mapping.choose import choose_mapping, fits
 from accelsim.mapping.crossbars import CrossbarMapping, assign
-from accelsim.mapping.join import Joiner
-from accelsim.mapping.mac_record import WalkedMac
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
-from accelsim.mapping.parts import Part, Parts, Plan, no_room, parts_of
+from accelsim.mapping.parts import Plan, no_room, parts_of
+from accelsim.mapping.programs import Placed, by_kernels, complete, program_of
 from accelsim.mapping.size import check_size
-from accelsim.mapping.tensors import (
-    TensorTable,
-    operator_formats,
-    tensor_formats,
-)
-from accelsim.mapping.walk_vector import WalkedVector
-from accelsim.mapping.writer import Bounds, Writer, Written, bounds_of
-from accelsim.program.dependencies import derived
-from accelsim.program.opcodes import Opcode
+from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.program.table import Program
 from accelsim.workload import VectorOperator, Workload
-
-Ints = NDArray[np.int64]
 
 
 def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None) -> Plan:
@@ -197,91 +181,15 @@ def compile_program(
     may be used (resources.allowed_bytes()).
     """
     chosen = chosen or plan(chip, workload, mappings)
-    check_size(chip, workload, chosen, len(machine(chip).units))
-    parts = parts_of(chip, workload, chosen, areas)
-    table = parts.table
-    names = tuple(op.name for op in workload.operators)
-    writer = _written(chip, table, parts) if parts.walks and areas is None else None
-    if writer is not None:
-        return _whole(writer.finish(names, parts.residents), chip, workload)
-    joiner = Joiner(chip, table)
-    stored: dict[str, int] = {}
-    for part in parts.list:
-        if part.same_as is not None:
-            if part.same_as in stored:
-                stored[part.output] = stored[part.same_as]
-            continue
-        segment = parts.made(part, walks=False)
-        assert isinstance(segment, Segment)
-        if areas is not None:
-            segment = areas.placed(segment, names[part.number], parts.machine.memory_index)
-        base = joiner.rows
-        joiner.add(segment, part.number, part.tensors, _waits(part, segment.reads, stored))
-        stored[part.output] = base + segment.last_store
-    return _whole(joiner.finish(names, parts.residents), chip, workload)
-
-
-def _whole(program: Program, chip: Chip, workload: Workload) -> Program:
-    """The Program with all that follows from its commands and operands."""
-    return derived(in_bursts(program, chip, workload), release_lag(chip, program))
-
-
-def release_lag(chip: Chip, program: Program) -> Ints:
-    """Ticks between the release of the elements' registers by a pass and what each command may write over
-    them: of a PRELOAD what the array says, else 0."""
-    lag = np.zeros(len(program), np.int64)
-    if chip.mac_array is not None:
-        preloads = program.rows(Opcode.PRELOAD)
-        flow = program.shapes.extents[program.commands.shape[preloads], 3]
-        period = machine(chip).tick_hz // chip.clocks[chip.array.clock]
-        for dataflow in np.unique(flow).tolist():
-            lag[preloads[flow == dataflow]] = chip.array.slot_lag(dataflow) * period
-    return lag
-
-
-def _waits(part: Part, reads: Dict[int, int], stored: Dict[str, int]) -> list[tuple[int, int]]:
-    """(row, row of the Program) of the first loads of tensors that earlier operators stored."""
-    waits = [
-        (reads[i], stored[name])
-        for i, name in part.sources.items()
-        if name in stored and i in reads
+    commands = check_size(chip, workload, chosen, len(machine(chip).units))
+    parts = parts_of(chip, workload, chosen, areas, by_kernels(commands))
+    placed = [
+        Placed(parts.made(part), part.number, part.tensors)
+        for part in parts.list
+        if part.same_as is None
     ]
-    return waits + [(row, stored[name]) for row, name in part.others if name in stored]
-
-
-def _written(chip: Chip, table: TensorTable, parts: Parts) -> Writer | None:
-    """All operators written by walks and laid in; None when one has too many shapes."""
-    room, seen = Bounds(), set()
-    for part in parts.list:
-        if part.same_as is None:
-            made = parts.made(part, walks=True)
-            need = made.bounds() if isinstance(made, WalkedMac | WalkedVector) else bounds_of(made)
-            room.add(need, part.key in seen)
-            seen.add(part.key)
-    writer = Writer(chip, table, room)
-    stored: dict[str, int] = {}
-    done: dict[object, Written] = {}
-    for part in parts.list:
-        if part.same_as is not None:
-            if part.same_as in stored:
-                stored[part.output] = stored[part.same_as]
-            continue
-        if part.key in done:
-            writer.again(done[part.key], part.tensors)
-        else:
-            made = parts.made(part, walks=True)
-            written = (
-                made.write(writer, part.tensors)
-                if isinstance(made, WalkedMac | WalkedVector)
-                else writer.lay(made, part.tensors)
-            )
-            if written is None:
-                return None
-            done[part.key] = written
-        written, base = done[part.key], writer.rows
-        writer.join(written, part.number, _waits(part, written.reads, stored))
-        stored[part.output] = base + written.last_store
-    return writer
+    made = program_of(chip, workload, parts.table, placed, parts.residents)
+    return complete(made, chip, workload)
 
 
 __all__ = ["Plan", "check_mapping", "compile_program", "plan"]

@@ -10,20 +10,18 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim import jit
 from accelsim.chip import Chip, Machine, machine
 from accelsim.chip.machine import instance_names
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
-from accelsim.mapping.assemble import Segment
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
-from accelsim.mapping.emit_mac import INPUT, WEIGHT_MATRIX, MacEmitter
-from accelsim.mapping.emit_mvm import MvmEmitter
-from accelsim.mapping.emit_vector import VectorEmitter
-from accelsim.mapping.mac_record import WalkedMac, walked
 from accelsim.mapping.mapping import Mapping, geometry_of
 from accelsim.mapping.placement import place
+from accelsim.mapping.rows.crossbar import crossbar_nest
+from accelsim.mapping.rows.mac_record import mac_nest
+from accelsim.mapping.rows.record import Nest, Segment, written
+from accelsim.mapping.rows.vector import vector_nest
 from accelsim.mapping.tensors import (
     TensorTable,
     build_tensors,
@@ -32,12 +30,10 @@ from accelsim.mapping.tensors import (
     operator_formats,
     vector_formats,
 )
-from accelsim.mapping.walk_vector import WalkedVector, walked_vector
 from accelsim.program.table import ResidentRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Ints = NDArray[np.int64]
-Made = Segment | WalkedMac | WalkedVector
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,24 +46,22 @@ class Plan:
 
 @dataclass(slots=True)
 class Part:
-    """One operator: what makes its rows, by a key that equal ones share; the tensors it reads, by local
-    number, and its tensors' rows. others: further rows that wait for a tensor. same_as: its output is
-    another name of that tensor, and there are no rows. alike: the key, but for addresses of weights that
-    stay."""
+    """One operator: what makes its rows, by a key that equal ones share; tensors: rows of its local ones.
+    same_as: its output is another name of that tensor, and there are no rows. alike: the key, but for
+    addresses of weights that stay."""
 
     number: int
-    output: str
+    name: str
     key: object = None
-    make: Callable[[bool], Made] | None = None
-    sources: Dict[int, str] = field(default_factory=dict)
+    make: Callable[[], Nest] | None = None
     tensors: list[int] = field(default_factory=list)
-    others: list[tuple[int, str]] = field(default_factory=list)
     same_as: str | None = None
     alike: object = None
 
 
 class Parts:
-    """The operators of a workload in order, and what stays resident. walks: whether walks write them."""
+    """The operators of a workload in order, and what stays resident. fast: whether machine code writes
+    their rows."""
 
     def __init__(
         self,
@@ -77,11 +71,12 @@ class Parts:
         table: TensorTable,
         sums: Dict[str, int],
         areas: Areas | None,
+        fast: bool,
     ) -> None:
+        self.fast = fast
         self.areas, self.planned = areas, chip if areas is None else areas.chip
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
-        self.walks = jit.hot() and walked(chip)
         self.residents = _off_chip(self.machine, chip, table)
         self.workload = workload
         self.weight_at: dict[
@@ -89,18 +84,20 @@ class Parts:
         ] = {}  # (weight's row, tile n, tile k) -> address
         self.weight_end = 0
         self.in_cells: set[int] = set()
-        self._made: dict[object, Made] = {}
+        self._made: dict[object, Segment] = {}
         self.list = [self._part(number, op) for number, op in enumerate(workload.operators)]
         if self.weight_end and self.weight_end > chip.memories[chip.array.weight].size:
             raise no_room(chip, workload, self.weight_end)
 
-    def made(self, part: Part, walks: bool) -> Made:
-        """What makes the rows of a part, once a key."""
-        key = (part.key, walks)
-        if key not in self._made:
+    def made(self, part: Part) -> Segment:
+        """The rows of a part, made once a key."""
+        if part.key not in self._made:
             assert part.make is not None
-            self._made[key] = part.make(walks)
-        return self._made[key]
+            made = written(part.make(), self.fast)
+            if self.areas is not None:
+                made = self.areas.placed(made, part.name, self.machine.memory_index)
+            self._made[part.key] = made
+        return self._made[part.key]
 
     def _part(self, number: int, op: MacOperator | VectorOperator) -> Part:
         if isinstance(op, VectorOperator):
@@ -118,21 +115,11 @@ class Parts:
             if self.workload.is_stored(op.weight):
                 where = self._kept(op, mapping, triple)
 
-        def make(walks: bool) -> Made:
-            if walks:
-                return WalkedMac(chip, self.machine, geometry, mapping, triple, parity, where)
-            return MacEmitter(chip, self.machine, geometry, mapping, triple, parity, where).emit()
+        def make() -> Nest:
+            return mac_nest(chip, self.machine, geometry, mapping, triple, parity, where)
 
         alike = (geometry, triple, mapping, parity, self.workload.is_stored(op.weight))
-        return Part(
-            number,
-            op.output,
-            (*alike, where),
-            make,
-            {INPUT: op.input, WEIGHT_MATRIX: op.weight},
-            tensors,
-            alike=alike,
-        )
+        return Part(number, op.name, (*alike, where), make, tensors, alike=alike)
 
     def _kept(self, op: MacOperator, mapping: Mapping, triple: tuple[str, str, str]) -> int:
         """Address of weights that stay in their buffer; operators that share them share it."""
@@ -154,34 +141,23 @@ class Parts:
         triple: tuple[str, str, str],
         tensors: list[int],
     ) -> Part:
-        emitter = MvmEmitter(
-            self.planned,
-            self.machine,
-            geometry_of(op),
-            mapping,
-            triple,
-            number % 2 if self.areas is None else 0,
-            self.chip.weights == "cold",
-        )
+        cold = self.chip.weights == "cold" or mapping.reprogrammed
         weight = self.table.index[f"{op.name}/weight"]
-        if not emitter.cold and weight not in self.in_cells:
+        if not cold and weight not in self.in_cells:
             self.residents += _in_cells(self.machine, self.chip, self.table, op, mapping, triple[1])
             self.in_cells.add(weight)
-        others = [(row, op.weight) for row in emitter.programs.tolist()]
-        return Part(
-            number,
-            op.output,
-            op.name,
-            lambda _: emitter.emit(),
-            {INPUT: op.input},
-            tensors,
-            others,
-            alike=op.name,
-        )
+
+        def make() -> Nest:
+            parity = number % 2 if self.areas is None else 0
+            return crossbar_nest(
+                self.planned, self.machine, geometry_of(op), mapping, triple, parity, cold
+            )
+
+        return Part(number, op.name, op.name, make, tensors, alike=op.name)
 
     def _vector(self, number: int, op: VectorOperator) -> Part:
         if op.is_view:
-            return Part(number, op.output, same_as=op.inputs[0], alike="view")
+            return Part(number, op.name, same_as=op.inputs[0], alike="view")
         kinds = vector_formats(op, self.chosen.formats)
         parity = number % 2 if self.areas is None else 0
         twice = tuple(op.inputs.index(name) for name in op.inputs)
@@ -195,15 +171,14 @@ class Parts:
             twice,
             kinds,
             parity,
+            None if self.areas is None else self.areas.part[op.name],
         )
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
-        reads = dict(enumerate(op.inputs))
 
-        def make(walks: bool) -> Made:
-            walk = walked_vector(self.planned, self.machine, op, kinds, parity) if walks else None
-            return walk or VectorEmitter(self.planned, self.machine, op, kinds, parity).emit()
+        def make() -> Nest:
+            return vector_nest(self.planned, self.machine, op, kinds, parity)
 
-        return Part(number, op.output, key, make, reads, tensors, alike=key)
+        return Part(number, op.name, key, make, tensors, alike=key)
 
 
 def _summands(
@@ -293,14 +268,16 @@ def _resident(
     )
 
 
-def parts_of(chip: Chip, workload: Workload, chosen: Plan, areas: Areas | None = None) -> Parts:
+def parts_of(
+    chip: Chip, workload: Workload, chosen: Plan, areas: Areas | None = None, fast: bool = False
+) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
     sums = _summands(chip, workload, chosen.mappings)
     table = build_tensors(
         workload, chip, chosen.formats, sums, never_spilled(workload, chosen.mappings)
     )
     check_room(table, chip, workload)
-    return Parts(chip, workload, chosen, table, sums, areas)
+    return Parts(chip, workload, chosen, table, sums, areas, fast)
 
 
 def no_room(chip: Chip, workload: Workload, total: int) -> InputError:

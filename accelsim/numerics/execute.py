@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip
 from accelsim.formats import FORMAT_NAMES, Format, Integer, get
-from accelsim.mapping.emit_vector import read_inputs
+from accelsim.mapping.rows.vector_tiles import read_inputs
 from accelsim.numerics.accuracy import real_vector
 from accelsim.numerics.crossbars import CrossbarRun
 from accelsim.numerics.float_network import FloatNetwork, RealValues

@@ -157,14 +157,10 @@ class Walk:
         count, units = len(o.tensor), len(program.units)
         self.resident_runs = low[count:].tolist(), high[count:].tolist()
         place, self.alone = np.zeros(len(program), np.int64), np.ones(units, np.int64)
+        seen = plain_int64(c.unit, c.queue) if self.fast else (c.unit.tolist(), c.queue.tolist())
+        first, many = np.full(units, -1, np.int64), np.zeros(units, np.int64)
         numbering = jit.compiled(places) if self.fast else places
-        numbering(
-            *(plain_int64(c.unit, c.queue) if self.fast else (c.unit.tolist(), c.queue.tolist())),
-            place,
-            self.alone,
-            np.full(units, -1, np.int64),
-            np.zeros(units, np.int64),
-        )
+        numbering(seen[0], seen[1], place, self.alone, first, many)
         none = np.zeros(len(program) + 1, np.int64)
         columns = (
             c.unit,

@@ -134,9 +134,8 @@ def scan(rows: Rows, state: State) -> bool:
                             kind = UNWRITTEN
                         elif segment[at + HOLDER] != root:
                             kind = OTHER
-                        elif not early and w >= 0 and op_number[segment[at + BY]] == op_number[j]:
-                            if not nested(bounds, segment[at + BY], j, rank):
-                                kind = REGION
+                        elif not early and w >= 0:
+                            kind = REGION * apart(op_number, bounds, segment[at + BY], j, rank)
                         if derive == 0 and kind > 0:
                             listed = note(found, listed, i, kind, w)
                         elif early:
@@ -256,8 +255,10 @@ def read_by(segment: Any, at: int, cell: Any, cells: int, u: int, i: int, sure: 
     return cells + 1
 
 
-def nested(bounds: Any, a: int, b: int, rank: int) -> bool:
-    """Whether one of two operands' regions lies inside the other."""
+def apart(number: Any, bounds: Any, a: int, b: int, rank: int) -> int:
+    """1 where two operands' regions may be compared and neither lies inside the other, else 0."""
+    if number[a] != number[b]:
+        return 0
     inside, around = True, True
     for x in range(rank):
         a0, b0 = bounds[2 * a * rank + x], bounds[2 * b * rank + x]
@@ -265,7 +266,7 @@ def nested(bounds: Any, a: int, b: int, rank: int) -> bool:
         b1 = b0 + bounds[(2 * b + 1) * rank + x]
         inside = inside and a0 >= b0 and a1 <= b1
         around = around and b0 >= a0 and b1 <= a1
-    return inside or around
+    return 0 if inside or around else 1
 
 
 def ask(units: Any, asked: Any, asks: int, v: int, row: int, why: int) -> int:
@@ -296,7 +297,7 @@ def edge(found: Any, listed: int, i: int, kind: int, earlier: int) -> int:
     return listed + 1
 
 
-HELPERS: jit.Helpers = (merge, learn, known, divide, nested, read_by, ask, edge, (note, (edge,)))
+HELPERS: jit.Helpers = (merge, learn, known, divide, apart, read_by, ask, edge, (note, (edge,)))
 
 
 def places(unit: Any, queue: Any, place: Any, alone: Any, first: Any, count: Any) -> None:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from accelsim.errors import Problem, ProgramError
 from accelsim.program.coverage import check_coverage
+from accelsim.program.dependencies import memory_ports
 from accelsim.program.hazards import check_hazards
 from accelsim.program.opcodes import Access, Edge, Opcode
-from accelsim.program.dependencies import memory_ports
 from accelsim.program.table import COLUMN_TABLES, Program, column_names
 from accelsim.workload import Workload
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.mapping.emit_folds import fold_counts, spread
 from accelsim.mapping.mapping import Geometry, dataflow_named, geometry_of
+from accelsim.mapping.rows.folds import fold_counts, spread
 from accelsim.program.table import Program
 from accelsim.timing import Timeline
 from accelsim.units.mac_array import Dataflow

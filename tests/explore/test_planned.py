@@ -168,7 +168,7 @@ def test_searched_mappings_fold_alike(objective: str) -> None:
 
 def test_what_never_settles_is_planned_in_full() -> None:
     """A network whose loads run ahead of it ever farther, until the last layer."""
-    chip, work = accelsim.load_chip("int8_edge"), network(3)
+    chip, work = accelsim.load_chip("int8_edge"), network(8)
     chosen = plan(chip, work)
     layers = layers_of(chip, work, chosen)
     assert layers is not None

@@ -449,8 +449,8 @@ FAULTS = [
     ),
     # -- validation
     ("read before write unseen", "program/shadow.py", "kind = UNWRITTEN", "kind = 0", RULES),
-    ("early read unseen", "program/shadow.py", "kind = RAW", "kind = 0", RULES),
-    ("overwriting unseen", "program/shadow.py", "kind = WAR", "kind = 0", RULES),
+    ("early read unseen", "program/shadow.py", "early = not over and", "early = False and", RULES),
+    ("overwriting unseen", "program/shadow.py", "asks = ask(units, asked, asks, v, r, WAR)", "held = held", RULES),
     (
         "slot edge taken for data",
         "program/shadow.py",
@@ -473,25 +473,11 @@ FAULTS = [
         "tests/program/test_spoilt.py",
     ),
     (
-        "walk forgets a slot's reader",
-        "mapping/walk_mac.py",
-        "in_reader[in_slot] = max(in_reader[in_slot], in_used)",
-        "in_reader[in_slot] = in_used - 1",
-        "tests/mapping/test_walk.py",
-    ),
-    (
-        "quick choice prefers more passes",
-        "mapping/quick_choice.py",
-        "return bool(passes > key[1])",
-        "return bool(passes < key[1])",
-        "tests/mapping/test_walk.py",
-    ),
-    (
         "copy keeps the first one's place off chip",
-        "mapping/walk_rows.py",
-        "o[2, i + shift] += target[x, 1] - old[x, 1]",
-        "o[2, i + shift] += 0",
-        "tests/mapping/test_walk.py",
+        "mapping/programs.py",
+        "address += np.where(memory == dram, home[tensor], 0)",
+        "address += np.where(memory == dram, home[tensor[0]], 0)",
+        PLAN,
     ),
     (
         "gaps of operators swapped",
@@ -566,9 +552,9 @@ FAULTS = [
     ),
     (
         "column folds innermost",
-        "mapping/emit_folds.py",
-        "group, column, row = grid",
-        "group, row, column = grid",
+        "mapping/rows/folds.py",
+        "row, column = number % op.row_folds, number // op.row_folds % op.column_folds",
+        "column, row = number % op.column_folds, number // op.column_folds % op.row_folds",
         PEER,
     ),
     (
@@ -937,16 +923,9 @@ FAULTS = [
     ("stated charge kept", "energy/counts.py", "and work.charge is not None", "and False", PRICE),
     (
         "copies unused",
-        "mapping/emit_mvm.py",
-        "self.replica = self.tile % self.mapping.replicas",
-        "self.replica = self.tile * 0",
-        PLAN,
-    ),
-    (
-        "slots reused early",
-        "mapping/emit_mvm.py",
-        "assembler.depend(rows, _earlier(self.requantize, before), Edge.SLOT)",
-        "pass",
+        "mapping/rows/crossbar.py",
+        "copy = (tile % op.replicas * op.packs",
+        "copy = (0 * op.packs",
         PLAN,
     ),
     (

@@ -10,7 +10,7 @@ import yaml
 
 from accelsim import api
 from accelsim.config.writer import workload_yaml
-from accelsim.mapping.emit_vector import read_inputs
+from accelsim.mapping.rows.vector_tiles import read_inputs
 from accelsim.program.opcodes import Opcode
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS

@@ -19,6 +19,7 @@ from accelsim.program.opcodes import Access
 
 Ints = NDArray[np.int64]
 COMMAND, OPERAND = 8, 15  # numbers that a command, an operand takes
+MEMORY, ADDRESS = 1, 2  # two of an operand's
 ROOM = 4096  # commands in the room that a nest is given at first
 READ, WRITE, ACCUMULATE = int(Access.READ), int(Access.WRITE), int(Access.ACCUMULATE)
 
@@ -135,44 +136,55 @@ class Segment:
         return len(self.commands)
 
 
-#: writes rows until all are written (True), or the room may be too small for the next tile (False)
-Nest = Callable[[Any, Any, Rows], bool]
+@dataclass(slots=True)
+class Nest:
+    """An operator's loop nest, ready to write. rows: writes until all rows are written (True), or the room
+    may be too small for the next tile (False); helpers: for jit.compiled. op: what it reads; state: arrays
+    that it keeps between tiles. most: commands and operands of its largest tile."""
+
+    rows: Callable[[Any, Any, Rows], bool]
+    helpers: jit.Helpers
+    op: Any
+    state: Any
+    styles: Ints
+    most: tuple[int, int]
 
 
-def written(
-    nest: Nest, helpers: jit.Helpers, op: Any, state: Any, styles: Ints, most: tuple[int, int]
-) -> Segment:
-    """All rows of one operator. op: what the nest reads; state: arrays that it keeps between tiles;
-    most: commands and operands of its largest tile."""
+def written(nest: Nest, fast: bool) -> Segment:
+    """All rows of one operator. fast: by machine code. The nest is used up."""
+    write, op, state, most = nest.rows, nest.op, nest.state, nest.most
     parts: list[tuple[Ints, Ints, Ints]] = []
-    fast = jit.enabled()
     if fast:
-        nest = jit.compiled(nest, helpers)
+        write = jit.compiled(write, nest.helpers)
     else:
         op, state = plain(op), plain(state)
     room, done, operands = max(ROOM, 2 * most[0]), False, 0
     while not done:
         wide = max(4 * room, 2 * most[1])
         rows = _room(room, wide, (room - most[0], wide - most[1]), fast)
-        done = nest(op, state, rows)
+        done = write(op, state, rows)
         count, used = int(rows.at[0]), int(rows.at[1])
         parts.append(
             (
-                np.array(rows.command[: COMMAND * count], np.int64).reshape(-1, COMMAND),
-                np.array(rows.first[:count], np.int64) + operands,
-                np.array(rows.operand[: OPERAND * used], np.int64).reshape(-1, OPERAND),
+                np.asarray(rows.command[: COMMAND * count], np.int64).reshape(-1, COMMAND),
+                np.asarray(rows.first[:count], np.int64) + operands,
+                np.asarray(rows.operand[: OPERAND * used], np.int64).reshape(-1, OPERAND),
             )
         )
         operands += used
         room *= 4
-    commands, first, table = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Segment(styles, commands, np.append(first, operands), table)
+    commands, first, table = (
+        column[0] if len(column) == 1 else np.concatenate(column)
+        for column in zip(*parts, strict=True)
+    )
+    return Segment(nest.styles, commands, np.append(first, operands), table)
 
 
 def _room(commands: int, operands: int, limit: tuple[int, int], fast: bool) -> Rows:
     """Room for so many commands and operands."""
     sizes = (2, COMMAND * commands, commands, OPERAND * operands)
-    made = [np.zeros(size, np.int64) if fast else [0] * size for size in sizes]
+    made = [np.empty(size, np.int64) if fast else [0] * size for size in sizes]
+    made[0][:2] = [0, 0]
     return Rows._make((*made, np.array(limit, np.int64) if fast else list(limit)))
 
 

@@ -1,0 +1,433 @@
+"""The rows of a MAC operator: the loops over its tiles, dealt to the array instances, and the passes of each.
+
+A job is one tile on one instance. Its rows, in order: LOAD of the input, of the weights, of sums that an
+earlier visit left at home; a pass after another (PRELOAD where what stays in the array changes, MATMUL);
+ACCUMULATE over the instances that share a sum, REQUANTIZE, STORE. Operands of a MATMUL: input, weight, sums
+(where a sum takes several passes), codes (where the array's own output pipeline finishes the sum).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from accelsim import jit
+from accelsim.mapping.rows.record import (
+    ACCUMULATE,
+    MOVE,
+    READ,
+    USES,
+    WRITE,
+    Route,
+    Rows,
+    What,
+    begin,
+    cut,
+    move,
+    packed,
+    uses,
+)
+from accelsim.program.opcodes import Flag
+
+#: tensors of an operator
+INPUT, LOWERED, WEIGHT, WEIGHT_MATRIX, OUTPUT, OUTPUT_MATRIX, SUMS = range(7)
+NOTHING, WEIGHTS, INPUTS = range(3)  # what stays in the array's registers
+FIRST_K, LAST_K, FUSED = int(Flag.FIRST_K), int(Flag.LAST_K), int(Flag.FUSED)
+#: styles of rows; one of MATMUL for every value of its flags, the last ones
+LOAD_INPUT, LOAD_WEIGHT, RELOAD, SPILL, STORE, PRELOAD, ADD, REQUANTIZE, MATMUL = range(9)
+#: what belongs to an array instance: memories, units
+INPUTS_AT, WEIGHTS_AT, SUMS_AT, CODES_AT, REGISTERS_AT, ARRAY, LOADER, OWN = range(8)
+#: what is known of an instance between its jobs: the tile in the newest slot and the slots taken so far, of
+#: input, weights and output; what stays in the registers and how often that changed
+HELD_INPUT, TURN_INPUT, HELD_WEIGHT, TURN_WEIGHT, VISIT, TURN_VISIT, STAYS, TURN_STAYS, KNOWN = (
+    range(9)
+)
+M_TILE, N_TILE, K_TILE = 10, 2, 4  # numbers of a tile, the first two its first element and its size
+LOADED_BY, REACHES_BACK_TO, BOX, CHANNELS = (
+    2,
+    3,
+    4,
+    2,
+)  # the others: of an m tile three, of a k tile one
+
+
+class Loops(NamedTuple):
+    """The loops over tiles. Of m, n, k: tiles, steps (tiles side by side on several instances are one),
+    stride (steps of the whole nest that one of it takes), dealt (tiles of a step), mine (1 where they are
+    dealt to instances). total: steps of all groups."""
+
+    instances: int
+    tiles: tuple[int, int, int]
+    steps: tuple[int, int, int]
+    stride: tuple[int, int, int]
+    dealt: tuple[int, int, int]
+    mine: tuple[int, int, int]
+    group: int
+    total: int
+
+
+class Buffer(NamedTuple):
+    """Where an operand lies near the array, in slots of ``size`` bytes from ``base``. stored, used: the tensor
+    as it comes from home and as passes see it. lane: bytes between the slots of two instances in one memory.
+    stays: all tiles do, each at an offset of its own, a group after ``group`` bytes. apart: instances need
+    different tiles. private: each instance has a memory of its own. keys: tiles of all groups. whole: bytes at
+    home."""
+
+    stored: What
+    used: What
+    base: int
+    size: int
+    slots: int
+    lane: int
+    stays: int
+    group: int
+    apart: int
+    private: int
+    keys: int
+    whole: int
+
+
+class Pass(NamedTuple):
+    """What one pass does at most. limit: of m, n, k, 0 for none. cuts: most passes of a tile along n (where
+    weights stay) or m, and along k. depth, size: register slots. fused: the array finishes sums."""
+
+    limit: tuple[int, int, int]
+    cuts: tuple[int, int]
+    stays: int
+    depth: int
+    size: int
+    dataflow: int
+    exit_row: int
+    fused: int
+
+
+class Op(NamedTuple):
+    """One operator, mapped. m: first, size, tile whose LOAD brings the input, tile whose input comes first
+    in what it reads, images, rows, columns of that LOAD (each offset, extent). n: first, size. k: first,
+    size, channel, channels. pieces: (k tiles, m tiles + 1) offsets of an input that stays. weights: (k
+    tiles, n tiles) offsets of weights that stay. owned: memories and units of every instance.
+    """
+
+    loops: Loops
+    passes: Pass
+    input: Buffer
+    weight: Buffer
+    sums: Buffer
+    output: Buffer
+    load_input: Route
+    load_weight: Route
+    reload: Route
+    spill: Route
+    store: Route
+    m: Any
+    n: Any
+    k: Any
+    pieces: Any
+    weights: Any
+    owned: Any
+    cold: int
+    summands: int
+    vector_unit: int
+    channels: int
+    out: tuple[int, int]
+    rank: int
+
+
+class State(NamedTuple):
+    """Where the nest stands. at: step, instance. input, weight: tiles that were fetched to stay.
+    known: of every instance."""
+
+    at: Any
+    input: Any
+    weight: Any
+    known: Any
+
+
+def job(loops: Loops, step: Any, i: Any) -> Any:
+    """Instance, group and tiles m, n, k of a step on an instance; the group is -1 where it has none."""
+    at, dealt, mine = loops.stride, loops.dealt, loops.mine
+    m = step // at[0] % loops.steps[0] * dealt[0] + i * mine[0]
+    n = step // at[1] % loops.steps[1] * dealt[1] + i * mine[1]
+    k = step // at[2] % loops.steps[2] * dealt[2] + i * mine[2]
+    if m < loops.tiles[0] and n < loops.tiles[1] and k < loops.tiles[2]:
+        return i, step // loops.group, m, n, k
+    return i, -1, 0, 0, 0
+
+
+def absent(stays: Any, fetched: Any, key: Any, known: Any, at: Any) -> Any:
+    """Whether a tile must be fetched, which is noted. fetched: of tiles that stay, here number ``key``.
+    known[at]: number of the tile in the newest slot; known[at + 1]: slots taken."""
+    if stays:
+        if fetched[key]:
+            return False
+        fetched[key] = 1
+        return True
+    if known[at] == key:
+        return False
+    known[at] = key
+    known[at + 1] += 1
+    return True
+
+
+def slot(buffer: Buffer, turn: Any, lane: Any) -> Any:
+    """Address of the slot that is taken at a turn."""
+    return buffer.base + turn % buffer.slots * buffer.size + lane * buffer.lane
+
+
+def input_box(op: Op, g: Any, m: Any, k: Any) -> Any:
+    """What a LOAD of the input for tiles m and k brings."""
+    at, row = K_TILE * k + CHANNELS, M_TILE * m + BOX
+    channel, channels, row0, rows = op.k[at], op.k[at + 1], op.m[row + 2], op.m[row + 3]
+    if op.rank == 4:
+        low, images, column0, columns = op.m[row], op.m[row + 1], op.m[row + 4], op.m[row + 5]
+        return low, images, g * op.channels + channel, channels, row0, rows, column0, columns
+    if op.rank == 2:
+        return row0, rows, g * op.channels + channel, channels, 0, 1, 0, 1
+    return g, 1, row0, rows, channel, channels, 0, 1
+
+
+def bring(op: Op, rows: Rows, route: Route, buffer: Buffer, lane: Any, near: Any, box: Any) -> None:
+    """The LOAD of a tile into the buffer of one instance, or of all that read it. near: which of an
+    instance's memories, address, span."""
+    which, address, span = near
+    near = op.owned[OWN * lane + which], address, span
+    move(rows, route, buffer.stored, (0, buffer.whole), near, box)
+    if buffer.private and not buffer.apart:
+        for other in range(1, op.loops.instances):
+            near = op.owned[OWN * other + which], address, span
+            uses(rows, WRITE, buffer.stored, near, box)
+
+
+def fetch_input(op: Op, state: State, rows: Rows, spot: Any) -> Any:
+    """The LOAD of a job's input, unless it is there; memory, address and span that its passes read."""
+    i, g, m, _, k = spot
+    x, tiles = op.input, op.loops.tiles
+    lane, tile = i if x.apart else 0, op.m[M_TILE * m + LOADED_BY]
+    key = (g * tiles[2] + k) * tiles[0] + tile + lane * x.private * x.keys
+    at = KNOWN * lane + HELD_INPUT
+    new = absent(x.stays, state.input, key, state.known, at)
+    if x.stays:  # the LOADs bring pieces; a tile reads its own and earlier ones
+        base, row = x.base + g * x.group, k * (tiles[0] + 1)
+        if new:
+            low, end = op.pieces[row + tile], op.pieces[row + tile + 1]
+            piece = INPUTS_AT, base + low, end - low
+            bring(op, rows, op.load_input, x, lane, piece, input_box(op, g, tile, k))
+        low, end = op.pieces[row + op.m[M_TILE * m + REACHES_BACK_TO]], op.pieces[row + m + 1]
+        return op.owned[OWN * i + INPUTS_AT], base + low, end - low
+    address = slot(x, state.known[at + 1], lane)
+    if new:
+        near = INPUTS_AT, address, x.size
+        bring(op, rows, op.load_input, x, lane, near, input_box(op, g, m, k))
+    return op.owned[OWN * i + INPUTS_AT], address, x.size
+
+
+def fetch_weight(op: Op, state: State, rows: Rows, spot: Any) -> Any:
+    """The LOAD of a job's weights, unless they are there; memory, address and span that its passes read."""
+    i, g, _, n, k = spot
+    w, tiles = op.weight, op.loops.tiles
+    k0, nk, n0, nn = op.k[K_TILE * k], op.k[K_TILE * k + 1], op.n[N_TILE * n], op.n[N_TILE * n + 1]
+    lane = i if w.apart else 0
+    key = (g * tiles[2] + k) * tiles[1] + n + lane * w.private * w.keys
+    at = KNOWN * lane + HELD_WEIGHT
+    new = op.cold == 1 and absent(w.stays, state.weight, key, state.known, at)
+    address, span = slot(w, state.known[at + 1], lane), w.size
+    if w.stays:
+        address = w.base + g * w.group + op.weights[k * tiles[1] + n]
+        span = packed(nk * nn, w.used.bits)
+    if new:
+        near, box = (WEIGHTS_AT, address, span), (g, 1, k0, nk, n0, nn, 0, 1)
+        bring(op, rows, op.load_weight, w, lane, near, box)
+    return op.owned[OWN * i + WEIGHTS_AT], address, span
+
+
+def visits(loops: Loops, known: Any, step: Any, spot: Any) -> Any:
+    """Whether a job is the first and the last of a visit: of jobs in a row that add to one output tile."""
+    i, g, m, n, _ = spot
+    visit = (g * loops.tiles[0] + m) * loops.tiles[1] + n
+    begins = known[KNOWN * i + VISIT] != visit
+    if begins:
+        known[KNOWN * i + VISIT] = visit
+        known[KNOWN * i + TURN_VISIT] += 1
+    ahead = step + 1
+    while ahead < loops.total:
+        _, g2, m2, n2, _ = job(loops, ahead, i)
+        if g2 >= 0:
+            return begins, g2 != g or m2 != m or n2 != n
+        ahead += 1
+    return begins, True
+
+
+def result_at(op: Op, known: Any, i: Any, elements: Any) -> Any:
+    """Where an instance's output tile of now lies: memory, address and span of its sums, of its codes."""
+    s, y = op.sums, op.output
+    turn = known[KNOWN * i + TURN_VISIT] % y.slots
+    sums, codes = packed(elements, s.used.bits), packed(elements, y.used.bits)
+    return (
+        (op.owned[OWN * i + SUMS_AT], slot(s, turn, i), sums),
+        (op.owned[OWN * i + CODES_AT], slot(y, turn, i), codes),
+    )
+
+
+def output_box(m_tiles: Any, n_tiles: Any, g: Any, m: Any, n: Any) -> Any:
+    """The output tile of m and n."""
+    row, column = M_TILE * m, N_TILE * n
+    return g, 1, m_tiles[row], m_tiles[row + 1], n_tiles[column], n_tiles[column + 1], 0, 1
+
+
+def spilled(out: Any, bits: Any, box: Any) -> Any:
+    """Address and span of an output tile's sums at home, between two visits: tile after tile, in whole bytes
+    a sum. out: m, n of the operator."""
+    g, _, m0, nm, n0, nn, _, _ = box
+    word = cut(bits, 8)
+    return ((g * out[1] + n0) * out[0] + m0 * nn) * word, nm * nn * word
+
+
+def hold(
+    rows: Rows, unit: Any, extents: Any, what: What, source: Any, target: Any, box: Any
+) -> None:
+    """PRELOAD of a box of what stays from its buffer into registers."""
+    begin(rows, PRELOAD, unit, 0, extents)
+    uses(rows, READ, what, source, box)
+    uses(rows, WRITE, what, target, box)
+
+
+def passes(op: Op, known: Any, rows: Rows, spot: Any, near: Any, ends: Any) -> None:
+    """The passes of a job: m, then n, then k, the last one fastest. near: memory, address and span of
+    input, weights, sums and codes. ends: whether the job starts, completes its sums."""
+    i, g, m, n, k = spot
+    source_x, source_w, sums, codes = near
+    first_job, last_job = ends
+    limit_m, limit_n, limit_k = op.passes.limit
+    stays, dataflow, fused = op.passes.stays, op.passes.dataflow, op.passes.fused
+    depth, size, exit_row = op.passes.depth, op.passes.size, op.passes.exit_row
+    cuts_far, cuts_k = op.passes.cuts
+    x, w, y = op.input.used, op.weight.used, op.output.used
+    s = What(SUMS + i * op.loops.mine[2], op.sums.used.bits, op.sums.used.form)
+    m0, nm, n0, nn = op.m[M_TILE * m], op.m[M_TILE * m + 1], op.n[N_TILE * n], op.n[N_TILE * n + 1]
+    k0, nk = op.k[K_TILE * k], op.k[K_TILE * k + 1]
+    array, loader = op.owned[OWN * i + ARRAY], op.owned[OWN * i + LOADER]
+    registers = op.owned[OWN * i + REGISTERS_AT]
+    tile = (g * op.loops.tiles[2] + k) * op.loops.tiles[1] + n
+    if stays == INPUTS:
+        tile = (g * op.loops.tiles[2] + k) * op.loops.tiles[0] + m
+    held, turn = known[KNOWN * i + STAYS], known[KNOWN * i + TURN_STAYS]
+    kept = registers, turn % depth * size, size
+    pass_m, pass_n, pass_k = limit_m or nm, limit_n or nn, limit_k or nk
+    for pm0 in range(0, nm, pass_m):
+        pm = min(pass_m, nm - pm0)
+        for pn0 in range(0, nn, pass_n):
+            pn = min(pass_n, nn - pn0)
+            c = g, 1, m0 + pm0, pm, n0 + pn0, pn, 0, 1
+            before = pn0 * nm + pm0 * pn
+            for pk0 in range(0, nk, pass_k):
+                pk = min(pass_k, nk - pk0)
+                a = g, 1, m0 + pm0, pm, k0 + pk0, pk, 0, 1
+                b = g, 1, k0 + pk0, pk, n0 + pn0, pn, 0, 1
+                if stays != NOTHING:
+                    far = pn0 // pass_n if stays == WEIGHTS else pm0 // pass_m
+                    key = (tile * cuts_far + far) * cuts_k + pk0 // pass_k
+                    if key != held:
+                        held, turn = key, turn + 1
+                        kept = registers, turn % depth * size, size
+                        if stays == WEIGHTS:
+                            hold(rows, loader, (0, pn, pk, dataflow, 0), w, source_w, kept, b)
+                        else:
+                            hold(rows, loader, (pm, 0, pk, dataflow, 0), x, source_x, kept, a)
+                first = first_job and pk0 == 0
+                last = last_job and pk0 + pk == nk
+                final = last and fused == 1
+                flags = FIRST_K * first + LAST_K * last + FUSED * final
+                begin(rows, MATMUL + flags, array, flags, (pm, pn, pk, dataflow, exit_row))
+                uses(rows, READ, x, kept if stays == INPUTS else source_x, a)
+                uses(rows, READ, w, kept if stays == WEIGHTS else source_w, b)
+                if not (first and final):
+                    access = WRITE if first else READ if final else ACCUMULATE
+                    uses(rows, access, s, block(sums, before, pm * pn, s.bits), c)
+                if final:
+                    uses(rows, WRITE, y, block(codes, before, pm * pn, y.bits), c)
+    known[KNOWN * i + STAYS], known[KNOWN * i + TURN_STAYS] = held, turn
+
+
+def block(place: Any, before: Any, elements: Any, bits: Any) -> Any:
+    """Where a pass's results lie in its tile's place, so many elements after its start."""
+    low = before * bits // 8
+    return place[0], place[1] + low, packed(before + elements, bits) - low
+
+
+def add_up(op: Op, known: Any, rows: Rows, box: Any) -> None:
+    """The sums of the other instances, added to the first one's."""
+    elements = box[3] * box[5]
+    whole, _ = result_at(op, known, 0, elements)
+    bits, form = op.sums.used.bits, op.sums.used.form
+    for other in range(1, op.summands):
+        part, _ = result_at(op, known, other, elements)
+        begin(rows, ADD, op.vector_unit, 0, (elements, elements, 0, 0, 0))
+        uses(rows, READ, What(SUMS + other, bits, form), part, box)
+        uses(rows, ACCUMULATE, op.sums.used, whole, box)
+
+
+def finish(op: Op, known: Any, rows: Rows, i: Any, box: Any) -> None:
+    """What follows the last pass of an output tile: its sums become codes, which go home."""
+    elements = box[3] * box[5]
+    sums, codes = result_at(op, known, i, elements)
+    if not op.passes.fused:
+        if op.loops.mine[2]:
+            add_up(op, known, rows, box)
+            sums, _ = result_at(op, known, 0, elements)
+        begin(rows, REQUANTIZE, op.vector_unit, 0, (elements, elements, 0, 0, 0))
+        uses(rows, READ, op.sums.used, sums, box)
+        uses(rows, WRITE, op.output.used, codes, box)
+    move(rows, op.store, op.output.used, (0, op.output.whole), codes, box)
+
+
+def do_job(op: Op, state: State, rows: Rows, step: Any, spot: Any) -> None:
+    """The rows of one job."""
+    i, g, m, n, k = spot
+    instances, tiles_k, dealt = op.loops.instances, op.loops.tiles[2], op.loops.mine[2]
+    source_x = fetch_input(op, state, rows, spot)
+    source_w = fetch_weight(op, state, rows, spot)
+    begins, ends = visits(op.loops, state.known, step, spot)
+    box = output_box(op.m, op.n, g, m, n)
+    sums, codes = result_at(op, state.known, i, box[3] * box[5])
+    first = k == (i if dealt else 0)
+    last = k + instances >= tiles_k if dealt else k == tiles_k - 1
+    if begins and not first:
+        move(rows, op.reload, op.sums.used, spilled(op.out, op.sums.used.bits, box), sums, box)
+    passes(op, state.known, rows, spot, (source_x, source_w, sums, codes), (first, last))
+    if ends and k == tiles_k - 1:
+        finish(op, state.known, rows, i, box)
+    elif ends and not last:
+        move(rows, op.spill, op.sums.used, spilled(op.out, op.sums.used.bits, box), sums, box)
+
+
+def mac_rows(op: Op, state: State, rows: Rows) -> bool:
+    """One job after another, while there is room for the largest. True when all rows are written."""
+    loops, at = op.loops, state.at
+    while at[0] < loops.total:
+        if rows.at[0] > rows.limit[0] or rows.at[1] > rows.limit[1]:
+            return False
+        spot = job(loops, at[0], at[1])
+        if spot[1] >= 0:
+            do_job(op, state, rows, at[0], spot)
+        at[1] += 1
+        if at[1] == loops.instances:
+            at[0], at[1] = at[0] + 1, 0
+    return True
+
+
+RESULT: jit.Helpers = (packed, slot)
+BRING: jit.Helpers = ((move, MOVE), (uses, USES))
+FETCH: jit.Helpers = (absent, slot, (bring, BRING))
+PASSES: jit.Helpers = (begin, (uses, USES), (block, (packed,)), (hold, (begin, (uses, USES))))
+ADD_UP: jit.Helpers = (begin, (uses, USES), (result_at, RESULT))
+JOB: jit.Helpers = (
+    (fetch_input, (*FETCH, input_box)),
+    (fetch_weight, (*FETCH, packed)),
+    (visits, (job,)),
+    output_box,
+    (result_at, RESULT),
+    (spilled, (cut,)),
+    (move, MOVE),
+    (passes, PASSES),
+    (finish, ((move, MOVE), (add_up, ADD_UP), *ADD_UP)),
+)
+MAC_HELPERS: jit.Helpers = (job, (do_job, JOB))

@@ -1,0 +1,292 @@
+"""A MAC operator under a mapping as the numbers that its loop nest reads, and its rows."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.chip import Chip, Machine
+from accelsim.chip.machine import instance_names, memory_of
+from accelsim.formats import FORMAT_INDEX, get
+from accelsim.mapping.dataflows import DATAFLOWS
+from accelsim.mapping.mapping import Geometry, Mapping, chip_for
+from accelsim.mapping.placement import Placement, fused, place
+from accelsim.mapping.rows import mac
+from accelsim.mapping.rows.record import Nest, Route, What, cut
+from accelsim.program.opcodes import Opcode
+from accelsim.units.mac_array import MacArray
+
+Ints = NDArray[np.int64]
+LETTERS = "mnk"
+STATIONARY = {"none": mac.NOTHING, "weight": mac.WEIGHTS, "input": mac.INPUTS}
+
+
+def mac_nest(
+    chip: Chip,
+    machine: Machine,
+    geometry: Geometry,
+    mapping: Mapping,
+    formats: tuple[str, str, str],
+    parity: int,
+    weight_address: int | None,
+) -> Nest:
+    """What writes the rows of one operator. formats: of input, weight, output. parity: 0 fills memories from below,
+    1 from above. weight_address: where weights lie that are not fetched."""
+    chip = chip_for(chip, mapping)
+    layout = place(chip, geometry, mapping, formats, parity, weight_address)
+    build = Builder(chip, machine, geometry, mapping, formats, layout, weight_address is None)
+    op = build.op()
+    return Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), build.styles(), build.most(op))
+
+
+class Builder:
+    """An operator's numbers, part by part."""
+
+    def __init__(
+        self,
+        chip: Chip,
+        machine: Machine,
+        geometry: Geometry,
+        mapping: Mapping,
+        formats: tuple[str, str, str],
+        layout: Placement,
+        cold: bool,
+    ) -> None:
+        self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
+        self.array: MacArray = chip.array
+        self.formats, self.layout, self.cold = formats, layout, cold
+        self.units = instance_names(self.array.name, self.array.count)
+        self.tiles = len(layout.m.first), len(layout.n_first), len(layout.k.first)
+        self.column = layout.sums_area.memory.endswith(".accumulators")
+        off_chip = machine.memory_index[chip.dma.memory]
+        #: where each tensor is at home
+        self.homes = dict.fromkeys(
+            (mac.INPUT, mac.WEIGHT_MATRIX, mac.OUTPUT_MATRIX, mac.SUMS), off_chip
+        )
+
+    def op(self) -> mac.Op:
+        """What the nest reads."""
+        g, layout = self.geometry, self.layout
+        m, n, k = self._tiles()
+        pieces, weights = self._offsets()
+        several = self.array.count > 1 and self.array.split == "k"
+        return mac.Op(
+            self.loops(),
+            self.passes(),
+            self._input(),
+            self._weight(),
+            self._sums(),
+            self._output(),
+            self._route(mac.LOAD_INPUT, "input", mac.INPUT, 1),
+            self._route(mac.LOAD_WEIGHT, "weight", mac.WEIGHT_MATRIX, 1),
+            self._route(mac.RELOAD, "input", mac.SUMS, 1),
+            self._route(mac.SPILL, "output", mac.SUMS, 0),
+            self._route(mac.STORE, "output", mac.OUTPUT_MATRIX, 0),
+            m,
+            n,
+            k,
+            pieces,
+            weights,
+            self._owned(),
+            int(self.cold),
+            min(self.array.count, len(layout.k.first)) if several else 1,
+            self.machine.unit_index[self.chip.vector_unit.name],
+            g.channels,
+            (g.m, g.n),
+            g.rank,
+        )
+
+    def loops(self) -> mac.Loops:
+        """The loops over tiles in the mapping's order, dealt along the array's split."""
+        count, split = self.array.count, self.array.split
+        dealt = _three([count if letter == split else 1 for letter in LETTERS])
+        steps = _three([cut(*pair) for pair in zip(self.tiles, dealt, strict=True)])
+        stride, below = [0, 0, 0], 1
+        for letter in reversed(self.mapping.order):
+            axis = LETTERS.index(letter)
+            stride[axis], below = below, below * steps[axis]
+        mine = _three([int(side > 1) for side in dealt])
+        total = self.geometry.groups * below
+        return mac.Loops(count, self.tiles, steps, _three(stride), dealt, mine, below, total)
+
+    def passes(self) -> mac.Pass:
+        """What a pass does at most."""
+        array, layout, limit = self.array, self.layout, self.layout.limits
+        stays = STATIONARY[DATAFLOWS[self.mapping.dataflow].stationary]
+        most = self._most_cuts()
+        exit_row = 0
+        if array.bypass:  # results of all passes leave under one row
+            axis, tiles = (2, layout.k) if limit[2] else (0, layout.m)
+            longest = min(limit[axis], int(tiles.size.max()))
+            exit_row = max(1, cut(longest, limit[axis] // array.rows))
+        return mac.Pass(
+            limit,
+            (most[1] if stays == mac.WEIGHTS else most[0], most[2]),
+            stays,
+            array.stationary_depth,
+            array.register_bytes // array.stationary_depth,
+            self.mapping.dataflow,
+            exit_row,
+            int(fused(array)),
+        )
+
+    def state(self, op: mac.Op) -> mac.State:
+        """Before the first job."""
+        inputs, weights = (
+            np.zeros(1 + buffer.stays * buffer.keys * self.array.count, np.int64)
+            for buffer in (op.input, op.weight)
+        )
+        known = np.full(mac.KNOWN * self.array.count, -1, np.int64)
+        return mac.State(np.zeros(2, np.int64), inputs, weights, known)
+
+    def most(self, op: mac.Op) -> tuple[int, int]:
+        """Commands and operands of the largest job."""
+        passes = int(np.prod(self._most_cuts()))
+        commands = 5 + op.summands + 2 * passes
+        return commands, 2 * (commands + self.array.count) + 2 * passes
+
+    def styles(self) -> Ints:
+        """Opcode, formats and flags of each style of rows."""
+        a, b, out, wide = (FORMAT_INDEX[name] for name in (*self.formats, self.layout.sum_format))
+        table = np.full((mac.MATMUL + 8, 5), -1, np.int64)
+        table[mac.LOAD_INPUT] = Opcode.LOAD, a, -1, -1, 0
+        table[mac.LOAD_WEIGHT] = Opcode.LOAD, b, -1, -1, 0
+        table[mac.RELOAD] = Opcode.LOAD, wide, -1, -1, 0
+        table[mac.SPILL] = Opcode.STORE, wide, -1, -1, 0
+        table[mac.STORE] = Opcode.STORE, out, -1, -1, 0
+        table[mac.PRELOAD] = Opcode.PRELOAD, a, b, -1, 0
+        table[mac.ADD] = Opcode.ACCUMULATE, wide, -1, wide, 0
+        table[mac.REQUANTIZE] = Opcode.REQUANTIZE, wide, -1, out, 0
+        for flags in range(8):
+            table[mac.MATMUL + flags] = Opcode.MATMUL, a, b, out, flags
+        return table
+
+    def _most_cuts(self) -> tuple[int, int, int]:
+        layout = self.layout
+        sizes = (layout.m.size, layout.n_size, layout.k.size)
+        pairs = zip(sizes, layout.limits, strict=True)
+        return _three([cut(int(size.max()), limit) for size, limit in pairs])
+
+    def _route(self, style: int, channel: str, tensor: int, inward: int) -> Route:
+        unit = self.machine.unit_index[f"{self.chip.dma.name}.{channel}"]
+        return Route(style, unit, self.homes[tensor], inward)
+
+    def _memories(self, name: str) -> list[int]:
+        index = self.machine.memory_index
+        return [index[memory_of(self.chip, name, i)] for i in range(self.array.count)]
+
+    def _private(self, name: str) -> bool:
+        return len(set(self._memories(name))) > 1
+
+    def _owned(self) -> Ints:
+        array, index, units = self.array, self.machine.memory_index, self.machine.unit_index
+        sums = self._memories(array.output)
+        if self.column:
+            sums = [index[f"{name}.accumulators"] for name in self.units]
+        table = np.zeros((array.count, mac.OWN), np.int64)
+        table[:, mac.INPUTS_AT] = self._memories(array.input)
+        table[:, mac.WEIGHTS_AT] = self._memories(array.weight)
+        table[:, mac.SUMS_AT] = sums
+        table[:, mac.CODES_AT] = self._memories(array.output)
+        table[:, mac.REGISTERS_AT] = [index[f"{name}.registers"] for name in self.units]
+        table[:, mac.ARRAY] = [units[name] for name in self.units]
+        table[:, mac.LOADER] = [units[f"{name}.preload"] for name in self.units]
+        return table.ravel()
+
+    def _tiles(self) -> tuple[Ints, Ints, Ints]:
+        m, k, pieces = self.layout.m, self.layout.k, self.layout.pieces
+        own = np.arange(len(m.first))
+        loader, first, row0 = own, own, m.row0
+        column0, columns = m.column0, m.column1 - m.column0
+        if pieces is not None:
+            loader, first, row0 = pieces.loader, pieces.first_piece, pieces.row0
+            column0, columns = np.zeros_like(own), np.full_like(own, self.geometry.in_width)
+        box = (m.batch0, m.images, row0, m.row1 - row0, column0, columns)
+        return (
+            _flat(m.first, m.size, loader, first, *box),
+            _flat(self.layout.n_first, self.layout.n_size),
+            _flat(k.first, k.size, k.channel0, k.channels),
+        )
+
+    def _offsets(self) -> tuple[Ints, Ints]:
+        pieces = self.layout.pieces
+        low = np.zeros((1, 1), np.int64)
+        if pieces is not None:
+            end = pieces.offset[:, -1:] + pieces.bytes[:, -1:]
+            low = np.concatenate([pieces.offset, end], axis=1)
+        sizes = self._weight_bytes()
+        return low.ravel(), np.cumsum(sizes) - sizes
+
+    def _weight_bytes(self) -> Ints:
+        elements = self.layout.k.size[:, None] * self.layout.n_size[None, :]
+        return np.asarray((elements.ravel() * self.layout.weight_bits + 7) // 8, np.int64)
+
+    def _input(self) -> mac.Buffer:
+        g, layout, slots = self.geometry, self.layout, self.mapping.input_slots
+        private = self._private(self.array.input)
+        form, bits = FORMAT_INDEX[self.formats[0]], layout.input_bits
+        total = g.groups * g.batch * g.channels * g.in_height * g.in_width
+        keys = g.groups * self.tiles[2] * self.tiles[0]
+        return mac.Buffer(
+            What(mac.INPUT, bits, form),
+            What(mac.LOWERED, bits, form),
+            layout.input_area.base,
+            layout.input_slot,
+            slots,
+            slots * layout.input_slot if layout.input_lanes > 1 else 0,
+            int(layout.pieces is not None),
+            layout.pieces.total if layout.pieces is not None else 0,
+            int(layout.input_split),
+            int(private),
+            keys,
+            get(self.formats[0]).bytes_for(total),
+        )
+
+    def _weight(self) -> mac.Buffer:
+        g, layout, slots = self.geometry, self.layout, self.mapping.weight_slots
+        private = self._private(self.array.weight)
+        what = What(mac.WEIGHT_MATRIX, layout.weight_bits, FORMAT_INDEX[self.formats[1]])
+        keys = g.groups * self.tiles[2] * self.tiles[1]
+        return mac.Buffer(
+            what,
+            what,
+            layout.weight_area.base,
+            layout.weight_slot,
+            slots,
+            slots * layout.weight_slot if layout.weight_lanes > 1 else 0,
+            int(self.mapping.weight_resident or not self.cold),
+            int(self._weight_bytes().sum()),
+            int(layout.weight_split),
+            int(private),
+            keys,
+            get(self.formats[1]).bytes_for(g.groups * g.k * g.n),
+        )
+
+    def _sums(self) -> mac.Buffer:
+        layout, wide = self.layout, self.layout.sum_format
+        what = What(mac.SUMS, get(wide).bits, FORMAT_INDEX[wide])
+        slots = max(1, layout.sums_slots)
+        apart = layout.output_lanes > 1 and not self.column
+        lane = slots * layout.sums_slot if apart else 0
+        return _results(what, layout.sums_area.base, layout.sums_slot, slots, lane, 0)
+
+    def _output(self) -> mac.Buffer:
+        g, layout, slots = self.geometry, self.layout, self.mapping.output_slots
+        name = self.formats[2]
+        what = What(mac.OUTPUT_MATRIX, get(name).bits, FORMAT_INDEX[name])
+        lane = slots * layout.out_slot if layout.output_lanes > 1 else 0
+        whole = get(name).bytes_for(g.groups * g.m * g.n)
+        return _results(what, layout.output_area.base, layout.out_slot, slots, lane, whole)
+
+
+def _results(what: What, base: int, size: int, slots: int, lane: int, whole: int) -> mac.Buffer:
+    return mac.Buffer(what, what, base, size, slots, lane, 0, 0, 1, 1, 0, whole)
+
+
+def _three(values: list[int]) -> tuple[int, int, int]:
+    first, second, third = values
+    return first, second, third
+
+
+def _flat(*columns: Ints) -> Ints:
+    return np.stack(columns, axis=1).astype(np.int64).ravel()

@@ -1,0 +1,261 @@
+"""A vector operator, row by row: for every tile of the output LOADs of the inputs, VECTOR, STORE."""
+
+from __future__ import annotations
+
+from itertools import accumulate
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim import jit
+from accelsim.chip import Chip, Machine
+from accelsim.chip.machine import memory_of
+from accelsim.formats import FORMAT_INDEX, get
+from accelsim.mapping.mapping import slots_of
+from accelsim.mapping.rows.record import (
+    MOVE,
+    READ,
+    USES,
+    WRITE,
+    Nest,
+    Route,
+    Rows,
+    What,
+    begin,
+    cut,
+    move,
+    uses,
+)
+from accelsim.mapping.rows.vector_tiles import (
+    ABSENT,
+    BITS,
+    READS,
+    SPAN,
+    Output,
+    Tiling,
+    four,
+    own_axes,
+    read_box,
+    read_inputs,
+    tile_vector,
+)
+from accelsim.program.opcodes import Opcode
+from accelsim.workload import VectorOperator
+
+Ints = NDArray[np.int64]
+#: columns of a tensor's places: local number, format, its memory near the unit, address of the first slot
+#: there, slots, memory where it is at home, its bytes there, style and unit of what moves it
+TENSOR, FORM, NEAR, ADDRESS, SLOTS, HOME, WHOLE, STYLE, UNIT = range(9)
+
+
+class VectorNest(NamedTuple):
+    """An operator and its tiles. tensors, places: a row for each input that is read, then one for the
+    output (columns of vector_tiles.py and above). image .. column: where in the output what is computed
+    begins. work: operations in all. style, unit: of VECTOR."""
+
+    output: Output
+    tensors: Ints
+    places: Ints
+    tile_channels: int
+    tile_rows: int
+    image: int
+    channel: int
+    row: int
+    column: int
+    work: int
+    style: int
+    unit: int
+
+
+def vector_rows(op: Any, state: Any, rows: Rows) -> bool:
+    """Write tile after tile from number state[0] on; whether all are written."""
+    output, inputs = op.output, len(op.tensors) - 1
+    deep, tall = cut(output.channels, op.tile_channels), cut(output.rows, op.tile_rows)
+    for tile in range(state[0], output.images * deep * tall):
+        if rows.at[0] > rows.limit[0] or rows.at[1] > rows.limit[1]:
+            state[0] = tile
+            return False
+        channel, row = tile // tall % deep * op.tile_channels, tile % tall * op.tile_rows
+        channels = min(op.tile_channels, output.channels - channel)
+        height = min(op.tile_rows, output.rows - row)
+        box = (tile // (tall * deep), 1, channel, channels, row, height, 0, output.columns)
+        for i in range(inputs):
+            load_input(op, rows, i, tile, box)
+        compute_tile(op, rows, tile, box)
+        store_tile(op, rows, tile, box)
+    return True
+
+
+def load_input(op: Any, rows: Rows, i: int, tile: int, box: Any) -> None:
+    """Fetch the part of an input that a tile reads."""
+    tensor, place = op.tensors[i], op.places[i]
+    read = own_axes(read_box(op.output, tensor, box), tensor[ABSENT])
+    route = Route(place[STYLE], place[UNIT], place[HOME], 1)
+    move(rows, route, what(tensor, place), (0, place[WHOLE]), slot(tensor, place, tile), read)
+
+
+def compute_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
+    """Compute a tile from the parts of the inputs."""
+    last = len(op.tensors) - 1
+    elements = box[3] * box[5] * box[7]
+    work = work_until(op, box, elements) - work_until(op, box, 0)
+    begin(rows, op.style, op.unit, 0, (elements, work, 0, 0, 0))
+    for i in range(last):
+        tensor, place = op.tensors[i], op.places[i]
+        read = own_axes(read_box(op.output, tensor, box), tensor[ABSENT])
+        uses(rows, READ, what(tensor, place), slot(tensor, place, tile), read)
+    tensor, place = op.tensors[last], op.places[last]
+    uses(rows, WRITE, what(tensor, place), slot(tensor, place, tile), made_box(op, tensor, box))
+
+
+def store_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
+    """Take a computed tile home."""
+    last = len(op.tensors) - 1
+    tensor, place = op.tensors[last], op.places[last]
+    route = Route(place[STYLE], place[UNIT], place[HOME], 0)
+    made = made_box(op, tensor, box)
+    move(rows, route, what(tensor, place), (0, place[WHOLE]), slot(tensor, place, tile), made)
+
+
+def what(tensor: Any, place: Any) -> What:
+    """A tensor as rows name it."""
+    return What(place[TENSOR], tensor[BITS], place[FORM])
+
+
+def slot(tensor: Any, place: Any, tile: int) -> Any:
+    """Where a tile's part of a tensor lies near the unit: memory, address, span."""
+    span = tensor[SPAN]
+    return place[NEAR], place[ADDRESS] + tile % place[SLOTS] * span, span
+
+
+def made_box(op: Any, tensor: Any, box: Any) -> Any:
+    """Where a tile stands in the output, in the output's own axes."""
+    moved = (
+        box[0] + op.image,
+        box[1],
+        box[2] + op.channel,
+        box[3],
+        box[4] + op.row,
+        box[5],
+        box[6] + op.column,
+        box[7],
+    )
+    return own_axes(moved, tensor[ABSENT])
+
+
+def work_until(op: Any, box: Any, elements: int) -> int:
+    """The operator's work up to so many elements of a tile: shares add up to it whatever the tiles."""
+    out = op.output
+    image, channel, row = box[0], box[2], box[4]
+    planes = (image * out.channels + channel) * out.rows + box[3] * row
+    total = out.images * out.channels * out.rows * out.columns
+    return wrapped((planes * out.columns + elements) * op.work) // int(max(1, total))
+
+
+def wrapped(number: int) -> int:
+    """A number as 64 bits hold it, in plain Python too."""
+    return (number & 0x7FFFFFFFFFFFFFFF) + (number >> 63 & 1) * -0x8000000000000000
+
+
+BOX: jit.Helpers = ((read_box, READS), own_axes)
+NEAR_UNIT: jit.Helpers = (what, slot)
+MADE: jit.Helpers = ((made_box, (own_axes,)),)
+MOVES: jit.Helpers = ((move, MOVE),)
+COMPUTE: jit.Helpers = (*BOX, *NEAR_UNIT, *MADE, begin, (uses, USES), (work_until, (wrapped,)))
+VECTOR: jit.Helpers = (
+    cut,
+    (load_input, (*BOX, *NEAR_UNIT, *MOVES)),
+    (compute_tile, COMPUTE),
+    (store_tile, (*NEAR_UNIT, *MADE, *MOVES)),
+)
+
+
+def vector_nest(
+    chip: Chip, machine: Machine, op: VectorOperator, formats: tuple[str, ...], parity: int
+) -> Nest:
+    """What writes the rows of a vector operator. Local tensors: its inputs, then its output.
+
+    formats: of each input, then of the output. parity: 1 to lie at the top of the buffers.
+    """
+    tiling = tile_vector(op, chip, tuple(get(name).bits for name in formats))
+    nest = _nest(chip, machine, op, formats, tiling, parity)
+    many = len(read_inputs(op))
+    state, most = np.zeros(1, np.int64), (many + 2, 3 * many + 3)
+    return Nest(vector_rows, VECTOR, nest, state, _styles(op, formats), most)
+
+
+def _nest(
+    chip: Chip,
+    machine: Machine,
+    op: VectorOperator,
+    formats: tuple[str, ...],
+    tiling: Tiling,
+    parity: int,
+) -> VectorNest:
+    many, unit = len(read_inputs(op)), chip.vector_unit
+    addresses = _addresses(chip, tiling, parity)
+    places = [
+        _place(chip, machine, op, formats, which)
+        for which in (*read_inputs(op), len(op.input_shapes))
+    ]
+    for i, place in enumerate(places):
+        place[ADDRESS], place[STYLE] = addresses[i], i if i < many else many + 1
+    begins = (0, 0, 0, 0)
+    if op.kind == "append":
+        whole, new = four(op.output_shape), tiling.output[:4]
+        begins = (whole[0] - new[0], whole[1] - new[1], whole[2] - new[2], whole[3] - new[3])
+    return VectorNest(
+        tiling.output,
+        tiling.tensors,
+        np.array(places, np.int64),
+        tiling.channels,
+        tiling.rows,
+        *begins,
+        op.work,
+        many,
+        machine.unit_index[unit.name],
+    )
+
+
+def _place(
+    chip: Chip, machine: Machine, op: VectorOperator, formats: tuple[str, ...], which: int
+) -> list[int]:
+    """The places of an input, or of the output, but for address and style."""
+    shapes = (*op.input_shapes, op.output_shape)
+    unit, dma, made = chip.vector_unit, chip.dma, which == len(op.input_shapes)
+    near = unit.output if made else unit.input
+    return [
+        which,
+        FORMAT_INDEX[formats[which]],
+        machine.memory_index[memory_of(chip, near, 0)],
+        0,
+        slots_of(chip, near),
+        machine.memory_index[dma.memory],
+        get(formats[which]).bytes_for(prod(shapes[which])),
+        0,
+        machine.unit_index[f"{dma.name}.{'output' if made else 'input'}"],
+    ]
+
+
+def _addresses(chip: Chip, tiling: Tiling, parity: int) -> list[int]:
+    """First bytes of the slots of each input, then of the output: from the bottom, or up to the top."""
+    unit = chip.vector_unit
+    spans = tiling.tensors[:, SPAN]
+    sizes = [int(span) * tiling.input_slots for span in spans[:-1]]
+    read, made = sum(sizes), int(spans[-1]) * tiling.output_slots
+    below = read if unit.input == unit.output else 0
+    base, last = 0, below
+    if parity:
+        base = chip.memories[unit.input].size - read
+        last = chip.memories[unit.output].size - made - below
+    return [*accumulate(sizes[:-1], initial=base), last]
+
+
+def _styles(op: VectorOperator, formats: tuple[str, ...]) -> Ints:
+    """A style for the LOADs of each input, then those of VECTOR and STORE."""
+    read, out = [FORMAT_INDEX[formats[i]] for i in read_inputs(op)], FORMAT_INDEX[formats[-1]]
+    loads = [[Opcode.LOAD, form, -1, -1, 0] for form in read]
+    last = [[Opcode.VECTOR, read[0], -1, out, 0], [Opcode.STORE, out, -1, -1, 0]]
+    return np.array([*loads, *last], np.int64)

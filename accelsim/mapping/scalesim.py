@@ -1,0 +1,90 @@
+"""Programs of a workload as SCALE-Sim plans it: layer after layer, fold after fold (rows/folds.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from accelsim.chip import Chip, machine
+from accelsim.errors import InputError, Problem
+from accelsim.mapping.mapping import Geometry, dataflow_named, geometry_of
+from accelsim.mapping.programs import Placed, by_kernels, program_of
+from accelsim.mapping.rows.folds import fold_counts, folds_nest
+from accelsim.mapping.rows.record import Segment, written
+from accelsim.mapping.size import check_commands
+from accelsim.mapping.tensors import build_tensors, tensor_formats
+from accelsim.program.dependencies import demands
+from accelsim.program.table import Program
+from accelsim.units.fold_array import FoldArray
+from accelsim.workload import VectorOperator, Workload
+
+MOST_FOLDS = 1_000_000  # in one Program; layers are independent, so more go into the next
+LARGEST = 20_000_000  # in one layer
+
+
+def compile_folds(chip: Chip, workload: Workload) -> Iterator[tuple[Workload, Program]]:
+    """Programs of the workload's layers in order, each of at most MOST_FOLDS folds (or one layer).
+
+    The chip's array is a FoldArray. InputError for a layer with more than LARGEST folds.
+    """
+    array = chip.array
+    assert isinstance(array, FoldArray)
+    flow = dataflow_named(array.dataflow)
+    part: list[int] = []
+    folds = 0
+    for number, op in enumerate(workload.operators):
+        if isinstance(op, VectorOperator):
+            continue
+        own = op.groups * int(
+            np.prod(fold_counts(flow, geometry_of(op), array.rows, array.columns))
+        )
+        if own > LARGEST:
+            raise InputError(
+                Problem(
+                    "scalesim.folds",
+                    f"{op.name} takes {own:,} folds, at most {LARGEST:,} fit",
+                    "make the array larger, or split the layer",
+                    path=op.name,
+                    file=workload.source,
+                )
+            )
+        check_commands(
+            max(own, min(MOST_FOLDS, folds + own)), 1, f"{op.name} alone {own:,}", workload.source
+        )
+        if part and folds + own > MOST_FOLDS:
+            yield _program(chip, workload, part, flow, folds)
+            part, folds = [], 0
+        part.append(number)
+        folds += own
+    if part:
+        yield _program(chip, workload, part, flow, folds)
+
+
+def _program(
+    chip: Chip, workload: Workload, chosen: list[int], flow: int, folds: int
+) -> tuple[Workload, Program]:
+    operators = tuple(workload.operators[i] for i in chosen)
+    names = {
+        name
+        for op in operators
+        if not isinstance(op, VectorOperator)
+        for name in (op.input, op.weight, op.output)
+    }
+    tensors = {name: spec for name, spec in workload.tensors.items() if name in names}
+    work = replace(workload, operators=operators, tensors=tensors)
+    table = build_tensors(work, chip, tensor_formats(work, chip))
+    made: dict[Geometry, Segment] = {}
+    fast = by_kernels(folds)
+    placed = []
+    for number, op in enumerate(operators):
+        assert not isinstance(op, VectorOperator)
+        geometry = geometry_of(op)
+        if geometry not in made:
+            nest = folds_nest(chip, machine(chip), geometry, flow)
+            made[geometry] = written(nest, fast)
+        local = [table.index[f"{op.name}/{key}"] for key in ("lowered", "weight", "matrix", "sums")]
+        placed.append(Placed(made[geometry], number, local))
+    program = program_of(chip, work, table, placed)  # folds in order on one unit need no edges
+    return work, replace(program, demands=demands(program))

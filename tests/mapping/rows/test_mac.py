@@ -1,0 +1,154 @@
+"""The loop nest of MAC operators: one result however it is run, and a whole product from its passes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from accelsim.mapping.mapping import Geometry, chip_for
+from accelsim.mapping.placement import place
+from accelsim.mapping.rows import mac, record
+from accelsim.mapping.rows.mac_record import Builder, mac_nest
+from accelsim.mapping.rows.record import Nest, Segment, written
+from accelsim.program.opcodes import Flag, Opcode
+from tests.mapping.rows.mac_cases import NETWORKS, Case, altered, network, random_cases
+
+
+def rows_by(case: Case, fast: bool = True) -> Segment:
+    return written(mac_nest(*case), fast)
+
+
+def same(one: Segment, other: Segment) -> bool:
+    columns = ("styles", "commands", "start", "operands")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in columns)
+
+
+def test_plain_and_compiled_code_write_the_same_rows() -> None:
+    cases = [case for setting in NETWORKS[::4] for _, case in network(*setting)]
+    for case in (*cases, *random_cases(1, 40)):
+        assert same(rows_by(case, fast=False), rows_by(case)), case
+
+
+def test_rows_do_not_depend_on_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In rooms that hold little more than a tile the nest stops again and again, and goes on."""
+    cases = list(random_cases(2, 25))
+    whole = [rows_by(case, fast=False) for case in cases]
+    monkeypatch.setattr(record, "ROOM", 1)
+    for case, expected in zip(cases, whole, strict=True):
+        assert same(rows_by(case, fast=False), expected), case
+        assert same(rows_by(case), expected), case
+
+
+def test_no_job_takes_more_room_than_its_bound() -> None:
+    """As rows are written where room is left for the largest job: stopped after each job, by a limit of 0."""
+    for case in random_cases(3, 25):
+        build = builder(case)
+        numbers = build.op()
+        op, state = record.plain(numbers), record.plain(build.state(numbers))
+        most, done = build.most(numbers), False
+        while not done:
+            rows = record._room(most[0], most[1], (0, 0), False)
+            done = mac.mac_rows(op, state, rows)
+            assert rows.at[0] <= most[0] and rows.at[1] <= most[1], case
+
+
+def builder(case: Case) -> Builder:
+    chip, tables, geometry, mapping, formats, parity, where = case
+    chip = chip_for(chip, mapping)
+    layout = place(chip, geometry, mapping, formats, parity, where)
+    return Builder(chip, tables, geometry, mapping, formats, layout, where is None)
+
+
+def rows_of(segment: Segment, opcode: Opcode) -> list[tuple[list[int], list[list[int]]]]:
+    """Command and operands of every row with an opcode."""
+    opcodes = segment.styles[segment.commands[:, 0], 0]
+    bounds = list(pairwise(segment.start.tolist()))
+    return [
+        (segment.commands[row].tolist(), segment.operands[slice(*bounds[row])].tolist())
+        for row in np.flatnonzero(opcodes == opcode)
+    ]
+
+
+def block(operand: list[int]) -> tuple[slice, ...]:
+    """The box of an operand, its first three dimensions."""
+    box = operand[7:]
+    return tuple(slice(box[i], box[i] + box[i + 1]) for i in (0, 2, 4))
+
+
+def covers(segment: Segment, geometry: Geometry) -> None:
+    """Every product of the operator is computed once, every output stored once."""
+    products = np.zeros((geometry.groups, geometry.m, geometry.k, geometry.n), np.int64)
+    begun, ended = (np.zeros((geometry.groups, geometry.m, geometry.n), np.int64) for _ in "be")
+    for command, operands in rows_of(segment, Opcode.MATMUL):
+        (g, m, k), (g_too, k_too, n) = block(operands[0]), block(operands[1])
+        assert g == g_too and k == k_too
+        assert command[3:6] == [side.stop - side.start for side in (m, n, k)]
+        assert all(block(operand) == (g, m, n) for operand in operands[2:])
+        products[g, m, k, n] += 1
+        begun[g, m, n] += bool(command[2] & Flag.FIRST_K)
+        ended[g, m, n] += bool(command[2] & Flag.LAST_K)
+    assert (products == 1).all()
+    assert (begun == ended).all() and (begun >= 1).all()
+    stored = np.zeros((geometry.groups, geometry.m, geometry.n), np.int64)
+    for _, operands in rows_of(segment, Opcode.STORE):
+        if operands[0][0] == mac.OUTPUT_MATRIX:
+            stored[block(operands[0])] += 1
+    assert (stored == 1).all()
+
+
+def test_passes_cover_the_product_once() -> None:
+    cases = [case for seed in range(6) for _, case in altered(seed)]
+    small = [case for case in cases if case[2].m * case[2].n * case[2].k * case[2].groups < 4e6]
+    assert len(small) > 5
+    for case in (*small, *random_cases(4, 60)):
+        covers(rows_by(case), case[2])
+
+
+def test_what_a_pass_reads_is_what_was_brought_there() -> None:
+    """Registers hold the box that a pass reads from them; a spilled tile comes back from where it went."""
+    for case in random_cases(5, 60):
+        segment = rows_by(case)
+        names = case[1].memory_index
+        registers = {names[name] for name in names if name.endswith(".registers")}
+        held: dict[tuple[int, int], list[int]] = {}
+        spilled: dict[int, list[int]] = {}
+        opcodes = segment.styles[segment.commands[:, 0], 0]
+        for row, opcode in enumerate(opcodes.tolist()):
+            operands = segment.operands[segment.start[row] : segment.start[row + 1]].tolist()
+            if opcode == Opcode.PRELOAD:
+                held[operands[1][1], operands[1][2]] = operands[1][7:]
+            elif opcode == Opcode.MATMUL:
+                for operand in operands:
+                    if operand[1] in registers:
+                        assert held[operand[1], operand[2]] == operand[7:]
+            elif opcode == Opcode.STORE and operands[1][0] == mac.SUMS:
+                spilled[operands[1][2]] = operands[1][3:5] + operands[1][7:]
+            elif opcode == Opcode.LOAD and operands[0][0] == mac.SUMS:
+                assert spilled[operands[0][2]] == operands[0][3:5] + operands[0][7:]
+
+
+def test_a_table_says_where_tensors_are_at_home() -> None:
+    """Weights and outputs with another memory as home: that memory's number changes, nothing else."""
+    for case in random_cases(6, 10):
+        build = builder((*case[:6], None))
+        before = segment_of(build)
+        old = build.homes[mac.WEIGHT_MATRIX]
+        new = next(number for number in case[1].memory_index.values() if number != old)
+        build.homes[mac.WEIGHT_MATRIX] = build.homes[mac.OUTPUT_MATRIX] = new
+        after = segment_of(build)
+        moved = np.isin(before.operands[:, 0], (mac.WEIGHT_MATRIX, mac.OUTPUT_MATRIX))
+        moved &= before.operands[:, 1] == old
+        expected = before.operands.copy()
+        expected[moved, 1] = new
+        assert moved.sum() >= 2 and np.array_equal(after.operands, expected)
+        assert np.array_equal(after.commands, before.commands)
+
+
+def segment_of(build: Builder) -> Segment:
+    op = build.op()
+    most = build.most(op)
+    return written(
+        Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), build.styles(), most), fast=True
+    )
