@@ -19,7 +19,7 @@ from accelsim.explore.planned import Planned, run_plan
 from accelsim.loading import load_chip, load_workload, load_workload_for
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
-from accelsim.mapping.search import BUDGET
+from accelsim.mapping.tilings.search import BUDGET
 from accelsim.numerics.ranges import Calibration
 from accelsim.program.opcodes import Opcode
 from accelsim.program.validate import validate
@@ -122,7 +122,7 @@ def run(
         planned = run_plan(chip, workload, chosen, engine, fold)
     else:
         program = compile_program(chip, workload, chosen=chosen)
-        validate(program, workload)
+        validate(program, workload, derived=True)
         values, activity = _values(program, chip, workload, prepared, labels, progress, keep)
         planned = Planned(program, simulate(program, chip, engine, activity=activity))  # type: ignore[arg-type]
     program, timeline = planned.program, planned.timeline

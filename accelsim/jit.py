@@ -1,9 +1,12 @@
 """The one place that compiles: plain functions to machine code, cached by what they are made of.
 
 Numba knows a cached kernel by its own bytecode and the file it stands in: it does not notice that a helper
-or a constant from another file has changed, nor that one function was compiled with other helpers of the same
-name. So each kernel's name carries its fingerprint: bytecode, constants and globals of the function and of all
+or a constant from another file has changed, that one function was compiled with other helpers of the same
+name, or that the fields of a record have changed places; and a comment more makes it compile anew. So each
+kernel's name in the cache carries its fingerprint: bytecode, constants and globals of the function and of all
 that it calls. Where no folder can be written, nothing is cached.
+
+Whether a plain function or its machine code runs (fits) is a matter of time only: both give the same results.
 """
 
 from __future__ import annotations
@@ -17,47 +20,34 @@ import types
 from collections.abc import Callable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 Kernel = Callable[..., Any]
 #: what a kernel calls: plain functions, or (function, its own helpers)
 Helpers = tuple[Any, ...]
-_COMPILED: dict[tuple[Kernel, Helpers], Kernel] = {}
-#: commands handled without kernels after which a process loads them for small Programs too, when
-#: they are in the cache and when they must be compiled first
-LOAD_AFTER, COMPILE_AFTER = 300_000, 10_000_000
-#: parts of the package that no kernel's module imports, so that an edit there compiles nothing anew
-NO_KERNELS = (
-    "api",
-    "claims",
-    "cli",
-    "config",
-    "importers",
-    "loading",
-    "reports",
-    "store",
-    "sweeps",
-)
+_COMPILED: dict[tuple[Any, ...], Kernel] = {}
+#: how Numba compiles what Python never calls: without the wrappers for it, which take half of the time; and
+#: what allocates nothing
+INSIDE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+UNCOUNTED = {"_nrt": False}
+COMMANDS_ABOVE = 20_000  # commands: fewer are planned and timed before cached kernels have loaded
 COMPILE_ABOVE = (
     2_000_000  # elements of one kind of work; plain code needs less than a compilation for fewer
 )
-_WORK: dict[str, int] = {}
+#: times ``above`` (fits) that work must be, or many small works together, to compile for: loading takes 0.4 s,
+#: compiling a kernel some seconds
+PATIENCE = 16
+_PLAIN: dict[tuple[Kernel, Helpers], int] = {}  # what plain code has been given so far
+Which = Literal["plain", "compiled"]
 
 
-class _Heat:
-    """Whether this process works with kernels at any size, and how much it did without."""
+class _Choice:
+    """What only() and load() say."""
 
-    hot = False
-    done = 0
-
-
-def worth_compiling(kind: str, size: int) -> bool:
-    """Whether ``size`` elements more of a kind of work are many enough, with those before, to compile
-    for. Plain and compiled code give the same bits, so it does not matter where the change falls."""
-    _WORK[kind] = _WORK.get(kind, 0) + size
-    return _WORK[kind] > COMPILE_ABOVE and enabled()
+    only: Which | None = None
+    eager = False
 
 
 def enabled() -> bool:
@@ -65,17 +55,68 @@ def enabled() -> bool:
     return os.environ.get("NUMBA_DISABLE_JIT", "0") in ("", "0")
 
 
-@lru_cache(maxsize=1)
-def source_digest() -> str:
-    """Digest of every .py file of the package that a kernel's code may depend on."""
-    root = Path(__file__).parent
-    total = hashlib.sha256()
-    for path in sorted(root.rglob("*.py")):
-        if path.relative_to(root).with_suffix("").parts[0] in NO_KERNELS:
-            continue
-        total.update(str(path.relative_to(root)).encode())
-        total.update(path.read_bytes())
-    return total.hexdigest()[:16]
+@contextlib.contextmanager
+def only(which: Which) -> Iterator[None]:
+    """Plain functions or kernels inside, whatever the size of the work: to fill the cache, and for tests."""
+    before, _Choice.only = _Choice.only, which
+    try:
+        yield
+    finally:
+        _Choice.only = before
+
+
+def ready(function: Kernel, helpers: Helpers = ()) -> bool:
+    """Whether a kernel need not be compiled any more: it was in this process, or is in the cache folder. (Of
+    another version of Numba's, or for other types of arguments, it is compiled all the same.)"""
+    if getattr(_COMPILED.get((function, helpers)), "signatures", None):
+        return True
+    folder = _kernel_folder()
+    if folder is None:
+        return False
+    return (folder / f"{_kept_as(function, _mark(function, helpers))}.nbi").exists()
+
+
+def keeping() -> bool:
+    """Whether kernels are compiled and kept for later processes."""
+    return enabled() and _kernel_folder() is not None
+
+
+def loaded() -> bool:
+    """Whether this process has loaded what runs kernels, which takes 0.4 s with the first few of them."""
+    return "numba" in sys.modules
+
+
+def fits(
+    function: Kernel, helpers: Helpers, size: int, above: int, patience: int = PATIENCE
+) -> bool:
+    """Whether work of a size is worth the kernel of a function: plain code does ``above`` of it in the time
+    that a process takes to load kernels.
+
+    Larger work is where the kernel is ready, work of any size once this process has loaded some; work that
+    is ``patience`` times as large has it compiled. Small works count together. Either way the result is one.
+    """
+    if _Choice.only is not None or not enabled():
+        return _Choice.only == "compiled" and enabled()
+    key = (function, helpers)
+    so_far = _PLAIN[key] = _PLAIN.get(key, 0) + size
+    if so_far > above * patience or _Choice.eager:
+        return True
+    return (so_far > above or loaded()) and ready(function, helpers)
+
+
+def worthwhile(function: Kernel, helpers: Helpers, size: int) -> bool:
+    """fits() for kernels over elements of one kind of work, of which many calls of all sizes come: they
+    are compiled for together."""
+    return fits(function, helpers, size, COMPILE_ABOVE, 1)
+
+
+def fitting(
+    function: Kernel, helpers: Helpers, size: int, above: int, patience: int = PATIENCE
+) -> Kernel:
+    """The plain function or its machine-code twin, whichever is the quicker for work of a size (fits)."""
+    if fits(function, helpers, size, above, patience):
+        return compiled(function, helpers)
+    return function
 
 
 def cache_folder() -> Path | None:
@@ -92,17 +133,61 @@ def cache_folder() -> Path | None:
         return None
 
 
+def _kernel_folder() -> Path | None:
+    """The folder of kernels of this process, looked for once."""
+    return _folder_for(os.environ.get("ACCELSIM_CACHE_DIR"), os.environ.get("XDG_CACHE_HOME"))
+
+
+@cache
+def _folder_for(own: str | None, users: str | None) -> Path | None:
+    return cache_folder()
+
+
 @lru_cache(maxsize=1)
-def _numba() -> tuple[Any, bool]:
-    folder = cache_folder()
+def _numba() -> tuple[Any, Any]:
+    """Numba, and what makes the cache of a function's kernels, or None."""
+    folder = _kernel_folder()
     if folder is not None:
         os.environ["NUMBA_CACHE_DIR"] = str(folder)
     import numba
 
-    if folder is not None:
-        numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     numba.extending.overload(choose)(_choose_scalar)
-    return numba, folder is not None
+    if folder is None or not enabled():
+        return numba, None
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
+    return numba, _caches(str(folder))
+
+
+def _caches(folder: str) -> Callable[[Kernel, str], Any]:
+    """Numba's own cache of kernels with two changes: a file is named by the kernel's fingerprint and nothing
+    else makes it stale, and records are known by the names and order of their fields."""
+    from numba.core.caching import FunctionCache, IndexDataCacheFile
+
+    class KernelCache(FunctionCache):
+        def __init__(self, kernel: Kernel, name: str) -> None:
+            super().__init__(kernel)  # type: ignore[no-untyped-call]
+            self._cache_path = folder
+            self._cache_file = IndexDataCacheFile(folder, name, "")  # type: ignore[no-untyped-call]
+
+        def _index_key(self, sig: Any, codegen: Any) -> Any:
+            known = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
+            return (*known, _records(sig))
+
+    return KernelCache
+
+
+def _records(types: Any) -> tuple[Any, ...]:
+    """The fields of all records among types of arguments."""
+    found: list[Any] = []
+    for one in types:
+        inner = getattr(one, "types", ())
+        found += [*getattr(one, "fields", ()), *(_records(inner) if inner else ())]
+    return tuple(found)
+
+
+def _kept_as(function: Kernel, mark: str) -> str:
+    """Name of a kernel's files in the cache folder. The mark tells versions of Python apart, too."""
+    return f"{function.__module__.rpartition('.')[2]}.{function.__name__}_{mark}"
 
 
 def choose(condition: Any, yes: Any, no: Any) -> Any:
@@ -120,6 +205,13 @@ def _choose_scalar(condition: Any, yes: Any, no: Any) -> Any:
     return chosen
 
 
+def allocates_nothing(function: Kernel) -> Kernel:
+    """A kernel that makes no array, nor do its helpers: who holds its arrays need not be counted, which takes
+    most of a short loop's time."""
+    function.__dict__["allocates_nothing"] = True
+    return function
+
+
 def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
     """The machine-code twin of a plain function, compiled when first called.
 
@@ -128,10 +220,28 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
     """
     key = (function, helpers)
     if key not in _COMPILED:
-        parts = [item if isinstance(item, tuple) else (item, ()) for item in helpers]
-        scope = {part.__name__: compiled(part, inner) for part, inner in parts}
-        _COMPILED[key] = _machine_code(_twin(function, scope, fingerprint(function, helpers)))
+        mark, options = _mark(function, helpers), _options(function)
+        scope = _inside(helpers, options)
+        twin = _twin(function, scope, mark)
+        _COMPILED[key] = _machine_code(twin, _kept_as(function, mark), options)
     return _COMPILED[key]
+
+
+def _options(function: Kernel) -> dict[str, bool]:
+    return UNCOUNTED if function.__dict__.get("allocates_nothing") else {}
+
+
+def _inside(helpers: Helpers, options: dict[str, bool]) -> dict[str, Kernel]:
+    """The twins of helpers, which compiled code alone calls, by name."""
+    found = {}
+    for item in helpers:
+        part, inner = item if isinstance(item, tuple) else (item, ())
+        key = (part, inner, "inside", *options)
+        if key not in _COMPILED:
+            twin = _twin(part, _inside(inner, options), _mark(part, inner))
+            _COMPILED[key] = _machine_code(twin, "", {**INSIDE, **options})
+        found[part.__name__] = _COMPILED[key]
+    return found
 
 
 def compiled_with(function: Kernel, name: str, emit: Callable[..., Any]) -> Kernel:
@@ -145,7 +255,9 @@ def compiled_with(function: Kernel, name: str, emit: Callable[..., Any]) -> Kern
         numba, _ = _numba()
         mark = fingerprint(function, (), _file_digest(emit.__code__.co_filename))
         _COMPILED[key] = _machine_code(
-            _twin(function, {name: numba.extending.intrinsic(emit)}, mark)
+            _twin(function, {name: numba.extending.intrinsic(emit)}, mark),
+            _kept_as(function, mark),
+            {},
         )
     return _COMPILED[key]
 
@@ -170,10 +282,16 @@ def _twin(function: Kernel, more: dict[str, Any], mark: str) -> Kernel:
 
 def fingerprint(function: Kernel, helpers: Helpers = (), more: str = "") -> str:
     """Digest of all that a kernel's machine code is made from: bytecode and constants, defaults, values of the
-    globals that it names, the same of its helpers, and this file (which says how things are compiled)."""
-    total = hashlib.sha256((_file_digest(__file__) + more).encode())
+    globals that it names, the same of its helpers, and of what says here how things are compiled."""
+    total = hashlib.sha256((more + repr(sorted(_options(function)))).encode())
+    for own in (_machine_code, _any_number, _inside, _twin, _choose_scalar):
+        for code in _codes(own.__code__):
+            total.update(code.co_code + repr((code.co_names, code.co_varnames)).encode())
     _describe(function, helpers, total, set())
     return total.hexdigest()[:16]
+
+
+_mark = cache(fingerprint)  # of what is compiled once and for all
 
 
 def _describe(function: Kernel, helpers: Helpers, total: Any, seen: set[int]) -> None:
@@ -232,49 +350,35 @@ def _file_digest(path: str) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def _machine_code(function: Kernel) -> Kernel:
-    numba, caching = _numba()
-    found: Kernel = numba.njit(cache=caching, fastmath=False, nogil=True)(function)
-    template = found.get_call_template  # type: ignore[attr-defined]
+def _machine_code(function: Kernel, name: str, options: dict[str, bool]) -> Kernel:
+    """name: of its files in the cache folder, "" for what is compiled as a part of other kernels only."""
+    numba, caches = _numba()
+    found: Any = numba.njit(fastmath=False, nogil=True, **options)(function)
+    if caches and name:
+        found._cache = caches(function, name)
+    by_value = found.get_call_template
 
-    def plainly(arguments: Any, keywords: Any) -> Any:
-        """A literal argument is a number as any: one specialisation of a helper, not one for each."""
-        plain = numba.types.unliteral
-        return template(
-            tuple(plain(item) for item in arguments),
-            {name: plain(item) for name, item in keywords.items()},
+    def template(arguments: Any, keywords: Any) -> Any:
+        """One version for all numbers, not another one for each that is written out in a call."""
+        return by_value(
+            tuple(_any_number(item, numba.types) for item in arguments),
+            {name: _any_number(item, numba.types) for name, item in keywords.items()},
         )
 
-    found.get_call_template = plainly  # type: ignore[attr-defined]
-    return found
+    found.get_call_template = template
+    return found  # type: ignore[no-any-return]
 
 
-def hot(commands: int = 0) -> bool:
-    """Whether kernels serve Programs of any size in this process: after warm(), or once so many
-    commands were handled without that loading them pays. commands: how many are at hand now."""
-    if not _Heat.hot:
-        _Heat.done += commands
-        if _Heat.done > LOAD_AFTER:
-            stamp = stamp_file() if _Heat.done - commands <= LOAD_AFTER else None
-            _Heat.hot = _Heat.done > COMPILE_AFTER or (stamp is not None and stamp.exists())
-    return _Heat.hot
+def _any_number(kind: Any, types: Any) -> Any:
+    """A type without the values of the numbers that are of it."""
+    if isinstance(kind, types.BaseTuple):
+        items = [_any_number(item, types) for item in kind]
+        return types.BaseTuple.from_types(items, getattr(kind, "instance_class", None))
+    return types.unliteral(kind) if isinstance(kind, types.IntegerLiteral) else kind
 
 
-def warm() -> None:
-    """From now on kernels serve Programs of any size: for sweeps and searches. They are compiled, or
-    loaded from the cache, when first needed; run a small workload to do it at once."""
-    _Heat.hot = True
-
-
-def note_warm() -> None:
-    """Say in the cache folder that it holds the kernels of a whole run."""
-    stamp = stamp_file()
-    if stamp is not None:
-        with contextlib.suppress(OSError):
-            stamp.touch()
-
-
-def stamp_file() -> Path | None:
-    """The file of the cache folder that says: all kernels of these sources are in it."""
-    folder = cache_folder()
-    return None if folder is None else folder / f"warm-{source_digest()}"
+def load() -> None:
+    """Load what runs kernels now, and let them serve work of any size: for sweeps, which compile them first."""
+    if enabled():
+        _numba()
+    _Choice.eager = True

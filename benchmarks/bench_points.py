@@ -47,7 +47,7 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     """Points a second of CPU (geometric means over the arrays) and milliseconds by array."""
     repeats = max(2, int(5 * scale))
     work = accelsim.load_workload("resnet18")
-    jit.warm()
+    jit.load()
     figures: dict[str, float] = {}
     seconds, priced = [], []
     for name in (*map(str, SIZES), *EXTRA):

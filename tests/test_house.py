@@ -54,6 +54,11 @@ READERS = {"timing", "energy", "numerics"}
 LONGEST = 520
 
 
+PARAMETERS, LINES = 8, 60  # of a function
+#: compiled loops: what they hand to helpers costs a count of references a column and call
+LONG = {"run_events", "run_pull"}
+
+
 def modules() -> list[Path]:
     return sorted(PACKAGE.rglob("*.py"))
 
@@ -124,6 +129,37 @@ def test_modules_stay_short() -> None:
         if (count := len(path.read_text().splitlines())) > LONGEST
     }
     assert not long
+
+
+def size_of(function: ast.FunctionDef, text: list[str]) -> tuple[int, int]:
+    """Parameters of a function, and its lines of code: no blanks, comments and docstrings."""
+    inside = [node for node in ast.walk(function) if isinstance(node, ast.Expr)]
+    prose = {
+        line
+        for node in inside
+        if isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        for line in range(node.lineno, (node.end_lineno or 0) + 1)
+    }
+    lines = [
+        text[number - 1].strip()
+        for number in range(function.lineno, (function.end_lineno or 0) + 1)
+        if number not in prose
+    ]
+    taken = function.args
+    return (
+        len(taken.posonlyargs + taken.args + taken.kwonlyargs),
+        sum(bool(line) and not line.startswith("#") for line in lines),
+    )
+
+
+def test_functions_of_the_engine_stay_small() -> None:
+    for path in [*(PACKAGE / "timing").glob("*.py"), PACKAGE / "jit.py"]:
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                parameters, lines = size_of(node, text.splitlines())
+                assert parameters <= PARAMETERS, (path, node.name, parameters)
+                assert lines <= LINES or node.name in LONG, (path, node.name, lines)
 
 
 def loaded_by(code: str) -> set[str]:

@@ -111,4 +111,4 @@ def convert_plain(
 
 def converter_pass(size: int) -> Any:
     """The kernel for so many conversions, plain or compiled."""
-    return jit.compiled(convert) if jit.worth_compiling("conversions", size) else convert_plain
+    return jit.compiled(convert) if jit.worthwhile(convert, (), size) else convert_plain

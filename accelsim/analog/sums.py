@@ -86,7 +86,7 @@ class Driven:
         """(sums, what one stands for): codes @ values[:, outputs]. shorts: the same values in 2^-bits."""
         low, high, _ = outputs.indices(values.shape[1])
         size = len(self.codes) * (high - low)
-        if shorts is not None and jit.worth_compiling("sums", size):
+        if shorts is not None and jit.worthwhile(product, (), size):
             if self._shorts is None:
                 self._shorts = padded(self.codes)
             first = low // TILE * TILE

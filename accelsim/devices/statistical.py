@@ -92,7 +92,9 @@ class Statistical(Device):
         exponent = np.empty(goal.shape) if self.drift else np.zeros(goal.shape)
         errors, own = stream.of("programming"), stream.of("exponent")
         curves = [encoded(c.record) for c in (self.programming, self.drift_mean, self.drift_sd)]
-        fast = all(c is not None for c in curves) and jit.worth_compiling("programming", goal.size)
+        fast = all(c is not None for c in curves) and jit.worthwhile(
+            program_cells, PROGRAM, goal.size
+        )
         for part in _parts(goal.size):
             one, g, nu = goal.ravel()[part], found.reshape(-1)[part], exponent.reshape(-1)[part]
             error = quick_normal(errors, one.size, part.start) if self.programming_error else NONE
@@ -121,7 +123,7 @@ class Statistical(Device):
         g, exponent = cells.conductance.ravel(), cells.state["exponent"].ravel()
         found, curve = np.empty(g.size), encoded(self.read_noise.record)
         span, factor = self._log_age(age), self._noise_factor(age)
-        fast = curve is not None and jit.worth_compiling("reading", g.size)
+        fast = curve is not None and jit.worthwhile(read_cells, READ, g.size)
         for part in _parts(g.size):
             deviates = quick_normal(stream, g[part].size, part.start) if self.noise else NONE
             if fast:

@@ -18,7 +18,7 @@ from accelsim.chip import Chip
 from accelsim.energy.rows import half_width
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
-from accelsim.program.repeats import by_kernels, in_full, operators_of, spans
+from accelsim.program.repeats import by_kernel, in_full, operators_of, spans
 from accelsim.program.table import Program, Shapes
 from accelsim.units.base import Unit
 
@@ -101,7 +101,7 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     commands, o, activity = program.commands, program.operands, activity or {}
     operators, shapes = operators_of(program) + 1, len(program.shapes.kind)
     memories = len(program.memories)
-    if by_kernels(program):
+    if by_kernel(program, tally):
         runs = np.zeros((operators, shapes), np.int64)
         read, written = (np.zeros((memories, operators), np.int64) for _ in range(2))
         for part in spans(program):

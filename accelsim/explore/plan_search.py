@@ -10,8 +10,17 @@ from accelsim.energy import account, prices
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, compile_program, geometry_of, plan
 from accelsim.mapping.compile import resident_bytes
-from accelsim.mapping.search import BUDGET, Found, Measure, Rates, Run, search_operator, value_of
 from accelsim.mapping.tensors import operator_formats
+from accelsim.mapping.tilings.estimate import Task
+from accelsim.mapping.tilings.search import (
+    BUDGET,
+    Found,
+    Measure,
+    Rates,
+    Run,
+    search_operator,
+    value_of,
+)
 from accelsim.timing import simulate
 from accelsim.workload import MacOperator, TensorSpec, VectorOperator, Workload
 
@@ -67,19 +76,10 @@ def search_plan(
         key = (geometry_of(op), triple, seed, held)
         if key not in cache:
             assert rates is not None
-            cache[key] = search_operator(
-                chip,
-                geometry_of(op),
-                triple,
-                op.name,
-                measure_of(chip, op, triple, held),
-                rates,
-                objective,
-                budget,
-                reserve,
-                cold or not held,
-                (seed,) if seed else (),
-            )
+            task = Task(chip, geometry_of(op), triple, op.name, reserve, cold or not held)
+            measure = measure_of(chip, op, triple, held)
+            seeded = (seed,) if seed else ()
+            cache[key] = search_operator(task, measure, rates, objective, budget, seeded)
         found[op.name] = cache[key]
         if progress is not None:
             progress("search", number + 1, len(mac))

@@ -43,12 +43,12 @@ def run_plan(
         made = fold(chip, workload, chosen, layers, kept)
         if made is None:
             break
-        validate(made.program, made.workload)
+        validate(made.program, made.workload, derived=True)
         try:
             timeline = simulate(made.program, chip, engine)  # type: ignore[arg-type]
         except Unsettled:
             continue
         return Planned(made.program, timeline, layers, kept)
     program = compile_program(chip, workload, chosen=chosen)
-    validate(program, workload)
+    validate(program, workload, derived=True)
     return Planned(program, simulate(program, chip, engine))  # type: ignore[arg-type]

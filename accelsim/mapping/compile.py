@@ -8,13 +8,15 @@ from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
-from accelsim.mapping.choose import choose_mapping, fits
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
-from accelsim.mapping.programs import Placed, by_kernels, complete, program_of
+from accelsim.mapping.placement import fits
+from accelsim.mapping.programs import Placed, complete, program_of
 from accelsim.mapping.size import check_size
 from accelsim.mapping.tensors import operator_formats, tensor_formats
+from accelsim.mapping.tilings.default import choose_mapping
+from accelsim.mapping.tilings.estimate import Task
 from accelsim.program.table import Program
 from accelsim.workload import VectorOperator, Workload
 
@@ -58,7 +60,7 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
             fetched = cold or not workload.is_stored(op.weight)
             key = (geometry, triple, fetched)
             if key not in cache:
-                cache[key] = choose_mapping(chip, geometry, triple, op.name, reserve, fetched)
+                cache[key] = choose_mapping(Task(chip, geometry, triple, op.name, reserve, fetched))
             mapping = cache[key]
         chosen[op.name] = mapping
     names = ", ".join(chosen)
@@ -182,7 +184,7 @@ def compile_program(
     """
     chosen = chosen or plan(chip, workload, mappings)
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
-    parts = parts_of(chip, workload, chosen, areas, by_kernels(commands))
+    parts = parts_of(chip, workload, chosen, areas, commands)
     placed = [
         Placed(parts.made(part), part.number, part.tensors)
         for part in parts.list

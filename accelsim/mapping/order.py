@@ -1,9 +1,9 @@
 """Another order of a Program's commands: queues are in order, so the order decides what overlaps.
 
 ``listed`` lets every unit take the oldest of its commands whose predecessors are done, with the units' own
-times and without contention for ports; ``reordered`` writes the Program down in that order. Commands of one
-operator on one unit keep their order, on which their dependencies rest. What the new order takes is
-for the engine to say.
+times and without contention for ports; ``reordered`` writes the Program down in that order, with the
+dependencies that it has there. Commands of one operator on one unit keep their order. What the new order takes
+is for the engine to say.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.program.dependencies import dependencies
+from accelsim.program.hazards import derived
 from accelsim.program.opcodes import Edge
-from accelsim.program.table import Commands, Demands, Dependencies, Operands, Program
+from accelsim.program.table import Commands, Dependencies, Operands, Program, QueueRow
 
 Ints = NDArray[np.int64]
 FREE, READY = 0, 1
@@ -24,7 +26,7 @@ FREE, READY = 0, 1
 
 def listed(program: Program, interval: Ints, last: Ints) -> Ints:
     """Rows in the order in which they start. interval, last: ticks of every command."""
-    commands, edges = program.commands, program.dependencies
+    commands, edges = program.commands, _in_any_order(program)
     count, unit = len(program), commands.unit.tolist()
     after: list[list[tuple[int, int, int]]] = [[] for _ in range(count)]
     missing = np.diff(edges.start).tolist()
@@ -68,25 +70,24 @@ def listed(program: Program, interval: Ints, last: Ints) -> Ints:
     return np.array(order, np.int64)
 
 
+def _in_any_order(program: Program) -> Dependencies:
+    """What must wait for what where units may take commands of other operators first: no command knows
+    of any but its own operator's on its unit."""
+    c, units = program.commands, len(program.units)
+    pairs, queue = np.unique((c.operator + 1) * units + c.unit, return_inverse=True)
+    queues = tuple(QueueRow(str(pair)) for pair in pairs.tolist())
+    apart = replace(program, commands=replace(c, queue=queue.astype(np.int64)), queues=queues)
+    return dependencies(apart, np.zeros(len(program), np.int64))
+
+
 def reordered(program: Program, order: Ints) -> Program:
-    """The same Program with its rows in another order. ValueError where one would stand before what it
-    waits for."""
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    c, o, e, d = program.commands, program.operands, program.dependencies, program.demands
+    """The same Program with its rows in another order. ProgramError where one would stand before what it
+    waits for. Commands that write over registers which passes still read (PRELOAD) are not moved."""
+    c, o = program.commands, program.operands
     commands = Commands(**{item.name: getattr(c, item.name)[order] for item in fields(Commands)})
-    edges = Dependencies(**_picked(e, e.start, order))
-    edges.predecessor = place[edges.predecessor]
-    if (edges.predecessor >= np.repeat(np.arange(len(order)), np.diff(edges.start))).any():
-        raise ValueError("a command would stand before what it waits for")
-    return replace(
-        program,
-        commands=commands,
-        operands=Operands(**_picked(o, o.start, order)),
-        dependencies=edges,
-        demands=Demands(**_picked(d, d.start, order)),
-        blocks=(),
-    )
+    operands = Operands(**_picked(o, o.start, order))
+    moved = replace(program, commands=commands, operands=operands, blocks=())
+    return derived(moved, np.zeros(len(order), np.int64))
 
 
 def _picked(table: Any, start: Ints, order: Ints) -> dict[str, Ints]:

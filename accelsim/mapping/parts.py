@@ -20,7 +20,7 @@ from accelsim.mapping.mapping import Mapping, geometry_of
 from accelsim.mapping.placement import place
 from accelsim.mapping.rows.crossbar import crossbar_nest
 from accelsim.mapping.rows.mac_record import mac_nest
-from accelsim.mapping.rows.record import Nest, Segment, written
+from accelsim.mapping.rows.record import Fast, Nest, Segment, written
 from accelsim.mapping.rows.vector import vector_nest
 from accelsim.mapping.tensors import (
     TensorTable,
@@ -60,8 +60,7 @@ class Part:
 
 
 class Parts:
-    """The operators of a workload in order, and what stays resident. fast: whether machine code writes
-    their rows."""
+    """The operators of a workload in order, and what stays resident. commands: of all of them, about."""
 
     def __init__(
         self,
@@ -71,9 +70,9 @@ class Parts:
         table: TensorTable,
         sums: Dict[str, int],
         areas: Areas | None,
-        fast: bool,
+        commands: int,
     ) -> None:
-        self.fast = fast
+        self.fast = Fast(commands)
         self.areas, self.planned = areas, chip if areas is None else areas.chip
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
@@ -93,7 +92,8 @@ class Parts:
         """The rows of a part, made once a key."""
         if part.key not in self._made:
             assert part.make is not None
-            made = written(part.make(), self.fast)
+            nest = part.make()
+            made = written(nest, self.fast(nest))
             if self.areas is not None:
                 made = self.areas.placed(made, part.name, self.machine.memory_index)
             self._made[part.key] = made
@@ -269,7 +269,7 @@ def _resident(
 
 
 def parts_of(
-    chip: Chip, workload: Workload, chosen: Plan, areas: Areas | None = None, fast: bool = False
+    chip: Chip, workload: Workload, chosen: Plan, areas: Areas | None = None, commands: int = 0
 ) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
     sums = _summands(chip, workload, chosen.mappings)
@@ -277,7 +277,7 @@ def parts_of(
         workload, chip, chosen.formats, sums, never_spilled(workload, chosen.mappings)
     )
     check_room(table, chip, workload)
-    return Parts(chip, workload, chosen, table, sums, areas, fast)
+    return Parts(chip, workload, chosen, table, sums, areas, commands)
 
 
 def no_room(chip: Chip, workload: Workload, total: int) -> InputError:

@@ -77,7 +77,8 @@ class Placement:
         return total
 
 
-def _private(chip: Chip, memory: str) -> bool:
+def is_private(chip: Chip, memory: str) -> bool:
+    """Whether every array has one of its own."""
     spec = chip.memories[memory]
     return isinstance(spec, Sram) and spec.scope == "private"
 
@@ -112,12 +113,12 @@ def place(
     weight_split = several and array.split in ("n", "k")
     pieces = None
     if mapping.input_resident:
-        reuse = not (input_split and _private(chip, array.input))
+        reuse = not (input_split and is_private(chip, array.input))
         pieces = resident_pieces(geometry, m, k.channels, bits[0], reuse)
     weight_tiles = packed_bytes(k.size[:, None] * n_size[None, :], bits[1])
 
     def lanes(split: bool, memory: str) -> int:
-        return array.count if split and not _private(chip, memory) else 1
+        return array.count if split and not is_private(chip, memory) else 1
 
     input_slot, weight_slot = int(boxes.max()), int(weight_tiles.max())
     input_lanes = lanes(input_split, array.input)
@@ -184,6 +185,27 @@ def place(
         areas["out"],
         spills,
     )
+
+
+def fits(
+    chip: Chip,
+    geometry: Geometry,
+    mapping: Mapping,
+    formats: tuple[str, str, str],
+    weight_address: int | None = None,
+    reserve: int = 0,
+) -> dict[str, tuple[int, int]]:
+    """Memories that are too small for a mapping: name -> (bytes needed, bytes there)."""
+    short = {}
+    for memory, size in place(chip, geometry, mapping, formats, 0, weight_address).needs().items():
+        room = capacity(chip, memory)
+        if memory == chip.array.weight:
+            room -= reserve
+            if weight_address is not None:  # all weights of the workload lie there, its own too
+                size -= get(formats[1]).bytes_for(geometry.groups * geometry.k * geometry.n)
+        if size > room:
+            short[memory] = (size, room)
+    return short
 
 
 def capacity(chip: Chip, memory: str) -> int:

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim import jit
 from accelsim.chip import Chip, machine
 from accelsim.mapping.bursts import in_bursts
 from accelsim.mapping.rows.record import Segment
 from accelsim.mapping.tensors import TensorTable
-from accelsim.program.dependencies import derived
+from accelsim.program.hazards import derived
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import (
     Commands,
@@ -32,7 +31,6 @@ from accelsim.program.table import (
 from accelsim.workload import Workload
 
 Ints = NDArray[np.int64]
-COMPILE_ABOVE = 20_000  # commands: fewer are written before cached kernels have loaded
 RANK = 4  # dimensions of an operand's region
 MIX = np.uint64(0x9E3779B97F4A7C15)  # odd; its bits are spread evenly
 
@@ -44,11 +42,6 @@ class Placed:
     segment: Segment
     number: int
     tensors: Sequence[int]
-
-
-def by_kernels(commands: int) -> bool:
-    """Whether machine code writes the rows of a Program of so many commands."""
-    return jit.enabled() and commands > COMPILE_ABOVE
 
 
 def program_of(

@@ -10,9 +10,9 @@ import numpy as np
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.mapping.mapping import Geometry, dataflow_named, geometry_of
-from accelsim.mapping.programs import Placed, by_kernels, program_of
+from accelsim.mapping.programs import Placed, program_of
 from accelsim.mapping.rows.folds import fold_counts, folds_nest
-from accelsim.mapping.rows.record import Segment, written
+from accelsim.mapping.rows.record import Fast, Segment, written
 from accelsim.mapping.size import check_commands
 from accelsim.mapping.tensors import build_tensors, tensor_formats
 from accelsim.program.dependencies import demands
@@ -76,14 +76,14 @@ def _program(
     work = replace(workload, operators=operators, tensors=tensors)
     table = build_tensors(work, chip, tensor_formats(work, chip))
     made: dict[Geometry, Segment] = {}
-    fast = by_kernels(folds)
+    fast = Fast(folds)
     placed = []
     for number, op in enumerate(operators):
         assert not isinstance(op, VectorOperator)
         geometry = geometry_of(op)
         if geometry not in made:
             nest = folds_nest(chip, machine(chip), geometry, flow)
-            made[geometry] = written(nest, fast)
+            made[geometry] = written(nest, fast(nest))
         local = [table.index[f"{op.name}/{key}"] for key in ("lowered", "weight", "matrix", "sums")]
         placed.append(Placed(made[geometry], number, local))
     program = program_of(chip, work, table, placed)  # folds in order on one unit need no edges

@@ -38,11 +38,12 @@ class MTiles:
     column1: Ints
 
 
-def _reach(
+def reached(
     out0: Ints, count: Ints, stride: int, pad: int, reach: int, limit: int
 ) -> tuple[Ints, Ints]:
-    low = np.clip(out0 * stride - pad, 0, limit - 1)
-    high = np.clip((out0 + count - 1) * stride - pad + reach, low + 1, limit)
+    """The input rows or columns, from and to, that outputs out0 .. out0 + count need."""
+    low = np.minimum(np.maximum(out0 * stride - pad, 0), limit - 1)
+    high = np.minimum(np.maximum((out0 + count - 1) * stride - pad + reach, low + 1), limit)
     return low, high
 
 
@@ -55,10 +56,10 @@ def m_tiles(geometry: Geometry, batch: int, height: int, width: int) -> MTiles:
     b0, nb = starts(geometry.batch, batch)
     h0, nh = starts(geometry.out_height, height)
     w0, nw = starts(geometry.out_width, width)
-    row0, row1 = _reach(
+    row0, row1 = reached(
         h0, nh, geometry.stride[0], geometry.pad[0], geometry.reach[0], geometry.in_height
     )
-    col0, col1 = _reach(
+    col0, col1 = reached(
         w0, nw, geometry.stride[1], geometry.pad[1], geometry.reach[1], geometry.in_width
     )
     count_b, count_h, count_w = len(b0), len(h0), len(w0)

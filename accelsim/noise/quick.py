@@ -44,8 +44,8 @@ def quick_normal(stream: Stream, shape: int | tuple[int, ...], first: int = 0) -
     """Deviates of elements first .. in C order."""
     count, skip = int(np.prod(shape)), first % FOUR
     found = np.empty(-(-(skip + count) // FOUR) * FOUR, np.float32)
-    fast = jit.worth_compiling("deviates", len(found))
-    kernel = jit.compiled(deviates, (philox_round, radius_of, turned)) if fast else deviates_plain
+    fast = jit.worthwhile(deviates, DEVIATES, len(found))
+    kernel = jit.compiled(deviates, DEVIATES) if fast else deviates_plain
     key, more = stream.key
     kernel(
         np.array([key & 0xFFFFFFFF, key >> 32, more & 0xFFFFFFFF, more >> 32], np.uint64),
@@ -144,3 +144,7 @@ def _turned(radius: Singles, angle: NDArray[np.int32]) -> tuple[Singles, Singles
     return radius * np.where(((turn + 1) & 2) == 2, -x, x), radius * np.where(
         (turn & 2) == 2, -y, y
     )
+
+
+#: what deviates() calls, for jit.compiled
+DEVIATES: jit.Helpers = (philox_round, radius_of, turned)

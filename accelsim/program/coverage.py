@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.program.findings import Findings
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Program
 from accelsim.workload import VectorOperator, Workload
 
-if TYPE_CHECKING:
-    from accelsim.program.validate import Findings
-
 Ints = NDArray[np.int64]
+LONGEST_AXIS = 1 << 22  # positions along a dimension that are numbered in a table
 LARGEST_GRID = 1 << 26  # cells of the counting grid when tiles do not line up
 
 
@@ -113,14 +111,16 @@ def _cover(f: Findings, name: str, low: Ints, size: Ints, limits: Ints) -> None:
         return
     cells, first, count = [], [], []
     for axis in range(4):
-        edges = np.unique(np.concatenate([low[:, axis], high[:, axis]]))
-        cells.append(len(edges) - 1)
-        begin = np.searchsorted(edges, low[:, axis])
+        ends, begin, end = _numbered(low[:, axis], high[:, axis])
+        cells.append(ends - 1)
         first.append(begin)
-        count.append(np.searchsorted(edges, high[:, axis]) - begin)
+        count.append(end - begin)
     if all((step == 1).all() for step in count):
-        number = np.ravel_multi_index(first, cells)
-        overlap = len(np.unique(number)) != len(number)
+        number = np.ravel_multi_index(
+            first, cells
+        )  # as many as there are tiles, or some lie on another
+        whole = int(np.prod(cells))
+        overlap = whole != len(number) or not np.bincount(number, minlength=whole).all()
     elif int(np.prod(cells)) > LARGEST_GRID:
         f.one(
             "program.coverage",
@@ -138,6 +138,17 @@ def _cover(f: Findings, name: str, low: Ints, size: Ints, limits: Ints) -> None:
             "computes some products twice and misses others",
             "cover every (m, n, k) exactly once",
         )
+
+
+def _numbered(low: Ints, high: Ints) -> tuple[int, Ints, Ints]:
+    """How many distinct ends the ranges have, and which of them each range begins and ends at."""
+    if int(high.max()) > LONGEST_AXIS:
+        ends = np.unique(np.concatenate([low, high]))
+        return len(ends), ends.searchsorted(low), ends.searchsorted(high)
+    seen = np.zeros(int(high.max()) + 1, np.int64)
+    seen[low] = seen[high] = 1
+    number = np.cumsum(seen) - 1
+    return int(number[-1]) + 1, number[low], number[high]
 
 
 def _times_covered(cells: list[int], first: list[Ints], count: list[Ints]) -> Ints:

@@ -7,9 +7,8 @@ command already knows of, from its queue, its unit or another edge, is left out.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from accelsim.program.shadow import (
     LAST,
     OWNED,
     SEGMENT,
+    SLOT,
     UNIT,
     UNTIL,
     WRITER,
@@ -42,23 +42,22 @@ from accelsim.program.shadow import (
 from accelsim.program.table import Demands, Dependencies, Program, plain_int64
 
 Ints = NDArray[np.int64]
-COMPILE_ABOVE = 20_000  # operands
+MOST = 100  # findings that are noted
 MANY_UNITS, HUBS = 32, 8  # above so many units only the busiest ones are followed at first
 
 
-def derived(program: Program, lag: Ints) -> Program:
-    """The Program with the dependencies and demands that its operands ask for. lag: of each command,
-    ticks between the release of what it overwrites and its issue."""
-    edges = dependencies(program, lag)
-    return replace(program, dependencies=edges, demands=demands(program))
-
-
 def dependencies(program: Program, lag: Ints) -> Dependencies:
-    """Every edge that a Program needs and does not follow from others. lag: as derived() takes it."""
+    """Every edge that a Program needs and does not follow from others. lag: as hazards.derived() takes it."""
     walk = Walk(program, lag, stated=False)
-    row, kind, earlier, _ = walk.run(walk.busiest(), 2 * len(program) + 64, derive=True)
-    start = np.searchsorted(row, np.arange(len(program) + 1)).astype(np.int64)
-    return Dependencies(start, earlier, kind, np.where(kind == 1, lag[row], 0))
+    return dependencies_of(walk.run(walk.busiest(), walk.most, derive=True).edges, lag)
+
+
+def dependencies_of(edges: Ints, lag: Ints) -> Dependencies:
+    """Edges of a walk as a table."""
+    row, kind, earlier = np.ascontiguousarray(edges.T)
+    start = np.zeros(len(lag) + 1, np.int64)
+    np.cumsum(np.bincount(row, minlength=len(lag)), out=start[1:])
+    return Dependencies(start, earlier, kind, np.where(kind == SLOT, lag[row], 0))
 
 
 def demands(program: Program) -> Demands:
@@ -145,13 +144,22 @@ def footprints(program: Program, fast: bool) -> tuple[Ints, Ints, int]:
     return found[0], found[1], count
 
 
+class Result(NamedTuple):
+    """What a walk found. faults: (found, 3) row, kind, earlier row, at most MOST; edges: (edges, 3) row,
+    Edge, earlier row. held: the tensor in every segment at the end."""
+
+    faults: Ints
+    edges: Ints
+    held: Ints
+
+
 class Walk:
     """A Program's columns as scan() takes them. stated: whether its own edges are followed."""
 
     def __init__(self, program: Program, lag: Ints, stated: bool) -> None:
-        self.program = program
+        self.program, self.most = program, 64 + len(program.operands.tensor)  # edges, as a rule
         c, o, d = program.commands, program.operands, program.dependencies
-        self.fast = len(o.tensor) > COMPILE_ABOVE and jit.enabled()
+        self.fast = jit.fits(scan, HELPERS, len(program), jit.COMMANDS_ABOVE)
         self.root = roots(program)
         low, high, self.segments = footprints(program, self.fast)
         count, units = len(o.tensor), len(program.units)
@@ -191,14 +199,16 @@ class Walk:
         hub[np.argsort(-count, kind="stable")[:HUBS]] = np.arange(HUBS)
         return hub
 
-    def run(self, hub: Ints, most: int, derive: bool) -> tuple[Ints, Ints, Ints, Ints]:
-        """Findings, or edges: rows, kinds, earlier rows; and the tensor in every segment at the end.
-        most: room for them; edges get more when they need it."""
+    def run(self, hub: Ints, most: int, derive: bool) -> Result:
+        """Follow the units that ``hub`` numbers. most: room for edges, which get more when they need it."""
         p, total, units = self.program, self.segments, len(self.program.units)
         hubs, cells = int(hub.max(initial=-1)) + 1, len(p.operands.tensor) + 1024
 
         def full(size: int, value: int = 0) -> Any:
             return np.full(size, value, np.int64) if self.fast else [value] * size
+
+        def room(size: int) -> Any:
+            return np.empty(size, np.int64) if self.fast else [0] * size
 
         while True:
             start = np.zeros((units, UNIT), np.int64)
@@ -208,24 +218,28 @@ class Walk:
             table = np.zeros(len(p) * hubs * 2, np.int32) if self.fast else full(len(p) * hubs * 2)
             state = State(
                 segment,
-                full(CELL * cells),
+                room(CELL * cells),
                 unit,
                 table,
                 hubs,
                 full(max(1, len(p.queues)), -1),
                 full(units),
-                full(FOUND * most),
-                full(1),
+                room(FOUND * MOST),
+                room(FOUND * most if derive else 0),
+                full(2),
                 int(derive),
             )
             kernel = jit.compiled(scan, HELPERS) if self.fast else scan
             if kernel(self.rows, state):
                 break
             cells, most = 4 * cells, 4 * most if derive else most
-        row, kind, earlier = np.array(state.found, np.int64).reshape(-1, FOUND)[: state.used[0]].T
+        faults, edges = (
+            np.asarray(table[: FOUND * used], np.int64).reshape(-1, FOUND)
+            for table, used in zip((state.fault, state.edge), state.used, strict=True)
+        )
         whole = np.asarray(state.segment).reshape(-1, SEGMENT)
         begins = np.where(whole[:, END] != 0, np.arange(total), 0)
-        return row, kind, earlier, whole[np.maximum.accumulate(begins), HOLDER]
+        return Result(faults, edges, whole[np.maximum.accumulate(begins), HOLDER])
 
     def _segments(self) -> Ints:
         """The segments of all memories before the first command."""

@@ -7,18 +7,18 @@ touches and does not know to be done is a finding, with the edge that is missing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from accelsim.program.dependencies import MANY_UNITS, Walk
+from accelsim.program.dependencies import MANY_UNITS, Result, Walk, demands, dependencies_of
+from accelsim.program.findings import Findings
 from accelsim.program.opcodes import Opcode
 from accelsim.program.shadow import OTHER, RAW, REGION, UNWRITTEN, WAR, WAW
+from accelsim.program.table import Program
 
-if TYPE_CHECKING:
-    from accelsim.program.validate import Findings
-
-MOST = 100  # findings that are listed
+Ints = NDArray[np.int64]
 MESSAGES = {
     UNWRITTEN: ("program.unwritten", "reads bytes that nothing has written", ""),
     OTHER: ("program.clobbered", "reads bytes that hold another tensor", ""),
@@ -39,11 +39,30 @@ def check_hazards(f: Findings) -> None:
     if len(p) == 0 or not (p.operands.span.any() or p.residents):
         return
     walk = Walk(p, np.zeros(len(p), np.int64), stated=True)
-    found = walk.run(walk.busiest(), MOST, derive=False)
-    if len(found[0]) and len(p.units) > MANY_UNITS:
+    found = walk.run(walk.busiest(), 0, derive=False)
+    if len(found.faults) and len(p.units) > MANY_UNITS:
         # what the busiest units know is not enough: ask what all know
-        found = walk.run(np.arange(len(p.units), dtype=np.int64), MOST, derive=False)
-    rows, kinds, earlier, held = found
+        found = walk.run(np.arange(len(p.units), dtype=np.int64), 0, derive=False)
+    _report(f, walk, found)
+
+
+def derived(program: Program, lag: Ints) -> Program:
+    """The Program with the dependencies and demands that its operands ask for. lag: of each command,
+    ticks between the release of what it overwrites and its issue. ProgramError for what no edge mends:
+    bytes that are read and were not written, or not with that tensor."""
+    walk = Walk(program, lag, stated=False)
+    found = walk.run(walk.busiest(), walk.most, derive=True)
+    findings = Findings(program)
+    _report(findings, walk, found)
+    findings.stop()
+    edges = dependencies_of(found.edges, lag)
+    return replace(program, dependencies=edges, demands=demands(program))
+
+
+def _report(f: Findings, walk: Walk, found: Result) -> None:
+    """Findings of a walk in words."""
+    p = f.program
+    rows, kinds, earlier = found.faults.T
     for kind, (code, message, edge) in MESSAGES.items():
         where, first = np.unique(rows[kinds == kind], return_index=True)
         before = earlier[kinds == kind][first]
@@ -55,7 +74,7 @@ def check_hazards(f: Findings) -> None:
         ]
         f.rows(code, where, message, fixes)
     for resident, a, b in zip(p.residents, *walk.resident_runs, strict=True):
-        if resident.at_end and (held[a:b] != walk.root[resident.tensor]).any():
+        if resident.at_end and (found.held[a:b] != walk.root[resident.tensor]).any():
             f.one(
                 "program.resident",
                 p.tensors[resident.tensor].name,

@@ -16,7 +16,7 @@ from accelsim import jit
 from accelsim.program.table import Commands, Demands, Dependencies, Operands, Program
 
 Ints = NDArray[np.int64]
-LOADED_ABOVE = 20_000  # commands: as timing/engine.py
+ADDED_ABOVE = 1_000_000  # rows: columns of so many are expanded and added up while kernels load
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,9 @@ def spans(program: Program) -> list[Span]:
     ]
 
 
-def by_kernels(program: Program) -> bool:
-    """Whether kernels add up over this Program's spans: they serve all sizes, or what is listed is so long
-    that the timing engine has loaded its own. Else its columns are expanded (in_full)."""
-    return jit.hot() or (program.repeat is not None and len(program) > LOADED_ABOVE)
+def by_kernel(program: Program, kernel: jit.Kernel) -> bool:
+    """Whether a kernel adds up over this Program's spans. Else its columns are expanded (in_full)."""
+    return jit.fits(kernel, (), commands_of(program), ADDED_ABOVE)
 
 
 def commands_of(program: Program) -> int:

@@ -49,8 +49,9 @@ class State(NamedTuple):
     segment (SEGMENT each): of a memory's elementary segments. cell (CELL each): readers of runs. unit
     (UNIT each). table: for each row, of every hub, the place + 1 of its last command that the row knows to
     be released when it issues, then of its last one known to have ended; hubs: how many. queue_last: row.
-    asked: units that the row at hand must wait for. found (FOUND each): findings, or edges. used: cells,
-    then findings. derive: 1 where a need becomes an edge that holds, and is no finding.
+    asked: units that the row at hand must wait for. fault, edge (FOUND each): findings, of which only the
+    first are noted, and edges. used: how many. derive: 1 where a need becomes an edge that holds from then
+    on, and is no finding.
     """
 
     segment: Any
@@ -60,7 +61,8 @@ class State(NamedTuple):
     hubs: int
     queue_last: Any
     asked: Any
-    found: Any
+    fault: Any
+    edge: Any
     used: Any
     derive: int
 
@@ -82,6 +84,7 @@ UNIT = 8
 FOUND = 3  # row, kind (of finding, or Edge), the row that it should have waited for (-1 for none)
 
 
+@jit.allocates_nothing
 def scan(rows: Rows, state: State) -> bool:
     """Walk the commands in order; False when the cells of readers, or room for edges, ran out.
 
@@ -89,8 +92,8 @@ def scan(rows: Rows, state: State) -> bool:
     """
     unit, queue, place, lags, edge_start, edge_pred, edge_kind = rows[:7]
     op_start, op_root, op_number, op_access, op_low, op_high, bounds, rank = rows[7:]
-    segment, cell, units, table, hubs, queue_last, asked, found, used, derive = state
-    wide, cells, listed = 2 * hubs, 0, 0
+    segment, cell, units, table, hubs, queue_last, asked, fault, edge, used, derive = state
+    wide, cells, faults, edges = 2 * hubs, 0, 0, 0
     for i in range(len(unit)):
         u, q, asks, lag = unit[i], queue[i], 0, lags[i]
         base, alone = i * wide, units[UNIT * unit[i] + ALONE] == 1
@@ -136,8 +139,8 @@ def scan(rows: Rows, state: State) -> bool:
                             kind = OTHER
                         elif not early and w >= 0:
                             kind = REGION * apart(op_number, bounds, segment[at + BY], j, rank)
-                        if derive == 0 and kind > 0:
-                            listed = note(found, listed, i, kind, w)
+                        if kind > 0:
+                            faults = note(fault, faults, i, kind, w)
                         elif early:
                             asks = ask(units, asked, asks, unit[w], w, RAW)
                         sure = alone and (over or (early and derive == 1))
@@ -167,7 +170,7 @@ def scan(rows: Rows, state: State) -> bool:
                     segment[at + BY] = j
                     segment[at + HOLDER] = root
                     segment[at + HEAD] = -1
-        if derive == 1 and FOUND * (listed + 2 * asks) > len(found):
+        if derive == 1 and FOUND * (edges + 2 * asks) > len(edge):
             return False
         for x in range(asks):
             v = asked[x]
@@ -176,18 +179,18 @@ def scan(rows: Rows, state: State) -> bool:
             units[at + UNTIL], units[at + AFTER] = -1, -1
             if derive == 0:
                 if until >= 0:
-                    listed = note(found, listed, i, why, until)
+                    faults = note(fault, faults, i, why, until)
                 if after >= 0:
-                    listed = note(found, listed, i, WAR, after)
+                    faults = note(fault, faults, i, WAR, after)
                 continue
             if until >= 0 and known(table, base, hubs, units, v, ENDED) <= place[until]:
-                listed = edge(found, listed, i, DATA, until)
+                edges = put(edge, edges, i, DATA, until)
                 merge(table, base, until * wide, wide)
                 learn(table, base, hubs, units, v, place[until] + 1, DATA)
             if after >= 0 and (
                 lag > 0 or known(table, base, hubs, units, v, RELEASED) <= place[after]
             ):
-                listed = edge(found, listed, i, SLOT, after)
+                edges = put(edge, edges, i, SLOT, after)
                 merge(table, base, after * wide, wide)
                 learn(table, base, hubs, units, v, place[after] + 1, SLOT)
         for x in range(asks):
@@ -197,7 +200,7 @@ def scan(rows: Rows, state: State) -> bool:
             units[at + RELEASED], units[at + ENDED] = 0, 0
         queue_last[q] = i
         units[UNIT * u + LAST] = i
-    used[0] = listed
+    used[0], used[1] = faults, edges
     return True
 
 
@@ -287,19 +290,20 @@ def note(found: Any, listed: int, i: int, kind: int, earlier: int) -> int:
     at = FOUND * listed
     if listed > 0 and found[at - FOUND] == i and found[at - FOUND + 1] == kind:
         return listed
-    return edge(found, listed, i, kind, earlier) if at < len(found) else listed
+    return put(found, listed, i, kind, earlier) if at < len(found) else listed
 
 
-def edge(found: Any, listed: int, i: int, kind: int, earlier: int) -> int:
+def put(found: Any, listed: int, i: int, kind: int, earlier: int) -> int:
     """An edge, or a finding; how many there are."""
     at = FOUND * listed
     found[at], found[at + 1], found[at + 2] = i, kind, earlier
     return listed + 1
 
 
-HELPERS: jit.Helpers = (merge, learn, known, divide, apart, read_by, ask, edge, (note, (edge,)))
+HELPERS: jit.Helpers = (merge, learn, known, divide, apart, read_by, ask, put, (note, (put,)))
 
 
+@jit.allocates_nothing
 def places(unit: Any, queue: Any, place: Any, alone: Any, first: Any, count: Any) -> None:
     """Number of each command among its unit's, and whether one queue feeds the unit. first: -1 and
     count: 0 for every unit."""
@@ -313,6 +317,7 @@ def places(unit: Any, queue: Any, place: Any, alone: Any, first: Any, count: Any
             alone[u] = 0
 
 
+@jit.allocates_nothing
 def collect(low: Any, high: Any, table: Any, found: Any) -> int:
     """Distinct ends of footprints into ``found``; how many.
 
@@ -338,6 +343,7 @@ def collect(low: Any, high: Any, table: Any, found: Any) -> int:
     return count
 
 
+@jit.allocates_nothing
 def locate(values: Any, edges: Any, table: Any, index: Any, found: Any) -> None:
     """Position of every value among the sorted ``edges``. table, index: a hash table as collect()'s."""
     mask = len(table) - 1

@@ -9,45 +9,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.errors import Problem, ProgramError
 from accelsim.program.coverage import check_coverage
 from accelsim.program.dependencies import memory_ports
+from accelsim.program.findings import Findings
 from accelsim.program.hazards import check_hazards
 from accelsim.program.opcodes import Access, Edge, Opcode
 from accelsim.program.table import COLUMN_TABLES, Program, column_names
 from accelsim.workload import Workload
 
 Ints = NDArray[np.int64]
-SHOWN = 20  # problems of one rule that are listed; the rest is counted
 
 
-class Findings:
-    """Problems found so far; at most SHOWN of one code are kept in full."""
-
-    def __init__(self, program: Program) -> None:
-        self.program = program
-        self.problems: list[Problem] = []
-
-    def rows(self, code: str, rows: Ints, message: str, fix: str | list[str] = "") -> None:
-        """One problem for each command row. fix: for all, or of each."""
-        fixes = [fix] * len(rows) if isinstance(fix, str) else fix
-        for row, own in zip(rows[:SHOWN].tolist(), fixes[:SHOWN], strict=True):
-            opcode = int(self.program.commands.opcode[row])
-            name = Opcode(opcode).name if 0 <= opcode < len(Opcode) else f"opcode {opcode}"
-            self.problems.append(Problem(code, message, own, path=f"command {row} ({name})"))
-        if len(rows) > SHOWN:
-            more = f"and {len(rows) - SHOWN} more commands: {message}"
-            self.problems.append(Problem(code, more, fix if isinstance(fix, str) else ""))
-
-    def one(self, code: str, path: str, message: str, fix: str = "") -> None:
-        """A problem that is not a single command's."""
-        self.problems.append(Problem(code, message, fix, path=path))
-
-
-def validate(program: Program, workload: Workload | None = None) -> None:
+def validate(program: Program, workload: Workload | None = None, derived: bool = False) -> None:
     """Raise ProgramError with everything that is wrong; return when nothing is.
 
-    workload: when given, coverage is checked against its operators' own dimensions.
+    workload: when given, coverage is checked against its operators' own dimensions. derived: its
+    dependencies and demands are those of hazards.derived(), which looked for hazards as it made them.
     """
     findings = Findings(program)
     _columns(findings)
@@ -56,14 +33,15 @@ def validate(program: Program, workload: Workload | None = None) -> None:
     if not findings.problems:
         _units(findings)
         _memories(findings)
-        _ports(findings)
+        if not derived:
+            _ports(findings)
         _residents(findings)
         _blocks(findings)
         _repeat(findings)
         check_coverage(findings, workload)
-        check_hazards(findings)
-    if findings.problems:
-        raise ProgramError(findings.problems)
+        if not derived:
+            check_hazards(findings)
+    findings.stop()
 
 
 def _columns(f: Findings) -> None:

@@ -13,7 +13,7 @@ from accelsim.energy import EnergyReport
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping
 from accelsim.program.opcodes import Access, Opcode, Why
-from accelsim.program.repeats import by_kernels, in_full, spans
+from accelsim.program.repeats import by_kernel, in_full, spans
 from accelsim.program.table import Program
 from accelsim.results.result import OperatorRow, peak_macs_per_cycle
 from accelsim.results.windows import NEVER, Windows, computing, ends
@@ -38,7 +38,8 @@ def summarise(
     """Rows in the workload's order; their cycles add up to those of the run."""
     count = len(workload.operators)
     tick = program.tick_hz // chip.clocks[chip.core.clock]
-    found = _ticks(program, chip, timeline, count) if by_kernels(program) else None
+    quick = by_kernel(program, operator_ticks)
+    found = _ticks(program, chip, timeline, count) if quick else None
     if found is None:
         timeline, program = timeline.in_full(program), in_full(program)
         commands = program.commands

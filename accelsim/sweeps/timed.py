@@ -94,7 +94,7 @@ def timed(
 def compiled(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     """A Program, validated."""
     program = compile_program(chip, workload, chosen=chosen)
-    validate(program, workload)
+    validate(program, workload, derived=True)
     return program
 
 

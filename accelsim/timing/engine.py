@@ -1,7 +1,8 @@
 """simulate(): from a Program and a chip to a Timeline, by whichever engine fits.
 
-Without shared ports, shared units or stateful units program order resolves every time in one
-pass; otherwise the event engine runs. Both are one plain source, compiled above a size.
+Without shared ports, shared units or stateful units program order resolves every time in one pass; where only
+ports are shared, units pull what they wait for (pull.py); otherwise the event engine runs. Each is one plain
+source, compiled above a size.
 """
 
 from __future__ import annotations
@@ -15,21 +16,30 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
-from accelsim.program.opcodes import Served
 from accelsim.program.repeats import spans
 from accelsim.program.table import Program, plain_int64
 from accelsim.timing.costs import Times, command_times
-from accelsim.timing.event_state import blank, columns_for, demand_beats, initial_state
-from accelsim.timing.events import HEAP_SIZE, HELPERS, ISSUED, run_events
+from accelsim.timing.event_state import (
+    blank,
+    columns_for,
+    demand_beats,
+    found_columns,
+    initial_state,
+)
+from accelsim.timing.events import HELPERS, run_events
 from accelsim.timing.folding import run_folded
 from accelsim.timing.in_order import run_in_order
+from accelsim.timing.pull import MOST_UNITS, PULLING, pulled, run_pull
+from accelsim.timing.records import Edges, Moves, OrderState
 from accelsim.timing.repeats import run_repeated
 from accelsim.timing.timeline import Timeline
 
 Ints = NDArray[np.int64]
 Engine = Literal["auto", "plain", "compiled", "simpy"]
 ENGINES: tuple[str, ...] = ("auto", "plain", "compiled", "simpy")
-COMPILE_ABOVE = 20_000  # commands: below it a plain run ends before a cached kernel has loaded
+#: commands: of fewer, plain code does everything (some 20 us each, 7 of them here) before cached kernels
+#: have loaded (0.4 s)
+EVENTS, ALONE, IN_ORDER = 0, 1, 2  # what contended() gives
 MOST_TICKS = 1 << 62  # that all commands of a Program may take together
 SLICE = 1_000_000  # commands or events a kernel call, so that an interrupt is served in a second
 
@@ -63,9 +73,7 @@ def run(
 
         return run_reference(program, times, state)
     check_range(program, times)
-    fast = engine == "compiled" or (
-        engine == "auto" and (len(program) > COMPILE_ABOVE or jit.hot(len(program)))
-    )
+    fast = engine == "compiled" or (engine == "auto" and _by_kernels(program, fold))
     if len(program) == 0:
         empty = np.zeros(0, np.int64)
         return Timeline(*(empty,) * 7, program.tick_hz, 0, np.zeros(len(program.ports), np.int64))
@@ -75,10 +83,8 @@ def run(
         columns, period = settled.columns, settled.period
     elif fold:
         columns = run_folded(program, times, fast, state).columns
-    elif uncontended(program, fast):
-        columns = _in_order(program, times, demand_ticks(program), fast)
     else:
-        columns = _events(program, times, fast, state)
+        columns = _columns(program, times, fast, state)
     issue, first, release, end, why, ref, interval = columns
     makespan = max(
         int(end[part.first : part.stop].max(initial=0)) + part.turns * period
@@ -98,6 +104,23 @@ def run(
         "compiled" if fast else "plain",
         period,
     )
+
+
+def _by_kernels(program: Program, fold: bool) -> bool:
+    """Whether kernels run a Program, judged by the one that most such Programs need."""
+    by_events = fold or program.repeat is not None
+    kernel, helpers = (run_events, HELPERS) if by_events else (run_pull, PULLING)
+    return jit.fits(kernel, helpers, len(program), jit.COMMANDS_ABOVE)
+
+
+def _columns(program: Program, times: Times, fast: bool, words: Ints | None) -> list[Ints]:
+    """issue, first, release, end, why, ref, interval by the quickest engine that the Program allows."""
+    need = contended(program, fast)
+    if need == IN_ORDER:
+        return _in_order(program, times, demand_ticks(program), fast)
+    if need == ALONE and len(program.units) <= MOST_UNITS:
+        return pulled(program, times, fast, SLICE)
+    return _events(program, times, fast, words)
 
 
 def check_range(program: Program, times: Times) -> None:
@@ -153,56 +176,59 @@ def port_ticks(port: Any, size: Any, width: Any, beat: Any, busy: Any) -> None:
         busy[port[j]] += -(-size[j] // width[port[j]]) * beat[port[j]]
 
 
-def no_contention(
-    unit: Any, queue: Any, served: Any, start: Any, port: Any, size: Any, feeder: Any, user: Any
-) -> bool:
-    """uncontended() up to the first row that says no. feeder, user: -1 by unit and port."""
+def contention(
+    unit: Any, queue: Any, served: Any, moves: Moves, feeder: Any, fed: Any, user: Any
+) -> int:
+    """Who may be in whose way: EVENTS, ALONE or IN_ORDER. moves: bytes in the place of beats. feeder, fed,
+    user: -1 by unit, queue and port."""
+    start, port, size = moves
+    forked, shared = False, False
     for i in range(len(unit)):
-        u = unit[i]
-        if served[i] != 0 or (feeder[u] >= 0 and feeder[u] != queue[i]):
-            return False
-        feeder[u] = queue[i]
+        u, q = unit[i], queue[i]
+        if served[i] != 0 or (feeder[u] >= 0 and feeder[u] != q):
+            return EVENTS
+        feeder[u] = q
+        if fed[q] >= 0 and fed[q] != u:
+            forked = True
+        fed[q] = u
         for j in range(start[i], start[i + 1]):
             if size[j] > 0:
                 if user[port[j]] >= 0 and user[port[j]] != u:
-                    return False
+                    shared = True
                 user[port[j]] = u
-    return True
+    if not shared:
+        return IN_ORDER
+    return EVENTS if forked else ALONE
 
 
-def uncontended(program: Program, compiled: bool = False) -> bool:
-    """Whether program order alone resolves all times: every port has one unit, every unit one
-    queue, nothing is stateful. compiled: kernels are at hand."""
-    commands, demands = program.commands, program.demands
-    if compiled:
-        none = [
-            np.full(max(1, many), -1, np.int64) for many in (len(program.units), len(program.ports))
-        ]
-        return bool(
-            jit.compiled(no_contention)(
-                *plain_int64(
-                    commands.unit,
-                    commands.queue,
-                    commands.served,
-                    demands.start,
-                    demands.port,
-                    demands.bytes,
-                ),
-                *none,
-            )
+def contended(program: Program, fast: bool = False) -> int:
+    """Which engine a Program needs at least. EVENTS: several queues feed a unit, units are stateful, or a queue
+    feeds several units that share ports. ALONE: units share ports, each has a queue of its own. IN_ORDER:
+    program order alone resolves all times, as every port has one unit, every unit one queue."""
+    c, d = program.commands, program.demands
+    units, queues, ports = (
+        max(1, len(rows)) for rows in (program.units, program.queues, program.ports)
+    )
+    if fast:
+        unit, queue, served, *moves = columns_for(
+            True, c.unit, c.queue, c.served, d.start, d.port, d.bytes
         )
-    if (commands.served == Served.STATEFUL).any():
-        return False
-    units = len(program.units)
-    pairs = np.zeros((units, max(1, len(program.queues))), bool)
-    pairs[commands.unit, commands.queue] = True
-    if (pairs.sum(axis=1) > 1).any():
-        return False
-    owner = np.repeat(commands.unit, np.diff(demands.start))
-    users = np.zeros((max(1, len(program.ports)), units), bool)
-    moving = demands.bytes > 0
-    users[demands.port[moving], owner[moving]] = True
-    return not bool((users.sum(axis=1) > 1).any())
+        none = [blank(True, count, -1) for count in (units, queues, ports)]
+        return int(jit.compiled(contention)(unit, queue, served, Moves(*moves), *none))
+    feeds, users = np.zeros((units, queues), bool), np.zeros((units, ports), bool)
+    feeds[c.unit, c.queue] = True
+    if c.served.any() or (feeds.sum(axis=1) > 1).any():
+        return EVENTS
+    moving = d.bytes > 0
+    users[np.repeat(c.unit, np.diff(d.start))[moving], d.port[moving]] = True
+    if (users.sum(axis=0) <= 1).all():
+        return IN_ORDER
+    return EVENTS if (feeds.sum(axis=0) > 1).any() else ALONE
+
+
+def uncontended(program: Program, fast: bool = False) -> bool:
+    """Whether program order alone resolves all times."""
+    return contended(program, fast) == IN_ORDER
 
 
 def _in_order(program: Program, times: Times, ticks: Ints, fast: bool) -> list[Ints]:
@@ -210,7 +236,8 @@ def _in_order(program: Program, times: Times, ticks: Ints, fast: bool) -> list[I
     hold = times.interval.copy()
     rows = np.repeat(np.arange(len(program)), np.diff(demands.start))
     np.maximum.at(hold, rows, ticks)
-    columns = columns_for(
+    units, queues = len(program.units), len(program.queues)
+    unit, queue, busy, drain, first, *by_command = columns_for(
         fast,
         commands.unit,
         commands.queue,
@@ -222,27 +249,27 @@ def _in_order(program: Program, times: Times, ticks: Ints, fast: bool) -> list[I
         edges.kind,
         edges.lag,
     )
-    out = [blank(fast, len(program)) for _ in range(6)]
-    units, queues = len(program.units), len(program.queues)
-    state = [
-        blank(fast, units),
-        blank(fast, units),
-        blank(fast, units, -1),
-        blank(fast, queues),
-        blank(fast, queues, -1),
-    ]
+    state = OrderState(
+        unit,
+        queue,
+        busy,
+        drain,
+        first,
+        Edges(*by_command),
+        found_columns(fast, len(program), 0),
+        *(blank(fast, units, value) for value in (0, 0, -1)),
+        *(blank(fast, queues, value) for value in (0, -1)),
+    )
     kernel = jit.compiled(run_in_order) if fast else run_in_order
     for begin in range(0, len(program), SLICE):
-        kernel(begin, min(begin + SLICE, len(program)), *columns, *out, *state)
-    return [*(np.asarray(column, np.int64) for column in out), times.interval]
+        kernel(begin, min(begin + SLICE, len(program)), state)
+    return [*(np.asarray(column, np.int64) for column in state.found), times.interval]
 
 
 def _events(program: Program, times: Times, fast: bool, words: Ints | None) -> list[Ints]:
     state = initial_state(program, times, fast, words, fast)
     kernel = jit.compiled(run_events, HELPERS) if fast else run_events
-    arguments = state.arguments()
-    while state.misc[HEAP_SIZE] > 0:
-        kernel(SLICE, *arguments)
-    if state.misc[ISSUED] != len(program):
-        raise RuntimeError(f"{len(program) - int(state.misc[ISSUED])} commands never became ready")
+    while state.heap.size[0] > 0:
+        kernel(SLICE, state)
+    state.check()
     return state.results()

@@ -1,12 +1,11 @@
-"""Everything that the event engine reads and changes, one field an argument of run_events.
+"""The event engine's state (records.py) before anything has happened.
 
 Plain code gets lists (scalar access is ten times faster), compiled code int64 arrays.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +14,24 @@ from accelsim import jit
 from accelsim.program.opcodes import Access
 from accelsim.program.table import Program, plain_int64
 from accelsim.timing.costs import Times
-from accelsim.timing.events import HEAP_SIZE, MARK, PHASE
+from accelsim.timing.events import PHASE, REQUEST
+from accelsim.timing.records import (
+    Costs,
+    Edges,
+    EventState,
+    Found,
+    Heap,
+    Moves,
+    Ports,
+    Queues,
+    Successors,
+    Units,
+    Waits,
+)
 from accelsim.units.stateful import SERVERS, STATE_WORDS
 
 Ints = NDArray[np.int64]
+SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 
 
 def columns_for(arrays: bool, *columns: Ints) -> list[Any]:
@@ -35,92 +48,6 @@ def blank(arrays: bool, size: int, value: int = 0) -> Any:
     return np.full(size, value, np.int64) if value else np.zeros(size, np.int64)
 
 
-@dataclass(slots=True)
-class EventState:
-    """Arguments of run_events after the budget, in its order; see there."""
-
-    misc: Any
-    h_time: Any
-    h_key: Any
-    h_stamp: Any
-    unit: Any
-    queue: Any
-    interval: Any
-    drain: Any
-    first: Any
-    served: Any
-    address: Any
-    size: Any
-    writes: Any
-    out_start: Any
-    out_succ: Any
-    out_kind: Any
-    out_lag: Any
-    out_edge: Any
-    pending: Any
-    dep_at: Any
-    dep_why: Any
-    dep_ref: Any
-    dep_edge: Any
-    dem_start: Any
-    dem_port: Any
-    dem_beats: Any
-    q_items: Any
-    q_head: Any
-    q_stop: Any
-    q_issue: Any
-    q_last: Any
-    q_wait: Any
-    q_ready: Any
-    q_priority: Any
-    u_free: Any
-    u_busy: Any
-    u_end: Any
-    u_last: Any
-    u_left: Any
-    u_wait: Any
-    u_priority: Any
-    u_server: Any
-    uq_start: Any
-    uq_queue: Any
-    state: Any
-    p_arbiter: Any
-    p_quantum: Any
-    p_beat: Any
-    p_active: Any
-    p_holder: Any
-    p_from: Any
-    p_granted: Any
-    p_stamp: Any
-    p_last: Any
-    p_left: Any
-    p_arrival: Any
-    p_asking: Any
-    issue: Any
-    first_at: Any
-    release: Any
-    end: Any
-    why: Any
-    ref: Any
-
-    def arguments(self) -> list[Any]:
-        """The fields in order."""
-        return [getattr(self, item.name) for item in fields(self)]
-
-    def results(self) -> list[Ints]:
-        """issue, first, release, end, why, ref, interval of every command."""
-        columns = (
-            self.issue,
-            self.first_at,
-            self.release,
-            self.end,
-            self.why,
-            self.ref,
-            self.interval,
-        )
-        return [np.asarray(column, np.int64) for column in columns]
-
-
 def demand_beats(program: Program) -> Ints:
     """Beats of every demand."""
     width = np.array([port.width for port in program.ports] or [1], np.int64)
@@ -132,82 +59,91 @@ def initial_state(
 ) -> EventState:
     """The state before anything has happened. words: initial words of the stateful units. compiled:
     kernels are at hand."""
-    commands = program.commands
-    count, units = len(program), len(program.units)
-    queues, ports = len(program.queues), max(1, len(program.ports))
-    size, writes = _first_operands(program)
-    order = np.argsort(commands.queue, kind="stable")
-    head = np.searchsorted(commands.queue[order], np.arange(queues))
-    stop = np.searchsorted(commands.queue[order], np.arange(queues), side="right")
+    commands, count = program.commands, len(program)
     pending = np.diff(program.dependencies.start)
-    ready = [
-        int(order[h]) for h, s in zip(head, stop, strict=True) if h < s and pending[order[h]] == 0
-    ]
-    room = 8 * (queues + units + ports) + 4 * int(np.diff(program.demands.start).max(initial=0))
-    heap = [blank(arrays, room + count * 4) for _ in range(3)]
-    for slot, row in enumerate(sorted(ready)):
-        heap[1][slot] = PHASE + row
-    misc = blank(arrays, 3)
-    misc[HEAP_SIZE], misc[MARK] = len(ready), -1
-    columns = columns_for(
-        arrays,
-        commands.unit,
-        commands.queue,
-        times.interval.copy(),
-        times.last - times.interval,
-        times.first.copy(),
-        commands.served,
-        commands.address,
-        size,
-        writes,
-        *_reverse_edges(program, compiled),
-        pending,
+    queues = _queues(program, arrays)
+    return EventState(
+        progress=columns_for(arrays, np.array([0, -1]))[0],
+        heap=_heap(program, arrays, pending, queues),
+        costs=Costs(
+            *columns_for(
+                arrays,
+                commands.unit,
+                commands.queue,
+                times.interval.copy(),
+                times.last - times.interval,
+                times.first.copy(),
+                commands.served,
+                commands.address,
+                *_first_operands(program),
+            )
+        ),
+        successors=Successors(*columns_for(arrays, *_reverse_edges(program, compiled))),
+        waits=Waits(
+            *columns_for(arrays, pending),
+            *(blank(arrays, count, value) for value in (0, 0, -1, 0)),
+        ),
+        moves=Moves(*columns_for(arrays, *_moving_demands(program, compiled))),
+        queues=queues,
+        units=_units(program, arrays, words),
+        ports=_ports(program, arrays),
+        found=found_columns(arrays, count, -1),
     )
-    dep = [
-        blank(arrays, count),
-        blank(arrays, count),
-        blank(arrays, count, -1),
-        blank(arrays, count),
+
+
+def found_columns(arrays: bool, count: int, value: int) -> Found:
+    """Room for what an engine finds."""
+    return Found(*(blank(arrays, count, value) for _ in Found._fields))
+
+
+def _heap(program: Program, arrays: bool, pending: Ints, queues: Queues) -> Heap:
+    """The requests of commands that wait for nothing, with room for all that may ever be pending."""
+    most = int(np.diff(program.demands.start).max(initial=0))
+    places = len(program.units) + len(program.queues) + max(1, len(program.ports))
+    room = 8 * places + 4 * most + 4 * len(program)
+    ready = [
+        int(queues.items[h])
+        for h, s in zip(queues.head, queues.stop, strict=True)
+        if h < s and pending[queues.items[h]] == 0
     ]
-    demands = columns_for(arrays, *_moving_demands(program, compiled))
+    heap = Heap(blank(arrays, room), blank(arrays, room), blank(arrays, room), blank(arrays, 1))
+    for slot, row in enumerate(sorted(ready)):
+        heap.key[slot] = REQUEST * PHASE + row
+    heap.size[0] = len(ready)
+    return heap
+
+
+def _queues(program: Program, arrays: bool) -> Queues:
+    queue, count = program.commands.queue, len(program.queues)
+    order = np.argsort(queue, kind="stable")
+    head, stop = (np.searchsorted(queue[order], np.arange(count), side) for side in SIDES)
     priority = np.array([row.priority for row in program.queues], np.int64)
-    queue = [
-        *columns_for(arrays, order, head, stop),
-        blank(arrays, queues),
-        blank(arrays, queues, -1),
-        blank(arrays, queues),
-        blank(arrays, queues),
-        *columns_for(arrays, priority),
-    ]
-    rank = np.array([row.priority for row in program.units], np.int64)
-    server = np.array([SERVERS[row.serve] for row in program.units], np.int64)
-    memory = np.zeros(units * STATE_WORDS, np.int64) if words is None else words.astype(np.int64)
-    unit = [
-        blank(arrays, units),
-        blank(arrays, units),
-        blank(arrays, units),
-        blank(arrays, units, -1),
-        blank(arrays, units),
-        blank(arrays, units),
-        *columns_for(arrays, rank, server, *_feeding_queues(program), memory),
-    ]
-    rows = program.ports
+    items, first, end, rank = columns_for(arrays, order, head, stop, priority)
+    issue, last, waits, ready = (blank(arrays, count, value) for value in (0, -1, 0, 0))
+    return Queues(items, first, end, issue, last, waits, ready, rank)
+
+
+def _units(program: Program, arrays: bool, words: Ints | None) -> Units:
+    rows = program.units
+    rank = np.array([row.priority for row in rows], np.int64)
+    server = np.array([SERVERS[row.serve] for row in rows], np.int64)
+    memory = np.zeros(len(rows) * STATE_WORDS, np.int64) if words is None else words.copy()
+    blanks = [blank(arrays, len(rows), value) for value in (0, 0, 0, -1, 0, 0)]
+    return Units(*blanks, *columns_for(arrays, rank, server, *_feeding_queues(program), memory))
+
+
+def _ports(program: Program, arrays: bool) -> Ports:
+    rows, units = program.ports, len(program.units)
+    count = max(1, len(rows))
     static = [
         np.array([getattr(row, name) for row in rows] or [1], np.int64)
         for name in ("arbiter", "quantum", "beat")
     ]
-    port = [
+    return Ports(
         *columns_for(arrays, *static),
-        blank(arrays, ports),
-        blank(arrays, ports, -1),
-        blank(arrays, ports),
-        blank(arrays, ports),
-        blank(arrays, ports),
-        blank(arrays, ports, -1),
-        *(blank(arrays, ports * units) for _ in range(3)),
-    ]
-    out = [blank(arrays, count, -1) for _ in range(6)]
-    return EventState(misc, *heap, *columns, *dep, *demands, *queue, *unit, *port, *out)
+        *(blank(arrays, count, value) for value in (0, -1, 0, 0, 0, -1)),
+        *(blank(arrays, count * units) for _ in range(3)),
+    )
 
 
 def _feeding_queues(program: Program) -> tuple[Ints, Ints]:
@@ -219,32 +155,23 @@ def _feeding_queues(program: Program) -> tuple[Ints, Ints]:
     return start, pairs.nonzero()[1].astype(np.int64)
 
 
-def reverse_edges(
-    start: Any,
-    predecessor: Any,
-    kind: Any,
-    lag: Any,
-    out_start: Any,
-    out_successor: Any,
-    out_kind: Any,
-    out_lag: Any,
-    out_edge: Any,
-) -> None:
-    """_reverse_edges() in two passes. out_start: zeros."""
+def reverse_edges(edges: Edges, out: Successors) -> None:
+    """_reverse_edges() in two passes. out.start: zeros."""
+    start, place = edges.start, out.start
     rows = len(start) - 1
-    for j in range(len(predecessor)):
-        out_start[predecessor[j] + 1] += 1
+    for j in range(len(edges.row)):
+        place[edges.row[j] + 1] += 1
     for i in range(rows):
-        out_start[i + 1] += out_start[i]
+        place[i + 1] += place[i]
     for i in range(rows):
         for j in range(start[i], start[i + 1]):
-            p = predecessor[j]
-            at = out_start[p]
-            out_start[p] += 1
-            out_successor[at], out_kind[at], out_lag[at], out_edge[at] = i, kind[j], lag[j], j
+            p = edges.row[j]
+            at = place[p]
+            place[p] += 1
+            out.row[at], out.kind[at], out.lag[at], out.edge[at] = i, edges.kind[j], edges.lag[j], j
     for i in range(rows, 0, -1):
-        out_start[i] = out_start[i - 1]
-    out_start[0] = 0
+        place[i] = place[i - 1]
+    place[0] = 0
 
 
 def moving_demands(
@@ -262,20 +189,23 @@ def moving_demands(
     return at
 
 
-def _reverse_edges(program: Program, compiled: bool) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+def _reverse_edges(program: Program, compiled: bool) -> Successors:
     """Dependencies by predecessor: start, successor, kind, lag, and the original entry."""
     edges = program.dependencies
     if compiled:
         entries, empty = len(edges.kind), np.empty
-        out = (np.zeros(len(program) + 1, np.int64), *(empty(entries, np.int64) for _ in range(4)))
+        start = np.zeros(len(program) + 1, np.int64)
+        out = Successors(start, *(empty(entries, np.int64) for _ in range(4)))
         columns = plain_int64(edges.start, edges.predecessor, edges.kind, edges.lag)
-        jit.compiled(reverse_edges)(*columns, *out)
-        return out  # type: ignore[return-value]
+        jit.compiled(reverse_edges)(Edges(*columns), out)
+        return out
     successor = np.repeat(np.arange(len(program)), np.diff(edges.start))
     order = np.argsort(edges.predecessor, kind="stable")
     start = np.zeros(len(program) + 1, np.int64)
     np.cumsum(np.bincount(edges.predecessor, minlength=len(program)), out=start[1:])
-    return start, successor[order], edges.kind[order], edges.lag[order], order.astype(np.int64)
+    return Successors(
+        start, successor[order], edges.kind[order], edges.lag[order], order.astype(np.int64)
+    )
 
 
 def _first_operands(program: Program) -> tuple[Ints, Ints]:

@@ -22,8 +22,9 @@ from accelsim import jit
 from accelsim.program.blocks import find_blocks, proved_blocks
 from accelsim.program.table import BlockRow, Program
 from accelsim.timing.costs import Times
-from accelsim.timing.event_state import EventState, initial_state
-from accelsim.timing.events import HEAP_SIZE, HELPERS, ISSUED, MARK, PHASE, run_events
+from accelsim.timing.event_state import initial_state
+from accelsim.timing.events import GRANT_END, HELPERS, ISSUED, MARK, PHASE, REQUEST, run_events
+from accelsim.timing.records import EventState, Waits
 
 Ints = NDArray[np.int64]
 SLICE = 1_000_000
@@ -60,19 +61,17 @@ def run_folded(
     """
     state = initial_state(program, times, True, words)
     kernel = jit.compiled(run_events, HELPERS) if fast else run_events
-    arguments = state.arguments()
     copied = 0
 
     def advance(mark: int) -> None:
-        state.misc[MARK] = mark
-        while state.misc[HEAP_SIZE] > 0 and (mark < 0 or state.issue[mark] < 0):
-            kernel(SLICE, *arguments)
+        state.progress[MARK] = mark
+        while state.heap.size[0] > 0 and (mark < 0 or state.found.issue[mark] < 0):
+            kernel(SLICE, state)
 
     for block in proved_blocks(program) or find_blocks(program, least):
         copied += BlockMarks(program, state, block).run(advance)
     advance(-1)
-    if state.misc[ISSUED] != len(program):
-        raise RuntimeError(f"{len(program) - int(state.misc[ISSUED])} commands never became ready")
+    state.check()
     return Folded(state.results(), copied)
 
 
@@ -98,8 +97,8 @@ class BlockMarks:
         reach = owners - program.dependencies.predecessor[edges]
         self.reach = int(reach.max(initial=0))
         body = slice(block.first, block.first + block.length)
-        self.share = np.bincount(state.queue[body], minlength=len(state.q_head))
-        self.used = np.bincount(state.unit[body], minlength=len(state.u_free)) > 0
+        self.share = np.bincount(state.costs.queue[body], minlength=len(state.queues.head))
+        self.used = np.bincount(state.costs.unit[body], minlength=len(state.units.free)) > 0
         self.floor = block.first  # no earlier row of the block is unfinished
 
     def run(self, advance: Callable[[int], None]) -> int:
@@ -124,14 +123,15 @@ class BlockMarks:
 
     def _heads(self) -> Ints:
         """The next row of every queue of the block; past the block when there is none."""
-        s = self.state
-        left = s.q_head < s.q_stop
-        row = s.q_items[np.where(left, s.q_head, 0)]
+        q = self.state.queues
+        left = q.head < q.stop
+        row = q.items[np.where(left, q.head, 0)]
         return np.where(left, row, self.end)[self.share > 0]
 
     def _window(self) -> tuple[int, int]:
         """Rows low .. high: every row of the block that is neither finished nor untouched."""
-        while self.floor < self.end and self.state.release[self.floor] >= 0:
+        release = self.state.found.release
+        while self.floor < self.end and release[self.floor] >= 0:
             self.floor += 1
         return self.floor, int(self._heads().max()) + self.reach + 1
 
@@ -142,110 +142,129 @@ class BlockMarks:
 
     def mark(self, body: int) -> Mark:
         """The engine now that a body's first row has issued."""
-        s, inside = self.state, self.share > 0
+        found = self.state.found
         base = self.block.first + body * self.block.length
-        now = int(s.issue[base])
+        now = int(found.issue[base])
         low, high = self._window()
         rows = slice(low, min(high, self.end))
-        issued, finished = s.issue[rows] >= 0, s.release[rows] >= 0
-        known = s.dep_ref[rows] >= 0
-        waits, holds, asks = s.q_wait > 0, s.p_holder >= 0, s.p_left > 0
+        issued, finished = found.issue[rows] >= 0, found.release[rows] >= 0
         parts = [
             [low - base, high - base],
             self._heads() - base,
-            np.where(inside, 0, s.q_head),
-            s.q_wait,
-            _at(waits, s.q_ready - now),
-            _at(inside, s.q_issue - now),
-            _at(inside, s.q_last - base),
-            np.where(self.used, s.u_free - now, s.u_free),
-            np.where(self.used, s.u_end - now, s.u_end),
-            np.where(self.used, s.u_last - base, s.u_last),
-            s.u_busy,
-            s.u_left,
-            s.u_wait,
-            s.p_active,
-            s.p_holder,
-            s.p_last,
-            _at(holds, s.p_from - now),
-            _at(holds, s.p_granted),
-            s.p_left,
-            _at(asks, s.p_arrival - now),
+            *self._machine(base, now),
             self._heap(base, now),
             issued,
             finished,
-            s.pending[rows],
-            _at(issued & ~finished, s.issue[rows] - now),
-            known,
-            _at(known, s.dep_at[rows] - now),
-            _at(known, s.dep_why[rows]),
-            _at(known, s.dep_ref[rows] - base),
-            _at(known, s.dep_edge[rows] - self.edge_start[rows]),
+            _at(issued & ~finished, found.issue[rows] - now),
+            *self._waits(rows, base, now),
         ]
         state = b"|".join(np.asarray(part, np.int64).tobytes() for part in parts)
         return Mark(body, now, state, low, issued, finished)
 
+    def _machine(self, base: int, now: int) -> list[Ints]:
+        """Queues, units and ports, relative to a row and a time."""
+        q, u, p = self.state.queues, self.state.units, self.state.ports
+        inside, used = self.share > 0, self.used
+        waits, holds, asks = q.waits > 0, p.holder >= 0, p.left > 0
+        return [
+            np.where(inside, 0, q.head),
+            q.waits,
+            _at(waits, q.ready - now),
+            _at(inside, q.issue - now),
+            _at(inside, q.last - base),
+            np.where(used, u.free - now, u.free),
+            np.where(used, u.end - now, u.end),
+            np.where(used, u.last - base, u.last),
+            u.busy,
+            u.left,
+            u.waiting,
+            p.active,
+            p.holder,
+            p.last,
+            _at(holds, p.since - now),
+            _at(holds, p.granted),
+            p.left,
+            _at(asks, p.arrival - now),
+        ]
+
+    def _waits(self, rows: slice, base: int, now: int) -> list[Ints]:
+        """What rows wait for, relative to a row and a time."""
+        w = self.state.waits
+        known = w.ref[rows] >= 0
+        return [
+            w.pending[rows],
+            known,
+            _at(known, w.at[rows] - now),
+            _at(known, w.why[rows]),
+            _at(known, w.ref[rows] - base),
+            _at(known, w.edge[rows] - self.edge_start[rows]),
+        ]
+
     def _heap(self, base: int, now: int) -> Ints:
         """Pending events, relative and in a canonical order; cancelled grant ends left out."""
-        s, size = self.state, int(self.state.misc[HEAP_SIZE])
-        phase, who = s.h_key[:size] // PHASE, s.h_key[:size] % PHASE
-        valid = (phase != 0) | (s.h_stamp[:size] == s.p_stamp[np.where(phase == 0, who, 0)])
-        who = np.where(phase == 1, who - base, who)
-        heap = np.stack([s.h_time[:size] - now, phase, who])[:, valid]
+        h, stamp = self.state.heap, self.state.ports.stamp
+        size = int(h.size[0])
+        phase, who = h.key[:size] // PHASE, h.key[:size] % PHASE
+        grants = phase == GRANT_END
+        valid = ~grants | (h.stamp[:size] == stamp[np.where(grants, who, 0)])
+        who = np.where(phase == REQUEST, who - base, who)
+        heap = np.stack([h.time[:size] - now, phase, who])[:, valid]
         return np.asarray(heap[:, np.lexsort(heap[::-1])], np.int64).ravel()
 
     def _copy(self, old: Mark, new: Mark, period: int, jumps: int) -> None:
         """Write ``jumps`` repetitions of what happened between two marks, and move the state."""
-        s, delta = self.state, new.now - old.now
+        found, delta = self.state.found, new.now - old.now
         low, high = self._window()
         moved = slice(low, min(high, self.end))
-        kept = {
-            name: getattr(s, name)[moved].copy()
-            for name in ("pending", "dep_at", "dep_why", "dep_ref", "dep_edge")
-        }
+        kept = Waits(*(column[moved].copy() for column in self.state.waits))
         since = slice(old.low, moved.stop)
-        issued, finished = s.issue[since] >= 0, s.release[since] >= 0
+        issued, finished = found.issue[since] >= 0, found.release[since] >= 0
         issued[: len(old.issued)] &= ~old.issued
         finished[: len(old.finished)] &= ~old.finished
         turn = np.arange(1, jumps + 1, dtype=np.int64)[:, None]
-        for names, chosen in (
-            (("issue", "why", "ref"), issued),
-            (("first_at", "release", "end"), finished),
+        for column, chosen, step in (
+            (found.issue, issued, delta),
+            (found.why, issued, 0),
+            (found.ref, issued, period),
+            (found.first, finished, delta),
+            (found.release, finished, delta),
+            (found.end, finished, delta),
         ):
             rows = np.flatnonzero(chosen) + old.low
-            for name in names:
-                column = getattr(s, name)
-                step = {"why": 0, "ref": period}.get(name, delta)
-                column[rows + turn * period] = column[rows] + turn * step
-        s.misc[ISSUED] += jumps * int(issued.sum())
-        rows_on, time_on = jumps * period, jumps * delta
-        target = slice(low + rows_on, moved.stop + rows_on)
-        known = kept["dep_ref"] >= 0
-        s.pending[target], s.dep_why[target] = kept["pending"], kept["dep_why"]
-        s.dep_at[target] = kept["dep_at"] + np.where(known, time_on, 0)
-        s.dep_ref[target] = kept["dep_ref"] + np.where(known, rows_on, 0)
-        s.dep_edge[target] = kept["dep_edge"] + np.where(
+            column[rows + turn * period] = column[rows] + turn * step
+        self.state.progress[ISSUED] += jumps * int(issued.sum())
+        self._move_waits(kept, moved, jumps * period, jumps * delta)
+        self._shift(jumps * period, jumps * delta)
+
+    def _move_waits(self, kept: Waits, moved: slice, rows: int, ticks: int) -> None:
+        """What the moved rows waited for, for those so many rows and ticks later."""
+        w, target = self.state.waits, slice(moved.start + rows, moved.stop + rows)
+        known = kept.ref >= 0
+        w.pending[target], w.why[target] = kept.pending, kept.why
+        w.at[target] = kept.at + np.where(known, ticks, 0)
+        w.ref[target] = kept.ref + np.where(known, rows, 0)
+        w.edge[target] = kept.edge + np.where(
             known, self.edge_start[target] - self.edge_start[moved], 0
         )
-        self._shift(rows_on, time_on)
 
     def _shift(self, rows: int, ticks: int) -> None:
         """The dynamic state as it will be so many rows and ticks later."""
-        s, size, inside = self.state, int(self.state.misc[HEAP_SIZE]), self.share > 0
-        s.h_key[:size] += np.where(s.h_key[:size] // PHASE == 1, rows, 0)
-        s.h_time[:size] += ticks
-        s.q_head += self.share * (rows // self.block.length)
-        s.q_last += np.where(inside, rows, 0)
-        s.u_last += np.where(self.used, rows, 0)
+        h, q, u, p = self.state.heap, self.state.queues, self.state.units, self.state.ports
+        size, inside = int(h.size[0]), self.share > 0
+        h.key[:size] += np.where(h.key[:size] // PHASE == REQUEST, rows, 0)
+        h.time[:size] += ticks
+        q.head[:] += self.share * (rows // self.block.length)
+        q.last[:] += np.where(inside, rows, 0)
+        u.last[:] += np.where(self.used, rows, 0)
         for times, mine in (
-            (s.q_issue, inside),
-            (s.q_ready, inside),
-            (s.u_free, self.used),
-            (s.u_end, self.used),
+            (q.issue, inside),
+            (q.ready, inside),
+            (u.free, self.used),
+            (u.end, self.used),
         ):
             times += np.where(mine, ticks, 0)
-        s.p_from += ticks
-        s.p_arrival += ticks
+        p.since[:] += ticks
+        p.arrival[:] += ticks
 
 
 def _at(mask: NDArray[np.bool_], values: Ints) -> Ints:

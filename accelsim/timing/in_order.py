@@ -2,48 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from accelsim.timing.records import OrderState
 
 DATA, SLOT, START = 0, 1, 2
 WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
 
 
-def run_in_order(
-    begin: int,
-    stop: int,
-    unit: Any,
-    queue: Any,
-    busy: Any,
-    drain: Any,
-    first: Any,
-    edge_start: Any,
-    edge_pred: Any,
-    edge_kind: Any,
-    edge_lag: Any,
-    issue: Any,
-    first_at: Any,
-    release: Any,
-    end: Any,
-    why: Any,
-    ref: Any,
-    unit_free: Any,
-    unit_end: Any,
-    unit_last: Any,
-    queue_issue: Any,
-    queue_last: Any,
-) -> None:
-    """Times of commands begin .. stop. busy: interval or port time, the longer, in ticks.
-
-    unit_free, unit_end, unit_last and queue_issue, queue_last carry the state between calls.
-    Works on lists (plain) and int64 arrays (compiled) alike.
-    """
+def run_in_order(begin: int, stop: int, state: OrderState) -> None:
+    """Times of commands begin .. stop."""
+    unit, queue, busy, drain, first, edges, found = state[:7]
+    unit_free, unit_end, unit_last, queue_issue, queue_last = state[7:]
+    edge_start, edge_pred, edge_kind, edge_lag = edges
+    issue, first_at, release, end, why, ref = found
     for i in range(begin, stop):
-        at = 0
-        cause = WHY_NONE
-        whom = -1
+        at, cause, whom = 0, WHY_NONE, -1
         for j in range(edge_start[i], edge_start[i + 1]):
-            p = edge_pred[j]
-            kind = edge_kind[j]
+            p, kind = edge_pred[j], edge_kind[j]
             if kind == DATA:
                 t = end[p] + edge_lag[j]
             elif kind == SLOT:
@@ -51,32 +25,19 @@ def run_in_order(
             else:
                 t = issue[p] + edge_lag[j]
             if t > at or (t == at and t > 0 and kind + 1 < cause):
-                at = t
-                cause = kind + 1
-                whom = p
-        q = queue[i]
+                at, cause, whom = t, kind + 1, p
+        q, u = queue[i], unit[i]
         if queue_issue[q] > at:
-            at = queue_issue[q]
-            cause = WHY_QUEUE
-            whom = queue_last[q]
-        u = unit[i]
+            at, cause, whom = queue_issue[q], WHY_QUEUE, queue_last[q]
         if unit_free[u] > at:
-            at = unit_free[u]
-            cause = WHY_UNIT
-            whom = unit_last[u]
+            at, cause, whom = unit_free[u], WHY_UNIT, unit_last[u]
         done = at + busy[i]
         last = done + drain[i]
         if last < unit_end[u]:
             last = unit_end[u]
-        issue[i] = at
-        release[i] = done
-        end[i] = last
+        issue[i], release[i], end[i] = at, done, last
         early = at + first[i]
         first_at[i] = early if early < last else last
-        why[i] = cause
-        ref[i] = whom
-        unit_free[u] = done
-        unit_end[u] = last
-        unit_last[u] = i
-        queue_issue[q] = at
-        queue_last[q] = i
+        why[i], ref[i] = cause, whom
+        unit_free[u], unit_end[u], unit_last[u] = done, last, i
+        queue_issue[q], queue_last[q] = at, i

@@ -28,7 +28,7 @@ from accelsim.program.blocks import same_rows
 from accelsim.program.table import BlockRow, Program, RepeatRow
 from accelsim.timing.costs import Times
 from accelsim.timing.event_state import initial_state
-from accelsim.timing.events import HEAP_SIZE, HELPERS, ISSUED, MARK, run_events
+from accelsim.timing.events import HELPERS, MARK, run_events
 from accelsim.timing.folding import BlockMarks, Mark
 
 Ints = NDArray[np.int64]
@@ -57,12 +57,11 @@ def run_repeated(program: Program, times: Times, fast: bool) -> Settled:
         raise Unsettled("the copies differ")
     state = initial_state(program, times, True, None, fast)
     kernel = jit.compiled(run_events, HELPERS) if fast else run_events
-    arguments = state.arguments()
 
     def advance(mark: int) -> None:
-        state.misc[MARK] = mark
-        while state.misc[HEAP_SIZE] > 0 and (mark < 0 or state.issue[mark] < 0):
-            kernel(SLICE, *arguments)
+        state.progress[MARK] = mark
+        while state.heap.size[0] > 0 and (mark < 0 or state.found.issue[mark] < 0):
+            kernel(SLICE, state)
 
     block = BlockMarks(program, state, BlockRow(low, r.length, (high - low) // r.length))
     body = (r.first - low) // r.length
@@ -72,8 +71,7 @@ def run_repeated(program: Program, times: Times, fast: bool) -> Settled:
         marks.append(block.mark(number))
     inside = block.room(r.length) >= 0
     advance(-1)
-    if state.misc[ISSUED] != len(program):
-        raise RuntimeError(f"{len(program) - int(state.misc[ISSUED])} commands never became ready")
+    state.check()
     columns = state.results()
     if not inside or marks[0].state != marks[1].state:
         raise Unsettled("the state of the engine does not repeat")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.errors import ConservationError
 from accelsim.program.opcodes import Why
-from accelsim.program.repeats import by_kernels, listed, spans
+from accelsim.program.repeats import by_kernel, listed, spans
 from accelsim.program.table import Program
 
 Ints = NDArray[np.int64]
@@ -67,7 +67,7 @@ class Timeline:
     def units(self, program: Program) -> list[UnitTime]:
         """Where each unit's time went. ConservationError when it does not add up."""
         count = len(program.units)
-        if by_kernels(program):
+        if by_kernel(program, unit_ticks):
             table, kernel = np.zeros((count, COLUMNS), np.int64), jit.compiled(unit_ticks)
             if all(
                 kernel(

@@ -17,6 +17,7 @@ from accelsim.analog import Adc, Block, Drive, Scheme, Tile
 from accelsim.devices import device_named
 from accelsim.noise import Stream
 
+WAYS: tuple[jit.Which, ...] = ("plain", "compiled")
 ROOT = Path(__file__).parents[2]
 GOLDEN = "002918a5e68fde50280332407d820c40c6ee698625f01396bc1e1466b408631c"
 
@@ -54,9 +55,11 @@ def digest() -> str:
     total = hashlib.sha256()
     for tile in tiles:
         block = Block(tile, weights, 127, 127, False, Stream(tile.seed, ("bits",)))
-        for above in (1 << 60, 0):  # plain, then compiled
-            jit.COMPILE_ABOVE = above
-            found = Block(tile, weights, 127, 127, False, Stream(tile.seed, ("bits",))).multiply(x)
+        for which in WAYS:
+            with jit.only(which):
+                found = Block(
+                    tile, weights, 127, 127, False, Stream(tile.seed, ("bits",))
+                ).multiply(x)
             assert (found == block.multiply(x)).all()
         total.update(found.astype("<i8").tobytes())
     return total.hexdigest()

@@ -31,10 +31,10 @@ CHANGES = (
 )
 
 
-@pytest.fixture(params=[False, True], ids=["columns", "kernel"])
-def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(jit._Heat, "hot", request.param)
-    yield
+@pytest.fixture(params=["plain", "compiled"])
+def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
+    with jit.only(request.param):
+        yield
 
 
 def made(chip: accelsim.Chip, workload: str = "small_cnn") -> tuple[Program, Timeline]:

@@ -14,7 +14,8 @@ from accelsim.explore.throughput import repeated, steady_seconds
 from accelsim.explore.what_if import advice, changes, what_if
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.mapping import Mapping
-from accelsim.mapping.search import Found
+from accelsim.mapping.tilings.estimate import Task
+from accelsim.mapping.tilings.search import Found
 from accelsim.timing import simulate
 
 
@@ -26,9 +27,8 @@ def test_mappings_that_are_worse_together_are_not_kept(monkeypatch: pytest.Monke
     chip, work = api.load_chip("int8_edge"), api.load_workload("digits_cnn", 8)
     bad = plan(chip, work).mappings
 
-    def poor(*arguments: object, **more: object) -> Found:
-        name = arguments[3]
-        small = replace(bad[str(name)], n=1, batch=1)
+    def poor(task: Task, *more: object) -> Found:
+        small = replace(bad[task.name], n=1, batch=1)
         return Found(small, 1.0, 1.0, 2.0, 2.0, 1.0, 1, 1, True)
 
     monkeypatch.setattr(plan_search, "search_operator", poor)

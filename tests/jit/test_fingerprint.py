@@ -97,9 +97,6 @@ def test_every_kernel_of_a_run_has_the_same_fingerprint_in_every_process() -> No
             return function
         jit.compiled = compiled
         from accelsim.sweeps import warm
-        jit.note_warm = lambda: None
-        import os
-        os.environ["NUMBA_DISABLE_JIT"] = "1"
         warm.warm_kernels()
         print(*sorted(marks), sep="\\n")
     """)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import pytest
 
@@ -15,14 +13,12 @@ from accelsim.mapping import programs
 from accelsim.mapping.compile import Plan, compile_program, plan
 from accelsim.mapping.mapping import Mapping
 from accelsim.mapping.programs import distinct
-from accelsim.program import dependencies
 from accelsim.program.digest import program_digest
 from accelsim.program.table import Program
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 from tests.mapping.random_cases import random_chip, random_mapping, random_operator, single
 
-Above = Callable[[int], None]
-PLAIN, COMPILED = 1 << 60, -1  # size above which machine code serves
+WAYS: tuple[jit.Which, ...] = ("plain", "compiled")
 CHIPS: tuple[tuple[str, list[str]], ...] = (
     ("int8_edge", []),
     ("int4_edge", []),
@@ -48,37 +44,28 @@ CHIPS: tuple[tuple[str, list[str]], ...] = (
 )
 
 
-@pytest.fixture
-def above(monkeypatch: pytest.MonkeyPatch) -> Above:
-    def turn(size: int) -> None:
-        monkeypatch.setattr(programs, "COMPILE_ABOVE", size)
-        monkeypatch.setattr(dependencies, "COMPILE_ABOVE", size)
-
-    return turn
-
-
-def same(above: Above, chip: Chip, workload: Workload, chosen: Plan) -> Program:
-    above(PLAIN)
-    plain = compile_program(chip, workload, chosen=chosen)
-    above(COMPILED)
-    compiled = compile_program(chip, workload, chosen=chosen)
-    assert len(plain) == len(compiled) > 0
-    assert program_digest(plain) == program_digest(compiled)
-    return plain
+def same(chip: Chip, workload: Workload, chosen: Plan) -> Program:
+    made = []
+    for which in WAYS:
+        with jit.only(which):
+            made.append(compile_program(chip, workload, chosen=chosen))
+    assert len(made[0]) == len(made[1]) > 0
+    assert program_digest(made[0]) == program_digest(made[1])
+    return made[0]
 
 
 @pytest.mark.parametrize("workload", ["small_cnn", "digits_cnn", "resnet18"])
 @pytest.mark.parametrize("case", CHIPS, ids=[f"{name}-{i}" for i, (name, _) in enumerate(CHIPS)])
-def test_lists_and_machine_code(case: tuple[str, list[str]], workload: str, above: Above) -> None:
+def test_lists_and_machine_code(case: tuple[str, list[str]], workload: str) -> None:
     chip, work = accelsim.load_chip(*case), accelsim.load_workload(workload)
     try:
         chosen = plan(chip, work)
     except InputError:
         return
-    same(above, chip, work, chosen)
+    same(chip, work, chosen)
 
 
-def test_random_operators_under_random_mappings(above: Above) -> None:
+def test_random_operators_under_random_mappings() -> None:
     """Every loop order, spilled sums, resident tensors, groups and strides, tiles that leave rests."""
     rng = np.random.default_rng(11)
     seen: dict[str, int] = {}
@@ -90,7 +77,7 @@ def test_random_operators_under_random_mappings(above: Above) -> None:
             chosen = plan(chip, work, {op.name: mapping} if mapping else None)
         except InputError:
             continue
-        same(above, chip, work, chosen)
+        same(chip, work, chosen)
         used = chosen.mappings[op.name]
         assert isinstance(used, Mapping)
         for word in (
@@ -103,7 +90,7 @@ def test_random_operators_under_random_mappings(above: Above) -> None:
     assert min(seen.values()) >= 3 and len(seen) >= 12, seen
 
 
-def test_an_operator_on_one_tensor_twice_is_not_taken_for_another(above: Above) -> None:
+def test_an_operator_on_one_tensor_twice_is_not_taken_for_another() -> None:
     """x + x and x + y have the same rows on other tensors; a copy of the first would read x twice."""
     shape = (1, 4, 8, 8)
     ops = tuple(
@@ -116,7 +103,7 @@ def test_an_operator_on_one_tensor_twice_is_not_taken_for_another(above: Above) 
     }
     work = Workload("sums", ops, tensors)
     chip = accelsim.load_chip("int8_edge")
-    program = same(above, chip, work, plan(chip, work))
+    program = same(chip, work, plan(chip, work))
     o, names = program.operands, [row.name for row in program.tensors]
     for number, op in enumerate(ops):
         rows = np.flatnonzero(program.commands.operator == number)
@@ -148,10 +135,3 @@ def test_rows_are_numbered_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None
         first, number = distinct(rows)
         assert (rows[first][number] == rows).all()
         assert (np.diff(first) > 0).all() and len(np.unique(rows, axis=0)) == len(first)
-
-
-def test_nothing_is_compiled_where_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "COMPILE_ABOVE", COMPILED)
-    assert programs.by_kernels(1)
-    monkeypatch.setattr(jit, "enabled", lambda: False)
-    assert not programs.by_kernels(1)

@@ -13,11 +13,11 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError
 from accelsim.explore.plan_search import measure_of, rates_of, search_plan, whole
 from accelsim.mapping import check_mapping, compile_program, geometry_of, plan
-from accelsim.mapping.choose import fits
 from accelsim.mapping.mapping import ORDERS, Mapping
-from accelsim.mapping.score import Tilings
-from accelsim.mapping.search import _bounds, _variants, search_operator, value_of, work_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
+from accelsim.mapping.tilings.default import legal
+from accelsim.mapping.tilings.estimate import Task, Tilings
+from accelsim.mapping.tilings.search import bounds, search_operator, value_of, variants, work_of
 from accelsim.program.digest import program_digest
 from accelsim.units.dram import Dram
 from accelsim.units.sram import Sram
@@ -43,20 +43,19 @@ def test_no_schedule_beats_a_candidates_bound(seed: int) -> None:
         except InputError:
             continue
         measure, rates = measure_of(chip, op, formats), rates_of(chip)
-        for flow, slots, split in _variants(chip):
-            scores = Tilings(
-                chip, geometry_of(op), formats, flow, 0, True, slots, split, True
-            ).scores()
-            joules = _bounds(scores, rates, "energy")
-            for index in rng.permutation(len(scores.cycles))[:2].tolist():
-                mapping = scores.mapping(index)
-                if fits(chip, geometry_of(op), mapping, formats):
+        task = Task(chip, geometry_of(op), formats, op.name)
+        for variant in variants(chip):
+            tilings = Tilings(task, variant, more=True)
+            joules = bounds(tilings, rates, "energy")
+            for index in rng.permutation(np.flatnonzero(tilings.fits))[:2].tolist():
+                mapping = tilings.mapping(index)
+                if not legal(task, mapping):
                     continue
                 if check_mapping(chip, geometry_of(op), mapping, formats, op.name):
                     continue
                 run = measure(mapping)
                 cycles, energy = run.cycles, run.joules
-                assert cycles >= scores.bound[index] * (1 - 1e-9), (chip, op, mapping)
+                assert cycles >= tilings.bound[index] * (1 - 1e-9), (chip, op, mapping)
                 assert energy >= joules[index] * (1 - 1e-9), (chip, op, mapping)
                 checked += 1
 
@@ -79,7 +78,7 @@ def exhaustive(chip: Chip, op: Gemm, formats: Formats) -> float:
     """Fewest cycles over every tile size, order, dataflow, split, residency and slots."""
     geometry, measure = geometry_of(op), measure_of(chip, op, formats)
     best, seen = float("inf"), set()
-    for flow, slots, split in _variants(chip):
+    for flow, slots, split in variants(chip):
         for m, n, k in product(range(1, op.m + 1), range(1, op.n + 1), range(1, op.k + 1)):
             several = {"m": m < op.m, "n": n < op.n, "k": k < op.k}
             for order, keep_i, keep_w in product(ORDERS, (True, False), (True, False)):
@@ -115,9 +114,8 @@ def small_case(seed: int) -> tuple[Chip, Gemm]:
 def test_the_search_is_close_to_exhaustive(seed: int) -> None:
     chip, op = small_case(seed)
     formats = formats_of(chip, op)
-    found = search_operator(
-        chip, geometry_of(op), formats, op.name, measure_of(chip, op, formats), rates_of(chip)
-    )
+    task = Task(chip, geometry_of(op), formats, op.name)
+    found = search_operator(task, measure_of(chip, op, formats), rates_of(chip))
     best = exhaustive(chip, op, formats)
     assert best <= found.cycles <= FAR.get(seed, 1.10) * best
     assert found.bound_cycles <= best * (1 + 1e-9)
@@ -172,10 +170,10 @@ def test_mappings_that_do_the_same_work_have_one_program() -> None:
         operators += 1
         geometry = geometry_of(op)
         programs: dict[object, str] = {}
-        for flow, slots, split in _variants(chip)[:2]:
-            scores = Tilings(chip, geometry, formats, flow, 0, True, slots, split, True).scores()
-            for index in rng.permutation(len(scores.cycles))[:40].tolist():
-                mapping = scores.mapping(index)
+        for variant in variants(chip)[:2]:
+            tilings = Tilings(Task(chip, geometry, formats, op.name), variant, more=True)
+            for index in rng.permutation(np.flatnonzero(tilings.fits))[:40].tolist():
+                mapping = tilings.mapping(index)
                 if check_mapping(chip, geometry, mapping, formats, op.name):
                     continue
                 same = work_of(geometry, mapping)

@@ -52,8 +52,8 @@ def test_what_needs_too_much_is_refused_with_the_figure(monkeypatch: pytest.Monk
 def test_many_crossbars_and_many_folds_are_refused_before_they_are_made(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv(resources.VARIABLE, str(4 << 30))
-    with pytest.raises(InputError, match=r"on 65,540 units .* need about 32\.\d GiB"):
+    monkeypatch.setenv(resources.VARIABLE, str(160 << 20))
+    with pytest.raises(InputError, match=r"on 65,540 units .* need about 2\d\d MiB"):
         api.run(
             api.load_chip("pcm_8level", ["units.tiles.count=65536"]), api.load_workload("resnet18")
         )

@@ -119,15 +119,15 @@ FAULTS = [
     (
         "tie to the wrong cause",
         "timing/events.py",
-        "kind + 1 < dep_why[j] or",
-        "kind + 1 > dep_why[j] or",
+        "kind < wait_why[j] or",
+        "kind > wait_why[j] or",
         ENGINE,
     ),
     (
         "round robin starts at the same unit",
         "timing/events.py",
-        "if (u - last - 1) % units < (best - last - 1) % units:",
-        "if (u - last) % units < (best - last) % units:",
+        "if (u - last - 1) % many < (best - last - 1) % many:",
+        "if (u - last) % many < (best - last) % many:",
         ENGINE,
     ),
     (
@@ -154,8 +154,8 @@ FAULTS = [
     (
         "running quantum not cut back",
         "timing/events.py",
-        "if beats < p_granted[p]:",
-        "if beats < 0:",
+        "if beats >= p.granted[port]:",
+        "if beats >= 0:",
         ENGINE,
     ),
     (
@@ -256,7 +256,7 @@ FAULTS = [
         "layers.count - kept - 1, layers.length,",
         PLANNED,
     ),
-    ("fold forgets the ports", "timing/folding.py", "        s.p_from += ticks\n", "", FOLD),
+    ("fold forgets the ports", "timing/folding.py", "        p.since[:] += ticks\n", "", FOLD),
     (
         "blocks forget the shape",
         "program/blocks.py",
@@ -450,7 +450,13 @@ FAULTS = [
     # -- validation
     ("read before write unseen", "program/shadow.py", "kind = UNWRITTEN", "kind = 0", RULES),
     ("early read unseen", "program/shadow.py", "early = not over and", "early = False and", RULES),
-    ("overwriting unseen", "program/shadow.py", "asks = ask(units, asked, asks, v, r, WAR)", "held = held", RULES),
+    (
+        "overwriting unseen",
+        "program/shadow.py",
+        "asks = ask(units, asked, asks, v, r, WAR)",
+        "held = held",
+        RULES,
+    ),
     (
         "slot edge taken for data",
         "program/shadow.py",
@@ -471,6 +477,13 @@ FAULTS = [
         "segment[old + OWNED], segment[new + OWNED] = 0, 0",
         "segment[old + OWNED], segment[new + OWNED] = 1, 0",
         "tests/program/test_spoilt.py",
+    ),
+    (
+        "the default prefers more passes",
+        "mapping/tilings/estimate.py",
+        "self.moved[some], self.passes[some], level",
+        "self.moved[some], -self.passes[some], level",
+        "tests/mapping/test_estimate.py",
     ),
     (
         "copy keeps the first one's place off chip",
@@ -579,22 +592,29 @@ FAULTS = [
         "tests/scalesim/test_files.py",
     ),
     (
+        "a short last pass charged at full height",
+        "mapping/tilings/estimate.py",
+        "found[rest] = found.get(rest, 0) + count",
+        "found[limit] = found.get(limit, 0) + count",
+        "tests/mapping/test_estimate.py",
+    ),
+    (
         "bound above what is possible",
-        "mapping/score.py",
-        "bound = np.maximum(least, certain / self.bytes_per_cycle)",
-        "bound = np.maximum(compute, moved / self.bytes_per_cycle) * 1.1",
+        "mapping/tilings/estimate.py",
+        "bound = np.maximum(least, certain * e.cycle)",
+        "bound = np.maximum(compute, moved * e.cycle) * 1.1",
         SEARCH,
     ),
     (
         "search keeps the worst",
-        "mapping/search.py",
-        "if run.value(objective) < best_run.value(objective):",
-        "if run.value(objective) > best_run.value(objective):",
+        "mapping/tilings/search.py",
+        "if run.value(self.objective) < self.best_run.value(self.objective):",
+        "if run.value(self.objective) > self.best_run.value(self.objective):",
         SEARCH,
     ),
     (
         "loops that run more than once count for nothing",
-        "mapping/search.py",
+        "mapping/tilings/search.py",
         "if sizes[axis][0] < sizes[axis][1])",
         "if False)",
         SEARCH,
@@ -622,7 +642,7 @@ FAULTS = [
     ),
     (
         "seeds forgotten",
-        "mapping/search.py",
+        "mapping/tilings/search.py",
         "for mapping in seeds:",
         "for mapping in ():",
         "tests/explore/test_explore.py",

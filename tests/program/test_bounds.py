@@ -42,10 +42,10 @@ RANGES = {
 
 
 @pytest.fixture(params=["plain", "compiled"], autouse=True)
-def kernels(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def kernels(request: pytest.FixtureRequest) -> Iterator[None]:
     """Both ways that rules are looked at."""
-    monkeypatch.setattr(jit._Heat, "hot", request.param == "compiled")
-    yield
+    with jit.only(request.param):
+        yield
 
 
 @pytest.fixture(scope="module")

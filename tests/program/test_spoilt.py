@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import accelsim
+from accelsim import jit
 from accelsim.errors import ProgramError
 from accelsim.mapping.compile import compile_program
 from accelsim.program import dependencies, hazards
@@ -64,7 +65,7 @@ SPOTS = (
 )
 ROUNDS = 40
 HAZARDS = {message[0] for message in hazards.MESSAGES.values()} | {"program.resident"}
-PLAIN, COMPILED = 1 << 60, -1  # operands above which machine code serves
+WAYS: tuple[jit.Which, ...] = ("plain", "compiled")
 
 
 def planned(case: tuple[str, list[str], str]) -> tuple[Program, Workload]:
@@ -101,7 +102,7 @@ def spoilt(program: Program, rng: np.random.Generator) -> Program:
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{c[0]}-{c[2]}-{i}" for i, c in enumerate(CASES)])
 def test_lists_and_machine_code_say_the_same(
-    case: tuple[str, list[str], str], monkeypatch: pytest.MonkeyPatch
+    case: tuple[str, list[str], str],
 ) -> None:
     """Every spoilt Program gets the same problems, in the same words, from both; and its hazards are
     those of the walk over every segment."""
@@ -111,19 +112,18 @@ def test_lists_and_machine_code_say_the_same(
     refused = 0
     for _ in range(ROUNDS):
         wrong = spoilt(program, rng)
-        monkeypatch.setattr(dependencies, "COMPILE_ABOVE", PLAIN)
-        plain = problems(wrong, workload)
-        monkeypatch.setattr(dependencies, "COMPILE_ABOVE", COMPILED)
-        assert problems(wrong, workload) == plain
+        with jit.only("plain"):
+            plain = problems(wrong, workload)
+        with jit.only("compiled"):
+            assert problems(wrong, workload) == plain
         refused += bool(plain)
         if not _indexed(wrong):
             continue
         expected = reference_hazards.hazards(wrong)
-        for above in (PLAIN, COMPILED):
-            monkeypatch.setattr(dependencies, "COMPILE_ABOVE", above)
-            assert _found(wrong, np.arange(len(wrong.units))) == {
-                item for item in expected if item[0] >= 0
-            }
+        for which in WAYS:
+            with jit.only(which):
+                found = _found(wrong, np.arange(len(wrong.units)))
+            assert found == {item for item in expected if item[0] >= 0}
         assert bool({code for _, code in expected}) == any(
             any(code in line for code in HAZARDS) for line in _codes(wrong, workload)
         )
@@ -141,7 +141,7 @@ def _indexed(program: Program) -> bool:
 def _found(program: Program, hub: np.ndarray) -> set[tuple[int, str]]:
     """(row, code) of what the walk finds when it follows those units."""
     walk = dependencies.Walk(program, np.zeros(len(program), np.int64), stated=True)
-    rows, kinds, *_ = walk.run(hub, 100, derive=False)
+    rows, kinds, _ = walk.run(hub, 0, derive=False).faults.T
     return {
         (row, hazards.MESSAGES[kind][0])
         for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True)
@@ -209,12 +209,9 @@ def test_every_spoilt_column_is_one_of_the_program() -> None:
         assert name in {item.name for item in fields(getattr(program, table))}
 
 
-@pytest.mark.parametrize("above", [PLAIN, COMPILED])
-def test_halves_of_a_slot_have_readers_of_their_own(
-    above: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("which", WAYS)
+def test_halves_of_a_slot_have_readers_of_their_own(which: jit.Which) -> None:
     """The upper half may be written again once its last reader is done, whoever reads the lower."""
-    monkeypatch.setattr(dependencies, "COMPILE_ABOVE", above)
 
     def overwritten(after: int) -> list[str]:
         b = ProgramBuilder()
@@ -244,7 +241,8 @@ def test_halves_of_a_slot_have_readers_of_their_own(
         )
         return problems(b.build(), None)
 
-    assert overwritten(0) == overwritten(1) == []
+    with jit.only(which):
+        assert overwritten(0) == overwritten(1) == []
 
 
 def test_one_tile_twice_and_another_never() -> None:

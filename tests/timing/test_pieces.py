@@ -23,6 +23,7 @@ from accelsim.timing.event_state import _moving_demands, _reverse_edges, demand_
 from accelsim.timing.events import choose_requester
 from accelsim.timing.folding import RUN, run_folded, tried
 from accelsim.timing.heap import pop, push
+from accelsim.timing.records import Ports
 from tests.timing.random_programs import random_program
 
 V = Opcode.VECTOR
@@ -127,7 +128,8 @@ def test_who_is_served_next(seed: int) -> None:
     for _ in range(400):
         units = int(draw.integers(1, 7))
         asking = draw.permutation(units)[: int(draw.integers(1, units + 1))].tolist()
-        base, last = int(draw.integers(0, 3)) * units, int(draw.integers(-1, units))
+        port, last = int(draw.integers(0, 3)), int(draw.integers(-1, units))
+        base = port * units
         arrival, priority = [99] * (base + units), draw.integers(0, 3, units).tolist()
         for u in range(units):
             arrival[base + u] = int(draw.integers(0, 3))
@@ -137,16 +139,16 @@ def test_who_is_served_next(seed: int) -> None:
             Arbiter.PRIORITY: min(asking, key=lambda u: (priority[u], u)),
         }
         for arbiter, best in wanted.items():
-            found = choose_requester(
-                int(arbiter),
-                base,
-                len(asking),
-                units,
-                last,
-                [-1] * base + asking,
-                arrival,
-                priority,
+            asked = [0] * base + asking + [0] * (units - len(asking))
+            blanks = [[0] * (port + 1)] * 12
+            ports = Ports(*blanks)._replace(
+                arbiter=[0] * port + [int(arbiter)],
+                active=[0] * port + [len(asking)],
+                last=[-1] * port + [last],
+                asking=asked,
+                arrival=arrival,
             )
+            found = choose_requester(ports, priority, port)
             assert found == best, (arbiter, asking, last, arrival, priority)
 
 

@@ -13,6 +13,8 @@ from accelsim.timing import simulate
 from accelsim.timing.engine import run, uncontended
 from tests.timing.random_programs import random_program
 
+WAYS: tuple[jit.Which, ...] = ("plain", "compiled")
+
 
 @pytest.mark.parametrize(
     ("chip", "workload"),
@@ -24,37 +26,37 @@ from tests.timing.random_programs import random_program
         ("int8_edge", "resnet18"),
     ],
 )
-def test_units_and_operators(chip: str, workload: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_units_and_operators(chip: str, workload: str) -> None:
     made, work = accelsim.load_chip(chip), accelsim.load_workload(workload)
     chosen = plan(made, work)
     program = compile_program(made, work, chosen=chosen)
     timeline = simulate(program, made)
     energy = account(program, made, timeline)
     found = []
-    for hot in (False, True):
-        monkeypatch.setattr(jit._Heat, "hot", hot)
-        found.append(
-            (
-                timeline.units(program),
-                summary.summarise(program, made, work, timeline, energy, chosen.mappings),
+    for which in WAYS:
+        with jit.only(which):
+            found.append(
+                (
+                    timeline.units(program),
+                    summary.summarise(program, made, work, timeline, energy, chosen.mappings),
+                )
             )
-        )
     assert found[0] == found[1]
     assert summary._ticks(program, made, timeline, len(work.operators)) is not None
 
 
-def test_units_whose_rows_issue_out_of_order(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_units_whose_rows_issue_out_of_order() -> None:
     """Several queues feed a unit: the quick pass sees it and leaves it to the columns."""
     alike = 0
     for seed in range(60):
         program, times, words = random_program(seed)
-        monkeypatch.setattr(jit._Heat, "hot", False)
         timeline = run(program, times, "plain", words)
-        slow = timeline.units(program)
+        with jit.only("plain"):
+            slow = timeline.units(program)
         assert uncontended(program) == uncontended(program, True)
-        monkeypatch.setattr(jit._Heat, "hot", True)
         fast = run(program, times, "compiled", words)
-        assert fast.units(program) == timeline.units(program) == slow
+        with jit.only("compiled"):
+            assert fast.units(program) == timeline.units(program) == slow
         assert (fast.port_busy == timeline.port_busy).all() and (fast.ref == timeline.ref).all()
         alike += bool((fast.issue == timeline.issue).all())
     assert alike == 60

@@ -105,6 +105,7 @@ class Job(NamedTuple):
     codes: int
 
 
+@jit.allocates_nothing
 def crossbar_rows(op: Crossbars, state: Any, rows: Rows) -> bool:
     """Rows of the operator. state: crossbars that are programmed, jobs that are done."""
     programs, jobs = op.programs, len(op.tiles) * op.packs

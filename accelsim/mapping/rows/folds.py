@@ -88,6 +88,7 @@ class Layer(NamedTuple):
     output: Words
 
 
+@jit.allocates_nothing
 def fold_rows(op: Layer, state: Any, rows: Rows) -> bool:
     """Rows of the layer. state: folds that are done."""
     folds = op.groups * op.column_folds * op.row_folds

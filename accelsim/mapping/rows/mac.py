@@ -399,6 +399,7 @@ def do_job(op: Op, state: State, rows: Rows, step: Any, spot: Any) -> None:
         move(rows, op.spill, op.sums.used, spilled(op.out, op.sums.used.bits, box), sums, box)
 
 
+@jit.allocates_nothing
 def mac_rows(op: Op, state: State, rows: Rows) -> bool:
     """One job after another, while there is room for the largest. True when all rows are written."""
     loops, at = op.loops, state.at

@@ -20,7 +20,7 @@ from accelsim.program.opcodes import Access
 Ints = NDArray[np.int64]
 COMMAND, OPERAND = 8, 15  # numbers that a command, an operand takes
 MEMORY, ADDRESS = 1, 2  # two of an operand's
-ROOM = 4096  # commands in the room that a nest is given at first
+ROOM = 512  # commands in the room that a nest is given at first
 READ, WRITE, ACCUMULATE = int(Access.READ), int(Access.WRITE), int(Access.ACCUMULATE)
 
 
@@ -148,6 +148,21 @@ class Nest:
     state: Any
     styles: Ints
     most: tuple[int, int]
+
+
+class Fast:
+    """Which nests of a Program of so many commands machine code serves, each kind of nest alike."""
+
+    def __init__(self, commands: int) -> None:
+        self.commands = commands
+        self._kinds: dict[object, bool] = {}
+
+    def __call__(self, nest: Nest) -> bool:
+        if nest.rows not in self._kinds:
+            self._kinds[nest.rows] = jit.fits(
+                nest.rows, nest.helpers, self.commands, jit.COMMANDS_ABOVE
+            )
+        return self._kinds[nest.rows]
 
 
 def written(nest: Nest, fast: bool) -> Segment:

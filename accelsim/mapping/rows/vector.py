@@ -69,6 +69,7 @@ class VectorNest(NamedTuple):
     unit: int
 
 
+@jit.allocates_nothing
 def vector_rows(op: Any, state: Any, rows: Rows) -> bool:
     """Write tile after tile from number state[0] on; whether all are written."""
     output, inputs = op.output, len(op.tensors) - 1

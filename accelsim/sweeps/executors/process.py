@@ -46,7 +46,7 @@ def main() -> None:
     try:
         job: Job = wire.recv()
         if job.prepare and not cold():
-            jit.warm()
+            jit.load()
         try:
             worker = Worker(job)
         except InputError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -127,6 +128,50 @@ def test_what_a_pass_reads_is_what_was_brought_there() -> None:
                 spilled[operands[1][2]] = operands[1][3:5] + operands[1][7:]
             elif opcode == Opcode.LOAD and operands[0][0] == mac.SUMS:
                 assert spilled[operands[0][2]] == operands[0][3:5] + operands[0][7:]
+
+
+def test_slots_are_taken_in_turn() -> None:
+    """Tiles that stream go into the slots of their instance one after another."""
+    again = 0
+    for case in random_cases(7, 60):
+        build = builder((*case[:6], None))
+        op, turns = build.op(), Counter[tuple[int, int, int]]()
+        for _, operands in rows_of(segment_of(build), Opcode.LOAD):
+            tensor = operands[0][0]
+            buffer = op.input if tensor == mac.INPUT else op.weight
+            if tensor == mac.SUMS or buffer.stays:
+                continue
+            for _, memory, address, *_ in operands[1:]:
+                lane, slot = divmod(address - buffer.base, buffer.size * buffer.slots)
+                turn = turns[tensor, memory, lane]
+                assert slot == turn % buffer.slots * buffer.size, case
+                turns[tensor, memory, lane] += 1
+                again += turn > 0
+    assert again > 500
+
+
+def test_passes_read_weights_where_they_were_put() -> None:
+    for case in random_cases(8, 60):
+        segment = segment_of(builder((*case[:6], None)))
+        there: dict[tuple[int, int], list[int]] = {}
+        opcodes = segment.styles[segment.commands[:, 0], 0]
+        for row, opcode in enumerate(opcodes.tolist()):
+            operands = segment.operands[segment.start[row] : segment.start[row + 1]].tolist()
+            if operands[0][0] == mac.WEIGHT_MATRIX and opcode == Opcode.LOAD:
+                there |= {(near[1], near[2]): near[7:] for near in operands[1:]}
+            elif opcode in (Opcode.PRELOAD, Opcode.MATMUL):
+                for operand in operands:
+                    if operand[0] == mac.WEIGHT_MATRIX and operand[5] == record.READ:
+                        assert inside(operand[7:], there[operand[1], operand[2]]), case
+                if opcode == Opcode.PRELOAD:
+                    there[operands[1][1], operands[1][2]] = operands[1][7:]
+
+
+def inside(part: list[int], whole: list[int]) -> bool:
+    sides = range(0, 8, 2)
+    return all(
+        whole[i] <= part[i] and part[i] + part[i + 1] <= whole[i] + whole[i + 1] for i in sides
+    )
 
 
 def test_a_table_says_where_tensors_are_at_home() -> None:

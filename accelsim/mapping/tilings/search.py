@@ -15,12 +15,11 @@ from itertools import product
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.mapping.choose import choose_mapping, fits
 from accelsim.mapping.mapping import Geometry, Mapping, slots_of
-from accelsim.mapping.score import MCut, Scores, Tilings
+from accelsim.mapping.tilings.default import choose_mapping, legal
+from accelsim.mapping.tilings.estimate import Floats, Task, Tilings, Variant
 from accelsim.units.mac_array import DATAFLOW_NAMES
 
 Objective = Literal["cycles", "energy", "edp"]
@@ -86,16 +85,11 @@ def value_of(objective: str, cycles: float, joules: float) -> float:
 
 
 def search_operator(
-    chip: Chip,
-    geometry: Geometry,
-    formats: tuple[str, str, str],
-    name: str,
+    task: Task,
     measure: Measure,
     rates: Rates,
     objective: str = "cycles",
     budget: int = BUDGET,
-    reserve: int = 0,
-    cold: bool = True,
     seeds: tuple[Mapping, ...] = (),
 ) -> Found:
     """The best mapping of one operator that ``budget`` engine runs find (runs of few passes count
@@ -103,69 +97,61 @@ def search_operator(
 
     seeds: mappings to try first, as those found for a smaller chip. InputError as choose_mapping.
     """
-    default = choose_mapping(chip, geometry, formats, name, reserve, cold)
-    start = measure(default)
-    best, best_run = default, start
-    tried, done = {default}, {work_of(geometry, default)}
-    shapes: list[MCut] = []  # the same for every variant
-    sets = []
-    for flow, slots, split in _variants(chip):
-        tilings = Tilings(
-            chip, geometry, formats, flow, reserve, cold, slots, split, more=True, shapes=shapes
-        )
-        shapes = tilings.cuts
-        sets.append(tilings.scores())
-    guess = np.concatenate([_estimates(s, rates, objective) for s in sets])
-    bound = np.concatenate([_bounds(s, rates, objective) for s in sets])
-    floor_cycles = min((float(s.bound.min()) for s in sets if len(s.bound)), default=0.0)
-    offsets = np.cumsum([0, *(len(s.cycles) for s in sets)])
-
-    def mapping_at(index: int) -> Mapping:
-        part = int(np.searchsorted(offsets, index, side="right")) - 1
-        return sets[part].mapping(index - int(offsets[part]))
-
-    def legal(mapping: Mapping) -> bool:
-        return not fits(chip, geometry, mapping, formats, None if cold else 0, reserve)
-
-    def consider(mapping: Mapping) -> None:
-        nonlocal best, best_run
-        same = work_of(geometry, mapping)
-        if same in done:
-            return
-        done.add(same)
-        run = measure(mapping)
-        if run.value(objective) < best_run.value(objective):
-            best, best_run = mapping, run
-
+    default = choose_mapping(task)
+    trial = _Trial(task, measure, objective, default)
     for mapping in seeds:
-        if mapping not in tried and legal(mapping):
-            tried.add(mapping)
-            consider(mapping)
-    passes = np.concatenate([s.passes for s in sets])
+        trial.run(mapping)
+    sets = [Tilings(task, variant, more=True) for variant in variants(task.chip)]
+    which = [s.ordered(np.flatnonzero(s.fits)) for s in sets]
+    pairs = list(zip(sets, which, strict=True))
+    guess = np.concatenate([estimates(s, rates, objective)[at] for s, at in pairs])
+    bound = np.concatenate([bounds(s, rates, objective)[at] for s, at in pairs])
+    passes = np.concatenate([s.passes[at] for s, at in pairs])
+    offsets = np.cumsum([0, *(len(at) for at in which)])
     runs, complete = 0.0, True
     for index in _order(guess, passes):
-        if bound[index] >= best_run.value(objective):
+        if bound[index] >= trial.best_run.value(objective):
             continue
         if runs >= budget:
             complete = False
             break
-        mapping = mapping_at(index)
-        if mapping in tried or not legal(mapping):
-            continue
-        tried.add(mapping)
-        runs += min(1.0, max(CHEAPEST, float(passes[index]) / FULL_RUN))
-        consider(mapping)
+        part = int(np.searchsorted(offsets, index, side="right")) - 1
+        if trial.run(sets[part].mapping(which[part][index - offsets[part]])):
+            runs += min(1.0, max(CHEAPEST, float(passes[index]) / FULL_RUN))
     return Found(
-        best,
-        best_run.cycles,
-        best_run.joules,
-        start.cycles,
-        start.joules,
-        floor_cycles,
+        trial.best,
+        trial.best_run.cycles,
+        trial.best_run.joules,
+        trial.start.cycles,
+        trial.start.joules,
+        min((float(s.bound[at].min()) for s, at in pairs if len(at)), default=0.0),
         len(guess),
-        len(done),
+        len(trial.done),
         complete,
     )
+
+
+class _Trial:
+    """The best mapping so far, and what was run."""
+
+    def __init__(self, task: Task, measure: Measure, objective: str, default: Mapping) -> None:
+        self.task, self.measure, self.objective = task, measure, objective
+        self.best, self.tried = default, {default}
+        self.start = self.best_run = measure(default)
+        self.done = {work_of(task.geometry, default)}
+
+    def run(self, mapping: Mapping) -> bool:
+        """Try a mapping; whether it is a legal one that was not seen."""
+        if mapping in self.tried or not legal(self.task, mapping):
+            return False
+        self.tried.add(mapping)
+        same = work_of(self.task.geometry, mapping)
+        if same not in self.done:
+            self.done.add(same)
+            run = self.measure(mapping)
+            if run.value(self.objective) < self.best_run.value(self.objective):
+                self.best, self.best_run = mapping, run
+        return True
 
 
 def work_of(geometry: Geometry, mapping: Mapping) -> tuple[object, ...]:
@@ -180,7 +166,7 @@ def work_of(geometry: Geometry, mapping: Mapping) -> tuple[object, ...]:
     return loops, mapping.order[2] == "k", replace(mapping, order="mnk")
 
 
-def _order(guess: NDArray[np.float64], passes: NDArray[np.float64]) -> Iterator[int]:
+def _order(guess: Floats, passes: Floats) -> Iterator[int]:
     """All candidates: two by their estimate, then one by fewest passes, and so on. What the estimate
     does not see, latencies between passes, grows with their number."""
     first = np.lexsort((np.arange(len(guess)), guess))
@@ -193,9 +179,8 @@ def _order(guess: NDArray[np.float64], passes: NDArray[np.float64]) -> Iterator[
                 yield index
 
 
-def _variants(chip: Chip) -> list[tuple[int, tuple[int, int, int], str]]:
-    """(dataflow, slots, split) to try: the chip's own first; slots never more than the buffers
-    keep."""
+def variants(chip: Chip) -> list[Variant]:
+    """What to try: the chip's own first; slots never more than the buffers keep."""
     array = chip.array
     own = [slots_of(chip, name) for name in (array.input, array.weight, array.output)]
     flows = sorted(range(len(DATAFLOW_NAMES)), key=lambda f: DATAFLOW_NAMES[f] != array.dataflow)
@@ -204,25 +189,25 @@ def _variants(chip: Chip) -> list[tuple[int, tuple[int, int, int], str]]:
         slots.append((1, 1, 1))
     splits = [array.split, *(s for s in "mnk" if s != array.split)] if array.count > 1 else [""]
     return [
-        (flow, slot, "" if split == array.split else split)
+        Variant(flow, slot, "" if split == array.split else split)
         for flow, slot, split in product(flows, slots, splits)
     ]
 
 
-def _estimates(scores: Scores, rates: Rates, objective: str) -> NDArray[np.float64]:
-    joules = scores.moved * rates.far + scores.near * rates.near + scores.guess * rates.cycle
-    return _value(objective, scores.guess, joules)
+def estimates(tilings: Tilings, rates: Rates, objective: str) -> Floats:
+    """What ranks the tilings."""
+    t = tilings
+    joules = t.moved * rates.far + t.near * rates.near + t.guess * rates.cycle
+    return _value(objective, t.guess, joules)
 
 
-def _bounds(scores: Scores, rates: Rates, objective: str) -> NDArray[np.float64]:
+def bounds(tilings: Tilings, rates: Rates, objective: str) -> Floats:
     """What no schedule beats: off-chip bytes and static energy are certain, the rest is not."""
-    joules = scores.least * rates.far + scores.bound * rates.cycle
-    return _value(objective, scores.bound, joules)
+    joules = tilings.certain * rates.far + tilings.bound * rates.cycle
+    return _value(objective, tilings.bound, joules)
 
 
-def _value(
-    objective: str, cycles: NDArray[np.float64], joules: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _value(objective: str, cycles: Floats, joules: Floats) -> Floats:
     if objective == "cycles":
         return cycles
     return joules if objective == "energy" else cycles * joules
