@@ -202,8 +202,8 @@ def _joules(result: Result, number: int | None) -> None:
 def _nests(result: Result, number: int | None) -> None:
     from accelsim.mapping import geometry_of
     from accelsim.mapping.crossbars import CrossbarMapping
-    from accelsim.mapping.nest import loop_nest
     from accelsim.mapping.tensors import operator_formats
+    from accelsim.results.nest import loop_nest
     from accelsim.workload import VectorOperator
 
     chip = result.chip

@@ -3,7 +3,7 @@
 A command waits in its unit's queue until those before it have been issued, so the order of commands
 decides what overlaps. Image after image is compiled, every layer with a part of the buffers of its own, in
 turn for successive images, because layers hold their tiles at the same time; then the commands are put in
-the order in which a greedy schedule starts them (mapping/order.py), older images first.
+the order in which a greedy schedule starts them (explore/order.py), older images first.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
+from accelsim.explore.order import listed, reordered
 from accelsim.mapping import Plan, compile_program, plan
 from accelsim.mapping.areas import Areas
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.mapping.order import listed, reordered
 from accelsim.program.table import Program
 from accelsim.timing import simulate
 from accelsim.timing.costs import command_times

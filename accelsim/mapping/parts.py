@@ -60,7 +60,8 @@ class Part:
 
 
 class Parts:
-    """The operators of a workload in order, and what stays resident. commands: of all of them, about."""
+    """The operators of a workload in order, and what stays resident. commands: of each, about, by
+    name."""
 
     def __init__(
         self,
@@ -70,9 +71,9 @@ class Parts:
         table: TensorTable,
         sums: Dict[str, int],
         areas: Areas | None,
-        commands: int,
+        commands: Dict[str, int],
     ) -> None:
-        self.fast = Fast(commands)
+        self.commands, self.fast = commands, Fast(sum(commands.values()))
         self.areas, self.planned = areas, chip if areas is None else areas.chip
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
@@ -93,7 +94,7 @@ class Parts:
         if part.key not in self._made:
             assert part.make is not None
             nest = part.make()
-            made = written(nest, self.fast(nest))
+            made = written(nest, self.fast(nest), self.commands.get(part.name, 0))
             if self.areas is not None:
                 made = self.areas.placed(made, part.name, self.machine.memory_index)
             self._made[part.key] = made
@@ -269,7 +270,11 @@ def _resident(
 
 
 def parts_of(
-    chip: Chip, workload: Workload, chosen: Plan, areas: Areas | None = None, commands: int = 0
+    chip: Chip,
+    workload: Workload,
+    chosen: Plan,
+    areas: Areas | None = None,
+    commands: Dict[str, int] | None = None,
 ) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
     sums = _summands(chip, workload, chosen.mappings)
@@ -277,7 +282,7 @@ def parts_of(
         workload, chip, chosen.formats, sums, never_spilled(workload, chosen.mappings)
     )
     check_room(table, chip, workload)
-    return Parts(chip, workload, chosen, table, sums, areas, commands)
+    return Parts(chip, workload, chosen, table, sums, areas, commands or {})
 
 
 def no_room(chip: Chip, workload: Workload, total: int) -> InputError:

@@ -102,18 +102,15 @@ def _commands(
     segments: list[Segment], owner: Ints, units: tuple[UnitRow, ...]
 ) -> tuple[Commands, Shapes]:
     """Command columns, and the shapes that are numbered in them."""
-    styles = np.concatenate([s.styles for s in segments] or [np.zeros((0, 5), np.int64)])
-    sizes = np.array([len(s) for s in segments], np.int64)
-    first = np.cumsum([0] + [len(s.styles) for s in segments])[:-1]
+    own = [s.styles for s in segments] or [np.zeros((0, 5), np.int64)]
+    styles, renamed = np.unique(np.concatenate(own), axis=0, return_inverse=True)
+    first = np.cumsum([0] + [len(part) for part in own])[:-1]
     table = np.concatenate([s.commands for s in segments] or [np.zeros((0, 8), np.int64)])
-    style, unit, flags = table[:, 0] + np.repeat(first, sizes), table[:, 1].copy(), table[:, 2]
+    sizes = np.array([len(s) for s in segments], np.int64)
+    style = renamed.reshape(-1)[table[:, 0] + np.repeat(first[: len(sizes)], sizes)]
+    unit = table[:, 1].copy()
     kind = np.array([row.kind for row in units], np.int64)[unit]
-    wide = np.zeros((len(table), 6 + 8), np.int64)
-    wide[:, 0], wide[:, 1], wide[:, 3:6] = kind, styles[style, 0], styles[style, 1:4]
-    wide[:, 2] = styles[style, 4]
-    wide[:, 6:11] = table[:, 3:]
-    rows, shape = distinct(wide)
-    columns = wide[rows]
+    rows, shape = distinct((style, kind, *table[:, 3:].T))
     none = np.zeros(len(table), np.int64)
     commands = Commands(
         opcode=styles[style, 0],
@@ -122,13 +119,15 @@ def _commands(
         operator=owner,
         shape=shape,
         request=none,
-        flags=flags.copy(),
+        flags=table[:, 2].copy(),
         block=none - 1,
         served=none.copy(),
         address=none.copy(),
     )
-    kinds, opcodes, own, a, b, out = columns[:, :6].T.copy()
-    return commands, Shapes(kinds, opcodes, own, a, b, out, columns[:, 6:].copy())
+    opcode, a, b, out, flags = styles[style[rows]].T.copy()
+    extents = np.zeros((len(rows), 8), np.int64)
+    extents[:, :5] = table[rows, 3:]
+    return commands, Shapes(kind[rows], opcode, flags, a, b, out, extents)
 
 
 def _operands(placed: Sequence[Placed], start: Ints, table: TensorTable, dram: int) -> Operands:
@@ -150,14 +149,17 @@ def _operands(placed: Sequence[Placed], start: Ints, table: TensorTable, dram: i
     return Operands(start, tensor, memory, address, span, pitch, size, access, form, offset, extent)
 
 
-def distinct(rows: Ints) -> tuple[Ints, Ints]:
-    """(where each distinct row comes first, number of each row's), numbered as they come."""
-    mixed = np.zeros(len(rows), np.uint64)
-    for column in rows.T:
+def distinct(columns: Sequence[Ints]) -> tuple[Ints, Ints]:
+    """(where each distinct row of the columns comes first, number of each row's), numbered as they come."""
+    mixed = np.zeros(len(columns[0]), np.uint64)
+    for column in columns:
         mixed = (mixed ^ column.astype(np.uint64)) * MIX
         mixed ^= mixed >> np.uint64(29)
     _, first, number = np.unique(mixed, return_index=True, return_inverse=True)
-    if (rows[first][number] != rows).any():  # two rows that mix to the same number
+    if any(
+        (column[first][number] != column).any() for column in columns
+    ):  # unlike rows mix to one number
+        rows = np.stack(columns, axis=1)
         _, first, number = np.unique(rows, axis=0, return_index=True, return_inverse=True)
         number = number.reshape(-1)
     order = np.argsort(first, kind="stable")

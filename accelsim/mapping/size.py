@@ -82,12 +82,12 @@ def _vector(chip: Chip, op: VectorOperator, chosen: Plan) -> int:
     )
 
 
-def check_size(chip: Chip, workload: Workload, chosen: Plan, units: int) -> int:
-    """Commands of a Plan. InputError when they need more memory than may be used: what is needed, what there
-    is and which operator asks for most. units: instances of the chip's units."""
+def check_size(chip: Chip, workload: Workload, chosen: Plan, units: int) -> dict[str, int]:
+    """commands_of(). InputError when they need more memory than may be used: what is needed, what there is
+    and which operator asks for most. units: instances of the chip's units."""
     counts = commands_of(chip, workload, chosen)
     if not counts:
-        return 0
+        return counts
     most = max(counts, key=lambda name: counts[name])
     check_commands(
         sum(counts.values()),
@@ -95,7 +95,7 @@ def check_size(chip: Chip, workload: Workload, chosen: Plan, units: int) -> int:
         f"{counts[most]:,} of them are {most}'s",
         workload.source,
     )
-    return sum(counts.values())
+    return counts
 
 
 def check_commands(total: int, units: int, most: str, source: str = "") -> None:

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.formats import get
-from accelsim.program.opcodes import Access
 from accelsim.program.shadow import (
     AFTER,
     ALONE,
@@ -34,6 +33,7 @@ from accelsim.program.shadow import (
     WRITER,
     Rows,
     State,
+    add_up,
     collect,
     locate,
     places,
@@ -63,22 +63,14 @@ def dependencies_of(edges: Ints, lag: Ints) -> Dependencies:
 def demands(program: Program) -> Demands:
     """Bytes that each command moves through each port: its operands' on their memories' ports."""
     o, ports = program.operands, max(1, len(program.ports))
-    read, write = memory_ports(program)
-    owner = np.repeat(np.arange(len(program)), np.diff(o.start))
-    keys, sizes = [], []
-    for side, other in ((read, Access.WRITE), (write, Access.READ)):
-        port = side[o.memory] if len(side) else o.memory
-        keep = (o.access != other) & (port >= 0)
-        keys.append(owner[keep] * ports + port[keep])
-        sizes.append(o.bytes[keep])
-    key, size = np.concatenate(keys), np.concatenate(sizes)
-    order = np.argsort(key, kind="stable")
-    key, size = key[order], size[order]
-    head = np.flatnonzero(np.diff(key, prepend=-1))
-    total = np.add.reduceat(size, head) if len(head) else size
-    row = key[head] // ports
-    start = np.searchsorted(row, np.arange(len(program) + 1)).astype(np.int64)
-    return Demands(start, key[head] % ports, total)
+    columns = (o.start, o.memory, o.access, o.bytes, *memory_ports(program), np.zeros(ports))
+    fast = jit.fits(add_up, (), len(program), jit.COMMANDS_ABOVE)
+    columns = tuple(plain_int64(*columns) if fast else (c.astype(int).tolist() for c in columns))
+    most = 2 * len(o.memory)
+    made = [np.empty(n, np.int64) if fast else [0] * n for n in (len(o.start), most, most)]
+    count = (jit.compiled(add_up) if fast else add_up)(*columns, *made)
+    start, port, size = made
+    return Demands(*(np.array(column, np.int64) for column in (start, port[:count], size[:count])))
 
 
 def memory_ports(program: Program) -> tuple[Ints, Ints]:
@@ -113,7 +105,10 @@ def region_tensors(program: Program) -> Ints:
     o = program.operands
     elements = np.array([prod(t.shape) for t in program.tensors], np.int64)
     bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
-    part = np.prod(o.extent, axis=1) < elements[o.tensor]
+    inside = o.extent[:, 0].copy()
+    for axis in range(1, o.extent.shape[1]):
+        inside *= o.extent[:, axis]
+    part = inside < elements[o.tensor]
     part &= o.span >= -(-elements * bits // 8)[o.tensor]
     return np.where(part, -1 - np.arange(len(part)), o.tensor)
 
@@ -184,7 +179,8 @@ class Walk:
             o.access,
             low[:count],
             high[:count],
-            np.concatenate([o.offset, o.extent], axis=1).ravel(),
+            o.offset.ravel(),
+            o.extent.ravel(),
         )
         self.rows = Rows._make((*self._ready(*plain_int64(*columns)), o.offset.shape[1]))
 

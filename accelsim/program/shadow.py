@@ -23,7 +23,7 @@ class Rows(NamedTuple):
     """A Program's columns. place: number of the command among its unit's. lag: ticks between a release
     and the overwriting by this command. edge_*: the edges that are stated already. op_root, op_number:
     the tensor version of an operand, and what tells regions that may be compared. low, high: its
-    footprint in elementary segments. bounds: rank offsets, then rank extents, of each operand."""
+    footprint in elementary segments. offset, extent: rank numbers of each operand."""
 
     unit: Any
     queue: Any
@@ -38,7 +38,8 @@ class Rows(NamedTuple):
     op_access: Any
     low: Any
     high: Any
-    bounds: Any
+    offset: Any
+    extent: Any
     rank: int
 
 
@@ -91,7 +92,7 @@ def scan(rows: Rows, state: State) -> bool:
     One long function: helpers that take records of arrays cost 0.2 us a call for counting references.
     """
     unit, queue, place, lags, edge_start, edge_pred, edge_kind = rows[:7]
-    op_start, op_root, op_number, op_access, op_low, op_high, bounds, rank = rows[7:]
+    op_start, op_root, op_number, op_access, op_low, op_high, offset, extent, rank = rows[7:]
     segment, cell, units, table, hubs, queue_last, asked, fault, edge, used, derive = state
     wide, cells, faults, edges = 2 * hubs, 0, 0, 0
     for i in range(len(unit)):
@@ -137,8 +138,8 @@ def scan(rows: Rows, state: State) -> bool:
                             kind = UNWRITTEN
                         elif segment[at + HOLDER] != root:
                             kind = OTHER
-                        elif not early and w >= 0:
-                            kind = REGION * apart(op_number, bounds, segment[at + BY], j, rank)
+                        elif not early and w >= 0 and op_number[segment[at + BY]] == op_number[j]:
+                            kind = REGION * apart(offset, extent, segment[at + BY], j, rank)
                         if kind > 0:
                             faults = note(fault, faults, i, kind, w)
                         elif early:
@@ -258,15 +259,12 @@ def read_by(segment: Any, at: int, cell: Any, cells: int, u: int, i: int, sure: 
     return cells + 1
 
 
-def apart(number: Any, bounds: Any, a: int, b: int, rank: int) -> int:
-    """1 where two operands' regions may be compared and neither lies inside the other, else 0."""
-    if number[a] != number[b]:
-        return 0
+def apart(offset: Any, extent: Any, a: int, b: int, rank: int) -> int:
+    """1 where neither of two operands' regions lies inside the other, else 0."""
     inside, around = True, True
     for x in range(rank):
-        a0, b0 = bounds[2 * a * rank + x], bounds[2 * b * rank + x]
-        a1 = a0 + bounds[(2 * a + 1) * rank + x]
-        b1 = b0 + bounds[(2 * b + 1) * rank + x]
+        a0, b0 = offset[a * rank + x], offset[b * rank + x]
+        a1, b1 = a0 + extent[a * rank + x], b0 + extent[b * rank + x]
         inside = inside and a0 >= b0 and a1 <= b1
         around = around and b0 >= a0 and b1 <= a1
     return 0 if inside or around else 1
@@ -362,3 +360,43 @@ def locate(values: Any, edges: Any, table: Any, index: Any, found: Any) -> None:
         while table[at] != key:
             at = (at + 1) & mask
         found[j] = index[at]
+
+
+@jit.allocates_nothing
+def add_up(
+    start: Any,
+    memory: Any,
+    access: Any,
+    size: Any,
+    read: Any,
+    write: Any,
+    moved: Any,
+    first: Any,
+    port: Any,
+    total: Any,
+) -> int:
+    """Bytes of each command on each port, ports rising: ``first`` of each command, ``port`` and ``total``;
+    how many. read, write: ports of the memories, -1 for none. moved: 0 for every port."""
+    count = 0
+    for i in range(len(start) - 1):
+        begin = count
+        first[i] = count
+        for j in range(start[i], start[i + 1]):
+            for side in range(2):
+                p = read[memory[j]] if side == 0 else write[memory[j]]
+                if p < 0 or access[j] == (WRITE if side == 0 else READ):
+                    continue
+                at = count
+                while at > begin and port[at - 1] > p:
+                    at -= 1
+                if at == begin or port[at - 1] != p:
+                    for x in range(count, at, -1):
+                        port[x] = port[x - 1]
+                    port[at] = p
+                    count += 1
+                moved[p] += size[j]
+        for x in range(begin, count):
+            total[x] = moved[port[x]]
+            moved[port[x]] = 0
+    first[len(start) - 1] = count
+    return count

@@ -8,10 +8,10 @@ import pytest
 from accelsim import load_chip, load_workload, run
 from accelsim.energy import account
 from accelsim.errors import InputError, ProgramError
+from accelsim.explore.order import listed, reordered
 from accelsim.explore.pipeline import period_seconds, pipelined, pipelines
 from accelsim.explore.throughput import steady_seconds
 from accelsim.mapping import compile_program, plan
-from accelsim.mapping.order import listed, reordered
 from accelsim.program.opcodes import Opcode
 from accelsim.program.validate import validate
 from accelsim.timing import simulate

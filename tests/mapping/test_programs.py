@@ -132,6 +132,6 @@ def test_rows_are_numbered_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None
     rows = rng.integers(0, 3, (400, 5))
     for factor in (programs.MIX, np.uint64(0)):
         monkeypatch.setattr(programs, "MIX", factor)
-        first, number = distinct(rows)
+        first, number = distinct(tuple(rows.T))
         assert (rows[first][number] == rows).all()
         assert (np.diff(first) > 0).all() and len(np.unique(rows, axis=0)) == len(first)

@@ -165,17 +165,18 @@ class Fast:
         return self._kinds[nest.rows]
 
 
-def written(nest: Nest, fast: bool) -> Segment:
-    """All rows of one operator. fast: by machine code. The nest is used up."""
+def written(nest: Nest, fast: bool, commands: int = 0) -> Segment:
+    """All rows of one operator. fast: by machine code. commands: how many there are, about. The nest is used
+    up."""
     write, op, state, most = nest.rows, nest.op, nest.state, nest.most
     parts: list[tuple[Ints, Ints, Ints]] = []
     if fast:
         write = jit.compiled(write, nest.helpers)
     else:
         op, state = plain(op), plain(state)
-    room, done, operands = max(ROOM, 2 * most[0]), False, 0
+    room, done, operands = max(ROOM, commands) + most[0], False, 0
     while not done:
-        wide = max(4 * room, 2 * most[1])
+        wide = 4 * room + most[1]
         rows = _room(room, wide, (room - most[0], wide - most[1]), fast)
         done = write(op, state, rows)
         count, used = int(rows.at[0]), int(rows.at[1])
@@ -188,11 +189,11 @@ def written(nest: Nest, fast: bool) -> Segment:
         )
         operands += used
         room *= 4
-    commands, first, table = (
+    table, first, touched = (
         column[0] if len(column) == 1 else np.concatenate(column)
         for column in zip(*parts, strict=True)
     )
-    return Segment(nest.styles, commands, np.append(first, operands), table)
+    return Segment(nest.styles, table, np.append(first, operands), touched)
 
 
 def _room(commands: int, operands: int, limit: tuple[int, int], fast: bool) -> Rows:
