@@ -28,10 +28,12 @@ Kernel = Callable[..., Any]
 #: what a kernel calls: plain functions, or (function, its own helpers)
 Helpers = tuple[Any, ...]
 _COMPILED: dict[tuple[Any, ...], Kernel] = {}
-#: how Numba compiles what Python never calls: without the wrappers for it, which take half of the time; and
-#: what allocates nothing
+#: how Numba compiles what Python calls, and what it never calls: without the wrappers for others, which take
+#: half of the time; what allocates nothing; and helpers that become a part of their kernel
+OUTSIDE = {"no_cfunc_wrapper": True}
 INSIDE = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 UNCOUNTED = {"_nrt": False}
+WHOLE = {"forceinline": True}
 COMMANDS_ABOVE = 20_000  # commands: fewer are planned and timed before cached kernels have loaded
 COMPILE_ABOVE = (
     2_000_000  # elements of one kind of work; plain code needs less than a compilation for fewer
@@ -212,6 +214,12 @@ def allocates_nothing(function: Kernel) -> Kernel:
     return function
 
 
+def in_one_piece(function: Kernel) -> Kernel:
+    """A kernel that its helpers become a part of: where they do less than it takes to pass them records."""
+    function.__dict__["in_one_piece"] = True
+    return function
+
+
 def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
     """The machine-code twin of a plain function, compiled when first called.
 
@@ -223,12 +231,17 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
         mark, options = _mark(function, helpers), _options(function)
         scope = _inside(helpers, options)
         twin = _twin(function, scope, mark)
-        _COMPILED[key] = _machine_code(twin, _kept_as(function, mark), options)
+        own = {name: on for name, on in options.items() if name not in WHOLE}
+        _COMPILED[key] = _machine_code(twin, _kept_as(function, mark), {**OUTSIDE, **own})
     return _COMPILED[key]
 
 
 def _options(function: Kernel) -> dict[str, bool]:
-    return UNCOUNTED if function.__dict__.get("allocates_nothing") else {}
+    """What a kernel says of how it, and WHOLE of how its helpers, are compiled."""
+    said = function.__dict__
+    return (UNCOUNTED if said.get("allocates_nothing") else {}) | (
+        WHOLE if said.get("in_one_piece") else {}
+    )
 
 
 def _inside(helpers: Helpers, options: dict[str, bool]) -> dict[str, Kernel]:

@@ -169,7 +169,12 @@ def worker_cpu(folder: Path, workers: int, count: int) -> float:
         "--json",
     ]
     environment = {"ACCELSIM_CACHE_DIR": str(folder / "cache"), "PATH": "/usr/bin:/bin"}
-    warm = [sys.executable, "-m", "accelsim.sweeps.warm"]  # compiling is no cost of a worker's
+    warm = [
+        sys.executable,
+        "-m",
+        "accelsim.sweeps.warm",
+        "analog",
+    ]  # compiling is no cost of a worker's
     subprocess.run(warm, cwd=ROOT, check=True, env=environment, capture_output=True)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
@@ -203,7 +208,10 @@ def digital_or_pcm(folder: Path) -> dict[str, float]:
         "--json",
     ]
     subprocess.run(
-        [sys.executable, "-m", "accelsim.sweeps.warm"], cwd=ROOT, check=True, capture_output=True
+        [sys.executable, "-m", "accelsim.sweeps.warm", "analog"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
     )
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)

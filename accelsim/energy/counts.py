@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,30 +70,33 @@ class Counts:
     bands: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
 
+class Moving(NamedTuple):
+    """What tally() reads: of every command its operator and shape, and where its operands begin; of those the
+    memory, the access and bytes."""
+
+    operator: Any
+    shape: Any
+    start: Any
+    memory: Any
+    access: Any
+    bytes: Any
+
+
+@jit.allocates_nothing
 def tally(
-    first: int,
-    stop: int,
-    more: int,
-    operator: Any,
-    shape: Any,
-    start: Any,
-    memory: Any,
-    access: Any,
-    bytes: Any,
-    runs: Any,
-    read: Any,
-    written: Any,
+    first: int, stop: int, more: int, rows: Moving, runs: Any, read: Any, written: Any
 ) -> None:
     """Add up executions of shapes and bytes of operands of rows first .. stop, by operator and so many
     operators more; an accumulation does both."""
+    operator, shape, start, memory, access, size = rows
     for row in range(first, stop):
         owner = operator[row] + 1 + more
         runs[owner, shape[row]] += 1
         for entry in range(start[row], start[row + 1]):
             if access[entry] != WRITE:
-                read[memory[entry], owner] += bytes[entry]
+                read[memory[entry], owner] += size[entry]
             if access[entry] != READ:
-                written[memory[entry], owner] += bytes[entry]
+                written[memory[entry], owner] += size[entry]
 
 
 def work_of(program: Program, timeline: Clocked, activity: Activity | None = None) -> Work:
@@ -104,21 +107,10 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     if by_kernel(program, tally):
         runs = np.zeros((operators, shapes), np.int64)
         read, written = (np.zeros((memories, operators), np.int64) for _ in range(2))
+        rows = Moving(commands.operator, commands.shape, o.start, o.memory, o.access, o.bytes)
+        kernel = jit.compiled(tally)
         for part in spans(program):
-            jit.compiled(tally)(
-                part.first,
-                part.stop,
-                part.operators,
-                commands.operator,
-                commands.shape,
-                o.start,
-                o.memory,
-                o.access,
-                o.bytes,
-                runs,
-                read,
-                written,
-            )
+            kernel(part.first, part.stop, part.operators, rows, runs, read, written)
     else:
         runs, read, written = _tally(in_full(program), operators, shapes, memories)
     charge = None

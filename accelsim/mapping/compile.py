@@ -190,6 +190,7 @@ def compile_program(
         for part in parts.list
         if part.same_as is None
     ]
+    parts.forget()
     made = program_of(chip, workload, parts.table, placed, parts.residents)
     return complete(made, chip, workload)
 

@@ -100,6 +100,10 @@ class Parts:
             self._made[part.key] = made
         return self._made[part.key]
 
+    def forget(self) -> None:
+        """Keep no rows: they are where they are wanted."""
+        self._made.clear()
+
     def _part(self, number: int, op: MacOperator | VectorOperator) -> Part:
         if isinstance(op, VectorOperator):
             return self._vector(number, op)

@@ -35,7 +35,7 @@ RANK = 4  # dimensions of an operand's region
 MIX = np.uint64(0x9E3779B97F4A7C15)  # odd; its bits are spread evenly
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Placed:
     """A segment as the workload's operator ``number``; tensors: rows of its local ones."""
 
@@ -48,10 +48,11 @@ def program_of(
     chip: Chip,
     workload: Workload,
     table: TensorTable,
-    placed: Sequence[Placed],
+    placed: list[Placed],
     residents: tuple[ResidentRow, ...] = (),
 ) -> Program:
-    """The Program of the operators, in their order, as they touch memory: without dependencies and demands."""
+    """The Program of the operators, in their order, as they touch memory: without dependencies and demands.
+    ``placed`` is used up: a segment's memory goes as the table's comes."""
     made = machine(chip)
     sizes = np.array([len(one.segment) for one in placed], np.int64)
     owner = np.repeat(np.array([one.number for one in placed], np.int64), sizes)
@@ -130,13 +131,15 @@ def _commands(
     return commands, Shapes(kind[rows], opcode, flags, a, b, out, extents)
 
 
-def _operands(placed: Sequence[Placed], start: Ints, table: TensorTable, dram: int) -> Operands:
+def _operands(placed: list[Placed], start: Ints, table: TensorTable, dram: int) -> Operands:
     """Operand columns: rows of the Program's tensors, addresses off chip from where each is at home."""
     total = int(start[-1])
     column = np.empty((7, total), np.int64)
     offset, extent = np.empty((2, total, RANK), np.int64)
     home, at = np.array(table.home or [0], np.int64), 0
-    for one in placed:
+    placed.reverse()
+    while placed:
+        one = placed.pop()
         own = one.segment.operands
         here = slice(at, at + len(own))
         column[:, here] = own[:, :7].T

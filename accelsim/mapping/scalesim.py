@@ -86,5 +86,6 @@ def _program(
             made[geometry] = written(nest, fast(nest))
         local = [table.index[f"{op.name}/{key}"] for key in ("lowered", "weight", "matrix", "sums")]
         placed.append(Placed(made[geometry], number, local))
+    made.clear()
     program = program_of(chip, work, table, placed)  # folds in order on one unit need no edges
     return work, replace(program, demands=demands(program))

@@ -15,34 +15,29 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.formats import get
+from accelsim.program.opcodes import Opcode
+from accelsim.program.passes import Carried, add_up, collect, locate, places
 from accelsim.program.shadow import (
-    AFTER,
-    ALONE,
-    CELL,
-    END,
-    FOUND,
     HELPERS,
-    HOLDER,
-    HUB,
-    LAST,
-    OWNED,
-    SEGMENT,
+    NONE,
+    RESIDENT,
     SLOT,
-    UNIT,
-    UNTIL,
-    WRITER,
-    Rows,
+    Found,
+    Known,
+    Last,
+    Needs,
+    Operands,
+    Readers,
+    Segments,
     State,
-    add_up,
-    collect,
-    locate,
-    places,
+    Stated,
     scan,
 )
 from accelsim.program.table import Demands, Dependencies, Program, plain_int64
 
 Ints = NDArray[np.int64]
 MOST = 100  # findings that are noted
+SUMMING = {Opcode.MATMUL, Opcode.MVM}  # whose units add to sums that they hold
 MANY_UNITS, HUBS = 32, 8  # above so many units only the busiest ones are followed at first
 
 
@@ -52,9 +47,9 @@ def dependencies(program: Program, lag: Ints) -> Dependencies:
     return dependencies_of(walk.run(walk.busiest(), walk.most, derive=True).edges, lag)
 
 
-def dependencies_of(edges: Ints, lag: Ints) -> Dependencies:
+def dependencies_of(edges: Listed, lag: Ints) -> Dependencies:
     """Edges of a walk as a table."""
-    row, kind, earlier = np.ascontiguousarray(edges.T)
+    row, kind, earlier = edges
     start = np.zeros(len(lag) + 1, np.int64)
     np.cumsum(np.bincount(row, minlength=len(lag)), out=start[1:])
     return Dependencies(start, earlier, kind, np.where(kind == SLOT, lag[row], 0))
@@ -65,10 +60,10 @@ def demands(program: Program) -> Demands:
     o, ports = program.operands, max(1, len(program.ports))
     columns = (o.start, o.memory, o.access, o.bytes, *memory_ports(program), np.zeros(ports))
     fast = jit.fits(add_up, (), len(program), jit.COMMANDS_ABOVE)
-    columns = tuple(plain_int64(*columns) if fast else (c.astype(int).tolist() for c in columns))
+    ready: list[Any] = plain_int64(*columns) if fast else [c.astype(int).tolist() for c in columns]
     most = 2 * len(o.memory)
     made = [np.empty(n, np.int64) if fast else [0] * n for n in (len(o.start), most, most)]
-    count = (jit.compiled(add_up) if fast else add_up)(*columns, *made)
+    count = (jit.compiled(add_up) if fast else add_up)(Carried(*ready[:4]), *ready[4:], *made)
     start, port, size = made
     return Demands(*(np.array(column, np.int64) for column in (start, port[:count], size[:count])))
 
@@ -139,12 +134,19 @@ def footprints(program: Program, fast: bool) -> tuple[Ints, Ints, int]:
     return found[0], found[1], count
 
 
-class Result(NamedTuple):
-    """What a walk found. faults: (found, 3) row, kind, earlier row, at most MOST; edges: (edges, 3) row,
-    Edge, earlier row. held: the tensor in every segment at the end."""
+class Listed(NamedTuple):
+    """Findings, or edges, as shadow.Found."""
 
-    faults: Ints
-    edges: Ints
+    row: Ints
+    kind: Ints
+    earlier: Ints
+
+
+class Result(NamedTuple):
+    """What a walk found: faults, at most MOST, and edges. held: the tensor in every segment at the end."""
+
+    faults: Listed
+    edges: Listed
     held: Ints
 
 
@@ -165,14 +167,12 @@ class Walk:
         numbering = jit.compiled(places) if self.fast else places
         numbering(seen[0], seen[1], place, self.alone, first, many)
         none = np.zeros(len(program) + 1, np.int64)
+        stated_edges = (d.start, d.predecessor, d.kind) if stated else (none, none[:0], none[:0])
+        self.stated = Stated(*self._ready(*plain_int64(c.queue, *stated_edges)))
+        adds = [bool(SUMMING & set(unit.opcodes)) for unit in program.units]
+        sums = np.array(adds, np.int64).reshape(units)
+        self.commands = self._ready(*plain_int64(c.unit, place, lag, self.alone, sums))
         columns = (
-            c.unit,
-            c.queue,
-            place,
-            lag,
-            d.start if stated else none,
-            d.predecessor if stated else none[:0],
-            d.kind if stated else none[:0],
             o.start,
             self.root[o.tensor] if count else o.tensor,
             region_tensors(program) if count else o.tensor,
@@ -182,7 +182,7 @@ class Walk:
             o.offset.ravel(),
             o.extent.ravel(),
         )
-        self.rows = Rows._make((*self._ready(*plain_int64(*columns)), o.offset.shape[1]))
+        self.operands = Operands._make((*self._ready(*plain_int64(*columns)), o.offset.shape[1]))
 
     def busiest(self) -> Ints:
         """Hub number of each unit: of all where they are few, else of those with the most commands; -1
@@ -197,55 +197,59 @@ class Walk:
 
     def run(self, hub: Ints, most: int, derive: bool) -> Result:
         """Follow the units that ``hub`` numbers. most: room for edges, which get more when they need it."""
-        p, total, units = self.program, self.segments, len(self.program.units)
-        hubs, cells = int(hub.max(initial=-1)) + 1, len(p.operands.tensor) + 1024
+        cells = len(self.program.operands.tensor) + 1024
+        while True:
+            state = self._start(hub, cells, most, derive)
+            kernel = jit.compiled(scan, HELPERS) if self.fast else scan
+            if kernel(self.stated, self.operands, state):
+                break
+            cells, most = 4 * cells, 4 * most if derive else most
+        begins, holder = np.asarray(state.segments.end), np.asarray(state.segments.holder)
+        begins = np.where(begins != 0, np.arange(self.segments), 0)
+        return Result(
+            _listed(state.faults), _listed(state.edges), holder[np.maximum.accumulate(begins)]
+        )
 
-        def full(size: int, value: int = 0) -> Any:
-            return np.full(size, value, np.int64) if self.fast else [value] * size
+    def _start(self, hub: Ints, cells: int, most: int, derive: bool) -> State:
+        """Before the first command. cells, most: room for readers of runs, and for edges."""
+        p, units, hubs = self.program, len(self.program.units), int(hub.max(initial=-1)) + 1
+
+        def full(size: int, value: int = 0, dtype: type = np.int64) -> Any:
+            return np.full(size, value, dtype) if self.fast else [value] * size
 
         def room(size: int) -> Any:
             return np.empty(size, np.int64) if self.fast else [0] * size
 
-        while True:
-            start = np.zeros((units, UNIT), np.int64)
-            start[:, HUB], start[:, ALONE] = hub, self.alone
-            start[:, [LAST, UNTIL, AFTER]] = -1
-            segment, unit = self._ready(self._segments(), start.ravel())
-            table = np.zeros(len(p) * hubs * 2, np.int32) if self.fast else full(len(p) * hubs * 2)
-            state = State(
-                segment,
-                room(CELL * cells),
-                unit,
-                table,
-                hubs,
-                full(max(1, len(p.queues)), -1),
-                full(units),
-                room(FOUND * MOST),
-                room(FOUND * most if derive else 0),
-                full(2),
-                int(derive),
-            )
-            kernel = jit.compiled(scan, HELPERS) if self.fast else scan
-            if kernel(self.rows, state):
-                break
-            cells, most = 4 * cells, 4 * most if derive else most
-        faults, edges = (
-            np.asarray(table[: FOUND * used], np.int64).reshape(-1, FOUND)
-            for table, used in zip((state.fault, state.edge), state.used, strict=True)
-        )
-        whole = np.asarray(state.segment).reshape(-1, SEGMENT)
-        begins = np.where(whole[:, END] != 0, np.arange(total), 0)
-        return Result(faults, edges, whole[np.maximum.accumulate(begins), HOLDER])
+        def found(size: int) -> Found:
+            return Found(room(size), room(size), room(size), full(1))
 
-    def _segments(self) -> Ints:
+        table = full(2 * hubs * len(p), dtype=np.int32)
+        return State(
+            Last(full(max(1, len(p.queues)), -1), full(units, -1)),
+            self._segments(),
+            Readers(room(cells), room(cells), room(cells), full(1)),
+            Known._make((*self.commands, table, hubs, *self._ready(hub), full(units), full(units))),
+            Needs(full(units), full(units, -1), full(units), full(units, -1), full(1), int(derive)),
+            found(MOST),
+            found(most if derive else 0),
+        )
+
+    def _segments(self) -> Segments:
         """The segments of all memories before the first command."""
-        made = np.full((self.segments, SEGMENT), -1, np.int64)
-        made[:, END], made[:, OWNED] = np.arange(1, self.segments + 1), 0
+        end = np.arange(1, self.segments + 1)
+        writer, holder = np.full((2, self.segments), NONE)
         for resident, a, b in zip(self.program.residents, *self.resident_runs, strict=True):
             if resident.at_start:
-                made[a:b, WRITER], made[a:b, HOLDER] = -2, self.root[resident.tensor]
-        return made.ravel()
+                writer[a:b], holder[a:b] = RESIDENT, self.root[resident.tensor]
+        none, owned = np.full(self.segments, -1), np.zeros(self.segments, np.int64)
+        return Segments(*self._ready(end, writer, none.copy(), holder, none, owned))
 
     def _ready(self, *columns: Any) -> list[Any]:
         """Columns as arrays for machine code, as lists for plain Python."""
         return list(columns) if self.fast else [column.tolist() for column in columns]
+
+
+def _listed(found: Found) -> Listed:
+    """What was found, without the room for more."""
+    columns = (found.row, found.kind, found.earlier)
+    return Listed(*(np.array(column[: found.used[0]], np.int64) for column in columns))

@@ -40,7 +40,7 @@ def check_hazards(f: Findings) -> None:
         return
     walk = Walk(p, np.zeros(len(p), np.int64), stated=True)
     found = walk.run(walk.busiest(), 0, derive=False)
-    if len(found.faults) and len(p.units) > MANY_UNITS:
+    if len(found.faults.row) and len(p.units) > MANY_UNITS:
         # what the busiest units know is not enough: ask what all know
         found = walk.run(np.arange(len(p.units), dtype=np.int64), 0, derive=False)
     _report(f, walk, found)
@@ -62,7 +62,7 @@ def derived(program: Program, lag: Ints) -> Program:
 def _report(f: Findings, walk: Walk, found: Result) -> None:
     """Findings of a walk in words."""
     p = f.program
-    rows, kinds, earlier = found.faults.T
+    rows, kinds, earlier = found.faults
     for kind, (code, message, edge) in MESSAGES.items():
         where, first = np.unique(rows[kinds == kind], return_index=True)
         before = earlier[kinds == kind][first]

@@ -1,14 +1,20 @@
-"""The walk over a Program's operands, commands in order, that knows which must wait for which.
+"""The walk over a Program's commands, in order, that knows which must wait for which.
 
-A shadow of every memory keeps, for each run of bytes with one story, its last writer and who has read
-it since; every command carries what it knows of others when it issues. What it touches and does not
-know to be done is a need: derive() in dependencies.py makes an edge of it, hazards.py a finding.
+Commands in sequence are what a Program means; all that concurrency asks is who waits for whom. A shadow of
+every memory keeps, for each run of bytes with one story, the row that wrote it last and the rows that have
+read it since. Each row (command) carries what it knows, when it issues, of the rows before it: how far
+every unit has come, in commands released and in commands ended. It has that from the row before it in
+its queue, from the row before it on its unit, and from those that its edges name. Whoever touches bytes must
+know that their writer has ended, and whoever writes them that their readers have let go of them. What a row does
+not know is a need: in deriving it becomes an edge, and the row knows (dependencies.py); in checking it is
+a finding (hazards.py).
+
 Written once, for lists (plain) and for arrays (compiled).
 """
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from accelsim import jit
 from accelsim.program.opcodes import Access, Edge
@@ -17,386 +23,382 @@ READ, WRITE = int(Access.READ), int(Access.WRITE)
 DATA, SLOT, START = int(Edge.DATA), int(Edge.SLOT), int(Edge.START)
 #: kinds of finding
 UNWRITTEN, OTHER, RAW, WAR, WAW, REGION = 1, 2, 3, 4, 5, 6
+#: writers of segments that no row wrote
+NONE, RESIDENT = -1, -2
+
+Column: TypeAlias = list[int]  # in machine code an array of int64
 
 
-class Rows(NamedTuple):
-    """A Program's columns. place: number of the command among its unit's. lag: ticks between a release
-    and the overwriting by this command. edge_*: the edges that are stated already. op_root, op_number:
-    the tensor version of an operand, and what tells regions that may be compared. low, high: its
-    footprint in elementary segments. offset, extent: rank numbers of each operand."""
+class Stated(NamedTuple):
+    """Of commands: their queues, and the edges that they have already."""
 
-    unit: Any
-    queue: Any
-    place: Any
-    lag: Any
-    edge_start: Any
-    edge_pred: Any
-    edge_kind: Any
-    op_start: Any
-    op_root: Any
-    op_number: Any
-    op_access: Any
-    low: Any
-    high: Any
-    offset: Any
-    extent: Any
+    queue: Column
+    start: Column
+    earlier: Column
+    kind: Column
+
+
+class Operands(NamedTuple):
+    """Columns of operands. start: of each command. root, number: the tensor version, and what tells regions
+    that may be compared. low, high: footprint in elementary segments. offset, extent: rank numbers of each."""
+
+    start: Column
+    root: Column
+    number: Column
+    access: Column
+    low: Column
+    high: Column
+    offset: Column
+    extent: Column
     rank: int
 
 
-class State(NamedTuple):
-    """What the walk keeps. Records of several numbers lie one after another, in the order of the names
-    below.
+class Segments(NamedTuple):
+    """The shadow: elementary segments of all memories. Neighbours with one story are a run, told at its first.
+    end: the run's, 0 elsewhere. writer: row, NONE or RESIDENT; by: its operand; holder: the tensor in it.
+    head: the first of its readers, -1 for none; owned: 1 where that one is of no other run."""
 
-    segment (SEGMENT each): of a memory's elementary segments. cell (CELL each): readers of runs. unit
-    (UNIT each). table: for each row, of every hub, the place + 1 of its last command that the row knows to
-    be released when it issues, then of its last one known to have ended; hubs: how many. queue_last: row.
-    asked: units that the row at hand must wait for. fault, edge (FOUND each): findings, of which only the
-    first are noted, and edges. used: how many. derive: 1 where a need becomes an edge that holds from then
-    on, and is no finding.
-    """
+    end: Column
+    writer: Column
+    by: Column
+    holder: Column
+    head: Column
+    owned: Column
 
-    segment: Any
-    cell: Any
-    unit: Any
-    table: Any
+
+class Readers(NamedTuple):
+    """Cells of linked lists. sure: 1 where whoever knows that the row is done knows that the run's writer had
+    ended. used: how many cells are."""
+
+    row: Column
+    next: Column
+    sure: Column
+    used: Column
+
+
+class Known(NamedTuple):
+    """Rows, and what they know of units, as place + 1 of the last command. unit, place: of each row, and which
+    it is of its unit's. lag: ticks between a release and the overwriting by this row. alone: of units, 1
+    where one queue feeds it; sums: 1 where it reads sums of its own as they come, pass behind pass. table:
+    of each row, what it knows to be released of every hub, then what it knows to have ended. hub: number of
+    each unit, -1 for none. released, ended: what the row at hand knows of the other units, from its own
+    edges."""
+
+    unit: Column
+    place: Column
+    lag: Column
+    alone: Column
+    sums: Column
+    table: Column
     hubs: int
-    queue_last: Any
-    asked: Any
-    fault: Any
-    edge: Any
-    used: Any
+    hub: Column
+    released: Column
+    ended: Column
+
+
+class Needs(NamedTuple):
+    """What the row at hand must wait for. asked: units, as many as used says. Of each unit the last row that
+    must have ended (until; why: a kind of finding) and that must be released (after), -1 for none. derive: 1
+    where a need becomes an edge that holds from then on, and is no finding."""
+
+    asked: Column
+    until: Column
+    why: Column
+    after: Column
+    used: Column
     derive: int
 
 
-# Of a segment: neighbours with one story are a run. END: its end, at its first segment, else 0. WRITER:
-# row (-1 none, -2 resident), BY: its operand; HOLDER: the tensor in it; HEAD: its first reader, -1 for
-# none; OWNED: 1 where that reader's cell is this run's alone.
-END, WRITER, BY, HOLDER, HEAD, OWNED = range(6)
-SEGMENT = 6
-# Of a reader: its UNIT_OF, its ROW, the NEXT cell; SURE: whoever knows that it is done knows that the
-# run's writer had ended.
-UNIT_OF, ROW, NEXT, SURE = range(4)
-CELL = 4
-# Of a unit: number of the HUB, -1 for none; ALONE: 1 where one queue feeds it; LAST: row; what the row at
-# hand knows of it from its own edges: RELEASED, ENDED (of hubs the table says it); rows that the row at
-# hand must wait for: for the end of UNTIL (WHY: a kind of finding), for the release of AFTER.
-HUB, ALONE, LAST, RELEASED, ENDED, UNTIL, WHY, AFTER = range(8)
-UNIT = 8
-FOUND = 3  # row, kind (of finding, or Edge), the row that it should have waited for (-1 for none)
+class Found(NamedTuple):
+    """Edges, or findings: row, kind (Edge, or of finding), the row that it should have waited for, a negative
+    number for none. used: how many."""
+
+    row: Column
+    kind: Column
+    earlier: Column
+    used: Column
+
+
+class Last(NamedTuple):
+    """The row before the one at hand in every queue and on every unit, -1 for none."""
+
+    queue: Column
+    unit: Column
+
+
+class State(NamedTuple):
+    """What the walk keeps."""
+
+    last: Last
+    segments: Segments
+    readers: Readers
+    known: Known
+    needs: Needs
+    faults: Found
+    edges: Found
 
 
 @jit.allocates_nothing
-def scan(rows: Rows, state: State) -> bool:
-    """Walk the commands in order; False when the cells of readers, or room for edges, ran out.
-
-    One long function: helpers that take records of arrays cost 0.2 us a call for counting references.
-    """
-    unit, queue, place, lags, edge_start, edge_pred, edge_kind = rows[:7]
-    op_start, op_root, op_number, op_access, op_low, op_high, offset, extent, rank = rows[7:]
-    segment, cell, units, table, hubs, queue_last, asked, fault, edge, used, derive = state
-    wide, cells, faults, edges = 2 * hubs, 0, 0, 0
-    for i in range(len(unit)):
-        u, q, asks, lag = unit[i], queue[i], 0, lags[i]
-        base, alone = i * wide, units[UNIT * unit[i] + ALONE] == 1
-        p, last = queue_last[q], units[UNIT * u + LAST]
-        if p >= 0:
-            merge(table, base, p * wide, wide)
-        if alone and last >= 0:
-            if last != p:
-                merge(table, base, last * wide, wide)
-            if units[UNIT * u + HUB] >= 0:
-                table[base + units[UNIT * u + HUB]] = place[i]
-        for e in range(edge_start[i], edge_start[i + 1]):
-            p = edge_pred[e]
-            merge(table, base, p * wide, wide)
-            learn(table, base, hubs, units, unit[p], place[p] + 1, edge_kind[e])
-        for turn in range(2):
-            for j in range(op_start[i], op_start[i + 1]):
-                low, high, root = op_low[j], op_high[j], op_root[j]
-                if low >= high or op_access[j] == (WRITE if turn == 0 else READ):
-                    continue
-                s = low
-                while segment[SEGMENT * s + END] == 0:
-                    s -= 1
-                if s < low:
-                    divide(segment, s, low)
-                s = low
-                while s < high:
-                    at = SEGMENT * s
-                    if segment[at + END] > high:
-                        divide(segment, s, high)
-                    w, held, early, over = segment[at + WRITER], False, False, False
-                    if w >= 0:
-                        over = known(table, base, hubs, units, unit[w], ENDED) > place[w]
-                        early = not over and not (unit[w] == u and alone)
-                    c = segment[at + HEAD]
-                    if turn == 0:
-                        if cells * CELL == len(cell):
-                            return False
-                        kind = 0
-                        if w == -1:
-                            kind = UNWRITTEN
-                        elif segment[at + HOLDER] != root:
-                            kind = OTHER
-                        elif not early and w >= 0 and op_number[segment[at + BY]] == op_number[j]:
-                            kind = REGION * apart(offset, extent, segment[at + BY], j, rank)
-                        if kind > 0:
-                            faults = note(fault, faults, i, kind, w)
-                        elif early:
-                            asks = ask(units, asked, asks, unit[w], w, RAW)
-                        sure = alone and (over or (early and derive == 1))
-                        cells = read_by(segment, at, cell, cells, u, i, sure)
-                    else:
-                        while c >= 0:
-                            v, r = cell[c + UNIT_OF], cell[c + ROW]
-                            if r != i:
-                                if not (v == u and alone) and (
-                                    lag > 0
-                                    or known(table, base, hubs, units, v, RELEASED) <= place[r]
-                                ):
-                                    asks = ask(units, asked, asks, v, r, WAR)
-                                    held = True
-                                if cell[c + SURE] == 1:
-                                    early = False
-                            c = cell[c + NEXT]
-                        if early and not (held and derive == 0):
-                            asks = ask(units, asked, asks, unit[w], w, WAW)
-                        if s > low:
-                            segment[SEGMENT * low + END] = segment[at + END]
-                            segment[at + END] = 0
-                    s = segment[at + END] if turn == 0 else segment[SEGMENT * low + END]
-                if turn == 1:
-                    at = SEGMENT * low
-                    segment[at + WRITER] = i
-                    segment[at + BY] = j
-                    segment[at + HOLDER] = root
-                    segment[at + HEAD] = -1
-        if derive == 1 and FOUND * (edges + 2 * asks) > len(edge):
-            return False
-        for x in range(asks):
-            v = asked[x]
-            at = UNIT * v
-            until, why, after = units[at + UNTIL], units[at + WHY], units[at + AFTER]
-            units[at + UNTIL], units[at + AFTER] = -1, -1
-            if derive == 0:
-                if until >= 0:
-                    faults = note(fault, faults, i, why, until)
-                if after >= 0:
-                    faults = note(fault, faults, i, WAR, after)
+@jit.in_one_piece
+def scan(stated: Stated, o: Operands, state: State) -> bool:
+    """Walk the commands in order; False when the cells of readers, or room for edges, ran out."""
+    last, segments, readers, known, needs, faults, edges = state
+    access, low, high = o.access, o.low, o.high
+    for i in range(len(stated.queue)):
+        inherit(stated, last, known, i)
+        begin, end = o.start[i], o.start[i + 1]
+        for j in range(begin, end):
+            if access[j] == WRITE or low[j] >= high[j]:
                 continue
-            if until >= 0 and known(table, base, hubs, units, v, ENDED) <= place[until]:
-                edges = put(edge, edges, i, DATA, until)
-                merge(table, base, until * wide, wide)
-                learn(table, base, hubs, units, v, place[until] + 1, DATA)
-            if after >= 0 and (
-                lag > 0 or known(table, base, hubs, units, v, RELEASED) <= place[after]
-            ):
-                edges = put(edge, edges, i, SLOT, after)
-                merge(table, base, after * wide, wide)
-                learn(table, base, hubs, units, v, place[after] + 1, SLOT)
-        for x in range(asks):
-            units[UNIT * asked[x] + RELEASED], units[UNIT * asked[x] + ENDED] = 0, 0
-        for e in range(edge_start[i], edge_start[i + 1]):
-            at = UNIT * unit[edge_pred[e]]
-            units[at + RELEASED], units[at + ENDED] = 0, 0
-        queue_last[q] = i
-        units[UNIT * u + LAST] = i
-    used[0], used[1] = faults, edges
+            if not read(o, segments, readers, known, needs, faults, i, j):
+                return False
+        for j in range(begin, end):
+            if access[j] != READ and low[j] < high[j]:
+                write(o, segments, readers, known, needs, i, j)
+        if not settle(known, needs, faults, edges, i):
+            return False
+        for e in range(stated.start[i], stated.start[i + 1]):
+            u = known.unit[stated.earlier[e]]
+            known.released[u], known.ended[u] = 0, 0
     return True
 
 
-def merge(table: Any, base: int, other: int, wide: int) -> None:
+def inherit(stated: Stated, last: Last, known: Known, i: int) -> None:
+    """What a row knows from its queue, its unit and its stated edges."""
+    q, u = stated.queue[i], known.unit[i]
+    before, same = last.queue[q], last.unit[u]
+    if before >= 0:
+        merge(known, i, before)
+    if same >= 0 and known.alone[u] == 1:
+        if same != before:
+            merge(known, i, same)
+        if known.hub[u] >= 0:
+            known.table[2 * known.hubs * i + known.hub[u]] = known.place[i]
+    for e in range(stated.start[i], stated.start[i + 1]):
+        follow(known, i, stated.earlier[e], stated.kind[e])
+    last.queue[q], last.unit[u] = i, i
+
+
+def merge(known: Known, i: int, other: int) -> None:
     """What another row knows, a row knows too."""
+    table, wide = known.table, 2 * known.hubs
+    here, there = i * wide, other * wide
     for x in range(wide):
-        if table[other + x] > table[base + x]:
-            table[base + x] = table[other + x]
+        done = table[there + x]
+        if done > table[here + x]:
+            table[here + x] = done
 
 
-def learn(table: Any, base: int, hubs: int, units: Any, v: int, done: int, kind: int) -> None:
-    """A row knows that unit v's commands before place ``done`` are released, by DATA that they ended."""
-    h = units[UNIT * v + HUB]
+def follow(known: Known, i: int, p: int, kind: int) -> None:
+    """An edge: row i knows what row p knew, that p and those before it on its unit are released, and by
+    DATA that they have ended."""
+    merge(known, i, p)
     if kind == START:
         return
+    v, done = known.unit[p], known.place[p] + 1
+    h = known.hub[v]
     if h < 0:
-        units[UNIT * v + RELEASED] = max(units[UNIT * v + RELEASED], done)
+        known.released[v] = max(known.released[v], done)
         if kind == DATA:
-            units[UNIT * v + ENDED] = max(units[UNIT * v + ENDED], done)
+            known.ended[v] = max(known.ended[v], done)
         return
-    if done > table[base + h]:
-        table[base + h] = done
-    if kind == DATA and done > table[base + hubs + h]:
-        table[base + hubs + h] = done
+    at = 2 * known.hubs * i + h
+    if done > known.table[at]:
+        known.table[at] = done
+    if kind == DATA and done > known.table[at + known.hubs]:
+        known.table[at + known.hubs] = done
 
 
-def known(table: Any, base: int, hubs: int, units: Any, v: int, what: int) -> Any:
-    """Place + 1 of unit v's last command that a row knows to be RELEASED, or ENDED."""
-    h = units[UNIT * v + HUB]
-    if h < 0:
-        return units[UNIT * v + what]
-    return table[base + h + (hubs if what == ENDED else 0)] + 0 * h
+def knows(known: Known, i: int, r: int, kind: int) -> bool:
+    """Whether row i knows that row r has ended (DATA), or is released (SLOT)."""
+    v = known.unit[r]
+    h = known.hub[v]
+    if h >= 0:
+        at = 2 * known.hubs * i + h
+        done = known.table[at + known.hubs if kind == DATA else at]
+    else:
+        done = known.ended[v] if kind == DATA else known.released[v]
+    return done > known.place[r]
 
 
-def divide(segment: Any, s: int, at: int) -> None:
-    """Cut a run in two with one story."""
-    old, new = SEGMENT * s, SEGMENT * at
-    for x in range(SEGMENT):
-        segment[new + x] = segment[old + x]
-    segment[old + END] = at
-    segment[old + OWNED], segment[new + OWNED] = 0, 0
+def read(
+    o: Operands,
+    segments: Segments,
+    readers: Readers,
+    known: Known,
+    needs: Needs,
+    faults: Found,
+    i: int,
+    j: int,
+) -> bool:
+    """Row i reads operand j: the runs under it must be written, with that tensor, by rows that have ended.
+    False when the cells of readers ran out."""
+    unit, end, u = known.unit, segments.end, known.unit[i]
+    alone, s, high = known.alone[u] == 1, o.low[j], o.high[j]
+    adds = alone and (known.sums[u] == 1 or o.access[j] != READ)
+    cut(segments, s, high)
+    while s < high:
+        if readers.used[0] == len(readers.row):
+            return False
+        w, over, early, kind = segments.writer[s], False, False, 0
+        if w >= 0:
+            over = knows(known, i, w, DATA)
+            early = not over and not (adds and unit[w] == u)
+        if w == NONE:
+            kind = UNWRITTEN
+        elif segments.holder[s] != o.root[j]:
+            kind = OTHER
+        elif w >= 0 and not early and apart(o, segments.by[s], j):
+            kind = REGION
+        if kind > 0:
+            note(faults, i, kind, w)
+        elif early:
+            ask(needs, unit[w], w, RAW)
+        sure = alone and (over or (early and needs.derive == 1))
+        add_reader(segments, readers, unit, s, i, sure)
+        s = end[s]
+    return True
 
 
-def read_by(segment: Any, at: int, cell: Any, cells: int, u: int, i: int, sure: bool) -> int:
-    """Note that row i read a run; cells taken. Its unit's cell is used again where no other run has it."""
-    c = segment[at + HEAD]
-    if c >= 0 and cell[c + UNIT_OF] == u:
-        if segment[at + OWNED] == 1:
-            cell[c + ROW], cell[c + SURE] = i, int(sure)
-            return cells
-        c = cell[c + NEXT]
-    new = CELL * cells
-    cell[new + UNIT_OF], cell[new + ROW], cell[new + NEXT], cell[new + SURE] = u, i, c, int(sure)
-    segment[at + HEAD], segment[at + OWNED] = new, 1
-    return cells + 1
+def write(
+    o: Operands, segments: Segments, readers: Readers, known: Known, needs: Needs, i: int, j: int
+) -> None:
+    """Row i writes operand j: the readers of the runs under it must have let go, their writers have ended. They
+    are one run from then on."""
+    unit, end, u = known.unit, segments.end, known.unit[i]
+    alone, low, high = known.alone[u] == 1, o.low[j], o.high[j]
+    cut(segments, low, high)
+    s = low
+    while s < high:
+        c, w = segments.head[s], segments.writer[s]
+        settled = c >= 0 and wait_for_readers(readers, known, needs, i, c)
+        early = w >= 0 and not settled and not (alone and unit[w] == u)
+        if early and not knows(known, i, w, DATA):
+            ask(needs, unit[w], w, WAW)
+        after = end[s]
+        end[s] = 0
+        s = after
+    end[low] = high
+    segments.writer[low], segments.by[low] = i, j
+    segments.holder[low], segments.head[low] = o.root[j], -1
 
 
-def apart(offset: Any, extent: Any, a: int, b: int, rank: int) -> int:
-    """1 where neither of two operands' regions lies inside the other, else 0."""
+def wait_for_readers(readers: Readers, known: Known, needs: Needs, i: int, c: int) -> bool:
+    """Row i overwrites what the rows in cell c and the next ones read. Whether that settles the writing
+    before, too: it had ended when one of them read, or (of findings) one is enough."""
+    u, settled = known.unit[i], False
+    alone, lag = known.alone[u] == 1, known.lag[i]
+    while c >= 0:
+        r = readers.row[c]
+        if r != i:
+            settled = settled or readers.sure[c] == 1
+            ordered = alone and known.unit[r] == u
+            if not ordered and (lag > 0 or not knows(known, i, r, SLOT)):
+                ask(needs, known.unit[r], r, WAR)
+                settled = settled or needs.derive == 0
+        c = readers.next[c]
+    return settled
+
+
+def settle(known: Known, needs: Needs, faults: Found, edges: Found, i: int) -> bool:
+    """A row's needs become edges, or findings; False when room for edges ran out."""
+    asks = needs.used[0]
+    needs.used[0] = 0
+    if needs.derive == 1 and edges.used[0] + 2 * asks > len(edges.row):
+        return False
+    for x in range(asks):
+        v = needs.asked[x]
+        for kind in (DATA, SLOT):
+            r = needs.until[v] if kind == DATA else needs.after[v]
+            if r < 0:
+                continue
+            if needs.derive == 0:
+                note(faults, i, needs.why[v] if kind == DATA else WAR, r)
+            elif not knows(known, i, r, kind) or (kind == SLOT and known.lag[i] > 0):
+                put(edges, i, kind, r)
+                follow(known, i, r, kind)
+        needs.until[v], needs.after[v] = -1, -1
+    for x in range(asks):
+        known.released[needs.asked[x]], known.ended[needs.asked[x]] = 0, 0
+    return True
+
+
+def cut(segments: Segments, low: int, high: int) -> None:
+    """Runs begin at two segments: those around them are cut in two with one story."""
+    end = segments.end
+    for at in (low, high):
+        if end[at] == 0:
+            s = at - 1
+            while end[s] == 0:
+                s -= 1
+            end[at], end[s] = end[s], at
+            segments.writer[at], segments.by[at] = segments.writer[s], segments.by[s]
+            segments.holder[at], segments.head[at] = segments.holder[s], segments.head[s]
+            segments.owned[s], segments.owned[at] = 0, 0
+
+
+def add_reader(
+    segments: Segments, readers: Readers, unit: Column, s: int, i: int, sure: bool
+) -> None:
+    """Row i reads a run. Its unit's cell is used again where no other run has it."""
+    c = segments.head[s]
+    if c >= 0 and unit[readers.row[c]] == unit[i]:
+        if segments.owned[s] == 1:
+            readers.row[c], readers.sure[c] = i, int(sure)
+            return
+        c = readers.next[c]
+    new = readers.used[0]
+    readers.row[new], readers.next[new], readers.sure[new] = i, c, int(sure)
+    readers.used[0] = new + 1
+    segments.head[s], segments.owned[s] = new, 1
+
+
+def apart(o: Operands, a: int, b: int) -> bool:
+    """Whether neither of two operands' regions lies inside the other, if they can be compared."""
+    if o.number[a] != o.number[b]:
+        return False
+    offset, extent, rank = o.offset, o.extent, o.rank
     inside, around = True, True
+    a, b = a * rank, b * rank
     for x in range(rank):
-        a0, b0 = offset[a * rank + x], offset[b * rank + x]
-        a1, b1 = a0 + extent[a * rank + x], b0 + extent[b * rank + x]
+        a0, b0 = offset[a + x], offset[b + x]
+        a1, b1 = a0 + extent[a + x], b0 + extent[b + x]
         inside = inside and a0 >= b0 and a1 <= b1
         around = around and b0 >= a0 and b1 <= a1
-    return 0 if inside or around else 1
+    return not (inside or around)
 
 
-def ask(units: Any, asked: Any, asks: int, v: int, row: int, why: int) -> int:
-    """The row at hand must wait for the release (WAR) or the end of a row of unit v; units asked."""
-    at = UNIT * v
-    if units[at + UNTIL] < 0 and units[at + AFTER] < 0:
-        asked[asks] = v
-        asks += 1
+def ask(needs: Needs, v: int, row: int, why: int) -> None:
+    """The row at hand must wait for the release (WAR) or the end of a row of unit v."""
+    if needs.until[v] < 0 and needs.after[v] < 0:
+        needs.asked[needs.used[0]] = v
+        needs.used[0] += 1
     if why == WAR:
-        units[at + AFTER] = max(units[at + AFTER], row)
-    elif row > units[at + UNTIL]:
-        units[at + UNTIL], units[at + WHY] = row, why
-    return asks
+        needs.after[v] = max(needs.after[v], row)
+    elif row > needs.until[v]:
+        needs.until[v], needs.why[v] = row, why
 
 
-def note(found: Any, listed: int, i: int, kind: int, earlier: int) -> int:
-    """A finding, one of a kind for a row; how many there are."""
-    at = FOUND * listed
-    if listed > 0 and found[at - FOUND] == i and found[at - FOUND + 1] == kind:
-        return listed
-    return put(found, listed, i, kind, earlier) if at < len(found) else listed
+def note(faults: Found, i: int, kind: int, earlier: int) -> None:
+    """A finding, one of a kind for a row; only the first ones, as many as there is room for."""
+    last = faults.used[0] - 1
+    if last >= 0 and faults.row[last] == i and faults.kind[last] == kind:
+        return
+    if last + 1 < len(faults.row):
+        put(faults, i, kind, earlier)
 
 
-def put(found: Any, listed: int, i: int, kind: int, earlier: int) -> int:
-    """An edge, or a finding; how many there are."""
-    at = FOUND * listed
-    found[at], found[at + 1], found[at + 2] = i, kind, earlier
-    return listed + 1
+def put(found: Found, i: int, kind: int, earlier: int) -> None:
+    """An edge, or a finding."""
+    at = found.used[0]
+    found.row[at], found.kind[at], found.earlier[at] = i, kind, earlier
+    found.used[0] = at + 1
 
 
-HELPERS: jit.Helpers = (merge, learn, known, divide, apart, read_by, ask, put, (note, (put,)))
-
-
-@jit.allocates_nothing
-def places(unit: Any, queue: Any, place: Any, alone: Any, first: Any, count: Any) -> None:
-    """Number of each command among its unit's, and whether one queue feeds the unit. first: -1 and
-    count: 0 for every unit."""
-    for i in range(len(unit)):
-        u = unit[i]
-        place[i] = count[u]
-        count[u] += 1
-        if first[u] < 0:
-            first[u] = queue[i]
-        elif first[u] != queue[i]:
-            alone[u] = 0
-
-
-@jit.allocates_nothing
-def collect(low: Any, high: Any, table: Any, found: Any) -> int:
-    """Distinct ends of footprints into ``found``; how many.
-
-    table: a hash table of a power of two entries, -1, more than twice as long as ``found``, which
-    takes them all or the answer is -1.
-    """
-    mask, count = len(table) - 1, 0
-    last_low, last_high = -1, -1
-    for j in range(len(low)):
-        if low[j] == last_low and high[j] == last_high:
-            continue
-        last_low, last_high = low[j], high[j]
-        for key in (last_low, last_high):
-            at = (key * 0x9E3779B1 ^ key >> 15) & mask
-            while table[at] >= 0 and table[at] != key:
-                at = (at + 1) & mask
-            if table[at] < 0:
-                if count == len(found):
-                    return -1
-                table[at] = key
-                found[count] = key
-                count += 1
-    return count
-
-
-@jit.allocates_nothing
-def locate(values: Any, edges: Any, table: Any, index: Any, found: Any) -> None:
-    """Position of every value among the sorted ``edges``. table, index: a hash table as collect()'s."""
-    mask = len(table) - 1
-    for at in range(len(table)):
-        table[at] = -1
-    for position in range(len(edges)):
-        key = edges[position]
-        at = (key * 0x9E3779B1 ^ key >> 15) & mask
-        while table[at] >= 0:
-            at = (at + 1) & mask
-        table[at] = key
-        index[at] = position
-    for j in range(len(values)):
-        key = values[j]
-        at = (key * 0x9E3779B1 ^ key >> 15) & mask
-        while table[at] != key:
-            at = (at + 1) & mask
-        found[j] = index[at]
-
-
-@jit.allocates_nothing
-def add_up(
-    start: Any,
-    memory: Any,
-    access: Any,
-    size: Any,
-    read: Any,
-    write: Any,
-    moved: Any,
-    first: Any,
-    port: Any,
-    total: Any,
-) -> int:
-    """Bytes of each command on each port, ports rising: ``first`` of each command, ``port`` and ``total``;
-    how many. read, write: ports of the memories, -1 for none. moved: 0 for every port."""
-    count = 0
-    for i in range(len(start) - 1):
-        begin = count
-        first[i] = count
-        for j in range(start[i], start[i + 1]):
-            for side in range(2):
-                p = read[memory[j]] if side == 0 else write[memory[j]]
-                if p < 0 or access[j] == (WRITE if side == 0 else READ):
-                    continue
-                at = count
-                while at > begin and port[at - 1] > p:
-                    at -= 1
-                if at == begin or port[at - 1] != p:
-                    for x in range(count, at, -1):
-                        port[x] = port[x - 1]
-                    port[at] = p
-                    count += 1
-                moved[p] += size[j]
-        for x in range(begin, count):
-            total[x] = moved[port[x]]
-            moved[port[x]] = 0
-    first[len(start) - 1] = count
-    return count
+_FOLLOW, _NOTE = (follow, (merge,)), (note, (put,))
+HELPERS: jit.Helpers = (
+    (inherit, (merge, _FOLLOW)),
+    (read, (cut, knows, apart, _NOTE, ask, add_reader)),
+    (write, (cut, (wait_for_readers, (knows, ask)), knows, ask)),
+    (settle, (knows, _FOLLOW, _NOTE, put)),
+)

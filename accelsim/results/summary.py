@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -92,23 +92,10 @@ def _ticks(program: Program, chip: Chip, timeline: Timeline, count: int) -> np.n
     before = np.zeros((2, len(program.units)), np.int64)
     if (c.operator < 0).any():
         return None
-    columns = [
-        np.ascontiguousarray(column)
-        for column in (
-            c.opcode,
-            c.unit,
-            c.operator,
-            timeline.issue,
-            timeline.release,
-            timeline.end,
-            timeline.interval,
-            timeline.why,
-            o.start,
-            o.memory,
-            o.access,
-            o.bytes,
-        )
-    ]
+    t = timeline
+    times = (t.issue, t.release, t.end, t.interval, t.why)
+    columns = (c.opcode, c.unit, c.operator, *times, o.start, o.memory, o.access, o.bytes)
+    rows = Timed(*map(np.ascontiguousarray, columns))
     kernel = jit.compiled(operator_ticks)
     sound = all(
         kernel(
@@ -116,7 +103,7 @@ def _ticks(program: Program, chip: Chip, timeline: Timeline, count: int) -> np.n
             part.stop,
             part.operators,
             part.turns * timeline.period,
-            *columns,
+            rows,
             dram,
             before,
             table,
@@ -126,29 +113,39 @@ def _ticks(program: Program, chip: Chip, timeline: Timeline, count: int) -> np.n
     return table if sound else None
 
 
+class Timed(NamedTuple):
+    """What operator_ticks() reads: of every command what it is, its times and where its operands begin; of
+    those the memory, the access and bytes."""
+
+    opcode: Any
+    unit: Any
+    operator: Any
+    issue: Any
+    release: Any
+    end: Any
+    interval: Any
+    why: Any
+    start: Any
+    memory: Any
+    access: Any
+    bytes: Any
+
+
+@jit.allocates_nothing
 def operator_ticks(
     first: int,
     stop: int,
     more: int,
     later: int,
-    opcode: Any,
-    unit: Any,
-    operator: Any,
-    issue: Any,
-    release: Any,
-    end: Any,
-    interval: Any,
-    why: Any,
-    start: Any,
-    memory: Any,
-    access: Any,
-    bytes: Any,
+    rows: Timed,
     dram: int,
     before: Any,
     table: Any,
 ) -> bool:
     """Add up _ticks of rows first .. stop in one pass, so many operators more and later. before: issue and
     release of the last pass on each unit, zeros at first."""
+    opcode, unit, operator, issue, release, end, interval, why = rows[:8]
+    start, memory, access, size = rows[8:]
     for i in range(first, stop):
         own, u = operator[i] + more, unit[i]
         begin, done = issue[i] + later, release[i] + later
@@ -157,9 +154,9 @@ def operator_ticks(
         for j in range(start[i], start[i + 1]):
             if memory[j] == dram:
                 if access[j] == READ:
-                    table[3, own] += bytes[j]
+                    table[3, own] += size[j]
                 elif access[j] == WRITE:
-                    table[4, own] += bytes[j]
+                    table[4, own] += size[j]
         if opcode[i] != MATMUL and opcode[i] != MVM:
             continue
         if begin < before[0, u] or done < before[1, u]:

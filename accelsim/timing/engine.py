@@ -170,12 +170,14 @@ def demand_ticks(program: Program) -> Ints:
     return demand_beats(program) * beat[program.demands.port]
 
 
+@jit.allocates_nothing
 def port_ticks(port: Any, size: Any, width: Any, beat: Any, busy: Any) -> None:
     """Add up how long each port is busy."""
     for j in range(len(port)):
         busy[port[j]] += -(-size[j] // width[port[j]]) * beat[port[j]]
 
 
+@jit.allocates_nothing
 def contention(
     unit: Any, queue: Any, served: Any, moves: Moves, feeder: Any, fed: Any, user: Any
 ) -> int:

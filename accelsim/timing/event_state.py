@@ -106,7 +106,7 @@ def _heap(program: Program, arrays: bool, pending: Ints, queues: Queues) -> Heap
         for h, s in zip(queues.head, queues.stop, strict=True)
         if h < s and pending[queues.items[h]] == 0
     ]
-    heap = Heap(blank(arrays, room), blank(arrays, room), blank(arrays, room), blank(arrays, 1))
+    heap = Heap(blank(arrays, room), blank(arrays, room), blank(arrays, 1))
     for slot, row in enumerate(sorted(ready)):
         heap.key[slot] = REQUEST * PHASE + row
     heap.size[0] = len(ready)
@@ -141,7 +141,7 @@ def _ports(program: Program, arrays: bool) -> Ports:
     ]
     return Ports(
         *columns_for(arrays, *static),
-        *(blank(arrays, count, value) for value in (0, -1, 0, 0, 0, -1)),
+        *(blank(arrays, count, value) for value in (0, -1, 0, 0, -1, -1)),
         *(blank(arrays, count * units) for _ in range(3)),
     )
 
@@ -155,6 +155,7 @@ def _feeding_queues(program: Program) -> tuple[Ints, Ints]:
     return start, pairs.nonzero()[1].astype(np.int64)
 
 
+@jit.allocates_nothing
 def reverse_edges(edges: Edges, out: Successors) -> None:
     """_reverse_edges() in two passes. out.start: zeros."""
     start, place = edges.start, out.start
@@ -174,6 +175,7 @@ def reverse_edges(edges: Edges, out: Successors) -> None:
     place[0] = 0
 
 
+@jit.allocates_nothing
 def moving_demands(
     start: Any, port: Any, size: Any, width: Any, out_start: Any, out_port: Any, out_beats: Any
 ) -> int:

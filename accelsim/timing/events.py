@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from accelsim import jit
 from accelsim.timing.heap import pop, push
-from accelsim.timing.records import Costs, EventState, Ports, Queues, Units
+from accelsim.timing.records import Costs, EventState, Heap, Moves, Ports, Queues, Units
 from accelsim.units.stateful import STATE_WORDS, serve, serve_open_page
 
 PHASE = 1 << 40
@@ -21,193 +22,211 @@ WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
 ISSUED, MARK = 0, 1
 
 
+@jit.allocates_nothing
 def run_events(budget: int, state: EventState) -> int:
     """Handle at most ``budget`` events, or until command progress[MARK] has issued; returns how many
-    commands have issued so far.
-
-    The heap is changed here only: in compiled code a helper that calls helpers with records counts
-    references to each of their columns at every call, which made the engine thirty times slower.
-    """
-    progress, events, costs, out, waits, moves, queues, units, ports, found = state
-    h_time, h_key, h_stamp, h_size = events
-    unit, queue, interval, drain, first, served = costs[:6]
-    out_start, out_row, out_kind, out_lag, out_edge = out
-    pending, wait_at, wait_why, wait_ref, wait_edge = waits
-    move_start, move_port, move_beats = moves
-    q_items, q_head, q_stop, q_issue, q_last, q_waits, q_ready, _ = queues
-    u_free, u_busy, u_end, u_last, u_left, u_waiting, u_priority = units[:7]
-    p_arbiter, p_quantum, p_beat, p_active, p_holder, p_from = ports[:6]
-    p_granted, p_stamp, p_last, p_left, p_arrival, p_asking = ports[6:]
-    issue, first_at, release, end, why, ref = found
-    many = len(u_free)
-    done = last = 0
-    heap, mark, issued = h_size[0], progress[MARK], -1
+    commands have issued so far."""
+    progress, heap, costs, _, _, _, queues, units, ports, _ = state
+    times, keys, size = heap
+    unit, queue = costs[:2]
+    u_free, u_busy, _, u_last, u_left, u_waiting, u_priority = units[:7]
+    _, _, _, active, holder, _, granted, grant_end, p_last, p_left, _, asking = ports
+    q_waits, q_ready = queues.waits, queues.ready
+    many, mark, issued = len(u_free), progress[MARK], -1
     for _ in range(budget):
-        if heap == 0 or (issued == mark and issued >= 0):
+        if size[0] == 0 or (issued == mark and issued >= 0):
             break
-        now, key, stamp = h_time[0], h_key[0], h_stamp[0]
-        heap = pop(h_time, h_key, h_stamp, heap)
-        phase = key // PHASE
-        who = key % PHASE
-        issued = -1
-        final = -1
-        if phase == GRANT_END:
-            if stamp != p_stamp[who]:
-                continue
-            u = p_holder[who]
-            slot = who * many + u
-            p_left[slot] -= p_granted[who]
-            p_holder[who] = -1
-            p_last[who] = u
-            if p_left[slot] == 0:
-                p_active[who] -= 1
-                x = who * many
-                while p_asking[x] != u:
-                    x += 1
-                p_asking[x] = p_asking[who * many + p_active[who]]
-                u_left[u] -= 1
-                if u_left[u] == 0:
-                    final = u_last[u]
-            if p_active[who] > 0:
-                heap = push(h_time, h_key, h_stamp, heap, now, PORT_GRANT * PHASE + who, 0)
-        elif phase == REQUEST:
-            q = queue[who]
-            u = unit[who]
+        now, key = times[0], keys[0]
+        pop(heap)
+        phase, who = key // PHASE, key % PHASE
+        issued = final = -1
+        if phase == REQUEST:
+            q, u = queue[who], unit[who]
             q_waits[q] = 1
             q_ready[q] = now
             u_waiting[u] += 1
             if u_busy[u] == 0:
-                at = u_free[u] if u_free[u] > now else now
-                heap = push(h_time, h_key, h_stamp, heap, at, UNIT_GRANT * PHASE + u, 0)
-            continue
-        elif phase == UNIT_GRANT:
+                now = u_free[u] if u_free[u] > now else now
+                if size[0] == 0 or times[0] > now:  # the next event of all
+                    phase, issued, who = UNIT_GRANT, who, u
+                else:
+                    push(heap, now, UNIT_GRANT * PHASE + u)
+        if phase == UNIT_GRANT:
             if u_busy[who] == 1 or u_free[who] > now or u_waiting[who] == 0:
                 continue
-            issued = next_row(queues, units, unit, who)
-        else:
-            if p_holder[who] >= 0 or p_active[who] == 0:
-                continue
-            u = choose_requester(ports, u_priority, who)
-            beats = p_left[who * many + u]
-            if p_active[who] > 1 and p_arbiter[who] != FIRST_COME and beats > p_quantum[who]:
-                beats = p_quantum[who]
-            p_holder[who] = u
-            p_from[who] = now
-            p_granted[who] = beats
-            p_stamp[who] += 1
-            at = now + beats * p_beat[who]
-            heap = push(h_time, h_key, h_stamp, heap, at, GRANT_END * PHASE + who, p_stamp[who])
-            continue
-
-        if issued >= 0:
-            q = queue[issued]
-            at = wait_at[issued]
-            cause = wait_why[issued]
-            whom = wait_ref[issued]
-            if at == 0:
-                cause = WHY_NONE
-                whom = -1
-            if q_issue[q] > at:
-                at = q_issue[q]
-                cause = WHY_QUEUE
-                whom = q_last[q]
-            if u_free[who] > at:
-                cause = WHY_UNIT
-                whom = u_last[who]
-            issue[issued] = now
-            why[issued] = cause
-            ref[issued] = whom
-            q_waits[q] = 0
-            q_issue[q] = now
-            q_last[q] = issued
-            q_head[q] += 1
-            u_waiting[who] -= 1
-            u_last[who] = issued
-            if served[issued] == 1:
-                ask(costs, units, issued, who, now)
-            progress[ISSUED] += 1
-            if q_head[q] < q_stop[q]:
-                j = q_items[q_head[q]]
-                if pending[j] == 0:
-                    at = wait_at[j] if wait_at[j] > now else now
-                    heap = push(h_time, h_key, h_stamp, heap, at, REQUEST * PHASE + j, 0)
-            count = move_start[issued + 1] - move_start[issued]
-            if count == 0:
-                final = issued
-            else:
-                u_busy[who] = 1
-                u_left[who] = count
-            for d in range(move_start[issued], move_start[issued + 1]):
-                p = move_port[d]
-                slot = p * many + who
-                p_left[slot] = move_beats[d]
-                p_arrival[slot] = now
-                p_asking[p * many + p_active[p]] = who
-                p_active[p] += 1
-                if p_holder[p] < 0:
-                    heap = push(h_time, h_key, h_stamp, heap, now, PORT_GRANT * PHASE + p, 0)
+            if issued < 0 or u_waiting[who] > 1:
+                issued = next_row(queues, units, unit, who)
+            final = issue(state, issued, who, now)
+        elif phase == PORT_GRANT:
+            if holder[who] < 0 and active[who] > 0:
+                grant(heap, ports, u_priority, who, now)
+        elif phase == GRANT_END and grant_end[who] == now:  # not cut
+            grant_end[who] = -1
+            u, base = holder[who], who * many
+            p_left[base + u] -= granted[who]
+            holder[who] = -1
+            p_last[who] = u
+            if p_left[base + u] == 0:
+                active[who] -= 1
+                x = base
+                while asking[x] != u:
+                    x += 1
+                asking[x] = asking[base + active[who]]
+                u_left[u] -= 1
+                if u_left[u] == 0:
+                    final = u_last[u]
+            if active[who] > 0:
+                if final < 0 and (size[0] == 0 or times[0] > now):  # the next event of all
+                    grant(heap, ports, u_priority, who, now)
                 else:
-                    at = cut_grant(ports, p, now)
-                    if at >= 0:
-                        heap = push(h_time, h_key, h_stamp, heap, at, p, p_stamp[p])
-        if final >= 0:
-            u = unit[final]
-            done = issue[final] + interval[final]
-            if now > done:
-                done = now
-            last = done + drain[final]
-            if last < u_end[u]:
-                last = u_end[u]
-            early = issue[final] + first[final]
-            first_at[final] = early if early < last else last
-            release[final] = done
-            end[final] = last
-            u_busy[u] = 0
-            u_free[u] = done
-            u_end[u] = last
-            if u_waiting[u] > 0:
-                heap = push(h_time, h_key, h_stamp, heap, done, UNIT_GRANT * PHASE + u, 0)
-        source = issued if issued >= 0 else final
-        if source < 0:
-            continue
-        for e in range(out_start[source], out_start[source + 1]):
-            kind = out_kind[e]
-            if kind == START:
-                if issued < 0:
-                    continue
-                at = issue[source]
-            else:
-                if final < 0:
-                    continue
-                at = last if kind == DATA else done
-            j = out_row[e]
-            at += out_lag[e]
-            kind += 1
-            if at > wait_at[j] or (
-                at == wait_at[j]
-                and at > 0
-                and (kind < wait_why[j] or (kind == wait_why[j] and out_edge[e] < wait_edge[j]))
-            ):
-                wait_at[j] = at
-                wait_why[j] = kind
-                wait_ref[j] = source
-                wait_edge[j] = out_edge[e]
-            pending[j] -= 1
-            if pending[j] == 0:
-                q = queue[j]
-                if q_items[q_head[q]] == j:
-                    at = wait_at[j] if wait_at[j] > q_issue[q] else q_issue[q]
-                    heap = push(h_time, h_key, h_stamp, heap, at, REQUEST * PHASE + j, 0)
-    h_size[0] = heap
+                    push(heap, now, PORT_GRANT * PHASE + who)
+        if issued >= 0 or final >= 0:
+            go_on(state, issued, final, now)
     return int(progress[ISSUED])
+
+
+def grant(heap: Heap, ports: Ports, priority: Any, port: int, now: int) -> None:
+    """A free port serves one of the units that ask."""
+    arbiter, quantum, beat, active, holder, since, granted, end, _, left, _, _ = ports
+    u = ports.asking[port * len(priority)]
+    if active[port] > 1:
+        u = choose_requester(ports, priority, port)
+    beats = left[port * len(priority) + u]
+    if active[port] > 1 and arbiter[port] != FIRST_COME and beats > quantum[port]:
+        beats = quantum[port]
+    holder[port] = u
+    since[port] = now
+    granted[port] = beats
+    end[port] = now + beats * beat[port]
+    push(heap, end[port], GRANT_END * PHASE + port)
+
+
+def issue(state: EventState, row: int, unit: int, now: int) -> int:
+    """A command issues; itself where it moves nothing through ports, so that it is over, else -1."""
+    progress, heap, costs, _, waits, moves, queues, units, ports, found = state
+    items, head, stop, issued, last, q_waits, _, _ = queues
+    pending, wait_at, wait_why, wait_ref, _ = waits
+    free, busy, _, u_last, left, waiting = units[:6]
+    q, at, cause, whom = costs.queue[row], wait_at[row], wait_why[row], wait_ref[row]
+    if at == 0:
+        cause = WHY_NONE
+        whom = -1
+    if issued[q] > at:
+        at = issued[q]
+        cause = WHY_QUEUE
+        whom = last[q]
+    if free[unit] > at:
+        cause = WHY_UNIT
+        whom = u_last[unit]
+    found.issue[row] = now
+    found.why[row] = cause
+    found.ref[row] = whom
+    q_waits[q] = 0
+    issued[q] = now
+    last[q] = row
+    head[q] += 1
+    waiting[unit] -= 1
+    u_last[unit] = row
+    if costs.served[row] == 1:
+        ask(costs, units, row, unit, now)
+    progress[ISSUED] += 1
+    if head[q] < stop[q]:
+        j = items[head[q]]
+        if pending[j] == 0:
+            at = wait_at[j]
+            push(heap, at if at > now else now, REQUEST * PHASE + j)
+    count = moves.start[row + 1] - moves.start[row]
+    if count == 0:
+        return row
+    busy[unit] = 1
+    left[unit] = count
+    move(heap, moves, ports, len(free), row, unit, now)
+    return -1
+
+
+def move(heap: Heap, moves: Moves, ports: Ports, many: int, row: int, unit: int, now: int) -> None:
+    """A unit asks the ports for what its command moves. many: units."""
+    start, port, beats = moves
+    _, _, _, active, holder, _, _, _, _, left, arrival, asking = ports
+    for d in range(start[row], start[row + 1]):
+        p = port[d]
+        slot = p * many + unit
+        left[slot] = beats[d]
+        arrival[slot] = now
+        asking[p * many + active[p]] = unit
+        active[p] += 1
+        if holder[p] < 0:
+            push(heap, now, PORT_GRANT * PHASE + p)
+        else:
+            at = cut_grant(ports, p, now)
+            if at >= 0:
+                push(heap, at, GRANT_END * PHASE + p)
+
+
+def go_on(state: EventState, issued: int, final: int, now: int) -> None:
+    """A command has just issued, or is over, or both (-1: has not): its times, and what waits for it."""
+    _, heap, costs, successors, waits, _, queues, units, _, found = state
+    start, row, of, lag, edge = successors
+    pending, wait_at, wait_why, wait_ref, wait_edge = waits
+    source, done, last = issued, now, now
+    if final >= 0:
+        unit, _, interval, drain, first = costs[:5]
+        free, busy, u_end, _, _, waiting = units[:6]
+        source, u = final, unit[final]
+        begin = found.issue[final]
+        if begin + interval[final] > done:
+            done = begin + interval[final]
+        last = done + drain[final]
+        if last < u_end[u]:
+            last = u_end[u]
+        early = begin + first[final]
+        found.first[final] = early if early < last else last
+        found.release[final] = done
+        found.end[final] = last
+        busy[u] = 0
+        free[u] = done
+        u_end[u] = last
+        if waiting[u] > 0:
+            push(heap, done, UNIT_GRANT * PHASE + u)
+    for e in range(start[source], start[source + 1]):
+        kind = of[e]
+        if kind == START:
+            if issued < 0:
+                continue
+            at = now
+        else:
+            if final < 0:
+                continue
+            at = last if kind == DATA else done
+        j = row[e]
+        at += lag[e]
+        kind += 1
+        if at > wait_at[j] or (
+            at == wait_at[j]
+            and at > 0
+            and (kind < wait_why[j] or (kind == wait_why[j] and edge[e] < wait_edge[j]))
+        ):
+            wait_at[j] = at
+            wait_why[j] = kind
+            wait_ref[j] = source
+            wait_edge[j] = edge[e]
+        pending[j] -= 1
+        if pending[j] == 0:
+            q = costs.queue[j]
+            if queues.items[queues.head[q]] == j:
+                at = wait_at[j] if wait_at[j] > queues.issue[q] else queues.issue[q]
+                push(heap, at, REQUEST * PHASE + j)
 
 
 def next_row(queues: Queues, units: Units, unit_of: Any, unit: int) -> int:
     """The command that a unit takes: of the first rank, of those the longest waiting, of those the lowest
     queue's."""
-    items, head, priority, ready = queues.items, queues.head, queues.priority, queues.ready
+    items, head, _, _, _, _, ready, priority = queues
+    begin, stop = units.feed_start[unit], units.feed_start[unit + 1]
+    if stop == begin + 1:
+        return int(items[head[units.feed[begin]]])
     best = -1
-    for x in range(units.feed_start[unit], units.feed_start[unit + 1]):
+    for x in range(begin, stop):
         q = units.feed[x]
         if queues.waits[q] == 0 or unit_of[items[head[q]]] != unit:
             continue
@@ -240,8 +259,8 @@ def cut_grant(p: Ports, port: int, now: int) -> int:
     if beats >= p.granted[port]:
         return -1
     p.granted[port] = beats
-    p.stamp[port] += 1
-    return int(p.since[port] + beats * p.beat[port])
+    p.end[port] = p.since[port] + beats * p.beat[port]
+    return int(p.end[port])
 
 
 def choose_requester(p: Ports, priority: Any, port: int) -> int:
@@ -264,11 +283,11 @@ def choose_requester(p: Ports, priority: Any, port: int) -> int:
 
 
 #: what run_events calls, for jit.compiled
-HELPERS = (
-    push,
+HELPERS: jit.Helpers = (
     pop,
     next_row,
-    (ask, ((serve, (serve_open_page,)),)),
-    cut_grant,
-    choose_requester,
+    push,
+    (grant, (push, choose_requester)),
+    (issue, (push, (ask, ((serve, (serve_open_page,)),)), (move, (push, cut_grant)))),
+    (go_on, (push,)),
 )

@@ -202,11 +202,11 @@ class BlockMarks:
 
     def _heap(self, base: int, now: int) -> Ints:
         """Pending events, relative and in a canonical order; cancelled grant ends left out."""
-        h, stamp = self.state.heap, self.state.ports.stamp
+        h, end = self.state.heap, self.state.ports.end
         size = int(h.size[0])
         phase, who = h.key[:size] // PHASE, h.key[:size] % PHASE
         grants = phase == GRANT_END
-        valid = ~grants | (h.stamp[:size] == stamp[np.where(grants, who, 0)])
+        valid = ~grants | (h.time[:size] == end[np.where(grants, who, 0)])
         who = np.where(phase == REQUEST, who - base, who)
         heap = np.stack([h.time[:size] - now, phase, who])[:, valid]
         return np.asarray(heap[:, np.lexsort(heap[::-1])], np.int64).ravel()
@@ -264,6 +264,7 @@ class BlockMarks:
         ):
             times += np.where(mine, ticks, 0)
         p.since[:] += ticks
+        p.end[:] += ticks
         p.arrival[:] += ticks
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from accelsim import jit
 from accelsim.timing.records import OrderState
 
 DATA, SLOT, START = 0, 1, 2
 WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
 
 
+@jit.allocates_nothing
 def run_in_order(begin: int, stop: int, state: OrderState) -> None:
     """Times of commands begin .. stop."""
     unit, queue, busy, drain, first, edges, found = state[:7]

@@ -37,21 +37,17 @@ DONE, NOW = 0, 1
 MOST_UNITS = 64  # each tick looks at all units; beyond, a heap of events is quicker
 
 
+@jit.allocates_nothing
 def run_pull(
     budget: int, rows: PullRows, units: PullUnits, ports: PullPorts, found: Found, progress: Any
 ) -> None:
     """Go through at most ``budget`` ticks in which something happens. progress: commands that are over
     (DONE), and the tick to look at, NEVER after the last one (NOW)."""
-    unit, hold, drain, first, later, edges, moves = rows
-    edge_start, edge_row, edge_kind, edge_lag = edges
-    move_start, move_port, move_beats = moves
-    priority, head, ready, at, cause, whom, place, waits_for = units[:8]
-    busy, last, free, unit_end, todo, finished = units[8:]
+    priority, head, _, _, _, _, _, _, busy, last, _, _, todo, finished = units
     shared, arbiter, quantum, beat, port_end, holder, since = ports[:7]
     granted, port_last, active, left, arrival = ports[7:]
-    issue, first_at, release, end, why, ref = found
     many, none = len(head), len(shared)
-    now, done = progress[NOW], progress[DONE]
+    now, done, soon = progress[NOW], progress[DONE], progress[NOW]
     for _ in range(budget):
         if now == NEVER:
             break
@@ -76,109 +72,12 @@ def run_pull(
                 if head[u] >= 0:
                     todo[asked] = u
                     asked += 1
-        while True:
-            for x in range(over):
-                i = finished[x]
-                u = unit[i]
-                t = issue[i] + hold[i]
-                if now > t:
-                    t = now
-                release[i] = t
-                free[u] = t
-                early = issue[i] + first[i]
-                t += drain[i]
-                if t < unit_end[u]:
-                    t = unit_end[u]
-                end[i] = t
-                unit_end[u] = t
-                first_at[i] = early if early < t else t
-                for v in range(many):
-                    if waits_for[v] == i:
-                        todo[asked] = v
-                        asked += 1
-                if waits_for[u] < 0 and head[u] >= 0:
-                    todo[asked] = u
-                    asked += 1
-            done += over
-            over = 0
-            for x in range(asked):
-                u = todo[x]
-                i = head[u]
-                if busy[u] > 0 or ready[u] != NEVER:
-                    continue
-                a, reason, earlier, blocked = at[u], cause[u], whom[u], -1
-                for j in range(place[u], edge_start[i + 1]):
-                    p = edge_row[j]
-                    kind = edge_kind[j]
-                    t = issue[p] if kind == START else release[p]
-                    if t < 0:
-                        blocked = p
-                        place[u] = j
-                        break
-                    if kind == DATA:
-                        t = end[p]
-                    t += edge_lag[j]
-                    if t > a or (t == a and t > 0 and kind + 1 < reason):
-                        a = t
-                        reason = kind + 1
-                        earlier = p
-                at[u] = a
-                cause[u] = reason
-                whom[u] = earlier
-                waits_for[u] = blocked
-                if blocked < 0:
-                    place[u] = edge_start[i + 1]
-                    ready[u] = a if a > free[u] else free[u]
-            asked = 0
-            issued = False
-            for u in range(many):
-                if ready[u] != now:
-                    continue
-                issued = True
-                i = head[u]
-                before = last[u]
-                a, reason, earlier = at[u], cause[u], whom[u]
-                if before >= 0 and issue[before] > a:
-                    a = issue[before]
-                    reason = WHY_QUEUE
-                    earlier = before
-                if free[u] > a:
-                    reason = WHY_UNIT
-                    earlier = before
-                issue[i] = now
-                why[i] = reason
-                ref[i] = earlier
-                ready[u] = NEVER
-                last[u] = i
-                at[u] = 0
-                cause[u] = WHY_NONE
-                whom[u] = -1
-                head[u] = later[i]
-                if later[i] >= 0:
-                    place[u] = edge_start[later[i]]
-                busy[u] = move_start[i + 1] - move_start[i]
-                if busy[u] == 0:
-                    finished[over] = i
-                    over += 1
-                    continue
-                for v in range(many):
-                    if waits_for[v] == i:  # for the start of a command that still moves something
-                        todo[asked] = v
-                        asked += 1
-                for j in range(move_start[i], move_start[i + 1]):
-                    p = move_port[j]
-                    left[p * many + u] = move_beats[j]
-                    arrival[p * many + u] = now
-                    active[p] += 1
-                    if holder[p] >= 0 and arbiter[p] != FIRST_COME and granted[p] > quantum[p]:
-                        ticks = quantum[p] * beat[p]
-                        beats = (now - since[p] + ticks - 1) // ticks * quantum[p]
-                        if beats < granted[p]:
-                            granted[p] = beats
-                            port_end[p] = since[p] + beats * beat[p]
-            if not issued:
-                break
-        then = NEVER
+        while over > 0 or asked > 0 or soon == now:
+            if over > 0 or asked > 0:
+                look(rows, units, found, over, asked, now)
+                done += over
+            over, asked, soon = issue(rows, units, ports, found, now)
+        tick, now = now, soon
         for x in range(none):
             p = shared[x]
             if active[p] > 0 and holder[p] < 0:
@@ -186,18 +85,124 @@ def run_pull(
                 beats = left[p * many + u]
                 if active[p] > 1 and arbiter[p] != FIRST_COME and beats > quantum[p]:
                     beats = quantum[p]
-                holder[p] = u
-                since[p] = now
-                granted[p] = beats
-                port_end[p] = now + beats * beat[p]
-            if port_end[p] < then:
-                then = port_end[p]
-        for u in range(many):
-            if ready[u] < then:
-                then = ready[u]
-        now = then
+                holder[p], since[p], granted[p] = u, tick, beats
+                port_end[p] = tick + beats * beat[p]
+            if port_end[p] < now:
+                now = port_end[p]
     progress[NOW] = now
     progress[DONE] = done
+
+
+def look(rows: PullRows, units: PullUnits, found: Found, over: int, asked: int, now: int) -> None:
+    """The times of commands that are over (units.finished); then what waits for them and the next commands
+    of units.todo go on through what they wait for: to the first that is not over, or to when they issue."""
+    unit, hold, drain, first, _, edges, _ = rows
+    start, row, of, lag = edges
+    _, head, ready, at, cause, whom, place, waits_for, busy, _, free, unit_end, todo, done = units
+    issued, first_at, release, end, _, _ = found
+    many = len(head)
+    for x in range(over):
+        i = done[x]
+        u = unit[i]
+        t = issued[i] + hold[i]
+        if now > t:
+            t = now
+        release[i] = t
+        free[u] = t
+        early = issued[i] + first[i]
+        t += drain[i]
+        if t < unit_end[u]:
+            t = unit_end[u]
+        end[i] = t
+        unit_end[u] = t
+        first_at[i] = early if early < t else t
+        for v in range(many):
+            if waits_for[v] == i:
+                todo[asked] = v
+                asked += 1
+        if waits_for[u] < 0 and head[u] >= 0:
+            todo[asked] = u
+            asked += 1
+    for x in range(asked):
+        u = todo[x]
+        if busy[u] > 0 or ready[u] != NEVER:
+            continue
+        last = start[head[u] + 1]
+        a, reason, earlier, blocked = at[u], cause[u], whom[u], -1
+        for j in range(place[u], last):
+            p, kind = row[j], of[j]
+            t = issued[p] if kind == START else release[p]
+            if t < 0:
+                blocked = p
+                place[u] = j
+                break
+            if kind == DATA:
+                t = end[p]
+            t += lag[j]
+            if t > a or (t == a and t > 0 and kind + 1 < reason):
+                a, reason, earlier = t, kind + 1, p
+        at[u], cause[u], whom[u], waits_for[u] = a, reason, earlier, blocked
+        if blocked < 0:
+            place[u] = last
+            ready[u] = a if a > free[u] else free[u]
+
+
+def issue(
+    rows: PullRows, units: PullUnits, ports: PullPorts, found: Found, now: int
+) -> tuple[int, int, int]:
+    """Issue what is ready now; how many commands are over with that (units.finished), how many units are to be
+    looked at (units.todo), and when the next command is ready."""
+    later, edges, moves = rows[4:]
+    _, head, ready, at, cause, whom, place, waits_for, busy, last, free, _, todo, finished = units
+    issued, why, ref = found.issue, found.why, found.ref
+    many, over, asked, soon = len(head), 0, 0, NEVER
+    for u in range(many):
+        when = ready[u]
+        if when != now:
+            if when < soon:
+                soon = when
+            continue
+        i, before = head[u], last[u]
+        a, reason, earlier = at[u], cause[u], whom[u]
+        if before >= 0 and issued[before] > a:
+            a, reason, earlier = issued[before], WHY_QUEUE, before
+        if free[u] > a:
+            reason, earlier = WHY_UNIT, before
+        issued[i], why[i], ref[i] = now, reason, earlier
+        ready[u], last[u] = NEVER, i
+        at[u], cause[u], whom[u] = 0, WHY_NONE, -1
+        then = head[u] = later[i]
+        if then >= 0:
+            place[u] = edges.start[then]
+        count = busy[u] = moves.start[i + 1] - moves.start[i]
+        if count == 0:
+            finished[over] = i
+            over += 1
+            continue
+        for v in range(many):
+            if waits_for[v] == i:  # for the start of a command that still moves something
+                todo[asked] = v
+                asked += 1
+        move(moves, ports, many, i, u, now)
+    return over, asked, soon
+
+
+def move(moves: Moves, ports: PullPorts, many: int, row: int, unit: int, now: int) -> None:
+    """A unit asks the ports for what its command moves; a long grant of another's ends with the quantum at work.
+    many: units."""
+    start, port, size = moves
+    _, arbiter, quantum, beat, port_end, holder, since, granted, _, active, left, arrival = ports
+    for j in range(start[row], start[row + 1]):
+        p = port[j]
+        left[p * many + unit] = size[j]
+        arrival[p * many + unit] = now
+        active[p] += 1
+        if holder[p] >= 0 and arbiter[p] != FIRST_COME and granted[p] > quantum[p]:
+            ticks = quantum[p] * beat[p]
+            beats = (now - since[p] + ticks - 1) // ticks * quantum[p]
+            if beats < granted[p]:
+                granted[p] = beats
+                port_end[p] = since[p] + beats * beat[p]
 
 
 def next_served(arbiter: int, last: int, base: int, left: Any, arrival: Any, priority: Any) -> int:
@@ -223,6 +228,7 @@ def next_served(arbiter: int, last: int, base: int, left: Any, arrival: Any, pri
     return best
 
 
+@jit.allocates_nothing
 def lay_out(rows: PullRows, demanded: Demanded, user: Any, head: Any, tail: Any) -> None:
     """Fill in the moves over shared ports, hold (interval before), later and head. user: by port its only
     unit, NOBODY before, or SEVERAL. tail: NOBODY by unit before."""
@@ -260,7 +266,7 @@ def lay_out(rows: PullRows, demanded: Demanded, user: Any, head: Any, tail: Any)
 
 
 #: what run_pull calls, for jit.compiled
-PULLING: jit.Helpers = (next_served,)
+PULLING: jit.Helpers = (look, (issue, (move,)), next_served)
 
 
 def pulled(program: Program, times: Times, fast: bool, ticks: int) -> list[Ints]:

@@ -14,11 +14,10 @@ Ints = NDArray[np.int64]
 
 
 class Heap(NamedTuple):
-    """Pending events, smallest (time, key, stamp) first. size: how many, in its only element."""
+    """Pending events, smallest (time, key) first. size: how many, in its only element."""
 
     time: Any
     key: Any
-    stamp: Any
     size: Any
 
 
@@ -99,7 +98,7 @@ class Units(NamedTuple):
 
 class Ports(NamedTuple):
     """Of every port: arbiter, beats of a quantum, ticks of a beat; units that ask; the grant at work: whose (-1:
-    none), since when, beats, its stamp; whose was the last. By port and unit: beats left, when it asked; by
+    none), since when, beats, its end (-1: over); whose was the last. By port and unit: beats left, when it asked; by
     port: the units that ask, in no order."""
 
     arbiter: Any
@@ -109,7 +108,7 @@ class Ports(NamedTuple):
     holder: Any
     since: Any
     granted: Any
-    stamp: Any
+    end: Any
     last: Any
     left: Any
     arrival: Any

@@ -156,6 +156,7 @@ class Timeline:
         return rows
 
 
+@jit.allocates_nothing
 def unit_ticks(
     unit: Any, issue: Any, release: Any, end: Any, interval: Any, why: Any, later: int, table: Any
 ) -> bool:

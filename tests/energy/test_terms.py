@@ -14,7 +14,7 @@ from accelsim.chip import Chip, Constant
 from accelsim.energy import prices
 from accelsim.energy.account import charge
 from accelsim.energy.converter import conversion_energy, converter_area, outside, survey
-from accelsim.energy.counts import Counts, tally
+from accelsim.energy.counts import Counts, Moving, tally
 from accelsim.energy.float_mac import ratio, unit_of
 from accelsim.energy.price import own_value, row_value
 from accelsim.energy.rows import components, half_width, table
@@ -282,7 +282,8 @@ def test_counts_of_rows_go_to_their_operator_and_so_many_further(
     access = np.array([Access.READ, Access.WRITE, Access.ACCUMULATE, Access.READ])
     size = np.array([10, 20, 30, 40])
     runs, read, written = np.zeros((5, 2)), np.zeros((2, 5)), np.zeros((2, 5))
-    tally(first, stop, more, operator, shape, start, memory, access, size, runs, read, written)
+    rows = Moving(operator, shape, start, memory, access, size)
+    tally(first, stop, more, rows, runs, read, written)
     wanted = [np.zeros_like(x) for x in (runs, read, written)]
     for row in range(first, stop):
         owner = operator[row] + 1 + more

@@ -108,7 +108,7 @@ FAULTS = [
         "at = last",
         ENGINE,
     ),
-    ("lag dropped", "timing/events.py", "at += out_lag[e]", "at += 0", ENGINE),
+    ("lag dropped", "timing/events.py", "at += lag[e]", "at += 0", ENGINE),
     (
         "lag dropped in order",
         "timing/in_order.py",
@@ -147,8 +147,8 @@ FAULTS = [
     (
         "whole transfer as one quantum",
         "timing/events.py",
-        "if p_active[who] > 1 and p_arbiter[who] != FIRST_COME and beats > p_quantum[who]:",
-        "if p_active[who] > 99 and p_arbiter[who] != FIRST_COME and beats > p_quantum[who]:",
+        "if active[port] > 1 and arbiter[port] != FIRST_COME and beats > quantum[port]:",
+        "if active[port] > 99 and arbiter[port] != FIRST_COME and beats > quantum[port]:",
         ENGINE,
     ),
     (
@@ -161,15 +161,15 @@ FAULTS = [
     (
         "results overtake",
         "timing/events.py",
-        "            if last < u_end[u]:\n",
-        "            if last < 0:\n",
+        "        if last < u_end[u]:\n",
+        "        if last < 0:\n",
         ENGINE,
     ),
     (
         "port time ignored",
         "timing/events.py",
-        "            if now > done:\n",
-        "            if now > done + 10**9:\n",
+        "source, done, last = issued, now, now",
+        "source, done, last = issued, 0, now",
         ENGINE,
     ),
     (
@@ -182,7 +182,7 @@ FAULTS = [
     (
         "heap forgets the key",
         "timing/heap.py",
-        "times[up] == time and (keys[up] < key or (keys[up] == key and stamps[up] <= stamp))",
+        "times[up] == time and keys[up] <= key",
         "times[up] == time",
         ENGINE,
     ),
@@ -453,29 +453,29 @@ FAULTS = [
     (
         "overwriting unseen",
         "program/shadow.py",
-        "asks = ask(units, asked, asks, v, r, WAR)",
-        "held = held",
+        "ask(needs, known.unit[r], r, WAR)",
+        "settled = settled or False",
         RULES,
     ),
     (
         "slot edge taken for data",
         "program/shadow.py",
-        "if kind == DATA and done > table[base + hubs + h]:",
-        "if kind != START and done > table[base + hubs + h]:",
+        "if kind == DATA and done > known.table[at + known.hubs]:",
+        "if kind != START and done > known.table[at + known.hubs]:",
         "tests/program/test_hazards.py",
     ),
     (
         "story of a cut run lost",
         "program/shadow.py",
-        "segment[new + x] = segment[old + x]",
-        "segment[new + x] = segment[old + x] - 1",
+        "segments.writer[at], segments.by[at] = segments.writer[s], segments.by[s]",
+        "segments.writer[at], segments.by[at] = segments.writer[s] - 1, segments.by[s] - 1",
         "tests/program/test_spoilt.py",
     ),
     (
         "readers of a cut run shared",
         "program/shadow.py",
-        "segment[old + OWNED], segment[new + OWNED] = 0, 0",
-        "segment[old + OWNED], segment[new + OWNED] = 1, 0",
+        "segments.owned[s], segments.owned[at] = 0, 0",
+        "segments.owned[s], segments.owned[at] = 1, 0",
         "tests/program/test_spoilt.py",
     ),
     (

@@ -9,6 +9,7 @@ import numpy as np
 
 from accelsim.program.dependencies import footprints, region_tensors, roots
 from accelsim.program.hazards import MESSAGES
+from accelsim.program.opcodes import Opcode
 from accelsim.program.shadow import (
     DATA,
     OTHER,
@@ -33,6 +34,7 @@ def scan(
     queue: Any,
     place: Any,
     alone: Any,
+    sums: Any,
     edge_start: Any,
     edge_pred: Any,
     edge_kind: Any,
@@ -59,6 +61,7 @@ def scan(
     """Walk the commands in order; returns how many findings were written (at most len(found_row)).
 
     place: number of the command among its unit's. alone: 1 where one queue feeds the unit.
+    sums: 1 where such a unit reads sums of its own as they come, pass behind pass.
     writer: last writing command of a segment (-1 none, -2 resident). holder: tensor in it.
     readers: (segment x units) last reader's place + 1. released, ended: (command x units), the
     place + 1 of the unit's last command known to be so at the issue.
@@ -108,7 +111,9 @@ def scan(
                             kind = OTHER
                         elif w >= 0:
                             v = unit[w]
-                            if ended[base + v] < place[w] + 1 and not (v == u and alone[u] == 1):
+                            if ended[base + v] < place[w] + 1 and not (
+                                v == u and alone[u] == 1 and (sums[u] == 1 or access != READ)
+                            ):
                                 kind = RAW
                             elif op_tensor[writer_op[s]] == op_tensor[j]:
                                 inside = 1
@@ -162,6 +167,8 @@ def hazards(program: Program) -> set[tuple[int, str]]:
         place[i] = seen[unit]
         seen[unit] += 1
     alone = np.array([len(set(c.queue[c.unit == u].tolist())) <= 1 for u in range(units)], np.int64)
+    adders = {Opcode.MATMUL, Opcode.MVM}
+    sums = alone * np.array([bool(adders & set(unit.opcodes)) for unit in p.units], np.int64)
     writer, holder = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
     for resident, a, b in zip(p.residents, r_low.tolist(), r_high.tolist(), strict=True):
         if resident.at_start:
@@ -182,6 +189,7 @@ def hazards(program: Program) -> set[tuple[int, str]]:
         c.queue,
         place,
         alone,
+        sums,
         d.start,
         d.predecessor,
         d.kind,

@@ -141,7 +141,7 @@ def _indexed(program: Program) -> bool:
 def _found(program: Program, hub: np.ndarray) -> set[tuple[int, str]]:
     """(row, code) of what the walk finds when it follows those units."""
     walk = dependencies.Walk(program, np.zeros(len(program), np.int64), stated=True)
-    rows, kinds, _ = walk.run(hub, 0, derive=False).faults.T
+    rows, kinds, _ = walk.run(hub, 0, derive=False).faults
     return {
         (row, hazards.MESSAGES[kind][0])
         for row, kind in zip(rows.tolist(), kinds.tolist(), strict=True)

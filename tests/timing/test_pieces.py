@@ -23,7 +23,7 @@ from accelsim.timing.event_state import _moving_demands, _reverse_edges, demand_
 from accelsim.timing.events import choose_requester
 from accelsim.timing.folding import RUN, run_folded, tried
 from accelsim.timing.heap import pop, push
-from accelsim.timing.records import Ports
+from accelsim.timing.records import Heap, Ports
 from tests.timing.random_programs import random_program
 
 V = Opcode.VECTOR
@@ -105,20 +105,19 @@ def test_a_request_that_comes_late_cuts_a_long_grant_at_its_next_quantum() -> No
 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_heap_gives_its_entries_in_order(seed: int) -> None:
-    """Pushes and pops by chance, with many equal times, keys and stamps: as Python's own heap of triples."""
+    """Pushes and pops by chance, with many equal times and keys: as Python's own heap of pairs."""
     draw = np.random.default_rng(seed)
-    columns: list[list[int]] = [[0] * 64 for _ in range(3)]
-    right: list[tuple[int, int, int]] = []
-    size = 0
+    heap = Heap([0] * 64, [0] * 64, [0])
+    right: list[tuple[int, int]] = []
     for _ in range(1500):
         if right and (len(right) == 60 or draw.random() < 0.45):
-            assert (columns[0][0], columns[1][0], columns[2][0]) == heapq.heappop(right)
-            size = pop(*columns, size)
+            assert (heap.time[0], heap.key[0]) == heapq.heappop(right)
+            pop(heap)
         else:
-            entry = tuple(int(x) for x in draw.integers(0, (3, 2, 3)))
+            entry = tuple(int(x) for x in draw.integers(0, (3, 6)))
             heapq.heappush(right, entry)  # type: ignore[arg-type]
-            size = push(*columns, size, *entry)
-        assert size == len(right)
+            push(heap, *entry)
+        assert heap.size[0] == len(right)
 
 
 @pytest.mark.parametrize("seed", range(4))

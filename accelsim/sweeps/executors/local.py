@@ -68,8 +68,9 @@ class LocalExecutor(Executor):
         self.job = job
         self.slots = min(MOST, self.workers or cores())
         self.places = [_Slot() for _ in range(self.slots)]
-        if job.prepare and cold():
-            _prepare()
+        analog = any(base.analog for base in job.spec.bases)
+        if job.prepare and cold(analog):
+            _prepare(analog)
         for place in self.places:
             self._spawn(place)
 
@@ -224,10 +225,10 @@ def environment(workers: int = 1) -> dict[str, str]:
     }
 
 
-def _prepare() -> None:
+def _prepare(analog: bool) -> None:
     """Compile the kernels once, in a process of its own, before workers would each do it."""
     subprocess.run(
-        [sys.executable, "-m", "accelsim.sweeps.warm"],
+        [sys.executable, "-m", "accelsim.sweeps.warm", *(["analog"] if analog else [])],
         env=environment(),
         check=False,
         stdin=subprocess.DEVNULL,

@@ -45,7 +45,7 @@ def main() -> None:
     wire = Connection(int(sys.argv[1]))
     try:
         job: Job = wire.recv()
-        if job.prepare and not cold():
+        if job.prepare and not cold(any(base.analog for base in job.spec.bases)):
             jit.load()
         try:
             worker = Worker(job)
