@@ -160,6 +160,35 @@ def test_functions_of_the_engine_stay_small() -> None:
                 assert lines <= LINES, (path, node.name, lines)
 
 
+def imports_of(path: Path) -> set[str]:
+    """Modules of the package that a module imports when it runs, inside functions too."""
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = [ast.Pass()]
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found
+
+
+def test_no_circles_where_plans_and_values_are_made() -> None:
+    """No module of mapping, program, units, numerics imports what imports it, by whatever way."""
+    parts = ("mapping", "program", "units", "numerics")
+    names = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in modules()
+        if path.relative_to(PACKAGE).parts[0] in parts and path.name != "__init__.py"
+    }
+    left = {name: imports_of(path) & names.keys() for name, path in names.items()}
+    while free := {name for name, needs in left.items() if not needs & left.keys()}:
+        left = {name: needs for name, needs in left.items() if name not in free}
+    assert not left
+
+
 def loaded_by(code: str) -> set[str]:
     done = subprocess.run(
         [sys.executable, "-c", f"{code}\nimport sys; print(*sorted(sys.modules))"],

@@ -12,7 +12,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.mapping import Mapping, check_mapping, geometry_of
 from accelsim.mapping.mapping import MAPPING_KEYS, ORDERS, slots_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.units.mac_array import DATAFLOW_NAMES
+from accelsim.units.dataflow import DATAFLOW_NAMES
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 NUMBERS = ("batch", "height", "width", "n", "k", "input_slots", "weight_slots", "output_slots")

@@ -12,7 +12,8 @@ from accelsim.errors import InputError
 from accelsim.mapping import Mapping, compile_program, plan
 from accelsim.timing import simulate
 from accelsim.units.crossbar import Crossbar
-from accelsim.units.mac_array import DATAFLOW_NAMES, MacArray
+from accelsim.units.dataflow import DATAFLOW_NAMES
+from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 from accelsim.workload import Workload
 

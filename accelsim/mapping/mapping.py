@@ -8,7 +8,8 @@ from typing import Literal
 from accelsim.chip import Chip
 from accelsim.units.base import stored_format
 from accelsim.units.crossbar import Crossbar
-from accelsim.units.mac_array import Dataflow, MacArray
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 from accelsim.workload import Conv2d, MacOperator
 

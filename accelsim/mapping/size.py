@@ -10,7 +10,8 @@ from accelsim.mapping.mapping import Geometry, Mapping, geometry_of, slots_of
 from accelsim.mapping.parts import Plan
 from accelsim.mapping.tensors import operator_formats
 from accelsim.program.dependencies import HUBS, MANY_UNITS
-from accelsim.units.mac_array import Dataflow, MacArray
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import MacArray
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 #: measured on Programs of 0.02 to 1.6 million commands (docs/timing_engine.md): what a command takes with its

@@ -12,7 +12,7 @@ from accelsim.formats import Integer, get
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping as Tiles
 from accelsim.mapping.mapping import sum_format
-from accelsim.mapping.vector_formats import between
+from accelsim.mapping.vector_formats import FUNCTIONS, between, vector_format
 from accelsim.program.table import TensorRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
@@ -300,3 +300,38 @@ def never_spilled(workload: Workload, mappings: Mapping[str, Tiles | CrossbarMap
             if isinstance(mapping, CrossbarMapping) or mapping.order[2] == "k" or mapping.k >= op.k:
                 found.add(op.name)
     return found
+
+
+def formats_in_words(workload: Workload, chip: Chip) -> list[str]:
+    """What a run takes for granted of the formats between vector operators."""
+    operators = [
+        op for op in workload.operators if isinstance(op, VectorOperator) and not op.is_view
+    ]
+    unit = chip.vector_unit
+    if unit.format is not None:
+        return (
+            [
+                f"vector operators in {unit.format}, as units.{unit.name}.format says; what a MAC operator "
+                "reads in its format"
+            ]
+            if operators
+            else []
+        )
+    formats = tensor_formats(workload, chip)
+    kinds: dict[str, dict[str, None]] = {}
+    for op in operators:
+        used = {formats[name] for name in (*op.inputs, op.output)} & {
+            vector_format(chip, floats) for floats in (False, True)
+        }
+        for name in sorted(used) if op.kind in FUNCTIONS and len(used) == 1 else ():
+            kinds.setdefault(name, {})[op.kind] = None
+    return [_sentence(name, list(found), unit.name) for name, found in kinds.items()]
+
+
+def _sentence(name: str, kinds: list[str], unit: str) -> str:
+    scale = " with a scale a tensor" if isinstance(get(name), Integer) else ""
+    more = ", ..." if len(kinds) > 4 else ""
+    return (
+        f"{', '.join(kinds[:4])}{more} and the vector operators next to them in {name}{scale}, in their "
+        f"bytes too (units.{unit} states no format); what a MAC operator reads in its format"
+    )

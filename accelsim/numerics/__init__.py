@@ -2,7 +2,8 @@
 
 from accelsim.numerics.accuracy import float_forward, signal_to_noise, top1
 from accelsim.numerics.calibrate import build_network
-from accelsim.numerics.execute import Execution, execute
+from accelsim.numerics.execute import execute
+from accelsim.numerics.execution import Execution
 from accelsim.numerics.matmul import matmul
 from accelsim.numerics.network import Network
 from accelsim.units.accumulation import Accumulation

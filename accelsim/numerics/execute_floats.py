@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from accelsim.errors import ConservationError
 from accelsim.formats import get
 from accelsim.numerics.accuracy import real_vector
-from accelsim.numerics.execute import _box, _formats, _Run
+from accelsim.numerics.execution import Run, formats_of, region_of
 from accelsim.numerics.float_network import FloatNetwork
 from accelsim.numerics.lowering import lower_input, weight_matrix
 from accelsim.numerics.tiles import boxes_of, merged
@@ -39,7 +39,7 @@ class Sums:
     reached: Ints
 
 
-class FloatRun(_Run):
+class FloatRun(Run):
     """Values of every tensor, float64."""
 
     network: FloatNetwork
@@ -64,7 +64,7 @@ class FloatRun(_Run):
         if "zero_products" in self.result.activity:
             self.count_zeros(boxes, a, b)  # type: ignore[arg-type]
         shape = int(self.program.commands.shape[boxes.first_row[0]])
-        found = self.array.adder(self.array.rate(*_formats(self.program, shape)))
+        found = self.array.adder(self.array.rate(*formats_of(self.program, shape)))
         assert found is not None
         self.unit, self.group = found
         boxes = merged(boxes)
@@ -159,17 +159,17 @@ class FloatRun(_Run):
         entry, last = int(o.start[row]), int(o.start[row + 1]) - 1
         if opcode == Opcode.ACCUMULATE:
             target = self.state(int(o.tensor[last]), matrix.shape)
-            to = _box(o.offset[last], o.extent[last])
+            to = region_of(o.offset[last], o.extent[last])
             total = self.settled(op, target, to)[0]
             for i in range(entry, last):
                 source = self.state(int(o.tensor[i]), matrix.shape)
-                part = self.settled(op, source, _box(o.offset[i], o.extent[i]))[0]
+                part = self.settled(op, source, region_of(o.offset[i], o.extent[i]))[0]
                 total = closed(self.unit, total, part, op.k + 1 + i - entry, *self.place(op, to))
             target.total[to], target.chunk[to] = total, 0.0
         elif opcode == Opcode.REQUANTIZE:
             source = self.state(int(o.tensor[entry]), matrix.shape)
-            found = self.settled(op, source, _box(o.offset[entry], o.extent[entry]))
-            to = _box(o.offset[entry + 1], o.extent[entry + 1])
+            found = self.settled(op, source, region_of(o.offset[entry], o.extent[entry]))
+            to = region_of(o.offset[entry + 1], o.extent[entry + 1])
             matrix[to] = self.finished(op, to, found)
         else:
             super().follow(op, row, matrix)

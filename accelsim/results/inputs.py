@@ -20,7 +20,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS
 from accelsim.mapping import Mapping, Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.units.mac_array import DATAFLOW_NAMES
+from accelsim.units.dataflow import DATAFLOW_NAMES
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
 from accelsim.workload.validity import wrong_in
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from accelsim.chip import Chip
 from accelsim.mapping.mapping import Geometry, Mapping, chip_for
 from accelsim.mapping.placement import place
-from accelsim.units.mac_array import DATAFLOW_NAMES, Dataflow
+from accelsim.units.dataflow import DATAFLOW_NAMES, Dataflow
 
 STREAMS = {
     Dataflow.OUTPUT_STATIONARY: "k",

@@ -15,7 +15,8 @@ from accelsim.energy import AreaRow, EnergyReport, area
 from accelsim.energy.scaling import between_nodes
 from accelsim.explore import SearchReport
 from accelsim.explore.planned import Planned
-from accelsim.mapping import Plan, compile_program, vector_formats
+from accelsim.mapping import Plan, compile_program
+from accelsim.mapping.tensors import formats_in_words
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization
 from accelsim.program.digest import program_digest
@@ -208,7 +209,7 @@ class Result:
             "no energy for the clock tree, control, idle logic and the wires inside the array: no "
             "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
-            *vector_formats.said(self.workload, self.chip),
+            *formats_in_words(self.workload, self.chip),
         ]
         if (crossbar := self.chip.crossbar) is not None:
             notes += self._analog(crossbar)

@@ -12,7 +12,7 @@ from accelsim.mapping.mapping import Geometry, dataflow_named, geometry_of
 from accelsim.mapping.rows.folds import fold_counts, spread
 from accelsim.program.table import Program
 from accelsim.timing import Timeline
-from accelsim.units.mac_array import Dataflow
+from accelsim.units.dataflow import Dataflow
 from accelsim.workload import VectorOperator, Workload
 
 Ints = NDArray[np.int64]

@@ -24,7 +24,8 @@ from accelsim.rtl.schedule import (
     read_back,
     stationary_signals,
 )
-from accelsim.units.mac_array import Dataflow, MacArray, Rate
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import MacArray, Rate
 
 Ints = NDArray[np.int64]
 SOURCES = Path(__file__).parent / "verilog"

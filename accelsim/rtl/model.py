@@ -20,7 +20,8 @@ from accelsim.rtl.schedule import (
     stationary_signals,
 )
 from accelsim.rtl.stationary import fit_word, stationary_cycles
-from accelsim.units.mac_array import Dataflow, MacArray, Rate
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import MacArray, Rate
 
 
 def simulate(

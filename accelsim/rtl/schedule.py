@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from accelsim.formats import FORMAT_INDEX
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
-from accelsim.units.mac_array import Dataflow, MacArray, Rate
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import MacArray, Rate
 
 Ints = NDArray[np.int64]
 

@@ -14,7 +14,8 @@ import numpy as np
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.base import Cost, Counts
-from accelsim.units.mac_array import Dataflow, MacArray
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import MacArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -19,21 +18,11 @@ from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.accumulation import Accumulation, Adder, adder
 from accelsim.units.base import Bounds, Cost, Counts, Unit
+from accelsim.units.dataflow import Dataflow
 from accelsim.units.mac_arithmetic import fit, ordered_sums
 from accelsim.units.mac_counts import counts
 
 Ints = NDArray[np.int64]
-
-
-class Dataflow(IntEnum):
-    """Which operand stays in the elements during a pass."""
-
-    OUTPUT_STATIONARY = 0  # rows hold m, columns hold n, k streams
-    WEIGHT_STATIONARY = 1  # rows hold k, columns hold n, m streams
-    INPUT_STATIONARY = 2  # rows hold k, columns hold m, n streams
-
-
-DATAFLOW_NAMES = tuple(flow.name.lower() for flow in Dataflow)
 
 
 @dataclass(frozen=True, slots=True)

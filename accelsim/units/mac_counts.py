@@ -14,18 +14,17 @@ from accelsim.formats import FORMAT_INDEX, FORMAT_NAMES, get
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.base import Counts, stored_format
+from accelsim.units.dataflow import Dataflow
 
 if TYPE_CHECKING:
     from accelsim.units.mac_array import MacArray
-
-OUTPUT_STATIONARY, WEIGHT_STATIONARY = 0, 1
 
 
 def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
     """Action name -> count for each shape row; MacArray.actions names them."""
     m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
     matmul = shapes.opcode == Opcode.MATMUL
-    output = shapes.extents[:, 3] == OUTPUT_STATIONARY
+    output = shapes.extents[:, 3] == Dataflow.OUTPUT_STATIONARY
     fused = Flag.FUSED | Flag.LAST_K
     finished = matmul & ((shapes.flags & fused) == fused)
     macs = np.where(matmul, m * n * k, 0.0)
@@ -76,8 +75,8 @@ def _pass_bits(array: MacArray, shapes: Shapes) -> Counts:
     bits_a, bits_b = _bits(array, shapes)
     rows, columns, _ = array.used(shapes)
     leaves = array.exit_rows(shapes)
-    output = shapes.extents[:, 3] == OUTPUT_STATIONARY
-    weight = shapes.extents[:, 3] == WEIGHT_STATIONARY
+    output = shapes.extents[:, 3] == Dataflow.OUTPUT_STATIONARY
+    weight = shapes.extents[:, 3] == Dataflow.WEIGHT_STATIONARY
     wide = array.accumulator.bits
     drain = n * (rows * leaves - rows * (rows - 1) / 2) * wide
     stream_a, stream_b = m * k * bits_a, k * n * bits_b
@@ -99,7 +98,7 @@ def _preload_bits(array: MacArray, shapes: Shapes) -> Counts:
     """Register bits of a PRELOAD: the value for row i (from 0) passes i + 1 slots on its way
     down; on a broadcast array it is written straight into its row."""
     m, n, k = (shapes.extents[:, axis].astype(np.float64) for axis in range(3))
-    weight = shapes.extents[:, 3] == WEIGHT_STATIONARY
+    weight = shapes.extents[:, 3] == Dataflow.WEIGHT_STATIONARY
     bits_a, bits_b = _bits(array, shapes)
     bits = np.where(weight, n * bits_b, m * bits_a)
     if array.structure == "broadcast":

@@ -17,7 +17,8 @@ from accelsim.program.opcodes import Opcode
 from accelsim.rtl import icarus, model
 from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import TilePass, Trace, earliest, layout, shape_rows
-from accelsim.units.mac_array import Accumulator, Dataflow, MacArray, Rate
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import Accumulator, MacArray, Rate
 
 Ints = NDArray[np.int64]
 Size = tuple[int, int, int]  # m, k, n

@@ -15,7 +15,8 @@ from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
 from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import earliest
-from accelsim.units.mac_array import Dataflow, MacArray, Rate
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import MacArray, Rate
 from tests.arrays.runs import INT4, INT8, MIXED, OS, WS, agree, make_array, simulate, tiles
 
 

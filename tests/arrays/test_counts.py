@@ -7,7 +7,8 @@ import pytest
 
 from accelsim.formats import get
 from accelsim.program.opcodes import Flag, Opcode
-from accelsim.units.mac_array import Accumulator, Dataflow, MacArray
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import Accumulator, MacArray
 from tests.arrays.runs import INT4, INT8, IS, MIXED, OS, WS, make_array
 from tests.arrays.test_closed_form import MIXTURE, table
 

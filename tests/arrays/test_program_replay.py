@@ -22,7 +22,7 @@ from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import TilePass
 from accelsim.timing import simulate as run_engine
 from accelsim.timing.costs import command_times
-from accelsim.units.mac_array import Dataflow
+from accelsim.units.dataflow import Dataflow
 from tests.arrays.runs import INT8, agree, simulate, tiles
 
 Ints = NDArray[np.int64]

@@ -19,7 +19,8 @@ from accelsim.mapping.crossbars import CrossbarMapping, crossbars_of, pack_of
 from accelsim.mapping.tensors import tensor_formats
 from accelsim.noise import Stream
 from accelsim.numerics.crossbars import diagonal
-from accelsim.numerics.execute import Execution, execute
+from accelsim.numerics.execute import execute
+from accelsim.numerics.execution import Execution
 from accelsim.numerics.lowering import weight_matrix
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization, Requantizer

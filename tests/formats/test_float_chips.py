@@ -15,7 +15,7 @@ from accelsim.energy.float_mac import float_multiply_accumulate
 from accelsim.formats import get
 from accelsim.mapping import compile_program, plan
 from accelsim.numerics import execute, matmul
-from accelsim.numerics.execute import Execution
+from accelsim.numerics.execution import Execution
 from accelsim.numerics.float_network import FloatNetwork
 from accelsim.numerics.lowering import lower_input, weight_matrix
 from accelsim.results.result import Result

@@ -28,7 +28,7 @@ from accelsim.mapping.tilings.estimate import (
 from accelsim.mapping.tilings.search import variants
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program, Shapes
-from accelsim.units.mac_array import DATAFLOW_NAMES
+from accelsim.units.dataflow import DATAFLOW_NAMES
 from accelsim.workload import Conv2d, Gemm
 from tests.mapping.random_cases import random_chip, random_operator, single
 

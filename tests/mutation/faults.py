@@ -408,7 +408,7 @@ FAULTS = [
     ),
     (
         "sum not carried over",
-        "numerics/execute.py",
+        "numerics/execution.py",
         "total += sums[g, rows, columns]",
         "total += 0",
         RUNS,
@@ -935,7 +935,7 @@ FAULTS = [
     ),
     (
         "row blocks not added",
-        "numerics/execute.py",
+        "numerics/execution.py",
         "for i in range(entry, last):",
         "for i in range(entry, entry):",
         PLAN,
@@ -1249,7 +1249,7 @@ FAULTS = [
     ),
     (
         "pool between formats keeps codes",
-        "numerics/execute.py",
+        "numerics/execution.py",
         "return bool(before.scale == after.scale) and before.zero == after.zero",
         "return own",
         "tests/numerics/test_calibration.py",
@@ -1362,7 +1362,7 @@ FAULTS = [
     ),
     (
         "one group's bias for all",
-        "numerics/execute.py",
+        "numerics/execution.py",
         "[op.name][g + i].apply(sums, n0)",
         "[op.name][g].apply(sums, n0)",
         PACKS,

@@ -13,7 +13,8 @@ from accelsim.errors import InputError
 from accelsim.mapping import compile_program
 from accelsim.numerics.accuracy import decibels, signal_to_noise, top1
 from accelsim.numerics.calibrate import CLIPS, NetworkBuilder, multiplied, weight_clips
-from accelsim.numerics.execute import _Run, execute
+from accelsim.numerics.execute import execute
+from accelsim.numerics.execution import Run
 from accelsim.numerics.floors import _inputs, finite, softmax_floor
 from accelsim.numerics.matmul import accumulation_of, grid_of_values
 from accelsim.numerics.quantize import Quantization, affine, fine, peak_of, ratio, symmetric
@@ -326,7 +327,7 @@ def test_largest_scores_and_decibels() -> None:
 def test_which_vector_operators_stay_on_codes() -> None:
     """Pools and relu only where both scales are one; additions and products always."""
     one, other = affine(-1, 1, "int8"), affine(-1, 2, "int8")
-    run = object.__new__(_Run)
+    run = object.__new__(Run)
     run.__dict__["floats"] = None
     for kind, same, apart in (
         ("relu", True, False),

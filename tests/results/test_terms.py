@@ -24,7 +24,7 @@ from accelsim.results.inputs import MOST_SLOTS, dump, load
 from accelsim.results.result import Result
 from accelsim.results.rounding import apportioned, column, decimals_of, text_of
 from accelsim.results.scalesim_reports import _off_chip, _on_chip
-from accelsim.units.mac_array import Dataflow
+from accelsim.units.dataflow import Dataflow
 
 V = Opcode.VECTOR
 ROWS = 6

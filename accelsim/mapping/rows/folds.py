@@ -26,7 +26,7 @@ from accelsim.mapping.rows.record import (
     touches,
 )
 from accelsim.program.opcodes import Flag, Opcode
-from accelsim.units.mac_array import Dataflow
+from accelsim.units.dataflow import Dataflow
 
 LOWERED, WEIGHT, OUTPUT, SUMS = range(4)
 BITS, FORM = 8, FORMAT_INDEX["int8"]  # a word is a byte, as there

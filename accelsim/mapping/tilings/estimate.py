@@ -31,7 +31,8 @@ from accelsim.mapping.tilings.candidates import (
 )
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
-from accelsim.units.mac_array import Dataflow, MacArray
+from accelsim.units.dataflow import Dataflow
+from accelsim.units.mac_array import MacArray
 
 Floats = NDArray[np.float64]
 ORDERS = ("mnk", "nmk")

@@ -20,7 +20,7 @@ from accelsim.chip import Chip
 from accelsim.mapping.mapping import Geometry, Mapping, slots_of
 from accelsim.mapping.tilings.default import choose_mapping, legal
 from accelsim.mapping.tilings.estimate import Floats, Task, Tilings, Variant
-from accelsim.units.mac_array import DATAFLOW_NAMES
+from accelsim.units.dataflow import DATAFLOW_NAMES
 
 Objective = Literal["cycles", "energy", "edp"]
 OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
