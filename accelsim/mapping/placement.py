@@ -100,63 +100,45 @@ def place(
     from the top, so that neighbouring operators overlap little. weight_address: where resident
     weights already lie. formats: input, weight, output."""
     chip = chip_for(chip, mapping)
-    array = chip.array
-    rate = array.rate(formats[0], formats[1])
+    array, g = chip.array, geometry
     bits = [get(name).bits for name in formats]
-    limits = array.pass_limits(mapping.dataflow, rate)
-    m = m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
-    k = k_tiles(geometry, mapping.k)
-    n_first, n_size = starts(geometry.n, mapping.n)
+    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]))
+    m, k = m_tiles(g, mapping.batch, mapping.height, mapping.width), k_tiles(g, mapping.k)
+    n_first, n_size = starts(g.n, mapping.n)
     boxes = box_bytes(m, k.channels, bits[0])
     several = array.count > 1
-    input_split = several and array.split in ("m", "k")
-    weight_split = several and array.split in ("n", "k")
+    split = several and array.split in ("m", "k"), several and array.split in ("n", "k")
     pieces = None
     if mapping.input_resident:
-        reuse = not (input_split and is_private(chip, array.input))
-        pieces = resident_pieces(geometry, m, k.channels, bits[0], reuse)
+        reuse = not (split[0] and is_private(chip, array.input))
+        pieces = resident_pieces(g, m, k.channels, bits[0], reuse)
     weight_tiles = packed_bytes(k.size[:, None] * n_size[None, :], bits[1])
-
-    def lanes(split: bool, memory: str) -> int:
-        return array.count if split and not is_private(chip, memory) else 1
-
-    input_slot, weight_slot = int(boxes.max()), int(weight_tiles.max())
-    input_lanes = lanes(input_split, array.input)
-    weight_lanes = lanes(weight_split, array.weight)
-    output_lanes = lanes(several, array.output)
-    input_size = (
-        geometry.groups * pieces.total if pieces else input_lanes * mapping.input_slots * input_slot
-    )
-    weight_size = (
-        geometry.groups * int(weight_tiles.sum())
-        if mapping.weight_resident or weight_address is not None
-        else weight_lanes * mapping.weight_slots * weight_slot
-    )
-    wide = sum_format(array)
-    tile_n, tile_m = int(n_size.max()), int(m.size.max())
-    held = tile_m * tile_n
-    sums_slot, out_slot = get(wide).bytes_for(held), get(formats[2]).bytes_for(held)
-    one_pass = len(k.first) == 1 and (limits[2] == 0 or int(k.size.max()) <= limits[2])
+    memories = (array.input, array.weight, array.output)
+    lanes = [
+        array.count if apart and not is_private(chip, memory) else 1
+        for apart, memory in zip((*split, several), memories, strict=True)
+    ]
+    held = int(m.size.max()) * int(n_size.max())
+    slots = (int(boxes.max()), int(weight_tiles.max()))
+    sums_slot, out_slot = get(sum_format(array)).bytes_for(held), get(formats[2]).bytes_for(held)
     spills = len(k.first) > 1 and mapping.order[2] != "k"
-    finished = fused(array)
-    sums_slots = (
-        0 if one_pass and finished else (1 if finished and not spills else mapping.output_slots)
-    )
-    if array.split == "k" and several:
-        sums_slots = 1
+    sums_slots = _sums_slots(array, mapping, limits[2], k, spills)
     column = array.accumulator.location == "column" and sums_slots > 0
-    sums_memory = f"{array.name}.accumulators" if column else array.output
-    sums_size = (1 if column else output_lanes) * sums_slots * sums_slot
-    out_size = output_lanes * mapping.output_slots * out_slot
     sizes = {
-        "input": (array.input, input_size),
-        "weight": (array.weight, weight_size if weight_address is None else 0),
-        "sums": (sums_memory, sums_size),
-        "out": (array.output, out_size),
+        "input": (
+            array.input,
+            g.groups * pieces.total if pieces else lanes[0] * mapping.input_slots * slots[0],
+        ),
+        "weight": (array.weight, lanes[1] * mapping.weight_slots * slots[1]),
+        "sums": (
+            f"{array.name}.accumulators" if column else array.output,
+            (1 if column else lanes[2]) * sums_slots * sums_slot,
+        ),
+        "out": (array.output, lanes[2] * mapping.output_slots * out_slot),
     }
-    areas = _areas(chip, sizes, parity)
-    if weight_address is not None:
-        areas["weight"] = Area(array.weight, weight_address, weight_size)
+    if mapping.weight_resident or weight_address is not None:
+        sizes["weight"] = (array.weight, g.groups * int(weight_tiles.sum()))
+    areas = _areas(chip, sizes, parity, weight_address)
     return Placement(
         array,
         limits,
@@ -166,25 +148,43 @@ def place(
         n_size,
         bits[0],
         bits[1],
-        wide,
+        sum_format(array),
         boxes,
         pieces,
-        input_slot,
-        weight_slot,
+        slots[0],
+        slots[1],
         sums_slot,
         out_slot,
         sums_slots,
-        input_split,
-        weight_split,
-        input_lanes,
-        weight_lanes,
-        output_lanes,
+        split[0],
+        split[1],
+        lanes[0],
+        lanes[1],
+        lanes[2],
         areas["input"],
         areas["weight"],
         areas["sums"],
         areas["out"],
         spills,
     )
+
+
+def _sums_slots(array: MacArray, mapping: Mapping, limit_k: int, k: KTiles, spills: bool) -> int:
+    """Slots of partial sums: none where every sum is finished in one pass."""
+    if array.split == "k" and array.count > 1:
+        return 1
+    one_pass = len(k.first) == 1 and (limit_k == 0 or int(k.size.max()) <= limit_k)
+    finished = fused(array)
+    if one_pass and finished:
+        return 0
+    return 1 if finished and not spills else mapping.output_slots
+
+
+def capacity(chip: Chip, memory: str) -> int:
+    """Bytes of one instance of a memory, the array's accumulators included."""
+    if memory.endswith(".accumulators"):
+        return chip.array.accumulator_bytes
+    return chip.memories[memory].size
 
 
 def fits(
@@ -208,17 +208,16 @@ def fits(
     return short
 
 
-def capacity(chip: Chip, memory: str) -> int:
-    """Bytes of one instance of a memory, the array's accumulators included."""
-    if memory.endswith(".accumulators"):
-        return chip.array.accumulator_bytes
-    return chip.memories[memory].size
-
-
-def _areas(chip: Chip, sizes: dict[str, tuple[str, int]], parity: int) -> dict[str, Area]:
+def _areas(
+    chip: Chip, sizes: dict[str, tuple[str, int]], parity: int, weight_address: int | None
+) -> dict[str, Area]:
+    """Areas side by side in their memories. weight_address: where weights are already, beside the others."""
     used: dict[str, int] = {}
     areas = {}
     for operand, (memory, size) in sizes.items():
+        if operand == "weight" and weight_address is not None:
+            areas[operand] = Area(memory, weight_address, size)
+            continue
         below = used.get(memory, 0)
         used[memory] = below + size
         base = below if parity == 0 else capacity(chip, memory) - below - size

@@ -51,6 +51,21 @@ class TensorTable:
         self.index[key] = number
         return number
 
+    def view(
+        self,
+        of: str,
+        view: str,
+        shape: tuple[int, ...],
+        form: str,
+        operator: int,
+        name: str,
+    ) -> int:
+        """Append what operator ``name`` (of that number) sees of a tensor, as "<name>/<view>"."""
+        origin = self.index[of]
+        role = self.rows[origin].role
+        row = TensorRow(of, shape, form, 0, origin, view, operator, role)
+        return self.add(row, f"{name}/{view}")
+
 
 def operator_formats(op: MacOperator, chip: Chip) -> tuple[str, str]:
     """Input and weight format of a MAC operator: its own, else the chip's."""
@@ -171,79 +186,27 @@ def build_tensors(
     """
     table = TensorTable()
     _activations(table, workload, formats)
-    shared = shared_weights(workload)
-    wide = sum_format(chip.core)
+    shared, wide = shared_weights(workload), sum_format(chip.core)
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
-        origin, target = table.index[op.input], table.index[op.output]
-        weight = operator_formats(op, chip)[1]
         groups, m, n, k = op.groups, op.m, op.n, op.k
-        add = table.add
-        add(
-            TensorRow(
-                op.input,
-                (groups, m, k),
-                formats[op.input],
-                0,
-                origin,
-                "lowered",
-                number,
-                table.rows[origin].role,
-            ),
-            f"{op.name}/lowered",
-        )
-        key = f"{op.name}/weight"
+        table.view(op.input, "lowered", (groups, m, k), formats[op.input], number, op.name)
+        key, weight = f"{op.name}/weight", operator_formats(op, chip)[1]
         if not workload.is_stored(op.weight):
-            origin = table.index[op.weight]
-            add(
-                TensorRow(
-                    op.weight,
-                    (groups, k, n),
-                    weight,
-                    0,
-                    origin,
-                    "weight",
-                    number,
-                    table.rows[origin].role,
-                ),
-                key,
-            )
+            table.view(op.weight, "weight", (groups, k, n), weight, number, op.name)
         elif op.weight in shared and (op.weight, groups, k, n, weight) in table.index:
             table.index[key] = table.index[op.weight, groups, k, n, weight]
         else:
             owner = -1 if op.weight in shared else number
             row = TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", owner, "weight")
-            table.index[op.weight, groups, k, n, weight] = add(row, key)
-        add(
-            TensorRow(
-                op.output,
-                (groups, m, n),
-                formats[op.output],
-                0,
-                target,
-                "matrix",
-                number,
-                table.rows[target].role,
-            ),
-            f"{op.name}/matrix",
-        )
+            table.index[op.weight, groups, k, n, weight] = table.add(row, key)
+        table.view(op.output, "matrix", (groups, m, n), formats[op.output], number, op.name)
         for i in range((summands or {}).get(op.name, 1)):
             suffix = "sums" if i == 0 else f"sums.{i}"
-            add(
-                TensorRow(
-                    f"{op.output}.{suffix}",
-                    (groups, m, n),
-                    wide,
-                    0,
-                    -1,
-                    "sums",
-                    number,
-                    "intermediate",
-                ),
-                f"{op.name}/{suffix}",
-                op.name in kept,
-            )
+            name = f"{op.output}.{suffix}"
+            row = TensorRow(name, (groups, m, n), wide, 0, -1, "sums", number, "intermediate")
+            table.add(row, f"{op.name}/{suffix}", op.name in kept)
     return table
 
 
