@@ -108,36 +108,20 @@ def place(
     boxes = box_bytes(m, k.channels, bits[0])
     several = array.count > 1
     split = several and array.split in ("m", "k"), several and array.split in ("n", "k")
-    pieces = None
-    if mapping.input_resident:
-        reuse = not (split[0] and is_private(chip, array.input))
-        pieces = resident_pieces(g, m, k.channels, bits[0], reuse)
+    reuse = not (split[0] and is_private(chip, array.input))
+    stays = mapping.input_resident
+    pieces = resident_pieces(g, m, k.channels, bits[0], reuse) if stays else None
     weight_tiles = packed_bytes(k.size[:, None] * n_size[None, :], bits[1])
-    memories = (array.input, array.weight, array.output)
-    lanes = [
-        array.count if apart and not is_private(chip, memory) else 1
-        for apart, memory in zip((*split, several), memories, strict=True)
-    ]
+    lanes = _lanes(chip, (*split, several))
     held = int(m.size.max()) * int(n_size.max())
     slots = (int(boxes.max()), int(weight_tiles.max()))
     sums_slot, out_slot = get(sum_format(array)).bytes_for(held), get(formats[2]).bytes_for(held)
     spills = len(k.first) > 1 and mapping.order[2] != "k"
     sums_slots = _sums_slots(array, mapping, limits[2], k, spills)
-    column = array.accumulator.location == "column" and sums_slots > 0
-    sizes = {
-        "input": (
-            array.input,
-            g.groups * pieces.total if pieces else lanes[0] * mapping.input_slots * slots[0],
-        ),
-        "weight": (array.weight, lanes[1] * mapping.weight_slots * slots[1]),
-        "sums": (
-            f"{array.name}.accumulators" if column else array.output,
-            (1 if column else lanes[2]) * sums_slots * sums_slot,
-        ),
-        "out": (array.output, lanes[2] * mapping.output_slots * out_slot),
-    }
-    if mapping.weight_resident or weight_address is not None:
-        sizes["weight"] = (array.weight, g.groups * int(weight_tiles.sum()))
+    kept = mapping.weight_resident or weight_address is not None
+    whole = pieces.total if pieces else 0, int(weight_tiles.sum()) if kept else 0
+    whole = g.groups * whole[0], g.groups * whole[1]
+    sizes = _sizes(array, mapping, lanes, (*slots, sums_slot, out_slot), sums_slots, whole)
     areas = _areas(chip, sizes, parity, weight_address)
     return Placement(
         array,
@@ -167,6 +151,35 @@ def place(
         areas["out"],
         spills,
     )
+
+
+def _lanes(chip: Chip, apart: tuple[bool, bool, bool]) -> list[int]:
+    """Sets of slots in one memory, of inputs, weights, outputs. apart: whether arrays hold different ones."""
+    array = chip.array
+    return [
+        array.count if different and not is_private(chip, memory) else 1
+        for different, memory in zip(apart, (array.input, array.weight, array.output), strict=True)
+    ]
+
+
+def _sizes(
+    array: MacArray,
+    mapping: Mapping,
+    lanes: list[int],
+    slots: tuple[int, int, int, int],
+    sums_slots: int,
+    whole: tuple[int, int],
+) -> dict[str, tuple[str, int]]:
+    """Memory and bytes of each area. slots: bytes of one of inputs, weights, sums, outputs. whole: bytes of
+    inputs and weights that stay, 0 where they come and go."""
+    column = array.accumulator.location == "column" and sums_slots > 0
+    sums = f"{array.name}.accumulators" if column else array.output
+    return {
+        "input": (array.input, whole[0] or lanes[0] * mapping.input_slots * slots[0]),
+        "weight": (array.weight, whole[1] or lanes[1] * mapping.weight_slots * slots[1]),
+        "sums": (sums, (1 if column else lanes[2]) * sums_slots * slots[2]),
+        "out": (array.output, lanes[2] * mapping.output_slots * slots[3]),
+    }
 
 
 def _sums_slots(array: MacArray, mapping: Mapping, limit_k: int, k: KTiles, spills: bool) -> int:
