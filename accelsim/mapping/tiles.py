@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,9 @@ def reached(
     return low, high
 
 
+@lru_cache(
+    maxsize=64
+)  # the choice of a mapping asks, then the rows, then the next point of a sweep
 def m_tiles(geometry: Geometry, batch: int, height: int, width: int) -> MTiles:
     """Cut m into boxes of images x rows x columns, each a contiguous range of m.
 
@@ -76,9 +80,10 @@ def m_tiles(geometry: Geometry, batch: int, height: int, width: int) -> MTiles:
     images = over_b(nb)
     size = images * over_h(nh) * over_w(nw)
     first = np.cumsum(size) - size
-    return MTiles(
-        first, size, over_b(b0), images, over_h(row0), over_h(row1), over_w(col0), over_w(col1)
-    )
+    columns = (over_b(b0), images, over_h(row0), over_h(row1), over_w(col0), over_w(col1))
+    for column in (first, size, *columns):
+        column.flags.writeable = False
+    return MTiles(first, size, *columns)
 
 
 @dataclass(frozen=True, slots=True)

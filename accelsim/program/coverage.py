@@ -49,10 +49,9 @@ def check_coverage(f: Findings, workload: Workload | None) -> None:
         f.one("program.operands", "operands.offset", "regions of tile passes need three dimensions")
         return
     groups = groups_of(program, rows)
-    a_low, b_low, c_low = (o.offset[entry + i, :3] for i in range(3))
-    a, b, out = (o.extent[entry + i, :3] for i in range(3))
-    shape = program.shapes.extents[c.shape[rows]]
-    m, n, k = shape[:, 0], shape[:, 1], shape[:, 2]
+    a_low, b_low, c_low = (np.take(o.offset, entry + i, axis=0) for i in range(3))
+    a, b, out = (np.take(o.extent, entry + i, axis=0) for i in range(3))
+    m, n, k = (program.shapes.extents[:, axis][c.shape[rows]] for axis in range(3))
     agree = (a[:, 1] == m) & (a[:, 2] == k) & (b[:, 1] == k) & (b[:, 2] == n)
     agree &= (out[:, 1] == m) & (out[:, 2] == n)
     agree &= (a[:, 0] == groups) & (b[:, 0] == groups) & (out[:, 0] == groups)
@@ -69,8 +68,9 @@ def check_coverage(f: Findings, workload: Workload | None) -> None:
     low = np.stack([a_low[:, 0], a_low[:, 1], b_low[:, 2], a_low[:, 2]], axis=1)
     size = np.stack([a[:, 0], m, n, k], axis=1)
     counted = (c.flags[rows] & Flag.RECOMPUTES) == 0
-    for operator in np.unique(c.operator[rows]).tolist():
-        chosen = counted & (c.operator[rows] == operator)
+    owners = c.operator[rows]
+    for operator in np.unique(owners).tolist():
+        chosen = np.flatnonzero(counted & (owners == operator))
         limits = _limits(program, operator, entry[chosen], workload)
         name = program.operators[operator] if operator >= 0 else "no operator"
         _cover(f, name, low[chosen], size[chosen], limits)
