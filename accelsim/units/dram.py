@@ -55,11 +55,14 @@ def bursts_touched(start: Ints, length: Ints, count: Ints, pitch: Ints, burst: i
 def _floors(count: Ints, step: Ints, first: Ints, divisor: int) -> Ints:
     """Sums of floor((first + i step) / divisor) over i below count: Euclid's algorithm, which counts
     the lattice points under the line by rows where that is shorter than by columns."""
-    total, n, m = np.zeros(len(count), np.int64), count, np.full(len(count), divisor, np.int64)
-    a, b = step, first
-    while n.any():
-        total = total + n * (n - 1) // 2 * (a // m) + n * (b // m)
+    total, left = count * (first // divisor), np.flatnonzero((step > 0) & (count > 1))
+    n, a, b = count[left], step[left], first[left] % divisor
+    m = np.full(len(left), divisor, np.int64)
+    while len(left):
+        total[left] += n * (n - 1) // 2 * (a // m) + n * (b // m)
         a, b = a % m, b % m
         top = a * n + b
-        n, b, m, a = np.where(a > 0, top // m, 0), top % m, np.maximum(a, 1), m
+        some = np.flatnonzero(top >= m)
+        left, a, m = left[some], m[some], a[some]
+        n, b = top[some] // a, top[some] % a
     return total
