@@ -6,7 +6,7 @@ Chips that differ in prices only share both, so that a changed constant needs ne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -39,7 +39,8 @@ class Clocked(Protocol):
 class Work:
     """What a Program did. Operators are rows of Program.operators plus one; row 0 is none's.
 
-    runs: (operators, shapes) executions. read, written: (memories, operators) bits. charge: coulombs
+    runs: (operators, shapes) executions. memories: names, all instances of one in one row. read, written:
+    (memories, operators) bits. charge: coulombs
     by operator as the values drew them, if they did. zeros: products with a zero operand by pair of
     formats and operator. seconds: the makespan. repeats: (operators, shapes) vectors read again, where
     values said.
@@ -72,7 +73,7 @@ class Counts:
 
 class Moving(NamedTuple):
     """What tally() reads: of every command its operator and shape, and where its operands begin; of those the
-    memory, the access and bytes."""
+    memory, the access and bytes. kind: of each memory, which it is an instance of."""
 
     operator: Any
     shape: Any
@@ -80,6 +81,7 @@ class Moving(NamedTuple):
     memory: Any
     access: Any
     bytes: Any
+    kind: Any
 
 
 @jit.allocates_nothing
@@ -88,31 +90,32 @@ def tally(
 ) -> None:
     """Add up executions of shapes and bytes of operands of rows first .. stop, by operator and so many
     operators more; an accumulation does both."""
-    operator, shape, start, memory, access, size = rows
+    operator, shape, start, memory, access, size, kind = rows
     for row in range(first, stop):
         owner = operator[row] + 1 + more
         runs[owner, shape[row]] += 1
         for entry in range(start[row], start[row + 1]):
             if access[entry] != WRITE:
-                read[memory[entry], owner] += size[entry]
+                read[kind[memory[entry]], owner] += size[entry]
             if access[entry] != READ:
-                written[memory[entry], owner] += size[entry]
+                written[kind[memory[entry]], owner] += size[entry]
 
 
 def work_of(program: Program, timeline: Clocked, activity: Activity | None = None) -> Work:
     """What a Program did; activity: per-command columns from the values, as account() takes."""
     commands, o, activity = program.commands, program.operands, activity or {}
     operators, shapes = operators_of(program) + 1, len(program.shapes.kind)
-    memories = len(program.memories)
+    names, kind = _kinds_of(row.name for row in program.memories)
+    memories = len(names)
     if by_kernel(program, tally):
         runs = np.zeros((operators, shapes), np.int64)
         read, written = (np.zeros((memories, operators), np.int64) for _ in range(2))
-        rows = Moving(commands.operator, commands.shape, o.start, o.memory, o.access, o.bytes)
+        rows = Moving(commands.operator, commands.shape, o.start, o.memory, o.access, o.bytes, kind)
         kernel = jit.compiled(tally)
         for part in spans(program):
             kernel(part.first, part.stop, part.operators, rows, runs, read, written)
     else:
-        runs, read, written = _tally(in_full(program), operators, shapes, memories)
+        runs, read, written = _tally(in_full(program), operators, shapes, kind)
     charge = None
     if "cell_charge" in activity:
         charge = np.asarray(
@@ -127,7 +130,7 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     return Work(
         program.shapes,
         program.unit_kinds,
-        tuple(row.name for row in program.memories),
+        names,
         np.asarray(runs, np.float64),
         bits_read,
         bits_written,
@@ -138,13 +141,28 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     )
 
 
-def _tally(program: Program, operators: int, shapes: int, memories: int) -> tuple[Any, Any, Any]:
+def _kinds_of(memories: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Names of memories without the numbers of their instances ("tiles.17.cells": "tiles.cells"), and which of
+    them each is."""
+    names: dict[str, int] = {}
+    number = []
+    for name in memories:
+        first, *parts = name.split(".")
+        own = ".".join((first, *(part for part in parts if not part.isdigit())))
+        number.append(names.setdefault(own, len(names)))
+    return tuple(names), np.array(number, np.int64)
+
+
+def _tally(
+    program: Program, operators: int, shapes: int, kind: NDArray[np.int64]
+) -> tuple[Any, Any, Any]:
     """tally() in columns. Sums of bytes are whole numbers below 2^53, so float64 is exact."""
     commands, o = program.commands, program.operands
     runs = np.bincount(
         (commands.operator + 1) * shapes + commands.shape, minlength=operators * shapes
     ).reshape(operators, shapes)
-    key = o.memory * operators + np.repeat(commands.operator, np.diff(o.start)) + 1
+    memories = int(kind.max(initial=-1)) + 1
+    key = kind[o.memory] * operators + np.repeat(commands.operator, np.diff(o.start)) + 1
     sides = []
     for skipped in (WRITE, READ):
         keep = o.access != skipped
@@ -219,8 +237,8 @@ def _again(unit: Unit, shapes: Shapes, repeats: Floats) -> dict[str, Floats]:
 
 
 def compact(work: Work, chip: Chip) -> Work:
-    """The work with all instances of a memory in one row: the same counts for every chip that shares
-    the Program, without the length of a list of a thousand crossbars' cells."""
+    """The work with the priced memories of the chip only: the same counts for every chip that shares
+    the Program."""
     names = _memory_names(chip)
     home = [_base(name, names) for name in work.memories]
     sides = [

@@ -23,7 +23,7 @@ STEP = 1024  # bytes of a buffer
 HALVINGS = 60
 FACTORS = 2.0**-16, 2.0**16
 ROOM = 64.0  # most that buffers grow or shrink beside the rest, to make up what whole rows leave
-LARGEST_SIDE, MOST_CROSSBARS, MOST_BANKS = 65536, 65536, 4096  # that a chip file may write
+LARGEST_SIDE, MOST_CROSSBARS, MOST_BANKS = 65536, 1 << 20, 4096  # that a chip file may write
 
 
 def square_metres(chip: Chip) -> float:

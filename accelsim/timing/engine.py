@@ -217,15 +217,19 @@ def contended(program: Program, fast: bool = False) -> int:
         )
         none = [blank(True, count, -1) for count in (units, queues, ports)]
         return int(jit.compiled(contention)(unit, queue, served, Moves(*moves), *none))
-    feeds, users = np.zeros((units, queues), bool), np.zeros((units, ports), bool)
-    feeds[c.unit, c.queue] = True
-    if c.served.any() or (feeds.sum(axis=1) > 1).any():
+    feeds = np.unique(c.unit * queues + c.queue)
+    if c.served.any() or _twice(feeds // queues, units):
         return EVENTS
     moving = d.bytes > 0
-    users[np.repeat(c.unit, np.diff(d.start))[moving], d.port[moving]] = True
-    if (users.sum(axis=0) <= 1).all():
+    users = np.unique(np.repeat(c.unit, np.diff(d.start))[moving] * ports + d.port[moving])
+    if not _twice(users % ports, ports):
         return IN_ORDER
-    return EVENTS if (feeds.sum(axis=0) > 1).any() else ALONE
+    return EVENTS if _twice(feeds % queues, queues) else ALONE
+
+
+def _twice(values: Ints, below: int) -> bool:
+    """Whether a number below ``below`` occurs more than once."""
+    return bool((np.bincount(values, minlength=below) > 1).any())
 
 
 def uncontended(program: Program, fast: bool = False) -> bool:

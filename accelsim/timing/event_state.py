@@ -148,11 +148,11 @@ def _ports(program: Program, arrays: bool) -> Ports:
 
 def _feeding_queues(program: Program) -> tuple[Ints, Ints]:
     """The queues that feed each unit, in order: start by unit, queue."""
-    pairs = np.zeros((len(program.units), max(1, len(program.queues))), bool)
-    pairs[program.commands.unit, program.commands.queue] = True
+    queues = max(1, len(program.queues))
+    pairs = np.unique(program.commands.unit * queues + program.commands.queue)
     start = np.zeros(len(program.units) + 1, np.int64)
-    np.cumsum(pairs.sum(axis=1), out=start[1:])
-    return start, pairs.nonzero()[1].astype(np.int64)
+    np.cumsum(np.bincount(pairs // queues, minlength=len(program.units)), out=start[1:])
+    return start, pairs % queues
 
 
 @jit.allocates_nothing

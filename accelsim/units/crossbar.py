@@ -45,7 +45,7 @@ VALUE_FIELDS = (
     "overhead",
 )
 
-MOST = 65536  # crossbars of a chip
+MOST = 1 << 20  # crossbars of a chip
 #: confidence of what a chip file says of a workload's values without a source
 STATED = "mem"
 CHARGES = ("cell_charge", "supply_charge")

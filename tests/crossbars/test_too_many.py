@@ -39,7 +39,7 @@ def test_a_count_or_writing_anew() -> None:
 
 
 def test_no_count_beyond_what_a_chip_may_have() -> None:
-    """LLaMA-7B takes 348,912 crossbars of pcm_8level, of which a chip has at most 65,536."""
+    """LLaMA-7B takes 348,912 crossbars of pcm_8level, and far more small ones than a chip may have."""
     fix = refusal("llama_7b_decode")
     assert "unmapped: reprogram and count: 6032" in fix and "348912" not in fix
     fix = refusal("llama_7b_decode", "units.tiles.unmapped=reprogram")
@@ -48,9 +48,9 @@ def test_no_count_beyond_what_a_chip_may_have() -> None:
         "llama_7b_decode",
         "units.tiles.unmapped=reprogram",
         "units.tiles.rows=16",
-        "units.tiles.columns=24",
+        "units.tiles.columns=12",
     )
-    assert "rows and columns for" in fix and "count: 65536" in fix
+    assert "rows and columns for" in fix and "count: 1048576" in fix
 
 
 def test_buffers_as_large_as_said_are_enough() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -67,12 +68,15 @@ def test_work_is_what_the_table_says(name: str) -> None:
     work = work_of(program, timeline)
     runs, read, written = (np.zeros_like(part) for part in (work.runs, work.read, work.written))
     o, c = program.operands, program.commands
+    names = [re.sub(r"\.[0-9]+", "", memory.name) for memory in program.memories]
+    assert set(work.memories) == set(names)
+    home = [work.memories.index(name) for name in names]
     for row in range(len(program)):
         owner = int(c.operator[row]) + 1
         runs[owner, c.shape[row]] += 1
         for entry in range(int(o.start[row]), int(o.start[row + 1])):
-            read[o.memory[entry], owner] += 8 * o.bytes[entry] * (o.access[entry] != 1)
-            written[o.memory[entry], owner] += 8 * o.bytes[entry] * (o.access[entry] != 0)
+            read[home[o.memory[entry]], owner] += 8 * o.bytes[entry] * (o.access[entry] != 1)
+            written[home[o.memory[entry]], owner] += 8 * o.bytes[entry] * (o.access[entry] != 0)
     assert (
         (work.runs == runs).all() and (work.read == read).all() and (work.written == written).all()
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +80,35 @@ def test_values_that_need_too_much_are_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv(resources.VARIABLE, "1000")
     with pytest.raises(InputError, match=r"values of [0-9,]+ elements need about"):
         api.prepare(api.load_chip("int8_edge"), work, {"x": images})
+
+
+LARGE = {
+    "resnet18 on 65,536 crossbars": ("pcm_8level", "resnet18", ["units.tiles.count=65536"], 1150),
+    "resnet18 on 256 arrays": ("int8_edge", "resnet18", ["units.array.count=256"], 2050),
+    "LLaMA-7B on 360,000 crossbars": (
+        "pcm_8level",
+        "llama_7b_decode",
+        [
+            "units.tiles.count=360000",
+            "units.tiles.unmapped=reprogram",
+            "memories.output_buffer.size=8 MiB",
+            "memories.dram.size=16 GiB",
+        ],
+        1500,
+    ),
+}
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", LARGE)
+def test_large_chips_stay_within_their_memory(name: str) -> None:
+    """MiB of a whole run in a process of its own, a tenth above what it took when this was written."""
+    chip, workload, keys, most = LARGE[name]
+    code = (
+        "import resource, accelsim\n"
+        f"chip = accelsim.load_chip({chip!r}, {keys!r})\n"
+        f"assert accelsim.run(chip, accelsim.load_workload({workload!r})).cycles > 0\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < most
