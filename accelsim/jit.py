@@ -59,7 +59,8 @@ def enabled() -> bool:
 
 @contextlib.contextmanager
 def only(which: Which) -> Iterator[None]:
-    """Plain functions or kernels inside, whatever the size of the work: to fill the cache, and for tests."""
+    """Plain functions or kernels inside, whatever the size of the work: to fill the cache, and for tests. (Where
+    nothing is compiled, kernels run as the functions that they are.)"""
     before, _Choice.only = _Choice.only, which
     try:
         yield
@@ -98,7 +99,7 @@ def fits(
     is ``patience`` times as large has it compiled. Small works count together. Either way the result is one.
     """
     if _Choice.only is not None or not enabled():
-        return _Choice.only == "compiled" and enabled()
+        return _Choice.only == "compiled"
     key = (function, helpers)
     so_far = _PLAIN[key] = _PLAIN.get(key, 0) + size
     if so_far > above * patience or _Choice.eager:
@@ -226,6 +227,8 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
     helpers: plain functions that it calls by name; they are compiled too, a pair (function,
     helpers) with its own. The source is one: with NUMBA_DISABLE_JIT=1 the plain functions run.
     """
+    if not enabled():
+        return function
     key = (function, helpers)
     if key not in _COMPILED:
         mark, options = _mark(function, helpers), _options(function)
