@@ -278,17 +278,18 @@ def test_counts_of_rows_go_to_their_operator_and_so_many_further(
 ) -> None:
     """An accumulation reads and writes; the whole run's place is the first."""
     operator, shape = np.array([-1, 0, 1]), np.array([0, 1, 1])
-    start, memory = np.array([0, 1, 3, 4]), np.array([0, 1, 0, 1])
+    start, memory = np.array([0, 1, 3, 4]), np.array([0, 1, 2, 1])
+    kind = np.array([0, 1, 0])  # the third memory is another instance of the first
     access = np.array([Access.READ, Access.WRITE, Access.ACCUMULATE, Access.READ])
     size = np.array([10, 20, 30, 40])
     runs, read, written = np.zeros((5, 2)), np.zeros((2, 5)), np.zeros((2, 5))
-    rows = Moving(operator, shape, start, memory, access, size)
+    rows = Moving(operator, shape, start, memory, access, size, kind)
     tally(first, stop, more, rows, runs, read, written)
     wanted = [np.zeros_like(x) for x in (runs, read, written)]
     for row in range(first, stop):
         owner = operator[row] + 1 + more
         wanted[0][owner, shape[row]] += 1
         for entry in range(start[row], start[row + 1]):
-            wanted[1][memory[entry], owner] += size[entry] * (access[entry] != Access.WRITE)
-            wanted[2][memory[entry], owner] += size[entry] * (access[entry] != Access.READ)
+            wanted[1][kind[memory[entry]], owner] += size[entry] * (access[entry] != Access.WRITE)
+            wanted[2][kind[memory[entry]], owner] += size[entry] * (access[entry] != Access.READ)
     assert all(np.array_equal(a, b) for a, b in zip((runs, read, written), wanted, strict=True))
