@@ -94,7 +94,9 @@ def test_a_pass_left_out_is_seen(planned: tuple[Program, Workload]) -> None:
         flags = program.commands.flags.copy()
         flags[row] |= int(Flag.RECOMPUTES)
         wrong = replace(program, commands=replace(program.commands, flags=flags))
-        assert "program.coverage" in codes(wrong, workload)
+        with pytest.raises(ProgramError, match=r"computes \d+ products, it has \d+") as caught:
+            validate(wrong, workload)
+        assert "program.coverage" in {problem.code for problem in caught.value.problems}
 
 
 def first(program: Program, opcode: Opcode) -> int:
