@@ -37,8 +37,6 @@ from accelsim.timing.timeline import Timeline
 Ints = NDArray[np.int64]
 Engine = Literal["auto", "plain", "compiled", "simpy"]
 ENGINES: tuple[str, ...] = ("auto", "plain", "compiled", "simpy")
-#: commands: of fewer, plain code does everything (some 20 us each, 7 of them here) before cached kernels
-#: have loaded (0.4 s)
 EVENTS, ALONE, IN_ORDER = 0, 1, 2  # what contended() gives
 MOST_TICKS = 1 << 62  # that all commands of a Program may take together
 SLICE = 1_000_000  # commands or events a kernel call, so that an interrupt is served in a second
