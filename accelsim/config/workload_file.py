@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from accelsim.config.overrides import apply_overrides
@@ -309,11 +310,12 @@ class _TraceReader(VectorReader):
             return
         self.defined[output] = node.place
         build = {"gemm": self.gemm, "conv2d": self.conv}.get(kind, self.vector)
-        known = set(self.tensors)
+        known = len(self.tensors)
         op = build(items, path, name, kind, sources, output)
         if op is None or len(self.problems) > before:
             return
-        made = [self.tensors[other].shape for other in self.tensors.keys() - known]
+        added = islice(reversed(self.tensors.values()), len(self.tensors) - known)
+        made = [tensor.shape for tensor in added]
         if not self.sizes({op.output_shape, *made}, node.place, path, name):
             return
         self.operators.append(op)

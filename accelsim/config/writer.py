@@ -206,8 +206,13 @@ def _text(whole: dict[str, Any], note: str) -> str:
     lines = [f"# {line}" for line in note.splitlines()]
     for key, value in whole.items():
         flow = None if isinstance(value, dict | list) else False  # leaves in one line each
-        body = yaml.safe_dump(
-            {key: value}, sort_keys=False, allow_unicode=True, width=1000, default_flow_style=flow
+        body = yaml.dump(
+            {key: value},
+            Dumper=getattr(yaml, "CSafeDumper", yaml.SafeDumper),
+            sort_keys=False,
+            allow_unicode=True,
+            width=1000,
+            default_flow_style=flow,
         )
         lines.append(body.rstrip())
     return "\n".join(lines) + "\n"

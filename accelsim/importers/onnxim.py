@@ -85,13 +85,18 @@ def load_onnxim(path: str | Path, dims: Mapping[str, int] | None = None) -> Work
         sizes["num_attention_heads"],
         sizes.get("num_kv_heads", sizes["num_attention_heads"]),
     )
-    if sizes["hidden_size"] % heads or heads % shared or sizes["num_hidden_layers"] > MOST_LAYERS:
-        layers, width = sizes["num_hidden_layers"], sizes["hidden_size"]
+    if sizes["num_hidden_layers"] > MOST_LAYERS:
+        raise _wrong(
+            path,
+            "layers",
+            f"{sizes['num_hidden_layers']} hidden layers are more than {MOST_LAYERS}",
+            f"write num_hidden_layers of at most {MOST_LAYERS}",
+        )
+    if sizes["hidden_size"] % heads or heads % shared:
         raise _wrong(
             path,
             "heads",
-            f"{heads} heads, {shared} of keys and {layers} layers do not go with a "
-            f"width of {width}",
+            f"{heads} heads and {shared} of keys do not go with a width of {sizes['hidden_size']}",
             "write sizes that divide",
         )
     rows, past = (dims or {}).get("rows", 1), (dims or {}).get("past", 0)

@@ -120,7 +120,7 @@ def _fine(workload: Workload, integers: set[str], samples: set[str], macs: set[s
         )
         if (
             isinstance(op, VectorOperator)
-            and set(op.inputs) <= decided | stored
+            and all(name in decided or name in stored for name in op.inputs)
             and not (set(op.inputs) <= stored or looked_up)
         ):
             real |= {op.output} - integers

@@ -24,7 +24,7 @@ from tests.fuzz.loaders import LOADERS
 MEMORY = (
     6 << 30
 )  # bytes of address space; of memory in use, half a copy's share is checked by the caller
-SECONDS = 5.0
+SECONDS = 10.0  # a language model of the most layers takes 4 to be read, written and read again
 COMPILING = 60.0  # of a copy that takes more: kernels are compiled once a machine
 MOST_FAILURES = 10  # that are said
 

@@ -143,6 +143,7 @@ BAD = [
         "onnxim.number",
     ),
     ("llama.json", json.dumps({**LLAMA, "num_attention_heads": 7}), "onnxim.heads"),
+    ("llama.json", json.dumps({**LLAMA, "num_hidden_layers": 513}), "onnxim.layers"),
     ("llama.json", json.dumps({**LLAMA, "activation_function": "magic"}), "onnxim.activation"),
     ("llama.json", json.dumps({"models": []}), "onnxim.models"),
     ("llama.json", json.dumps({"models": [{"name": "none"}]}), "onnxim.models"),
