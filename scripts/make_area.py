@@ -1,4 +1,4 @@
-"""Transistors of the multiply-accumulate units, by synthesis: writes accelsim/energy/tables/mac_area.json.
+"""Transistors of the multiply-accumulate units, by synthesis: writes accelsim/constants/tables/mac_area.json.
 
 Needs Yosys (Debian: apt-get install yosys). Units with their accumulator's register, operands from outside;
 generic gates, then Yosys's estimate of CMOS transistors, flip-flops included: good for ratios, not for areas.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from accelsim.rtl.multipliers import SOURCES, UNITS, parameters
 
-TABLE = Path(__file__).parent.parent / "accelsim" / "energy" / "tables" / "mac_area.json"
+TABLE = Path(__file__).parent.parent / "accelsim" / "constants" / "tables" / "mac_area.json"
 FLOW = (
     "read_verilog {source}; chparam {values} {module}; synth -flatten -top {module}; "
     "dfflegalize -cell $_DFF_P_ x; abc -g cmos; opt_clean; tee -o {out} stat -tech cmos"

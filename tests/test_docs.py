@@ -8,6 +8,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -31,7 +32,9 @@ def test_python_blocks_run(
     place: str, code: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    exec(compile(code, place, "exec"), {"__name__": "example"})
+    module = ModuleType("example")  # classes look their names up in their module
+    monkeypatch.setitem(sys.modules, "example", module)
+    exec(compile(code, place, "exec", dont_inherit=True), vars(module))
 
 
 COMMANDS: dict[str, list[str]] = {}

@@ -1,6 +1,8 @@
 """The Chip and what it is made of."""
 
-from accelsim.chip.chip import Chip, Constant, OperatingPoint, Precision, Technology
+from accelsim.chip.chip import Chip, OperatingPoint
 from accelsim.chip.machine import Machine, machine
+from accelsim.constants.technology import Constant, Technology
+from accelsim.units.base import Precision
 
 __all__ = ["Chip", "Constant", "Machine", "OperatingPoint", "Precision", "Technology", "machine"]

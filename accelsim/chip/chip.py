@@ -7,55 +7,15 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import ceil
 from typing import Annotated, Any, Literal
 
-from accelsim.units.base import Bounds, Quantity, Unit
+from accelsim.constants.technology import Technology
+from accelsim.units.base import Bounds, Memory, Precision, Quantity, Unit
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
 from accelsim.units.dram import Dram
 from accelsim.units.mac_array import MacArray
-from accelsim.units.sram import Sram
 from accelsim.units.vector_unit import VectorUnit
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A constant of the user's own, in place of the shipped one.
-
-    key: a row of the component table ("dram/lpddr4/bit"), or "unit/action" as `accelsim explain`
-    prints them ("array/mac_int8_int8", "weight_buffer/read_bit"). value: joules a count.
-    confidence: sets the band. node, voltage: where the value holds; without them, at the chip's own.
-    """
-
-    key: str
-    value: Annotated[float, Quantity("J"), Bounds(0.0, 1.0)]
-    source: str
-    confidence: Literal["run", "src", "pub", "der", "mem"]
-    node: Annotated[float | None, Quantity("m"), Bounds(1e-9, 1e-6)] = None
-    voltage: Annotated[float | None, Quantity("V"), Bounds(0.1, 5.0)] = None
-
-
-@dataclass(frozen=True, slots=True)
-class Technology:
-    """What the energy constants are looked up for.
-
-    node: metres (22e-9). voltage: volt. family: name of the energy table of the digital parts.
-    sram_device: CACTI device type, which sets leakage. temperature: kelvin, which leakage follows.
-    constants: the user's own, in place of shipped ones.
-    """
-
-    node: Annotated[float, Quantity("m"), Bounds(1e-9, 1e-6)]
-    voltage: Annotated[float, Quantity("V"), Bounds(0.1, 5.0)]
-    family: str
-    sram_device: str = "itrs-lstp"
-    temperature: Annotated[float, Quantity("K"), Bounds(200.0, 500.0)] = 350.0
-    constants: tuple[Constant, ...] = ()
-
-    @property
-    def node_nm(self) -> float:
-        """The node in nanometres, as tables name it."""
-        return round(self.node * 1e9, 6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +27,6 @@ class OperatingPoint:
     clocks: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Precision:
-    """Formats a MAC operator runs in when the workload does not say."""
-
-    input: str = "int8"
-    weight: str = "int8"
-
-
 @dataclass(frozen=True, slots=True, repr=False)
 class Chip:
     """What computes. clocks: name -> Hz (int). memories: by name. units: by name, one Dma, one
@@ -83,9 +35,9 @@ class Chip:
     name: str
     clocks: Mapping[str, int]
     technology: Technology
-    memories: Mapping[str, Sram | Dram]
+    memories: Mapping[str, Memory]
     units: Mapping[str, Unit]
-    precision: Precision = Precision()
+    precision: Precision = field(default_factory=Precision)
     weights: Literal["cold", "resident"] = "cold"
     description: str = ""
     operating_points: tuple[OperatingPoint, ...] = ()
@@ -102,10 +54,15 @@ class Chip:
             f"{self.technology.node * 1e9:g} nm, {self.technology.voltage:g} V>"
         )
 
+    def _part(self, part: str) -> Any:
+        """The unit that is such a part, None without one."""
+        return next((unit for unit in self.units.values() if unit.part == part), None)
+
     @property
     def mac_array(self) -> MacArray | None:
         """The MAC array, if the chip has one."""
-        return next((unit for unit in self.units.values() if isinstance(unit, MacArray)), None)
+        found: MacArray | None = self._part("mac_array")
+        return found
 
     @property
     def array(self) -> MacArray:
@@ -119,12 +76,9 @@ class Chip:
     def crossbar(self) -> Crossbar | None:
         """The crossbars, if the chip has some; with their clock."""
         if "crossbar" not in self._memo:
-            name = next(
-                (name for name, unit in self.units.items() if isinstance(unit, Crossbar)), None
-            )
-            self._memo["crossbar"] = None if name is None else self.unit_of_kind(name)
-        found = self._memo["crossbar"]
-        assert found is None or isinstance(found, Crossbar)
+            unit = self._part("crossbar")
+            self._memo["crossbar"] = None if unit is None else self.unit_of_kind(unit.name)
+        found: Crossbar | None = self._memo["crossbar"]
         return found
 
     @property
@@ -135,30 +89,24 @@ class Chip:
 
     @property
     def vector_unit(self) -> VectorUnit:
-        return next(unit for unit in self.units.values() if isinstance(unit, VectorUnit))
+        found: VectorUnit = self._part("vector_unit")
+        return found
 
     @property
     def dma(self) -> Dma:
-        return next(unit for unit in self.units.values() if isinstance(unit, Dma))
+        found: Dma = self._part("dma")
+        return found
 
     @property
     def dram(self) -> Dram:
         """The off-chip memory that the DMA engine serves."""
-        memory = self.memories[self.dma.memory]
-        assert isinstance(memory, Dram)
-        return memory
+        found: Any = self.memories[self.dma.memory]
+        return found  # type: ignore[no-any-return]
 
     def unit_of_kind(self, kind: str) -> Unit:
         """The unit behind a row of Program.unit_kinds, with what it takes from its surroundings:
-        "array" and "array.preload" are one; a DMA engine gets its memory's latency in cycles,
-        a crossbar its clock."""
-        unit = self.units[kind.split(".", 1)[0]]
-        if isinstance(unit, Dma):
-            cycles = ceil(self.dram.latency * self.clocks[unit.clock] - 1e-6)
-            return dataclasses.replace(unit, memory_latency=cycles)
-        if isinstance(unit, Crossbar):
-            return dataclasses.replace(unit, clock_hz=self.clocks[unit.clock])
-        return unit
+        "array" and "array.preload" are one."""
+        return self.units[kind.split(".", 1)[0]].within(self.clocks, self.memories)
 
     def clock_of_kind(self, kind: str) -> int:
         """Hz of the clock of a row of Program.unit_kinds."""

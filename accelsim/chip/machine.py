@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from math import ceil, lcm
+from dataclasses import dataclass, replace
+from math import lcm
 
 from accelsim.chip.chip import Chip
 from accelsim.errors import InputError, Problem
-from accelsim.program.opcodes import Arbiter, Opcode
+from accelsim.program.opcodes import Arbiter
 from accelsim.program.table import MemoryRow, PortRow, QueueRow, UnitRow
-from accelsim.units.crossbar import Crossbar
-from accelsim.units.dram import Dram
-from accelsim.units.mac_array import MacArray
-from accelsim.units.sram import Sram
+from accelsim.units.base import Memory, instance_names
 
 FINEST_TICK_HZ = 10**15
 COARSEST_TICK_HZ = 10**12
-LONGEST_BEAT = 1 << 53  # ticks of one burst
 
 
 def tick_rate(clocks: Mapping[str, int]) -> int:
@@ -62,18 +57,23 @@ class Machine:
         return self.port_index.get(f"{memory}.write", self.port_index.get(f"{memory}.port", -1))
 
 
-@lru_cache(maxsize=256)
-def instance_names(name: str, count: int) -> tuple[str, ...]:
-    """ "array" for one, "array.0", "array.1", ... for several."""
-    return (name,) if count == 1 else tuple(f"{name}.{i}" for i in range(count))
+def copies(chip: Chip, memory: Memory) -> int:
+    """Instances of a memory: one, or one for each instance of what multiplies."""
+    return chip.core.count if memory.scope == "private" else 1
 
 
 def memory_of(chip: Chip, memory: str, instance: int) -> str:
     """Name of the memory instance that array instance ``instance`` uses."""
-    spec = chip.memories[memory]
-    if isinstance(spec, Sram) and spec.scope == "private":
-        return instance_names(memory, chip.core.count)[instance]
-    return memory
+    names = instance_names(memory, copies(chip, chip.memories[memory]))
+    return names[instance if len(names) > 1 else 0]
+
+
+def _beat(chip: Chip, memory: Memory, ticks: int) -> tuple[int, int]:
+    """As the memory's own, its problems with the chip's file."""
+    try:
+        return memory.beat(ticks, chip.clocks)
+    except InputError as error:
+        raise InputError(replace(each, file=chip.source) for each in error.problems) from None
 
 
 def build_machine(chip: Chip) -> Machine:
@@ -83,68 +83,21 @@ def build_machine(chip: Chip) -> Machine:
     units: list[UnitRow] = []
     memories: list[MemoryRow] = []
     ports: list[PortRow] = []
-
-    def add_unit(name: str, kind: str, clock: str, opcodes: tuple[Opcode, ...]) -> None:
-        add_units((name,), kind, clock, opcodes)
-
-    def add_units(
-        names: tuple[str, ...], kind: str, clock: str, opcodes: tuple[Opcode, ...]
-    ) -> None:
-        if kind not in kinds:
-            kinds.append(kind)
-        codes, number = tuple(int(code) for code in opcodes), kinds.index(kind)
-        period = ticks // chip.clocks[clock]
-        units.extend(
-            UnitRow(name, number, period, codes, priority=priority)
-            for priority, name in enumerate(names, len(units))
-        )
-
     for unit in chip.units.values():
-        if isinstance(unit, MacArray):
-            for name in instance_names(unit.name, unit.count):
-                add_unit(name, unit.name, unit.clock, (Opcode.MATMUL,))
-                add_unit(f"{name}.preload", f"{unit.name}.preload", unit.clock, (Opcode.PRELOAD,))
-                memories.append(MemoryRow(f"{name}.registers", unit.register_bytes))
-                if unit.accumulator.location == "column":
-                    memories.append(MemoryRow(f"{name}.accumulators", unit.accumulator_bytes))
-        elif isinstance(unit, Crossbar):
-            names, size = instance_names(unit.name, unit.count), unit.cell_bytes
-            add_units(names, unit.name, unit.clock, unit.opcodes)
-            memories.extend(MemoryRow(f"{name}.cells", size) for name in names)
-        elif unit.kind == "dma":
-            for channel in ("input", "weight", "output"):
-                add_unit(f"{unit.name}.{channel}", unit.name, unit.clock, unit.opcodes)
-        else:
-            for name in instance_names(unit.name, unit.count):
-                add_unit(name, unit.name, unit.clock, unit.opcodes)
-
+        period = ticks // chip.clocks[unit.clock]
+        for made in unit.instances():
+            if made.kind not in kinds:
+                kinds.append(made.kind)
+            number, codes = kinds.index(made.kind), tuple(int(code) for code in made.opcodes)
+            units.append(UnitRow(made.name, number, period, codes, priority=len(units)))
+            memories.extend(MemoryRow(name, size) for name, size in made.memories)
     for spec in chip.memories.values():
+        width, beat = _beat(chip, spec, ticks)
         arbiter = int(Arbiter[spec.arbiter.upper()])
-        if isinstance(spec, Dram):
-            rate = spec.bandwidth * spec.efficiency
-            beat = ceil(spec.burst / rate * ticks - 1e-6)
-            if beat > LONGEST_BEAT:
-                raise InputError(
-                    Problem(
-                        "chip.beat",
-                        f"a burst of {spec.burst} B at {rate:g} B/s takes {spec.burst / rate:.3g} s, "
-                        f"more than {LONGEST_BEAT} ticks of {ticks:g} Hz",
-                        "raise the bandwidth or lower the burst",
-                        f"memories.{spec.name}.bandwidth",
-                        chip.source,
-                    )
-                )
-            ports.append(PortRow(f"{spec.name}.port", spec.burst, beat, spec.quantum, arbiter))
-            memories.append(MemoryRow(spec.name, spec.size))
-            continue
-        beat = ticks // chip.clocks[spec.clock]
-        copies = chip.core.count if spec.scope == "private" else 1
-        for name in instance_names(spec.name, copies):
+        for name in instance_names(spec.name, copies(chip, spec)):
             memories.append(MemoryRow(name, spec.size))
-            sides = ("read", "write") if spec.ports == "separate" else ("port",)
             ports.extend(
-                PortRow(f"{name}.{side}", spec.bytes_per_cycle, beat, spec.quantum, arbiter)
-                for side in sides
+                PortRow(f"{name}.{side}", width, beat, spec.quantum, arbiter) for side in spec.sides
             )
     queues = tuple(QueueRow(row.name, row.priority) for row in units)
     return Machine(

@@ -8,7 +8,7 @@ from typing import Any
 
 from accelsim.claims.claim import Claim, Table
 
-TABLE = Path(__file__).parent.parent / "energy" / "tables" / "mac_area.json"
+TABLE = Path(__file__).parent.parent / "constants" / "tables" / "mac_area.json"
 #: figures: (name, numerator, denominator)
 RATIOS = (
     ("fp32 over fp16_169", "fp32", "fp16_169"),

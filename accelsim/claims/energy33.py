@@ -8,9 +8,9 @@ import numpy as np
 
 from accelsim.claims.claim import Claim, Table
 from accelsim.claims.multiplication import PULSE, READ_VOLTAGE, Cell, bits, errors, programmed
+from accelsim.constants.rows import components
+from accelsim.constants.scaling import scale_energy
 from accelsim.devices.base import BOLTZMANN, ROOM
-from accelsim.energy.rows import components
-from accelsim.energy.scaling import scale_energy
 
 CLAIMED, TOLERANCE = 33.0, 0.1
 NODES = ((45.0, 0.9), (32.0, 0.9), (22.0, 0.8), (14.0, 0.8), (7.0, 0.7))

@@ -27,7 +27,7 @@ def _dataflows() -> list[str]:
 
 
 def _families() -> list[str]:
-    from accelsim.energy.rows import families
+    from accelsim.constants.rows import families
 
     return list(families())
 

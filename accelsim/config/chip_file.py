@@ -9,23 +9,16 @@ from typing import Any
 
 from accelsim.chip import Chip, OperatingPoint, Precision, Technology
 from accelsim.chip.machine import tick_rate
-from accelsim.config.array_formats import check_formats, with_precision
-from accelsim.config.crossbar_rules import check_crossbar
 from accelsim.config.overrides import apply_overrides
 from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import Reader
 from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
+from accelsim.constants.rows import families
 from accelsim.devices import kept
-from accelsim.energy.rows import families
 from accelsim.errors import InputError, Problem
-from accelsim.formats import FORMATS, Integer, get
-from accelsim.units.crossbar import Crossbar
-from accelsim.units.dma import Dma
-from accelsim.units.dram import Dram
-from accelsim.units.mac_array import MacArray
-from accelsim.units.sram import Sram
-from accelsim.units.vector_unit import VectorUnit
+from accelsim.units.base import Around
+from accelsim.units.kinds import memory_kinds, unit_kinds
 
 KEYS = (
     "format",
@@ -40,14 +33,7 @@ KEYS = (
     "units",
 )
 REQUIRED = ("name", "technology", "clocks", "memories", "units")
-MEMORY_KINDS: dict[str, Any] = {"sram": Sram, "dram": Dram}
-UNIT_KINDS: dict[str, Any] = {
-    "mac_array": MacArray,
-    "crossbar": Crossbar,
-    "vector_unit": VectorUnit,
-    "dma": Dma,
-}
-MULTIPLIERS = ("mac_array", "crossbar")
+MULTIPLIERS, SINGLE = ("mac_array", "crossbar"), ("vector_unit", "dma")  # parts of a chip
 MOST_HZ = 10**11
 
 
@@ -127,16 +113,14 @@ class ChipReader(Reader):
             values["weights"] = self.choice(node, ("cold", "resident"), "weights")
         if (node := part("operating_points")) is not None:
             values["operating_points"] = self.points(node, clocks)
-        values["memories"] = self.kinds(part("memories"), "memories", MEMORY_KINDS)
-        values["units"] = self.kinds(part("units"), "units", UNIT_KINDS)
+        values["memories"] = self.kinds(part("memories"), "memories", memory_kinds())
+        values["units"] = self.kinds(part("units"), "units", unit_kinds())
         self.cross(values, items)
         if self.problems:
             return None, self.problems
+        precision = values.get("precision", Precision())
         values["units"] = {
-            name: with_precision(unit, values.get("precision", Precision()))
-            if isinstance(unit, MacArray)
-            else unit
-            for name, unit in values["units"].items()
+            name: unit.at_precision(precision) for name, unit in values["units"].items()
         }
         chip = Chip(**values)
         self.priced(chip, items)
@@ -223,7 +207,7 @@ class ChipReader(Reader):
             found.append(OperatingPoint(name, volts, changed))
         return tuple(found)
 
-    def kinds(self, node: Node | None, path: str, kinds: dict[str, Any]) -> dict[str, Any]:
+    def kinds(self, node: Node | None, path: str, kinds: Mapping[str, Any]) -> dict[str, Any]:
         """Named things with a ``kind`` key each."""
         found: dict[str, Any] = {}
         for name, (where, value) in (self.mapping(node, path) or {} if node else {}).items():
@@ -254,22 +238,20 @@ class ChipReader(Reader):
 
     def one(self, cls: Any, name: str, value: Node, path: str) -> Any:
         """A unit or a memory."""
-        given: dict[str, Any] = {"name": name}
-        if cls is Dma:
-            given["memory_latency"] = 0
-        if cls is Crossbar:
-            given["clock_hz"] = 0
+        given: dict[str, Any] = {"name": name, **dict.fromkeys(cls.given, 0)}
         made = self.build(cls, value, path, given, ("kind",))
-        return self.with_device_file(made, value.value) if isinstance(made, Crossbar) else made
+        return made if made is None else self.with_files(made, value.value)
 
-    def with_device_file(self, unit: Crossbar, items: dict[str, tuple[Place, Node]]) -> Crossbar:
-        """A device file is named from the chip file's folder, one on the command line from here; and is the one
-        that stands there now."""
-        if not unit.device.endswith(".json"):
-            return unit
-        beside = items["device"][1].place.file == self.source
-        path = str(Path(self.source).parent / unit.device) if beside else unit.device
-        return replace(unit, device=kept(path))
+    def with_files(self, made: Any, items: dict[str, tuple[Place, Node]]) -> Any:
+        """A file that a unit names is named from the chip file's folder, one on the command line from here; and
+        is the one that stands there now."""
+        for key in made.files:
+            named = getattr(made, key)
+            if named.endswith(".json"):
+                beside = items[key][1].place.file == self.source
+                path = str(Path(self.source).parent / named) if beside else named
+                made = replace(made, **{key: kept(path)})
+        return made
 
     def unknown(
         self, code: str, place: Place, path: str, name: object, what: str, known: Any
@@ -312,30 +294,8 @@ class ChipReader(Reader):
                 self.wrong(first.code, items["clocks"][0], "clocks", first.message, first.fix)
         if "units" not in items or "memories" not in items:
             return
-        for kind, cls in UNIT_KINDS.items():
-            count = sum(isinstance(unit, cls) for unit in units.values())
-            broken = any(unit is None for unit in units.values())
-            if broken or count == 1:
-                continue
-            if kind not in MULTIPLIERS:
-                self.wrong(
-                    "chip.units",
-                    items["units"][0],
-                    "units",
-                    f"has {count} units of kind {kind}",
-                    f"give exactly one {kind}",
-                )
-            elif count > 1 or not any(
-                isinstance(unit, MacArray | Crossbar) for unit in units.values()
-            ):
-                self.wrong(
-                    "chip.units",
-                    items["units"][0],
-                    "units",
-                    f"has {count} units of kind {kind}",
-                    "give one mac_array, one crossbar, or one of each",
-                )
-                break
+        if not any(unit is None for unit in units.values()):
+            self.numbers(units, items["units"][0])
         used: set[str] = set()
         for name, unit in units.items():
             for key in ("input", "weight", "output", "memory"):
@@ -345,14 +305,18 @@ class ChipReader(Reader):
                     self.memory_use(items, memories, name, key, target)
         if not any(part is None for part in units.values()):
             self.idle(items, memories, used, units)
-        self.formats(values, items)
-        for name, unit in units.items():
-            if isinstance(unit, Crossbar):
-                self.problems += check_crossbar(
-                    unit,
-                    values,
-                    lambda *path, name=name: self.place_of(items, "units", name, *path),
-                )
+        self.rules(values, items)
+
+    def numbers(self, units: dict[str, Any], place: Place) -> None:
+        """Note parts of which the chip has too many or too few."""
+        parts = [unit.part for unit in units.values()]
+        most = max(MULTIPLIERS, key=parts.count)
+        wrong = [(part, f"give exactly one {part}") for part in SINGLE if parts.count(part) != 1]
+        if parts.count(most) != 1:
+            wrong.insert(0, (most, "give one mac_array, one crossbar, or one of each"))
+        for part, fix in wrong:
+            message = f"has {parts.count(part)} units of kind {part}"
+            self.wrong("chip.units", place, "units", message, fix)
 
     def idle(
         self,
@@ -392,48 +356,37 @@ class ChipReader(Reader):
         target: str,
     ) -> None:
         path, place = f"units.{unit}.{key}", self.place_of(items, "units", unit, key)
-        wanted = Dram if key == "memory" else Sram
+        wanted = "dram" if key == "memory" else "sram"
         if target not in memories:
             self.unknown("chip.memory", place, path, target, "memory", memories)
-        elif memories[target] is not None and not isinstance(memories[target], wanted):
-            fitting = [n for n, m in memories.items() if isinstance(m, wanted)]
+        elif memories[target] is not None and memories[target].part != wanted:
+            fitting = [n for n, m in memories.items() if m is not None and m.part == wanted]
             self.wrong(
                 "chip.memory_kind",
                 place,
                 path,
-                f"{target} is a {memories[target].kind}, a {wanted.kind} is needed",
+                f"{target} is a {memories[target].kind}, a {wanted} is needed",
                 "write one of: " + ", ".join(fitting),
             )
 
-    def formats(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
+    def rules(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
+        """What the units themselves have to say, each at its key."""
         precision = values.get("precision", Precision())
+        around = Around(values["units"], values["memories"], precision)
         for name, unit in values["units"].items():
-            stated = unit.format if isinstance(unit, VectorUnit) else None
-            if stated is None or precision is None or precision.input not in FORMATS:
+            if unit is None:
                 continue
-            if isinstance(get(stated), Integer) and not isinstance(get(precision.input), Integer):
-                self.wrong(
-                    "chip.vector_format",
-                    self.place_of(items, "units", name, "format"),
-                    f"units.{name}.format",
-                    f"{stated} has no scale among {precision.input}",
-                    "write fp16, bf16, fp32 or fp16_169",
-                )
-        array = next((u for u in values["units"].values() if isinstance(u, MacArray)), None)
-        if array is None:
-            return
-        node = items["units"][1].value[array.name][1]
-        self.problems += check_formats(
-            array, node, lambda *path: self.place_of(items, "units", array.name, *path)
-        )
-        if precision is None:
-            return
-        try:
-            array.rate(precision.input, precision.weight)
-        except InputError as error:
-            place = items["precision"][0] if "precision" in items else items["units"][0]
-            for problem in error.problems:
-                self.wrong("chip.precision", place, "precision", problem.message, problem.fix)
+            written = items["units"][1].value[name][1].plain()
+            for key, code, message, fix in unit.rules(around, written):
+                place = self.place_of(items, "units", name, *key.split("."))
+                self.wrong(code, place, f"units.{name}.{key}", message, fix)
+            try:
+                if precision is not None:
+                    unit.at_precision(precision)
+            except InputError as error:
+                place = items["precision"][0] if "precision" in items else items["units"][0]
+                for problem in error.problems:
+                    self.wrong("chip.precision", place, "precision", problem.message, problem.fix)
 
     @staticmethod
     def place_of(items: dict[str, tuple[Place, Node]], *path: str) -> Place:

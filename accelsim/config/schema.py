@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 from accelsim.chip import Precision, Technology
@@ -10,8 +11,9 @@ from accelsim.config import chip_file, workload_file
 from accelsim.config.quantities import example
 from accelsim.config.reader import FieldRule, rules_of
 from accelsim.config.versions import RULE
-from accelsim.energy.rows import families
+from accelsim.constants.rows import families
 from accelsim.formats import FORMAT_NAMES
+from accelsim.units.kinds import memory_kinds, unit_kinds
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -47,7 +49,7 @@ def _of_rule(rule: FieldRule) -> dict[str, Any]:
 
 def _of_class(cls: Any, kind: str = "") -> dict[str, Any]:
     rules = rules_of(cls)
-    hidden = ("name", "memory_latency", "clock_hz") if kind else ()
+    hidden = ("name", *cls.given) if kind else ()
     properties = {name: _of_rule(rule) for name, rule in rules.items() if name not in hidden}
     required = [name for name, rule in rules.items() if rule.required and name not in hidden]
     if kind:
@@ -85,8 +87,8 @@ def chip_schema() -> dict[str, Any]:
         },
         "precision": _of_class(Precision),
         "weights": {"enum": ["cold", "resident"]},
-        "memories": _kinds(chip_file.MEMORY_KINDS),
-        "units": _kinds(chip_file.UNIT_KINDS),
+        "memories": _kinds(memory_kinds()),
+        "units": _kinds(unit_kinds()),
     }
     return {
         "$schema": DRAFT,
@@ -98,7 +100,7 @@ def chip_schema() -> dict[str, Any]:
     }
 
 
-def _kinds(kinds: dict[str, Any]) -> dict[str, Any]:
+def _kinds(kinds: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "additionalProperties": {"oneOf": [_of_class(cls, kind) for kind, cls in kinds.items()]},

@@ -7,54 +7,25 @@ from math import prod
 from accelsim.config.trace_macs import Items, MacReader
 from accelsim.config.yaml_source import Node
 from accelsim.workload import TensorSpec, VectorOperator
+from accelsim.workload.kinds.moves import along
 from accelsim.workload.operators import ACTIVATIONS
 from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 
 COMMON = ("name", "kind", "input", "output")
-#: kinds whose output shape is written, because it follows from data or from other keys of a model
-SHAPED = (
-    "reshape",
-    "slice",
-    "pad",
-    "expand",
-    "unfold",
-    "shuffle",
-    "resize",
-    "interpolate",
-    "gather",
-    "scatter",
-    "col2im",
-)
-#: scales and shifts along the last axis, or along channels
-PARAMETERS = {
-    "layer_norm": ("scale", "shift"),
-    "rms_norm": ("scale",),
-    "batch_norm": ("scale", "shift"),
-    "group_norm": ("scale", "shift"),
-}
-CELLS = {"lstm_cell": 4, "lstm_output": 4}
 Shape = tuple[int, ...]
 
 
 def keys_of(kind: str) -> tuple[str, ...]:
     """Keys that an operator of this kind may have."""
-    keys: dict[str, tuple[str, ...]] = {
-        "max_pool": ("kernel", "stride", "padding"),
-        "average_pool": ("kernel", "stride", "padding"),
-        "add": ("activation",),
-        "multiply": ("activation",),
-        "transpose": ("order",),
-        "concat": ("axis",),
-    }
-    own = keys.get(kind, ("axes",) if kind.startswith("reduce_") else ())
-    return (*COMMON, *own, "parameters", *(() if kind in POOLS else ("shape",)))
+    shape = () if kind in POOLS else ("shape",)
+    return (*COMMON, *VECTOR_KINDS[kind].keys, "parameters", *shape)
 
 
 def required_of(kind: str) -> tuple[str, ...]:
     """Keys that it must have besides name and input."""
     if kind in POOLS:
         return ("kernel",)
-    if kind in SHAPED:
+    if VECTOR_KINDS[kind].shaped:
         return ("shape",)
     return tuple(key for key in keys_of(kind) if key in ("order", "axis"))
 
@@ -127,8 +98,9 @@ class VectorReader(MacReader):
                 if size is not None:
                     self.tensors[parameter] = TensorSpec(parameter, size, "bias")
             return tuple(given)
-        axis = 1 if kind in ("batch_norm", "group_norm") else -1
-        names = tuple(f"{name}.{suffix}" for suffix in PARAMETERS.get(kind, ()))
+        record = VECTOR_KINDS[kind]
+        axis = 1 if record.by_channel else -1
+        names = tuple(f"{name}.{suffix}" for suffix in record.parameters)
         for parameter in names:
             self.tensors[parameter] = TensorSpec(parameter, (shape[axis],), "bias")
         return names
@@ -185,7 +157,7 @@ class VectorReader(MacReader):
             )
             fix = (
                 "give tensors that differ along one axis only"
-                if kind in ("concat", "append")
+                if VECTOR_KINDS[kind].gathers_all
                 else "give tensors of one shape, or with axes of 1"
             )
             self.wrong("trace.shapes", place, f"{path}.input", f"have the shapes {said}", fix)
@@ -193,36 +165,15 @@ class VectorReader(MacReader):
 
     def joined(self, items: Items, path: str, kind: str, shapes: list[Shape]) -> Shape | None:
         """The shape of several tensors together, None when they do not fit one another."""
-        first = shapes[0]
-        if kind in CELLS:
-            gates, state = shapes
-            return state if gates == (*state[:-1], CELLS[kind] * state[-1]) else None
-        if kind == "gru_cell":
-            gates, recurrent, state = shapes
-            return state if gates == recurrent == (*state[:-1], 3 * state[-1]) else None
-        if kind not in ("concat", "append"):
+        record = VECTOR_KINDS[kind]
+        if record.joined is not None:
+            return record.joined(shapes)
+        if "axis" not in record.keys:
             return broadcast(shapes)
-        if any(len(shape) != len(first) for shape in shapes):
+        if any(len(shape) != len(shapes[0]) for shape in shapes):
             return None
-        if kind == "append":
-            differing = [axis for axis, (a, b) in enumerate(zip(*shapes, strict=True)) if a != b]
-            axis = differing[0] if differing else max(0, len(first) - 2)
-        else:
-            chosen = self.axes(items["axis"][1], f"{path}.axis", len(first))
-            if chosen is None:
-                return first  # noted
-            axis = chosen[0]
-        if any(
-            a != b
-            for shape in shapes
-            for at, (a, b) in enumerate(zip(first, shape, strict=True))
-            if at != axis
-        ):
-            return None
-        return tuple(
-            sum(shape[axis] for shape in shapes) if at == axis else size
-            for at, size in enumerate(first)
-        )
+        chosen = self.axes(items["axis"][1], f"{path}.axis", len(shapes[0]))
+        return shapes[0] if chosen is None else along(shapes, chosen[0])  # None was noted
 
     def axes(self, node: Node, path: str, rank: int) -> tuple[int, ...] | None:
         """Distinct axes, from one number or a list."""

@@ -8,7 +8,6 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import yaml
 
 from accelsim.chip import Chip
-from accelsim.config.trace_vectors import PARAMETERS
 from accelsim.mapping.tensors import read_constants
 from accelsim.units.base import Quantity
 from accelsim.workload import Conv2d, Gemm, VectorOperator, Workload
@@ -100,7 +99,7 @@ def chip_values(chip: Chip, every: bool = False) -> dict[str, Any]:
         whole[section] = {
             name: {
                 "kind": item.kind,
-                **_fields(item, ("name", "memory_latency", "clock_hz"), every),
+                **_fields(item, ("name", *item.given), every),
             }
             for name, item in getattr(chip, section).items()
         }
@@ -161,7 +160,7 @@ def _vector_keys(op: VectorOperator, workload: Workload) -> dict[str, Any]:
         and op.kind not in ("append", "flatten", "global_average_pool")
     ):
         found["shape"] = list(op.output_shape)
-    usual = tuple(f"{op.name}.{suffix}" for suffix in PARAMETERS.get(op.kind, ()))
+    usual = tuple(f"{op.name}.{suffix}" for suffix in VECTOR_KINDS[op.kind].parameters)
     if op.parameters != usual:
         found["parameters"] = {name: list(workload.tensors[name].shape) for name in op.parameters}
     return found

@@ -53,7 +53,7 @@ class Device(ABC):
 
     @property
     def confidence(self) -> str:
-        """Of its conductances: a key of energy/tables/confidence.json, or "exact"."""
+        """Of its conductances: a key of constants/tables/confidence.json, or "exact"."""
         return "exact"
 
     @property

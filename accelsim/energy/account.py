@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
+from accelsim.constants.price import Price
+from accelsim.constants.rows import families
 from accelsim.energy.counts import Activity, Clocked, Counts, counts_of, work_of
 from accelsim.energy.joules import Charge, EnergyReport
 from accelsim.energy.lookup import (
@@ -16,12 +18,9 @@ from accelsim.energy.lookup import (
     unknown_constants,
     with_own,
 )
-from accelsim.energy.price import Price
-from accelsim.energy.rows import families
 from accelsim.errors import ConservationError, InputError
 from accelsim.program.table import Program
-
-Prices = dict[tuple[str, str], Price]
+from accelsim.units.base import Prices
 
 
 def prices(chip: Chip) -> tuple[Prices, Prices]:

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import inf
 
+from accelsim.constants.rows import components
 from accelsim.energy.joules import BOUNDARIES, Charge, EnergyReport
-from accelsim.energy.rows import components
 
 STEPS = 200  # halvings of a bracket: far below a float's last digit
 DOUBLINGS = 64  # of a ratio until its upper end counts as none

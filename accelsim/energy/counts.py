@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.chip import Chip
-from accelsim.energy.rows import half_width
+from accelsim.constants.rows import half_width
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.repeats import by_kernel, in_full, operators_of, spans

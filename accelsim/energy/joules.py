@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 from math import isclose, isfinite
 
-from accelsim.energy.price import Price
+from accelsim.constants.price import Price
 from accelsim.errors import ConservationError
 
 BOUNDARIES = ("device", "core", "chip")

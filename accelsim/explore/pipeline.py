@@ -136,7 +136,7 @@ def _planned(chip: Chip, workload: Workload, layers: int) -> tuple[Chip, Plan, i
     names = {unit.input, unit.output, chip.vector_unit.input, chip.vector_unit.output}
     for areas in AREAS:
         memories = {
-            name: replace(memory, size=memory.size // (areas * layers)) if name in names else memory
+            name: replace(memory, size=memory.size // (areas * layers)) if name in names else memory  # type: ignore[type-var]
             for name, memory in chip.memories.items()
         }
         small = replace(chip, memories=memories)

@@ -12,50 +12,10 @@ from accelsim.errors import InputError, Problem
 from accelsim.importers.onnx_file import import_onnx
 from accelsim.numerics.network import Evaluate
 from accelsim.workload import VectorOperator
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 Array = NDArray[Any]
 OPSET = 20
-#: kind -> (ONNX operator, its attributes)
-NODES: dict[str, tuple[str, dict[str, Any]]] = {
-    "add": ("Add", {}),
-    "multiply": ("Mul", {}),
-    "subtract": ("Sub", {}),
-    "divide": ("Div", {}),
-    "maximum": ("Max", {}),
-    "minimum": ("Min", {}),
-    "power": ("Pow", {}),
-    "relu": ("Relu", {}),
-    "negate": ("Neg", {}),
-    "absolute": ("Abs", {}),
-    "exp": ("Exp", {}),
-    "log": ("Log", {}),
-    "sqrt": ("Sqrt", {}),
-    "reciprocal": ("Reciprocal", {}),
-    "erf": ("Erf", {}),
-    "sigmoid": ("Sigmoid", {}),
-    "tanh": ("Tanh", {}),
-    "sin": ("Sin", {}),
-    "cos": ("Cos", {}),
-    "round": ("Round", {}),
-    "softplus": ("Softplus", {}),
-    "elu": ("Elu", {}),
-    "gelu": ("Gelu", {}),
-    "leaky_relu": ("LeakyRelu", {}),
-    "mish": ("Mish", {}),
-    "hard_sigmoid": ("HardSigmoid", {}),
-    "hard_swish": ("HardSwish", {}),
-    "softmax": ("Softmax", {"axis": -1}),
-    "log_softmax": ("LogSoftmax", {"axis": -1}),
-    "layer_norm": ("LayerNormalization", {"axis": -1}),
-}
-REDUCTIONS = {
-    "reduce_sum": "ReduceSum",
-    "reduce_mean": "ReduceMean",
-    "reduce_max": "ReduceMax",
-    "reduce_min": "ReduceMin",
-    "reduce_product": "ReduceProd",
-    "reduce_square": "ReduceSumSquare",
-}
 
 
 def evaluator(parameters: Mapping[str, Array]) -> Evaluate:
@@ -70,27 +30,17 @@ def by_kind(
     real = [
         np.asarray(x, np.float64).reshape(s) for x, s in zip(inputs, op.input_shapes, strict=True)
     ]
-    if op.kind == "concat":
-        axis = next(a for a, size in enumerate(op.output_shape) if size != op.input_shape[a])
-        return np.concatenate(real, axis)
-    if op.kind == "transpose":
-        return np.asarray(real[0].transpose(op.order), np.float64)
-    if op.kind == "gather" and len(real) == 2:  # rows of a table
-        return np.asarray(real[0][real[1].astype(np.int64)], np.float64).reshape(op.output_shape)
-    if op.kind == "silu":
-        return np.asarray(real[0] * _run("Sigmoid", {}, real), np.float64)
-    if op.kind in REDUCTIONS:
+    kind = VECTOR_KINDS[op.kind]
+    given = [np.asarray(parameters[name], np.float64) for name in op.parameters]
+    made = None
+    if kind.reals is not None:
+        made = kind.reals(op, real, given)
+    elif kind.onnx is not None:
+        name, options = kind.onnx
         axes = [a for a, size in enumerate(op.output_shape) if size != op.input_shape[a]]
-        made = _run(REDUCTIONS[op.kind], {"keepdims": 1}, [*real, np.array(axes, np.int64)])
-    elif op.kind == "rms_norm":
-        scale = np.asarray(parameters[op.parameters[0]], np.float64)
-        mean = _run("ReduceMean", {"keepdims": 1}, [real[0] ** 2, np.array([real[0].ndim - 1])])
-        made = real[0] / np.sqrt(mean + 1e-6) * scale
-    elif op.kind in NODES:
-        kind, options = NODES[op.kind]
-        given = [np.asarray(parameters[name], np.float64) for name in op.parameters]
-        made = _run(kind, options, [*real, *given])
-    else:
+        over = [np.array(axes, np.int64)] if kind.access == "reduce" else []
+        made = _run(name, options, [*real, *given, *over])
+    if made is None:
         raise InputError(
             Problem(
                 "values.kind",

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip, Machine, machine
-from accelsim.chip.machine import instance_names
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
@@ -31,6 +30,7 @@ from accelsim.mapping.tensors import (
     vector_formats,
 )
 from accelsim.program.table import ResidentRow
+from accelsim.units.base import instance_names
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Ints = NDArray[np.int64]

@@ -12,9 +12,10 @@ from accelsim.formats import Integer, get
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping as Tiles
 from accelsim.mapping.mapping import sum_format
-from accelsim.mapping.vector_formats import FUNCTIONS, between, vector_format
+from accelsim.mapping.vector_formats import between, vector_format
 from accelsim.program.table import TensorRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 ALIGNMENT = 64  # bytes, so that tensors start on a burst
 
@@ -286,7 +287,7 @@ def formats_in_words(workload: Workload, chip: Chip) -> list[str]:
         used = {formats[name] for name in (*op.inputs, op.output)} & {
             vector_format(chip, floats) for floats in (False, True)
         }
-        for name in sorted(used) if op.kind in FUNCTIONS and len(used) == 1 else ():
+        for name in sorted(used) if VECTOR_KINDS[op.kind].wide and len(used) == 1 else ():
             kinds.setdefault(name, {})[op.kind] = None
     return [_sentence(name, list(found), unit.name) for name, found in kinds.items()]
 

@@ -2,7 +2,7 @@
 
 A tensor that a MAC operator reads has the array's format, one that the workload gives a format keeps it.
 The others between vector operators have the format of the vector unit. Where the chip states none, they have
-the array's, but in a chain of vector operators with one of ``FUNCTIONS``: there they have 16 bits, an integer
+the array's, but in a chain of vector operators with a kind that is ``wide``: there they have 16 bits, an integer
 with a scale a tensor. Where the array multiplies floats, and in chains with a logarithm, it is a float: what a
 logarithm reads spans decades, of which an integer's even steps hold the uppermost.
 """
@@ -14,41 +14,8 @@ from collections.abc import Callable, Iterable
 from accelsim.chip import Chip
 from accelsim.formats import Integer, get
 from accelsim.workload import VectorOperator, Workload
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
-#: kinds whose 8-bit codes would lose most: logarithms, exponentials, quotients, norms, look-ups, cells
-FUNCTIONS = frozenset(
-    (
-        "log",
-        "exp",
-        "divide",
-        "reciprocal",
-        "sqrt",
-        "power",
-        "erf",
-        "sigmoid",
-        "tanh",
-        "softplus",
-        "sin",
-        "cos",
-        "elu",
-        "gelu",
-        "silu",
-        "mish",
-        "softmax",
-        "log_softmax",
-        "layer_norm",
-        "rms_norm",
-        "lp_norm",
-        "group_norm",
-        "local_response_norm",
-        "lstm_cell",
-        "lstm_output",
-        "gru_cell",
-        "gru_reset",
-        "gru_update",
-    )
-)
-LOGARITHMS = ("log",)
 INTEGER = "int16"
 #: what chips with 8-bit floats add and update in (Wang et al., NeurIPS 2018; Sun et al., NeurIPS 2019)
 FLOAT = "fp16_169"
@@ -85,13 +52,13 @@ def between(
         if not isinstance(op, VectorOperator) or op.is_view or op.kind == "append":
             continue
         own = [name for name in map(root, (*_read(op), op.output)) if name not in kept]
-        chosen = stated or op.kind in FUNCTIONS
+        chosen = stated or VECTOR_KINDS[op.kind].wide
         if not chosen:  # an output of the network keeps the partial sums' width
             own = [name for name in own if workload.tensors[name].role != "output"]
         for name in own:
             leader[lead(name)] = lead(own[0])
         if own and chosen and named.get(own[0]) != FLOAT:
-            named[own[0]] = vector_format(chip, floats or op.kind in LOGARITHMS)
+            named[own[0]] = vector_format(chip, floats or VECTOR_KINDS[op.kind].decades)
     found: dict[str, str] = {}
     for name, made in named.items():
         if found.get(lead(name)) != FLOAT:

@@ -15,15 +15,10 @@ from math import sqrt
 from accelsim.chip import Chip
 from accelsim.energy import area
 from accelsim.errors import InputError, Problem
-from accelsim.units.crossbar import Crossbar
-from accelsim.units.mac_array import MacArray
-from accelsim.units.sram import Sram
 
-STEP = 1024  # bytes of a buffer
 HALVINGS = 60
 FACTORS = 2.0**-16, 2.0**16
 ROOM = 64.0  # most that buffers grow or shrink beside the rest, to make up what whole rows leave
-LARGEST_SIDE, MOST_CROSSBARS, MOST_BANKS = 65536, 1 << 20, 4096  # that a chip file may write
 
 
 def square_metres(chip: Chip) -> float:
@@ -83,35 +78,11 @@ def _scaled(
 
 def _cores(chip: Chip, factor: float) -> Chip:
     """What multiplies, that many times as large."""
-    units = dict(chip.units)
-    for name, unit in chip.units.items():
-        if isinstance(unit, MacArray):
-            side = sqrt(factor)
-            units[name] = dataclasses.replace(
-                unit,
-                rows=_whole(unit.rows * side, LARGEST_SIDE),
-                columns=_whole(unit.columns * side, LARGEST_SIDE),
-            )
-        elif isinstance(unit, Crossbar):
-            units[name] = dataclasses.replace(
-                unit, clock_hz=0, count=_whole(unit.count * factor, MOST_CROSSBARS)
-            )
+    units = {name: unit.enlarged(factor) for name, unit in chip.units.items()}
     return dataclasses.replace(chip, units=units)
 
 
 def _buffers(chip: Chip, factor: float) -> Chip:
-    """Every buffer, that many times as large, in banks as large as before where they are
-    several."""
-    memories = dict(chip.memories)
-    for name, memory in chip.memories.items():
-        if isinstance(memory, Sram):
-            memories[name] = dataclasses.replace(
-                memory,
-                size=STEP * _whole(memory.size * factor / STEP),
-                banks=_whole(memory.banks * factor, MOST_BANKS),
-            )
+    """Every buffer, that many times as large."""
+    memories = {name: memory.enlarged(factor) for name, memory in chip.memories.items()}
     return dataclasses.replace(chip, memories=memories)
-
-
-def _whole(value: float, most: int = 1 << 40) -> int:
-    return max(1, min(most, round(value)))

@@ -11,10 +11,9 @@ from __future__ import annotations
 import dataclasses
 
 from accelsim.chip import Chip
-from accelsim.energy.rows import table
+from accelsim.constants.rows import table
 from accelsim.mapping.compile import resident_bytes
 from accelsim.units.base import Unit
-from accelsim.units.crossbar import Crossbar
 from accelsim.units.sram import Sram
 from accelsim.workload import Workload
 
@@ -149,7 +148,7 @@ def _wired(chip: Chip, own: dict[str, str], names: dict[str, str]) -> dict[str, 
             if isinstance(old, str) and old in roles:
                 serves = roles[old]
                 keys[role] = names[serves[0] if len(serves) == 1 or role not in serves else role]
-        own_clock = {"clock_hz": 0} if isinstance(unit, Crossbar) else {}
+        own_clock = dict.fromkeys(unit.given, 0)
         units[unit_name] = dataclasses.replace(unit, **keys, **own_clock) if keys else unit  # type: ignore[type-var]
     return units
 

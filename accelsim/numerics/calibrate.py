@@ -35,12 +35,12 @@ from accelsim.numerics.quantize import (
 )
 from accelsim.numerics.ranges import Calibration, clip, weight_clip
 from accelsim.workload import Conv2d, MacOperator, VectorOperator, Workload
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 Values = Mapping[str, NDArray[np.generic]]
 NARROW = 5  # bits up to which clipped ranges and searched weight clips are used
 CLIPS = 24  # weight clips tried for narrow formats
 BIAS_BITS = 30  # magnitude of a bias in units of its products, so that 32 bits hold it and the sum
-SHARING = ("relu", "max_pool", "average_pool", "global_average_pool", "flatten")
 
 
 def build_network(
@@ -241,7 +241,7 @@ class NetworkBuilder:
             return True
         first, last = (self.workload.tensors[name] for name in (op.inputs[0], op.output))
         return (
-            op.kind in SHARING
+            VECTOR_KINDS[op.kind].shares_scale
             and self.formats[op.output] == self.formats[op.inputs[0]]
             and first.holds == last.holds
             and f"{op.output}.scale" not in self.values

@@ -30,10 +30,10 @@ from accelsim.program.table import Program
 from accelsim.units.mac_arithmetic import fit
 from accelsim.units.mac_array import MacArray
 from accelsim.workload import MacOperator, VectorOperator, Workload
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 Ints = NDArray[np.int64]
 #: kinds whose own arithmetic leaves codes on their scale
-KEEPING = ("relu", "max_pool", "average_pool", "global_average_pool")
 
 
 @dataclass(slots=True)
@@ -342,7 +342,7 @@ class Run:
             )
         ):
             return False
-        if own and op.kind in KEEPING:
+        if own and VECTOR_KINDS[op.kind].shares_scale:
             before, after = acts[op.inputs[0]], acts[op.output]
             return bool(before.scale == after.scale) and before.zero == after.zero
         return own

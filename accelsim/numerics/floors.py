@@ -14,22 +14,9 @@ from numpy.typing import NDArray
 
 from accelsim.formats import get
 from accelsim.workload import VectorOperator, Workload
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 Floats = NDArray[np.float64]
-#: kinds whose output is the input's element, or the larger of two: a floor of the output is one of the inputs
-CARRIERS = (
-    "reshape",
-    "flatten",
-    "transpose",
-    "expand",
-    "slice",
-    "concat",
-    "append",
-    "cast",
-    "maximum",
-    "shuffle",
-    "unfold",
-)
 MAXIMA = ("reduce_max", "max_pool")
 
 
@@ -107,7 +94,7 @@ def _inputs(
         }
     if own == -np.inf or op.activation != "none":
         return {}
-    if op.kind in CARRIERS:
+    if VECTOR_KINDS[op.kind].carries:
         return dict.fromkeys(op.inputs, own)
     if op.kind == "select":
         return dict.fromkeys(op.inputs[1:], own)

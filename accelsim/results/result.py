@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
+from accelsim.constants.scaling import between_nodes
 from accelsim.devices.wear import wear_named
 from accelsim.energy import AreaRow, EnergyReport, area
-from accelsim.energy.scaling import between_nodes
 from accelsim.explore import SearchReport
 from accelsim.explore.planned import Planned
 from accelsim.mapping import Plan, compile_program

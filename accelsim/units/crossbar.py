@@ -1,15 +1,15 @@
 """A crossbar of resistive cells with its drivers and converters: time, action counts, arithmetic.
 
-docs/pcm.md derives the times. What a read costs in joules is priced in energy/crossbar.py from the
-counts given here; what it computes is analog/tile.py.
+docs/pcm.md derives the times. What a read costs in joules is counted by actions() and priced by prices();
+what it computes is analog/tile.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,27 @@ from numpy.typing import NDArray
 from accelsim.analog.parts import Adc, Drive, Lines, Storage, Tile, Use
 from accelsim.analog.scheme import Scheme, targets
 from accelsim.analog.writing import Programming, Writing, programming
+from accelsim.constants.price import AreaRow
+from accelsim.constants.technology import Technology
 from accelsim.devices import device_named
 from accelsim.devices.wear import wear_named
 from accelsim.fields import Bounds, Quantity, with_defaults
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
-from accelsim.units.base import Cost, Counts, Unit
+from accelsim.units.base import (
+    Around,
+    Cost,
+    Counts,
+    Instance,
+    Memory,
+    Prices,
+    Rule,
+    Unit,
+    instance_names,
+)
+from accelsim.units.crossbar_costs import crossbar_areas, crossbar_prices
+from accelsim.units.crossbar_rules import crossbar_rules
+from accelsim.workload import Operator, VectorOperator
 
 Ints = NDArray[np.int64]
 #: what neither a crossbar's times nor its place in a Program depend on
@@ -85,7 +100,10 @@ class Crossbar(Unit):
     """
 
     kind: ClassVar[str] = "crossbar"
+    part: ClassVar[str] = "crossbar"
     opcodes: ClassVar[tuple[Opcode, ...]] = (Opcode.PROGRAM, Opcode.MVM)
+    given: ClassVar[tuple[str, ...]] = ("clock_hz",)
+    files: ClassVar[tuple[str, ...]] = ("device",)
     name: str
     clock: str
     rows: Annotated[int, Bounds(1, 8192)]
@@ -137,6 +155,37 @@ class Crossbar(Unit):
     def cell_bytes(self) -> int:
         """Bytes of the memory that stands for one crossbar's weights in a Program."""
         return self.rows * self.outputs * 8
+
+    # -- in a chip -----------------------------------------------------------------------------
+
+    def runs(self, operator: Operator | VectorOperator) -> bool:
+        return not isinstance(operator, VectorOperator)
+
+    def instances(self) -> Iterator[Instance]:
+        for name in instance_names(self.name, self.count):
+            yield Instance(name, self.name, self.opcodes, ((f"{name}.cells", self.cell_bytes),))
+
+    def within(self, clocks: Mapping[str, int], memories: Mapping[str, Memory]) -> Self:
+        return replace(self, clock_hz=clocks[self.clock])
+
+    def rules(self, around: Around, written: Mapping[str, Any]) -> Iterator[Rule]:
+        yield from crossbar_rules(self, around)
+
+    def enlarged(self, factor: float) -> Self:
+        """More or fewer of them."""
+        return replace(self, clock_hz=0, count=max(1, min(MOST, round(self.count * factor))))
+
+    # -- energy and area -----------------------------------------------------------------------
+
+    def prices(self, technology: Technology) -> Prices:
+        """A read's energy is its charge times the supply's voltage: the part that falls across the cell is
+        dissipated there, the rest in what regulates it."""
+        return crossbar_prices(self, technology)
+
+    def areas(self, technology: Technology) -> list[AreaRow]:
+        return crossbar_areas(self, technology)
+
+    # -- values --------------------------------------------------------------------------------
 
     def tile(self) -> Tile:
         """What decides the values. KeyError for a device that there is not."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Annotated, ClassVar, Self
 
 import numpy as np
 
+from accelsim.constants.price import CHIP, Price, row_price
+from accelsim.constants.technology import Technology
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
-from accelsim.units.base import Bounds, Cost, Counts, Unit
+from accelsim.units.base import Bounds, Cost, Counts, Instance, Memory, Prices, Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +26,30 @@ class Dma(Unit):
     """
 
     kind: ClassVar[str] = "dma"
+    part: ClassVar[str] = "dma"
     opcodes: ClassVar[tuple[Opcode, ...]] = (Opcode.LOAD, Opcode.STORE, Opcode.TRANSFER)
     channels: ClassVar[tuple[str, ...]] = ("input", "weight", "output")
+    given: ClassVar[tuple[str, ...]] = ("memory_latency",)
     name: str
     clock: str
     memory: str
     count: Annotated[int, Bounds(1, 1)] = 1
     setup: Annotated[int, Bounds(0, 1 << 20)] = 0
     memory_latency: int = 0
+
+    def instances(self) -> Iterator[Instance]:
+        for channel in self.channels:
+            yield Instance(f"{self.name}.{channel}", self.name, self.opcodes)
+
+    def within(self, clocks: Mapping[str, int], memories: Mapping[str, Memory]) -> Self:
+        latency = getattr(memories[self.memory], "latency", 0.0)
+        return replace(self, memory_latency=ceil(latency * clocks[self.clock] - 1e-6))
+
+    def prices(self, technology: Technology) -> Prices:
+        """Control has no sourced constant, wires have."""
+        none = Price(0.0, 0.0, CHIP, "not charged: no sourced constant")
+        bus = row_price(technology, "isaac_32nm/bus/bit", CHIP)
+        return {(self.name, "transfer"): none, (self.name, "bus_bits"): bus}
 
     def cost(self, shapes: Shapes) -> Cost:
         rows = len(shapes.opcode)

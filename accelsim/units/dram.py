@@ -6,23 +6,34 @@ is contiguous off chip is moved in whole bursts: those that it touches, by its o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.units.base import Bounds, Quantity
+from accelsim.constants.price import CHIP, Price, row_value
+from accelsim.constants.rows import components
+from accelsim.constants.technology import Technology
+from accelsim.errors import InputError, Problem
+from accelsim.units.base import Bounds, Memory, Prices, Quantity
+
+LONGEST_BEAT = 1 << 53  # ticks of one burst
 
 
 @dataclass(frozen=True, slots=True)
-class Dram:
+class Dram(Memory):
     """bandwidth: peak, bytes a second. latency: seconds from request to last byte beyond the
     transfer itself. burst: bytes of the smallest transfer. efficiency: the part of the peak that
     is reached. standard: row of the energy table (pJ a bit). background: standby and refresh
     power, W; we have no sourced figure, so it is 0 unless the chip file gives one."""
 
     kind: ClassVar[str] = "dram"
+    part: ClassVar[str] = "dram"
+    scope: ClassVar[str] = "shared"  # type: ignore[misc]
+    sides: ClassVar[tuple[str, ...]] = ("port",)
     name: str
     bandwidth: Annotated[float, Quantity("B/s"), Bounds(1.0, 1e15)]
     standard: str
@@ -37,6 +48,46 @@ class Dram:
     def timed(self) -> Dram:
         """Without what only joules depend on."""
         return replace(self, standard="", background=0.0)
+
+    def beat(self, ticks: int, clocks: Mapping[str, int]) -> tuple[int, int]:
+        """InputError for a burst that takes more than LONGEST_BEAT ticks."""
+        rate = self.bandwidth * self.efficiency
+        beat = ceil(self.burst / rate * ticks - 1e-6)
+        if beat > LONGEST_BEAT:
+            raise InputError(
+                Problem(
+                    "chip.beat",
+                    f"a burst of {self.burst} B at {rate:g} B/s takes {self.burst / rate:.3g} s, "
+                    f"more than {LONGEST_BEAT} ticks of {ticks:g} Hz",
+                    "raise the bandwidth or lower the burst",
+                    f"memories.{self.name}.bandwidth",
+                )
+            )
+        return self.burst, beat
+
+    def prices(self, technology: Technology, copies: int) -> Prices:
+        key = f"dram/{self.standard}/bit"
+        if key not in components():
+            raise InputError(
+                Problem(
+                    "energy.dram",
+                    f"no energy row for the standard {self.standard!r}",
+                    "write one of " + ", ".join(standards()),
+                    path=f"memories.{self.name}.standard",
+                )
+            )
+        joules, band = row_value(technology, key)
+        price = Price(joules, band, CHIP, key)
+        found = {(self.name, action): price for action in ("read_bit", "write_bit")}
+        if self.background:
+            source = f"the chip file: memories.{self.name}.background"
+            found[self.name, "background_second"] = Price(self.background, 0.0, CHIP, source)
+        return found
+
+
+def standards() -> tuple[str, ...]:
+    """Off-chip memory standards with an energy row."""
+    return tuple(sorted(key.split("/")[1] for key in components() if key.startswith("dram/")))
 
 
 Ints = NDArray[np.int64]

@@ -24,6 +24,7 @@ class FoldArray(MacArray):
     and folds never overlap. Shape extents: MATMUL (m, n, k, Dataflow, 0) of the fold."""
 
     kind: ClassVar[str] = "fold_array"
+    in_files: ClassVar[bool] = False
     opcodes: ClassVar[tuple[Opcode, ...]] = (Opcode.MATMUL,)
 
     def cost(self, shapes: Shapes) -> Cost:

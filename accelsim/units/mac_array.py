@@ -5,24 +5,53 @@ docs/timing.md derives the closed forms; the register-transfer model (accelsim/r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from math import sqrt
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.constants.float_mac import float_multiply_accumulate, is_float, ratio
+from accelsim.constants.price import (
+    CHIP,
+    CORE,
+    DEVICE,
+    AreaRow,
+    Price,
+    area_rows,
+    row_price,
+    row_value,
+)
+from accelsim.constants.rows import half_width
+from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMAT_NAMES, FORMATS, Integer, get
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.accumulation import Accumulation, Adder, adder
-from accelsim.units.base import Bounds, Cost, Counts, Unit
+from accelsim.units.array_rules import array_rules
+from accelsim.units.base import (
+    Around,
+    Bounds,
+    Cost,
+    Counts,
+    Instance,
+    Precision,
+    Prices,
+    Rule,
+    Unit,
+    instance_names,
+)
 from accelsim.units.dataflow import Dataflow
 from accelsim.units.mac_arithmetic import fit, ordered_sums
 from accelsim.units.mac_counts import counts
+from accelsim.units.vector_unit import rescale_price
+from accelsim.workload import Operator, VectorOperator
 
 Ints = NDArray[np.int64]
+LARGEST_SIDE = 65536  # rows or columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +136,12 @@ class MacArray(Unit):
     """
 
     kind: ClassVar[str] = "mac_array"
+    part: ClassVar[str] = "mac_array"
     opcodes: ClassVar[tuple[Opcode, ...]] = (Opcode.PRELOAD, Opcode.MATMUL)
     name: str
     clock: str
-    rows: Annotated[int, Bounds(1, 65536)]
-    columns: Annotated[int, Bounds(1, 65536)]
+    rows: Annotated[int, Bounds(1, LARGEST_SIDE)]
+    columns: Annotated[int, Bounds(1, LARGEST_SIDE)]
     input: str
     weight: str
     output: str
@@ -132,6 +162,110 @@ class MacArray(Unit):
     zero_gating: bool = False
     fused_epilogue: bool = True
     epilogue_latency: Annotated[int, Bounds(0, 1024)] = 4
+
+    # -- in a chip -----------------------------------------------------------------------------
+
+    def runs(self, operator: Operator | VectorOperator) -> bool:
+        return not isinstance(operator, VectorOperator)
+
+    def instances(self) -> Iterator[Instance]:
+        """The elements, and what loads their registers."""
+        for name in instance_names(self.name, self.count):
+            own: tuple[tuple[str, int], ...] = ((f"{name}.registers", self.register_bytes),)
+            if self.accumulator.location == "column":
+                own += ((f"{name}.accumulators", self.accumulator_bytes),)
+            yield Instance(name, self.name, (Opcode.MATMUL,), own)
+            yield Instance(f"{name}.preload", f"{self.name}.preload", (Opcode.PRELOAD,))
+
+    def at_precision(self, precision: Precision) -> Self:
+        """The array with the accumulator of the pair of formats that the chip runs. InputError where it does
+        not run the pair."""
+        rate = self.rate(precision.input, precision.weight)
+        return self if rate.accumulator is None else replace(self, accumulator=rate.accumulator)
+
+    def rules(self, around: Around, written: Mapping[str, Any]) -> Iterator[Rule]:
+        yield from array_rules(self, written)
+
+    def enlarged(self, factor: float) -> Self:
+        """Rows and columns by the root."""
+        sides = (
+            max(1, min(LARGEST_SIDE, round(side * sqrt(factor))))
+            for side in (self.rows, self.columns)
+        )
+        rows, columns = sides
+        return replace(self, rows=rows, columns=columns)
+
+    # -- energy and area -----------------------------------------------------------------------
+
+    def prices(self, technology: Technology) -> Prices:
+        """Clock tree, leakage and wires inside the array have no sourced constant, nor have idle slots."""
+        name, bit = self.name, row_price(technology, "aladdin_40nm/register/bit", CORE)
+        found = {}
+        for rate in self.rates:
+            pair = f"{rate.input}_{rate.weight}"
+            found[name, f"mac_{pair}"] = self.multiply_accumulate(
+                technology, rate.input, rate.weight
+            )
+            found[name, f"mac_gated_{pair}"] = Price(
+                0.0, 0.0, DEVICE, "a product with a zero operand: registers hold, nothing switches"
+            )
+        found[name, "register_bits"] = bit
+        found[name, "accumulator_bits"] = bit
+        found[name, "requantize"] = rescale_price(technology)
+        found[name, "idle_slots"] = Price(0.0, 0.0, CHIP, "not charged: no sourced constant")
+        if self.accumulator.location == "column":
+            for action in ("read_bit", "write_bit"):
+                found[f"{name}.accumulators", action] = bit
+        return found
+
+    def multiply_accumulate(
+        self, technology: Technology, input_format: str, weight_format: str
+    ) -> Price:
+        """One multiply-accumulate: the family's 8-bit multiply times the product of widths over 64,
+        plus its 32-bit add times the accumulator's width over 32 (array and carry-chain area rules).
+        Floats: constants/float_mac.py."""
+        family = technology.family
+        if is_float(input_format, weight_format):
+            held = self.rate(input_format, weight_format).accumulator or self.accumulator
+            return float_multiply_accumulate(technology, input_format, weight_format, held)
+        a, b, width = get(input_format).bits, get(weight_format).bits, self.accumulator.bits
+        multiply, band_m = row_value(technology, f"{family}/int8/multiply")
+        add, band_a = row_value(technology, f"{family}/int32/add")
+        joules_m, joules_a = multiply * a * b / 64, add * width / 32
+        total = joules_m + joules_a
+        derived = half_width("der") if (a, b, width) != (8, 8, 32) else 0.0
+        band = max((joules_m * band_m + joules_a * band_a) / total, derived)
+        source = f"{family}/int8/multiply x {a * b}/64 + {family}/int32/add x {width}/32"
+        return Price(total, band, DEVICE, source)
+
+    def areas(self, technology: Technology) -> list[AreaRow]:
+        """One multiplier as wide as the widest rate needs, an adder of the accumulator's width, and
+        the registers of operand, partial sum and stationary values, in each lane. Floats take so many INT8
+        multipliers and 32-bit adders as constants/float_mac.py says; integers of the chip share them. A
+        family without area rows gives none."""
+        family, held = technology.family, self.accumulator
+        lanes = self.count * self.rows * self.columns * self.dot * self.simd
+        widest = max(
+            get(rate.input).bits * get(rate.weight).bits * rate.factor for rate in self.rates
+        )
+        operand = max(get(rate.input).bits * rate.factor for rate in self.rates)
+        bits = lanes * (operand + held.bits) + self.count * 8 * self.register_bytes
+        floats = max(
+            (
+                rate.factor * ratio(rate.input, rate.weight, rate.accumulator or held)[0]
+                for rate in self.rates
+                if is_float(rate.input, rate.weight)
+            ),
+            default=0.0,
+        )
+        parts = (
+            ("multipliers", f"{family}/int8/multiply/area", lanes * max(widest / 64, floats)),
+            ("adders", f"{family}/int32/add/area", lanes * max(held.bits / 32, floats)),
+            ("registers", "aladdin_40nm/register/area", bits),
+        )
+        return area_rows(technology, self.name, parts)
+
+    # -- formats -------------------------------------------------------------------------------
 
     def rate(self, input_format: str, weight_format: str) -> Rate:
         """The rate that a pair of formats runs at: its own, else that of a wider integer multiplier.

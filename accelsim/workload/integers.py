@@ -15,25 +15,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from accelsim.workload.operators import VectorOperator, Workload
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
-#: kind -> which inputs are integers, whatever they were made of
-INDICES = {"gather": (1,), "scatter": (1,), "select": (0,)}
-#: kinds whose outputs are integers, with the format that holds them
-MAKERS = {"compare": "int8", "not": "int8", "reduce_arg_max": "int32"}
-#: kinds whose output holds elements of the first input, moved or repeated
-MOVERS = (
-    "reshape",
-    "flatten",
-    "transpose",
-    "slice",
-    "pad",
-    "expand",
-    "shuffle",
-    "concat",
-    "append",
-    "gather",
-    "cast",
-)
 INDEX_FORMAT = "int32"
 
 
@@ -42,26 +25,28 @@ def by_readers(workload: Workload) -> dict[str, str]:
     comparisons. Of a tensor that a MAC operator makes or reads nothing is said."""
     macs = {
         name
-        for op in workload.operators
-        if not isinstance(op, VectorOperator)
-        for name in (op.input, op.weight, op.output)
+        for mac in workload.operators
+        if not isinstance(mac, VectorOperator)
+        for name in (mac.input, mac.weight, mac.output)
     }
     found: dict[str, str] = {}
-    for op in workload.operators:
-        if isinstance(op, VectorOperator) and op.kind in MAKERS:
-            found[op.output] = MAKERS[op.kind]
-        if isinstance(op, VectorOperator) and op.kind in INDICES:
-            found |= {
-                op.inputs[i]: found.get(op.inputs[i], INDEX_FORMAT)
-                for i in INDICES[op.kind]
-                if i < len(op.inputs) and len(op.inputs) > 1
-            }
-    for op in reversed(workload.operators):
-        if isinstance(op, VectorOperator) and op.output in found and op.kind in MOVERS:
-            sources = op.inputs if op.kind in ("concat", "append") else op.inputs[:1]
+    vectors = [each for each in workload.operators if isinstance(each, VectorOperator)]
+    for op in vectors:
+        kind = VECTOR_KINDS[op.kind]
+        if kind.holds:
+            found[op.output] = kind.holds
+        found |= {
+            op.inputs[i]: found.get(op.inputs[i], INDEX_FORMAT)
+            for i in kind.indices
+            if i < len(op.inputs) and len(op.inputs) > 1
+        }
+    for op in reversed(vectors):
+        kind = VECTOR_KINDS[op.kind]
+        if op.output in found and kind.moves:
+            sources = op.inputs if kind.gathers_all else op.inputs[:1]
             found |= {name: found.get(name, found[op.output]) for name in sources}
-    for op in workload.operators:
-        if isinstance(op, VectorOperator) and op.is_view and op.inputs[0] in found:
+    for op in vectors:
+        if op.is_view and op.inputs[0] in found:
             found.setdefault(op.output, found[op.inputs[0]])
     return {name: form for name, form in found.items() if name not in macs}
 

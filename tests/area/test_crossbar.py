@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from accelsim import load_chip
+from accelsim.constants.converter import conversion_energy, converter_area
+from accelsim.constants.rows import components, half_width
+from accelsim.constants.scaling import scale_area
 from accelsim.energy import prices
 from accelsim.energy.area import area
-from accelsim.energy.converter import conversion_energy, converter_area
-from accelsim.energy.crossbar import conversion_rate, static_prices
-from accelsim.energy.rows import components, half_width
-from accelsim.energy.scaling import scale_area
+from accelsim.units.crossbar_costs import conversion_rate
 
 
 def parts(*sets: str) -> dict[str, float]:
@@ -80,7 +80,9 @@ def test_prices_of_the_other_actions() -> None:
     assert found["tiles", "supply_charge"].joules == pytest.approx(0.6)
     assert found["tiles", "vectors"].joules == pytest.approx(3e-12)
     assert found["tiles", "mac_cells"].joules == 0.0
-    assert static_prices(chip.crossbar)["tiles", "static_second"].joules == pytest.approx(1.6)
+    assert chip.crossbar.prices(chip.technology)["tiles", "static_second"].joules == pytest.approx(
+        1.6
+    )
     boundaries = {
         action: price.boundary for (unit, action), price in found.items() if unit == "tiles"
     }

@@ -9,7 +9,6 @@ import pytest
 
 import accelsim
 from accelsim.chip import Chip
-from accelsim.energy.lookup import multiply_accumulate
 from accelsim.errors import InputError
 from accelsim.formats import get
 from accelsim.results.result import Result
@@ -76,7 +75,7 @@ def test_cost_of_the_multiplier_bytes_of_the_operands(name: str, bits: int, tmp_
     narrow, wide = accelsim.run(chip, work), accelsim.run(chip, gemm(tmp_path, a, b))
     macs = 24 * 16 * 40
     assert narrow.workload.macs == macs and products(narrow) == {f"mac_{a}_{b}": macs}
-    each = multiply_accumulate(chip, a, b).joules
+    each = chip.array.multiply_accumulate(chip.technology, a, b).joules
     charged = sum(
         sum(charge.joules) for charge in narrow.energy.charges if charge.action.startswith("mac_")
     )

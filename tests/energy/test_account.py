@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import accelsim
+from accelsim.constants.rows import components, families, half_width, table
+from accelsim.constants.scaling import energy_factor, scale_energy
+from accelsim.constants.sram import sram_cost
 from accelsim.energy.account import account, prices
 from accelsim.energy.joules import BOUNDARIES, EnergyRow
-from accelsim.energy.lookup import multiply_accumulate
-from accelsim.energy.rows import components, families, half_width, table
-from accelsim.energy.scaling import energy_factor, scale_energy
-from accelsim.energy.sram import sram_cost
 from accelsim.errors import ConservationError, InputError
 from accelsim.mapping.compile import compile_program
 from accelsim.results.result import Result
 from accelsim.timing.engine import simulate
 
 ROOT = Path(__file__).parents[2]
-TABLES = ROOT / "accelsim" / "energy" / "tables"
+TABLES = ROOT / "accelsim" / "constants" / "tables"
 CHIPS = ("int8_edge", "int4_edge", "int8_128", "mixed_quad")
 
 
@@ -123,7 +123,7 @@ def test_a_broken_report_is_refused() -> None:
 def test_widths_voltage_and_node_are_monotone() -> None:
     chip = accelsim.load_chip("int4_edge")
     pairs = [
-        multiply_accumulate(chip, a, b).joules
+        chip.array.multiply_accumulate(chip.technology, a, b).joules
         for a, b in (("int4", "int4"), ("int8", "int4"), ("int8", "int8"))
     ]
     assert pairs[0] < pairs[1] < pairs[2]
@@ -184,14 +184,31 @@ def test_every_constant_says_where_it_comes_from() -> None:
     assert table("scaling")["energy"]
 
 
+def pricing() -> Iterator[tuple[Path, ast.AST]]:
+    """Every piece of code that makes prices and areas."""
+    package, bounds = ROOT / "accelsim", "technology.py"  # ranges of a chip file's keys
+    for part in ("energy", "constants", "units"):
+        for path in (package / part).glob("*.py"):
+            tree: ast.AST = ast.parse(path.read_text())
+            pieces = [tree] if part != "units" and path.name != bounds else []
+            if part == "units":
+                makers = ("prices", "areas", "multiply_accumulate", "crossbar_prices")
+                pieces = [
+                    node
+                    for node in ast.walk(tree)
+                    if isinstance(node, ast.FunctionDef) and node.name in makers
+                ]
+            for piece in pieces:
+                yield from ((path, node) for node in ast.walk(piece))
+
+
 def test_no_constant_is_typed_into_the_code() -> None:
     """Floats with an exponent, outside the tables, may only be unit prefixes or tolerances."""
     allowed = {1e-30, 1e-15, 1e-12, 1e-9, 1e-6, 1e-3, 1e3, 1e6, 1e9, 1e12, 1e15, 100.0}
     wrong = []
-    for path in (ROOT / "accelsim" / "energy").glob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Constant) and isinstance(node.value, float):
-                small_number = 0 < abs(node.value) < 1e-2 or abs(node.value) > 100
-                if small_number and node.value not in allowed:
-                    wrong.append(f"{path.name}:{node.lineno}: {node.value}")
+    for path, node in pricing():
+        if isinstance(node, ast.Constant) and isinstance(node.value, float):
+            small_number = 0 < abs(node.value) < 1e-2 or abs(node.value) > 100
+            if small_number and node.value not in allowed:
+                wrong.append(f"{path.name}:{node.lineno}: {node.value}")
     assert not wrong, wrong

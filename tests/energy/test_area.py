@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 import accelsim
+from accelsim.constants.scaling import scale_area
+from accelsim.constants.sram import sram_cost
 from accelsim.energy import area, families
-from accelsim.energy.scaling import scale_area
-from accelsim.energy.sram import sram_cost
 
 
 def by_part(chip_name: str, *overrides: str) -> dict[tuple[str, str], float]:

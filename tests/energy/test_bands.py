@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim import api
+from accelsim.constants.price import Price
 from accelsim.energy.bands import Weighed, constants_of, inverse, product, ratio, weighed, within
 from accelsim.energy.joules import Charge
-from accelsim.energy.price import Price
 
 NAMES = "abcde"
 JOULES = st.floats(1e-9, 1e3)

@@ -8,9 +8,9 @@ import pytest
 
 import accelsim
 from accelsim.chip import Chip, Constant
+from accelsim.constants.rows import components
+from accelsim.constants.scaling import energy_factor
 from accelsim.energy.joules import BOUNDARIES
-from accelsim.energy.rows import components
-from accelsim.energy.scaling import energy_factor
 from accelsim.errors import InputError
 from accelsim.results.result import Result
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from accelsim import load_chip, load_workload, run
+from accelsim.constants.converter import conversion_energy, converter_area
 from accelsim.energy import prices
-from accelsim.energy.converter import conversion_energy, converter_area
 from accelsim.errors import InputError
 from accelsim.results import Result
 

@@ -9,11 +9,11 @@ import pytest
 
 import accelsim
 from accelsim.chip import Chip
+from accelsim.constants.rows import half_width, table
+from accelsim.constants.scaling import energy_factor
+from accelsim.constants.sram import sram_cost, supply
 from accelsim.energy import prices
 from accelsim.energy.area import area
-from accelsim.energy.rows import half_width, table
-from accelsim.energy.scaling import energy_factor
-from accelsim.energy.sram import sram_cost, supply
 from accelsim.errors import InputError
 
 LISTED = {int(node): abc for node, abc in table("scaling")["energy"].items()}

@@ -7,9 +7,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from accelsim.energy import sram
-from accelsim.energy.rows import components, families, half_width, table
-from accelsim.energy.scaling import energy_factor
+from accelsim.constants import sram
+from accelsim.constants.rows import components, families, half_width, table
+from accelsim.constants.scaling import energy_factor
 from accelsim.errors import InputError
 
 ROWS = table("cacti_sram")["rows"]

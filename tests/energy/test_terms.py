@@ -11,15 +11,15 @@ import pytest
 
 import accelsim
 from accelsim.chip import Chip, Constant
+from accelsim.constants.converter import conversion_energy, converter_area, outside, survey
+from accelsim.constants.float_mac import ratio, unit_of
+from accelsim.constants.price import own_value, row_value
+from accelsim.constants.rows import components, half_width, table
+from accelsim.constants.scaling import energy_factor, listed
+from accelsim.constants.sram import NODES, between, confidence, interpolate, sram_cost
 from accelsim.energy import prices
 from accelsim.energy.account import charge
-from accelsim.energy.converter import conversion_energy, converter_area, outside, survey
 from accelsim.energy.counts import Counts, Moving, tally
-from accelsim.energy.float_mac import ratio, unit_of
-from accelsim.energy.price import own_value, row_value
-from accelsim.energy.rows import components, half_width, table
-from accelsim.energy.scaling import energy_factor, listed
-from accelsim.energy.sram import NODES, between, confidence, interpolate, sram_cost
 from accelsim.errors import InputError
 from accelsim.program.opcodes import Access
 from accelsim.units.mac_array import Accumulator
@@ -140,10 +140,10 @@ def test_nodes_up_to_the_stated_part_beyond_the_ends() -> None:
 def test_what_is_scaled_has_the_band_of_a_derived_value_at_least(word: str) -> None:
     chip, own = chip_at(22, 0.8), Constant("array/mac_int8_int8", 1e-12, "us", word)
     here, known = half_width(word), half_width("der")
-    assert own_value(chip, own) == (1e-12, here)
-    assert own_value(chip, replace(own, node=22e-9, voltage=0.8)) == (1e-12, here)
+    assert own_value(chip.technology, own) == (1e-12, here)
+    assert own_value(chip.technology, replace(own, node=22e-9, voltage=0.8)) == (1e-12, here)
     for node, volts in ((45e-9, None), (None, 0.7), (45e-9, 0.9)):
-        found = own_value(chip, replace(own, node=node, voltage=volts))
+        found = own_value(chip.technology, replace(own, node=node, voltage=volts))
         factor = energy_factor(22, 0.8) / energy_factor((node or 22e-9) * 1e9, volts or 0.8)
         assert found == pytest.approx((1e-12 * factor, max(here, known)), rel=1e-9, abs=0.0)
 
@@ -153,11 +153,11 @@ def test_rows_at_home_and_scaled() -> None:
         if row.get("node_nm") is None or "area" in key or "/bit" not in key:
             continue
         value, band = row["value"] * 1e-12, half_width(row["confidence"])
-        assert row_value(chip_at(row["node_nm"], row["voltage"]), key) == pytest.approx(
+        assert row_value(chip_at(row["node_nm"], row["voltage"]).technology, key) == pytest.approx(
             (value, band), rel=1e-9, abs=0.0
         )
         scaled = energy_factor(22, 0.8) / energy_factor(row["node_nm"], row["voltage"])
-        found = row_value(chip_at(22, 0.8), key)
+        found = row_value(chip_at(22, 0.8).technology, key)
         assert found == pytest.approx(
             (value * scaled, max(band, half_width("der"))), rel=1e-9, abs=0.0
         )

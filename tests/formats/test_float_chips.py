@@ -10,8 +10,8 @@ import pytest
 
 import accelsim
 from accelsim.api import prepare
+from accelsim.constants.float_mac import float_multiply_accumulate
 from accelsim.energy import area, prices
-from accelsim.energy.float_mac import float_multiply_accumulate
 from accelsim.formats import get
 from accelsim.mapping import compile_program, plan
 from accelsim.numerics import execute, matmul
@@ -168,7 +168,7 @@ def test_energy_and_area_follow_the_synthesised_units() -> None:
         ("bf16", "fp32"),
         ("fp32", "fp32"),
     ):
-        price = float_multiply_accumulate(chip, name, name, Accumulator(format=total))
+        price = float_multiply_accumulate(chip.technology, name, name, Accumulator(format=total))
         joules[name] = price.joules
         assert f"mac_area/{name}" in price.source and 0 < price.band < 1.5
     assert 0.35 < joules["fp8_152"] / joules["fp16_169"] < 0.65
@@ -178,7 +178,9 @@ def test_energy_and_area_follow_the_synthesised_units() -> None:
     plain = prices(accelsim.load_chip("int8_edge"))[0]["array", "mac_int8_int8"].joules
     assert prices(chip)[0]["array", "mac_fp8_152_fp8_152"].joules == joules["fp8_152"]
     assert 0.8 < joules["fp8_152"] / plain < 1.7
-    other = float_multiply_accumulate(chip, "fp8_e4m3fn", "fp8_e4m3fn", Accumulator(format="bf16"))
+    other = float_multiply_accumulate(
+        chip.technology, "fp8_e4m3fn", "fp8_e4m3fn", Accumulator(format="bf16")
+    )
     assert joules["fp8_152"] <= other.joules <= joules["fp16_169"] and other.band > 0.5
     sizes = {row.part: row.area for row in area(chip)}
     wide = {row.part: row.area for row in area(accelsim.load_chip("int8_edge"))}

@@ -139,7 +139,7 @@ def test_same_seed_same_faults_and_all_parts_alike() -> None:
 
 def test_the_nearest_tests_come_first() -> None:
     for file, test in (
-        ("energy/sram.py", "tests/energy/test_sram.py"),
+        ("constants/sram.py", "tests/energy/test_sram.py"),
         ("devices/pulses.py", "tests/devices/test_pulses.py"),
         ("analog/tile.py", "tests/analog/test_tile.py"),
     ):

@@ -19,8 +19,8 @@ from accelsim.chip import Chip
 from accelsim.config.schema import chip_schema
 from accelsim.errors import InputError
 from accelsim.mapping.tensors import tensor_formats
-from accelsim.mapping.vector_formats import FUNCTIONS
 from accelsim.workload import VectorOperator, Workload
+from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 FLOATS = {"fp16": (5, 10), "bf16": (8, 7), "fp32": (8, 23), "fp16_169": (6, 9)}
 INTEGERS = ("int8", "int16")
@@ -238,7 +238,7 @@ def test_without_a_statement_functions_take_16_bits() -> None:
         return names
 
     for op in work.operators:
-        if isinstance(op, VectorOperator) and op.kind in FUNCTIONS:
+        if isinstance(op, VectorOperator) and VECTOR_KINDS[op.kind].wide:
             wanted = "int8" if seen(op.output) & read else "int16"
             assert found[op.output] == wanted, op.name
             for name in op.inputs:
@@ -280,7 +280,7 @@ def test_additions_rectifiers_and_pools_stay_as_they_are(name: str) -> None:
     result = api.run(chip(), work)
     assert not any("states no format" in note for note in result.assumptions)
     kinds = {op.kind for op in work.operators if isinstance(op, VectorOperator)}
-    assert not kinds & FUNCTIONS
+    assert not any(VECTOR_KINDS[kind].wide for kind in kinds)
     held = {spec.name for spec in work.tensors.values() if spec.role in ("input", "intermediate")}
     assert {form for tensor, form in tensor_formats(work, chip()).items() if tensor in held} == {
         "int8"

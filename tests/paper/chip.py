@@ -16,7 +16,7 @@ from accelsim.mapping.compile import plan
 from accelsim.mapping.mapping import Mapping
 from accelsim.workload import Gemm, TensorSpec, VectorOperator, Workload
 
-TABLES = Path(accelsim.__file__).parent / "energy" / "tables"
+TABLES = Path(accelsim.__file__).parent / "constants" / "tables"
 TICKS = 10**12  # a second: 500 MHz and 250 MHz have picoseconds in common
 M, K, N = 5, 8, 4  # two passes on a 4 x 4 array
 ELEMENTS = 7  # of the vector operator

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 import accelsim
+from accelsim.constants.rows import half_width
+from accelsim.constants.sram import sram_cost
 from accelsim.energy import area, prices
-from accelsim.energy.rows import half_width
-from accelsim.energy.sram import sram_cost
 from tests.paper.chip import TABLES, changed, constant, law, rows, smaller
 
 TESTS = Path(__file__).parents[1]

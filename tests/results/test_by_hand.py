@@ -17,7 +17,7 @@ import accelsim
 from accelsim.results.files import energy_csv, to_dict
 
 ROOT = Path(__file__).parents[2]
-SCALING = json.loads((ROOT / "accelsim/energy/tables/scaling.json").read_text())["energy"]
+SCALING = json.loads((ROOT / "accelsim/constants/tables/scaling.json").read_text())["energy"]
 #: small_cnn: operator -> (M, K, N), input elements, output elements
 SHAPES = {
     "conv1": ((1024, 27, 16), 3 * 32 * 32, 16 * 32 * 32),

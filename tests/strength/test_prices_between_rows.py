@@ -8,10 +8,10 @@ from math import prod
 import pytest
 
 import accelsim
+from accelsim.constants.rows import table
+from accelsim.constants.sram import interpolate, sram_cost
 from accelsim.energy import area, prices
 from accelsim.energy.account import account
-from accelsim.energy.rows import table
-from accelsim.energy.sram import interpolate, sram_cost
 from accelsim.errors import ConservationError
 from accelsim.timing.bounds import check_bounds, lower_bounds
 

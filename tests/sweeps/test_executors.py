@@ -80,7 +80,7 @@ def test_executors_are_found_by_place(monkeypatch: pytest.MonkeyPatch) -> None:
     mine = EntryPoint(
         "mine", "accelsim.sweeps.executors.serial:SerialExecutor", "accelsim.executors"
     )
-    monkeypatch.setattr("accelsim.sweeps.executors.entry_points", lambda group: [mine])
+    monkeypatch.setattr("accelsim.sweeps.executors.offered", lambda group: [mine])
     assert isinstance(executor_named("mine"), SerialExecutor)
     monkeypatch.undo()
     assert isinstance(executor_named("serial"), SerialExecutor)

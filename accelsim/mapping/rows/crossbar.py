@@ -12,7 +12,6 @@ import numpy as np
 
 from accelsim import jit
 from accelsim.chip import Chip, Machine
-from accelsim.chip.machine import instance_names
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, needs, packs_of
 from accelsim.mapping.mapping import Geometry, sum_format
@@ -33,6 +32,7 @@ from accelsim.mapping.rows.record import (
 )
 from accelsim.mapping.tiles import m_tiles
 from accelsim.program.opcodes import Flag, Opcode
+from accelsim.units.base import instance_names
 
 INPUT, LOWERED, WEIGHT, WEIGHT_MATRIX, OUTPUT, OUTPUT_MATRIX, SUMS = range(7)
 LOADS, STORES, PROGRAMS, PRODUCTS, ADDS, CODES = range(6)  # styles

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip, Machine
-from accelsim.chip.machine import instance_names, memory_of
+from accelsim.chip.machine import memory_of
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.dataflows import DATAFLOWS
 from accelsim.mapping.mapping import Geometry, Mapping, chip_for
@@ -14,6 +14,7 @@ from accelsim.mapping.placement import Placement, fused, place
 from accelsim.mapping.rows import mac
 from accelsim.mapping.rows.record import Nest, Route, What, cut
 from accelsim.program.opcodes import Opcode
+from accelsim.units.base import instance_names
 from accelsim.units.mac_array import MacArray
 
 Ints = NDArray[np.int64]

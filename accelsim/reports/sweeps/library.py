@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pkgutil
 from dataclasses import dataclass, field
 from functools import lru_cache
-from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
 
 from accelsim.errors import InputError, Problem
+from accelsim.offered import modules_of, offered
 from accelsim.reports.sweeps import plots as here
 from accelsim.reports.sweeps.base import Plot
 
@@ -43,8 +42,7 @@ class Library:
 def own_plots() -> dict[str, Plot]:
     """One Plot for each file of plots/."""
     found: dict[str, Plot] = {}
-    for module in pkgutil.iter_modules(here.__path__):
-        loaded = import_module(f"{here.__name__}.{module.name}")
+    for loaded in modules_of(here):
         for item in vars(loaded).values():
             if (
                 isinstance(item, type)
@@ -57,11 +55,11 @@ def own_plots() -> dict[str, Plot]:
     return found
 
 
-def library(offered: list[EntryPoint] | None = None) -> Library:
-    """All plots. offered: entry points, default those of installed packages."""
+def library(points: list[EntryPoint] | None = None) -> Library:
+    """All plots. points: entry points, default those of installed packages."""
     own = own_plots()
     found, broken = dict(own), {}
-    for point in list(entry_points(group=GROUP)) if offered is None else offered:
+    for point in offered(GROUP) if points is None else points:
         try:
             made = point.load()()
         except Exception as error:  # a package of somebody else: said, and the others are drawn

@@ -3,12 +3,11 @@
 
 from __future__ import annotations
 
-import pkgutil
-from importlib import import_module
-from importlib.metadata import entry_points
+import sys
 from typing import Any
 
 from accelsim.errors import InputError, Problem
+from accelsim.offered import modules_of, offered
 from accelsim.sweeps.executors.base import Chunk, Done, Executor, Job, Outcome
 
 GROUP = "accelsim.executors"
@@ -17,13 +16,11 @@ GROUP = "accelsim.executors"
 def classes() -> dict[str, type[Executor]]:
     """Executors by name: those of this folder, then those of installed packages."""
     found: dict[str, type[Executor]] = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name in ("base", "work", "process"):
-            continue
-        for item in vars(import_module(f"{__name__}.{module.name}")).values():
+    for module in modules_of(sys.modules[__name__], ("base", "work", "process")):
+        for item in vars(module).values():
             if isinstance(item, type) and issubclass(item, Executor) and "name" in vars(item):
                 found[item.name] = item
-    for entry in entry_points(group=GROUP):
+    for entry in offered(GROUP):
         if entry.name not in found:
             found[entry.name] = entry.load()
     return found

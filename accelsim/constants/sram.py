@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.energy.rows import half_width, table
-from accelsim.energy.scaling import scale_area, scale_energy
+from accelsim.constants.rows import half_width, table
+from accelsim.constants.scaling import scale_area, scale_energy
 from accelsim.errors import InputError, Problem
 
 QUANTITIES = ("read_pj", "write_pj", "leak_mw", "area_mm2")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import lru_cache
 from math import exp, log
 
-from accelsim.energy.rows import table
+from accelsim.constants.rows import table
 from accelsim.errors import InputError, Problem
 
 

@@ -1,52 +1,28 @@
-"""What must hold between an array's operand formats, its accumulators and the chip's precision."""
+"""What must hold between an array's operand formats and its accumulators."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from accelsim.chip import Precision
-from accelsim.config.yaml_source import Node, Place
-from accelsim.errors import InputError, Problem
+from accelsim.errors import InputError
 from accelsim.formats import FORMATS, Block, Format, Integer
-from accelsim.units.mac_array import Accumulator, MacArray, Rate
+from accelsim.units.base import Rule
 
-Placed = Callable[..., Place]
-
-
-def with_precision(array: MacArray, precision: Precision | None) -> MacArray:
-    """The array with the accumulator of the pair of formats that the chip runs."""
-    try:
-        rate = None if precision is None else array.rate(precision.input, precision.weight)
-    except InputError:  # named where the chip is checked
-        return array
-    if rate is None or rate.accumulator is None:
-        return array
-    return replace(array, accumulator=rate.accumulator)
+if TYPE_CHECKING:
+    from accelsim.units.mac_array import Accumulator, MacArray, Rate
 
 
-def check_formats(array: MacArray, node: Node, place: Placed) -> list[Problem]:
-    """Every problem of the array's formats. node: its mapping in the file."""
-    found = []
-    for path, code, message, fix in _rules(array, node):
-        where = place(*path)
-        dotted = ".".join(path)
-        found.append(
-            Problem(
-                code,
-                message,
-                fix,
-                f"units.{array.name}.{dotted}",
-                where.file,
-                where.line,
-                where.column,
-            )
-        )
-    return found
+def array_rules(array: MacArray, written: Mapping[str, Any]) -> Iterator[Rule]:
+    """Everything that is wrong with the array's formats. written: its section of the file."""
+    for path, code, message, fix in _rules(array, written):
+        yield ".".join(path), code, message, fix
 
 
-def _rules(array: MacArray, node: Node) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
+def _rules(
+    array: MacArray, written: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
     """(path, code, message, fix)."""
     usable = [name for name, record in FORMATS.items() if _multiplied(record)]
     broken = False
@@ -63,8 +39,9 @@ def _rules(array: MacArray, node: Node) -> Iterator[tuple[tuple[str, ...], str, 
                 )
         if not broken:
             yield from _rate_rules(array, number, rate)
-    if "accumulator" in node.value:
-        yield from _written(array.accumulator, node.value["accumulator"][1])
+    keys = written.get("accumulator")
+    if isinstance(keys, Mapping):
+        yield from _written(array.accumulator, keys)
 
 
 def _multiplied(record: Format) -> bool:
@@ -113,10 +90,11 @@ def _rate_rules(
             yield path, problem.code, problem.message, problem.fix
 
 
-def _written(held: Accumulator, node: Node) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
+def _written(
+    held: Accumulator, keys: Mapping[str, Any]
+) -> Iterator[tuple[tuple[str, ...], str, str, str]]:
     """Keys that stand beside a format and say something else."""
-    keys: dict[str, Any] = node.value if node.is_map else {}
-    if "format" in keys and "bits" in keys and keys["bits"][1].value != held.bits:
+    if "format" in keys and "bits" in keys and keys["bits"] != held.bits:
         yield (
             ("accumulator", "bits"),
             "chip.accumulator.bits",

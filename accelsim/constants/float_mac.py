@@ -8,12 +8,22 @@ own, but with neither FP8 nor 1-6-9 sums; they are shown beside, in docs/energy.
 
 from __future__ import annotations
 
-from accelsim.chip import Chip
-from accelsim.energy.price import DEVICE, Price
-from accelsim.energy.price import row_value as _row
-from accelsim.energy.rows import half_width, table
+from typing import Protocol
+
+from accelsim.constants.price import DEVICE, Price, row_value
+from accelsim.constants.rows import half_width, table
+from accelsim.constants.technology import Technology
 from accelsim.formats import Fixed, Integer, Minifloat, get
-from accelsim.units.mac_array import Accumulator
+
+
+class Sums(Protocol):
+    """An accumulator: bits wide, of a format or an integer ("")."""
+
+    @property
+    def bits(self) -> int: ...
+
+    @property
+    def format(self) -> str: ...
 
 
 def is_float(*names: str) -> bool:
@@ -21,7 +31,7 @@ def is_float(*names: str) -> bool:
     return any(not isinstance(get(name), Integer | Fixed) for name in names)
 
 
-def unit_of(input_format: str, weight_format: str, held: Accumulator) -> str:
+def unit_of(input_format: str, weight_format: str, held: Sums) -> str:
     """The synthesised unit that stands for a pair of operands: the listed one, or for others the one of
     the nearest width whose sums are as wide."""
     listed: dict[str, str | int] = table("mac_area")["accumulators"]
@@ -40,7 +50,7 @@ def unit_of(input_format: str, weight_format: str, held: Accumulator) -> str:
     return min(floats, key=distance)
 
 
-def ratio(input_format: str, weight_format: str, held: Accumulator) -> tuple[float, float, str]:
+def ratio(input_format: str, weight_format: str, held: Sums) -> tuple[float, float, str]:
     """(transistors over those of INT8 with 32-bit sums, band, source)."""
     whole = table("mac_area")
     unit = unit_of(input_format, weight_format, held)
@@ -51,12 +61,12 @@ def ratio(input_format: str, weight_format: str, held: Accumulator) -> tuple[flo
 
 
 def float_multiply_accumulate(
-    chip: Chip, input_format: str, weight_format: str, held: Accumulator
+    tech: Technology, input_format: str, weight_format: str, held: Sums
 ) -> Price:
     """One multiply-accumulate of two floats."""
-    family = chip.technology.family
-    multiply, band_m = _row(chip, f"{family}/int8/multiply")
-    add, band_a = _row(chip, f"{family}/int32/add")
+    family = tech.family
+    multiply, band_m = row_value(tech, f"{family}/int8/multiply")
+    add, band_a = row_value(tech, f"{family}/int32/add")
     times, band, source = ratio(input_format, weight_format, held)
     joules = multiply + add
     known = (multiply * band_m + add * band_a) / joules

@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING
 
 from accelsim.analog.scheme import Scheme, placed_levels
-from accelsim.chip import Precision
-from accelsim.config.yaml_source import Place
 from accelsim.devices import device_named, device_names
 from accelsim.devices.base import Device
 from accelsim.devices.pulses import pulses_names
 from accelsim.devices.wear import wear_named, wear_names
-from accelsim.errors import InputError, Problem
+from accelsim.errors import InputError
 from accelsim.formats import FORMATS
-from accelsim.units.crossbar import Crossbar
-from accelsim.units.mac_array import MacArray
-from accelsim.units.sram import Sram
+from accelsim.program.opcodes import Opcode
+from accelsim.units.base import Around, Precision, Rule
 
-Placed = Callable[..., Place]
+if TYPE_CHECKING:
+    from accelsim.units.crossbar import Crossbar
+
 WORN = 0.5  # of the cells: nothing computes with more failed ones
 APART = 1.0  # levels are held apart when their distance is so many sums of their deviations
 
 
-def check_crossbar(unit: Crossbar, values: Mapping[str, Any], place: Placed) -> list[Problem]:
-    """Every problem of one crossbar, each at its key. values: what the file's sections gave."""
-    found = []
-    for key, code, message, fix in _rules(unit, values):
-        where = place(*key.split("."))
-        found.append(
-            Problem(
-                f"crossbar.{code}",
-                message,
-                fix,
-                f"units.{unit.name}.{key}",
-                where.file,
-                where.line,
-                where.column,
-            )
-        )
-    return found
+def crossbar_rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
+    """Everything that is wrong with one crossbar."""
+    for key, code, message, fix in _rules(unit, around):
+        yield key, f"crossbar.{code}", message, fix
 
 
-def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
+def _rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
     """(key, code, message, fix) of everything that is wrong."""
     device = None
     try:
@@ -187,10 +173,10 @@ def _rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str
         )
     if device is not None:
         yield from _device_rules(unit, device)
-    yield from _chip_rules(unit, values)
+    yield from _chip_rules(unit, around)
 
 
-def _writing_rules(unit: Crossbar) -> Iterator[tuple[str, str, str, str]]:
+def _writing_rules(unit: Crossbar) -> Iterator[Rule]:
     writing = unit.writing
     if writing.model and writing.model not in pulses_names():
         yield (
@@ -211,7 +197,7 @@ def _writing_rules(unit: Crossbar) -> Iterator[tuple[str, str, str, str]]:
             )
 
 
-def _device_rules(unit: Crossbar, device: Device) -> Iterator[tuple[str, str, str, str]]:
+def _device_rules(unit: Crossbar, device: Device) -> Iterator[Rule]:
     low, high = device.temperatures
     if not low <= unit.temperature <= high:
         yield (
@@ -250,9 +236,9 @@ def _smallest_gap(device: Device, cells: Scheme) -> float:
     return _GAPS[key][1]
 
 
-def _chip_rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
-    units, memories = values["units"], values["memories"]
-    if unit.unmapped == "digital" and not any(isinstance(u, MacArray) for u in units.values()):
+def _chip_rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
+    others = [other for other in around.units.values() if other is not None]
+    if unit.unmapped == "digital" and not any(Opcode.MATMUL in u.opcodes for u in others):
         yield (
             "unmapped",
             "unmapped",
@@ -260,15 +246,15 @@ def _chip_rules(unit: Crossbar, values: Mapping[str, Any]) -> Iterator[tuple[str
             "add a unit of kind mac_array, or write error or reprogram",
         )
     for key in ("input", "output"):
-        memory = memories.get(getattr(unit, key))
-        if isinstance(memory, Sram) and memory.scope == "private":
+        memory = around.memories.get(getattr(unit, key))
+        if memory is not None and memory.scope == "private":
             yield (
                 key,
                 "private",
                 f"{memory.name} is private to instances, crossbars share their buffers",
                 "write scope: shared",
             )
-    precision = values.get("precision") or Precision()
+    precision = around.precision or Precision()
     for name in (precision.input, precision.weight):
         record = FORMATS.get(name)
         if record is None or record.kind != "integer" or not record.signed or record.bits > 12:

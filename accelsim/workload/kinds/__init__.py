@@ -1,0 +1,1 @@
+"""Kinds of vector operator: each module has KINDS, by the name that a layer trace writes."""
