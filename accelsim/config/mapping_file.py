@@ -12,7 +12,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.mapping import Mapping, check_mapping, geometry_of
 from accelsim.mapping.mapping import MAPPING_KEYS, ORDERS, slots_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.units.dataflow import DATAFLOW_NAMES
+from accelsim.units.dataflows import dataflow_named, dataflow_names
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 NUMBERS = ("batch", "height", "width", "n", "k", "input_slots", "weight_slots", "output_slots")
@@ -77,9 +77,9 @@ class _MappingReader(Reader):
         geometry, array, chip = geometry_of(op), self.chip.array, self.chip
         flow = array.dataflow
         if "dataflow" in items:
-            flow = self.choice(items["dataflow"][1], DATAFLOW_NAMES, f"{path}.dataflow") or flow
+            flow = self.choice(items["dataflow"][1], dataflow_names(), f"{path}.dataflow") or flow
         values: dict[str, Any] = {
-            "dataflow": DATAFLOW_NAMES.index(flow),
+            "dataflow": dataflow_named(flow).number,
             "batch": geometry.batch,
             "height": geometry.out_height,
             "width": geometry.out_width,

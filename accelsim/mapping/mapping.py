@@ -8,7 +8,6 @@ from typing import Literal
 from accelsim.chip import Chip
 from accelsim.units.base import stored_format
 from accelsim.units.crossbar import Crossbar
-from accelsim.units.dataflow import Dataflow
 from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 from accelsim.workload import Conv2d, MacOperator
@@ -20,7 +19,7 @@ ORDERS = ("mnk", "mkn", "nmk", "nkm", "kmn", "knm")
 class Mapping:
     """How one operator is cut into buffer tiles and passes.
 
-    dataflow: Dataflow of every pass. A buffer tile covers ``batch`` images x ``height`` output
+    dataflow: number of every pass's dataflow. A buffer tile covers ``batch`` images x ``height`` output
     rows x ``width`` output columns (a range of m), ``n`` filters and ``k`` products.
     order: the loops over buffer tiles, outermost first. input_resident, weight_resident: the
     whole tensor stays in its buffer and is fetched once; otherwise its tiles stream through
@@ -182,11 +181,6 @@ def sum_format(array: MacArray | Crossbar) -> str:
     return stored_format(array.accumulator)
 
 
-def dataflow_named(name: str) -> int:
-    """Dataflow number of a name such as "weight_stationary"."""
-    return int(Dataflow[name.upper()])
-
-
 __all__ = [
     "MAPPING_KEYS",
     "ORDERS",
@@ -195,7 +189,6 @@ __all__ = [
     "Mapping",
     "buffers_of",
     "chip_for",
-    "dataflow_named",
     "geometry_of",
     "replace",
     "slots_of",

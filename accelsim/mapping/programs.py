@@ -94,8 +94,8 @@ def release_lag(chip: Chip, program: Program) -> Ints:
         preloads = program.rows(Opcode.PRELOAD)
         flow = program.shapes.extents[program.commands.shape[preloads], 3]
         period = machine(chip).tick_hz // chip.clocks[chip.array.clock]
-        for dataflow in np.unique(flow).tolist():
-            lag[preloads[flow == dataflow]] = chip.array.slot_lag(dataflow) * period
+        for number in np.unique(flow).tolist():
+            lag[preloads[flow == number]] = chip.array.slot_lag(number) * period
     return lag
 
 

@@ -244,7 +244,7 @@ class Run:
                 total = fit(total, bits, overflow)
         else:
             before = None if first or sums is None else sums[g, rows, columns]
-            dataflow = int(
+            number = int(
                 self.program.shapes.extents[self.program.commands.shape[boxes.first_row[index]], 3]
             )
             shape = self.program.commands.shape[boxes.first_row[index]]
@@ -253,7 +253,7 @@ class Run:
                 np.ascontiguousarray(codes[0][g, rows, depth], np.int64),
                 codes[1][g, depth, columns],
                 before,
-                dataflow=dataflow,
+                number=number,
                 rate=rate,
             )
         if last:

@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip, Machine
 from accelsim.chip.machine import memory_of
 from accelsim.formats import FORMAT_INDEX, get
-from accelsim.mapping.dataflows import DATAFLOWS
 from accelsim.mapping.mapping import Geometry, Mapping, chip_for
 from accelsim.mapping.placement import Placement, fused, place
 from accelsim.mapping.rows import mac
 from accelsim.mapping.rows.record import Nest, Route, What, cut
 from accelsim.program.opcodes import Opcode
 from accelsim.units.base import instance_names
+from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray
 
 Ints = NDArray[np.int64]
@@ -113,7 +113,7 @@ class Builder:
     def passes(self) -> mac.Pass:
         """What a pass does at most."""
         array, layout, limit = self.array, self.layout, self.layout.limits
-        stays = STATIONARY[DATAFLOWS[self.mapping.dataflow].stationary]
+        stays = STATIONARY[dataflow(self.mapping.dataflow).stays]
         most = self._most_cuts()
         exit_row = 0
         if array.bypass:  # results of all passes leave under one row

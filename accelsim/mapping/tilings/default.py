@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from accelsim.errors import InputError, Problem
-from accelsim.mapping.mapping import Mapping, buffers_of, dataflow_named, slots_of
+from accelsim.mapping.mapping import Mapping, buffers_of, slots_of
 from accelsim.mapping.placement import fits
 from accelsim.mapping.tilings.estimate import Task, Tilings, Variant
+from accelsim.units.dataflows import dataflow_named
 
 
 def own_variant(task: Task, dataflow: str = "") -> Variant:
     """The chip's own dataflow, slots and split."""
     array = task.chip.array
     slots = [slots_of(task.chip, name) for name in (array.input, array.weight, array.output)]
-    return Variant(dataflow_named(dataflow or array.dataflow), (slots[0], slots[1], slots[2]))
+    number = dataflow_named(dataflow or array.dataflow).number
+    return Variant(number, (slots[0], slots[1], slots[2]))
 
 
 def legal(task: Task, mapping: Mapping) -> bool:

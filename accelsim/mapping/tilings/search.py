@@ -20,7 +20,7 @@ from accelsim.chip import Chip
 from accelsim.mapping.mapping import Geometry, Mapping, slots_of
 from accelsim.mapping.tilings.default import choose_mapping, legal
 from accelsim.mapping.tilings.estimate import Floats, Task, Tilings, Variant
-from accelsim.units.dataflow import DATAFLOW_NAMES
+from accelsim.units.dataflows import dataflows
 
 Objective = Literal["cycles", "energy", "edp"]
 OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
@@ -183,14 +183,14 @@ def variants(chip: Chip) -> list[Variant]:
     """What to try: the chip's own first; slots never more than the buffers keep."""
     array = chip.array
     own = [slots_of(chip, name) for name in (array.input, array.weight, array.output)]
-    flows = sorted(range(len(DATAFLOW_NAMES)), key=lambda f: DATAFLOW_NAMES[f] != array.dataflow)
+    known = sorted(dataflows().values(), key=lambda flow: flow.name != array.dataflow)
     slots = [(own[0], own[1], own[2])]
     if max(own) > 1:
         slots.append((1, 1, 1))
     splits = [array.split, *(s for s in "mnk" if s != array.split)] if array.count > 1 else [""]
     return [
-        Variant(flow, slot, "" if split == array.split else split)
-        for flow, slot, split in product(flows, slots, splits)
+        Variant(flow.number, slot, "" if split == array.split else split)
+        for flow, slot, split in product(known, slots, splits)
     ]
 
 
