@@ -24,7 +24,8 @@ class Mapping:
     order: the loops over buffer tiles, outermost first. input_resident, weight_resident: the
     whole tensor stays in its buffer and is fetched once; otherwise its tiles stream through
     ``slots`` slots (1: no overlap, 2: double buffered). split: the dimension dealt to several
-    arrays, "" for the chip's own.
+    arrays, "" for the chip's own. parameters: numbers of the dataflow's own
+    (``Dataflow.parameters`` names them), () where it chooses them.
     """
 
     dataflow: int
@@ -40,6 +41,7 @@ class Mapping:
     weight_slots: int = 2
     output_slots: int = 2
     split: Literal["", "m", "n", "k"] = ""
+    parameters: tuple[int, ...] = ()
 
     @property
     def m(self) -> int:
@@ -47,7 +49,7 @@ class Mapping:
         return self.batch * self.height * self.width
 
 
-MAPPING_KEYS = tuple(item.name for item in fields(Mapping))
+MAPPING_KEYS = tuple(item.name for item in fields(Mapping) if item.name != "parameters")
 
 
 @dataclass(frozen=True, slots=True)

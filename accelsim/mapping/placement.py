@@ -102,7 +102,7 @@ def place(
     chip = chip_for(chip, mapping)
     array, g = chip.array, geometry
     bits = [get(name).bits for name in formats]
-    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]))
+    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]), g, mapping)
     m, k = m_tiles(g, mapping.batch, mapping.height, mapping.width), k_tiles(g, mapping.k)
     n_first, n_size = starts(g.n, mapping.n)
     boxes = box_bytes(m, k.channels, bits[0])

@@ -52,7 +52,7 @@ def _m_tiles(g: Geometry, mapping: Mapping | CrossbarMapping) -> int:
 def _array(
     array: MacArray, op: MacOperator, g: Geometry, mapping: Mapping, formats: tuple[str, ...]
 ) -> int:
-    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]))
+    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]), g, mapping)
     tiles = (_m_tiles(g, mapping), _cut(g.n, mapping.n), _cut(g.k, mapping.k))
     sizes = (mapping.m, min(mapping.n, g.n), min(mapping.k, g.k))
     jobs, passes = op.groups * tiles[0] * tiles[1] * tiles[2], 1

@@ -20,7 +20,7 @@ def loop_nest(
     array, g = chip.array, geometry
     p = place(chip, g, mapping, formats, 0, None if cold else 0)
     rate = array.rate(formats[0], formats[1])
-    limits = array.pass_limits(mapping.dataflow, rate)
+    limits = array.pass_limits(mapping.dataflow, rate, g, mapping)
     counts = {"m": len(p.m.first), "n": len(p.n_first), "k": len(p.k.first)}
     sizes = {"m": mapping.m, "n": mapping.n, "k": mapping.k}
     extra = {

@@ -193,9 +193,9 @@ class OutputArray(Twin):
         """A result a used row, last row first."""
         return plan.rows
 
-    def results(self, plan: Layout, seen: Ints, m: int) -> Ints:
+    def results(self, plan: Layout, index: int, seen: Ints) -> Ints:
         """(m, n) from (columns, rows, lanes)."""
-        return seen[:, ::-1].transpose(1, 0, 2).reshape(m, -1)
+        return seen[:, ::-1].transpose(1, 0, 2).reshape(plan.rows[index], -1)
 
     def verilog(self, plan: Layout) -> tuple[str, dict[str, int]]:
         """output_array."""

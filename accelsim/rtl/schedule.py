@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +21,22 @@ Ints = NDArray[np.int64]
 class TilePass:
     """a: (m, k) input codes. b: (k, n) weight codes. issue: cycle of the MATMUL. preload: cycle
     of its PRELOAD, -1 where outputs are stationary or the slot already holds the tile. slot:
-    stationary slot."""
+    stationary slot. code: the shape's fifth extent where the dataflow has one of its own."""
 
     a: Ints
     b: Ints
     issue: int = 0
     preload: int = -1
     slot: int = 0
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """How an array runs one dataflow (its number) in one format pair. lanes: products an element adds a cycle.
     held, streamed: output lanes of an element from its stationary and from its streamed operand
-    (output stationary: held 1). rows, columns, steps: used by each pass. exit_row: from 1."""
+    (output stationary: held 1). rows, columns, steps: used by each pass. exit_row: from 1. shapes: of the
+    MATMULs."""
 
     array: MacArray
     number: int
@@ -46,6 +48,7 @@ class Layout:
     columns: tuple[int, ...]
     steps: tuple[int, ...]
     exit_row: int
+    shapes: Shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ def shape_rows(
         m, k, n = one.a.shape[0], one.a.shape[1], one.b.shape[1]
         if opcode == Opcode.PRELOAD:
             m, n = (0, n) if dataflow(number).stays == "weight" else (m, 0)
-        extents[index, :5] = m, n, k, number, exit_row
+        extents[index, :5] = m, n, k, number, one.code or exit_row
     column = np.zeros(count, np.int64)
     return Shapes(
         column,
@@ -88,7 +91,8 @@ def shape_rows(
 
 def layout(array: MacArray, number: int, rate: Rate, passes: Sequence[TilePass]) -> Layout:
     """Layout of a run of passes; with a bypass the exit is under the most rows any of them uses."""
-    rows, columns, steps = array.used(shape_rows(array, number, rate, passes, Opcode.MATMUL))
+    shapes = shape_rows(array, number, rate, passes, Opcode.MATMUL)
+    rows, columns, steps = array.used(shapes)
     lanes = array.dot * (rate.factor if rate.along == "k" else 1)
     wide = array.simd * (rate.factor if rate.along == "n" else 1)
     held = wide if dataflow(number).stays == "weight" else 1
@@ -103,6 +107,7 @@ def layout(array: MacArray, number: int, rate: Rate, passes: Sequence[TilePass])
         tuple(columns.tolist()),
         tuple(steps.tolist()),
         int(rows.max()) if array.bypass else array.rows,
+        shapes,
     )
 
 
@@ -112,30 +117,32 @@ def earliest(
     rate: Rate,
     tiles: Sequence[tuple[Ints, Ints]],
     depth: int | None = None,
+    codes: Sequence[int] = (),
 ) -> list[TilePass]:
     """The passes a, b of ``tiles`` one after the other, each as early as the closed forms allow.
 
-    depth: stationary slots in use, default all of the array's.
+    depth: stationary slots in use, default all of the array's. codes: of the passes, where they have any.
     """
     depth = array.stationary_depth if depth is None else depth
-    bare = [TilePass(a, b) for a, b in tiles]
+    own = list(codes) or [0] * len(tiles)
+    bare = [TilePass(a, b, code=code) for (a, b), code in zip(tiles, own, strict=True)]
     plan = layout(array, number, rate, bare)
     shapes = shape_rows(array, number, rate, bare, Opcode.MATMUL, plan.exit_row)
     interval = array.cost(shapes).interval.tolist()
     if dataflow(number).stays == "none":
         starts = np.concatenate([[0], np.cumsum(interval)])
-        return [TilePass(a, b, int(s)) for (a, b), s in zip(tiles, starts[:-1], strict=True)]
+        return [replace(one, issue=int(s)) for one, s in zip(bare, starts[:-1], strict=True)]
     loading = array.cost(shape_rows(array, number, rate, bare, Opcode.PRELOAD)).interval.tolist()
     passes: list[TilePass] = []
     preload_free = array_free = 0
-    for index, (a, b) in enumerate(tiles):
+    for index, one in enumerate(bare):
         preload = preload_free
         if index >= depth:
             old = index - depth
             lag = array.slot_lag(number, plan.rows[index])
             preload = max(preload, passes[old].issue + interval[old] + lag)
         issue = max(preload + loading[index], array_free)
-        passes.append(TilePass(a, b, issue, preload, index % depth))
+        passes.append(replace(one, issue=issue, preload=preload, slot=index % depth))
         preload_free, array_free = preload + loading[index], issue + interval[index]
     return passes
 

@@ -159,11 +159,11 @@ class Stationary(Twin):
         """A result a step in every column, used or not."""
         return plan.steps
 
-    def results(self, plan: Layout, seen: Ints, m: int) -> Ints:
+    def results(self, plan: Layout, index: int, seen: Ints) -> Ints:
         """(m, n) from (columns, steps, lanes)."""
         if dataflow(plan.number).stays == "weight":
-            return seen.transpose(1, 0, 2).reshape(m, -1)
-        return seen.reshape(m, -1)
+            return seen.transpose(1, 0, 2).reshape(plan.steps[index], -1)
+        return seen.reshape(plan.columns[index], -1)
 
     def verilog(self, plan: Layout) -> tuple[str, dict[str, int]]:
         """stationary_array or broadcast_array."""

@@ -43,8 +43,8 @@ class Twin(ABC):
         """Results that each pass shows in a column."""
 
     @abstractmethod
-    def results(self, plan: Layout, seen: Ints, m: int) -> Ints:
-        """(m, n or more) results of a pass from what (columns, share, lanes) its columns showed."""
+    def results(self, plan: Layout, index: int, seen: Ints) -> Ints:
+        """(m, n or more) results of pass ``index`` from what (columns, share, lanes) its columns showed."""
 
     @abstractmethod
     def verilog(self, plan: Layout) -> tuple[str, dict[str, int]]:
@@ -75,7 +75,7 @@ class Twin(ABC):
         """Traces of the passes from what the exit showed after every edge. Results leave a column in the
         order of the passes."""
         share = self.share(plan)
-        edges = [np.flatnonzero(out_valid[:, j]) for j in range(plan.array.columns)]
+        edges = [np.flatnonzero(column) for column in out_valid.T]
         whole = all(len(column) == sum(share) for column in edges)
         traces, taken = [], 0
         for index, one in enumerate(passes):
@@ -86,7 +86,7 @@ class Twin(ABC):
             at = np.stack([edges[j][taken : taken + share[index]] for j in range(columns)])
             taken += share[index]
             seen = out[at, np.arange(columns)[:, None]]
-            flat = self.results(plan, seen, one.a.shape[0])[:, : one.b.shape[1]]
+            flat = self.results(plan, index, seen)[:, : one.b.shape[1]]
             first, last = int(at.min()) - one.issue, int(at.max()) - one.issue
             traces.append(Trace(first, last, flat))
         return traces

@@ -27,7 +27,7 @@ from accelsim.constants.price import (
 from accelsim.constants.rows import half_width
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
-from accelsim.fields import Names
+from accelsim.fields import Names, Quantity
 from accelsim.formats import FORMAT_NAMES, FORMATS, Integer, get
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
@@ -45,7 +45,14 @@ from accelsim.units.base import (
     Unit,
     instance_names,
 )
-from accelsim.units.dataflows import Dataflow, dataflow, dataflow_named, dataflow_names
+from accelsim.units.dataflows import (
+    Chosen,
+    Dataflow,
+    Work,
+    dataflow,
+    dataflow_named,
+    dataflow_names,
+)
 from accelsim.units.mac_arithmetic import fit
 from accelsim.units.mac_counts import counts
 from accelsim.units.vector_unit import rescale_price
@@ -115,6 +122,17 @@ class Rate:
     accumulator: Accumulator | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Scratchpads:
+    """Words that every element keeps beside its multiplier: of filters, of inputs, of sums. bus: bits a cycle
+    on which filters come to all of them."""
+
+    filter: Annotated[int, Bounds(1, 1 << 20)]
+    input: Annotated[int, Bounds(1, 1 << 20)]
+    sums: Annotated[int, Bounds(1, 1 << 20)]
+    bus: Annotated[int, Quantity("bit"), Bounds(1, 1 << 20)]
+
+
 def _holds(multiplier: str, operand: str) -> bool:
     wide, narrow = get(multiplier), get(operand)
     return isinstance(wide, Integer) and isinstance(narrow, Integer) and wide.holds(narrow)
@@ -130,6 +148,7 @@ class MacArray(Unit):
     bypass: partial sums leave at the last used row instead of crossing all rows.
     split: the dimension dealt to the instances. fused_epilogue: bias, requantisation and clamp
     run in the output pipeline, ``epilogue_latency`` cycles deep, instead of on the vector unit.
+    scratchpads: what elements of a dataflow that needs them keep.
 
     Shape extents: MATMUL and PRELOAD (m, n, k, dataflow, exit row) of the tile; PRELOAD has 0 for
     the streamed dimension. exit row: with ``bypass``, the row under which results leave, set once
@@ -161,6 +180,7 @@ class MacArray(Unit):
     zero_gating: bool = False
     fused_epilogue: bool = True
     epilogue_latency: Annotated[int, Bounds(0, 1024)] = 4
+    scratchpads: Scratchpads | None = None
 
     # -- in a chip -----------------------------------------------------------------------------
 
@@ -210,6 +230,8 @@ class MacArray(Unit):
             )
         found[name, "register_bits"] = bit
         found[name, "accumulator_bits"] = bit
+        if self.scratchpads is not None:
+            found[name, "scratchpad_bits"] = bit  # register files; no SRAM so small has a row
         found[name, "requantize"] = rescale_price(technology)
         found[name, "idle_slots"] = Price(0.0, 0.0, CHIP, "not charged: no sourced constant")
         if self.accumulator.location == "column":
@@ -239,8 +261,8 @@ class MacArray(Unit):
 
     def areas(self, technology: Technology) -> list[AreaRow]:
         """One multiplier as wide as the widest rate needs, an adder of the accumulator's width, and
-        the registers of operand, partial sum and stationary values, in each lane. Floats take so many INT8
-        multipliers and 32-bit adders as constants/float_mac.py says; integers of the chip share them. A
+        the registers of operand, partial sum, stationary values and scratchpads, in each lane. Floats take
+        so many INT8 multipliers and 32-bit adders as constants/float_mac.py says; integers of the chip share them. A
         family without area rows gives none."""
         family, held = technology.family, self.accumulator
         lanes = self.count * self.rows * self.columns * self.dot * self.simd
@@ -249,6 +271,8 @@ class MacArray(Unit):
         )
         operand = max(get(rate.input).bits * rate.factor for rate in self.rates)
         bits = lanes * (operand + held.bits) + self.count * 8 * self.register_bytes
+        if (pads := self.scratchpads) is not None:
+            bits += lanes * (pads.input * operand + pads.sums * held.bits)
         floats = max(
             (
                 rate.factor * ratio(rate.input, rate.weight, rate.accumulator or held)[0]
@@ -315,9 +339,21 @@ class MacArray(Unit):
         """Outputs along n that an element holds side by side."""
         return self.simd * (rate.factor if rate.along == "n" else 1)
 
-    def pass_limits(self, number: int, rate: Rate) -> tuple[int, int, int]:
-        """Largest (m, n, k) tile of one pass of a dataflow; 0 for the dimension that streams."""
-        return dataflow(number).limits(self, rate)
+    def pass_limits(
+        self, number: int, rate: Rate, work: Work | None = None, chosen: Chosen | None = None
+    ) -> tuple[int, int, int]:
+        """Largest (m, n, k) tile of one pass of a dataflow; 0 for the dimension that streams. work, chosen:
+        the operator and its buffer tile. InputError where the array or the dataflow cannot run it."""
+        return self.running(number).limits(self, rate, work, chosen)
+
+    def running(self, number: int) -> Dataflow:
+        """The dataflow of a number; InputError where the array cannot run it."""
+        flow = dataflow(number)
+        if refused := flow.refuses(self):
+            raise InputError(
+                Problem("mac_array.dataflow", refused, "take another dataflow", path="dataflow")
+            )
+        return flow
 
     def slot_lag(self, number: int, rows: int | None = None) -> int:
         """Cycles from a MATMUL's release until a PRELOAD may overwrite its stationary slot. number: of the
@@ -394,6 +430,7 @@ class MacArray(Unit):
         formats, also where narrower integers run on it. register_bits: bits
         clocked into operand, product, partial-sum, stationary and drain registers, as wide as they
         are whatever runs.
+        scratchpad_bits: bits read and written in the elements' scratchpads of operands, where they have any.
         accumulator_bits: bits read and written in the elements' accumulators (accumulators under
         the columns or in SRAM are memories: their traffic is in the operands). requantize: outputs
         finished in the output pipeline, none where they are stored as sums. idle_slots: multiply
@@ -413,6 +450,7 @@ class MacArray(Unit):
         *,
         number: int | None = None,
         rate: Rate | None = None,
+        code: int = 0,
     ) -> Ints:
         """The sums of one pass, int64 (m, n), as the array's adders form them.
 
@@ -420,10 +458,10 @@ class MacArray(Unit):
         passes, added at the exit (None: the pass starts the sum). Products are exact; their order
         and what is added as one exact sum is the dataflow's (``sums``); every add wraps or
         saturates at ``accumulator.bits``. number: of the dataflow, default the array's own. rate:
-        default the first.
+        default the first. code: the shape's fifth extent.
         """
         flow = dataflow_named(self.dataflow) if number is None else dataflow(number)
-        sums = flow.sums(self, a, b, self.rates[0] if rate is None else rate)
+        sums = flow.sums(self, a, b, self.rates[0] if rate is None else rate, code)
         if accumulator_in is None:
             return sums
         return fit(accumulator_in + sums, self.accumulator.bits, self.accumulator.overflow)
@@ -434,7 +472,8 @@ class MacArray(Unit):
         lanes = max(
             rate.factor * max(get(rate.input).bits, get(rate.weight).bits) for rate in self.rates
         )
-        elements = self.rows * self.columns * self.dot * self.simd
+        words = self.scratchpads.filter if self.scratchpads else self.dot * self.simd
+        elements = self.rows * self.columns * words
         return -(-elements * lanes * self.stationary_depth // 8)
 
     @property

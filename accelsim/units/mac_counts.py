@@ -27,13 +27,15 @@ def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
     finished = matmul & ((shapes.flags & fused) == fused)
     macs = np.where(matmul, m * n * k, 0.0)
     along_k, along_n = array.lanes(shapes)
-    registers, words = np.zeros((2, len(macs)))
+    registers, words, pads = np.zeros((3, len(macs)))
     for flow, rows, some in array.by_dataflow(shapes):
         passes = matmul[rows]
         registers[rows] = np.where(
             passes, flow.pass_bits(array, some), flow.preload_bits(array, some)
         )
         words[rows] = np.where(passes, flow.accumulations(array, some), 0.0)
+        loads, kept = (flow.scratchpad_bits(array, some, preload) for preload in (False, True))
+        pads[rows] = np.where(passes, loads, kept)
     slots = array.cost(shapes).interval * array.rows * array.columns * (along_k * along_n)
     kept = (
         shapes.format_out == FORMAT_INDEX[stored_format(array.accumulator)]
@@ -44,6 +46,8 @@ def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
         "requantize": np.where(finished & ~kept, m * n, 0.0),
         "idle_slots": np.where(matmul, slots - macs, 0.0),
     }
+    if array.scratchpads is not None:
+        result["scratchpad_bits"] = pads
     pair = shapes.format_a * len(FORMAT_NAMES) + shapes.format_b
     for number in sorted(set(pair.tolist())):
         a, b = divmod(number, len(FORMAT_NAMES))

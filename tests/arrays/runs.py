@@ -24,10 +24,8 @@ from tests.rtl.icarus import Case
 Ints = NDArray[np.int64]
 Size = tuple[int, int, int]  # m, k, n
 
-FLOWS = OS, WS, IS = tuple(
-    dataflow_named(name).number
-    for name in ("output_stationary", "weight_stationary", "input_stationary")
-)
+NAMES = ("output_stationary", "weight_stationary", "input_stationary")
+FLOWS = OS, WS, IS = tuple(dataflow_named(name).number for name in NAMES)
 INT8 = Rate("int8", "int8")
 INT4 = Rate("int4", "int4", 2, "k")
 MIXED = Rate("int8", "int4", 2, "n")
@@ -151,7 +149,7 @@ def expected(case: Case) -> list[tuple[int, int, Ints]]:
     cost = case.array.cost(shapes)
     found = []
     for index, one in enumerate(case.passes):
-        sums = case.array.execute(one.a, one.b, number=case.number, rate=case.rate)
+        sums = case.array.execute(one.a, one.b, number=case.number, rate=case.rate, code=one.code)
         found.append((int(cost.first[index]), int(cost.last[index]), sums))
     return found
 

@@ -22,8 +22,7 @@ from accelsim.rtl.schedule import TilePass
 from accelsim.timing import simulate as run_engine
 from accelsim.timing.costs import command_times
 from accelsim.units.dataflows import dataflow_named
-from accelsim.units.dataflows.library import own
-from tests.arrays.runs import INT8, agree, simulate, tiles
+from tests.arrays.runs import INT8, NAMES, agree, simulate, tiles
 from tests.rtl.icarus import Case
 
 Ints = NDArray[np.int64]
@@ -78,7 +77,7 @@ def _passes(program: Program, issue: Ints, a: Ints, b: Ints, held: int) -> list[
     return passes
 
 
-@pytest.mark.parametrize("flow", list(own()))
+@pytest.mark.parametrize("flow", NAMES)
 def test_the_programs_schedule_computes_the_right_bits(flow: str, tmp_path: Path) -> None:
     trace = tmp_path / "small.yaml"
     trace.write_text(TRACE)

@@ -33,6 +33,7 @@ TINY = "tests/formats/test_accumulation.py::test_overflow_and_tiny_sums_against_
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
 STORE = "tests/store"
 REPLAY = "tests/traces/test_replay.py::"
+ROWS = "tests/arrays/test_row_stationary.py"
 BAD_TRACES = "tests/traces/test_bad_traces.py"
 
 FAULTS = [
@@ -99,6 +100,49 @@ FAULTS = [
         '(along_k if rate.along == "k" else along_n)[pair == number] *= rate.factor',
         '(along_k if rate.along == "k" else along_n)[pair == number] *= 1',
         ARRAYS,
+    ),
+    # -- timing: row stationary
+    (
+        "filters turn slowest",
+        "units/dataflows/row_stationary.py",
+        "first = (turns.taps - 1) * turns.turn + climb",
+        "first = turns.taps * turns.turn - turns.turn + climb + 1",
+        ROWS,
+    ),
+    (
+        "sums do not climb",
+        "units/dataflows/row_stationary.py",
+        "climb = array.mac_latency + (turns.chain - 1) * array.hop_registers",
+        "climb = array.mac_latency + turns.chain - 1",
+        ROWS,
+    ),
+    (
+        "filters overwritten under the top",
+        "units/dataflows/row_stationary.py",
+        "return max(0, (array.rows - 1) * array.hop_registers - 1)",
+        "return 0",
+        ROWS,
+    ),
+    (
+        "elements add in the order of k",
+        "units/dataflows/row_stationary.py",
+        "for line in range(high):",
+        "for line in reversed(range(high)):",
+        ROWS,
+    ),
+    (
+        "rows of the input read for every product",
+        "mapping/rows/mac.py",
+        "if slide.width == 0:",
+        "if slide.width >= 0:",
+        "tests/mapping/test_row_stationary.py",
+    ),
+    (
+        "the mapper forgets filters that come again",
+        "units/dataflows/row_stationary.py",
+        "weights = work.n * work.channels * work.kernel * strips * batches",
+        "weights = work.n * work.channels * work.kernel",
+        "tests/mapping/test_row_stationary.py",
     ),
     # -- timing: the engine
     (

@@ -113,10 +113,11 @@ class Builder:
     def passes(self) -> mac.Pass:
         """What a pass does at most."""
         array, layout, limit = self.array, self.layout, self.layout.limits
-        stays = STATIONARY[dataflow(self.mapping.dataflow).stays]
         most = self._most_cuts()
-        exit_row = 0
-        if array.bypass:  # results of all passes leave under one row
+        flow = dataflow(self.mapping.dataflow)
+        window, stays = flow.window(self.geometry), STATIONARY[flow.stays]
+        exit_row = flow.code(array, self.geometry, self.mapping) if window else 0
+        if array.bypass and window is None:  # results of all passes leave under one row
             axis, tiles = (2, layout.k) if limit[2] else (0, layout.m)
             longest = min(limit[axis], int(tiles.size.max()))
             exit_row = max(1, cut(longest, limit[axis] // array.rows))
@@ -129,6 +130,7 @@ class Builder:
             self.mapping.dataflow,
             exit_row,
             int(fused(array)),
+            mac.Slide(*(window or (1, 1, 1, 1, 0))),
         )
 
     def state(self, op: mac.Op) -> mac.State:

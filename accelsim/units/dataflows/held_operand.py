@@ -72,9 +72,9 @@ class HeldOperand(Dataflow):
         passed = along_k * full * (full + 1) / 2 + (k - along_k * full) * (full + 1)
         return np.asarray(passed * bits, np.float64)
 
-    def sums(self, array: MacArray, a: Ints, b: Ints, rate: Rate) -> Ints:
+    def sums(self, array: MacArray, a: Ints, b: Ints, rate: Rate, code: int = 0) -> Ints:
         """As in the base class; the tree of a broadcast array adds a whole pass exactly."""
         if array.structure != "broadcast":
-            return super().sums(array, a, b, rate)
+            return super().sums(array, a, b, rate, code)
         held = array.accumulator
         return ordered_sums(a, b, max(1, a.shape[1]), held.bits, held.overflow)

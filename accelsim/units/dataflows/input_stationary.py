@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accelsim.program.table import Shapes
-from accelsim.units.dataflows.base import Used, extents
+from accelsim.units.dataflows.base import Chosen, Used, Work, extents
 from accelsim.units.dataflows.held_operand import HeldOperand
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ class InputStationary(HeldOperand):
     name, number = "input_stationary", 2
     stays, columns, streams = "input", "m", "n"
 
-    def limits(self, array: MacArray, rate: Rate) -> tuple[int, int, int]:
+    def limits(
+        self, array: MacArray, rate: Rate, work: Work | None = None, chosen: Chosen | None = None
+    ) -> tuple[int, int, int]:
         """As many inputs as there are elements."""
         return array.columns, 0, array.rows * array.group(rate)
 

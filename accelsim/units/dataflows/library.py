@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import pkgutil
 from collections.abc import Iterator
 from functools import lru_cache
 from importlib import import_module
 from inspect import isabstract
-from pathlib import Path
 
 from accelsim.errors import InputError, Problem
+from accelsim.offered import modules_of, offered
 from accelsim.units.dataflows.base import Dataflow
 
 GROUP = "accelsim.dataflows"
@@ -18,13 +17,10 @@ GROUP = "accelsim.dataflows"
 @lru_cache(maxsize=1)
 def own() -> dict[str, Dataflow]:
     """One Dataflow for each file of this folder, by name, in the order of their numbers."""
-    package = __name__.rpartition(".")[0]
+    here = import_module(__name__.rpartition(".")[0])
     found: list[Dataflow] = []
-    for module in pkgutil.iter_modules([str(Path(__file__).parent)]):
-        if module.name in ("base", "library"):
-            continue
-        loaded = import_module(f"{package}.{module.name}")
-        found += [made() for made in members(vars(loaded), loaded.__name__)]
+    for module in modules_of(here, ("base", "library")):
+        found += [made() for made in members(vars(module), module.__name__)]
     found.sort(key=lambda flow: flow.number)
     return {flow.name: flow for flow in found}
 
@@ -45,10 +41,8 @@ def members(names: dict[str, object], module: str) -> list[type[Dataflow]]:
 def dataflows() -> dict[str, Dataflow]:
     """All dataflows by name, accelsim's own first. InputError where a package's is none, or has a name or
     number that is taken."""
-    from importlib.metadata import entry_points  # a tenth of a first small run
-
     found = dict(own())
-    for point in sorted(entry_points(group=GROUP), key=lambda point: point.name):
+    for point in sorted(offered(GROUP), key=lambda point: point.name):
         try:
             made = point.load()()
         except Exception as error:  # a package of somebody else: said, by its name

@@ -8,7 +8,15 @@ import numpy as np
 
 from accelsim.program.table import Shapes
 from accelsim.units.base import Counts
-from accelsim.units.dataflows.base import Dataflow, Times, Used, extents, operand_bits
+from accelsim.units.dataflows.base import (
+    Chosen,
+    Dataflow,
+    Times,
+    Used,
+    Work,
+    extents,
+    operand_bits,
+)
 
 if TYPE_CHECKING:
     from accelsim.units.mac_array import MacArray, Rate
@@ -21,7 +29,9 @@ class OutputStationary(Dataflow):
     stays, rows, columns, streams = "none", "m", "n", "k"
     twin = "output_stationary"
 
-    def limits(self, array: MacArray, rate: Rate) -> tuple[int, int, int]:
+    def limits(
+        self, array: MacArray, rate: Rate, work: Work | None = None, chosen: Chosen | None = None
+    ) -> tuple[int, int, int]:
         """As many outputs as there are elements."""
         return array.rows, array.columns * array.wide(rate), 0
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from accelsim.program.table import Shapes
-from accelsim.units.dataflows.base import Used, extents
+from accelsim.units.dataflows.base import Chosen, Used, Work, extents
 from accelsim.units.dataflows.held_operand import HeldOperand
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ class WeightStationary(HeldOperand):
     name, number = "weight_stationary", 1
     stays, columns, streams = "weight", "n", "m"
 
-    def limits(self, array: MacArray, rate: Rate) -> tuple[int, int, int]:
+    def limits(
+        self, array: MacArray, rate: Rate, work: Work | None = None, chosen: Chosen | None = None
+    ) -> tuple[int, int, int]:
         """As many weights as there are elements."""
         return 0, array.columns * array.wide(rate), array.rows * array.group(rate)
 
