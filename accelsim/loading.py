@@ -39,52 +39,20 @@ def load_workload(
     gemm: bool = False,
     dims: Mapping[str, int] | None = None,
 ) -> Workload:
-    """A Workload from a YAML layer trace, an ONNX model, a SCALE-Sim topology .csv, ZigZag's YAML,
-    ONNXim's .json, a table of M, N, K (.txt, .mnk, .tsv) or a shipped name.
-    batch: replaces the first dimension of every input (not of a .csv). gemm: the .csv has M, N, K
-    lines. dims: symbolic dimensions of an ONNX model by name."""
-    from accelsim import config, shipped
+    """A Workload from a file that an importer reads (docs/adding_an_importer.md lists them), a folder with a
+    trace of values, or a shipped name.
+
+    batch: inferences of a run, in place of the file's. gemm: a topology .csv has M, N, K lines. dims:
+    dimensions of a model by name. InputError also for what the kind of file cannot take.
+    """
+    from accelsim import shipped
+    from accelsim.importers.base import Reading
+    from accelsim.importers.library import import_file
 
     if os.path.isfile(f"{path}/trace.yaml"):  # a trace of values, read as a layer trace
         path = f"{path}/trace.yaml"
-    if str(path).endswith(".onnx"):
-        from accelsim.importers.onnx_model import load_onnx
-
-        return load_onnx(path, dims, batch)
-    if str(path).endswith(".json"):
-        from accelsim.importers.onnxim import load_onnxim
-
-        return load_onnxim(path, dims)
-    if dims:
-        raise InputError(
-            Problem(
-                "onnx.dimension",
-                "binds dimensions of ONNX models only",
-                "leave it out",
-                next(iter(dims)),
-                "--dim",
-            )
-        )
-    if str(path).endswith(".csv"):
-        from accelsim.config.scalesim_topology import load_topology
-
-        if batch is not None:
-            raise InputError(
-                Problem(
-                    "batch.csv", "a topology has its own batch size", "leave it out", file="--batch"
-                )
-            )
-        return load_topology(path, gemm)
-    if str(path).endswith((".txt", ".mnk", ".tsv")):
-        from accelsim.importers.mnk_table import load_table
-
-        return load_table(path)
-    if str(path).endswith((".yaml", ".yml")):
-        from accelsim.importers.zigzag import is_zigzag, load_zigzag
-
-        if is_zigzag(path):
-            return load_zigzag(path)
-    return config.load_workload(shipped.find("workload", path), batch)
+    reading = Reading(batch, dict(dims or {}), gemm=gemm)
+    return import_file(shipped.find("workload", path), reading)
 
 
 def load_workload_for(
