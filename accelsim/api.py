@@ -16,7 +16,7 @@ from accelsim.energy import charge, counts_of, spread, work_of
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.explore import search_plan
 from accelsim.explore.planned import Planned, run_plan
-from accelsim.loading import load_chip, load_workload, load_workload_for
+from accelsim.loading import load_chip, load_workload
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.tilings.search import BUDGET
@@ -36,7 +36,6 @@ __all__ = [
     "load_chip",
     "load_values",
     "load_workload",
-    "load_workload_for",
     "prepare",
     "run",
     "run_compatible",
@@ -320,9 +319,12 @@ def values_of(
     chip: Chip,
     inputs: Mapping[str, NDArray[np.generic]],
     labels: NDArray[np.integer] | None = None,
+    prepared: Prepared | None = None,
 ) -> Values:
-    """The values of a run's Program again, on crossbars of another age, temperature or seed."""
-    prepared = prepare(chip, result.workload, inputs)
+    """The values of a run's Program again, on crossbars of another age, temperature or seed. prepared: in the
+    place of inputs, as prepare() gives it for that chip."""
+    if prepared is None:
+        prepared = prepare(chip, result.workload, inputs)
     return _values(result.program, chip, result.workload, prepared, labels, None)[0]
 
 

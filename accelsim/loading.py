@@ -8,6 +8,7 @@ from pathlib import Path
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
+from accelsim.importers.base import Reading
 from accelsim.workload import Workload
 
 
@@ -38,37 +39,23 @@ def load_workload(
     batch: int | None = None,
     gemm: bool = False,
     dims: Mapping[str, int] | None = None,
+    fixed: Mapping[str, float] | None = None,
 ) -> Workload:
     """A Workload from a file that an importer reads (docs/adding_an_importer.md lists them), a folder with a
     trace of values, or a shipped name.
 
     batch: inferences of a run, in place of the file's. gemm: a topology .csv has M, N, K lines. dims:
-    dimensions of a model by name. InputError also for what the kind of file cannot take.
+    dimensions of a model by name. fixed: inputs of a model that hold one number. InputError also for what the
+    kind of file cannot take.
     """
+    return read_workload(path, Reading(batch, dict(dims or {}), dict(fixed or {}), gemm=gemm))
+
+
+def read_workload(path: str | Path, reading: Reading) -> Workload:
+    """load_workload() by a Reading."""
     from accelsim import shipped
-    from accelsim.importers.base import Reading
     from accelsim.importers.library import import_file
 
     if os.path.isfile(f"{path}/trace.yaml"):  # a trace of values, read as a layer trace
         path = f"{path}/trace.yaml"
-    reading = Reading(batch, dict(dims or {}), gemm=gemm)
     return import_file(shipped.find("workload", path), reading)
-
-
-def load_workload_for(
-    path: str | Path,
-    batch: int | None,
-    held: int | None,
-    gemm: bool = False,
-    dims: Mapping[str, int] | None = None,
-) -> Workload:
-    """load_workload for arrays of inputs that hold so many images or rows (None: no arrays): they set the batch
-    where none is given, unless the workload's first input has as many as it is written."""
-    if batch is None and held is not None and not str(path).endswith(".onnx"):
-        written = load_workload(path, None, gemm, dims)
-        first = next(
-            (spec.shape[0] for spec in written.tensors.values() if spec.role == "input"), held
-        )
-        if first == held:
-            return written
-    return load_workload(path, batch if batch is not None else held, gemm, dims)

@@ -82,6 +82,11 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
         from accelsim.importers.library import OWN
 
         return library().importers[OWN].line(load_workload(name))
+    if keys & {"chip", "workload", "sweep"} and not keys & {"bases", "vary", "workloads"}:
+        from accelsim.job import job_of, plain_job
+
+        made = job_of(root, Path(name).parent)
+        return "job: " + ", ".join(f"{key} {value}" for key, value in plain_job(made).items())
     if keys & {"bases", "vary", "workloads"}:
         from accelsim.sweeps.validate import checked_sweep
 

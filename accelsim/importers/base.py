@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,8 @@ class Reading:
 
     batch: inferences of a run, None for the file's own. dims: symbolic dimensions by name. fixed: inputs
     that hold one number everywhere and are no inputs of the run. parameters: of a layer trace. gemm: a
-    topology has M, N, K lines.
+    topology has M, N, K lines. shapes: of the arrays that are given for the inputs, by name: where nothing
+    else says it, a dimension or the batch is that of the array of the input that has it.
     """
 
     batch: int | None = None
@@ -24,6 +25,13 @@ class Reading:
     fixed: Mapping[str, float] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     gemm: bool = False
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+
+    def shape_of(self, name: str, inputs: Sequence[str]) -> tuple[int, ...] | None:
+        """The shape of the array for an input: that of its name, or the only one for the only input."""
+        if len(inputs) == 1 and len(self.shapes) == 1:
+            return next(iter(self.shapes.values()))
+        return self.shapes.get(name)
 
 
 class Importer:

@@ -139,4 +139,6 @@ def _refused(name: str, given: Any, importer: Importer, known: Library) -> Probl
     able = sorted({one.name for one in known.importers.values() if name in one.takes})
     path = next(iter(given)) if isinstance(given, Mapping) else ""
     message = f"{what} of {' and '.join(able)}, and this is a {importer.name}"
+    if name == "batch":
+        message = f"a {importer.name} has its own batch size"
     return Problem(code, message, "leave it out", path, option)

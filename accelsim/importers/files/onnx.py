@@ -13,11 +13,11 @@ class Onnx(Importer):
 
     name = "ONNX model"
     suffixes = (".onnx",)
-    takes = ("batch", "dims")
+    takes = ("batch", "dims", "fixed")
     dropped = ("values: a trace names no model",)
 
     def load(self, path: Path, reading: Reading) -> Workload:
         """No weights are read."""
-        from accelsim.importers.onnx_model import load_onnx  # many modules, for this kind alone
+        from accelsim.importers.onnx_model import import_model  # many modules, for this kind alone
 
-        return load_onnx(path, reading.dims, reading.batch)
+        return import_model(path, reading).workload
