@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
@@ -40,15 +41,17 @@ def load_workload(
     gemm: bool = False,
     dims: Mapping[str, int] | None = None,
     fixed: Mapping[str, float] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Workload:
     """A Workload from a file that an importer reads (docs/adding_an_importer.md lists them), a folder with a
     trace of values, or a shipped name.
 
     batch: inferences of a run, in place of the file's. gemm: a topology .csv has M, N, K lines. dims:
-    dimensions of a model by name. fixed: inputs of a model that hold one number. InputError also for what the
-    kind of file cannot take.
+    dimensions of a model by name. fixed: inputs of a model that hold one number. parameters: of a layer trace.
+    InputError also for what the kind of file cannot take.
     """
-    return read_workload(path, Reading(batch, dict(dims or {}), dict(fixed or {}), gemm=gemm))
+    reading = Reading(batch, dict(dims or {}), dict(fixed or {}), dict(parameters or {}), gemm=gemm)
+    return read_workload(path, reading)
 
 
 def read_workload(path: str | Path, reading: Reading) -> Workload:

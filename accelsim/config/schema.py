@@ -107,7 +107,7 @@ def _kinds(kinds: dict[str, Any]) -> dict[str, Any]:
 
 def workload_schema() -> dict[str, Any]:
     """JSON Schema of a layer trace."""
-    whole = {"type": "integer", "minimum": 1}
+    whole = {"type": ["integer", "string"], "minimum": 1}  # text: an expression of parameters
     pair = {
         "oneOf": [
             {"type": "integer", "minimum": 0},
@@ -119,7 +119,7 @@ def workload_schema() -> dict[str, Any]:
         "name": text,
         "output": text,
         "weight": text,
-        "input": {"oneOf": [text, {"type": "array", "items": text}]},
+        "input": {"oneOf": [text, {"type": "array"}]},
         "bias": {"type": ["boolean", "string"]},
         "activation": {"enum": ["none", "relu"]},
         "input_format": {"enum": list(FORMAT_NAMES)},
@@ -151,6 +151,12 @@ def workload_schema() -> dict[str, Any]:
                 "additionalProperties": False,
             }
         )
+    repeated = {
+        "type": "object",
+        "properties": {"repeat": {"type": "object"}, "each": {}},
+        "required": ["repeat", "each"],
+        "additionalProperties": False,
+    }
     shape = {"type": "array", "items": whole, "minItems": 1, "maxItems": 6}
     recorded = {
         "type": "object",
@@ -178,14 +184,23 @@ def workload_schema() -> dict[str, Any]:
         "source": text,
         "values": text,
         "recorded": recorded,
-        "inputs": {"type": "object", "additionalProperties": shape},
+        "parameters": {
+            "type": "object",
+            "additionalProperties": {
+                "oneOf": [
+                    {"type": "integer", "minimum": 0},
+                    {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                ]
+            },
+        },
+        "inputs": {"type": "object", "additionalProperties": {"oneOf": [shape, repeated]}},
         "constants": {"type": "object", "additionalProperties": shape},
         "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
         "integers": {
             "type": "object",
             "additionalProperties": {"enum": list(workload_file.INTEGERS)},
         },
-        "operators": {"type": "array", "items": {"oneOf": operators}},
+        "operators": {"type": "array", "items": {"oneOf": [*operators, repeated]}},
     }
     return {
         "$schema": DRAFT,

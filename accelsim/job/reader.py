@@ -257,6 +257,8 @@ def _placed(job: Job, problem: Problem) -> Problem:
                 key = name
                 break
         message = f"{problem.file} {problem.message}"
+    if key.startswith(f"set.{PREFIX}") and key not in job.places:
+        key = f"parameters.{key.removeprefix(f'set.{PREFIX}')}"
     at = job.places.get(f"{key}.{problem.path}") or job.places.get(key)
     if not key or problem.line or at is None or not at[1]:
         return problem

@@ -16,15 +16,17 @@ class LayerTrace(Importer):
 
     name = "layer trace"
     suffixes = (".yaml", ".yml")
-    takes = ("batch",)
+    takes = ("batch", "parameters")
 
     def load(self, path: Path, reading: Reading) -> Workload:
         """docs/layer_traces.md is the guide."""
         if reading.batch is not None or not reading.shapes:
-            return load_workload(path, reading.batch)
-        written = load_workload(path)
+            return load_workload(path, reading.batch, (), reading.parameters)
+        written = load_workload(path, None, (), reading.parameters)
         held = held_by(written, reading)
-        return written if held in (None, written.inferences) else load_workload(path, held)
+        if held in (None, written.inferences):
+            return written
+        return load_workload(path, held, (), reading.parameters)
 
     def line(self, workload: Workload) -> str:
         """Operators and their work."""
