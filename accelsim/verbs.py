@@ -50,7 +50,7 @@ EXAMPLES = {
     "chip": "chip: int8_edge",
     "workload": "workload: resnet18",
     "sweep": "sweep: array_size",
-    "input": "input: FILE.npz",
+    "input": "input: FILE.npz, or values: seeded",
 }
 
 
@@ -66,7 +66,7 @@ def job_for(verb: str, job: Job) -> Job:
     problems += [
         _at(made, name, "job.missing", "is missing", f"add {EXAMPLES[name]}")
         for name in NEEDED[verb]
-        if name not in given
+        if name not in given and not (name == "input" and made.values == "seeded")
     ]
     if verb not in ("compare", "sweep") and len(made.chip) > 1:
         problems.append(

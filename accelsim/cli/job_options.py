@@ -158,7 +158,7 @@ def _refuse_without(verb: str, job: Job, given: tuple[Given, ...]) -> None:
     there = plain_job(job)
     arguments = {one.field: one.metavar for one in given}
     for name in NEEDED.get(verb, ()):
-        if name in there:
+        if name in there or (name == "input" and job.values == "seeded"):
             continue
         if name in arguments:
             raise click.UsageError(f"Missing argument '{arguments[name]}'.")

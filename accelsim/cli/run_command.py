@@ -71,7 +71,9 @@ def command(job: Job, shown: Shown, reports: str | None) -> None:
     if traced:
         from accelsim.cli.traced import refuse_without_values
 
-        refuse_without_values(shown.trace_folder, shown.reference, job.input, reports, shown.force)
+        refuse_without_values(
+            shown.trace_folder, shown.reference, has_values(job), reports, shown.force
+        )
     if reports is not None:
         from accelsim.cli.scalesim import run_reports
 
@@ -86,6 +88,11 @@ def command(job: Job, shown: Shown, reports: str | None) -> None:
         compared = compared_with(result, shown.reference)
     _write(result, shown)
     _say(result, shown, compared)
+
+
+def has_values(job: Job) -> bool:
+    """Whether a job computes values."""
+    return job.values == "seeded" or (job.input is not None and job.values != "none")
 
 
 def _write(result: Result, shown: Shown) -> None:

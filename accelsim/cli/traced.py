@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def refuse_without_values(
-    folder: str | None, reference: str | None, inputs: str | None, reports: str | None, force: bool
+    folder: str | None, reference: str | None, valued: bool, reports: str | None, force: bool
 ) -> None:
     """InputError when no values will be computed, or the folder cannot become the trace's."""
     from accelsim.results.files import refuse_occupied
 
     option = "--reference" if folder is None else "--save-trace"
-    if inputs is None or reports is not None:
+    if not valued or reports is not None:
         raise InputError(
             Problem(
                 "record.values",

@@ -140,6 +140,12 @@ class Job:
         path=True,
         but={"replay": RECORDED},
     )
+    values: Literal["none", "given", "seeded"] | None = _asked(
+        "Values that are computed: none, given (those of --input and the workload), or seeded (where there are "
+        "none: weights and inputs of stated distributions); default: given with --input, else none.",
+        "--values",
+        but={"replay": RECORDED, "sweep": "its values are those of values.input"},
+    )
     calibrate: str | None = _asked(
         "Ranges of activations from values: max, percentile, mse or pact.",
         "--calibrate",
@@ -203,7 +209,7 @@ class Job:
         "How sums become codes.", "--rounding", default="single", but={"replay": RECORDED}
     )
     seed: Annotated[int, Bounds(0, MOST_SEED)] = _asked(
-        "Of the crossbars' cells, added to the chip's.",
+        "Of the crossbars' cells, added to the chip's, and of seeded values.",
         "--seed",
         default=0,
         metavar="N",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from accelsim.importers.base import Reading
 from accelsim.job.record import Job
 from accelsim.loading import read_workload
 from accelsim.numerics.ranges import Calibration
+from accelsim.numerics.seeded import marked, seeded_inputs
 from accelsim.workload import Workload
 from accelsim.workload.precision import with_bits
 
@@ -30,6 +32,8 @@ class JobValues:
         self.job = job
         self.mean = channel_numbers(job.image_mean, "--image-mean")
         self.deviation = channel_numbers(job.image_std, "--image-std")
+        if job.values == "given" and job.input is None:
+            _refuse("values.input", "are given by nothing", "add --input FILE", "--values")
         self.calibration = calibration_of(job)
         given = job.input
         self.picture = Path(given) if given is not None and is_image(given) else None
@@ -60,10 +64,21 @@ class JobValues:
     def workload(self) -> Workload:
         """The job's workload, with the formats of its bits and edges."""
         assert self.job.workload is not None
-        return narrowed(read_workload(self.job.workload, self.reading), self.job)
+        made = narrowed(read_workload(self.job.workload, self.reading), self.job)
+        if self.job.values == "seeded" and made.values is None:
+            return replace(made, values=marked(self.job.seed))
+        return made
 
     def inputs(self, workload: Workload) -> tuple[Any, Any]:
         """(inputs, labels) of a workload, None without."""
+        if self.job.values == "none":
+            return None, None
+        given, labels = self._given(workload)
+        if self.job.values == "seeded":
+            given = seeded_inputs(workload, self.job.seed, given)
+        return given, labels
+
+    def _given(self, workload: Workload) -> tuple[Any, Any]:
         if self.picture is None:
             return inputs_of(dict(self.arrays), workload) if self.arrays else (None, None)
         names = [name for name, spec in workload.tensors.items() if spec.role == "input"]
@@ -87,7 +102,7 @@ def calibration_of(job: Job) -> Calibration | None:
     asked = (job.calibrate, job.weight_clip, job.samples, job.percentile)
     if all(one is None for one in asked):
         return None
-    if job.input is None:
+    if job.input is None and job.values != "seeded":
         _refuse("calibrate.input", "needs inputs to compute", "add --input FILE", "--calibrate")
     if job.percentile is not None and job.calibrate != "percentile":
         _refuse(

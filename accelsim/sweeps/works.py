@@ -20,6 +20,7 @@ from accelsim.job.reader import JobReader, blamed, plain_job
 from accelsim.job.record import Job
 from accelsim.job.values import JobValues, narrowed
 from accelsim.loading import read_workload
+from accelsim.numerics.seeded import seed_of
 from accelsim.store.record import canonical
 from accelsim.store.spec import ValuesSpec, Work
 from accelsim.workload import Workload
@@ -220,5 +221,6 @@ def work_digest(work: Workload) -> str:
     if work.inferences != first or work.tokens:  # else they follow from the tensors
         total.update(f"{work.inferences} {work.tokens}".encode())
     if work.values is not None:
-        total.update(Path(work.values).read_bytes())
+        seed = seed_of(work.values)
+        total.update(work.values.encode() if seed is not None else Path(work.values).read_bytes())
     return total.hexdigest()
