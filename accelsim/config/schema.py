@@ -110,8 +110,8 @@ def workload_schema() -> dict[str, Any]:
     whole = {"type": ["integer", "string"], "minimum": 1}  # text: an expression of parameters
     pair = {
         "oneOf": [
-            {"type": "integer", "minimum": 0},
-            {"type": "array", "items": {"type": "integer", "minimum": 0}},
+            {"type": ["integer", "string"], "minimum": 0},
+            {"type": "array", "items": {"type": ["integer", "string"], "minimum": 0}},
         ]
     }
     text = {"type": "string"}
@@ -132,7 +132,7 @@ def workload_schema() -> dict[str, Any]:
         "padding": pair,
         "dilation": pair,
         "weight_transposed": {"type": "boolean"},
-        "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
+        "shape": {"type": "array", "items": {"type": ["integer", "string"], "minimum": -1}},
         "order": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         "axes": pair,
         "axis": {"type": "integer", "minimum": 0},
