@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError
-from accelsim.importers.onnx_graph import Graph, Shape
+from accelsim.importers.onnx_tensors import Graph, Shape
 from accelsim.workload import Conv2d, Gemm, MacOperator, Operator, TensorSpec, VectorOperator
 
 Array = NDArray[Any]
