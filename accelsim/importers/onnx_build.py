@@ -371,11 +371,6 @@ def code_form(kind: int, clip: tuple[int, int] | None) -> tuple[str, int]:
     return f"int{bits}", 0 if -half <= low and high < half else low + half
 
 
-def channel_shape(shape: Shape, axis: int) -> Shape:
-    """A shape that is 1 but along one axis."""
-    return tuple(size if at == axis else 1 for at, size in enumerate(shape))
-
-
 def per_channel(constant: Shape, out: Shape, axis: int) -> bool:
     """Whether a constant is one number, or one a channel of the output."""
     whole = (*(1,) * (len(out) - len(constant)), *constant)
