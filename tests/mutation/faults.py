@@ -103,10 +103,10 @@ FAULTS = [
     ),
     # -- timing: row stationary
     (
-        "filters turn slowest",
+        "first sum of a window a cycle late",
         "units/dataflows/row_stationary.py",
         "first = (turns.taps - 1) * turns.turn + climb",
-        "first = turns.taps * turns.turn - turns.turn + climb + 1",
+        "first = (turns.taps - 1) * turns.turn + climb + 1",
         ROWS,
     ),
     (
