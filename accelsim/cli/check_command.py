@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from accelsim.chip import Chip
 
 
 @click.command("check")
@@ -97,7 +101,11 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
         )
     from accelsim.config.chip_file import read_chip
 
-    chip = read_chip(root, name)
+    return _chip(read_chip(root, name))
+
+
+def _chip(chip: Chip) -> str:
+    """Peak rates of a chip's arrays and crossbars."""
     found = []
     if (array := chip.mac_array) is not None:
         lanes = array.count * array.rows * array.columns * array.dot * array.simd
