@@ -24,10 +24,10 @@ from accelsim.units.base import Prices
 
 
 def prices(chip: Chip) -> tuple[Prices, Prices]:
-    """Unit and memory prices of a chip, looked up once a Chip."""
+    """Prices of what units do, and of memories with what is charged a second, looked up once a Chip."""
     memo = chip.memo
     if "prices" not in memo:
-        units, memories = unit_prices(chip), memory_prices(chip)
+        units, memories = _sorted_out(chip, unit_prices(chip), memory_prices(chip))
         if chip.technology.constants:
             known = {f"{unit}/{action}" for unit, action in (*units, *memories)}
             if problems := unknown_constants(chip, known):
@@ -35,6 +35,16 @@ def prices(chip: Chip) -> tuple[Prices, Prices]:
         memo["prices"] = (with_own(chip, units), with_own(chip, memories))
     found: tuple[Prices, Prices] = memo["prices"]
     return found
+
+
+def _sorted_out(chip: Chip, of_units: Prices, memories: Prices) -> tuple[Prices, Prices]:
+    """What units charge for bits moved in memories of their own, or a second, stands with the memories'."""
+    units: Prices = {}
+    memories = dict(memories)
+    for (owner, action), price in of_units.items():
+        by_count = owner in chip.units and not action.endswith("_second")
+        (units if by_count else memories)[owner, action] = price
+    return units, memories
 
 
 def account(
@@ -109,5 +119,6 @@ def in_family(chip: Chip, family: str) -> Chip:
     if family == chip.technology.family:
         return chip
     other = replace(chip, technology=replace(chip.technology, family=family))
-    other.memo["prices"] = (with_own(other, unit_prices(other)), prices(chip)[1])
+    units, _ = _sorted_out(other, unit_prices(other), {})
+    other.memo["prices"] = (with_own(other, units), prices(chip)[1])
     return other

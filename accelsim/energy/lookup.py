@@ -45,31 +45,22 @@ def unknown_constants(chip: Chip, known: set[str]) -> list[Problem]:
 
 
 def unit_prices(chip: Chip) -> Prices:
-    """(unit, action) -> price, for every action that the chip's units name and charge by the count.
+    """(unit or a memory of its own, action) -> price, for every action that the chip's units name; watts of all
+    instances for an action that ends in _second.
 
     Actions without a sourced constant cost nothing and say so: idle slots, DMA control. Logic
     leakage, clock tree and the wires inside the array have none either.
     """
-    return {key: price for key, price in _own_prices(chip).items() if not _of_memory(chip, *key)}
-
-
-def memory_prices(chip: Chip) -> Prices:
-    """(memory, "read_bit" | "write_bit" | "leakage_second" | "background_second") -> price, and of units
-    what they charge a second. A price a second is watts of all instances."""
-    prices: Prices = {}
-    for memory in chip.memories.values():
-        prices.update(memory.prices(chip.technology, copies(chip, memory)))
-    of_units = _own_prices(chip).items()
-    return prices | {key: price for key, price in of_units if _of_memory(chip, *key)}
-
-
-def _own_prices(chip: Chip) -> Prices:
     prices: Prices = {}
     for unit in chip.units.values():
         prices.update(unit.prices(chip.technology))
     return prices
 
 
-def _of_memory(chip: Chip, owner: str, action: str) -> bool:
-    """Whether an action is charged with the memories': bits moved in a unit's own one, or by the second."""
-    return owner not in chip.units or action.endswith("_second")
+def memory_prices(chip: Chip) -> Prices:
+    """(memory, "read_bit" | "write_bit" | "leakage_second" | "background_second") -> price; a price a second
+    is watts of all instances."""
+    prices: Prices = {}
+    for memory in chip.memories.values():
+        prices.update(memory.prices(chip.technology, copies(chip, memory)))
+    return prices
