@@ -12,7 +12,7 @@ from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
 from accelsim.mapping.placement import fits
-from accelsim.mapping.programs import Placed, complete, program_of
+from accelsim.mapping.programs import complete, program_of
 from accelsim.mapping.size import check_size
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.tilings.default import choose_mapping
@@ -185,14 +185,9 @@ def compile_program(
     chosen = chosen or plan(chip, workload, mappings)
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
     parts = parts_of(chip, workload, chosen, areas, commands)
-    placed = [
-        Placed(parts.made(part), part.number, part.tensors)
-        for part in parts.list
-        if part.same_as is None
-    ]
-    parts.forget()
-    made = program_of(chip, workload, parts.table, placed, parts.residents)
-    return complete(made, chip, workload)
+    placed, transfers, fast = parts.segments()
+    made = program_of(chip, workload, parts.table, placed, parts.residents, fast)
+    return complete(made, chip, transfers)
 
 
 __all__ = ["Plan", "check_mapping", "compile_program", "plan"]

@@ -50,7 +50,7 @@ def test_no_job_takes_more_room_than_its_bound() -> None:
         op, state = record.plain(numbers), record.plain(build.state(numbers))
         most, done = build.most(numbers), False
         while not done:
-            rows = record._room(most[0], most[1], (0, 0), False)
+            rows = record.rows_for(*most, most, False)._replace(limit=[0, 0], **tensors)
             done = mac.mac_rows(op, state, rows)
             assert rows.at[0] <= most[0] and rows.at[1] <= most[1], case
 
