@@ -55,8 +55,12 @@ class Chip:
         )
 
     def _part(self, part: str) -> Any:
-        """The unit that is such a part, None without one."""
-        return next((unit for unit in self.units.values() if unit.part == part), None)
+        """The unit that is such a part, None without one; looked for once."""
+        key = ("part", part)
+        if key not in self._memo:
+            units = self.units.values()
+            self._memo[key] = next((unit for unit in units if unit.part == part), None)
+        return self._memo[key]
 
     @property
     def mac_array(self) -> MacArray | None:

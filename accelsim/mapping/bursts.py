@@ -171,7 +171,7 @@ class Transfers:
         self.fast, self.room = fast, 1024
         columns = (*layouts(tensors, workload), _BITS, np.array([burst], np.int64))
         self.where = Layouts(*(self._ready(column) for column in columns))
-        self.kernel = jit.compiled(in_bursts, BURSTS) if fast else in_bursts
+        self.kernel = jit.quick(in_bursts, BURSTS) if fast else in_bursts
         self.choices = Choices(*map(self._ready, self._empty(self.room, len(tensors))))
 
     def _ready(self, column: Ints) -> Any:

@@ -101,7 +101,7 @@ class Counter:
         self.facts = self._ready(self.roots), self._ready(np.array([self.wide], np.int64))
         self.transfers = Transfers(tensors, parts.workload, parts.chip.dram.burst, fast)
         self.numbering = Numbering([unit.kind for unit in made.units], fast)
-        self.kernel = jit.compiled(count_rows) if fast else count_rows
+        self.kernel = jit.quick(count_rows) if fast else count_rows
         self.room: Rows | None = None
         self.commands = self.operands = 0
         self.columns = Counted(*(self._empty(0) for _ in Counted._fields))

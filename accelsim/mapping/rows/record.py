@@ -196,7 +196,7 @@ def filled(nest: Nest, fast: bool, tensors: Local, room: Callable[[], Rows]) -> 
     write, op, state = nest.rows, nest.op, nest.state
     own: Any = [tensors.numbers, [tensors.far]]
     if fast:
-        write = jit.compiled(write, nest.helpers)
+        write = jit.quick(write, nest.helpers)
         own = [np.array(numbers, np.int64) for numbers in own]
     else:
         op, state = plain(op), plain(state)

@@ -90,7 +90,7 @@ class Numbering:
 
     def __init__(self, kinds: list[int], fast: bool) -> None:
         self.fast, self.kinds = fast, np.array(kinds, np.int64) if fast else kinds
-        self.kernel = jit.compiled(number_shapes, NUMBER) if fast else number_shapes
+        self.kernel = jit.quick(number_shapes, NUMBER) if fast else number_shapes
         self.room = FIRST_ROOM
         self._known = Known._make((*self._tables(), []))
 
