@@ -70,7 +70,7 @@ def in_bursts(rows: Rows, where: Layouts, choices: Choices, first: int) -> bool:
         return False
     for e in range(rows.at[1]):
         at = 15 * e
-        if o[at + 1] != rows.far[0]:
+        if o[at + 1] != rows.own[0]:
             continue
         tensor, size, bits = o[at], o[at + 4], where.bits[o[at + 6]]
         elements = o[at + 8] * o[at + 10] * o[at + 12] * o[at + 14]

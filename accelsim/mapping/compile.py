@@ -30,6 +30,7 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     given = dict(mappings or {})
     chosen: dict[str, Mapping | CrossbarMapping] = {}
     cache: dict[object, Mapping] = {}
+    sound: set[object] = set()
     cold = chip.weights == "cold"
     analog = on_crossbars(chip, workload, formats)
     reserve = 0 if cold or chip.mac_array is None else resident_bytes(chip, workload, tuple(analog))
@@ -53,9 +54,13 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
         triple = (*operator_formats(op, chip), formats[op.output])
         if op.name in given:
             mapping = given.pop(op.name)
-            problems += check_mapping(
-                chip, geometry, mapping, triple, op.name, cold or not workload.is_stored(op.weight)
-            )
+            fetched = cold or not workload.is_stored(op.weight)
+            case = (geometry, mapping, triple, fetched)
+            if case not in sound:
+                wrong = check_mapping(chip, geometry, mapping, triple, op.name, fetched)
+                problems += wrong
+                if not wrong:
+                    sound.add(case)
         else:
             fetched = cold or not workload.is_stored(op.weight)
             key = (geometry, triple, fetched)

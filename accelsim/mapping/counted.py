@@ -19,9 +19,9 @@ from accelsim.chip import Chip, machine
 from accelsim.errors import ConservationError
 from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
 from accelsim.mapping.compile import compile_program
-from accelsim.mapping.parts import Parts, Plan, parts_of
+from accelsim.mapping.parts import Part, Parts, Plan, parts_of
 from accelsim.mapping.programs import release_lag
-from accelsim.mapping.rows.record import Nest, Rows, filled, rows_for
+from accelsim.mapping.rows.record import OPERAND, Nest, Rows, filled, rows_for
 from accelsim.mapping.rows.shapes import NUMBER, Numbering, number_shapes
 from accelsim.mapping.size import check_size
 from accelsim.program.dependencies import (
@@ -46,6 +46,7 @@ from accelsim.workload import VectorOperator, Workload
 
 Ints = NDArray[np.int64]
 WINDOW = 2048  # rows that are written, then counted: they stay in the processor's cache
+NO_STYLE = np.zeros((0, 5), np.int64)
 
 
 class Counted(NamedTuple):
@@ -97,12 +98,14 @@ class Counter:
     def __init__(self, parts: Parts, commands: int, fast: bool) -> None:
         self.parts, self.fast = parts, fast
         made, tensors = parts.machine, parts.table.rows
+        self.far = made.memory_index[parts.chip.dma.memory]
         self.wide, self.roots = widest(made.memories), roots_of(tensors)
         self.facts = self._ready(self.roots), self._ready(np.array([self.wide], np.int64))
         self.transfers = Transfers(tensors, parts.workload, parts.chip.dram.burst, fast)
         self.numbering = Numbering([unit.kind for unit in made.units], fast)
         self.kernel = jit.quick(count_rows) if fast else count_rows
-        self.room: Rows | None = None
+        self.room = rows_for(WINDOW, 4 * WINDOW, (0, 0), fast)
+        self.styles: list[Ints] = []
         self.commands = self.operands = 0
         self.columns = Counted(*(self._empty(0) for _ in Counted._fields))
         self._widen(commands + 1, 3 * commands)
@@ -124,31 +127,43 @@ class Counter:
         self.columns = Counted(*grown)
 
     def _window(self, nest: Nest) -> Rows:
-        """Room for rows, the same again and again where it is large enough for a nest's largest tile."""
-        most = nest.most
-        room = self.room
-        commands, operands = WINDOW + most[0], 4 * WINDOW + most[1]
-        if room is None or 8 * commands > len(room.command) or 15 * operands > len(room.operand):
-            self.room = rows_for(2 * commands, 2 * operands, most, self.fast)
-            return self.room
-        room.at[0] = room.at[1] = 0
-        room.limit[0], room.limit[1] = len(room.first) - most[0], len(room.operand) // 15 - most[1]
+        """Room for the largest tile of a nest, behind the rows that are there already where they leave some."""
+        most, room = nest.most, self.room
+        commands, operands = len(room.first) - most[0], len(room.operand) // OPERAND - most[1]
+        if room.at[0] > commands or room.at[1] > operands:
+            self._count()
+            if min(commands, operands) < 0:
+                wide = 4 * max(WINDOW, *most)
+                room = self.room = rows_for(wide, wide, (0, 0), self.fast)
+                commands, operands = wide - most[0], wide - most[1]
+        room.limit[0], room.limit[1] = commands, operands
         return room
 
-    def add(self, nest: Nest, part: Any) -> None:
-        """The rows of a part."""
-        for rows in filled(nest, self.fast, self.parts.local(part), lambda: self._window(nest)):
-            count, used = int(rows.at[0]), int(rows.at[1])
-            commands, operands = self.commands + count, self.operands + used
-            if commands >= len(self.columns.unit) or operands > len(self.columns.root):
-                self._widen(2 * commands + 1, 2 * operands)
-            self.transfers.note(rows, self.operands)
-            self.numbering.note(rows.command, count, nest.styles, self.columns.shape, self.commands)
-            self.kernel(rows, self.facts, self.columns, self.commands, self.operands)
-            self.commands, self.operands = commands, operands
+    def add(self, nest: Nest, part: Part) -> int:
+        """Write the rows of a part; how many there are so far."""
+        tensors = self.parts.local(part)._replace(styles=sum(map(len, self.styles)))
+        self.styles.append(nest.styles)
+        for _ in filled(nest, self.fast, tensors, lambda: self._window(nest)):
+            pass  # what is written is counted when there is no room for more
+        return self.commands + int(self.room.at[0])
+
+    def _count(self) -> None:
+        """Count the rows in the room, and empty it."""
+        rows = self.room._replace(own=self._ready(np.array([self.far, 0], np.int64)))
+        count, used = int(rows.at[0]), int(rows.at[1])
+        commands, operands = self.commands + count, self.operands + used
+        if commands >= len(self.columns.unit) or operands > len(self.columns.root):
+            self._widen(2 * commands + 1, 2 * operands)
+        self.transfers.note(rows, self.operands)
+        styles = np.concatenate([NO_STYLE, *self.styles])
+        self.numbering.note(rows.command, count, styles, self.columns.shape, self.commands)
+        self.kernel(rows, self.facts, self.columns, self.commands, self.operands)
+        self.commands, self.operands = commands, operands
+        rows.at[0] = rows.at[1] = 0
 
     def taken(self) -> Counted:
         """All columns, as they are used."""
+        self._count()
         self.columns.start[self.commands] = self.operands
         sizes = (self.commands, self.commands, self.commands + 1, *(self.operands,) * 6)
         return Counted(
@@ -170,8 +185,7 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     counter = Counter(parts, sum(commands.values()), all(parts.fast(nest) for _, nest in nests))
     ends = []
     for part, nest in nests:
-        counter.add(nest, part)
-        ends.append(counter.commands)
+        ends.append(counter.add(nest, part))
     rows = counter.taken()
     counter.transfers.settle(rows.size)
     sizes = [end - begin for begin, end in pairwise([0, *ends])]

@@ -21,6 +21,8 @@ from accelsim.mapping.tiles import (
 from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 
+HELD = 64  # tables of tiles that a chip keeps
+
 
 @dataclass(frozen=True, slots=True)
 class Area:
@@ -100,8 +102,7 @@ def place(
     several = array.count > 1
     split = several and array.split in ("m", "k"), several and array.split in ("n", "k")
     reuse, stays = not (split[0] and is_private(chip, array.input)), mapping.input_resident
-    sizes_of = mapping.batch, mapping.height, mapping.width, mapping.n, mapping.k
-    tiles = tiles_of(g, sizes_of, bits, stays, reuse)
+    tiles = _tiles(chip, g, mapping, bits, reuse)
     most = tiles.found
     lanes = _lanes(chip, (*split, several))
     held = most[MOST_M] * most[MOST_N]
@@ -141,6 +142,22 @@ def place(
         areas["out"],
         spills,
     )
+
+
+def _tiles(
+    chip: Chip, geometry: Geometry, mapping: Mapping, bits: tuple[int, int], reuse: bool
+) -> Tiles:
+    """The tiles of an operator; the last ones are kept, for whoever chooses a mapping is followed by whoever makes
+    its rows."""
+    held: dict[object, Tiles] = chip.memo.setdefault("tiles", {})
+    sizes = mapping.batch, mapping.height, mapping.width, mapping.n, mapping.k
+    key = (geometry, sizes, bits, mapping.input_resident, reuse)
+    found = held.get(key)
+    if found is None:
+        if len(held) >= HELD:
+            held.clear()
+        found = held[key] = tiles_of(geometry, sizes, bits, mapping.input_resident, reuse)
+    return found
 
 
 def _lanes(chip: Chip, apart: tuple[bool, bool, bool]) -> list[int]:

@@ -137,13 +137,6 @@ def end_of(of_m: Any, at: Any, tall: Any) -> Any:
     return (of_m[x] + of_m[x + 1] - 1) * tall + of_m[x + 2] + of_m[x + 3]
 
 
-KERNELS: tuple[tuple[Any, jit.Helpers], ...] = (
-    (cut_m, (reached,)),
-    (cut_others, ()),
-    (cut_pieces, (end_of,)),
-)
-
-
 @dataclass(frozen=True, slots=True)
 class Tiles:
     """Tables of tiles along m, n and k; of a resident input its pieces, else one 0; offsets of weights; and what is
@@ -174,7 +167,7 @@ def m_tiles(
     """The table of m tiles of so many images, rows and columns, empty unless ``listed``, and what is found of
     them. bits: of an input box for each element of one channel."""
     count = runs_of(geometry, cut)
-    fast = all([jit.fits(*kernel, count, COMPILE_ABOVE) for kernel in KERNELS])
+    fast = jit.fits(cut_m, (reached,), count, COMPILE_ABOVE)
     table, found = _room(fast, M_TILE * count if listed else 0), _room(fast, 8)
     kernel = jit.quick(cut_m, (reached,)) if fast else cut_m
     kernel(geometry.plane, (*cut, bits), table, found)

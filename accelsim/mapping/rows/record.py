@@ -32,7 +32,8 @@ class Rows(NamedTuple):
     extents. first: first operand of each command. operand: OPERAND numbers each: tensor, memory,
     address, span, bytes, access, format, then offset and extent of four dimensions. limit: commands
     and operands that there is room for. local: of the operator's tensors by local number, two numbers
-    each: its number among all, and its address in the memory ``far``, where it is at home.
+    each: its number among all, and its address where it is at home. own: the memory where tensors are at home, and
+    what is added to the operator's numbers of styles.
     """
 
     at: Any
@@ -41,7 +42,7 @@ class Rows(NamedTuple):
     operand: Any
     limit: Any
     local: Any
-    far: Any
+    own: Any
 
 
 class What(NamedTuple):
@@ -76,7 +77,7 @@ def begin(rows: Rows, style: Any, unit: Any, flags: Any, extents: Any) -> None:
     """The next command. extents: five."""
     i, c = rows.at[0], rows.command
     at = 8 * i
-    c[at] = style
+    c[at] = rows.own[1] + style
     c[at + 1] = unit
     c[at + 2] = flags
     c[at + 3], c[at + 4], c[at + 5], c[at + 6], c[at + 7] = extents
@@ -91,7 +92,7 @@ def touches(rows: Rows, access: Any, what: What, place: Any, size: Any, box: Any
     at = 15 * e
     o[at] = rows.local[own]
     o[at + 1], o[at + 2], o[at + 3] = place
-    if place[0] == rows.far[0]:
+    if place[0] == rows.own[0]:
         o[at + 2] += rows.local[own + 1]
     o[at + 4] = size
     o[at + 5] = access
@@ -179,10 +180,11 @@ Reader = Callable[[Rows, int], None]
 
 class Local(NamedTuple):
     """An operator's tensors by local number: of each its number among all and its address at home, as
-    Rows.local. far: the memory in which they are at home."""
+    Rows.local. far: the memory in which they are at home. styles: of operators before it in the same room."""
 
     numbers: list[int]
     far: int
+    styles: int = 0
 
 
 def local(count: int) -> Local:
@@ -192,9 +194,9 @@ def local(count: int) -> Local:
 
 def filled(nest: Nest, fast: bool, tensors: Local, room: Callable[[], Rows]) -> Iterator[Rows]:
     """All rows of one operator, as many at once as there is room for. fast: by machine code. room: gives room, whose
-    ``local`` and ``far`` are filled in here. The nest is used up."""
+    ``local`` and ``own`` are filled in here. The nest is used up."""
     write, op, state = nest.rows, nest.op, nest.state
-    own: Any = [tensors.numbers, [tensors.far]]
+    own: Any = [tensors.numbers, [tensors.far, tensors.styles]]
     if fast:
         write = jit.quick(write, nest.helpers)
         own = [np.array(numbers, np.int64) for numbers in own]

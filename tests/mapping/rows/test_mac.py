@@ -49,7 +49,7 @@ def test_no_job_takes_more_room_than_its_bound() -> None:
         numbers = build.op()
         op, state = record.plain(numbers), record.plain(build.state(numbers))
         most, done = build.most(numbers), False
-        tensors = {"local": record.local(64).numbers, "far": [-1]}
+        tensors = {"local": record.local(64).numbers, "own": [-1, 0]}
         while not done:
             rows = record.rows_for(*most, most, False)._replace(limit=[0, 0], **tensors)
             done = mac.mac_rows(op, state, rows)
