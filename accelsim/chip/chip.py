@@ -43,7 +43,7 @@ class Chip:
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
-    _memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __repr__(self) -> str:
         """In one line: what it is made of."""
@@ -165,7 +165,7 @@ class Chip:
         return str(self._memo["timing_digest"])
 
     @property
-    def memo(self) -> dict[str, Any]:
+    def memo(self) -> dict[Any, Any]:
         """What was worked out from this Chip and holds for it alone; a changed copy starts empty."""
         return self._memo
 

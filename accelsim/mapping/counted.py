@@ -275,8 +275,9 @@ def check_sums(program: Program, workload: Workload, written: Ints, parts: Parts
     groups = np.where(s.opcode == Opcode.MVM, np.maximum(s.extents[:, 3], 1), 1)
     macs = (s.opcode == Opcode.MATMUL) | (s.opcode == Opcode.MVM)
     each = np.where(macs, groups * s.extents[:, :3].prod(axis=1), 0)
-    done = np.zeros(count, np.int64)
-    np.add.at(done, program.commands.operator, each[program.commands.shape])
+    so_far = np.concatenate([np.zeros(1, np.int64), np.cumsum(each[program.commands.shape])])
+    ends = np.searchsorted(program.commands.operator, np.arange(count), side="right")
+    done = np.diff(so_far[ends], prepend=0).tolist()
     for part, op in zip(parts.list, workload.operators, strict=True):
         if part.same_as is not None:
             continue

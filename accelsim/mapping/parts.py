@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from collections.abc import Mapping as Dict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from math import prod
 
 import numpy as np
@@ -95,11 +95,11 @@ class Parts:
 
     def nest(self, part: Part) -> Nest:
         """What writes the rows of a part, ready to write; parts of one key share what it reads."""
-        assert part.make is not None
-        if part.key not in self._nests:
-            self._nests[part.key] = part.make()
-        made = self._nests[part.key]
-        return replace(made, state=again(made.state))
+        made = self._nests.get(part.key)
+        if made is None:
+            assert part.make is not None
+            made = self._nests[part.key] = part.make()
+        return Nest(made.rows, made.helpers, made.op, again(made.state), made.styles, made.most)
 
     def local(self, part: Part) -> Local:
         """The tensors of a part."""

@@ -142,11 +142,11 @@ class Tiles:
     """Tables of tiles along m, n and k; of a resident input its pieces, else one 0; offsets of weights; and what is
     found of all (MOST_M and the next). counts: tiles along m, n, k."""
 
-    m: Any
-    n: Any
-    k: Any
-    pieces: Any
-    weights: Any
+    m: Ints
+    n: Ints
+    k: Ints
+    pieces: Ints
+    weights: Ints
     found: list[int]
     counts: tuple[int, int, int]
 
@@ -163,15 +163,21 @@ def runs_of(geometry: Geometry, cut: tuple[int, int, int]) -> int:
 
 def m_tiles(
     geometry: Geometry, cut: tuple[int, int, int], bits: int = 0, listed: bool = True
-) -> tuple[Any, list[int]]:
+) -> tuple[Ints, list[int]]:
     """The table of m tiles of so many images, rows and columns, empty unless ``listed``, and what is found of
     them. bits: of an input box for each element of one channel."""
+    table, found = _m_tiles(geometry, cut, bits, listed)
+    return np.asarray(table, np.int64), list(map(int, found))
+
+
+def _m_tiles(geometry: Geometry, cut: tuple[int, int, int], bits: int, listed: bool) -> Any:
+    """m_tiles() as arrays where kernels are at hand, else as lists."""
     count = runs_of(geometry, cut)
     fast = jit.fits(cut_m, (reached,), count, COMPILE_ABOVE)
     table, found = _room(fast, M_TILE * count if listed else 0), _room(fast, 8)
     kernel = jit.quick(cut_m, (reached,)) if fast else cut_m
     kernel(geometry.plane, (*cut, bits), table, found)
-    return table, found.tolist() if fast else found
+    return table, found
 
 
 def _room(fast: bool, size: int) -> Any:
@@ -188,7 +194,7 @@ def tiles_of(
     """The tiles of an operator. sizes: images, rows, columns, n, k of a tile. bits: of an input, of a weight.
     stays: the input is resident; reuse: rows that earlier tiles brought are not fetched again."""
     g, (cut_n, cut_k) = geometry, sizes[3:]
-    of_m, found = m_tiles(g, sizes[:3])
+    of_m, found = _m_tiles(g, sizes[:3], 0, True)
     count_n, count_k = _pieces_of(g.n, cut_n), _pieces_of(g.k, cut_k)
     count_m = len(of_m) // M_TILE
     fast = isinstance(of_m, np.ndarray)
@@ -201,11 +207,11 @@ def tiles_of(
             count_k * (count_m + 1) if stays else 1,
         )
     )
-    whole: Any = np.array(found) if fast else found
     kernel = jit.quick(cut_others) if fast else cut_others
-    kernel(g.n, g.k, g.kernel, (cut_n, cut_k, bits[1]), (of_n, of_k, weights), whole)
+    kernel(g.n, g.k, g.kernel, (cut_n, cut_k, bits[1]), (of_n, of_k, weights), found)
     if stays:
         kernel = jit.quick(cut_pieces, (end_of,)) if fast else cut_pieces
-        kernel(g.plane, (bits[0], int(reuse)), of_m, of_k, pieces, whole)
-    numbers = whole.tolist() if fast else whole
-    return Tiles(of_m, of_n, of_k, pieces, weights, numbers, (count_m, count_n, count_k))
+        kernel(g.plane, (bits[0], int(reuse)), of_m, of_k, pieces, found)
+    tables: Any = (np.asarray(table, np.int64) for table in (of_m, of_n, of_k, pieces, weights))
+    numbers = found.tolist() if fast else found
+    return Tiles(*tables, found=numbers, counts=(count_m, count_n, count_k))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.formats import FORMAT_INDEX, FORMAT_NAMES, get
 from accelsim.program.opcodes import Flag, Opcode
@@ -36,7 +37,7 @@ def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
         shapes.format_out == FORMAT_INDEX[stored_format(array.accumulator)]
     )  # sums are stored as they are
     result: dict[str, Counts] = {
-        "register_bits": np.where(matmul, _pass_bits(array, shapes), _preload_bits(array, shapes)),
+        "register_bits": _register_bits(array, shapes, matmul),
         # the first product of a sum is written, each later one is read, added and written
         "accumulator_bits": np.where(held, (2 * steps - 1) * m * n, 0.0) * array.accumulator.bits,
         "requantize": np.where(finished & ~kept, m * n, 0.0),
@@ -48,6 +49,15 @@ def counts(array: MacArray, shapes: Shapes) -> dict[str, Counts]:
         name = array.multiplication(FORMAT_NAMES[a], FORMAT_NAMES[b])
         result[name] = result.get(name, 0.0) + np.where(pair == number, macs, 0.0)
     return result
+
+
+def _register_bits(array: MacArray, shapes: Shapes, matmul: NDArray[np.bool_]) -> Counts:
+    """Register bits of MATMULs and PRELOADs, which are often asked for apart."""
+    if matmul.all():
+        return _pass_bits(array, shapes)
+    if not matmul.any():
+        return _preload_bits(array, shapes)
+    return np.where(matmul, _pass_bits(array, shapes), _preload_bits(array, shapes))
 
 
 def _bits(array: MacArray, shapes: Shapes) -> tuple[Counts, Counts]:

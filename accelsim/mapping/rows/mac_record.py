@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -42,8 +43,8 @@ def mac_nest(
     chip = chip_for(chip, mapping)
     layout = place(chip, geometry, mapping, formats, parity, weight_address)
     build = Builder(chip, machine, geometry, mapping, formats, layout, weight_address is None)
-    op = build.op()
-    return Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), build.styles(), build.most(op))
+    op, styles = build.op(), styles_of(formats, layout.sum_format)
+    return Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), styles, build.most(op))
 
 
 class Builder:
@@ -151,22 +152,6 @@ class Builder:
         commands = 5 + op.summands + 2 * passes
         return commands, 2 * (commands + self.array.count) + 2 * passes
 
-    def styles(self) -> Ints:
-        """Opcode, formats and flags of each style of rows."""
-        a, b, out, wide = (FORMAT_INDEX[name] for name in (*self.formats, self.layout.sum_format))
-        table = {
-            mac.LOAD_INPUT: (LOAD, a, -1, -1, 0),
-            mac.LOAD_WEIGHT: (LOAD, b, -1, -1, 0),
-            mac.RELOAD: (LOAD, wide, -1, -1, 0),
-            mac.SPILL: (STORE, wide, -1, -1, 0),
-            mac.STORE: (STORE, out, -1, -1, 0),
-            mac.PRELOAD: (PRELOAD, a, b, -1, 0),
-            mac.ADD: (ACCUMULATE, wide, -1, wide, 0),
-            mac.REQUANTIZE: (REQUANTIZE, wide, -1, out, 0),
-            **{mac.MATMUL + flags: (MATMUL, a, b, out, flags) for flags in range(8)},
-        }
-        return np.array([table[style] for style in range(mac.MATMUL + 8)], np.int64)
-
     def _most_cuts(self) -> tuple[int, int, int]:
         most = self.layout.tiles.found
         sizes = most[MOST_M], most[MOST_N], most[MOST_K]
@@ -184,6 +169,14 @@ class Builder:
         return len(set(self._memories(name))) > 1
 
     def _owned(self) -> Ints:
+        key = ("owned", self.array.count)
+        if key not in self.chip.memo:
+            self.chip.memo[key] = self._instances()
+        found: Ints = self.chip.memo[key]
+        return found
+
+    def _instances(self) -> Ints:
+        """Memories and units of every instance."""
         array, index, units = self.array, self.machine.memory_index, self.machine.unit_index
         sums = self._memories(array.output)
         if self.column:
@@ -265,3 +258,21 @@ def _results(what: What, base: int, size: int, slots: int, lane: int, whole: int
 def _three(values: list[int]) -> tuple[int, int, int]:
     first, second, third = values
     return first, second, third
+
+
+@lru_cache(maxsize=64)
+def styles_of(formats: tuple[str, str, str], sums: str) -> Ints:
+    """Opcode, formats and flags of each style of rows. formats: of input, weight, output."""
+    a, b, out, wide = (FORMAT_INDEX[name] for name in (*formats, sums))
+    table = {
+        mac.LOAD_INPUT: (LOAD, a, -1, -1, 0),
+        mac.LOAD_WEIGHT: (LOAD, b, -1, -1, 0),
+        mac.RELOAD: (LOAD, wide, -1, -1, 0),
+        mac.SPILL: (STORE, wide, -1, -1, 0),
+        mac.STORE: (STORE, out, -1, -1, 0),
+        mac.PRELOAD: (PRELOAD, a, b, -1, 0),
+        mac.ADD: (ACCUMULATE, wide, -1, wide, 0),
+        mac.REQUANTIZE: (REQUANTIZE, wide, -1, out, 0),
+        **{mac.MATMUL + flags: (MATMUL, a, b, out, flags) for flags in range(8)},
+    }
+    return np.array([table[style] for style in range(mac.MATMUL + 8)], np.int64)

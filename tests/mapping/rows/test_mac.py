@@ -11,7 +11,7 @@ import pytest
 from accelsim.mapping.mapping import Geometry, chip_for
 from accelsim.mapping.placement import place
 from accelsim.mapping.rows import mac, record
-from accelsim.mapping.rows.mac_record import Builder, mac_nest
+from accelsim.mapping.rows.mac_record import Builder, mac_nest, styles_of
 from accelsim.mapping.rows.record import Nest, Segment, written
 from accelsim.program.opcodes import Flag, Opcode
 from tests.mapping.rows.mac_cases import NETWORKS, Case, altered, network, random_cases
@@ -196,5 +196,13 @@ def segment_of(build: Builder) -> Segment:
     op = build.op()
     most = build.most(op)
     return written(
-        Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), build.styles(), most), fast=True
+        Nest(
+            mac.mac_rows,
+            mac.MAC_HELPERS,
+            op,
+            build.state(op),
+            styles_of(build.formats, build.layout.sum_format),
+            most,
+        ),
+        fast=True,
     )
