@@ -212,6 +212,6 @@ def tiles_of(
     if stays:
         kernel = jit.quick(cut_pieces, (end_of,)) if fast else cut_pieces
         kernel(g.plane, (bits[0], int(reuse)), of_m, of_k, pieces, found)
-    tables: Any = (np.asarray(table, np.int64) for table in (of_m, of_n, of_k, pieces, weights))
+    m, n, k, low, at = (np.asarray(x, np.int64) for x in (of_m, of_n, of_k, pieces, weights))
     numbers = found.tolist() if fast else found
-    return Tiles(*tables, found=numbers, counts=(count_m, count_n, count_k))
+    return Tiles(m, n, k, low, at, numbers, (count_m, count_n, count_k))
