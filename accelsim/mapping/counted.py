@@ -42,6 +42,7 @@ from accelsim.program.table import (
     Operands,
     Program,
 )
+from accelsim.program.validate import validate
 from accelsim.workload import VectorOperator, Workload
 
 Ints = NDArray[np.int64]
@@ -67,8 +68,9 @@ class Counted(NamedTuple):
 @jit.allocates_nothing
 def count_rows(rows: Rows, facts: Any, out: Counted, command: int, operand: int) -> None:
     """Rows that a nest has written as columns, from a command and an operand on; their shapes are numbered
-    elsewhere. facts: tensor version of each tensor row; bytes that a memory is given (widest())."""
-    root, wide = facts
+    elsewhere. facts: tensor version of each tensor row; bytes that a memory is given (widest()); bytes of each
+    memory; and how many operands reach past its end, which is counted here."""
+    root, wide, room, past = facts
     c, o = rows.command, rows.operand
     for i in range(rows.at[0]):
         out.unit[command + i] = c[8 * i + 1]
@@ -83,6 +85,7 @@ def count_rows(rows: Rows, facts: Any, out: Counted, command: int, operand: int)
         out.size[x] = o[at + 4]
         out.low[x] = low
         out.high[x] = low + o[at + 3]
+        past[0] += o[at + 2] + o[at + 3] > room[memory]
 
 
 READERS: tuple[tuple[Any, jit.Helpers], ...] = (
@@ -100,7 +103,9 @@ class Counter:
         made, tensors = parts.machine, parts.table.rows
         self.far = made.memory_index[parts.chip.dma.memory]
         self.wide, self.roots = widest(made.memories), roots_of(tensors)
-        self.facts = self._ready(self.roots), self._ready(np.array([self.wide], np.int64))
+        room = [memory.bytes for memory in made.memories]
+        facts = (self.roots, *(np.array(column, np.int64) for column in ([self.wide], room, [0])))
+        self.facts = tuple(self._ready(column) for column in facts)
         self.transfers = Transfers(tensors, parts.workload, parts.chip.dram.burst, fast)
         self.numbering = Numbering([unit.kind for unit in made.units], fast)
         self.kernel = jit.quick(count_rows) if fast else count_rows
@@ -193,8 +198,9 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     program = _program(parts, rows, counter.numbering, owner)
     lag = release_lag(chip, program)
     walk, found = _walked(counter, rows, program, lag)
-    if len(found.faults.row) or not _kept(walk, found, program):
-        compile_program(chip, workload, chosen=chosen)  # says in words what is wrong
+    if len(found.faults.row) or counter.facts[3][0] or not _kept(walk, found, program):
+        # says in words what is wrong
+        validate(compile_program(chip, workload, chosen=chosen), workload, derived=True)
         raise ConservationError("rows are wrong as counts and right as a table")
     check_sums(program, workload, counter.transfers.written, parts)
     program.dependencies = dependencies_of(found.edges, lag)

@@ -169,7 +169,7 @@ class Builder:
         return len(set(self._memories(name))) > 1
 
     def _owned(self) -> Ints:
-        key = ("owned", self.array.count)
+        key = ("owned", self.array.count, self.column)
         if key not in self.chip.memo:
             self.chip.memo[key] = self._instances()
         found: Ints = self.chip.memo[key]
