@@ -41,6 +41,14 @@ COMPILE_ABOVE = (
 #: times ``above`` (fits) that work must be, or many small works together, to compile for: loading takes 0.4 s,
 #: compiling a kernel some seconds
 PATIENCE = 16
+UNLIKE = (
+    "bool",
+    "float",
+    "Enum",
+    "readonly",
+    "'A'",
+    "d, A)",
+)  # types that quick() keeps looking at
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of mallopt()
 KEPT_BYTES = 256 << 20
 _PLAIN: dict[tuple[Kernel, Helpers], int] = {}  # what plain code has been given so far
@@ -244,8 +252,9 @@ def compiled(function: Kernel, helpers: Helpers = ()) -> Kernel:
 
 
 class Quick:
-    """A kernel whose arguments have the types of its first call, always: they are not looked at again, which takes
-    0.3 us for each number of a record. Arrays of another type or rank are refused all the same."""
+    """A kernel whose arguments are integers, int64 arrays without gaps and records of them, always: types are not
+    looked at again, which takes 0.3 us for each number of a record, and nothing is refused: only for callers whose
+    arguments are so by construction. Where the first call's are not, they are looked at in every call."""
 
     def __init__(self, kernel: Any) -> None:
         self._kernel, self._entry = kernel, None
@@ -255,9 +264,9 @@ class Quick:
         if self._entry is not None:
             return self._entry(*arguments)
         result = self._kernel(*arguments)
-        versions = list(self._kernel.overloads.values())
-        if len(versions) == 1:
-            self._entry = versions[0].entry_point
+        versions = list(self._kernel.overloads.items())
+        if len(versions) == 1 and not any(word in repr(versions[0][0]) for word in UNLIKE):
+            self._entry = versions[0][1].entry_point
         return result
 
 
