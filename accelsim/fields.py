@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,6 +27,16 @@ class Bounds:
 
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Marks a text field as one of a registry's names. listed: gives them, the dear ones to find last."""
+
+    listed: Callable[[], Iterable[str]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.listed())
 
 
 def with_defaults(item: T, names: Iterable[str]) -> T:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from importlib import import_module
-from importlib.metadata import Distribution, EntryPoint, distributions
+from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from importlib.metadata import Distribution, EntryPoint
 
 
 def modules_of(folder: ModuleType, without: Collection[str] = ()) -> Iterator[ModuleType]:
@@ -19,11 +25,29 @@ def modules_of(folder: ModuleType, without: Collection[str] = ()) -> Iterator[Mo
 
 @lru_cache(maxsize=1)
 def _all_offered() -> tuple[EntryPoint, ...]:
-    """Of every installed package, the first of a name: looking for them takes some 12 ms."""
+    """Of every installed package, the first of a name. Where no package speaks of accelsim, which is looked at
+    first, importlib.metadata is not even loaded: it takes a tenth of a first small run."""
+    if not any(_speaks_of_us(Path(folder or ".")) for folder in sys.path):
+        return ()
+    from importlib.metadata import distributions
+
     packages: dict[str, Distribution] = {}
     for found in distributions():
         packages.setdefault(found.name.lower().replace("_", "-"), found)
-    return tuple(point for package in packages.values() for point in package.entry_points)
+    return tuple(
+        point
+        for package in packages.values()
+        for point in package.entry_points
+        if point.group.startswith("accelsim.")
+    )
+
+
+def _speaks_of_us(folder: Path) -> bool:
+    for info in (*folder.glob("*.dist-info"), *folder.glob("*.egg-info")):
+        with suppress(OSError, UnicodeDecodeError):
+            if "[accelsim." in (info / "entry_points.txt").read_text("utf-8"):
+                return True
+    return False
 
 
 def offered(group: str) -> list[EntryPoint]:

@@ -1,6 +1,7 @@
 """Transistors of the multiply-accumulate units, by synthesis: writes accelsim/constants/tables/mac_area.json.
 
-Needs Yosys (Debian: apt-get install yosys). Units with their accumulator's register, operands from outside;
+Run it as PYTHONPATH=. python scripts/make_area.py. Needs Yosys (Debian: apt-get install yosys).
+Units with their accumulator's register, operands from outside;
 generic gates, then Yosys's estimate of CMOS transistors, flip-flops included: good for ratios, not for areas.
 """
 
@@ -14,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from accelsim.rtl.multipliers import SOURCES, UNITS, parameters
+from tests.rtl.multipliers import SOURCES, UNITS, parameters
 
 TABLE = Path(__file__).parent.parent / "accelsim" / "constants" / "tables" / "mac_area.json"
 FLOW = (
@@ -55,7 +56,7 @@ def main() -> None:
         ["yosys", "-V"], check=True, capture_output=True, text=True
     ).stdout.split(" (")[0]
     whole = {
-        "source": "scripts/make_area.py on accelsim/rtl/verilog/{integer,float}_mac.v",
+        "source": "scripts/make_area.py on tests/rtl/verilog/{integer,float}_mac.v",
         "tool": version,
         "confidence": "run",
         "technology": "generic CMOS gates",

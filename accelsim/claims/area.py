@@ -50,7 +50,7 @@ def compute(seed: int) -> Claim:
             )
         ],
         [
-            f"{table['tool']}, generic CMOS gates, flip-flops of the sum included; accelsim/rtl/verilog has the "
+            f"{table['tool']}, generic CMOS gates, flip-flops of the sum included; tests/rtl/verilog has the "
             "units, their arithmetic is proved in the tests; make area synthesises them again",
             "floating point: exact product, one rounding to nearest even, subnormals, infinity and NaN",
         ],

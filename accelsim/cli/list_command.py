@@ -21,9 +21,9 @@ def _shipped(kind: str) -> list[str]:
 
 
 def _dataflows() -> list[str]:
-    from accelsim.mapping.dataflows import DATAFLOWS
+    from accelsim.units.dataflows import dataflows
 
-    return [f"{flow.name}: {flow.streamed} streams" for flow in DATAFLOWS]
+    return [f"{flow.name}: {flow.streams} streams" for flow in dataflows().values()]
 
 
 def _families() -> list[str]:

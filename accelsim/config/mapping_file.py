@@ -12,7 +12,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.mapping import Mapping, check_mapping, geometry_of
 from accelsim.mapping.mapping import MAPPING_KEYS, ORDERS, slots_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.units.dataflow import DATAFLOW_NAMES
+from accelsim.units.dataflows import dataflow_named, dataflow_names
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 NUMBERS = ("batch", "height", "width", "n", "k", "input_slots", "weight_slots", "output_slots")
@@ -73,13 +73,14 @@ class _MappingReader(Reader):
         if items is None:
             return None
         before = len(self.problems)
-        self.keys(items, MAPPING_KEYS, path, (), node.place)
         geometry, array, chip = geometry_of(op), self.chip.array, self.chip
         flow = array.dataflow
         if "dataflow" in items:
-            flow = self.choice(items["dataflow"][1], DATAFLOW_NAMES, f"{path}.dataflow") or flow
+            flow = self.choice(items["dataflow"][1], dataflow_names(), f"{path}.dataflow") or flow
+        own = dataflow_named(flow).parameters
+        self.keys(items, (*MAPPING_KEYS, *own), path, (), node.place)
         values: dict[str, Any] = {
-            "dataflow": DATAFLOW_NAMES.index(flow),
+            "dataflow": dataflow_named(flow).number,
             "batch": geometry.batch,
             "height": geometry.out_height,
             "width": geometry.out_width,
@@ -93,6 +94,7 @@ class _MappingReader(Reader):
             if key in items:
                 rule = FieldRule(key, int, (), "", 1, 64 if "slots" in key else None, False, True)
                 values[key] = self.number(items[key][1], rule, f"{path}.{key}")
+        values["parameters"] = self.parameters(items, own, path, node)
         for key in FLAGS:
             if key in items:
                 rule = FieldRule(key, bool, (), "", None, None, False, True)
@@ -102,6 +104,20 @@ class _MappingReader(Reader):
         if "split" in items:
             values["split"] = self.choice(items["split"][1], SPLITS, f"{path}.split")
         return Mapping(**values) if len(self.problems) == before else None
+
+    def parameters(
+        self, items: dict[str, tuple[Any, Node]], own: tuple[str, ...], path: str, node: Node
+    ) -> tuple[int, ...]:
+        """Numbers of the dataflow's own: all of them, or none."""
+        if not any(key in items for key in own):
+            return ()
+        self.keys({key: items[key] for key in own if key in items}, own, path, own, node.place)
+        rule = FieldRule("", int, (), "", 1, None, False, True)
+        return tuple(
+            int(self.number(items[key][1], rule, f"{path}.{key}") or 0)
+            for key in own
+            if key in items
+        )
 
     def placed(self, problem: Problem, node: Node) -> None:
         """A problem of check_mapping, at the line of the key it names."""

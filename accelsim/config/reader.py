@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 from accelsim.config.quantities import QuantityError, example, quantity
 from accelsim.config.yaml_source import BREAK, Node, Place
 from accelsim.errors import Problem
-from accelsim.units.base import Bounds, Quantity
+from accelsim.fields import Bounds, Names, Quantity
 
 MISSING = object()
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -31,7 +31,7 @@ class FieldRule:
 
     name: str
     kind: Any  # bool, int, float, str, a dataclass, or ("list", inner kind)
-    choices: tuple[Any, ...]
+    choices: tuple[Any, ...] | Names  # nothing where any value may stand
     unit: str
     low: float | None
     high: float | None
@@ -56,7 +56,7 @@ def rules_of(cls: type) -> dict[str, FieldRule]:
 
 def _rule(name: str, hint: Any, required: bool) -> FieldRule:
     unit, low, high, optional = "", None, None, False
-    choices: tuple[Any, ...] = ()
+    choices: tuple[Any, ...] | Names = ()
     if get_origin(hint) is Annotated:
         hint, *marks = get_args(hint)
         for mark in marks:
@@ -64,6 +64,8 @@ def _rule(name: str, hint: Any, required: bool) -> FieldRule:
                 unit = mark.unit
             elif isinstance(mark, Bounds):
                 low, high = mark.low, mark.high
+            elif isinstance(mark, Names):
+                choices = mark
     if get_origin(hint) in (types.UnionType, Union):
         inner = [part for part in get_args(hint) if part is not type(None)]
         optional = len(inner) < len(get_args(hint))
@@ -200,9 +202,9 @@ class Reader:
 
     def choice(self, node: Node, choices: Iterable[Any], path: str) -> Any:
         """One of some choices."""
-        options = list(choices)
-        if any(node.value == option and type(node.value) is type(option) for option in options):
+        if any(node.value == option and type(node.value) is type(option) for option in choices):
             return node.value
+        options = list(choices)
         near = get_close_matches(str(node.value), [str(o) for o in options], 1, 0.6)
         fix = f"did you mean {near[0]}?" if near else "write one of " + ", ".join(map(str, options))
         self.wrong("value.choice", node.place, path, f"{said(node)} is not a choice here", fix)

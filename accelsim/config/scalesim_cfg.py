@@ -288,7 +288,7 @@ def chip_of(config: ScaleSimConfig, compatible: bool) -> Chip:
         "filter_sram",
         "ofmap_sram",
         (Rate("int8", "int8"),),
-        dataflow=DATAFLOWS[config.dataflow],  # type: ignore[arg-type]
+        dataflow=DATAFLOWS[config.dataflow],
         accumulator=Accumulator(32, "wrap", "sram"),
     )
     vector = VectorUnit("vector", "core", "ifmap_sram", "ofmap_sram", config.columns)

@@ -17,7 +17,7 @@ def component_of(unit_kind: str, action: str) -> str:
             return name
     if action.startswith("mac_"):
         return "mac"
-    if action in ("register_bits", "accumulator_bits"):
+    if action in ("register_bits", "accumulator_bits", "scratchpad_bits"):
         return "register"
     if action in ("requantize", "element_operation"):
         return "vector"

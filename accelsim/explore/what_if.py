@@ -12,7 +12,7 @@ from accelsim.errors import InputError
 from accelsim.mapping import Mapping, compile_program, plan
 from accelsim.timing import simulate
 from accelsim.units.crossbar import Crossbar
-from accelsim.units.dataflow import DATAFLOW_NAMES
+from accelsim.units.dataflows import dataflow_names
 from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 from accelsim.workload import Workload
@@ -84,7 +84,7 @@ def _array_changes(chip: Chip, array: MacArray) -> Iterator[tuple[str, Chip]]:
         yield f"{array.name} preloads while it computes", with_array(stationary_depth=2)
     if not array.fused_epilogue:
         yield f"{array.name} requantises in its output pipeline", with_array(fused_epilogue=True)
-    for name in DATAFLOW_NAMES:
+    for name in dataflow_names():
         if name != array.dataflow:
             yield f"{array.name} {name.replace('_', ' ')}", with_array(dataflow=name)
 

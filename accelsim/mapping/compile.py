@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
+from dataclasses import replace
 
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
@@ -18,6 +19,7 @@ from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.tilings.default import choose_mapping
 from accelsim.mapping.tilings.estimate import Task
 from accelsim.program.table import Program
+from accelsim.units.dataflows import dataflow
 from accelsim.workload import VectorOperator, Workload
 
 
@@ -123,6 +125,10 @@ def check_mapping(
             wrong(
                 key, f"a tile of {value} is outside 1..{high}", f"write a number from 1 to {high}"
             )
+    own = dataflow(mapping.dataflow).parameters
+    if len(mapping.parameters) not in (0, len(own)) or min(mapping.parameters, default=1) < 1:
+        text = f"numbers from 1 for {', '.join(own)}, or none" if own else "none"
+        wrong("parameters", f"{mapping.parameters} are not the dataflow's", f"give {text}")
     if mapping.height < geometry.out_height and mapping.batch > 1:
         wrong(
             "batch",
@@ -143,9 +149,11 @@ def check_mapping(
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
     cold = chip.weights == "cold" if cold is None else cold
     if not problems:
-        for memory, (need, room) in fits(
-            chip, geometry, mapping, formats, None if cold else 0
-        ).items():
+        try:
+            short = fits(chip, geometry, mapping, formats, None if cold else 0)
+        except InputError as error:  # the dataflow cannot run such a tile
+            return [replace(one, path=f"{name}.{one.path}") for one in error.problems]
+        for memory, (need, room) in short.items():
             wrong(
                 "fits",
                 f"the tiles need {need} bytes of {memory}, which has {room}",

@@ -8,7 +8,6 @@ from typing import Literal
 from accelsim.chip import Chip
 from accelsim.units.base import stored_format
 from accelsim.units.crossbar import Crossbar
-from accelsim.units.dataflow import Dataflow
 from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
 from accelsim.workload import Conv2d, MacOperator
@@ -20,12 +19,13 @@ ORDERS = ("mnk", "mkn", "nmk", "nkm", "kmn", "knm")
 class Mapping:
     """How one operator is cut into buffer tiles and passes.
 
-    dataflow: Dataflow of every pass. A buffer tile covers ``batch`` images x ``height`` output
+    dataflow: number of every pass's dataflow. A buffer tile covers ``batch`` images x ``height`` output
     rows x ``width`` output columns (a range of m), ``n`` filters and ``k`` products.
     order: the loops over buffer tiles, outermost first. input_resident, weight_resident: the
     whole tensor stays in its buffer and is fetched once; otherwise its tiles stream through
     ``slots`` slots (1: no overlap, 2: double buffered). split: the dimension dealt to several
-    arrays, "" for the chip's own.
+    arrays, "" for the chip's own. parameters: numbers of the dataflow's own
+    (``Dataflow.parameters`` names them), () where it chooses them.
     """
 
     dataflow: int
@@ -41,6 +41,7 @@ class Mapping:
     weight_slots: int = 2
     output_slots: int = 2
     split: Literal["", "m", "n", "k"] = ""
+    parameters: tuple[int, ...] = ()
 
     @property
     def m(self) -> int:
@@ -48,7 +49,7 @@ class Mapping:
         return self.batch * self.height * self.width
 
 
-MAPPING_KEYS = tuple(item.name for item in fields(Mapping))
+MAPPING_KEYS = tuple(item.name for item in fields(Mapping) if item.name != "parameters")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +190,6 @@ def sum_format(array: MacArray | Crossbar) -> str:
     return stored_format(array.accumulator)
 
 
-def dataflow_named(name: str) -> int:
-    """Dataflow number of a name such as "weight_stationary"."""
-    return int(Dataflow[name.upper()])
-
-
 __all__ = [
     "MAPPING_KEYS",
     "ORDERS",
@@ -202,7 +198,6 @@ __all__ = [
     "Mapping",
     "buffers_of",
     "chip_for",
-    "dataflow_named",
     "geometry_of",
     "replace",
     "slots_of",

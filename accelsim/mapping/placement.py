@@ -98,7 +98,7 @@ def place(
     chip = chip_for(chip, mapping)
     array, g = chip.array, geometry
     bits = get(formats[0]).bits, get(formats[1]).bits
-    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]))
+    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]), g, mapping)
     several = array.count > 1
     split = several and array.split in ("m", "k"), several and array.split in ("n", "k")
     reuse, stays = not (split[0] and is_private(chip, array.input)), mapping.input_resident

@@ -94,10 +94,10 @@ def release_lag(chip: Chip, program: Program) -> Ints:
     if chip.mac_array is not None:
         period = machine(chip).tick_hz // chip.clocks[chip.array.clock]
         preloads = np.flatnonzero(shapes.opcode == Opcode.PRELOAD)
-        for shape, dataflow in zip(
+        for shape, number in zip(
             preloads.tolist(), shapes.extents[preloads, 3].tolist(), strict=True
         ):
-            lag[shape] = chip.array.slot_lag(dataflow) * period
+            lag[shape] = chip.array.slot_lag(number) * period
     return lag[program.commands.shape]
 
 

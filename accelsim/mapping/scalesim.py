@@ -9,7 +9,7 @@ import numpy as np
 
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
-from accelsim.mapping.mapping import dataflow_named, geometry_of
+from accelsim.mapping.mapping import geometry_of
 from accelsim.mapping.programs import Placed, program_of
 from accelsim.mapping.rows.folds import fold_counts, folds_nest
 from accelsim.mapping.rows.record import Fast, Local, written
@@ -18,6 +18,7 @@ from accelsim.mapping.size import check_commands
 from accelsim.mapping.tensors import build_tensors, tensor_formats
 from accelsim.program.dependencies import demands
 from accelsim.program.table import Program
+from accelsim.units.dataflows import dataflow_named
 from accelsim.units.fold_array import FoldArray
 from accelsim.workload import VectorOperator, Workload
 
@@ -32,7 +33,7 @@ def compile_folds(chip: Chip, workload: Workload) -> Iterator[tuple[Workload, Pr
     """
     array = chip.array
     assert isinstance(array, FoldArray)
-    flow = dataflow_named(array.dataflow)
+    flow = dataflow_named(array.dataflow).number
     part: list[int] = []
     folds = 0
     for at, op in enumerate(workload.operators):

@@ -10,7 +10,7 @@ from accelsim.mapping.mapping import Geometry, Mapping, geometry_of, slots_of
 from accelsim.mapping.parts import Plan
 from accelsim.mapping.tensors import operator_formats
 from accelsim.program.dependencies import HUBS, MANY_UNITS
-from accelsim.units.dataflow import Dataflow
+from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
@@ -52,13 +52,13 @@ def _m_tiles(g: Geometry, mapping: Mapping | CrossbarMapping) -> int:
 def _array(
     array: MacArray, op: MacOperator, g: Geometry, mapping: Mapping, formats: tuple[str, ...]
 ) -> int:
-    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]))
+    limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]), g, mapping)
     tiles = (_m_tiles(g, mapping), _cut(g.n, mapping.n), _cut(g.k, mapping.k))
     sizes = (mapping.m, min(mapping.n, g.n), min(mapping.k, g.k))
     jobs, passes = op.groups * tiles[0] * tiles[1] * tiles[2], 1
     for size, limit in zip(sizes, limits, strict=True):
         passes *= _cut(size, limit) if limit else 1
-    preloads = 0 if mapping.dataflow == Dataflow.OUTPUT_STATIONARY else jobs * passes
+    preloads = 0 if dataflow(mapping.dataflow).stays == "none" else jobs * passes
     return jobs * (passes + 2) + preloads + 2 * op.groups * tiles[0] * tiles[1]
 
 

@@ -244,17 +244,16 @@ class Run:
                 total = fit(total, bits, overflow)
         else:
             before = None if first or sums is None else sums[g, rows, columns]
-            dataflow = int(
-                self.program.shapes.extents[self.program.commands.shape[boxes.first_row[index]], 3]
-            )
             shape = self.program.commands.shape[boxes.first_row[index]]
+            number, code = self.program.shapes.extents[shape, 3:5].tolist()
             rate = self.array.rate(*formats_of(self.program, int(shape)))
             total = self.array.execute(
                 np.ascontiguousarray(codes[0][g, rows, depth], np.int64),
                 codes[1][g, depth, columns],
                 before,
-                dataflow=dataflow,
+                number=number,
                 rate=rate,
+                code=code,
             )
         if last:
             matrix[g, rows, columns] = self.network.requantizers[op.name][g].apply(total, n0)

@@ -57,6 +57,10 @@ class Shapes:
     format_out: Column
     extents: Column
 
+    def take(self, rows: Column) -> Shapes:
+        """Some of them."""
+        return Shapes(*(getattr(self, item.name)[rows] for item in fields(self)))
+
 
 @dataclass(slots=True)
 class Operands:

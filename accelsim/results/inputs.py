@@ -20,7 +20,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS
 from accelsim.mapping import Mapping, Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.units.dataflow import DATAFLOW_NAMES
+from accelsim.units.dataflows import dataflows
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
 from accelsim.workload.validity import wrong_in
 
@@ -237,9 +237,8 @@ class _InputsReader(Reader):
             made = self.build(CrossbarMapping if "replicas" in items else Mapping, value, path)
             if isinstance(made, Mapping):
                 slots = (made.input_slots, made.weight_slots, made.output_slots)
-                if not 0 <= made.dataflow < len(DATAFLOW_NAMES) or not all(
-                    1 <= n <= MOST_SLOTS for n in slots
-                ):
+                known = {flow.number for flow in dataflows().values()}
+                if made.dataflow not in known or not all(1 <= n <= MOST_SLOTS for n in slots):
                     self.wrong(
                         "run.mapping", value.place, path, "has a dataflow or slots out of range"
                     )

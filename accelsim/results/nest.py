@@ -5,13 +5,7 @@ from __future__ import annotations
 from accelsim.chip import Chip
 from accelsim.mapping.mapping import Geometry, Mapping, chip_for
 from accelsim.mapping.placement import place
-from accelsim.units.dataflow import DATAFLOW_NAMES, Dataflow
-
-STREAMS = {
-    Dataflow.OUTPUT_STATIONARY: "k",
-    Dataflow.WEIGHT_STATIONARY: "m",
-    Dataflow.INPUT_STATIONARY: "n",
-}
+from accelsim.units.dataflows import dataflow
 
 
 def loop_nest(
@@ -26,7 +20,7 @@ def loop_nest(
     array, g = chip.array, geometry
     p = place(chip, g, mapping, formats, 0, None if cold else 0)
     rate = array.rate(formats[0], formats[1])
-    limits = array.pass_limits(mapping.dataflow, rate)
+    limits = array.pass_limits(mapping.dataflow, rate, g, mapping)
     counts = dict(zip("mnk", p.tiles.counts, strict=True))
     sizes = {"m": mapping.m, "n": mapping.n, "k": mapping.k}
     extra = {
@@ -68,11 +62,10 @@ def loop_nest(
         axis: -(-min(sizes[axis], getattr(g, axis)) // limit) if limit else 1
         for axis, limit in zip("mnk", limits, strict=True)
     }
-    stream = STREAMS[Dataflow(mapping.dataflow)]
-    tiles = " x ".join(f"{passes[axis]} of {axis}" for axis in "mnk" if axis != stream)
+    flow = dataflow(mapping.dataflow)
+    tiles = " x ".join(f"{passes[axis]} of {axis}" for axis in "mnk" if axis != flow.streams)
     lines.append(
-        f"{inner}{DATAFLOW_NAMES[mapping.dataflow].replace('_', ' ')}: {tiles} passes, each "
-        f"streams {stream}"
+        f"{inner}{flow.name.replace('_', ' ')}: {tiles} passes, each streams {flow.streams}"
     )
     where = array.accumulator.location
     kept = array.output if where == "sram" else "accumulators under the columns"

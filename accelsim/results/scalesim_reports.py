@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.mapping.mapping import Geometry, dataflow_named, geometry_of
+from accelsim.mapping.mapping import Geometry, geometry_of
 from accelsim.mapping.rows.folds import fold_counts, spread
 from accelsim.program.table import Program
 from accelsim.timing import Timeline
-from accelsim.units.dataflow import Dataflow
+from accelsim.units.dataflows import dataflow_named
+from accelsim.units.dataflows.output_stationary import OutputStationary
+from accelsim.units.dataflows.weight_stationary import WeightStationary
 from accelsim.workload import VectorOperator, Workload
 
 Ints = NDArray[np.int64]
@@ -72,7 +74,7 @@ def layer_reports(
 ) -> list[LayerReport]:
     """The lines of one Program's layers, in order."""
     cycle = program.tick_hz // chip.clocks[chip.array.clock]
-    flow = dataflow_named(chip.array.dataflow)
+    flow = dataflow_named(chip.array.dataflow).number
     words = _words(program, chip)
     extra = _phantom(program, chip)
     rows: list[LayerReport] = []
@@ -132,7 +134,7 @@ def _layer(
     total = int(ends[-1]) - 1
     work = along_rows * along_columns * steps
     lines = own // folds
-    useful = lines if flow == Dataflow.OUTPUT_STATIONARY else lines + columns - 1  # its rule
+    useful = lines if flow == OutputStationary.number else lines + columns - 1  # its rule
     counts = [int(part.sum()) for part in words]
     counts[2] += int(phantom.sum())
     far = _off_chip(chip, words[3:], timeline.issue[here] // cycle - start, int(ends[-1]))
@@ -182,14 +184,14 @@ def _on_chip(
     used_rows = along_rows - (along_rows - 1) // rows * rows
     used_columns = along_columns - (along_columns - 1) // columns * columns
     end = last + lines - 1 - (columns - used_columns)
-    if flow == Dataflow.OUTPUT_STATIONARY:
+    if flow == OutputStationary.number:
         inputs = (1, last + steps + used_rows - 1)
         weights = (1, last + steps + used_columns - 1)
         return inputs, weights, (steps - 1 + rows - min(rows, along_rows), end)
     held = (1 + rows - min(rows, along_rows), last + rows)
     moving = (rows + 1, last + rows + steps + used_rows - 1)
     outputs = (2 * rows - 1, end)
-    if flow == Dataflow.WEIGHT_STATIONARY:
+    if flow == WeightStationary.number:
         return moving, held, outputs
     return held, moving, outputs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.rtl.stationary import fit_word
+from accelsim.rtl.word import fit_word
 
 Ints = NDArray[np.int64]
 

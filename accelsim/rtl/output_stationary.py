@@ -6,10 +6,24 @@ their way, the sum with the stages of its multiply-accumulate, and the drain dow
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.rtl.stationary import fit_word
+from accelsim.formats import get
+from accelsim.program.opcodes import Opcode
+from accelsim.rtl.schedule import (
+    Layout,
+    TilePass,
+    blank_exit,
+    horizon,
+    shape_rows,
+    tiled,
+    word_range,
+)
+from accelsim.rtl.twin import Signals, Twin, ready
+from accelsim.rtl.word import fit_word
 
 Ints = NDArray[np.int64]
 
@@ -129,3 +143,77 @@ def output_cycles(
                         stage[i, j, latency - 1] = stage[i - 1, j, latency - 1]
                     if done[i, j, latency - 1]:
                         full[i, j] = 1
+
+
+class OutputArray(Twin):
+    """Output stationary, systolic or broadcast."""
+
+    one_bit = ("mac", "first", "ends")
+
+    def signals(self, plan: Layout, passes: Sequence[TilePass]) -> Signals:
+        """As output_cycles takes them. With second result registers a short pass ends as late as its
+        interval says (OutputStationary.times): nothing streams in the padding."""
+        array, cycles = plan.array, horizon(plan, passes)
+        shapes = shape_rows(array, plan.number, plan.rate, passes, Opcode.MATMUL, plan.exit_row)
+        interval = array.cost(shapes).interval.tolist()
+        a = np.zeros((cycles, array.rows, plan.lanes), np.int64)
+        b = np.zeros((cycles, array.columns, plan.lanes * plan.streamed), np.int64)
+        mac, first, end, used = np.zeros((4, cycles), np.int64)
+        for index, one in enumerate(passes):
+            steps, latency = plan.steps[index], array.mac_latency
+            left = tiled(one.a.T, steps, plan.lanes, array.rows, 1)
+            top = tiled(one.b, steps, plan.lanes, array.columns, plan.streamed)
+            at = one.issue + latency * np.arange(steps)
+            a[at], b[at], mac[at], first[at] = left, top, 1, 0
+            first[one.issue] = 1
+            final = int(at[-1])
+            if array.stationary_depth > 1:
+                final = one.issue + interval[index] - 1
+            used[one.issue : final + 1] = plan.rows[index]
+            end[final] = 1
+        return {"a": a, "b": b, "mac": mac, "first": first, "ends": end, "used": used}
+
+    def run(self, plan: Layout, signals: Signals, compile_loops: bool) -> tuple[Ints, Ints]:
+        """What the exit shows after every edge."""
+        array, lanes = plan.array, plan.held * plan.streamed
+        out, valid = blank_exit(len(signals["mac"]), array.columns, lanes)
+        ready(output_cycles, compile_loops)(
+            *signals.values(),
+            (plan.lanes, lanes, array.hop_registers, array.mac_latency),
+            int(array.structure == "systolic"),
+            int(array.stationary_depth > 1),
+            plan.exit_row,
+            *word_range(array),
+            out,
+            valid,
+        )
+        return out, valid
+
+    def share(self, plan: Layout) -> tuple[int, ...]:
+        """A result a used row, last row first."""
+        return plan.rows
+
+    def results(self, plan: Layout, index: int, seen: Ints) -> Ints:
+        """(m, n) from (columns, rows, lanes)."""
+        return seen[:, ::-1].transpose(1, 0, 2).reshape(plan.rows[index], -1)
+
+    def verilog(self, plan: Layout) -> tuple[str, dict[str, int]]:
+        """output_array."""
+        array, widths = plan.array, self.widths(plan)
+        return "output_array", {
+            **self.common(plan),
+            "WIDE": plan.held * plan.streamed,
+            "AW": widths["a"],
+            "BW": widths["b"],
+            "HOP": array.hop_registers,
+            "LATENCY": array.mac_latency,
+            "DOUBLE": int(array.stationary_depth > 1),
+            "SYSTOLIC": int(array.structure == "systolic"),
+        }
+
+    def widths(self, plan: Layout) -> dict[str, int]:
+        """Bits of an input and of a weight word."""
+        return {"a": get(plan.rate.input).bits, "b": get(plan.rate.weight).bits}
+
+
+TWIN = OutputArray()

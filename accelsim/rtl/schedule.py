@@ -1,12 +1,9 @@
-"""Tile passes at given cycles: the edge signals that they make, and reading the results back.
-
-Both the register-transfer model and the Verilog take these signals, cycle by cycle.
-"""
+"""Tile passes at given cycles, how an array lays them out, and the earliest legal ones."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +11,7 @@ from numpy.typing import NDArray
 from accelsim.formats import FORMAT_INDEX
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
-from accelsim.units.dataflow import Dataflow
+from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray, Rate
 
 Ints = NDArray[np.int64]
@@ -24,23 +21,25 @@ Ints = NDArray[np.int64]
 class TilePass:
     """a: (m, k) input codes. b: (k, n) weight codes. issue: cycle of the MATMUL. preload: cycle
     of its PRELOAD, -1 where outputs are stationary or the slot already holds the tile. slot:
-    stationary slot."""
+    stationary slot. code: the shape's fifth extent where the dataflow has one of its own."""
 
     a: Ints
     b: Ints
     issue: int = 0
     preload: int = -1
     slot: int = 0
+    code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How an array runs one dataflow in one format pair. lanes: products an element adds a cycle.
+    """How an array runs one dataflow (its number) in one format pair. lanes: products an element adds a cycle.
     held, streamed: output lanes of an element from its stationary and from its streamed operand
-    (output stationary: held 1). rows, columns, steps: used by each pass. exit_row: from 1."""
+    (output stationary: held 1). rows, columns, steps: used by each pass. exit_row: from 1. shapes: of the
+    MATMULs."""
 
     array: MacArray
-    dataflow: int
+    number: int
     rate: Rate
     lanes: int
     held: int
@@ -49,6 +48,7 @@ class Layout:
     columns: tuple[int, ...]
     steps: tuple[int, ...]
     exit_row: int
+    shapes: Shapes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Trace:
 
 def shape_rows(
     array: MacArray,
-    dataflow: int,
+    number: int,
     rate: Rate,
     passes: Sequence[TilePass],
     opcode: Opcode,
@@ -75,8 +75,8 @@ def shape_rows(
     for index, one in enumerate(passes):
         m, k, n = one.a.shape[0], one.a.shape[1], one.b.shape[1]
         if opcode == Opcode.PRELOAD:
-            m, n = (0, n) if dataflow == Dataflow.WEIGHT_STATIONARY else (m, 0)
-        extents[index, :5] = m, n, k, dataflow, exit_row
+            m, n = (0, n) if dataflow(number).stays == "weight" else (m, 0)
+        extents[index, :5] = m, n, k, number, one.code or exit_row
     column = np.zeros(count, np.int64)
     return Shapes(
         column,
@@ -89,15 +89,16 @@ def shape_rows(
     )
 
 
-def layout(array: MacArray, dataflow: int, rate: Rate, passes: Sequence[TilePass]) -> Layout:
+def layout(array: MacArray, number: int, rate: Rate, passes: Sequence[TilePass]) -> Layout:
     """Layout of a run of passes; with a bypass the exit is under the most rows any of them uses."""
-    rows, columns, steps = array.used(shape_rows(array, dataflow, rate, passes, Opcode.MATMUL))
+    shapes = shape_rows(array, number, rate, passes, Opcode.MATMUL)
+    rows, columns, steps = array.used(shapes)
     lanes = array.dot * (rate.factor if rate.along == "k" else 1)
     wide = array.simd * (rate.factor if rate.along == "n" else 1)
-    held = wide if dataflow == Dataflow.WEIGHT_STATIONARY else 1
+    held = wide if dataflow(number).stays == "weight" else 1
     return Layout(
         array,
-        dataflow,
+        number,
         rate,
         lanes,
         held,
@@ -106,44 +107,47 @@ def layout(array: MacArray, dataflow: int, rate: Rate, passes: Sequence[TilePass
         tuple(columns.tolist()),
         tuple(steps.tolist()),
         int(rows.max()) if array.bypass else array.rows,
+        shapes,
     )
 
 
 def earliest(
     array: MacArray,
-    dataflow: int,
+    number: int,
     rate: Rate,
     tiles: Sequence[tuple[Ints, Ints]],
     depth: int | None = None,
+    codes: Sequence[int] = (),
 ) -> list[TilePass]:
     """The passes a, b of ``tiles`` one after the other, each as early as the closed forms allow.
 
-    depth: stationary slots in use, default all of the array's.
+    depth: stationary slots in use, default all of the array's. codes: of the passes, where they have any.
     """
     depth = array.stationary_depth if depth is None else depth
-    bare = [TilePass(a, b) for a, b in tiles]
-    plan = layout(array, dataflow, rate, bare)
-    shapes = shape_rows(array, dataflow, rate, bare, Opcode.MATMUL, plan.exit_row)
+    own = list(codes) or [0] * len(tiles)
+    bare = [TilePass(a, b, code=code) for (a, b), code in zip(tiles, own, strict=True)]
+    plan = layout(array, number, rate, bare)
+    shapes = shape_rows(array, number, rate, bare, Opcode.MATMUL, plan.exit_row)
     interval = array.cost(shapes).interval.tolist()
-    if dataflow == Dataflow.OUTPUT_STATIONARY:
+    if dataflow(number).stays == "none":
         starts = np.concatenate([[0], np.cumsum(interval)])
-        return [TilePass(a, b, int(s)) for (a, b), s in zip(tiles, starts[:-1], strict=True)]
-    loading = array.cost(shape_rows(array, dataflow, rate, bare, Opcode.PRELOAD)).interval.tolist()
+        return [replace(one, issue=int(s)) for one, s in zip(bare, starts[:-1], strict=True)]
+    loading = array.cost(shape_rows(array, number, rate, bare, Opcode.PRELOAD)).interval.tolist()
     passes: list[TilePass] = []
     preload_free = array_free = 0
-    for index, (a, b) in enumerate(tiles):
+    for index, one in enumerate(bare):
         preload = preload_free
         if index >= depth:
             old = index - depth
-            lag = array.slot_lag(dataflow, plan.rows[index])
+            lag = array.slot_lag(number, plan.rows[index])
             preload = max(preload, passes[old].issue + interval[old] + lag)
         issue = max(preload + loading[index], array_free)
-        passes.append(TilePass(a, b, issue, preload, index % depth))
+        passes.append(replace(one, issue=issue, preload=preload, slot=index % depth))
         preload_free, array_free = preload + loading[index], issue + interval[index]
     return passes
 
 
-def _tiled(values: Ints, rows: int, lanes: int, columns: int, wide: int) -> Ints:
+def tiled(values: Ints, rows: int, lanes: int, columns: int, wide: int) -> Ints:
     """(k, n) codes as (rows, columns, lanes x wide), zero where the tile ends."""
     padded = np.zeros((rows * lanes, columns * wide), np.int64)
     padded[: values.shape[0], : values.shape[1]] = values
@@ -151,32 +155,7 @@ def _tiled(values: Ints, rows: int, lanes: int, columns: int, wide: int) -> Ints
     return cut.transpose(0, 2, 1, 3).reshape(rows, columns, lanes * wide)
 
 
-@dataclass(slots=True)
-class StationarySignals:
-    """Edge signals of an array with a stationary operand; stationary_cycles says what they mean."""
-
-    stream: Ints
-    valid: Ints
-    slot: Ints
-    load: Ints
-    load_start: Ints
-    load_slot: Ints
-    load_values: Ints
-
-
-@dataclass(slots=True)
-class OutputSignals:
-    """Edge signals of an output-stationary array; output_cycles says what they mean."""
-
-    a: Ints
-    b: Ints
-    mac: Ints
-    first: Ints
-    end: Ints
-    used: Ints
-
-
-def _horizon(plan: Layout, passes: Sequence[TilePass]) -> int:
+def horizon(plan: Layout, passes: Sequence[TilePass]) -> int:
     """Cycles after which nothing moves any more."""
     array = plan.array
     steps = max(plan.steps) * array.mac_latency + array.rows
@@ -184,82 +163,15 @@ def _horizon(plan: Layout, passes: Sequence[TilePass]) -> int:
     return max(p.issue for p in passes) + steps + 2 * rows + array.columns + array.tree_levels + 2
 
 
-def stationary_signals(plan: Layout, passes: Sequence[TilePass]) -> StationarySignals:
-    """Signals of weight- or input-stationary passes."""
-    array, cycles = plan.array, _horizon(plan, passes)
-    flags = np.zeros((5, cycles), np.int64)
-    stream = np.zeros((cycles, array.rows, plan.lanes * plan.streamed), np.int64)
-    values = np.zeros((cycles, array.columns, plan.lanes * plan.held), np.int64)
-    valid, slot, load, load_start, load_slot = flags
-    for index, one in enumerate(passes):
-        weights = plan.dataflow == Dataflow.WEIGHT_STATIONARY
-        kept, moving = (one.b, one.a.T) if weights else (one.a.T, one.b)
-        steps, rows = plan.steps[index], plan.rows[index]
-        span = slice(one.issue, one.issue + steps)
-        cut = _tiled(moving, array.rows, plan.lanes, steps, plan.streamed)
-        stream[span] = cut.transpose(1, 0, 2)
-        valid[span], slot[span] = 1, one.slot
-        if one.preload >= 0:
-            tile = _tiled(kept, rows, plan.lanes, array.columns, plan.held)
-            span = slice(one.preload, one.preload + rows)
-            # a systolic column shifts down: the value of the last row enters first
-            values[span] = tile[::-1] if array.structure == "systolic" else tile
-            load[span], load_slot[span] = 1, one.slot
-            load_start[one.preload] = 1
-    return StationarySignals(stream, valid, slot, load, load_start, load_slot, values)
+def blank_exit(cycles: int, columns: int, lanes: int) -> tuple[Ints, Ints]:
+    """(out, out_valid) with nothing in them yet."""
+    return (
+        np.zeros((cycles + 1, columns, lanes), np.int64),
+        np.zeros((cycles + 1, columns), np.int64),
+    )
 
 
-def output_signals(plan: Layout, passes: Sequence[TilePass]) -> OutputSignals:
-    """Signals of output-stationary passes. With second result registers a short pass ends as late
-    as its interval says (MacArray.cost): nothing streams in the padding."""
-    array, cycles = plan.array, _horizon(plan, passes)
-    shapes = shape_rows(array, plan.dataflow, plan.rate, passes, Opcode.MATMUL, plan.exit_row)
-    interval = array.cost(shapes).interval.tolist()
-    a = np.zeros((cycles, array.rows, plan.lanes), np.int64)
-    b = np.zeros((cycles, array.columns, plan.lanes * plan.streamed), np.int64)
-    mac, first, end, used = np.zeros((4, cycles), np.int64)
-    for index, one in enumerate(passes):
-        steps, latency = plan.steps[index], array.mac_latency
-        left = _tiled(one.a.T, steps, plan.lanes, array.rows, 1)
-        top = _tiled(one.b, steps, plan.lanes, array.columns, plan.streamed)
-        at = one.issue + latency * np.arange(steps)
-        a[at], b[at], mac[at], first[at] = left, top, 1, 0
-        first[one.issue] = 1
-        final = int(at[-1])
-        if array.stationary_depth > 1:
-            final = one.issue + interval[index] - 1
-        used[one.issue : final + 1] = plan.rows[index]
-        end[final] = 1
-    return OutputSignals(a, b, mac, first, end, used)
-
-
-def read_back(plan: Layout, passes: Sequence[TilePass], out: Ints, out_valid: Ints) -> list[Trace]:
-    """Traces of the passes from what the exit showed after every edge.
-
-    out (edges, columns, lanes), out_valid (edges, columns). Results leave a column in the order
-    of the passes; a pass shows one result a step (output stationary: one a used row, last row
-    first) in every column, used or not.
-    """
-    output = plan.dataflow == Dataflow.OUTPUT_STATIONARY
-    share = plan.rows if output else plan.steps
-    edges = [np.flatnonzero(out_valid[:, j]) for j in range(plan.array.columns)]
-    whole = all(len(column) == sum(share) for column in edges)
-    traces, taken = [], 0
-    for index, one in enumerate(passes):
-        columns = plan.columns[index]
-        if not whole:
-            traces.append(Trace(-1, -1, None))
-            continue
-        at = np.stack([edges[j][taken : taken + share[index]] for j in range(columns)])
-        taken += share[index]
-        seen = out[at, np.arange(columns)[:, None]]  # (columns, share, lanes)
-        m, n = one.a.shape[0], one.b.shape[1]
-        if output:
-            flat = seen[:, ::-1].transpose(1, 0, 2).reshape(m, -1)
-        elif plan.dataflow == Dataflow.WEIGHT_STATIONARY:
-            flat = seen.transpose(1, 0, 2).reshape(m, -1)
-        else:
-            flat = seen.reshape(m, -1)
-        first, last = int(at.min()) - one.issue, int(at.max()) - one.issue
-        traces.append(Trace(first, last, flat[:, :n]))
-    return traces
+def word_range(array: MacArray) -> tuple[int, int, int]:
+    """Least and greatest sum that the array's accumulators hold, and whether they saturate."""
+    half = 1 << (array.accumulator.bits - 1)
+    return -half, half - 1, int(array.accumulator.overflow == "saturate")

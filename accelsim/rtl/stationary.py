@@ -7,17 +7,19 @@ value it had before the edge.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.formats import get
+from accelsim.rtl.broadcast import broadcast_cycles
+from accelsim.rtl.schedule import Layout, TilePass, blank_exit, horizon, tiled, word_range
+from accelsim.rtl.twin import Signals, Twin, ready
+from accelsim.rtl.word import fit_word
+from accelsim.units.dataflows import dataflow
+
 Ints = NDArray[np.int64]
-
-
-def fit_word(value: int, low: int, high: int, saturate: int) -> int:
-    """value brought into low..high, by saturation or by wrapping."""
-    if saturate:
-        return min(max(value, low), high)
-    return (value - low) % (high - low + 1) + low
 
 
 def stationary_cycles(
@@ -100,3 +102,94 @@ def stationary_cycles(
         for j in range(columns):
             out_valid[now + 1, j] = sum_valid[exit_row - 1, j, hop - 1]
             out[now + 1, j] = sums[exit_row - 1, j, hop - 1]
+
+
+class Stationary(Twin):
+    """Weight or input stationary, systolic or broadcast."""
+
+    one_bit = ("valid", "load", "load_start")
+
+    def signals(self, plan: Layout, passes: Sequence[TilePass]) -> Signals:
+        """As stationary_cycles takes them."""
+        array, cycles = plan.array, horizon(plan, passes)
+        flags = np.zeros((5, cycles), np.int64)
+        stream = np.zeros((cycles, array.rows, plan.lanes * plan.streamed), np.int64)
+        values = np.zeros((cycles, array.columns, plan.lanes * plan.held), np.int64)
+        valid, slot, load, load_start, load_slot = flags
+        for index, one in enumerate(passes):
+            weights = dataflow(plan.number).stays == "weight"
+            kept, moving = (one.b, one.a.T) if weights else (one.a.T, one.b)
+            steps, rows = plan.steps[index], plan.rows[index]
+            span = slice(one.issue, one.issue + steps)
+            cut = tiled(moving, array.rows, plan.lanes, steps, plan.streamed)
+            stream[span] = cut.transpose(1, 0, 2)
+            valid[span], slot[span] = 1, one.slot
+            if one.preload >= 0:
+                tile = tiled(kept, rows, plan.lanes, array.columns, plan.held)
+                span = slice(one.preload, one.preload + rows)
+                # a systolic column shifts down: the value of the last row enters first
+                values[span] = tile[::-1] if array.structure == "systolic" else tile
+                load[span], load_slot[span] = 1, one.slot
+                load_start[one.preload] = 1
+        return {
+            "stream": stream,
+            "valid": valid,
+            "slot": slot,
+            "load": load,
+            "load_start": load_start,
+            "load_slot": load_slot,
+            "load_values": values,
+        }
+
+    def run(self, plan: Layout, signals: Signals, compile_loops: bool) -> tuple[Ints, Ints]:
+        """What the exit shows after every edge."""
+        array, lanes = plan.array, (plan.lanes, plan.held, plan.streamed)
+        ports, word = tuple(signals.values()), word_range(array)
+        out, valid = blank_exit(len(signals["valid"]), array.columns, plan.held * plan.streamed)
+        if array.structure == "systolic":
+            sizes = (*lanes, array.row_latency, array.stationary_depth)
+            step = ready(stationary_cycles, compile_loops)
+            step(*ports, sizes, plan.exit_row, *word, out, valid)
+        else:
+            tree = (*lanes, array.dot, array.mac_latency, array.stationary_depth)
+            ready(broadcast_cycles, compile_loops)(*ports, tree, *word, out, valid)
+        return out, valid
+
+    def share(self, plan: Layout) -> tuple[int, ...]:
+        """A result a step in every column, used or not."""
+        return plan.steps
+
+    def results(self, plan: Layout, index: int, seen: Ints) -> Ints:
+        """(m, n) from (columns, steps, lanes)."""
+        if dataflow(plan.number).stays == "weight":
+            return seen.transpose(1, 0, 2).reshape(plan.steps[index], -1)
+        return seen.reshape(plan.columns[index], -1)
+
+    def verilog(self, plan: Layout) -> tuple[str, dict[str, int]]:
+        """stationary_array or broadcast_array."""
+        array, widths = plan.array, self.widths(plan)
+        shared = self.common(plan) | {
+            "HELD": plan.held,
+            "STREAMED": plan.streamed,
+            "SW": widths["stream"],
+            "KW": widths["load_values"],
+            "SLOTS": array.stationary_depth,
+        }
+        if array.structure == "systolic":
+            return "stationary_array", {**shared, "HOP": array.row_latency}
+        levels = {"LEVELS": array.tree_levels}
+        return "broadcast_array", {
+            **shared,
+            "LEAVES": array.dot,
+            "LATENCY": array.mac_latency,
+            **levels,
+        }
+
+    def widths(self, plan: Layout) -> dict[str, int]:
+        """Bits of a streamed and of a stationary word."""
+        bits = get(plan.rate.input).bits, get(plan.rate.weight).bits
+        stream, kept = bits if dataflow(plan.number).stays == "weight" else bits[::-1]
+        return {"stream": stream, "load_values": kept}
+
+
+TWIN = Stationary()

@@ -1,4 +1,4 @@
-"""What must hold between an array's operand formats and its accumulators."""
+"""What must hold between an array's dataflow, operand formats and accumulators."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from accelsim.errors import InputError
 from accelsim.formats import FORMATS, Block, Format, Integer
 from accelsim.units.base import Rule
+from accelsim.units.dataflows import dataflow_named
 
 if TYPE_CHECKING:
     from accelsim.units.mac_array import Accumulator, MacArray, Rate
 
 
 def array_rules(array: MacArray, written: Mapping[str, Any]) -> Iterator[Rule]:
-    """Everything that is wrong with the array's formats. written: its section of the file."""
+    """Everything that is wrong with the array's dataflow and formats. written: its section of the file."""
+    if refused := dataflow_named(array.dataflow).refuses(array):
+        yield "dataflow", "chip.dataflow", refused, "give it that, or take another dataflow"
     for path, code, message, fix in _rules(array, written):
         yield ".".join(path), code, message, fix
 

@@ -27,6 +27,7 @@ from accelsim.constants.price import (
 from accelsim.constants.rows import half_width
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
+from accelsim.fields import Names, Quantity
 from accelsim.formats import FORMAT_NAMES, FORMATS, Integer, get
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
@@ -44,8 +45,15 @@ from accelsim.units.base import (
     Unit,
     instance_names,
 )
-from accelsim.units.dataflow import Dataflow
-from accelsim.units.mac_arithmetic import fit, ordered_sums
+from accelsim.units.dataflows import (
+    Chosen,
+    Dataflow,
+    Work,
+    dataflow,
+    dataflow_named,
+    dataflow_names,
+)
+from accelsim.units.mac_arithmetic import fit
 from accelsim.units.mac_counts import counts
 from accelsim.units.vector_unit import rescale_price
 from accelsim.workload import Operator, VectorOperator
@@ -114,6 +122,17 @@ class Rate:
     accumulator: Accumulator | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Scratchpads:
+    """Words that every element keeps beside its multiplier: of filters, of inputs, of sums. bus: bits a cycle
+    on which filters come to all of them."""
+
+    filter: Annotated[int, Bounds(1, 1 << 20)]
+    input: Annotated[int, Bounds(1, 1 << 20)]
+    sums: Annotated[int, Bounds(1, 1 << 20)]
+    bus: Annotated[int, Quantity("bit"), Bounds(1, 1 << 20)]
+
+
 def _holds(multiplier: str, operand: str) -> bool:
     wide, narrow = get(multiplier), get(operand)
     return isinstance(wide, Integer) and isinstance(narrow, Integer) and wide.holds(narrow)
@@ -129,8 +148,9 @@ class MacArray(Unit):
     bypass: partial sums leave at the last used row instead of crossing all rows.
     split: the dimension dealt to the instances. fused_epilogue: bias, requantisation and clamp
     run in the output pipeline, ``epilogue_latency`` cycles deep, instead of on the vector unit.
+    scratchpads: what elements of a dataflow that needs them keep.
 
-    Shape extents: MATMUL and PRELOAD (m, n, k, Dataflow, exit row) of the tile; PRELOAD has 0 for
+    Shape extents: MATMUL and PRELOAD (m, n, k, dataflow, exit row) of the tile; PRELOAD has 0 for
     the streamed dimension. exit row: with ``bypass``, the row under which results leave, set once
     an operator to the most rows any of its passes uses (0: the pass's own rows).
     """
@@ -148,9 +168,7 @@ class MacArray(Unit):
     rates: tuple[Rate, ...]
     count: Annotated[int, Bounds(1, 1024)] = 1
     split: Literal["m", "n", "k"] = "n"
-    dataflow: Literal["output_stationary", "weight_stationary", "input_stationary"] = (
-        "weight_stationary"
-    )
+    dataflow: Annotated[str, Names(dataflow_names)] = "weight_stationary"
     structure: Literal["systolic", "broadcast"] = "systolic"
     dot: Annotated[int, Bounds(1, 1024)] = 1
     simd: Annotated[int, Bounds(1, 1024)] = 1
@@ -162,6 +180,7 @@ class MacArray(Unit):
     zero_gating: bool = False
     fused_epilogue: bool = True
     epilogue_latency: Annotated[int, Bounds(0, 1024)] = 4
+    scratchpads: Scratchpads | None = None
 
     # -- in a chip -----------------------------------------------------------------------------
 
@@ -211,6 +230,8 @@ class MacArray(Unit):
             )
         found[name, "register_bits"] = bit
         found[name, "accumulator_bits"] = bit
+        if self.scratchpads is not None:
+            found[name, "scratchpad_bits"] = bit  # register files; no SRAM so small has a row
         found[name, "requantize"] = rescale_price(technology)
         found[name, "idle_slots"] = Price(0.0, 0.0, CHIP, "not charged: no sourced constant")
         if self.accumulator.location == "column":
@@ -240,8 +261,8 @@ class MacArray(Unit):
 
     def areas(self, technology: Technology) -> list[AreaRow]:
         """One multiplier as wide as the widest rate needs, an adder of the accumulator's width, and
-        the registers of operand, partial sum and stationary values, in each lane. Floats take so many INT8
-        multipliers and 32-bit adders as constants/float_mac.py says; integers of the chip share them. A
+        the registers of operand, partial sum, stationary values and scratchpads, in each lane. Floats take
+        so many INT8 multipliers and 32-bit adders as constants/float_mac.py says; integers of the chip share them. A
         family without area rows gives none."""
         family, held = technology.family, self.accumulator
         lanes = self.count * self.rows * self.columns * self.dot * self.simd
@@ -250,6 +271,8 @@ class MacArray(Unit):
         )
         operand = max(get(rate.input).bits * rate.factor for rate in self.rates)
         bits = lanes * (operand + held.bits) + self.count * 8 * self.register_bytes
+        if (pads := self.scratchpads) is not None:
+            bits += lanes * (pads.input * operand + pads.sums * held.bits)
         floats = max(
             (
                 rate.factor * ratio(rate.input, rate.weight, rate.accumulator or held)[0]
@@ -312,26 +335,30 @@ class MacArray(Unit):
         """Products along k that an element adds at once."""
         return self.dot * (rate.factor if rate.along == "k" else 1)
 
-    def pass_limits(self, dataflow: int, rate: Rate) -> tuple[int, int, int]:
-        """Largest (m, n, k) tile of one pass; 0 for the dimension that streams."""
-        along_k = self.dot * (rate.factor if rate.along == "k" else 1)
-        along_n = self.simd * (rate.factor if rate.along == "n" else 1)
-        if dataflow == Dataflow.OUTPUT_STATIONARY:
-            return self.rows, self.columns * along_n, 0
-        if dataflow == Dataflow.WEIGHT_STATIONARY:
-            return 0, self.columns * along_n, self.rows * along_k
-        return self.columns, 0, self.rows * along_k
+    def wide(self, rate: Rate) -> int:
+        """Outputs along n that an element holds side by side."""
+        return self.simd * (rate.factor if rate.along == "n" else 1)
 
-    def slot_lag(self, dataflow: int, rows: int | None = None) -> int:
-        """Cycles from a MATMUL's release until a PRELOAD may overwrite its stationary slot.
+    def pass_limits(
+        self, number: int, rate: Rate, work: Work | None = None, chosen: Chosen | None = None
+    ) -> tuple[int, int, int]:
+        """Largest (m, n, k) tile of one pass of a dataflow; 0 for the dimension that streams. work, chosen:
+        the operator and its buffer tile. InputError where the array or the dataflow cannot run it."""
+        return self.running(number).limits(self, rate, work, chosen)
 
-        New values move down one row a cycle, the pass's wave row_latency a row: row i is still
-        in use (row_latency - 1) i cycles longer. rows: used by the new tile, default all of the
-        array, which is never too early.
-        """
-        if self.structure == "broadcast" or dataflow == Dataflow.OUTPUT_STATIONARY:
-            return 0
-        return (self.row_latency - 1) * ((self.rows if rows is None else rows) - 1)
+    def running(self, number: int) -> Dataflow:
+        """The dataflow of a number; InputError where the array cannot run it."""
+        flow = dataflow(number)
+        if refused := flow.refuses(self):
+            raise InputError(
+                Problem("mac_array.dataflow", refused, "take another dataflow", path="dataflow")
+            )
+        return flow
+
+    def slot_lag(self, number: int, rows: int | None = None) -> int:
+        """Cycles from a MATMUL's release until a PRELOAD may overwrite its stationary slot. number: of the
+        dataflow. rows: used by the new tile, default all of the array's, which is never too early."""
+        return dataflow(number).slot_lag(self, self.rows if rows is None else rows)
 
     @property
     def row_latency(self) -> int:
@@ -343,16 +370,23 @@ class MacArray(Unit):
         """Registered levels of the adder tree under a column of a broadcast array."""
         return (self.rows * self.dot - 1).bit_length()
 
+    def by_dataflow(self, shapes: Shapes) -> Iterator[tuple[Dataflow, Any, Shapes]]:
+        """(dataflow, which rows are its, those rows) of MATMULs and PRELOADs."""
+        flows = shapes.extents[:, 3]
+        numbers = sorted(set(flows.tolist())) or [dataflow_named(self.dataflow).number]
+        for number in numbers:
+            if len(numbers) == 1:
+                yield dataflow(number), slice(None), shapes
+            else:
+                rows = np.flatnonzero(flows == number)
+                yield dataflow(number), rows, shapes.take(rows)
+
     def used(self, shapes: Shapes) -> tuple[Ints, Ints, Ints]:
         """(rows used, columns used, steps streamed) of each MATMUL or PRELOAD shape."""
-        m, n, k = (shapes.extents[:, axis] for axis in range(3))
-        along_k, along_n = self.lanes(shapes)
-        deep, wide = -(-k // along_k), -(-n // along_n)
-        output = shapes.extents[:, 3] == Dataflow.OUTPUT_STATIONARY
-        weight = shapes.extents[:, 3] == Dataflow.WEIGHT_STATIONARY
-        rows = np.where(output, m, deep)
-        columns = np.where(output | weight, wide, m)
-        return rows, columns, np.where(output, deep, np.where(weight, m, wide))
+        found = np.zeros((3, len(shapes.extents)), np.int64)
+        for flow, rows, some in self.by_dataflow(shapes):
+            found[:, rows] = flow.used(self, some)
+        return found[0], found[1], found[2]
 
     def exit_rows(self, shapes: Shapes) -> Ints:
         """Row under which the results of each shape leave, counted from 1."""
@@ -375,45 +409,19 @@ class MacArray(Unit):
         """Closed forms of docs/timing.md. Cycle 0 is the one in which the first operand stands at
         the array's edge; a result counts from the clock edge that puts it into the output register
         (one edge ends each cycle, so "first = 1" is the edge at the end of cycle 0)."""
-        rows, columns, steps = self.used(shapes)
-        leaves = self.exit_rows(shapes)
-        output = shapes.extents[:, 3] == Dataflow.OUTPUT_STATIONARY
-        held = self._output_stationary(rows, columns, steps, leaves)
-        moving = self._operand_stationary(columns, steps, leaves)
+        found = np.zeros((3, len(shapes.extents)), np.int64)
+        loading = np.zeros(len(shapes.extents), np.int64)
+        for flow, rows, some in self.by_dataflow(shapes):
+            found[:, rows] = flow.times(self, some)
+            loading[rows] = flow.loading(self, some)
         fused = Flag.FUSED | Flag.LAST_K
         epilogue = np.where((shapes.flags & fused) == fused, self.epilogue_latency, 0)
         preload = shapes.opcode == Opcode.PRELOAD
         interval, first, last = (
-            np.where(preload, rows, np.where(output, one, other) + extra)
-            for one, other, extra in zip(held, moving, (0, epilogue, epilogue), strict=True)
+            np.where(preload, loading, found[column] + extra)
+            for column, extra in enumerate((0, epilogue, epilogue))
         )
         return Cost(interval, first, last)
-
-    def _operand_stationary(self, columns: Ints, steps: Ints, leaves: Ints) -> tuple[Ints, ...]:
-        """(interval, first, last) of a weight- or input-stationary MATMUL."""
-        if self.structure == "broadcast":
-            first = np.full_like(steps, self.mac_latency + self.tree_levels)
-            return steps, first, first + steps - 1
-        first = self.row_latency * leaves
-        return steps, first, first + steps - 1 + columns - 1
-
-    def _output_stationary(
-        self, rows: Ints, columns: Ints, steps: Ints, leaves: Ints
-    ) -> tuple[Ints, ...]:
-        """(interval, first, last) of an output-stationary MATMUL."""
-        systolic = self.structure == "systolic"
-        skew = self.hop_registers if systolic else 0
-        issue = (steps - 1) * self.mac_latency + 1  # cycles in which an element issues products
-        if self.stationary_depth > 1:
-            # A shorter pass would load its output registers while the previous pass's results
-            # still wait in them.
-            issue = np.maximum(issue, skew * (leaves - 1) + 1 if systolic else leaves)
-            interval = issue
-        else:
-            interval = issue + (skew * (rows - 1) if systolic else leaves - 1)
-        done = issue + self.mac_latency - 1 + skew * (rows - 1)  # the last used row, column 0
-        last = done + leaves + (columns - 1 if systolic else 0)
-        return interval, done + 1 + leaves - rows, last
 
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:
         """Counts of one execution; mac_counts.py has the formulas.
@@ -422,6 +430,7 @@ class MacArray(Unit):
         formats, also where narrower integers run on it. register_bits: bits
         clocked into operand, product, partial-sum, stationary and drain registers, as wide as they
         are whatever runs.
+        scratchpad_bits: bits read and written in the elements' scratchpads of operands, where they have any.
         accumulator_bits: bits read and written in the elements' accumulators (accumulators under
         the columns or in SRAM are memories: their traffic is in the operands). requantize: outputs
         finished in the output pipeline, none where they are stored as sums. idle_slots: multiply
@@ -439,24 +448,20 @@ class MacArray(Unit):
         b: Ints,
         accumulator_in: Ints | None = None,
         *,
-        dataflow: int | None = None,
+        number: int | None = None,
         rate: Rate | None = None,
+        code: int = 0,
     ) -> Ints:
         """The sums of one pass, int64 (m, n), as the array's adders form them.
 
         a: (m, k) input codes. b: (k, n) weight codes. accumulator_in: (m, n) sums of earlier
-        passes, added at the exit (None: the pass starts the sum). Products are exact; k is added
-        in ascending order, ``dot`` (times the rate's factor along k) products as one exact sum;
-        every add wraps or saturates at ``accumulator.bits``. A broadcast array adds the whole
-        pass in an exact tree, unless its outputs are stationary. dataflow: default the array's
-        own. rate: default the first.
+        passes, added at the exit (None: the pass starts the sum). Products are exact; their order
+        and what is added as one exact sum is the dataflow's (``sums``); every add wraps or
+        saturates at ``accumulator.bits``. number: of the dataflow, default the array's own. rate:
+        default the first. code: the shape's fifth extent.
         """
-        flow = Dataflow[self.dataflow.upper()] if dataflow is None else dataflow
-        chosen = self.rates[0] if rate is None else rate
-        group = self.dot * (chosen.factor if chosen.along == "k" else 1)
-        if self.structure == "broadcast" and flow != Dataflow.OUTPUT_STATIONARY:
-            group = max(1, a.shape[1])
-        sums = ordered_sums(a, b, group, self.accumulator.bits, self.accumulator.overflow)
+        flow = dataflow_named(self.dataflow) if number is None else dataflow(number)
+        sums = flow.sums(self, a, b, self.rates[0] if rate is None else rate, code)
         if accumulator_in is None:
             return sums
         return fit(accumulator_in + sums, self.accumulator.bits, self.accumulator.overflow)
@@ -467,7 +472,8 @@ class MacArray(Unit):
         lanes = max(
             rate.factor * max(get(rate.input).bits, get(rate.weight).bits) for rate in self.rates
         )
-        elements = self.rows * self.columns * self.dot * self.simd
+        words = self.scratchpads.filter if self.scratchpads else self.dot * self.simd
+        elements = self.rows * self.columns * words
         return -(-elements * lanes * self.stationary_depth // 8)
 
     @property

@@ -14,7 +14,7 @@ import pytest
 
 from accelsim.claims.area import TABLE, compute
 from accelsim.formats import Minifloat, get
-from accelsim.rtl.multipliers import UNITS, run
+from tests.rtl.multipliers import UNITS, run
 
 ROOT = Path(__file__).parent.parent.parent
 STEPS = 10_000

@@ -14,16 +14,18 @@ from numpy.typing import NDArray
 
 from accelsim.formats import get
 from accelsim.program.opcodes import Opcode
-from accelsim.rtl import icarus, model
-from accelsim.rtl.icarus import Case
+from accelsim.rtl import model
 from accelsim.rtl.schedule import TilePass, Trace, earliest, layout, shape_rows
-from accelsim.units.dataflow import Dataflow
+from accelsim.units.dataflows import dataflow_named
 from accelsim.units.mac_array import Accumulator, MacArray, Rate
+from tests.rtl import icarus
+from tests.rtl.icarus import Case
 
 Ints = NDArray[np.int64]
 Size = tuple[int, int, int]  # m, k, n
 
-OS, WS, IS = Dataflow.OUTPUT_STATIONARY, Dataflow.WEIGHT_STATIONARY, Dataflow.INPUT_STATIONARY
+NAMES = ("output_stationary", "weight_stationary", "input_stationary")
+FLOWS = OS, WS, IS = tuple(dataflow_named(name).number for name in NAMES)
 INT8 = Rate("int8", "int8")
 INT4 = Rate("int4", "int4", 2, "k")
 MIXED = Rate("int8", "int4", 2, "n")
@@ -135,19 +137,19 @@ def moved(case: Case, index: int, issue: int = 0, preload: int = 0) -> Case:
 
 def simulate(case: Case, compile_loops: bool = True) -> list[Trace]:
     """The register-transfer model's traces of a case."""
-    return model.simulate(case.array, case.dataflow, case.rate, case.passes, compile_loops)
+    return model.simulate(case.array, case.number, case.rate, case.passes, compile_loops)
 
 
 def expected(case: Case) -> list[tuple[int, int, Ints]]:
     """(first, last, results) of every pass by closed form and by plain integer sums."""
-    plan = layout(case.array, case.dataflow, case.rate, case.passes)
+    plan = layout(case.array, case.number, case.rate, case.passes)
     shapes = shape_rows(
-        case.array, case.dataflow, case.rate, case.passes, Opcode.MATMUL, plan.exit_row
+        case.array, case.number, case.rate, case.passes, Opcode.MATMUL, plan.exit_row
     )
     cost = case.array.cost(shapes)
     found = []
     for index, one in enumerate(case.passes):
-        sums = case.array.execute(one.a, one.b, dataflow=case.dataflow, rate=case.rate)
+        sums = case.array.execute(one.a, one.b, number=case.number, rate=case.rate, code=one.code)
         found.append((int(cost.first[index]), int(cost.last[index]), sums))
     return found
 

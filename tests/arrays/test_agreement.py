@@ -7,13 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelsim.rtl import icarus
-from accelsim.rtl.icarus import Case
 from tests.arrays.runs import (
-    IS,
-    OS,
+    FLOWS,
     RATES,
-    WS,
     agree,
     grid,
     make_array,
@@ -22,16 +18,17 @@ from tests.arrays.runs import (
     simulate,
     special,
 )
+from tests.rtl import icarus
+from tests.rtl.icarus import Case
 
-FLOWS = (OS, WS, IS)
 STRUCTURES = ("systolic", "broadcast")
 
 
 def _check(cases: list[Case], folder: Path) -> None:
     need_icarus()
     for case, traces in zip(cases, icarus.simulate(cases, folder), strict=True):
-        assert agree(case, traces), f"Verilog: {case.array} {case.dataflow}"
-        assert agree(case, simulate(case)), f"model: {case.array} {case.dataflow}"
+        assert agree(case, traces), f"Verilog: {case.array} {case.number}"
+        assert agree(case, simulate(case)), f"model: {case.array} {case.number}"
 
 
 @pytest.mark.parametrize("structure", STRUCTURES)

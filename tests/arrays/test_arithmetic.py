@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from accelsim.rtl import icarus
-from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import earliest
 from accelsim.units.mac_arithmetic import EXACT_IN_FLOAT64, exact_sums, fit, ordered_sums
 from accelsim.units.mac_array import Accumulator, Rate
 from tests.arrays.runs import INT8, IS, OS, WS, make_array, need_icarus, simulate
+from tests.rtl import icarus
+from tests.rtl.icarus import Case
 
 Ints = NDArray[np.int64]
 
@@ -66,15 +66,15 @@ def test_execute_equals_one_add_at_a_time(
     array = make_array(dot=dot, accumulator=Accumulator(bits, overflow))  # type: ignore[arg-type]
     expected = reference(a, b, start, dot, bits, overflow)
     for flow in (OS, WS, IS):
-        assert np.array_equal(array.execute(a, b, start, dataflow=flow), expected)
+        assert np.array_equal(array.execute(a, b, start, number=flow), expected)
     tree = make_array(
         dot=dot,
         structure="broadcast",
         accumulator=Accumulator(bits, overflow),  # type: ignore[arg-type]
     )
     whole = reference(a, b, start, a.shape[1], bits, overflow)
-    assert np.array_equal(tree.execute(a, b, start, dataflow=WS), whole)
-    assert np.array_equal(tree.execute(a, b, start, dataflow=OS), expected)
+    assert np.array_equal(tree.execute(a, b, start, number=WS), whole)
+    assert np.array_equal(tree.execute(a, b, start, number=OS), expected)
 
 
 def test_the_rate_along_k_widens_the_exact_sum() -> None:
@@ -105,7 +105,7 @@ def test_the_model_overflows_alike(flow: int, overflow: str) -> None:
     a[1, 3] = a[2, 0] = -128
     passes = earliest(array, flow, INT8, [(a, b)])
     (trace,) = simulate(Case(array, flow, INT8, passes))
-    sums = array.execute(a, b, dataflow=flow)
+    sums = array.execute(a, b, number=flow)
     assert trace.results is not None and np.array_equal(trace.results, sums)
     assert not np.array_equal(sums, a @ b)
 
@@ -119,7 +119,7 @@ def test_one_beyond_the_word(overflow: str, sums: tuple[int, int], tmp_path: Pat
     a, b = np.array([[-128, 0], [127, -43]]), np.array([[-128], [3]])
     cases = [Case(array, flow, INT8, earliest(array, flow, INT8, [(a, b)])) for flow in (OS, WS)]
     for case in cases:
-        assert array.execute(a, b, dataflow=case.dataflow)[:, 0].tolist() == list(sums)
+        assert array.execute(a, b, number=case.number)[:, 0].tolist() == list(sums)
         (trace,) = simulate(case)
         assert trace.results is not None and trace.results[:, 0].tolist() == list(sums)
     need_icarus()

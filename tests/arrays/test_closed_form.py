@@ -13,11 +13,22 @@ from accelsim.errors import InputError
 from accelsim.formats import FORMAT_INDEX
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
-from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import earliest
-from accelsim.units.dataflow import Dataflow
 from accelsim.units.mac_array import MacArray, Rate
-from tests.arrays.runs import INT4, INT8, MIXED, OS, WS, agree, make_array, simulate, tiles
+from tests.arrays.runs import (
+    FLOWS,
+    INT4,
+    INT8,
+    IS,
+    MIXED,
+    OS,
+    WS,
+    agree,
+    make_array,
+    simulate,
+    tiles,
+)
+from tests.rtl.icarus import Case
 
 
 @st.composite
@@ -40,7 +51,7 @@ def arrays(draw: st.DrawFn) -> MacArray:
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    array, flow = draw(arrays()), draw(st.sampled_from(list(Dataflow)))
+    array, flow = draw(arrays()), draw(st.sampled_from(FLOWS))
     limits = array.pass_limits(flow, array.rates[0])
     m, n, k = (st.integers(1, limit or 12) for limit in limits)
     sizes = draw(st.lists(st.tuples(m, k, n), min_size=1, max_size=4))
@@ -70,8 +81,8 @@ MIXTURE = (
     (Opcode.PRELOAD, 0, 0, 8, 7, WS, "int4", "int4"),
     (Opcode.MATMUL, int(Flag.FUSED | Flag.LAST_K), 5, 8, 7, WS, "int4", "int4"),
     (Opcode.MATMUL, 0, 5, 8, 4, WS, "int8", "int4"),
-    (Opcode.PRELOAD, 0, 3, 0, 4, Dataflow.INPUT_STATIONARY, "int8", "int8"),
-    (Opcode.MATMUL, 0, 3, 9, 4, Dataflow.INPUT_STATIONARY, "int8", "int4"),
+    (Opcode.PRELOAD, 0, 3, 0, 4, IS, "int8", "int8"),
+    (Opcode.MATMUL, 0, 3, 9, 4, IS, "int8", "int4"),
 )
 
 
@@ -106,7 +117,7 @@ def test_pass_limits_fill_the_array_exactly() -> None:
         for flow, limits in (
             (OS, (3, 5 * along_n, 0)),
             (WS, (0, 5 * along_n, 3 * along_k)),
-            (Dataflow.INPUT_STATIONARY, (5, 0, 3 * along_k)),
+            (IS, (5, 0, 3 * along_k)),
         ):
             assert array.pass_limits(flow, rate) == limits
             m, n, k = (limit or 1 for limit in limits)

@@ -7,7 +7,6 @@ import pytest
 
 from accelsim.formats import get
 from accelsim.program.opcodes import Flag, Opcode
-from accelsim.units.dataflow import Dataflow
 from accelsim.units.mac_array import Accumulator, MacArray
 from tests.arrays.runs import INT4, INT8, IS, MIXED, OS, WS, make_array
 from tests.arrays.test_closed_form import MIXTURE, table
@@ -89,7 +88,7 @@ def test_useful_work_plus_idle_slots_fill_the_interval(array: MacArray) -> None:
 
 def test_a_full_array_has_no_idle_slot_while_it_streams() -> None:
     array = make_array(rates=(INT4,), rows=4, columns=4)
-    row = (Opcode.MATMUL, 0, 10, 4, 8, Dataflow.WEIGHT_STATIONARY, "int4", "int4")
+    row = (Opcode.MATMUL, 0, 10, 4, 8, WS, "int4", "int4")
     actions = array.actions(table(row))
     assert actions["idle_slots"].tolist() == [0.0]
     assert actions["mac_int4_int4"].tolist() == [320.0]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from accelsim.rtl.icarus import Case
-from accelsim.rtl.model import exit_signals
 from accelsim.rtl.schedule import earliest, layout
+from accelsim.rtl.twin import twin_of
 from tests.arrays.runs import INT8, OS, WS, make_array
+from tests.rtl.icarus import Case
 
 PAGE = Path(__file__).parents[2] / "docs" / "timing.md"
 
@@ -42,7 +42,8 @@ def test_exits(title: str, flow: int, m: int, k: int) -> None:
 
 
 def _edge_of_the_only_result(case: Case) -> int:
-    plan = layout(case.array, case.dataflow, case.rate, case.passes)
-    out, valid = exit_signals(plan, case.passes, False)
+    plan = layout(case.array, case.number, case.rate, case.passes)
+    twin = twin_of(case.number)
+    out, valid = twin.run(plan, twin.signals(plan, case.passes), False)
     ((edge, _, _),) = np.argwhere(out * valid[:, :, None])
     return int(edge) - case.passes[0].issue

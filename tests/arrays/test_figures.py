@@ -9,8 +9,6 @@ import numpy as np
 import pytest
 
 from accelsim.program.opcodes import Flag, Opcode
-from accelsim.rtl import icarus
-from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import earliest, layout, shape_rows
 from accelsim.units.mac_array import MacArray
 from tests.arrays.runs import (
@@ -26,6 +24,8 @@ from tests.arrays.runs import (
     simulate,
     tiles,
 )
+from tests.rtl import icarus
+from tests.rtl.icarus import Case
 
 
 def _case(array: MacArray, flow: int, *sizes: tuple[int, int, int]) -> Case:

@@ -18,12 +18,12 @@ from accelsim.config import load_chip, load_workload
 from accelsim.mapping.compile import compile_program
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program
-from accelsim.rtl.icarus import Case
 from accelsim.rtl.schedule import TilePass
 from accelsim.timing import simulate as run_engine
 from accelsim.timing.costs import command_times
-from accelsim.units.dataflow import Dataflow
-from tests.arrays.runs import INT8, agree, simulate, tiles
+from accelsim.units.dataflows import dataflow_named
+from tests.arrays.runs import INT8, NAMES, agree, simulate, tiles
+from tests.rtl.icarus import Case
 
 Ints = NDArray[np.int64]
 CHIP = Path(__file__).parents[2] / "configs" / "chips" / "int8_edge.yaml"
@@ -77,7 +77,7 @@ def _passes(program: Program, issue: Ints, a: Ints, b: Ints, held: int) -> list[
     return passes
 
 
-@pytest.mark.parametrize("flow", [flow.name.lower() for flow in Dataflow])
+@pytest.mark.parametrize("flow", NAMES)
 def test_the_programs_schedule_computes_the_right_bits(flow: str, tmp_path: Path) -> None:
     trace = tmp_path / "small.yaml"
     trace.write_text(TRACE)
@@ -89,8 +89,8 @@ def test_the_programs_schedule_computes_the_right_bits(flow: str, tmp_path: Path
         timeline = run_engine(program, chip)
         unit = program.commands.unit[program.rows(Opcode.MATMUL)[0]]
         period = program.units[unit].period
-        number = Dataflow[flow.upper()]
-        held = {Dataflow.OUTPUT_STATIONARY: -1, Dataflow.WEIGHT_STATIONARY: 1}.get(number, 0)
+        number = dataflow_named(flow).number
+        held = {"none": -1, "weight": 1, "input": 0}[dataflow_named(flow).stays]
         passes = _passes(program, -(-timeline.issue // period), a, b, held)
         assert len(passes) >= 9
         assert all(one.preload >= 0 for one in passes) == (held >= 0)

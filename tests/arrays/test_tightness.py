@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from accelsim.rtl import icarus
-from accelsim.rtl.icarus import Case
-from accelsim.rtl.model import blank_exit
 from accelsim.rtl.output_stationary import output_cycles
-from accelsim.rtl.schedule import earliest, layout, output_signals, read_back
+from accelsim.rtl.schedule import blank_exit, earliest, layout
+from accelsim.rtl.twin import twin_of
 from accelsim.units.mac_array import MacArray
 from tests.arrays.runs import (
     INT8,
@@ -27,6 +25,8 @@ from tests.arrays.runs import (
     simulate,
     tiles,
 )
+from tests.rtl import icarus
+from tests.rtl.icarus import Case
 
 DRAWS = 4  # values may hide an error by chance: one of so many draws must show it
 Variant = tuple[MacArray, int, int, Callable[[Case], Case]]
@@ -90,7 +90,7 @@ def _cases(flow: int) -> list[tuple[list[Case], list[Case]]]:
 @pytest.mark.parametrize("flow", (OS, WS, IS))
 def test_model_is_right_at_t_and_wrong_at_t_minus_1(flow: int) -> None:
     for legal, early in _cases(flow):
-        what = f"{early[0].array} {early[0].dataflow} {len(early[0].passes)}"
+        what = f"{early[0].array} {early[0].number} {len(early[0].passes)}"
         assert all(right_values(case, simulate(case)) for case in legal), what
         assert not all(right_values(case, simulate(case)) for case in early), what
 
@@ -102,7 +102,7 @@ def test_verilog_is_right_at_t_and_wrong_at_t_minus_1(flow: int, tmp_path: Path)
     flat = [case for pair in variants for cases in pair for case in cases]
     traces = iter(icarus.simulate(flat, tmp_path))
     for legal, early in variants:
-        what = f"{early[0].array} {early[0].dataflow} {len(early[0].passes)}"
+        what = f"{early[0].array} {early[0].number} {len(early[0].passes)}"
         assert all([right_values(case, next(traces)) for case in legal]), what
         assert not all([right_values(case, next(traces)) for case in early]), what
 
@@ -113,16 +113,12 @@ def test_products_of_one_sum_wait_for_the_latency() -> None:
     fast = make_array(mac_latency=2, rows=2, columns=2)
     passes = earliest(fast, OS, INT8, tiles(INT8, [(2, 6, 2)], 3))
     plan = layout(fast, OS, INT8, passes)
-    signals = output_signals(plan, passes)  # a product every 2 cycles
+    twin = twin_of(OS)
+    signals = twin.signals(plan, passes)  # a product every 2 cycles
     for array, right in ((fast, True), (slow, False)):
-        out, valid = blank_exit(len(signals.mac), 2, 1)
+        out, valid = blank_exit(len(signals["mac"]), 2, 1)
         output_cycles(
-            signals.a,
-            signals.b,
-            signals.mac,
-            signals.first,
-            signals.end,
-            signals.used,
+            *signals.values(),
             (1, 1, 1, array.mac_latency),
             1,
             1,
@@ -133,7 +129,7 @@ def test_products_of_one_sum_wait_for_the_latency() -> None:
             out,
             valid,
         )
-        traces = read_back(plan, passes, out, valid)
+        traces = twin.read_back(plan, passes, out, valid)
         assert right_values(Case(fast, OS, INT8, passes), traces) is right
 
 

@@ -28,8 +28,8 @@ from accelsim.mapping.tilings.estimate import (
 from accelsim.mapping.tilings.search import variants
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program, Shapes
-from accelsim.units.dataflow import DATAFLOW_NAMES
 from accelsim.workload import Conv2d, Gemm
+from tests.arrays.runs import NAMES
 from tests.mapping.random_cases import random_chip, random_operator, single
 
 
@@ -80,7 +80,7 @@ def ranked_at(task: Task, program: Program, passes: np.ndarray, mapping: Mapping
     return np.where((limit > 0) & (tile > limit), limit, own)
 
 
-@pytest.mark.parametrize("dataflow", DATAFLOW_NAMES)
+@pytest.mark.parametrize("dataflow", NAMES)
 @pytest.mark.parametrize("count", [1, 4])
 def test_passes_take_what_the_array_says_of_those_that_are_made(dataflow: str, count: int) -> None:
     rng = np.random.default_rng(7)

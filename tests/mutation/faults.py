@@ -33,20 +33,21 @@ TINY = "tests/formats/test_accumulation.py::test_overflow_and_tiny_sums_against_
 RULES = "tests/program/test_validate.py tests/program/test_probes.py"
 STORE = "tests/store"
 REPLAY = "tests/traces/test_replay.py::"
+ROWS = "tests/arrays/test_row_stationary.py"
 BAD_TRACES = "tests/traces/test_bad_traces.py"
 
 FAULTS = [
     # -- timing: the array's closed forms
     (
         "first result a cycle late",
-        "units/mac_array.py",
-        "first = self.row_latency * leaves",
-        "first = self.row_latency * leaves + 1",
+        "units/dataflows/held_operand.py",
+        "first = array.row_latency * array.exit_rows(shapes)",
+        "first = array.row_latency * array.exit_rows(shapes) + 1",
         ARRAYS,
     ),
     (
         "last result a column early",
-        "units/mac_array.py",
+        "units/dataflows/held_operand.py",
         "return steps, first, first + steps - 1 + columns - 1",
         "return steps, first, first + steps - 1 + columns - 2",
         ARRAYS,
@@ -60,30 +61,30 @@ FAULTS = [
     ),
     (
         "steps and columns swapped",
-        "units/mac_array.py",
-        "rows = np.where(output, m, deep)",
-        "rows = np.where(output, deep, m)",
+        "units/dataflows/output_stationary.py",
+        "return m, -(-n // along_n), -(-k // along_k)",
+        "return -(-k // along_k), -(-n // along_n), m",
         ARRAYS,
     ),
     (
         "preload one row short",
         "units/mac_array.py",
-        "np.where(preload, rows,",
-        "np.where(preload, rows - 1,",
+        "np.where(preload, loading,",
+        "np.where(preload, loading - 1,",
         ARRAYS,
     ),
     (
         "output stationary without skew",
-        "units/mac_array.py",
-        "skew = self.hop_registers if systolic else 0",
+        "units/dataflows/output_stationary.py",
+        "skew = array.hop_registers if systolic else 0",
         "skew = 1 if systolic else 0",
         ARRAYS,
     ),
     (
         "slot freed too early",
-        "units/mac_array.py",
-        "return (self.row_latency - 1) * ((self.rows if rows is None else rows) - 1)",
-        "return 0",
+        "units/dataflows/held_operand.py",
+        "(array.row_latency - 1) * (rows - 1)",
+        "0",
         "tests/arrays/test_program_replay.py tests/arrays/test_tightness.py",
     ),
     (
@@ -99,6 +100,49 @@ FAULTS = [
         '(along_k if rate.along == "k" else along_n)[pair == number] *= rate.factor',
         '(along_k if rate.along == "k" else along_n)[pair == number] *= 1',
         ARRAYS,
+    ),
+    # -- timing: row stationary
+    (
+        "filters turn slowest",
+        "units/dataflows/row_stationary.py",
+        "first = (turns.taps - 1) * turns.turn + climb",
+        "first = turns.taps * turns.turn - turns.turn + climb + 1",
+        ROWS,
+    ),
+    (
+        "sums do not climb",
+        "units/dataflows/row_stationary.py",
+        "climb = array.mac_latency + (turns.chain - 1) * array.hop_registers",
+        "climb = array.mac_latency + turns.chain - 1",
+        ROWS,
+    ),
+    (
+        "filters overwritten under the top",
+        "units/dataflows/row_stationary.py",
+        "return max(0, (array.rows - 1) * array.hop_registers - 1)",
+        "return 0",
+        ROWS,
+    ),
+    (
+        "elements add in the order of k",
+        "units/dataflows/row_stationary.py",
+        "for line in range(high):",
+        "for line in reversed(range(high)):",
+        ROWS,
+    ),
+    (
+        "rows of the input read for every product",
+        "mapping/rows/mac.py",
+        "if slide.width == 0:",
+        "if slide.width >= 0:",
+        "tests/mapping/test_row_stationary.py",
+    ),
+    (
+        "the mapper forgets filters that come again",
+        "units/dataflows/row_stationary.py",
+        "weights = work.n * work.channels * work.kernel * strips * batches",
+        "weights = work.n * work.channels * work.kernel",
+        "tests/mapping/test_row_stationary.py",
     ),
     # -- timing: the engine
     (

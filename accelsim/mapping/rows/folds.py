@@ -26,14 +26,16 @@ from accelsim.mapping.rows.record import (
     touches,
 )
 from accelsim.program.opcodes import Flag, Opcode
-from accelsim.units.dataflow import Dataflow
+from accelsim.units.dataflows.input_stationary import InputStationary
+from accelsim.units.dataflows.output_stationary import OutputStationary
+from accelsim.units.dataflows.weight_stationary import WeightStationary
 
 LOWERED, WEIGHT, OUTPUT, SUMS = range(4)
 BITS, FORM = 8, FORMAT_INDEX["int8"]  # a word is a byte, as there
 FIRST_K, LAST_K = int(Flag.FIRST_K), int(Flag.LAST_K)
-OUTPUT_STATIONARY = int(Dataflow.OUTPUT_STATIONARY)
-WEIGHT_STATIONARY = int(Dataflow.WEIGHT_STATIONARY)
-INPUT_STATIONARY = int(Dataflow.INPUT_STATIONARY)
+OUTPUT_STATIONARY = OutputStationary.number
+WEIGHT_STATIONARY = WeightStationary.number
+INPUT_STATIONARY = InputStationary.number
 EVERY_FOLD, FIRST_COLUMN, FIRST_ROW = range(3)  # folds that fetch an operand
 
 

@@ -24,6 +24,7 @@ from accelsim.mapping.rows.record import (
     cut,
     move,
     packed,
+    touches,
     uses,
 )
 from accelsim.mapping.tiles import (
@@ -36,6 +37,7 @@ from accelsim.mapping.tiles import (
     REACHES_BACK_TO,
 )
 from accelsim.program.opcodes import Flag
+from accelsim.units.dataflows.base import IMAGES_AT
 
 #: tensors of an operator
 INPUT, LOWERED, WEIGHT, WEIGHT_MATRIX, OUTPUT, OUTPUT_MATRIX, SUMS = range(7)
@@ -88,9 +90,21 @@ class Buffer(NamedTuple):
     whole: int
 
 
+class Slide(NamedTuple):
+    """How passes read the input as rows (units.dataflows.Window). width: outputs of a row, 0 where they read
+    a word for each product of a row of m with k."""
+
+    kernel_height: int
+    kernel_width: int
+    stride_height: int
+    stride_width: int
+    width: int
+
+
 class Pass(NamedTuple):
     """What one pass does at most. limit: of m, n, k, 0 for none. cuts: most passes of a tile along n (where
-    weights stay) or m, and along k. depth, size: register slots. fused: the array finishes sums."""
+    weights stay) or m, and along k. depth, size: register slots. exit_row: or the dataflow's code. fused: the
+    array finishes sums."""
 
     limit: tuple[int, int, int]
     cuts: tuple[int, int]
@@ -100,6 +114,7 @@ class Pass(NamedTuple):
     dataflow: int
     exit_row: int
     fused: int
+    slide: Slide
 
 
 class Op(NamedTuple):
@@ -292,6 +307,20 @@ def hold(
     uses(rows, WRITE, what, target, box)
 
 
+def taken(op: Op, m: Any, pm: Any) -> Any:
+    """Fifth extents of a pass of pm outputs and of its PRELOAD; input elements that it reads, for how many
+    products of k."""
+    slide, code = op.passes.slide, op.passes.exit_row
+    if slide.width == 0:
+        return code, 0, pm, 1
+    images = op.m[M_TILE * m + BOX + 1]
+    high = max(1, pm // (images * slide.width))
+    code += high + (images << IMAGES_AT)
+    down = (high - 1) * slide.stride_height + slide.kernel_height
+    across = (slide.width - 1) * slide.stride_width + slide.kernel_width
+    return code, code, images * down * across, slide.kernel_height * slide.kernel_width
+
+
 def passes(op: Op, known: Any, rows: Rows, spot: Any, near: Any, ends: Any) -> None:
     """The passes of a job: m, then n, then k, the last one fastest. near: memory, address and span of
     input, weights, sums and codes. ends: whether the job starts, completes its sums."""
@@ -300,7 +329,7 @@ def passes(op: Op, known: Any, rows: Rows, spot: Any, near: Any, ends: Any) -> N
     first_job, last_job = ends
     limit_m, limit_n, limit_k = op.passes.limit
     stays, dataflow, fused = op.passes.stays, op.passes.dataflow, op.passes.fused
-    depth, size, exit_row = op.passes.depth, op.passes.size, op.passes.exit_row
+    depth, size = op.passes.depth, op.passes.size
     cuts_far, cuts_k = op.passes.cuts
     x, w, y = op.input.used, op.weight.used, op.output.used
     s = What(SUMS + i * op.loops.mine[2], op.sums.used.bits, op.sums.used.form)
@@ -316,6 +345,7 @@ def passes(op: Op, known: Any, rows: Rows, spot: Any, near: Any, ends: Any) -> N
     pass_m, pass_n, pass_k = limit_m or nm, limit_n or nn, limit_k or nk
     for pm0 in range(0, nm, pass_m):
         pm = min(pass_m, nm - pm0)
+        code, held_code, read, deep = taken(op, m, pm)
         for pn0 in range(0, nn, pass_n):
             pn = min(pass_n, nn - pn0)
             c = g, 1, m0 + pm0, pm, n0 + pn0, pn, 0, 1
@@ -331,15 +361,20 @@ def passes(op: Op, known: Any, rows: Rows, spot: Any, near: Any, ends: Any) -> N
                         held, turn = key, turn + 1
                         kept = registers, turn % depth * size, size
                         if stays == WEIGHTS:
-                            hold(rows, loader, (0, pn, pk, dataflow, 0), w, source_w, kept, b)
+                            hold(
+                                rows, loader, (0, pn, pk, dataflow, held_code), w, source_w, kept, b
+                            )
                         else:
-                            hold(rows, loader, (pm, 0, pk, dataflow, 0), x, source_x, kept, a)
+                            hold(
+                                rows, loader, (pm, 0, pk, dataflow, held_code), x, source_x, kept, a
+                            )
                 first = first_job and pk0 == 0
                 last = last_job and pk0 + pk == nk
                 final = last and fused == 1
                 flags = FIRST_K * first + LAST_K * last + FUSED * final
-                begin(rows, MATMUL + flags, array, flags, (pm, pn, pk, dataflow, exit_row))
-                uses(rows, READ, x, kept if stays == INPUTS else source_x, a)
+                begin(rows, MATMUL + flags, array, flags, (pm, pn, pk, dataflow, code))
+                moved = packed(read * (pk // deep), x.bits)
+                touches(rows, READ, x, kept if stays == INPUTS else source_x, moved, a)
                 uses(rows, READ, w, kept if stays == WEIGHTS else source_w, b)
                 if not (first and final):
                     access = WRITE if first else READ if final else ACCUMULATE
@@ -420,7 +455,15 @@ def mac_rows(op: Op, state: State, rows: Rows) -> bool:
 RESULT: jit.Helpers = (packed, slot)
 BRING: jit.Helpers = ((move, MOVE), (uses, USES))
 FETCH: jit.Helpers = (absent, slot, (bring, BRING))
-PASSES: jit.Helpers = (begin, (uses, USES), (block, (packed,)), (hold, (begin, (uses, USES))))
+PASSES: jit.Helpers = (
+    begin,
+    packed,
+    touches,
+    taken,
+    (uses, USES),
+    (block, (packed,)),
+    (hold, (begin, (uses, USES))),
+)
 ADD_UP: jit.Helpers = (begin, (uses, USES), (result_at, RESULT))
 JOB: jit.Helpers = (
     (fetch_input, (*FETCH, input_box)),

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip, Machine
 from accelsim.chip.machine import memory_of
 from accelsim.formats import FORMAT_INDEX, get
-from accelsim.mapping.dataflows import DATAFLOWS
 from accelsim.mapping.mapping import Geometry, Mapping, chip_for
 from accelsim.mapping.placement import Placement, fused, place
 from accelsim.mapping.rows import mac
@@ -19,6 +18,7 @@ from accelsim.mapping.rows.record import Nest, Route, What, cut
 from accelsim.mapping.tiles import MOST_K, MOST_M, MOST_N, PIECES, WEIGHTS
 from accelsim.program.opcodes import Opcode
 from accelsim.units.base import instance_names
+from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray
 
 Ints = NDArray[np.int64]
@@ -119,10 +119,11 @@ class Builder:
     def passes(self) -> mac.Pass:
         """What a pass does at most."""
         array, layout, limit = self.array, self.layout, self.layout.limits
-        stays = STATIONARY[DATAFLOWS[self.mapping.dataflow].stationary]
         most = self._most_cuts()
-        exit_row = 0
-        if array.bypass:  # results of all passes leave under one row
+        flow = dataflow(self.mapping.dataflow)
+        window, stays = flow.window(self.geometry), STATIONARY[flow.stays]
+        exit_row = flow.code(array, self.geometry, self.mapping) if window else 0
+        if array.bypass and window is None:  # results of all passes leave under one row
             axis, most_of = (2, MOST_K) if limit[2] else (0, MOST_M)
             longest = min(limit[axis], layout.tiles.found[most_of])
             exit_row = max(1, cut(longest, limit[axis] // array.rows))
@@ -135,6 +136,7 @@ class Builder:
             self.mapping.dataflow,
             exit_row,
             int(fused(array)),
+            mac.Slide(*(window or (1, 1, 1, 1, 0))),
         )
 
     def state(self, op: mac.Op) -> mac.State:

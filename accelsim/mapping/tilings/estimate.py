@@ -31,7 +31,7 @@ from accelsim.mapping.tilings.candidates import (
 )
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
-from accelsim.units.dataflow import Dataflow
+from accelsim.units.dataflows import AXES, dataflow
 from accelsim.units.mac_array import MacArray
 
 Floats = NDArray[np.float64]
@@ -200,7 +200,7 @@ class Passes(NamedTuple):
 
 
 def passes_of(
-    array: MacArray, pair: tuple[str, str], dataflow: int, g: Geometry, sizes: Candidates
+    array: MacArray, pair: tuple[str, str], number: int, g: Geometry, sizes: Candidates
 ) -> Passes:
     """Every pass's cycles, as the array itself says.
 
@@ -208,8 +208,8 @@ def passes_of(
     stationary tile comes once. Ranked, the last pass along k of a tile is charged at full height: what is
     fetched for it is latency that the estimate does not see, and exact heights choose slower mappings.
     """
-    limits = array.pass_limits(dataflow, array.rate(*pair))
-    rows_hold = 2 if limits[2] else 0  # the dimension along the rows
+    limits = array.pass_limits(number, array.rate(*pair))
+    rows_hold = AXES.index(dataflow(number).rows)
     tiles = (
         m_cuts(g, sizes.held).sizes,
         [tiles_of(g.n, n) for n in sizes.n],
@@ -234,7 +234,7 @@ def passes_of(
                     tall[row, kinds[size, top]] = many
         seen.append(np.array(list(kinds)).reshape(-1, 2))
         counts.append(count)
-    matmul, preload = _intervals(array, pair, dataflow, seen, limits[rows_hold])
+    matmul, preload = _intervals(array, pair, number, seen, limits[rows_hold])
     m, n, k = (count.sum(axis=1) for count in counts)
 
     def total(cycles: Floats, deep: Floats) -> Floats:
@@ -249,7 +249,7 @@ def passes_of(
 
 
 def _intervals(
-    array: MacArray, pair: tuple[str, str], dataflow: int, seen: list[Ints], limit: int
+    array: MacArray, pair: tuple[str, str], number: int, seen: list[Ints], limit: int
 ) -> tuple[Floats, Floats]:
     """Cycles of MATMULs and PRELOADs of every (m, n, k) of sizes, by the array's own closed form."""
     shape = tuple(len(kinds) for kinds in seen)
@@ -259,14 +259,14 @@ def _intervals(
         column[axis] = -1
         extents[..., axis] = kinds[:, 0].reshape(column)
         extents[..., 4] += -(-kinds[:, 1].reshape(column) // (limit // array.rows))
-    extents[..., 3] = dataflow
+    extents[..., 3] = number
     extents = extents.reshape(-1, 8)
     zero = np.zeros(len(extents), np.int64)
     code = np.repeat([int(Opcode.MATMUL), int(Opcode.PRELOAD)], len(zero) // 2)
     a, b = (zero + FORMAT_INDEX[name] for name in pair)
     cost = array.cost(Shapes(zero, code, zero, a, b, zero - 1, extents))
     matmul, preload = cost.interval.reshape(2, *shape).astype(np.float64)
-    nothing_held = dataflow == Dataflow.OUTPUT_STATIONARY
+    nothing_held = dataflow(number).stays == "none"
     return matmul, np.zeros_like(preload) if nothing_held else preload
 
 
@@ -283,11 +283,11 @@ class Tables(NamedTuple):
 
 @lru_cache(maxsize=1024)  # sweeps and searches ask again for another memory, other slots
 def tables_of(
-    array: MacArray, pair: tuple[str, str], dataflow: int, g: Geometry, along: str, more: bool
+    array: MacArray, pair: tuple[str, str], number: int, g: Geometry, along: str, more: bool
 ) -> Tables:
     """The tables of an operator on an array. along: the dimension dealt to several arrays."""
-    sizes = candidates(g, array, array.pass_limits(dataflow, array.rate(*pair)), along, more)
-    cuts, passes = m_cuts(g, sizes.held), passes_of(array, pair, dataflow, g, sizes)
+    sizes = candidates(g, array, array.pass_limits(number, array.rate(*pair)), along, more)
+    cuts, passes = m_cuts(g, sizes.held), passes_of(array, pair, number, g, sizes)
     begin, end, start = ranges(g.k, sizes.k)
     channels = -(-end // g.kernel) - begin // g.kernel
     deepest, channels = np.maximum.reduceat(channels, start), np.add.reduceat(channels, start)

@@ -18,9 +18,9 @@ import numpy as np
 
 from accelsim.chip import Chip
 from accelsim.mapping.mapping import Geometry, Mapping, slots_of
-from accelsim.mapping.tilings.default import choose_mapping, legal
+from accelsim.mapping.tilings.default import choose_mapping, legal, own_best
 from accelsim.mapping.tilings.estimate import Floats, Task, Tilings, Variant
-from accelsim.units.dataflow import DATAFLOW_NAMES
+from accelsim.units.dataflows import dataflows
 
 Objective = Literal["cycles", "energy", "edp"]
 OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
@@ -101,14 +101,20 @@ def search_operator(
     trial = _Trial(task, measure, objective, default)
     for mapping in seeds:
         trial.run(mapping)
-    sets = [Tilings(task, variant, more=True) for variant in variants(task.chip)]
+    sets, own = [], 0
+    for variant in variants(task.chip):
+        best = own_best(task, variant)
+        if best is None:
+            sets.append(Tilings(task, variant, more=True))
+        else:
+            own += sum(trial.run(mapping) for mapping in best)
     which = [s.ordered(np.flatnonzero(s.fits)) for s in sets]
     pairs = list(zip(sets, which, strict=True))
     guess = np.concatenate([estimates(s, rates, objective)[at] for s, at in pairs])
     bound = np.concatenate([bounds(s, rates, objective)[at] for s, at in pairs])
     passes = np.concatenate([s.passes[at] for s, at in pairs])
     offsets = np.cumsum([0, *(len(at) for at in which)])
-    runs, complete = 0.0, True
+    runs, complete = 0.0, not own  # of a dataflow's own ones only the best is tried
     for index in _order(guess, passes):
         if bound[index] >= trial.best_run.value(objective):
             continue
@@ -124,7 +130,7 @@ def search_operator(
         trial.best_run.joules,
         trial.start.cycles,
         trial.start.joules,
-        min((float(s.bound[at].min()) for s, at in pairs if len(at)), default=0.0),
+        min([trial.best_run.cycles, *(float(s.bound[at].min()) for s, at in pairs if len(at))]),
         len(guess),
         len(trial.done),
         complete,
@@ -183,14 +189,15 @@ def variants(chip: Chip) -> list[Variant]:
     """What to try: the chip's own first; slots never more than the buffers keep."""
     array = chip.array
     own = [slots_of(chip, name) for name in (array.input, array.weight, array.output)]
-    flows = sorted(range(len(DATAFLOW_NAMES)), key=lambda f: DATAFLOW_NAMES[f] != array.dataflow)
+    able = [flow for flow in dataflows().values() if not flow.refuses(array)]
+    known = sorted(able, key=lambda flow: flow.name != array.dataflow)
     slots = [(own[0], own[1], own[2])]
     if max(own) > 1:
         slots.append((1, 1, 1))
     splits = [array.split, *(s for s in "mnk" if s != array.split)] if array.count > 1 else [""]
     return [
-        Variant(flow, slot, "" if split == array.split else split)
-        for flow, slot, split in product(flows, slots, splits)
+        Variant(flow.number, slot, "" if split == array.split else split)
+        for flow, slot, split in product(known, slots, splits)
     ]
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from accelsim.chip import Chip, machine
 from accelsim.config.scalesim_cfg import ScaleSimConfig, chip_of
-from accelsim.mapping.mapping import Geometry, dataflow_named, geometry_of
+from accelsim.mapping.mapping import Geometry, geometry_of
 from accelsim.mapping.rows.folds import LOWERED, OUTPUT, SUMS, WEIGHT, fold_counts, folds_nest
 from accelsim.mapping.rows.record import Nest, Segment, written
 from accelsim.program.opcodes import Access, Flag
+from accelsim.units.dataflows import dataflow_named
 from tests.mapping.random_cases import random_operator
 from tests.mapping.rows.ways import every_way
 
@@ -30,7 +31,7 @@ def layers(count: int, seed: int) -> list[Layer]:
         flow = ("os", "ws", "is")[number % 3]
         chip = chip_of(ScaleSimConfig("layers", rows, columns, inputs, weights, 1, flow), True)
         geometry = geometry_of(random_operator(rng))
-        found.append((chip, geometry, dataflow_named(chip.array.dataflow)))
+        found.append((chip, geometry, dataflow_named(chip.array.dataflow).number))
     return found
 
 

@@ -8,32 +8,19 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats import get
-from accelsim.rtl.schedule import (
-    Layout,
-    TilePass,
-    Trace,
-    layout,
-    output_signals,
-    read_back,
-    stationary_signals,
-)
-from accelsim.units.dataflow import Dataflow
+from accelsim.rtl.schedule import Layout, TilePass, Trace, layout
+from accelsim.rtl.twin import twin_of
 from accelsim.units.mac_array import MacArray, Rate
 
 Ints = NDArray[np.int64]
 SOURCES = Path(__file__).parent / "verilog"
 CONTROL_BITS = 16
-
-_STATIONARY_PORTS = ("stream", "valid", "slot", "load", "load_start", "load_slot", "load_values")
-_OUTPUT_PORTS = ("a", "b", "mac", "first", "ends", "used")
-_ONE_BIT = ("valid", "load", "load_start", "mac", "first", "ends")
 
 _BENCH = """
 module bench;
@@ -66,7 +53,7 @@ class Case:
     """One run of passes on one array; simulate in model.py takes the same."""
 
     array: MacArray
-    dataflow: int
+    number: int
     rate: Rate
     passes: Sequence[TilePass]
 
@@ -81,80 +68,34 @@ def simulate(cases: Sequence[Case], folder: Path) -> list[list[Trace]]:
 
     RuntimeError with the tool's own words when Icarus fails.
     """
-    plans = [layout(c.array, c.dataflow, c.rate, c.passes) for c in cases]
+    plans = [layout(c.array, c.number, c.rate, c.passes) for c in cases]
     groups: dict[tuple[str, tuple[tuple[str, int], ...]], list[int]] = {}
     for index, plan in enumerate(plans):
-        module, parameters = _parameters(plan)
+        module, parameters = twin_of(plan.number).verilog(plan)
         groups.setdefault((module, tuple(parameters.items())), []).append(index)
     traces: list[list[Trace]] = [[] for _ in cases]
     for number, ((module, chosen), members) in enumerate(groups.items()):
         place = folder / str(number)
         place.mkdir()
         runs = [_lines(plans[index], cases[index].passes) for index in members]
-        seen = _run(module, dict(chosen), [run for run, _ in runs], runs[0][1], place)
+        lanes = twin_of(plans[members[0]].number).wide(plans[members[0]])
+        seen = _run((module, dict(chosen), lanes), [run for run, _ in runs], runs[0][1], place)
         for index, (out, valid) in zip(members, seen, strict=True):
-            traces[index] = read_back(plans[index], cases[index].passes, out, valid)
+            twin = twin_of(plans[index].number)
+            traces[index] = twin.read_back(plans[index], cases[index].passes, out, valid)
     return traces
-
-
-def _parameters(plan: Layout) -> tuple[str, dict[str, int]]:
-    """Verilog module and its parameters for a layout."""
-    array, rate = plan.array, plan.rate
-    bits = get(rate.input).bits, get(rate.weight).bits
-    shared = {
-        "ROWS": array.rows,
-        "COLUMNS": array.columns,
-        "LANES": plan.lanes,
-        "PW": array.accumulator.bits,
-        "SATURATE": int(array.accumulator.overflow == "saturate"),
-    }
-    systolic = array.structure == "systolic"
-    if plan.dataflow == Dataflow.OUTPUT_STATIONARY:
-        return "output_array", {
-            **shared,
-            "WIDE": plan.held * plan.streamed,
-            "AW": bits[0],
-            "BW": bits[1],
-            "HOP": array.hop_registers,
-            "LATENCY": array.mac_latency,
-            "DOUBLE": int(array.stationary_depth > 1),
-            "SYSTOLIC": int(systolic),
-        }
-    stream, kept = bits if plan.dataflow == Dataflow.WEIGHT_STATIONARY else bits[::-1]
-    shared |= {
-        "HELD": plan.held,
-        "STREAMED": plan.streamed,
-        "SW": stream,
-        "KW": kept,
-        "SLOTS": array.stationary_depth,
-    }
-    if systolic:
-        return "stationary_array", {**shared, "HOP": array.row_latency}
-    return "broadcast_array", {
-        **shared,
-        "LEAVES": array.dot,
-        "LATENCY": array.mac_latency,
-        "LEVELS": array.tree_levels,
-    }
 
 
 def _lines(plan: Layout, passes: Sequence[TilePass]) -> tuple[Ints, Mapping[str, int]]:
     """The input ports of a run as bits (cycles + 1, width), and each port's width in bit order.
     The first cycle is the reset."""
-    bits = get(plan.rate.input).bits, get(plan.rate.weight).bits
-    if plan.dataflow == Dataflow.OUTPUT_STATIONARY:
-        signals = dict(zip(_OUTPUT_PORTS, astuple(output_signals(plan, passes)), strict=True))
-        words = {"a": bits[0], "b": bits[1]}
-    else:
-        made = astuple(stationary_signals(plan, passes))
-        signals = dict(zip(_STATIONARY_PORTS, made, strict=True))
-        stream, kept = bits if plan.dataflow == Dataflow.WEIGHT_STATIONARY else bits[::-1]
-        words = {"stream": stream, "load_values": kept}
+    twin = twin_of(plan.number)
+    signals, words = dict(twin.signals(plan, passes)), twin.widths(plan)
     cycles = len(signals[next(iter(signals))])
     signals["exit_row"] = np.full(cycles, plan.exit_row)
     fields, widths = [], {}
     for name, values in signals.items():
-        width = words.get(name, 1 if name in _ONE_BIT else CONTROL_BITS)
+        width = words.get(name, 1 if name in twin.one_bit else CONTROL_BITS)
         field = (values.reshape(cycles, -1, 1) >> np.arange(width)) & 1
         fields.append(field.reshape(cycles, -1))
         widths[name] = fields[-1].shape[1]
@@ -167,15 +108,15 @@ def _lines(plan: Layout, passes: Sequence[TilePass]) -> tuple[Ints, Mapping[str,
 
 
 def _run(
-    module: str,
-    parameters: dict[str, int],
+    built: tuple[str, dict[str, int], int],
     runs: list[Ints],
     widths: Mapping[str, int],
     folder: Path,
 ) -> list[tuple[Ints, Ints]]:
-    """(out, out_valid) of every run, as the register-transfer model gives them."""
+    """(out, out_valid) of every run, as the register-transfer model gives them. built: module, its
+    parameters, words side by side that a column shows."""
+    module, parameters, lanes = built
     columns = parameters["COLUMNS"]
-    lanes = parameters.get("WIDE", parameters.get("HELD", 1) * parameters.get("STREAMED", 1))
     word = parameters["PW"]
     ports, low = [], 0
     for name, width in widths.items():

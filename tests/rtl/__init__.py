@@ -1,0 +1,1 @@
+"""The Verilog of the arrays and multipliers, and what runs it."""
