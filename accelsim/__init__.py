@@ -11,17 +11,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "compare", "load_chip", "load_workload", "run"]
-_MODULES = {"compare": "comparison"}  # that do not stand in api
+__all__ = ["Job", "__version__", "compare", "load_chip", "load_job", "load_workload", "run"]
+_MODULES = {"Job": "job", "compare": "comparison", "load_job": "job"}  # that do not stand in api
 _PARTS = (
     "formats",
     "numerics",
     "traces",
+    "verbs",
 )  # whose own functions a user calls: accelsim.formats.get(...)
 
 if TYPE_CHECKING:
     from accelsim.api import load_chip, load_workload, run
     from accelsim.comparison import compare
+    from accelsim.job import Job, load_job
 
 
 def __dir__() -> list[str]:

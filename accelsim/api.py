@@ -16,11 +16,12 @@ from accelsim.energy import charge, counts_of, spread, work_of
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.explore import search_plan
 from accelsim.explore.planned import Planned, run_plan
-from accelsim.loading import load_chip, load_workload, load_workload_for
+from accelsim.loading import load_chip, load_workload
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.tilings.search import BUDGET
 from accelsim.numerics.ranges import Calibration
+from accelsim.numerics.seeded import seed_of, seeded_tensors
 from accelsim.program.opcodes import Opcode
 from accelsim.program.validate import validate
 from accelsim.results.result import Kept, Result, Values
@@ -36,7 +37,6 @@ __all__ = [
     "load_chip",
     "load_values",
     "load_workload",
-    "load_workload_for",
     "prepare",
     "run",
     "run_compatible",
@@ -191,7 +191,7 @@ def prepare(
         from accelsim.importers.vector_values import evaluator
 
         stored = load_values(workload)
-        evaluate = evaluator(stored)
+        evaluate = evaluator(stored, seed_of(workload.values) is not None)
     _check_inputs(workload, inputs)
     inputs = {name: np.atleast_1d(value) for name, value in inputs.items()}
     inputs = inputs if model is None else model.reals_of(inputs)
@@ -207,6 +207,11 @@ def prepare(
 
         checked = check_reference(workload, model, inputs, reference, reference_check)
     notes = []
+    if seed_of(workload.values) is not None:
+        notes.append(
+            f"weights and missing inputs are {workload.values}, of stated distributions "
+            "(docs/numbers.md): noise is that of the sizes, accuracy is no trained network's"
+        )
     if calibration is not None:
         seen = (
             [reference]
@@ -217,13 +222,13 @@ def prepare(
             ]
         )
         stored, said = with_ranges(workload, chip, stored, seen, calibration)
-        notes = [f"{said} {'these inputs' if samples is None else 'the given samples'}"]
-    elif str(workload.values).endswith(".onnx"):
+        notes.append(f"{said} {'these inputs' if samples is None else 'the given samples'}")
+    elif model is not None or seed_of(workload.values) is not None:
         stored = {
             **ranges_of(workload, reference, Calibration(), tensor_formats(workload, chip), stored),
             **stored,
         }
-        notes = ["ranges of activations: the largest magnitudes on these inputs"]
+        notes.append("ranges of activations: the largest magnitudes on these inputs")
     network: Network
     if runs_floats(workload, chip):
         network = build_float_network(workload, chip, stored)
@@ -320,14 +325,17 @@ def values_of(
     chip: Chip,
     inputs: Mapping[str, NDArray[np.generic]],
     labels: NDArray[np.integer] | None = None,
+    prepared: Prepared | None = None,
 ) -> Values:
-    """The values of a run's Program again, on crossbars of another age, temperature or seed."""
-    prepared = prepare(chip, result.workload, inputs)
+    """The values of a run's Program again, on crossbars of another age, temperature or seed. prepared: in the
+    place of inputs, as prepare() gives it for that chip."""
+    if prepared is None:
+        prepared = prepare(chip, result.workload, inputs)
     return _values(result.program, chip, result.workload, prepared, labels, None)[0]
 
 
 def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:
-    """The tensor values that a workload names; InputError when they do not fit it."""
+    """The tensor values that a workload names, or seeded ones; InputError when they do not fit it."""
     from accelsim.config.values_file import load_npz
 
     if workload.values is None:
@@ -339,6 +347,8 @@ def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:
                 file=workload.source,
             )
         )
+    if (seed := seed_of(workload.values)) is not None:
+        return seeded_tensors(workload, seed)
     shapes = {
         name: spec.shape
         for name, spec in workload.tensors.items()

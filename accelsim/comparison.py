@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,10 +40,6 @@ def compare(
     ages (s), temperatures (K), programmings (seeds): of the values on crossbars. InputError for
     anything wrong with the input.
     """
-    if not chips:
-        raise InputError(
-            Problem("compare.chips", "there is no chip to compare", "name two", file="compare")
-        )
     by = wanted(match)
     made = [chip if isinstance(chip, Chip) else api.load_chip(chip) for chip in chips]
     work = workload if isinstance(workload, Workload) else api.load_workload(workload)
@@ -55,11 +52,46 @@ def compare(
     def values(result: Result, chip: Chip) -> Values:
         return api.values_of(result, chip, inputs or {}, labels)
 
+    asked = Question(by, tuple(ages), tuple(temperatures), programmings)
+    return side_by_side(made, work, (run, values), inputs, asked)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """by: rules of accelsim.matching. ages (s), temperatures (K), programmings: of the values on crossbars."""
+
+    by: tuple[str, ...] = ()
+    ages: tuple[float, ...] = ()
+    temperatures: tuple[float, ...] = (ROOM,)
+    programmings: int = 1
+
+
+def side_by_side(
+    chips: Sequence[Chip],
+    work: Workload,
+    how: tuple[sides.Runs, sides.Reads],
+    inputs: Mapping[str, NDArray[np.generic]] | None,
+    asked: Question,
+) -> Comparison:
+    """The Comparison of chips. how: what runs a chip, and what reads its values again, as
+    results.comparison.compare() takes them."""
+    if not chips:
+        raise InputError(
+            Problem("compare.chips", "there is no chip to compare", "name two", file="compare")
+        )
+    run, values = how
     found = sides.compare(
-        made, run, values, inputs, work.inferences, ages, temperatures, programmings
+        chips,
+        run,
+        values,
+        inputs,
+        work.inferences,
+        asked.ages,
+        asked.temperatures,
+        asked.programmings,
     )
-    if by:
-        found.matched = _matched(found, by, work, inputs, run)
+    if asked.by:
+        found.matched = _matched(found, asked.by, work, inputs, run)
     return found
 
 

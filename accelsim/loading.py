@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
+from accelsim.importers.base import Reading
 from accelsim.workload import Workload
 
 
@@ -38,69 +40,25 @@ def load_workload(
     batch: int | None = None,
     gemm: bool = False,
     dims: Mapping[str, int] | None = None,
+    fixed: Mapping[str, float] | None = None,
+    parameters: Mapping[str, Any] | None = None,
 ) -> Workload:
-    """A Workload from a YAML layer trace, an ONNX model, a SCALE-Sim topology .csv, ZigZag's YAML,
-    ONNXim's .json, a table of M, N, K (.txt, .mnk, .tsv) or a shipped name.
-    batch: replaces the first dimension of every input (not of a .csv). gemm: the .csv has M, N, K
-    lines. dims: symbolic dimensions of an ONNX model by name."""
-    from accelsim import config, shipped
+    """A Workload from a file that an importer reads (docs/adding_an_importer.md lists them), a folder with a
+    trace of values, or a shipped name.
+
+    batch: inferences of a run, in place of the file's. gemm: a topology .csv has M, N, K lines. dims:
+    dimensions of a model by name. fixed: inputs of a model that hold one number. parameters: of a layer trace.
+    InputError also for what the kind of file cannot take.
+    """
+    reading = Reading(batch, dict(dims or {}), dict(fixed or {}), dict(parameters or {}), gemm=gemm)
+    return read_workload(path, reading)
+
+
+def read_workload(path: str | Path, reading: Reading) -> Workload:
+    """load_workload() by a Reading."""
+    from accelsim import shipped
+    from accelsim.importers.library import import_file
 
     if os.path.isfile(f"{path}/trace.yaml"):  # a trace of values, read as a layer trace
         path = f"{path}/trace.yaml"
-    if str(path).endswith(".onnx"):
-        from accelsim.importers.onnx_model import load_onnx
-
-        return load_onnx(path, dims, batch)
-    if str(path).endswith(".json"):
-        from accelsim.importers.onnxim import load_onnxim
-
-        return load_onnxim(path, dims)
-    if dims:
-        raise InputError(
-            Problem(
-                "onnx.dimension",
-                "binds dimensions of ONNX models only",
-                "leave it out",
-                next(iter(dims)),
-                "--dim",
-            )
-        )
-    if str(path).endswith(".csv"):
-        from accelsim.config.scalesim_topology import load_topology
-
-        if batch is not None:
-            raise InputError(
-                Problem(
-                    "batch.csv", "a topology has its own batch size", "leave it out", file="--batch"
-                )
-            )
-        return load_topology(path, gemm)
-    if str(path).endswith((".txt", ".mnk", ".tsv")):
-        from accelsim.importers.mnk_table import load_table
-
-        return load_table(path)
-    if str(path).endswith((".yaml", ".yml")):
-        from accelsim.importers.zigzag import is_zigzag, load_zigzag
-
-        if is_zigzag(path):
-            return load_zigzag(path)
-    return config.load_workload(shipped.find("workload", path), batch)
-
-
-def load_workload_for(
-    path: str | Path,
-    batch: int | None,
-    held: int | None,
-    gemm: bool = False,
-    dims: Mapping[str, int] | None = None,
-) -> Workload:
-    """load_workload for arrays of inputs that hold so many images or rows (None: no arrays): they set the batch
-    where none is given, unless the workload's first input has as many as it is written."""
-    if batch is None and held is not None and not str(path).endswith(".onnx"):
-        written = load_workload(path, None, gemm, dims)
-        first = next(
-            (spec.shape[0] for spec in written.tensors.values() if spec.role == "input"), held
-        )
-        if first == held:
-            return written
-    return load_workload(path, batch if batch is not None else held, gemm, dims)
+    return import_file(shipped.find("workload", path), reading)

@@ -7,23 +7,23 @@ the same tensor in its own format; then its weights alone do, and its line says 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from accelsim import api
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
+from accelsim.escaping import CsvWriter
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.numerics.ranges import Calibration
+from accelsim.results.result import Result
 from accelsim.units.mac_array import MacArray, Rate
 from accelsim.workload import VectorOperator, Workload
 from accelsim.workload.precision import with_bits
 
-Inputs = Mapping[str, NDArray[np.generic]]
+Runs = Callable[[Chip, Workload], Result]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +41,22 @@ class Line:
     top1: float | None
 
 
-def sensitivity(
-    chip: Chip,
-    workload: Workload,
-    inputs: Inputs,
-    labels: NDArray[np.integer] | None = None,
-    bits: int = 4,
-    calibration: Calibration | None = None,
-    samples: Inputs | None = None,
-    rounding: str = "single",
-    reference_check: str = "first",
-    said: list[str] | None = None,
-) -> tuple[list[Line], float | None]:
-    """(a Line of all as they are, one for each MAC operator narrow, one of all narrow; top-1 of the float
-    network, None without labels). Operators stand in order of what they cost: top-1 first, then noise.
-    reference_check: see api.run; what was checked is put into ``said``."""
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """lines: all as they are, each MAC operator narrow in the order of what it costs (top-1 first, then noise),
+    all narrow. top1_float: of the float network, None without labels. said: what was checked of the reference."""
+
+    chip: str
+    workload: str
+    bits: int
+    lines: list[Line]
+    top1_float: float | None
+    said: str = ""
+
+
+def sensitivity(chip: Chip, workload: Workload, run: Runs, bits: int = 4) -> Listing:
+    """Which layer costs most accuracy in few bits. run: gives the Result, with values, of a chip and a workload
+    like this one. InputError for chips without a MAC array of integers."""
     macs = [op for op in workload.operators if not isinstance(op, VectorOperator)]
     if not macs:
         raise InputError(
@@ -76,21 +77,12 @@ def sensitivity(
             )
         )
     scores: dict[str, float] = {}
+    said: list[str] = []
 
     def line(name: str, kind: str, parameters: int, narrow: str, made: Workload) -> Line:
-        able = with_pairs(chip, made)
-        result = api.run(
-            able,
-            made,
-            inputs,
-            labels=labels,
-            rounding=rounding,
-            calibration=calibration,
-            samples=samples,
-            reference_check=reference_check,
-        )
+        result = run(with_pairs(chip, made), made)
         assert result.values is not None
-        if said is not None and not said and result.values.checked is not None:
+        if not said and result.values.checked is not None:
             said.append(result.values.checked.line())
         noise = result.values.signal_to_noise_db
         own = next((noise[op.output] for op in macs if op.name == name), None)
@@ -113,7 +105,7 @@ def sensitivity(
     layers.sort(key=lambda item: (item.top1 if item.top1 is not None else 0.0, item.snr_db))
     whole = with_bits(workload, [f"*={bits}"])
     found += [*layers, line("*", "", workload.parameters, "weights and inputs", whole)]
-    return found, scores.get("top1_float")
+    return Listing(chip.name, workload.name, bits, found, scores.get("top1_float"), "\n".join(said))
 
 
 def narrowed(workload: Workload, chip: Chip, name: str, bits: int) -> tuple[Workload, str]:
@@ -153,3 +145,33 @@ def _multiplies(array: MacArray, input_format: str, weight_format: str) -> bool:
     except InputError:
         return False
     return True
+
+
+def listing_json(found: Listing) -> bytes:
+    """All of it."""
+    whole = {
+        "chip": found.chip,
+        "workload": found.workload,
+        "bits": found.bits,
+        "top1_float": found.top1_float,
+        "lines": [_plain(line) for line in found.lines],
+    }
+    return (json.dumps(whole, indent=1) + "\n").encode()
+
+
+def _plain(line: Line) -> dict[str, Any]:
+    """A line for JSON, which has no infinity: exact outputs have null."""
+    return {
+        key: None if isinstance(value, float) and math.isinf(value) else value
+        for key, value in asdict(line).items()
+    }
+
+
+def listing_csv(found: Listing) -> bytes:
+    """A line a layer."""
+    text = io.StringIO()
+    writer = CsvWriter(text)
+    columns = list(asdict(found.lines[0]))
+    writer.writerow(columns)
+    writer.writerows([line[column] for column in columns] for line in map(asdict, found.lines))
+    return text.getvalue().encode()

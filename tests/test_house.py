@@ -43,13 +43,15 @@ LAYERS = {
     "reports": 12,
     "matching": 12,
     "loading": 12,
+    "job": 13.5,
+    "verbs": 15,
     "api": 13,
     "comparison": 14,
     "sensitivities": 14,
     "claims": 14,
     "sweeps": 14,
     "traces": 14,
-    "cli": 15,
+    "cli": 16,
     "jit_dot": 1,
 }
 READERS = {"timing", "energy", "numerics"}

@@ -19,14 +19,14 @@ from accelsim.chip import Chip
 from accelsim.cli.main import cli
 from accelsim.config.format_file import load_format
 from accelsim.config.schema import chip_schema, workload_schema
-from accelsim.config.sweep_file import load_sweep
-from accelsim.config.sweep_schema import sweep_schema
 from accelsim.devices.files import device_of
 from accelsim.errors import InputError
 from accelsim.results import files
+from accelsim.sweeps.file import load_sweep
+from accelsim.sweeps.schema import sweep_schema
 
 ROOT = Path(__file__).parents[1]
-PUBLIC = ["__version__", "compare", "load_chip", "load_workload", "run"]
+PUBLIC = ["Job", "__version__", "compare", "load_chip", "load_job", "load_workload", "run"]
 STALLS = [f"stalled_{name}" for name in ("data", "slot", "start", "queue", "port")]
 #: file of a run, a diff or a report -> its columns
 COLUMNS = {

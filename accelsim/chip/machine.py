@@ -48,14 +48,6 @@ class Machine:
     port_index: Mapping[str, int]
     memory_index: Mapping[str, int]
 
-    def read_port(self, memory: str) -> int:
-        """Port row that reads of this memory instance go through, -1 when it has none."""
-        return self.port_index.get(f"{memory}.read", self.port_index.get(f"{memory}.port", -1))
-
-    def write_port(self, memory: str) -> int:
-        """Port row that writes of this memory instance go through, -1 when it has none."""
-        return self.port_index.get(f"{memory}.write", self.port_index.get(f"{memory}.port", -1))
-
 
 def copies(chip: Chip, memory: Memory) -> int:
     """Instances of a memory: one, or one for each instance of what multiplies."""

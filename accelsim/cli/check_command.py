@@ -47,16 +47,17 @@ def _found(name: str) -> str:
 
 
 def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
-    from accelsim.importers.zigzag import is_zigzag
+    from accelsim.importers.library import library
 
     if os.path.isfile(Path(name) / "trace.yaml"):
         return _recorded(name)
-    foreign = name.endswith((".onnx", ".json", ".txt", ".mnk", ".tsv"))
-    if foreign or (name.endswith((".yaml", ".yml")) and is_zigzag(name)):
+    importer = library().foreign(Path(name))
+    if importer is not None:
         from accelsim import api
         from accelsim.cli.placed import placed
 
-        return placed(api.load_workload(name, None, False, dims))
+        work = api.load_workload(name, None, gemm, dims if "dims" in importer.takes else None)
+        return importer.line(work) or placed(work)
     if Path(name).suffix == ".npz":
         from accelsim.config.values_file import load_npz
 
@@ -70,14 +71,6 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
             f"SCALE-Sim chip {config.name}: {config.rows} x {config.columns}, "
             f"{config.dataflow}, {len(config.ignored)} keys without meaning here"
         )
-    if name.endswith(".csv"):
-        from accelsim.config.scalesim_topology import load_topology
-
-        layers = load_topology(name, gemm)
-        return (
-            f"SCALE-Sim topology {layers.name}: {len(layers.operators)} layers, "
-            f"{layers.macs:,} multiply-accumulates"
-        )
     from accelsim.config.yaml_source import load_yaml
 
     root = load_yaml(name)
@@ -86,12 +79,14 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
         return _recorded(name)
     if "operators" in keys or "inputs" in keys:
         from accelsim.config.workload_file import load_workload
+        from accelsim.importers.library import OWN
 
-        work = load_workload(name)
-        return (
-            f"workload {work.name}: {len(work.operators)} operators, {work.macs:,} "
-            f"multiply-accumulates, {work.parameters:,} parameters"
-        )
+        return library().importers[OWN].line(load_workload(name))
+    if keys & {"chip", "workload", "sweep"} and not keys & {"bases", "vary", "workloads"}:
+        from accelsim.job import job_of, plain_job
+
+        made = job_of(root, Path(name).parent)
+        return "job: " + ", ".join(f"{key} {value}" for key, value in plain_job(made).items())
     if keys & {"bases", "vary", "workloads"}:
         from accelsim.sweeps.validate import checked_sweep
 

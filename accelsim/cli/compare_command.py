@@ -4,81 +4,28 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from accelsim.cli.job_options import CHIPS, job_options
 from accelsim.cli.memory import memory_option
 
 if TYPE_CHECKING:
     from accelsim.energy.bands import Ratio
+    from accelsim.job import Job
     from accelsim.results.comparison import Comparison, Matching, Side
-
-DEFAULT_AGES = "20 s,1 h,1 day,30 days,1 year"
 
 
 @click.command("compare")
-@click.argument("chips", nargs=-1, required=True, metavar="CHIP CHIP...")
-@click.option("-w", "--workload", required=True, metavar="WORKLOAD", help="File or shipped name.")
-@click.option(
-    "--input", "input_file", metavar="FILE.npz", help="Values of the input tensors and labels."
-)
-@click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
-@click.option(
-    "--ages",
-    default=DEFAULT_AGES,
-    show_default=True,
-    metavar="LIST",
-    help="Ages at which crossbars compute values.",
-)
-@click.option(
-    "--temperatures",
-    default="298.15 K",
-    show_default=True,
-    metavar="LIST",
-    help="Temperatures of those reads.",
-)
-@click.option(
-    "--programmings",
-    default=1,
-    show_default=True,
-    type=click.IntRange(1, 1000),
-    help="Programmings of the cells at each age.",
-)
-@click.option(
-    "--match",
-    default="",
-    metavar="RULE",
-    help="Also compare the chips made alike: memory, area, "
-    "latency, or several with commas, one after the other.",
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Replace a value in every chip that has the key.",
-)
+@job_options("compare", CHIPS)
 @click.option(
     "--out", metavar="DIR", help="Write comparison.json, tables and pictures to this folder."
 )
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
 @click.option("--json", "as_json", is_flag=True, help="Print as JSON.")
 @memory_option
-def command(
-    chips: tuple[str, ...],
-    workload: str,
-    input_file: str | None,
-    batch: int | None,
-    ages: str,
-    temperatures: str,
-    programmings: int,
-    match: str,
-    overrides: tuple[str, ...],
-    out: str | None,
-    force: bool,
-    as_json: bool,
-) -> None:
+def command(job: Job, out: str | None, force: bool, as_json: bool) -> None:
     """Compare chips, digital or PCM, on one workload: the first is the measure of the others.
 
     Equal useful multiply-accumulates and batch; energy at the device, core and chip boundary, each
@@ -86,70 +33,24 @@ def command(
     accuracy or signal-to-noise at the ages asked for; what writing the weights costs. --match
     compares the same chips made alike too.
     """
-    from accelsim import api, comparison
-    from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
-    from accelsim.config.quantities import quantities
+    from accelsim import verbs
     from accelsim.results import comparison as sides
     from accelsim.results import files
 
-    by = comparison.wanted(match)
     if out is not None:
         files.refuse_occupied(Path(out), force)
-    listed_ages, kelvins = (
-        quantities(ages, "s", "--ages"),
-        quantities(temperatures, "K", "--temperatures"),
-    )
-    arrays = load_arrays(input_file)
-    work = api.load_workload_for(workload, batch, batch_of(arrays) if arrays else None)
-    inputs, labels = inputs_of(arrays, work) if arrays else (None, None)
-    found = comparison.compare(
-        _chips(chips, overrides),
-        work,
-        inputs,
-        match=by,
-        labels=labels,
-        ages=listed_ages,
-        temperatures=kelvins,
-        programmings=programmings,
-    )
+    found = verbs.compare(job)
     if out is not None:
         from accelsim.reports.comparison import draw
 
-        text = json.dumps(sides.to_dict(found), indent=1, sort_keys=True) + "\n"
-        files.write_folder(
-            {"comparison.json": text.encode()}, out, force, lambda folder: draw(found, folder)
-        )
+        made = verbs.compared_files(found, job)
+        files.write_folder(made, out, force, lambda folder: draw(found, folder))
     if as_json:
         click.echo(json.dumps(sides.to_dict(found), indent=1))
         return
     show(found)
     if out is not None:
         click.echo(f"written to {out}")
-
-
-def _chips(names: tuple[str, ...], overrides: tuple[str, ...]) -> list[Any]:
-    """The chips; an override goes to every chip that has its key, and to at least one."""
-    from accelsim import api
-    from accelsim.errors import InputError
-    from accelsim.results.labels import with_own_names
-
-    made, failed, used = [], [], set()
-    for name in names:
-        taken = []
-        for text in overrides:
-            try:
-                api.load_chip(name, [text])
-            except InputError as error:
-                if any(problem.code != "set.path" for problem in error.problems):
-                    raise  # the chip has the key, and the value is wrong
-                failed.append(error)
-                continue
-            taken.append(text)
-            used.add(text)
-        made.append(api.load_chip(name, taken))
-    if set(overrides) - used:
-        raise failed[0]
-    return with_own_names(made)
 
 
 def show(found: Comparison) -> None:

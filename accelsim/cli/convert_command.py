@@ -22,13 +22,14 @@ import click
 def command(source: str, out: str, gemm: bool, dims: tuple[str, ...], force: bool) -> None:
     """Convert another program's FILE into a chip file or a layer trace.
 
-    SCALE-Sim's .cfg and topology .csv, ONNX models, ZigZag's workload YAML, ONNXim's .json, and plain
-    tables of M, N, K (.txt, .mnk, .tsv). Prints what was assumed and what was dropped.
+    SCALE-Sim's .cfg, and every kind of file that an importer reads (docs/adding_an_importer.md). Prints what
+    was assumed and what was dropped.
     """
     from accelsim.cli.dimensions import dims_of
     from accelsim.cli.new_file import refuse_source, write_new
     from accelsim.config.writer import chip_yaml, workload_yaml
     from accelsim.errors import InputError, Problem
+    from accelsim.importers.library import library
 
     refuse_source(Path(out), Path(source))
     note = f"Converted from {Path(source).name}."
@@ -37,15 +38,14 @@ def command(source: str, out: str, gemm: bool, dims: tuple[str, ...], force: boo
 
         chip = chip_of(load_cfg(source), compatible=False)
         text, unused = chip_yaml(chip, f"{note}\nAssumed: {ASSUMED}."), chip.notes["unused"]
-    elif source.endswith((".csv", ".onnx", ".json", ".txt", ".mnk", ".tsv")) or _is_foreign(source):
+    elif (importer := library().foreign(Path(source))) is not None:
         from accelsim.api import load_workload
 
         work = load_workload(source, None, gemm, dims_of(dims))
         assumed = [f"assumed: {text}" for text in work.notes.get("assumed", ())]
-        dropped = ["values: a trace names no model"] if source.endswith(".onnx") else []
         text, unused = (
             workload_yaml(work, "\n".join([note, *assumed])),
-            work.notes.get("unused", dropped),
+            work.notes.get("unused", importer.dropped),
         )
         for line in assumed:
             click.echo(f"  {line}")
@@ -54,7 +54,7 @@ def command(source: str, out: str, gemm: bool, dims: tuple[str, ...], force: boo
             Problem(
                 "convert.kind",
                 "is neither a .cfg nor a .csv file, nor another known one",
-                "give a SCALE-Sim, ONNX, ZigZag, ONNXim or M, N, K file",
+                "give one of: " + _convertible(),
                 file=source,
             )
         )
@@ -64,7 +64,8 @@ def command(source: str, out: str, gemm: bool, dims: tuple[str, ...], force: boo
     click.echo(f"written to {out}")
 
 
-def _is_foreign(source: str) -> bool:
-    from accelsim.importers.zigzag import is_zigzag
+def _convertible() -> str:
+    from accelsim.importers.library import OWN, library
 
-    return source.endswith((".yaml", ".yml")) and is_zigzag(source)
+    known = {name: one for name, one in library().importers.items() if name != OWN}
+    return ", ".join(f"{one.name} ({' '.join(one.suffixes)})" for one in known.values())

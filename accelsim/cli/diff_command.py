@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -28,17 +29,16 @@ PARTS = ("by_count", "by_constant")
 def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) -> None:
     """Say what changed from RUN_A to RUN_B, in terms that add up exactly.
 
-    Both are folders that `accelsim run --out` wrote.
+    Each is a folder that `accelsim run --out` wrote, or a job file, which is run.
     """
     from pathlib import Path
 
     from accelsim.results import files
-    from accelsim.results.load import load_run
 
     if out is not None:
         files.refuse_source(Path(out), (run_a, run_b))
         files.refuse_occupied(Path(out), force)
-    a, b = load_run(run_a), load_run(run_b)
+    a, b = _run(run_a), _run(run_b)
     for letter, run in (("A", a), ("B", b)):
         click.echo(f"{letter}: {run.workload.name} on {run.chip.name} ({run.folder})")
     _keys(a, b)
@@ -52,6 +52,20 @@ def command(run_a: str, run_b: str, terms: int, out: str | None, force: bool) ->
             waterfall_csv(a, b), out, force, lambda folder: draw_waterfall(a, b, folder)
         )
         click.echo(f"written to {out}")
+
+
+def _run(place: str) -> Result:
+    """A saved run, or that of a job file."""
+    if not os.path.isfile(place):
+        from accelsim.results.load import load_run
+
+        return load_run(place)
+    from accelsim import verbs
+    from accelsim.job import load_job
+
+    result = verbs.run(load_job(place))
+    result.folder = place
+    return result
 
 
 def _keys(a: Result, b: Result) -> None:

@@ -1,4 +1,4 @@
-"""accelsim explain RUN."""
+"""accelsim explain RUN | JOB."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from accelsim.cli.job_options import RUN, job_options, one_of
 from accelsim.cli.memory import memory_option
 
 if TYPE_CHECKING:
-    from accelsim.mapping.crossbars import CrossbarMapping
-    from accelsim.results.breakdown import TimeShare
-    from accelsim.results.result import Result
-    from accelsim.workload import MacOperator
+    from accelsim.job import Job
 
 
 @click.command("explain")
-@click.argument("run", metavar="RUN")
+@job_options("explain", RUN)
 @click.option("--layer", metavar="NAME", help="Only this operator.")
 @click.option(
     "--why",
@@ -24,285 +22,18 @@ if TYPE_CHECKING:
     help="Only cycles, joules, or the error budget of crossbars.",
 )
 @memory_option
-def command(run: str, layer: str | None, why: str | None) -> None:
+def command(job: Job, runs: str | None, layer: str | None, why: str | None) -> None:
     """Say where every cycle and every joule of RUN went, and what would change it most.
 
-    RUN is a folder that `accelsim run --out` wrote.
+    RUN is a folder that `accelsim run --out` wrote, or a job file, which is run. Without RUN, the options say
+    what is run.
     """
-    from accelsim.errors import InputError, Problem
+    from accelsim import verbs
+    from accelsim.reports.explanation import explanation
     from accelsim.results.load import load_run
 
-    result = load_run(run)
-    names = [op.name for op in result.workload.operators]
-    if layer is not None and layer not in names:
-        raise InputError(
-            Problem(
-                "explain.layer",
-                f"the run has no operator {layer!r}",
-                "write one of: " + ", ".join(names),
-                file="--layer",
-            )
-        )
-    chip = result.chip
-    click.echo(
-        f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at "
-        f"{chip.clocks[chip.core.clock] / 1e6:g} MHz, {_total(result)} uJ"
-    )
-    number = names.index(layer) if layer is not None else None
-    if why in (None, "cycles"):
-        _cycles(result, number)
-    if why in (None, "joules"):
-        _joules(result, number)
-    if why != "errors":
-        _nests(result, number)
-    if number is None:
-        if why in (None, "errors"):
-            _errors(result)
-        for aim in ("cycles", "joules"):
-            if why in (None, aim):
-                _advice(result, aim)
-
-
-def _total(result: Result) -> str:
-    """Microjoules of the run as the tables print them."""
-    from accelsim.results.rounding import column, decimals_of
-
-    micro = 1e6 * result.joules
-    return column([micro], decimals_of(micro))[-1]
-
-
-def _cycles(result: Result, number: int | None) -> None:
-    from accelsim.cli.tables import plain_table
-    from accelsim.results.breakdown import CAUSES, time_shares, unit_groups
-    from accelsim.results.rounding import percentages
-
-    shares = time_shares(result.program, result.timeline)
-    click.echo("\nwhere the cycles went, in % of the makespan")
-    others = () if number is None else ("others",)
-    rows = []
-    for unit, names in unit_groups(result.planned.program).items():
-        members = set(names)
-        mine = [share for share in shares if share.unit in members]
-        sums = [
-            float(
-                sum(
-                    s.ticks
-                    for s in mine
-                    if s.cause == cause
-                    and (number is None or s.operator == number or cause == "idle")
-                )
-            )
-            for cause in CAUSES
-        ]
-        if others:
-            sums.append(float(sum(s.ticks for s in mine) - sum(sums)))
-        parts = percentages(sums)
-        if parts[0] or any(s.operator >= 0 for s in mine):
-            rows.append([unit, *(f"{part:.1f}" for part in parts), f"{sum(parts):.1f}"])
-    plain_table(["unit", *CAUSES, *others, "sum"], rows)
-    _waits(result, [s for s in shares if number is None or s.operator == number])
-    if number is None:
-        _operators(result)
-    _bounds(result)
-
-
-def _waits(result: Result, shares: list[TimeShare]) -> None:
-    """What the arrays wait for: the units whose commands were last to be ready."""
-    arrays = {
-        row.name
-        for row in result.planned.program.units
-        if result.planned.program.unit_kinds[row.kind] == result.chip.core.name
-    }
-    sums: dict[tuple[str, str], int] = {}
-    for share in shares:
-        if share.unit in arrays and share.waits_for:
-            key = (share.cause, share.waits_for)
-            sums[key] = sums.get(key, 0) + share.ticks
-    whole = result.makespan * len(arrays)
-    for (cause, unit), ticks in sorted(sums.items(), key=lambda item: -item[1])[:5]:
-        if ticks / whole >= 0.0005:
-            click.echo(f"  the arrays wait for {unit} ({cause}): {100 * ticks / whole:.1f} %")
-
-
-def _operators(result: Result) -> None:
-    """What each operator adds to the run, and how much of that an array computes: add up to the makespan."""
-    from accelsim.cli.tables import plain_table
-    from accelsim.results.rounding import apportioned, percentages
-
-    rows = [row for row in result.operators if row.ran]
-    rest = result.cycles - sum(row.cycles for row in rows)
-    cycles = [*(row.cycles for row in rows), rest]
-    computing = [int(x) for x in apportioned([*(row.computing_cycles for row in rows), 0])]
-    lines = [
-        [name, f"{whole:,}", f"{busy:,}", f"{whole - busy:,}", f"{part:.1f}"]
-        for name, whole, busy, part in zip(
-            [*(row.name for row in rows), "(whole run)"],
-            cycles,
-            computing,
-            percentages(cycles),
-            strict=True,
-        )
-    ]
-    total = sum(computing)
-    lines = lines if rest else lines[:-1]
-    lines.append(
-        ["total", f"{result.cycles:,}", f"{total:,}", f"{result.cycles - total:,}", "100.0"]
-    )
-    click.echo("\ncycles that each operator adds, and in how many of them an array computes")
-    plain_table(["operator", "cycles", "computing", "waiting", "%"], lines)
-
-
-def _bounds(result: Result) -> None:
-    from accelsim.timing.bounds import lower_bounds
-
-    tick = result.tick_hz // result.chip.clocks[result.chip.core.clock]
-    bounds = sorted(lower_bounds(result.program, result.timeline).items(), key=lambda x: -x[1])
-    click.echo("\nno schedule of this plan is faster than")
-    for name, ticks in bounds[:4]:
-        share = 100 * ticks / max(1, result.makespan)
-        click.echo(f"  {name}: {ticks / tick:,.0f} cycles, {share:.1f} % of the makespan")
-
-
-def _joules(result: Result, number: int | None) -> None:
-    from accelsim.cli.tables import plain_table
-    from accelsim.results.breakdown import joule_shares
-    from accelsim.results.rounding import column, decimals_of, percentages
-
-    shares = [share for share in joule_shares(result, number) if share.joules or share.count]
-    parts = percentages([share.joules for share in shares])
-    *joules, total = column(
-        [1e6 * share.joules for share in shares],
-        decimals_of(1e6 * sum(share.joules for share in shares)),
-    )
-    click.echo(f"\nwhere the joules went: {total} uJ")
-    rows = [
-        [
-            f"{share.unit} {share.action}",
-            f"{share.count:,.4g}",
-            f"{share.price * 1e12:,.4g}",
-            micro,
-            f"{part:.1f}",
-            f"{100 * share.band:.0f}",
-            share.boundary,
-            share.formula,
-        ]
-        for share, micro, part in zip(shares, joules, parts, strict=True)
-    ]
-    rows.append(["total", "", "", total, f"{sum(parts):.1f}", "", "", ""])
-    plain_table(
-        ["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"],
-        rows,
-        left=(0, 6, 7),
-    )
-    free = [f"{share.unit} {share.action}" for share in shares if not share.price]
-    if free:
-        click.echo("  not charged: " + ", ".join(free))
-
-
-def _nests(result: Result, number: int | None) -> None:
-    from accelsim.mapping import geometry_of
-    from accelsim.mapping.crossbars import CrossbarMapping
-    from accelsim.mapping.tensors import operator_formats
-    from accelsim.results.nest import loop_nest
-    from accelsim.workload import VectorOperator
-
-    chip = result.chip
-    if number is None:
-        return
-    op = result.workload.operators[number]
-    if isinstance(op, VectorOperator):
-        return
-    formats = (*operator_formats(op, chip), result.plan.formats[op.output])
-    mapping = result.plan.mappings[op.name]
-    if isinstance(mapping, CrossbarMapping):
-        _crossbars(result, op, mapping)
-        return
-    click.echo(f"\nloop nest of {op.name}")
-    for line in loop_nest(chip, geometry_of(op), mapping, formats, chip.weights == "cold"):
-        click.echo(f"  {line}")
-    row = result.operators[number]
-    peak = chip.core.count * chip.array.rows * chip.array.columns
-    rate = chip.array.rate(formats[0], formats[1])
-    least = op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
-    click.echo(
-        f"  at its peak the array needs {least:,.0f} cycles; its passes kept it "
-        f"{row.busy_cycles / chip.core.count:,.0f} busy and "
-        f"{sum(row.stalled_cycles.values()) / chip.core.count:,.0f} waiting"
-    )
-
-
-def _errors(result: Result) -> None:
-    """The error budget of a product on the run's crossbars."""
-    from accelsim.analog.budget import error_budget
-    from accelsim.cli.tables import plain_table
-
-    unit = result.chip.crossbar
-    if unit is None:
-        return
-    click.echo(
-        f"\nwhat disturbs a product of {unit.rows} rows, {unit.age:g} s after programming, random codes"
-    )
-    rows = error_budget(unit.tile())
-    total = rows[-1][1]
-    plain_table(
-        ["source alone", "relative error %", "part of the variance %"],
-        [
-            [name, f"{100 * error:.3g}", f"{100 * (error / total) ** 2:.1f}" if total else "-"]
-            for name, error in rows
-        ],
-    )
-
-
-def _crossbars(result: Result, op: MacOperator, mapping: CrossbarMapping) -> None:
-    """Where an operator's weights stand, and how full its crossbars are."""
-    from accelsim.mapping import geometry_of
-    from accelsim.mapping.crossbars import blocks_of, crossbars_of
-
-    unit, geometry = result.chip.crossbar, geometry_of(op)
-    assert unit is not None
-    rows, columns = blocks_of(unit, geometry)
-    size = crossbars_of(unit, geometry)
-    full = geometry.groups * geometry.k * geometry.n / (size * unit.rows * unit.outputs)
-    last = mapping.first + mapping.replicas * size - 1
-    click.echo(
-        f"\nplace of {op.name}: crossbars {mapping.first} to {last}, {rows} row x {columns} column "
-        f"blocks, {100 * full:.1f} % of the cross-points used"
-    )
-    click.echo(
-        f"  {mapping.replicas} copies take runs of {mapping.m} vectors in turn; a vector every "
-        f"{unit.interval_seconds * 1e9:g} ns, its result "
-        f"after {unit.latency_seconds * 1e9:g} ns"
-    )
-    if mapping.pack > 1:
-        click.echo(
-            f"  {mapping.pack} groups of {geometry.k} x {geometry.n} weights share a crossbar's "
-            "diagonal and are read together"
-        )
-    if mapping.reprogrammed:
-        click.echo("  its weights are written in every run")
-
-
-def _advice(result: Result, aim: str) -> None:
-    from accelsim.explore.what_if import advice
-    from accelsim.mapping import Mapping
-
-    best = advice(
-        result.chip,
-        result.workload,
-        {
-            name: mapping
-            for name, mapping in result.plan.mappings.items()
-            if isinstance(mapping, Mapping)
-        },
-        aim,
-    )
-    click.echo(
-        f"\nwhat lowers {'time' if aim == 'cycles' else 'energy'} most, each change simulated alone"
-    )
-    if not best:
-        click.echo("  no single change gains anything")
-    for number, change in enumerate(best, 1):
-        click.echo(
-            f"  {number}. {change.text}: time {change.seconds / result.seconds - 1:+.1%}, "
-            f"energy {change.joules / result.joules - 1:+.1%}"
-        )
+    folder, asked = one_of(runs, job)
+    if asked is None:
+        click.echo(explanation(load_run(folder), layer, why), nl=False)
+    else:
+        click.echo(verbs.explain(asked, layer, why), nl=False)

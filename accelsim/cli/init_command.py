@@ -34,8 +34,8 @@ def command(name: str, template: str, force: bool) -> None:
     from accelsim import shipped
     from accelsim.cli.new_file import write_new
     from accelsim.config.schema import chip_schema, workload_schema
-    from accelsim.config.sweep_schema import sweep_schema
     from accelsim.errors import InputError, Problem
+    from accelsim.sweeps.schema import sweep_schema
 
     path = Path(name if name.endswith(".yaml") else f"{name}.yaml")
     if not re.fullmatch(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*", path.stem) or path.name == ".yaml":

@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+
+from accelsim.cli.job_options import Given, collected, job_options
+from accelsim.job import Job, load_job, plain_job
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Where the page is written, and what of it."""
+
+    out: str | None
+    formats: str | None
+    force: bool
+    trace: bool
+
 
 CONTEXT = "context.json"  # of a store; runs have none
 
 
 @click.command("report")
-@click.argument("folders", nargs=-1, metavar="STORE|RUN...")
+@job_options("report", Given("folders", "STORE|RUN...", "", True))
 @click.option(
     "--out",
     metavar="DIR",
@@ -34,26 +49,24 @@ CONTEXT = "context.json"  # of a store; runs have none
 @click.option(
     "--trace", is_flag=True, help="Add trace.json of the first RUN, which ui.perfetto.dev opens."
 )
-def command(
-    folders: tuple[str, ...],
-    out: str | None,
-    plots: tuple[str, ...],
-    formats: str | None,
-    force: bool,
-    trace: bool,
-) -> None:
+@collected("page", Page)
+def command(job: Job, folders: tuple[str, ...], plots: tuple[str, ...], page: Page) -> None:
     """One self-contained page about a sweep's STORE, or about each RUN.
 
     STORE is the folder of `accelsim sweep --store`: Pareto front, digital against PCM, energy, accuracy over
     age, sensitivity and more, each with its points as CSV. RUN is a folder that `accelsim run --out` wrote:
-    roofline, utilisation, energy, timeline, tables.
+    roofline, utilisation, energy, timeline, tables; or a job file, which is run. Without any, the options say
+    what is run.
     """
+    out, formats, force, trace = page.out, page.formats, page.force, page.trace
+    if plain_job(job) and folders:
+        raise click.UsageError("RUN is there, and options say what is run: give one of them.")
     from accelsim.errors import InputError, Problem
 
     stores = [folder for folder in folders if os.path.isfile(Path(folder) / CONTEXT)]
     if plots == ("list",):
         _list()
-    elif not folders:
+    elif not folders and not plain_job(job):
         raise click.UsageError("Missing argument 'STORE|RUN...'.")
     elif not stores:
         if plots:
@@ -67,7 +80,7 @@ def command(
             )
         if out is None:
             raise click.UsageError("Missing option '--out' for RUN.")
-        _runs(folders, out, formats, force, trace)
+        _runs([load_job(one) if os.path.isfile(one) else one for one in folders] or [job], page)
     elif len(folders) > 1 or trace:
         what = "--trace is of a RUN" if trace else "a STORE stands alone"
         raise InputError(
@@ -93,22 +106,35 @@ def _list() -> None:
         click.echo(f"{name}: {reason}", err=True)
 
 
-def _runs(runs: tuple[str, ...], out: str, formats: str | None, force: bool, trace: bool) -> None:
+def _runs(runs: list[str | Job], page: Page) -> None:
+    from accelsim import verbs
     from accelsim.reports.page import write_report
     from accelsim.reports.perfetto import trace_json
     from accelsim.reports.sweeps.write import formats_named
     from accelsim.results import files
     from accelsim.results.load import load_run
 
-    wanted = formats_named(formats or "html,png,svg")
-    files.refuse_source(Path(out), runs)
-    files.refuse_occupied(Path(out), force)
-    results = [load_run(run) for run in runs]
-    more = {"trace.json": trace_json(results[0])} if trace else {}
-    files.write_folder(more, out, force, lambda folder: write_report(results, folder, wanted))
-    page = f"{out}/report.html" if "html" in wanted else out
-    click.echo(f"{page}: {len(results)} runs" if len(results) > 1 else page)
-    if trace:
+    assert page.out is not None
+    out, wanted = page.out, formats_named(page.formats or "html,png,svg")
+    saved = [run for run in runs if isinstance(run, str)]
+    files.refuse_source(Path(out), saved)
+    files.refuse_occupied(Path(out), page.force)
+    more: dict[str, bytes] = {}
+    jobs = [run for run in runs if not isinstance(run, str)]
+
+    def write(folder: Path) -> None:
+        if saved or page.trace:
+            write_report(results, folder, wanted)
+        else:
+            verbs.report(jobs, folder, wanted)
+
+    if saved or page.trace:
+        results = [load_run(run) if isinstance(run, str) else verbs.run(run) for run in runs]
+        more = {"trace.json": trace_json(results[0])} if page.trace else {}
+    files.write_folder(more, out, page.force, write)
+    where = f"{out}/report.html" if "html" in wanted else out
+    click.echo(f"{where}: {len(runs)} runs" if len(runs) > 1 else where)
+    if page.trace:
         click.echo(f"{out}/trace.json: open it in ui.perfetto.dev")
 
 

@@ -4,87 +4,42 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from accelsim.cli.dimensions import dims_of
+from accelsim.cli.job_options import CHIP, WORKLOAD, collected, job_options
 from accelsim.cli.memory import memory_option
-from accelsim.cli.quantisation import quantisation_options
+
+if TYPE_CHECKING:
+    from accelsim.job import Job
+    from accelsim.results.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What becomes of a run: where it is written, and what is printed."""
+
+    out: str | None
+    force: bool
+    snr: bool
+    trace_folder: str | None
+    reference: str | None
+    as_json: bool
 
 
 @click.command("run")
-@click.argument("chip")
-@click.argument("workload")
-@click.option(
-    "--input",
-    "input_file",
-    metavar="FILE",
-    help="Values of the input tensors (and labels), .npz, .npy or a picture: outputs.",
-)
-@quantisation_options
+@job_options("run", CHIP, WORKLOAD)
 @click.option("--snr", is_flag=True, help="Show the signal to noise of every layer's outputs.")
 @click.option("--out", metavar="DIR", help="Write results and pictures to this folder.")
 @click.option("--force", is_flag=True, help="Replace a folder that is not empty.")
-@click.option("--batch", type=click.IntRange(1, 1 << 20), help="Images or rows at a time.")
-@click.option(
-    "--dim",
-    "dims",
-    multiple=True,
-    metavar="NAME=N",
-    help="Value of a symbolic dimension of an ONNX model, like batch=1.",
-)
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Replace a value of the chip file, like units.array.rows=64.",
-)
-@click.option(
-    "--engine",
-    default="auto",
-    type=click.Choice(["auto", "plain", "compiled", "simpy"]),
-    show_default=True,
-    help="Timing engine; all give the same times.",
-)
-@click.option("--point", metavar="NAME", help="Operating point of the chip file.")
-@click.option(
-    "--weights",
-    type=click.Choice(["cold", "resident"]),
-    help="Where weights are at the start; default: what the chip file says.",
-)
-@click.option("--mapping", "mapping_file", metavar="FILE", help="Explicit mappings (YAML).")
-@click.option(
-    "--search",
-    type=click.Choice(["cycles", "energy", "edp"]),
-    help="Search mappings that make this small, instead of the default ones.",
-)
-@click.option(
-    "--budget",
-    default=12,
-    show_default=True,
-    type=click.IntRange(1, 100_000),
-    help="Engine runs an operator for --search.",
-)
-@click.option(
-    "--rounding",
-    default="single",
-    type=click.Choice(["single", "gemmlowp", "float32"]),
-    show_default=True,
-    help="How sums become codes.",
-)
-@click.option("--gemm", is_flag=True, help="A topology .csv has M, N, K lines.")
 @click.option(
     "--reports",
     type=click.Choice(["scalesim"]),
     help="Write SCALE-Sim's three reports, in its own timing, instead of ours.",
 )
-@click.option(
-    "--no-fold", is_flag=True, help="Plan and time every one of equal layers; same figures."
-)
-@click.option("--throughput", is_flag=True, help="Also measure runs back to back.")
 @click.option(
     "--save-trace",
     "trace_folder",
@@ -98,134 +53,78 @@ from accelsim.cli.quantisation import quantisation_options
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 @memory_option
-def command(
-    chip: str,
-    workload: str,
-    input_file: str | None,
-    out: str | None,
-    force: bool,
-    batch: int | None,
-    dims: tuple[str, ...],
-    overrides: tuple[str, ...],
-    engine: str,
-    point: str | None,
-    weights: str | None,
-    mapping_file: str | None,
-    search: str | None,
-    budget: int,
-    rounding: str,
-    gemm: bool,
-    reports: str | None,
-    no_fold: bool,
-    throughput: bool,
-    trace_folder: str | None,
-    reference: str | None,
-    as_json: bool,
-    snr: bool,
-    **quantisation: Any,
-) -> None:
+@collected("shown", Shown)
+def command(job: Job, shown: Shown, reports: str | None) -> None:
     """Simulate WORKLOAD on CHIP (files, or names that `accelsim list` shows).
 
     SCALE-Sim's .cfg and topology .csv files and .onnx models are read as they are.
     An input file holds one array for each input tensor, or "images" for a single one, and
-    optionally "labels"; its first dimension sets the batch when --batch does not.
+    optionally "labels"; its arrays set the batch when --batch does not. `--job FILE` reads all of it from a
+    job file; options stand above it.
     """
-    from accelsim import api
-    from accelsim.cli.quantisation import Quantisation
+    from accelsim import verbs
     from accelsim.results import files
 
-    if out is not None:
-        files.refuse_occupied(Path(out), force)
-    if trace_folder is not None or reference is not None:
+    if shown.out is not None:
+        files.refuse_occupied(Path(shown.out), shown.force)
+    traced = shown.trace_folder is not None or shown.reference is not None
+    if traced:
         from accelsim.cli.traced import refuse_without_values
 
-        refuse_without_values(trace_folder, reference, input_file, reports, force)
+        refuse_without_values(
+            shown.trace_folder, shown.reference, has_values(job), reports, shown.force
+        )
     if reports is not None:
         from accelsim.cli.scalesim import run_reports
 
-        run_reports(chip, workload, gemm, out, force)
+        made = verbs.job_for("run", job)
+        run_reports(made.chip[0], str(made.workload), made.gemm, shown.out, shown.force)
         return
-    asked = Quantisation(input_file, **quantisation)
-    made_chip = api.load_chip(chip, overrides)
-    if point is not None:
-        made_chip = at_point(made_chip, point)
-    made_workload = asked.applied(
-        api.load_workload_for(workload, batch, asked.held, gemm, dims_of(dims))
-    )
-    mappings = None
-    if mapping_file is not None:
-        from accelsim.config.mapping_file import load_mappings
-
-        mappings = load_mappings(mapping_file, made_chip, made_workload)
-    inputs, labels = asked.inputs(made_workload)
-    result = api.run(
-        made_chip,
-        made_workload,
-        inputs,
-        labels=labels,
-        engine=engine,
-        weights=weights,
-        mappings=mappings,
-        rounding=rounding,
-        search=search,
-        budget=budget,
-        progress=progress(),
-        fold=not no_fold,
-        calibration=asked.calibration,
-        samples=asked.samples(made_workload),
-        reference_check=asked.reference_check,
-        keep=trace_folder is not None or reference is not None,
-    )
-    if throughput:
-        from accelsim.explore.throughput import steady_seconds
-
-        result.steady_seconds = steady_seconds(result.chip, made_workload, result.plan)
+    result = verbs.run(job, progress(), keep=traced)
     compared = None
-    if reference is not None:
+    if shown.reference is not None:
         from accelsim.cli.traced import compared_with
 
-        compared = compared_with(result, reference)
-    if out is not None:
+        compared = compared_with(result, shown.reference)
+    _write(result, shown)
+    _say(result, shown, compared)
+
+
+def has_values(job: Job) -> bool:
+    """Whether a job computes values."""
+    return job.values == "seeded" or (job.input is not None and job.values != "none")
+
+
+def _write(result: Result, shown: Shown) -> None:
+    from accelsim.results import files
+
+    if shown.out is not None:
         from accelsim.reports import draw
 
-        files.save(result, out, force, draw)
-    if trace_folder is not None:
+        files.save(result, shown.out, shown.force, draw)
+    if shown.trace_folder is not None:
         from accelsim.traces import save_trace
 
-        save_trace(result, trace_folder, force)
-    if as_json:
+        save_trace(result, shown.trace_folder, shown.force)
+
+
+def _say(result: Result, shown: Shown, compared: tuple[str, dict[str, Any]] | None) -> None:
+    from accelsim.cli.tables import show, show_noise
+    from accelsim.results import files
+
+    if shown.as_json:
         whole = files.to_dict(result)
-        click.echo(
-            json.dumps(whole if compared is None else {**whole, "reference": compared[1]}, indent=1)
-        )
-    else:
-        from accelsim.cli.tables import show, show_noise
-
-        show(result)
-        if snr:
-            show_noise(result)
-        if compared is not None:
-            click.echo(compared[0])
-        for folder in (out, trace_folder):
-            if folder is not None:
-                click.echo(f"written to {folder}")
-
-
-def at_point(chip: Any, name: str) -> Any:
-    from accelsim.errors import InputError, Problem
-
-    names = [item.name for item in chip.operating_points]
-    if name not in names:
-        listed = ", ".join(names) or "the chip file names none"
-        raise InputError(
-            Problem(
-                "run.point",
-                f"no operating point {name!r}",
-                f"write one of: {listed}",
-                file="--point",
-            )
-        )
-    return chip.at(name)
+        more = {} if compared is None else {"reference": compared[1]}
+        click.echo(json.dumps({**whole, **more}, indent=1))
+        return
+    show(result)
+    if shown.snr:
+        show_noise(result)
+    if compared is not None:
+        click.echo(compared[0])
+    for folder in (shown.out, shown.trace_folder):
+        if folder is not None:
+            click.echo(f"written to {folder}")
 
 
 def progress() -> Any:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import sys
-from itertools import islice
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
+from accelsim.cli.job_options import SWEEP, collected, job_options
 from accelsim.cli.memory import memory_option
 
 if TYPE_CHECKING:
+    from accelsim.job import Job
     from accelsim.store import Point, SweepSpec
     from accelsim.sweeps.drive import SweepRun
     from accelsim.sweeps.executors import Executor
@@ -22,8 +24,30 @@ MOST_POINTS = 1_000_000_000
 FIRST = 5  # points that --dry-run shows
 
 
+class HowOptions(TypedDict):
+    """The options that are fields of sweeps.asked.How."""
+
+    store: str | None
+    workers: int | None
+    executor: str | None
+    address: str | None
+    fail_fast: bool
+    fresh: bool
+    limit: int | None
+    evaluator: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is done with the points, beside running them."""
+
+    dry_run: bool
+    export: str | None
+    as_json: bool
+
+
 @click.command("sweep")
-@click.argument("sweep")
+@job_options("sweep", SWEEP)
 @click.option("--store", metavar="DIR", help="Keep the points here; default: sweep_NAME.")
 @click.option(
     "--workers", type=click.IntRange(1, 100_000), help="Worker processes; default: all cores."
@@ -45,61 +69,42 @@ FIRST = 5  # points that --dry-run shows
 @click.option(
     "--limit", type=click.IntRange(1, MOST_POINTS), metavar="N", help="Only the first N points."
 )
-@click.option(
-    "--set",
-    "overrides",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="Replace a key of the sweep file, like sample.random=20.",
-)
 @click.option("--export", metavar="FILE", help="Also write the points to a .csv or .parquet file.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 @click.option(
-    "--evaluator", hidden=True, help="module:callable in place of the simulator, for tests."
+    "--evaluator",
+    hidden=True,
+    default="accelsim.sweeps.evaluate:Evaluator",
+    help="module:callable in place of the simulator, for tests.",
 )
 @memory_option
-def command(
-    sweep: str,
-    store: str | None,
-    workers: int | None,
-    executor: str | None,
-    address: str | None,
-    dry_run: bool,
-    fail_fast: bool,
-    fresh: bool,
-    limit: int | None,
-    overrides: tuple[str, ...],
-    export: str | None,
-    as_json: bool,
-    evaluator: str | None,
-) -> None:
+@collected("asked", Asked)
+def command(job: Job, asked: Asked, **how: Unpack[HowOptions]) -> None:
     """Run the points of SWEEP (a file, or a name that `accelsim list` shows) that the store lacks.
 
-    Interrupt it at any time: the same command goes on where it stopped. Several may run at once on one store
-    and share the work.
+    What a job says (dimensions, bits, inputs, calibration) is of every workload of the file that says nothing
+    else itself. Interrupt it at any time: the same command goes on where it stopped. Several may run at once
+    on one store and share the work.
     """
-    from accelsim import shipped
+    from accelsim import verbs
     from accelsim.store.export import refuse_export, write_points
-    from accelsim.sweeps.executors.base import EVALUATOR
-    from accelsim.sweeps.summary import summarise
+    from accelsim.sweeps.asked import How, asked_of
 
-    path = shipped.find("sweep", sweep)
-    evaluator = evaluator or EVALUATOR
-    spec, folder, points = _read(path, overrides, store, limit)
-    if export is not None:
-        refuse_export(export)
-    chosen = _executor(spec, executor, address, workers)
-    if dry_run:
-        _dry(spec, points, folder, chosen, evaluator)
+    made = How(**how)
+    if asked.export is not None:
+        refuse_export(asked.export)
+    if asked.dry_run:
+        one = asked_of(verbs.job_for("sweep", job), made)
+        _dry(one.spec, one.points, one.folder, one.executor, made.evaluator)
         return
-    run = _run(spec, points, folder, chosen, fresh, fail_fast, overrides, evaluator)
-    assert run.columns is not None
-    summary = summarise(run.columns, spec, run.keys)
-    if export is not None:
-        write_points(Path(folder), run.columns, export, set(run.keys))
-    _say(spec, run, summary, as_json)
-    if export is not None and not as_json:
-        click.echo(f"points written to {export}")
+    done = verbs.sweep(job, made)
+    spec, run = done.spec, done.run
+    if asked.export is not None:
+        assert run.columns is not None
+        write_points(run.folder, run.columns, asked.export, set(run.keys))
+    _say(spec, run, done.summary, asked.as_json)
+    if asked.export is not None and not asked.as_json:
+        click.echo(f"points written to {asked.export}")
     if run.stopped:
         words = [word for word in sys.argv[1:] if word != "--fresh"]
         left = len(run.keys) - run.held - run.done
@@ -109,90 +114,6 @@ def command(
             err=True,
         )
         sys.exit(130)
-
-
-def _read(
-    path: Path, overrides: tuple[str, ...], store: str | None, limit: int | None
-) -> tuple[SweepSpec, str, list[Point]]:
-    """The sweep, its store's folder and its points in the order to run them."""
-    from accelsim.config.sweep_file import load_sweep
-    from accelsim.escaping import file_stem
-    from accelsim.sweeps.order import ordered
-    from accelsim.sweeps.space import count, points
-    from accelsim.sweeps.validate import check
-
-    spec = load_sweep(path, overrides)
-    folder = store or f"sweep_{file_stem(spec.name)}"
-    if _checked(Path(folder), spec, overrides):
-        count(spec)
-    else:
-        check(spec)
-    return spec, folder, ordered(spec, islice(points(spec), limit))
-
-
-def _checked(folder: Path, spec: SweepSpec, overrides: tuple[str, ...]) -> bool:
-    """Whether the store was begun by the very same sweep: its chips need not be built again."""
-    from accelsim.errors import InputError
-    from accelsim.store.folder import SWEEP, context
-    from accelsim.sweeps.context import context_of
-    from accelsim.sweeps.identity import identity
-
-    try:
-        same: bool = context(folder) == json.loads(
-            json.dumps(context_of(spec, identity(spec), overrides))
-        )
-        return same and (folder / SWEEP).read_text("utf-8") == spec.text
-    except (InputError, OSError, ValueError):
-        return False
-
-
-def _executor(
-    spec: SweepSpec, name: str | None, address: str | None, workers: int | None
-) -> Executor:
-    """What runs the points: options first, then the file, then all cores of this machine."""
-    from accelsim.sweeps.executors import executor_named
-
-    settings = dict(spec.execution)
-    own = settings.pop("executor", "local")
-    workers = workers or settings.pop("workers", None)
-    settings.pop("workers", None)
-    wanted = "dask" if address is not None else name or str(own)
-    if wanted != own:
-        settings = {}
-    if address is not None:
-        settings["address"] = address
-    return executor_named(wanted, workers, settings)
-
-
-def _run(
-    spec: SweepSpec,
-    points: list[Point],
-    folder: str,
-    executor: Executor,
-    fresh: bool,
-    fail_fast: bool,
-    overrides: tuple[str, ...],
-    evaluator: str,
-) -> SweepRun:
-    from accelsim import jit
-    from accelsim.sweeps.drive import run_sweep
-    from accelsim.sweeps.executors.base import EVALUATOR
-
-    kept = jit.cache_folder()
-    cache = None if kept is None else str(kept.parent / "parts")
-    prepare = evaluator == EVALUATOR and len(points) > 50
-    return run_sweep(
-        spec,
-        points,
-        folder,
-        executor,
-        fresh_store=fresh,
-        fail_fast=fail_fast,
-        sets=overrides,
-        evaluator=evaluator,
-        cache_folder=cache,
-        prepare_kernels=prepare,
-    )
 
 
 def _dry(

@@ -13,6 +13,7 @@ from accelsim.escaping import raw, visible
 from accelsim.results import fidelity
 from accelsim.results.result import OperatorRow, Result, peak_macs_per_cycle
 from accelsim.results.rounding import column, decimals_of
+from accelsim.results.text_table import table_lines
 from accelsim.workload import Workload
 
 
@@ -77,14 +78,8 @@ def _plain(result: Result) -> None:
 
 def plain_table(head: list[str], rows: list[list[str]], left: tuple[int, ...] = (0,)) -> None:
     """A table; columns in ``left`` stand to the left, the others to the right."""
-    lines = [[visible(cell) for cell in line] for line in [head, *rows]]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    for line in lines:
-        cells = [
-            cell.ljust(w) if i in left else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ]
-        click.echo("  ".join(cells).rstrip())
+    for line in table_lines(head, rows, left):
+        click.echo(line)
 
 
 def _rich(result: Result) -> None:

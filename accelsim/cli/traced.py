@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,17 +9,16 @@ from accelsim.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from accelsim.results.result import Result
-    from accelsim.traces import Difference
 
 
 def refuse_without_values(
-    folder: str | None, reference: str | None, inputs: str | None, reports: str | None, force: bool
+    folder: str | None, reference: str | None, valued: bool, reports: str | None, force: bool
 ) -> None:
     """InputError when no values will be computed, or the folder cannot become the trace's."""
     from accelsim.results.files import refuse_occupied
 
     option = "--reference" if folder is None else "--save-trace"
-    if inputs is None or reports is not None:
+    if not valued or reports is not None:
         raise InputError(
             Problem(
                 "record.values",
@@ -42,6 +40,7 @@ def refuse_without_values(
 def compared_with(result: Result, reference: str) -> tuple[str, dict[str, Any]]:
     """A run against a trace: a line, and the same as plain values."""
     from accelsim.traces import compare_run, first_difference, load_trace
+    from accelsim.traces.tables import plain
 
     rows = compare_run(result, load_trace(reference))
     first = first_difference(rows)
@@ -61,18 +60,4 @@ def compared_with(result: Result, reference: str) -> tuple[str, dict[str, Any]]:
         "compared": len(rows),
         "first": None if first is None else plain(first),
         "differences": [plain(row) for row in rows if not row.equal],
-    }
-
-
-def plain(row: Difference) -> dict[str, Any]:
-    """A difference as JSON values."""
-    noise = round(row.noise_db, 4) if math.isfinite(row.noise_db) else None
-    return {
-        "name": row.operator,
-        "kind": row.kind,
-        "elements": row.elements,
-        "differing": row.differing,
-        "largest": row.largest,
-        "largest_codes": row.largest_codes,
-        "signal_to_noise_db": noise,
     }

@@ -109,11 +109,11 @@ def _kinds(kinds: Mapping[str, Any]) -> dict[str, Any]:
 
 def workload_schema() -> dict[str, Any]:
     """JSON Schema of a layer trace."""
-    whole = {"type": "integer", "minimum": 1}
+    whole = {"type": ["integer", "string"], "minimum": 1}  # text: an expression of parameters
     pair = {
         "oneOf": [
-            {"type": "integer", "minimum": 0},
-            {"type": "array", "items": {"type": "integer", "minimum": 0}},
+            {"type": ["integer", "string"], "minimum": 0},
+            {"type": "array", "items": {"type": ["integer", "string"], "minimum": 0}},
         ]
     }
     text = {"type": "string"}
@@ -121,7 +121,7 @@ def workload_schema() -> dict[str, Any]:
         "name": text,
         "output": text,
         "weight": text,
-        "input": {"oneOf": [text, {"type": "array", "items": text}]},
+        "input": {"oneOf": [text, {"type": "array"}]},
         "bias": {"type": ["boolean", "string"]},
         "activation": {"enum": ["none", "relu"]},
         "input_format": {"enum": list(FORMAT_NAMES)},
@@ -134,7 +134,7 @@ def workload_schema() -> dict[str, Any]:
         "padding": pair,
         "dilation": pair,
         "weight_transposed": {"type": "boolean"},
-        "shape": {"type": "array", "items": {"type": "integer", "minimum": -1}},
+        "shape": {"type": "array", "items": {"type": ["integer", "string"], "minimum": -1}},
         "order": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         "axes": pair,
         "axis": {"type": "integer", "minimum": 0},
@@ -153,6 +153,12 @@ def workload_schema() -> dict[str, Any]:
                 "additionalProperties": False,
             }
         )
+    repeated = {
+        "type": "object",
+        "properties": {"repeat": {"type": "object"}, "each": {}},
+        "required": ["repeat", "each"],
+        "additionalProperties": False,
+    }
     shape = {"type": "array", "items": whole, "minItems": 1, "maxItems": 6}
     recorded = {
         "type": "object",
@@ -180,14 +186,23 @@ def workload_schema() -> dict[str, Any]:
         "source": text,
         "values": text,
         "recorded": recorded,
-        "inputs": {"type": "object", "additionalProperties": shape},
+        "parameters": {
+            "type": "object",
+            "additionalProperties": {
+                "oneOf": [
+                    {"type": "integer", "minimum": 0},
+                    {"type": "array", "items": {"type": "integer", "minimum": 0}},
+                ]
+            },
+        },
+        "inputs": {"type": "object", "additionalProperties": {"oneOf": [shape, repeated]}},
         "constants": {"type": "object", "additionalProperties": shape},
         "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
         "integers": {
             "type": "object",
             "additionalProperties": {"enum": list(workload_file.INTEGERS)},
         },
-        "operators": {"type": "array", "items": {"oneOf": operators}},
+        "operators": {"type": "array", "items": {"oneOf": [*operators, repeated]}},
     }
     return {
         "$schema": DRAFT,

@@ -10,13 +10,14 @@ from accelsim.chip import Chip
 from accelsim.config.chip_keys import UnknownKey, comparable, conflict, rule_of
 from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import FieldRule, Reader
-from accelsim.config.sweep_combinations import BATCH, SEARCH, any_of
+from accelsim.config.sweep_combinations import BATCH, PARAMETER, SEARCH, any_of
 from accelsim.config.sweep_ranges import MOST_STEPS, Span
 from accelsim.config.yaml_source import Node, Place
 from accelsim.store.spec import Axis, Plain
 
 SEARCHES = ("none", "cycles", "energy", "edp")
 AXIS_KEYS = ("key", "keys", "values", "range", "log", "tie", "bases", "when")
+MOST_PARAMETER = (1 << 31) - 1
 #: the run's own keys
 OWN = {
     SEARCH: FieldRule(SEARCH, str, SEARCHES, "", None, None, False, False),
@@ -35,6 +36,8 @@ class Rules:
 
     def of(self, key: str, name: str) -> FieldRule | None:
         """Of a chip's key or the run's own; UnknownKey."""
+        if key.startswith(PARAMETER):
+            return FieldRule(key, int, (), "", 0, MOST_PARAMETER, False, True)
         return OWN[key] if key in OWN else rule_of(self.chips[name], key)
 
 

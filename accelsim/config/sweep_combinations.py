@@ -20,6 +20,14 @@ MOST_POINTS = 4_000_000
 MOST_STATES = 50_000  # merged combinations while counting more than MOST_POINTS
 SEARCH, BATCH = "search", "batch"  # the run's own keys: of the Point, and of its sets
 
+PARAMETER = "workload."  # begins the run's own keys that are parameters of a layer trace
+
+
+def of_the_run(key: str) -> bool:
+    """Whether a key that varies is of the run, not of its chip."""
+    return key in (SEARCH, BATCH) or key.startswith(PARAMETER)
+
+
 Pairs = tuple[tuple[str, Plain], ...]
 Wanted = tuple[tuple[str, frozenset[Any]], ...]  # key -> values, any of them
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from accelsim.config.overrides import apply_overrides
 from accelsim.config.reader import said
 from accelsim.config.trace_batch import with_batch
+from accelsim.config.trace_parameters import ExpressionError, evaluate, with_parameters
 from accelsim.config.trace_vectors import COMMON, VectorReader, keys_of, required_of
 from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
-from accelsim.errors import InputError
+from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS, Integer, get
 from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
 from accelsim.workload.integers import by_readers, with_integers
@@ -29,6 +31,7 @@ KEYS = (
     "values",
     "batch",
     "tokens",
+    "parameters",
     "inputs",
     "constants",
     "outputs",
@@ -50,22 +53,49 @@ REQUIRED = {
 KINDS = ("gemm", "conv2d", *VECTOR_KINDS)
 INTEGERS = tuple(name for name, record in FORMATS.items() if isinstance(record, Integer))
 MOST_OPERATORS = 20_000
+BATCH = "batch"  # the parameter that --batch sets
 
 
 def load_workload(
-    path: str | Path, batch: int | None = None, overrides: Sequence[str] = ()
+    path: str | Path,
+    batch: int | None = None,
+    overrides: Sequence[str] = (),
+    parameters: Mapping[str, Any] | None = None,
 ) -> Workload:
     """The Workload of a YAML layer trace.
 
-    batch: inferences of a run, in place of those of the file, wherever they stand (trace_batch.py). Raises
-    InputError with every problem, each with file, line and column.
+    batch: inferences of a run, in place of those of the file: the value of its parameter of that name, else
+    wherever they stand (trace_batch.py). parameters: in place of the file's. Raises InputError with every
+    problem, each with file, line and column.
     """
+    given = dict(parameters or {})
     root = apply_overrides(load_yaml(path), overrides)
+    if batch is not None and _has_batch(root):
+        if given.get(BATCH, batch) != batch:
+            raise InputError(
+                Problem(
+                    "batch.twice",
+                    f"is {batch}, and workload.batch is {given[BATCH]}",
+                    "give one of them",
+                    file="--batch",
+                )
+            )
+        given[BATCH], batch = batch, None
+    root, values = with_parameters(root, given)
 
     def read(batch: int | None, names: Collection[str]) -> Workload:
-        return _read(_TraceReader(root, str(path), batch, names))
+        return _read(_TraceReader(root, str(path), batch, names, values))
 
-    return with_batch(read, root, batch)
+    made = with_batch(read, root, batch)
+    return replace(made, notes={"parameters": values}) if values else made
+
+
+def _has_batch(root: Node) -> bool:
+    """Whether a trace has a parameter of that name."""
+    if not root.is_map or "parameters" not in root.value:
+        return False
+    node = root.value["parameters"][1]
+    return node.is_map and BATCH in node.value
 
 
 def read_trace(root: Node, source: str, notes: dict[str, object]) -> Workload:
@@ -82,16 +112,32 @@ def _read(reader: _TraceReader) -> Workload:
 
 class _TraceReader(VectorReader):
     def __init__(
-        self, root: Node, source: str, batch: int | None, carry: Collection[str] = ()
+        self,
+        root: Node,
+        source: str,
+        batch: int | None,
+        carry: Collection[str] = (),
+        values: Mapping[str, int | list[int]] | None = None,
     ) -> None:
-        """batch: first dimension of the inputs in ``carry``, in place of theirs."""
+        """batch: first dimension of the inputs in ``carry``, in place of theirs. values: of the parameters."""
         super().__init__()
+        self.values = values or {}
         self.carry = carry
         self.root, self.source, self.batch = root, source, batch
         self.defined: dict[str, Place] = {}
         self.names: dict[str, Place] = {}
         self.used: set[str] = set()
         self.operators: list[Operator] = []
+
+    def integer(self, node: Node, path: str, low: int, high: int = LARGEST_DIMENSION) -> int | None:
+        """A whole number, or an expression of the trace's parameters."""
+        if self.values and isinstance(node.value, str):
+            try:
+                node = Node(evaluate(node.value, self.values), node.place)
+            except ExpressionError as error:
+                self.wrong("trace.expression", node.place, path, *error.args)
+                return None
+        return super().integer(node, path, low, high)
 
     def read(self) -> Workload | None:
         items = self.mapping(self.root, "")

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError
-from accelsim.importers.onnx_graph import Graph, Shape
+from accelsim.importers.onnx_tensors import Graph, Shape
 from accelsim.workload import Conv2d, Gemm, MacOperator, Operator, TensorSpec, VectorOperator
 
 Array = NDArray[Any]
@@ -369,11 +369,6 @@ def code_form(kind: int, clip: tuple[int, int] | None) -> tuple[str, int]:
     bits = next(width for width in WIDTHS if high - low < 1 << width)
     half = 1 << (bits - 1)
     return f"int{bits}", 0 if -half <= low and high < half else low + half
-
-
-def channel_shape(shape: Shape, axis: int) -> Shape:
-    """A shape that is 1 but along one axis."""
-    return tuple(size if at == axis else 1 for at, size in enumerate(shape))
 
 
 def per_channel(constant: Shape, out: Shape, axis: int) -> bool:

@@ -8,13 +8,14 @@ roundings that fell to the other side do not add up: what differs then is wrong 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
+from accelsim.importers.onnx_graph import reading_of
 from accelsim.importers.onnx_model import import_model
 from accelsim.importers.onnx_points import Point, points_of, rounding_of
 from accelsim.importers.onnx_values import ModelValues
@@ -124,19 +125,25 @@ def check_reference(
 
 def _first(workload: Workload, values: ModelValues, inputs: Mapping[str, Array]) -> _Side | None:
     """The model for the first samples alone; None where it has no more, or only runs with all."""
-    graph, notes = values.graph, workload.notes
-    dims, batch = dict(notes.get("dims") or {}), notes.get("batch")
+    graph, known = values.graph, reading_of(workload.notes)
     leading = {
         item.type.tensor_type.shape.dim[0].dim_param or f"{item.name}.0"
         for item in graph.model.graph.input
         if item.type.tensor_type.shape.dim
     }
-    dims = {name: min(size, SAMPLES) if name in leading else size for name, size in dims.items()}
-    batch = None if batch is None else min(batch, SAMPLES)
-    if dims == (notes.get("dims") or {}) and batch == notes.get("batch"):
+    few = replace(
+        known,
+        batch=None if known.batch is None else min(known.batch, SAMPLES),
+        dims={
+            name: min(size, SAMPLES) if name in leading else size
+            for name, size in known.dims.items()
+        },
+        shapes={name: (min(s[0], SAMPLES), *s[1:]) for name, s in known.shapes.items() if s},
+    )
+    if few == known:
         return None
     try:
-        imported = import_model(str(workload.values), dims, batch)
+        imported = import_model(str(workload.values), few)
         made = ModelValues(imported)
         made.stored()
     except InputError:
@@ -166,6 +173,7 @@ class _Side:
         self.points = points_of(values.graph, values.look)
         self.reference = reference
         self.feeds = {name: self._fed(name, inputs) for name in self.graph.inputs}
+        self.feeds |= self.graph.fixed
         read = [name for name, spec in workload.tensors.items() if spec.role == "input"]
         self.inputs = {
             name: np.asarray(

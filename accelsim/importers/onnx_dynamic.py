@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from accelsim.importers.onnx_build import Builder, Compute, Lookup, Recipe, per_channel
-from accelsim.importers.onnx_graph import Shape
 from accelsim.importers.onnx_macs import convolution, multiply
 from accelsim.importers.onnx_run import run_fast
+from accelsim.importers.onnx_tensors import Shape
 from accelsim.workload import Conv2d
 
 FLOAT = 1  # ONNX's element type

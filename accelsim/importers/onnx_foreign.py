@@ -13,10 +13,10 @@ import numpy as np
 
 from accelsim.importers import onnx_dynamic
 from accelsim.importers.onnx_build import Builder, Compute, Lookup, attributes
-from accelsim.importers.onnx_graph import Graph, Shape
 from accelsim.importers.onnx_macs import convolution
 from accelsim.importers.onnx_macs import multiply as matrix_product
 from accelsim.importers.onnx_scales import bias_reals, dequantize, quantize, reals, state
+from accelsim.importers.onnx_tensors import Graph, Shape
 from accelsim.workload import Gemm
 
 #: kind, numbers of the inputs that are computed, for shapes like the first of them

@@ -8,72 +8,39 @@ values here: onnx_values.py computes them when values are asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from accelsim.errors import InputError, Problem
+from accelsim.importers.base import Reading
 from accelsim.importers.onnx_branches import taken
 from accelsim.importers.onnx_file import import_onnx, open_model, version_of
+from accelsim.importers.onnx_inputs import read_inputs
 from accelsim.importers.onnx_run import run_node
-
-SMALL = 1 << 16  # elements of a constant that is kept
-LARGEST_TENSOR = 1 << 40  # elements
-LARGEST_DIMENSION = 1 << 31
-
-Shape = tuple[int, ...]
+from accelsim.importers.onnx_tensors import LARGEST_DIMENSION, SMALL, Graph, Shape, count, note
 
 
-@dataclass(slots=True)
-class Graph:
-    """A model with every shape known.
-
-    shapes, types: by tensor (types: ONNX's element type). constants: tensors that depend on no input.
-    small: values of the constants that are small. nodes: what remains to be computed, in order.
-    folded: how many nodes computed shapes and constants only. consumers: nodes that read a tensor.
-    """
-
-    path: str
-    model: Any
-    version: int
-    shapes: dict[str, Shape] = field(default_factory=dict)
-    types: dict[str, int] = field(default_factory=dict)
-    constants: set[str] = field(default_factory=set)
-    small: dict[str, NDArray[Any]] = field(default_factory=dict)
-    nodes: list[Any] = field(default_factory=list)
-    folded: int = 0
-    inputs: list[str] = field(default_factory=list)
-    outputs: list[str] = field(default_factory=list)
-    consumers: dict[str, list[Any]] = field(default_factory=dict)
-    #: every node, also folded ones and those of functions and branches; stored tensors of branches
-    visited: list[Any] = field(default_factory=list)
-    stored: list[Any] = field(default_factory=list)
-
-    def numpy_type(self, name: str) -> Any:
-        """NumPy's type of a tensor of the model."""
-        return import_onnx().helper.tensor_dtype_to_np_dtype(self.types[name])
-
-    def wrong(self, code: str, message: str, fix: str = "", node: str = "") -> InputError:
-        """A problem of this model, to be raised."""
-        return InputError(Problem(f"onnx.{code}", message, fix, node, self.path))
+def reading_of(notes: Mapping[str, Any]) -> Reading:
+    """The Reading that notes of a workload tell."""
+    return Reading(
+        notes.get("batch"),
+        dict(notes.get("dims") or {}),
+        dict(notes.get("fixed") or {}),
+        shapes={name: tuple(shape) for name, shape in (notes.get("shapes") or {}).items()},
+    )
 
 
-def read_graph(
-    path: str | Path, dims: Mapping[str, int] | None = None, batch: int | None = None
-) -> Graph:
+def read_graph(path: str | Path, reading: Reading) -> Graph:
     """The Graph of a model.
 
-    dims: values of symbolic dimensions by name; a nameless one is "<input>.<axis>". batch: replaces
-    the first dimension of every input. InputError when a dimension has no value, a shape stays
-    unknown, or an operator refuses its inputs.
+    A nameless dimension is "<input>.<axis>"; a batch replaces the first dimension of every input. InputError
+    when a dimension has no value, a shape stays unknown, or an operator refuses its inputs.
     """
     model = open_model(path)
     graph = Graph(str(path), model, version_of(model))
     _stored(graph)
-    _inputs(graph, dict(dims or {}), batch)
+    read_inputs(graph, reading)
     walker = _Walker(graph)
     for node in model.graph.node:
         walker.visit(node)
@@ -96,9 +63,9 @@ def _keep(graph: Graph, tensor: Any) -> None:
     shape = tuple(int(size) for size in tensor.dims)
     if any(size < 0 or size > LARGEST_DIMENSION for size in shape):
         raise graph.wrong("shape", f"has the shape {list(shape)}", "export it again", tensor.name)
-    _note(graph, tensor.name, shape, int(tensor.data_type))
+    note(graph, tensor.name, shape, int(tensor.data_type))
     graph.constants.add(tensor.name)
-    if _count(shape) <= SMALL and tensor.data_location != 1:
+    if count(shape) <= SMALL and tensor.data_location != 1:
         try:
             graph.small[tensor.name] = import_onnx().numpy_helper.to_array(tensor)
         except Exception:  # fewer bytes than the shape says, unknown types
@@ -108,97 +75,6 @@ def _keep(graph: Graph, tensor: Any) -> None:
                 "export the model with its weights",
                 tensor.name,
             ) from None
-
-
-def _symbol(item: Any, axis: int, dims: Mapping[str, int]) -> str:
-    """The name of a dimension without a size; "" where it has one. Names that every unknown size has ("?") are
-    none, unless somebody gives them."""
-    dim = item.type.tensor_type.shape.dim[axis]
-    if dim.HasField("dim_value") and dim.dim_value > 0:
-        return ""
-    named = dim.dim_param and (dim.dim_param in dims or dim.dim_param.strip("?"))
-    return str(dim.dim_param) if named else f"{item.name}.{axis}"
-
-
-def _inputs(graph: Graph, dims: dict[str, int], batch: int | None) -> None:
-    problems, used = [], set()
-    for item in graph.model.graph.input:
-        if item.name in graph.constants:
-            continue
-        if not item.type.HasField("tensor_type") or not item.type.tensor_type.HasField("shape"):
-            problems.append(
-                Problem(
-                    "onnx.input",
-                    "is no tensor of a stated rank",
-                    "export it again",
-                    item.name,
-                    graph.path,
-                )
-            )
-            continue
-        sizes: list[int] = []
-        for axis, dim in enumerate(item.type.tensor_type.shape.dim):
-            name = _symbol(item, axis, dims)
-            if axis == 0 and batch is not None:
-                sizes.append(batch)
-            elif not name:
-                sizes.append(int(dim.dim_value))
-            elif name in dims:
-                sizes.append(dims[name])
-                used.add(name)
-            else:
-                problems.append(
-                    Problem(
-                        "onnx.dimension",
-                        f"dimension {axis} has no value",
-                        f"write --dim {name}=1",
-                        item.name,
-                        graph.path,
-                    )
-                )
-        if any(not 0 < size <= LARGEST_DIMENSION for size in sizes):
-            problems.append(
-                Problem(
-                    "onnx.shape",
-                    f"has the shape {sizes}",
-                    "give dimensions above 0",
-                    item.name,
-                    graph.path,
-                )
-            )
-        graph.inputs.append(item.name)
-        if not problems:
-            _note(graph, item.name, tuple(sizes), int(item.type.tensor_type.elem_type))
-    known = {
-        _symbol(item, axis, dims)
-        for item in graph.model.graph.input
-        for axis in range(len(item.type.tensor_type.shape.dim))
-    } - {""}
-    problems += [
-        Problem(
-            "onnx.dimension",
-            f"no input has a dimension {name!r}",
-            "write one of " + (", ".join(sorted(known)) or "none: all are given"),
-            file="--dim",
-        )
-        for name in dims
-        if name not in known
-    ]
-    if problems:
-        raise InputError(problems)
-
-
-def _note(graph: Graph, name: str, shape: Shape, kind: int) -> None:
-    if _count(shape) > LARGEST_TENSOR:
-        raise graph.wrong("size", f"has {_count(shape)} elements", "use smaller dimensions", name)
-    graph.shapes[name], graph.types[name] = shape, kind
-
-
-def _count(shape: Shape) -> int:
-    count = 1
-    for size in shape:
-        count *= size
-    return count
 
 
 class _Walker:
@@ -241,7 +117,7 @@ class _Walker:
             graph.folded += 1
             known = node.op_type != "DequantizeLinear" and all(name in graph.small for name in read)
             if known and all(
-                _count(graph.shapes[name]) <= SMALL for name in node.output if name in graph.shapes
+                count(graph.shapes[name]) <= SMALL for name in node.output if name in graph.shapes
             ):
                 self.evaluate(node)
             return
@@ -274,7 +150,7 @@ class _Walker:
         graph.small[node.output[0]] = np.array(part, np.int64)
         graph.constants.add(node.output[0])
         graph.folded += 1
-        _note(graph, node.output[0], (len(part),), self.onnx.TensorProto.INT64)
+        note(graph, node.output[0], (len(part),), self.onnx.TensorProto.INT64)
 
     def infer(self, node: Any) -> None:
         """Shapes of a node's outputs; InputError when they stay unknown."""
@@ -284,7 +160,7 @@ class _Walker:
             from accelsim.importers.onnx_foreign import foreign_shapes
 
             for name, shape, kind in foreign_shapes(graph, node):
-                _note(graph, name, shape, kind)
+                note(graph, name, shape, kind)
             return
         try:
             schema = onnx.defs.get_schema(node.op_type, graph.version, domain)
@@ -327,7 +203,7 @@ class _Walker:
                     "export the model with fixed shapes",
                     node.name,
                 )
-            _note(graph, name, _pooled(graph, node, tuple(sizes)), int(made.elem_type))
+            note(graph, name, _pooled(graph, node, tuple(sizes)), int(made.elem_type))
 
     def evaluate(self, node: Any) -> None:
         """Values of a node of small constants."""

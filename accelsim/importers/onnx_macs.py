@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from accelsim.importers.onnx_build import Builder, Lookup, Recipe, attributes
-from accelsim.importers.onnx_graph import Shape
+from accelsim.importers.onnx_tensors import Shape
 from accelsim.workload import Conv2d, Gemm
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from accelsim.errors import InputError, Problem
 from accelsim.importers import onnx_foreign, onnx_macs, onnx_recurrent, onnx_scales, onnx_vectors
+from accelsim.importers.base import Reading
 from accelsim.importers.onnx_build import Builder
 from accelsim.importers.onnx_file import import_onnx
-from accelsim.importers.onnx_graph import Graph, read_graph, renamed
+from accelsim.importers.onnx_graph import read_graph, renamed
 from accelsim.importers.onnx_integers import mark_integers
+from accelsim.importers.onnx_tensors import Graph
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 from accelsim.workload.validity import MOST_MACS
 
@@ -24,6 +26,7 @@ PLAIN: dict[str, Callable[[Builder, Any], None]] = {
     **onnx_recurrent.HANDLERS,
     **{name: handler for name, handler in onnx_foreign.HANDLERS.items() if name != "Gelu"},
 }
+WRITTEN = Reading()  # as the file is written
 TOKEN_INPUTS = ("input_ids", "tokens", "token_ids", "decoder_input_ids")  # of ONNX exporters
 
 
@@ -40,20 +43,13 @@ class Imported:
         return self.builder.graph
 
 
-def load_onnx(
-    path: str | Path, dims: Mapping[str, int] | None = None, batch: int | None = None
-) -> Workload:
-    """The Workload of an .onnx file; no weights are read. dims: symbolic dimensions by name. batch:
-    the first dimension of every input. InputError names every problem."""
-    return import_model(path, dims, batch).workload
+def import_model(path: str | Path, reading: Reading = WRITTEN) -> Imported:
+    """The Workload of an .onnx file, and the recipes of its stored tensors; no weights are read.
 
-
-def import_model(
-    path: str | Path, dims: Mapping[str, int] | None = None, batch: int | None = None
-) -> Imported:
-    """The same with the recipes of stored tensors."""
+    InputError names every problem.
+    """
     try:
-        return _import(path, dims, batch)
+        return _import(path, reading)
     except (
         ArithmeticError,
         AttributeError,
@@ -73,14 +69,17 @@ def import_model(
         ) from None
 
 
-def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None) -> Imported:
-    graph = read_graph(path, dims, batch)
+def _import(path: str | Path, reading: Reading) -> Imported:
+    graph = read_graph(path, reading)
     b = Builder(graph)
     for name in graph.inputs:
         if graph.consumers.get(name):
             b.tensors[name] = TensorSpec(name, graph.shapes[name] or (1,), "input")
         else:
             b.notes.append(f"the input {name} is read by nothing")
+    b.notes += [
+        f"the input {name} is {value:g} everywhere" for name, value in reading.fixed.items()
+    ]
     for node in graph.nodes:
         _visit(b, node)
         if len(b.operators) > MOST_OPERATORS:
@@ -105,11 +104,11 @@ def _import(path: str | Path, dims: Mapping[str, int] | None, batch: int | None)
         kinds = Counter(kind for _, kind, _ in b.absorbed)
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
         b.notes.append(f"part of the operator before or behind them: {listed}")
-    whole = [f"{key}={value}" for key, value in sorted((dims or {}).items())]
+    bound = {**graph.dims, **{name: f"{value:g}" for name, value in reading.fixed.items()}}
+    whole = [f"{key}={value}" for key, value in sorted(bound.items())]
     notes: dict[str, Any] = {
         "format": "onnx",
-        "dims": dict(dims or {}),
-        "batch": batch,
+        **graph.notes(reading),
         "assumed": [],
         "absorbed": [list(item) for item in b.absorbed],
     }

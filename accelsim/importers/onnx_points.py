@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from accelsim.errors import InputError
 from accelsim.formats import get
 from accelsim.importers.onnx_build import Lookup, attributes
-from accelsim.importers.onnx_graph import Graph
+from accelsim.importers.onnx_tensors import Graph
 
 Floats = NDArray[np.float64]
 #: ONNX's element types of codes -> (least, largest)

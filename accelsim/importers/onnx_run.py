@@ -14,7 +14,7 @@ import numpy as np
 from accelsim.importers.onnx_file import import_onnx
 
 if TYPE_CHECKING:
-    from accelsim.importers.onnx_graph import Graph
+    from accelsim.importers.onnx_tensors import Graph
 
 READABLE = 10  # IR version that every onnxruntime since 1.18 reads
 

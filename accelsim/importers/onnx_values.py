@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from accelsim.errors import InputError
 from accelsim.importers.onnx_build import attributes
 from accelsim.importers.onnx_file import external_place, import_onnx
+from accelsim.importers.onnx_graph import reading_of
 from accelsim.importers.onnx_model import Imported, import_model
 from accelsim.importers.onnx_run import run_node
 from accelsim.importers.onnx_scales import reals, stated_values
@@ -159,5 +160,4 @@ def reals_of_codes(codes: Array, scale: Array, zero: Array) -> Array:
 
 def model_values(workload: Workload) -> ModelValues:
     """Values of a Workload that came from an .onnx file; the file is read again, with the same dimensions."""
-    notes = workload.notes
-    return ModelValues(import_model(str(workload.values), notes.get("dims"), notes.get("batch")))
+    return ModelValues(import_model(str(workload.values), reading_of(workload.notes)))

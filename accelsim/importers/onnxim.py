@@ -16,6 +16,7 @@ from typing import Any
 from accelsim.config.workload_file import read_trace
 from accelsim.config.yaml_source import load_yaml, parse_yaml
 from accelsim.errors import InputError, Problem
+from accelsim.importers.base import Reading
 from accelsim.workload import Workload
 
 NEEDED = (
@@ -156,11 +157,11 @@ def _listed(path: str | Path, plain: dict[str, Any], dims: Mapping[str, int] | N
             continue
         if candidate.suffix == ".json":
             return load_onnxim(candidate, dims)
-        from accelsim.importers.onnx_model import load_onnx
+        from accelsim.importers.onnx_model import import_model
 
         sizes = {key: value for key, value in models[0].items() if isinstance(value, int)}
         batch = sizes.get("batch_size")
-        return load_onnx(candidate, dims, batch)
+        return import_model(candidate, Reading(batch, dict(dims or {}))).workload
     raise _wrong(
         path,
         "models",

@@ -54,14 +54,10 @@ def load_zigzag(path: str | Path) -> Workload:
     return made
 
 
-def is_zigzag(path: str | Path) -> bool:
+def is_zigzag(head: bytes) -> bool:
     """Whether a YAML file begins with a list, as ZigZag's do; traces and chips begin with a key."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            head = file.read(1 << 16)
-    except OSError:
-        return False
-    lines = (line.strip() for line in head.splitlines())
+    text = head.decode("utf-8", "replace")
+    lines = (line.strip() for line in text.splitlines())
     first = next((line for line in lines if line and not line.startswith(("#", "---", "%"))), "")
     return first.startswith(("- ", "[")) or first == "-"
 

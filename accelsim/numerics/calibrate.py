@@ -244,7 +244,7 @@ class NetworkBuilder:
             VECTOR_KINDS[op.kind].shares_scale
             and self.formats[op.output] == self.formats[op.inputs[0]]
             and first.holds == last.holds
-            and f"{op.output}.scale" not in self.values
+            and not self.states(op.output)
         )
 
     def constant(self, name: str) -> Quantization:
@@ -266,7 +266,7 @@ class NetworkBuilder:
             return self.integers(name)
         if not isinstance(get(self.formats[name]), Integer):
             return real(self.formats[name])
-        if f"{name}.scale" in self.values:
+        if self.states(name):
             made = self.stated(name)
             if made.zero == 0 or name not in self.symmetric:
                 return made
@@ -307,6 +307,11 @@ class NetworkBuilder:
             f"{name}: integers of {low} to {high} are scaled to the {form} that an array reads"
         )
         return self.between(name, low, high)
+
+    def states(self, name: str) -> bool:
+        """Whether the values state a scale of an activation; a normalisation's own scale has that name too."""
+        key = f"{name}.scale"
+        return key in self.values and key not in self.workload.tensors
 
     def stated(self, name: str) -> Quantization:
         """The scale and zero point that the values state."""

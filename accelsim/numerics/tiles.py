@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.program.coverage import groups_of
-from accelsim.program.opcodes import Flag, Opcode
+from accelsim.program.opcodes import Flag
 from accelsim.program.table import Program
 
 Ints = NDArray[np.int64]
@@ -91,9 +91,3 @@ def merged(boxes: Boxes) -> Boxes:
         follows[1:] &= boxes.flags[1:] == boxes.flags[:-1]
         boxes = _joined(boxes, follows, axis)
     return boxes
-
-
-def is_pass(program: Program) -> NDArray[np.bool_]:
-    """Which commands are tile passes."""
-    opcode = program.commands.opcode
-    return np.asarray((opcode == Opcode.MATMUL) | (opcode == Opcode.MVM), bool)

@@ -1,4 +1,5 @@
-"""A Result as readable files: result.json, inputs.json, operators.csv, energy.csv, units.csv, outputs.npz.
+"""A Result as readable files: result.json, inputs.json, operators.csv, energy.csv, units.csv, outputs.npz,
+and job.yaml where it came from a job.
 
 checksums.sha256 holds their checksums (`sha256sum -c` reads it) behind the command that makes them anew.
 
@@ -34,6 +35,7 @@ from accelsim.results.result import Result
 
 CREATED, CHECKSUMS = "created.txt", "checksums.sha256"
 MADE_BY = "# made by: "
+JOB = "job.yaml"
 NEEDED = ("result.json", "inputs.json", "energy.csv")
 STALLS = ("data", "slot", "start", "queue", "port")
 
@@ -301,6 +303,8 @@ def contents(result: Result) -> dict[str, bytes]:
     }
     if result.values is not None:
         files["outputs.npz"] = outputs_npz(result)
+    if result.job:
+        files[JOB] = result.job.encode()
     files[CHECKSUMS] = checksums(files)
     return files
 

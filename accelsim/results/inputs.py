@@ -29,6 +29,8 @@ VERSION = 2
 MOST_SLOTS = 64
 WORDS = ("name", "description", "values", "source")
 COUNTS = ("batch", "tokens")
+#: notes that say how a model was read, of any plain form
+MODEL = ("dims", "batch", "fixed", "shapes", "absorbed", "parameters")
 
 
 def plain(value: Any) -> Any:
@@ -167,6 +169,9 @@ class _InputsReader(Reader):
         found: dict[str, Any] = {}
         for key, (_, value) in (self.mapping(node, path) or {}).items():
             plain_value = value.plain()
+            if key in MODEL:
+                found[key] = plain_value
+                continue
             texts = plain_value if isinstance(plain_value, list) else [plain_value]
             if not all(isinstance(text, str) for text in texts):
                 self.wrong(

@@ -20,7 +20,7 @@ from accelsim.escaping import uncell
 from accelsim.explore.planned import Planned, run_plan
 from accelsim.mapping import compile_program
 from accelsim.program.digest import program_digest
-from accelsim.results.files import NEEDED, check_files
+from accelsim.results.files import JOB, NEEDED, check_files
 from accelsim.results.inputs import load
 from accelsim.results.result import Result
 from accelsim.results.summary import summarise
@@ -98,6 +98,7 @@ def load_run(folder: str | Path) -> Result:
         spread,
         folder=str(path),
         scores=scores,
+        job=(path / JOB).read_text("utf-8") if os.path.isfile(path / JOB) else "",
     )
 
 

@@ -63,9 +63,13 @@ def loop_nest(
         for axis, limit in zip("mnk", limits, strict=True)
     }
     flow = dataflow(mapping.dataflow)
+    own = "".join(
+        f", {name} {value}"
+        for name, value in zip(flow.parameters, mapping.parameters, strict=False)
+    )
     tiles = " x ".join(f"{passes[axis]} of {axis}" for axis in "mnk" if axis != flow.streams)
     lines.append(
-        f"{inner}{flow.name.replace('_', ' ')}: {tiles} passes, each streams {flow.streams}"
+        f"{inner}{flow.name.replace('_', ' ')}: {tiles} passes, each streams {flow.streams}{own}"
     )
     where = array.accumulator.location
     kept = array.output if where == "sram" else "accumulators under the columns"

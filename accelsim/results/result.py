@@ -114,6 +114,7 @@ class Result:
     steady_seconds: float | None = None  # between runs back to back, when measured
     folder: str = ""  # where it was saved
     scores: dict[str, float] = field(default_factory=dict)  # of a saved run's values
+    job: str = ""  # the text of the job file that makes it again, where it was run from a job
     _digest: str = field(default="", init=False, repr=False)
     _full: tuple[Program, Timeline] | None = field(default=None, init=False, repr=False)
 

@@ -28,12 +28,13 @@ class Base:
 @dataclass(frozen=True, slots=True)
 class Work:
     """A workload: name (as results show it), source path, batch (None: the file's own), and the digest of
-    its operators, tensors and values."""
+    its operators, tensors and values. job: keys of a job file that say how it is read, like dims."""
 
     name: str
     source: str
     batch: int | None
     digest: str
+    job: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +61,15 @@ class Axis:
 @dataclass(frozen=True, slots=True)
 class ValuesSpec:
     """Values to compute: input (a shipped name or .npz path), how many images (None: all), ages (s),
-    temperatures (K), digest of the inputs."""
+    temperatures (K), digest of the inputs and samples. job: keys of a job file that say how values become
+    codes, like calibrate."""
 
     input: str
     images: int | None
     ages: tuple[float, ...]
     temperatures: tuple[float, ...]
     digest: str
+    job: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

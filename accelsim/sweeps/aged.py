@@ -7,7 +7,10 @@ from typing import Any
 
 from accelsim import api
 from accelsim.chip import Chip
-from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
+from accelsim.config.overrides import node_of
+from accelsim.config.yaml_source import Place
+from accelsim.job.reader import job_of
+from accelsim.job.values import JobValues
 from accelsim.results.comparison import values_over_age
 from accelsim.results.result import Result, Values
 from accelsim.store import ValuesSpec
@@ -21,20 +24,32 @@ class Aging:
 
     def __init__(self, spec: ValuesSpec) -> None:
         self.spec = spec
-        arrays = load_arrays(spec.input)
-        if spec.images is not None:
-            arrays = {name: array[: spec.images] for name, array in arrays.items()}
-        self.arrays, self.images = arrays, batch_of(arrays)
+        self.job = job_of(node_of({**spec.job, "input": spec.input}, Place(spec.input)))
+        self.values = JobValues(self.job, spec.images)
+        self.shapes = dict(self.values.reading.shapes)
 
     def run(
         self, chip: Chip, workload: Workload, search: str | None
     ) -> tuple[Result, list[AgedRow]]:
         """A run with the inputs, as `accelsim run --input` makes it, and its values over age."""
-        inputs, labels = inputs_of(dict(self.arrays), workload)
-        result = api.run(chip, workload, inputs, labels=labels, search=search)
+        inputs, labels = self.values.inputs(workload)
+        samples, check = self.values.samples(workload), self.job.reference_check
+        how = (self.job.rounding, self.values.calibration, samples, check)
+        result = api.run(
+            chip,
+            workload,
+            inputs,
+            labels=labels,
+            search=search,
+            rounding=self.job.rounding,
+            calibration=self.values.calibration,
+            samples=samples,
+            reference_check=check,
+        )
 
         def values(main: Result, other: Chip) -> Values:
-            return api.values_of(main, other, inputs, labels)
+            prepared = api.prepare(other, workload, inputs, *how)
+            return api.values_of(main, other, {}, labels, prepared)
 
         found = values_over_age(
             chip, values, self.spec.ages, self.spec.temperatures or (298.15,), 1, result

@@ -9,9 +9,15 @@ from accelsim.store.record import VERSION
 from accelsim.sweeps.identity import Identity
 
 
-def context_of(spec: SweepSpec, identity: Identity, sets: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The content of context.json. sets: --set of the sweep's own keys."""
+def context_of(
+    spec: SweepSpec,
+    identity: Identity,
+    sets: tuple[str, ...] = (),
+    job: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The content of context.json. sets: --set of the sweep's own keys. job: what else the job said."""
     return {
+        **({"job": job} if job else {}),
         "format": VERSION,
         "name": spec.name,
         "question": spec.question,
@@ -31,7 +37,13 @@ def context_of(spec: SweepSpec, identity: Identity, sets: tuple[str, ...] = ()) 
             for base in spec.bases
         ],
         "works": [
-            {"name": work.name, "source": work.source, "batch": work.batch, "digest": work.digest}
+            {
+                "name": work.name,
+                "source": work.source,
+                "batch": work.batch,
+                "digest": work.digest,
+                **({"job": work.job} if work.job else {}),
+            }
             for work in spec.works
         ],
         "axes": [
@@ -62,5 +74,6 @@ def context_of(spec: SweepSpec, identity: Identity, sets: tuple[str, ...] = ()) 
             "images": spec.values.images,
             "ages_s": list(spec.values.ages),
             "temperatures_K": list(spec.values.temperatures),
+            **({"job": spec.values.job} if spec.values.job else {}),
         },
     }

@@ -59,6 +59,7 @@ def run_sweep(
     fresh_store: bool = False,
     fail_fast: bool = False,
     sets: tuple[str, ...] = (),
+    job: dict[str, Any] | None = None,
     evaluator: str = EVALUATOR,
     cache_folder: str | None = None,
     prepare_kernels: bool = False,
@@ -66,19 +67,19 @@ def run_sweep(
 ) -> SweepRun:
     """Run the points that the store of a folder lacks.
 
-    points: of the spec, in the order to run them in. sets: --set of the sweep, for the context.
+    points: of the spec, in the order to run them in. sets, job: what the sweep was asked with, for the context.
     evaluator: as in Job. progress: makes a Progress from (total, held, objectives). InputError when the store
     cannot hold them, when a worker cannot begin, or with fail_fast at the first point that fails.
     """
     begin = time.monotonic()
     place, known = Path(folder), identity(spec)
-    prepare(place, context_of(spec, known, sets), spec.text, fresh_store)
+    prepare(place, context_of(spec, known, sets, job), spec.text, fresh_store)
     with driving(place) as alone:
         drive = _Drive(spec, list(points), place, executor, known)
-        job = Job(spec, str(place.absolute()), cache_folder, evaluator, prepare=prepare_kernels)
+        work = Job(spec, str(place.absolute()), cache_folder, evaluator, prepare=prepare_kernels)
         drive.backwards, drive.fail_fast = not alone, fail_fast
         with Stopper() as stopper, executor:
-            drive.go(job, stopper, progress)
+            drive.go(work, stopper, progress)
         drive.finish()
     drive.run.seconds = time.monotonic() - begin
     return drive.run

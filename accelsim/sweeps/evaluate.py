@@ -10,17 +10,22 @@ import dataclasses
 import time
 from pathlib import Path
 
-from accelsim import api
 from accelsim.chip import Chip
 from accelsim.config.chip_variants import Variants
+from accelsim.config.overrides import node_of
+from accelsim.config.sweep_combinations import PARAMETER, of_the_run
+from accelsim.config.yaml_source import Place
 from accelsim.energy import charge, counts_of
 from accelsim.errors import InputError
-from accelsim.store import Failure, Point, Record, SweepSpec, Work
+from accelsim.job.reader import job_of
+from accelsim.store import Failure, Point, Record, SweepSpec, Work, canonical
+from accelsim.store.spec import Plain
 from accelsim.sweeps import measures
 from accelsim.sweeps.aged import Aging, worst
 from accelsim.sweeps.cache import Cache
 from accelsim.sweeps.identity import identity
 from accelsim.sweeps.timed import Timed, Timings
+from accelsim.sweeps.works import read_work
 from accelsim.workload import Workload
 
 #: problems that are an answer: the design is possible, the workload does not fit it
@@ -37,7 +42,7 @@ class Evaluator:
             base.name: Variants(base.text, base.source, base.sets) for base in spec.bases
         }
         self.works = {work.name: work for work in spec.works}
-        self.workloads: dict[tuple[str, int | None], tuple[Workload, int, int]] = {}
+        self.workloads: dict[tuple[str, str], tuple[Workload, int, int]] = {}
         self.timings = Timings(
             Cache(Path(cache_folder) if cache_folder else None), self.identity.model
         )
@@ -62,15 +67,15 @@ class Evaluator:
         return record
 
     def _measure(self, point: Point, record: Record) -> None:
-        chip, batch = self.chip(point)
+        chip, own = self.chip(point)
         work = self.works[point.work]
-        workload, macs, images = self.workload(work, batch)
+        workload, macs, images = self.workload(work, own)
         if self.aging is not None and workload.values is not None:
             result, record.aged = self.aging.run(chip, workload, point.search)
             energy, ticks = result.energy, (result.makespan, result.tick_hz)
             record.measures |= worst(record.aged)
         else:
-            found = self.timings.of(chip, workload, _digest(work, batch), point.search)
+            found = self.timings.of(chip, workload, _digest(work, own), point.search)
             energy, ticks = (
                 charge(counts_of(found.work, chip), chip),
                 (found.makespan, found.tick_hz),
@@ -79,29 +84,38 @@ class Evaluator:
         record.measures |= measures.basic(chip, *ticks, energy, macs, images, workload.tokens)
         record.parts = measures.parts(chip, energy)
         if self.writing:
-            record.measures |= self._writing(chip, workload, work, batch, point.search)
+            record.measures |= self._writing(chip, workload, _digest(work, own), point.search)
 
-    def chip(self, point: Point) -> tuple[Chip, int | None]:
-        """The chip of a point, and the batch that it asks for. A seed moves that of the crossbars' cells."""
-        sets = dict(point.sets)
-        batch = sets.pop("batch", None)
-        chip = self.variants[point.base].chip(sets.items())
+    def chip(self, point: Point) -> tuple[Chip, dict[str, Plain]]:
+        """The chip of a point, and what it asks of its workload: the batch, parameters. A seed moves that of
+        the crossbars' cells."""
+        own = {key: value for key, value in point.sets if of_the_run(key)}
+        chip = self.variants[point.base].chip(
+            (key, value) for key, value in point.sets if key not in own
+        )
         if point.seed and (crossbar := chip.crossbar) is not None:
             made = dataclasses.replace(crossbar, clock_hz=0, seed=crossbar.seed + point.seed)
             chip = dataclasses.replace(chip, units={**chip.units, crossbar.name: made})
-        return chip, int(batch) if isinstance(batch, int) else None
+        return chip, own
 
-    def workload(self, work: Work, batch: int | None) -> tuple[Workload, int, int]:
-        """The workload of a point, its multiply-accumulates and its batch; read once a batch."""
-        key = (work.name, batch or work.batch)
+    def workload(self, work: Work, own: dict[str, Plain]) -> tuple[Workload, int, int]:
+        """The workload of a point, its multiply-accumulates and its batch; read once for what points ask."""
+        key = (work.name, canonical(own))
         if key not in self.workloads:
-            images = self.aging.images if self.aging is not None and key[1] is None else None
-            made = api.load_workload_for(work.source, key[1], images)
+            parameters = {
+                name.removeprefix(PARAMETER): value
+                for name, value in own.items()
+                if name.startswith(PARAMETER)
+            }
+            asked = {**work.job, "batch": own.get("batch", work.batch)}
+            asked["parameters"] = {**asked.get("parameters", {}), **parameters}
+            job = job_of(node_of(asked, Place(work.source)))
+            made = read_work(work.source, job, {} if self.aging is None else self.aging.shapes)
             self.workloads[key] = (made, made.macs, made.inferences)
         return self.workloads[key]
 
     def _writing(
-        self, chip: Chip, workload: Workload, work: Work, batch: int | None, search: str | None
+        self, chip: Chip, workload: Workload, digest: str, search: str | None
     ) -> dict[str, float]:
         """What writing all weights once takes; nothing where they stand in SRAM."""
         if chip.crossbar is None:
@@ -110,7 +124,7 @@ class Evaluator:
         for weights in ("cold", "resident"):
             other = dataclasses.replace(chip, weights=weights)
             try:
-                found[weights] = self.timings.of(other, workload, _digest(work, batch), search)
+                found[weights] = self.timings.of(other, workload, digest, search)
             except InputError as error:
                 if weights == "cold" or error.problems[0].code not in NO_ROOM:
                     raise
@@ -120,5 +134,6 @@ class Evaluator:
         return measures.writing(energy, cold.seconds, stay)
 
 
-def _digest(work: Work, batch: int | None) -> str:
-    return work.digest if batch is None else f"{work.digest}:{batch}"
+def _digest(work: Work, own: dict[str, Plain]) -> str:
+    """Of the workload of a point. own: what the point asks of it."""
+    return f"{work.digest}:{canonical(own)}" if own else work.digest

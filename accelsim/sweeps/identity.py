@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from accelsim import __version__
 from accelsim.store import Point, SweepSpec, canonical
@@ -21,6 +22,8 @@ BYSTANDERS = (
     "shipped.py",
     "jit.py",
     "api.py",
+    "job",
+    "verbs.py",
     "loading.py",
     "traces",
 )
@@ -47,7 +50,10 @@ def identity(spec: SweepSpec) -> Identity:
     """The Identity of a sweep's points. Measures that cost nothing are always taken, so that only costly
     groups (writing, values) are part of the settings."""
     v = spec.values
-    values = None if v is None else [v.digest, v.images, list(v.ages), list(v.temperatures)]
+    values: list[Any] | None = None
+    if v is not None:
+        values = [v.digest, v.images, list(v.ages), list(v.temperatures)]
+        values += [v.job] if v.job else []
     whole = canonical(
         ["writing_joules" in spec.measures or "writing_seconds" in spec.measures, values]
     )

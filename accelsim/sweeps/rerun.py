@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from accelsim import api
-from accelsim.config.sweep_file import SweepReader
+from accelsim.config.overrides import node_of
 from accelsim.config.sweep_overrides import override_sweep
+from accelsim.config.yaml_source import Place
 from accelsim.errors import InputError
+from accelsim.job import job_of
 from accelsim.results.result import Result
 from accelsim.store import Point
 from accelsim.store.folder import SWEEP
 from accelsim.sweeps.evaluate import Evaluator
+from accelsim.sweeps.file import SweepReader
 from accelsim.sweeps.identity import identity
+from accelsim.sweeps.shared import with_job
 
 Rerun = Callable[[Point], Result]
 
@@ -27,6 +31,8 @@ def rerun_of(folder: Path, asked: dict[str, Any]) -> tuple[Rerun | None, str]:
         text = (folder / SWEEP).read_text(encoding="utf-8")
         reader = SweepReader(text, str(asked["source"]))
         reader.root = override_sweep(reader.root, tuple(asked.get("set", ())))
+        asked_job = job_of(node_of(dict(asked.get("job", {})), Place("")))
+        reader.root = with_job(reader.root, asked_job)
         spec = reader.read()
     except (OSError, UnicodeDecodeError, InputError) as error:
         return None, f"the sweep cannot be read again: {str(error).splitlines()[0]}"
@@ -40,8 +46,8 @@ def rerun_of(folder: Path, asked: dict[str, Any]) -> tuple[Rerun | None, str]:
     evaluator = Evaluator(spec)
 
     def rerun(point: Point) -> Result:
-        chip, batch = evaluator.chip(point)
+        chip, own = evaluator.chip(point)
         work = evaluator.works[point.work]
-        return api.run(chip, evaluator.workload(work, batch)[0], search=point.search)
+        return api.run(chip, evaluator.workload(work, own)[0], search=point.search)
 
     return rerun, ""

@@ -15,11 +15,11 @@ from pathlib import Path
 from accelsim import shipped
 from accelsim.config.chip_variants import variants_of
 from accelsim.config.overrides import node_of
-from accelsim.config.sweep_combinations import BATCH, SEARCH, Combinations, Pairs, combinations
-from accelsim.config.sweep_file import few, load_sweep
+from accelsim.config.sweep_combinations import Combinations, Pairs, combinations, of_the_run
 from accelsim.config.yaml_source import Node, Place
 from accelsim.errors import InputError, Problem
 from accelsim.store.spec import Base, SweepSpec
+from accelsim.sweeps.file import few, load_sweep
 from accelsim.sweeps.space import count, samples
 
 MOST_ALL = 2_000
@@ -114,9 +114,7 @@ def _problems(
     for axis in found.axes:
         for pairs, where in zip(axis.pairs, spec.axes[axis.number].places, strict=True):
             nodes[id(pairs)] = [
-                (key, node_of(value, Place(*where)))
-                for key, value in pairs
-                if key not in (BATCH, SEARCH)
+                (key, node_of(value, Place(*where))) for key, value in pairs if not of_the_run(key)
             ]
     once: dict[tuple[str, str, int, int], Problem] = {}
     for steps in chosen:

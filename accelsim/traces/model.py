@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from accelsim.errors import InputError, Problem
+from accelsim.importers.base import Reading
 from accelsim.importers.onnx_model import import_model
 from accelsim.importers.onnx_values import ModelValues
 from accelsim.numerics.network import Evaluate
@@ -14,14 +15,16 @@ from accelsim.traces.trace import Trace
 
 
 def model_evaluator(
-    trace: Trace, path: str | Path, dims: Mapping[str, int] | None = None
+    trace: Trace,
+    path: str | Path,
+    dims: Mapping[str, int] | None = None,
+    fixed: Mapping[str, float] | None = None,
 ) -> Evaluate:
-    """Real values of vector operators by an .onnx file; InputError when the trace is not of this model
-    with these dimensions."""
-    try:
-        imported = import_model(path, dims, _batch(trace))
-    except InputError:
-        imported = import_model(path, dims)
+    """Real values of vector operators by an .onnx file, its inputs as the trace has them; InputError when the
+    trace is not of this model with these dimensions and fixed inputs."""
+    specs = trace.workload.tensors.values()
+    shapes = {spec.name: spec.shape for spec in specs if spec.role == "input"}
+    imported = import_model(path, Reading(None, dict(dims or {}), dict(fixed or {}), shapes=shapes))
     if workload_digest(imported.workload) != workload_digest(trace.workload):
         raise InputError(
             Problem(
@@ -32,9 +35,3 @@ def model_evaluator(
             )
         )
     return ModelValues(imported).evaluate
-
-
-def _batch(trace: Trace) -> int | None:
-    """The first dimension that all inputs share."""
-    first = {spec.shape[0] for spec in trace.workload.tensors.values() if spec.role == "input"}
-    return first.pop() if len(first) == 1 else None

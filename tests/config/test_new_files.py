@@ -14,9 +14,9 @@ from accelsim import api, shipped
 from accelsim.cli.init_command import TEMPLATES
 from accelsim.cli.main import cli
 from accelsim.config.schema import chip_schema, workload_schema
-from accelsim.config.sweep_schema import sweep_schema
 from accelsim.config.writer import chip_yaml, workload_yaml, written
 from accelsim.errors import InputError
+from accelsim.sweeps.schema import sweep_schema
 
 SWEEP = Path(__file__).parent / "sweep.yaml"
 CFG = """[general]

@@ -14,10 +14,10 @@ from accelsim import shipped
 from accelsim.config.chip_keys import UnknownKey, comparable, conflict, own_value, rule_of
 from accelsim.config.quantities import any_quantity, quantity, spoken
 from accelsim.config.reader import MISSING
-from accelsim.config.sweep_file import load_sweep
 from accelsim.errors import InputError
 from accelsim.store import SweepSpec
 from accelsim.store.measures import GROUPS, MAIN, MEASURES, members
+from accelsim.sweeps.file import load_sweep
 from tests.devices.test_contract import FITTED
 
 GOOD = Path(__file__).parent / "sweep.yaml"
@@ -272,7 +272,7 @@ def test_a_device_file_stands_beside_the_sweep(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_docs_loads_and_has_every_key(tmp_path: Path) -> None:
-    from accelsim.config.sweep_file import KEYS
+    from accelsim.sweeps.file import KEYS
     from accelsim.sweeps.validate import checked_sweep
 
     text = (

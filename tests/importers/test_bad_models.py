@@ -292,7 +292,7 @@ def test_folders_missing_files_and_dimensions_of_traces(
 
 def test_fuzzed_models_never_crash(tmp_path: Path) -> None:
     from accelsim.errors import InputError
-    from accelsim.importers.onnx_model import load_onnx
+    from accelsim.importers.onnx_model import import_model
     from tests.importers.models import TORCH
 
     rng = np.random.default_rng(0)
@@ -306,6 +306,6 @@ def test_fuzzed_models_never_crash(tmp_path: Path) -> None:
             bytes(data[: int(rng.integers(1, len(data) + 1))] if rng.random() < 0.2 else data)
         )
         try:
-            load_onnx(path)
+            import_model(path)
         except InputError as error:
             assert error.problems[0].code

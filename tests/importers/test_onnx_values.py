@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 
+from accelsim.importers.base import Reading
 from accelsim.importers.onnx_model import import_model
 from accelsim.importers.onnx_values import ModelValues
 from accelsim.numerics.accuracy import float_forward
@@ -20,7 +21,7 @@ def outputs(
 ) -> tuple[dict, dict]:
     """(ours in float64, onnxruntime's in float32) of every output, for seeded inputs. every: of every
     tensor that both have."""
-    imported = import_model(path, dims)
+    imported = import_model(path, Reading(dims=dict(dims or {})))
     if every:
         model = onnx.load(path)
         made = {name for node in model.graph.node for name in node.output}

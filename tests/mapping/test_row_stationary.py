@@ -24,11 +24,13 @@ from accelsim.program.table import Program
 from accelsim.program.validate import validate
 from accelsim.results.files import save
 from accelsim.results.load import load_run
+from accelsim.results.nest import loop_nest
 from accelsim.rtl.schedule import TilePass
 from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
 from accelsim.timing.costs import command_times
 from accelsim.units.dataflows import dataflow_named
+from accelsim.units.dataflows.row_stationary import fold_of
 from accelsim.workload import Conv2d, Workload
 from tests.arrays.runs import agree
 from tests.arrays.runs import simulate as step
@@ -55,7 +57,7 @@ def one_layer(name: str) -> Workload:
     """One of its convolutions alone."""
     work = alexnet()
     (op,) = (op for op in work.operators if op.name == name)
-    kept = {op.input, op.weight, op.output, *op.parameters}  # type: ignore[union-attr]
+    kept = {op.input, op.weight, op.output, f"{name}.bias"}
     roles = {op.input: "input", op.output: "output"}
     tensors = {
         key: replace(spec, role=roles.get(key, spec.role))
@@ -362,6 +364,11 @@ def test_a_saved_run_has_its_fold(tmp_path: Path) -> None:
     save(made, tmp_path / "saved")
     again = load_run(tmp_path / "saved")
     assert again.plan.mappings["conv4"] == mapping and again.cycles == made.cycles
+    geometry = geometry_of(work.operators[0])  # type: ignore[arg-type]
+    lines = loop_nest(chip, geometry, mapping, ("int16",) * 3)  # type: ignore[arg-type]
+    assert any(
+        "1 of n x 1 of k passes, each streams m, p 16, q 3, r 2, t 2" in one for one in lines
+    )
 
 
 def test_a_chip_that_cannot_is_refused() -> None:
@@ -383,6 +390,29 @@ def test_a_kernel_that_does_not_fit_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="13 rows is higher than the array, 12"):
         plan(eyeriss(), accelsim.load_workload(path))
+
+
+def test_small_outputs_and_many_filters_take_no_more_groups_than_a_shape_can_say(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "flat.yaml"
+    path.write_text(
+        "name: flat\ninputs: {x: [1, 512, 1, 1]}\n"
+        "operators: [{name: c, kind: conv2d, input: x, filters: 400, kernel: 1}]\n"
+    )
+    work, chip = accelsim.load_workload(path), eyeriss(*HIDDEN)
+    program = compile_program(chip, work)
+    validate(program, work)
+    shapes = program.shapes.take(program.commands.shape[program.rows(Opcode.MATMUL)])
+    assert fold_of(shapes).groups.max() <= 127
+    with pytest.raises(InputError, match="the array holds 127"):
+        g = geometry_of(work.operators[0])  # type: ignore[arg-type]
+        plan(chip, work, {"c": given(g, 1, (1, 1, 1, 1, 128))})
+    path.write_text(
+        path.read_text().replace("1, 1]", "40, 40]").replace("kernel: 1}", "kernel: 1, stride: 20}")
+    )
+    with pytest.raises(InputError, match="63 columns wide and 15 far"):
+        plan(chip, accelsim.load_workload(path))
 
 
 def test_search_takes_row_stationary_among_the_others(tmp_path: Path) -> None:

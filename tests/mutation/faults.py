@@ -777,8 +777,8 @@ FAULTS = [
     ),
     (
         "memory latency forgotten",
-        "chip/chip.py",
-        "memory_latency=cycles)",
+        "units/dma.py",
+        "memory_latency=ceil(latency * clocks[self.clock] - 1e-6))",
         "memory_latency=0)",
         "tests/timing/test_latency.py",
     ),

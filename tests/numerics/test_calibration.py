@@ -124,12 +124,12 @@ def test_four_bits_stay_accurate(activations: str, weights: str) -> None:
 def test_wider_edges_and_pools_between_formats() -> None:
     """A pool whose input has 8 bits and whose output has 4 rescales."""
     images, labels = digits()
-    lines, real = sensitivity(
+    found = sensitivity(
         api.load_chip("int8_edge"),
         api.load_workload("digits_cnn", batch=100),
-        {"x": images},
-        labels,
+        lambda chip, work: api.run(chip, work, {"x": images}, labels=labels),
     )
+    lines, real = found.lines, found.top1_float
     assert [line.layer for line in (lines[0], lines[-1])] == ["", "*"] and real is not None
     assert {line.layer for line in lines[1:-1]} == {"conv1", "conv2", "fc"}
     assert all(lines[-1].snr_db < line.snr_db < lines[0].snr_db - 6 for line in lines[1:-1])

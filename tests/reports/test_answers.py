@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accelsim.config.sweep_file import load_sweep
+from accelsim.sweeps.file import load_sweep
 from accelsim.reports.sweeps.plots.heatmap import holes
 
 ROOT = Path(__file__).parent.parent.parent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from accelsim.config.sweep_file import load_sweep
+from accelsim.sweeps.file import load_sweep
 from accelsim.store import Point
 from accelsim.sweeps.evaluate import Evaluator
 

@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from accelsim.cli.main import main
-from accelsim.config.sweep_file import load_sweep
 from accelsim.errors import InputError
 from accelsim.reports.sweeps.base import View
 from accelsim.reports.sweeps.joint import joint_view
@@ -22,6 +21,7 @@ from accelsim.store.front import front, front_of
 from accelsim.store.joint import RULES, by_workload, joined
 from accelsim.store.measures import MEASURES, usual_objectives
 from accelsim.store.spec import Joint
+from accelsim.sweeps.file import load_sweep
 
 SWEEP = """\
 name: both

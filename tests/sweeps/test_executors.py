@@ -14,13 +14,13 @@ import dask
 import distributed
 import pytest
 
-from accelsim.config.sweep_settings import EXECUTORS
 from accelsim.errors import InputError
 from accelsim.sweeps.executors import Executor, classes, executor_named
 from accelsim.sweeps.executors.base import Chunk
 from accelsim.sweeps.executors.dask import DaskExecutor
 from accelsim.sweeps.executors.local import LocalExecutor
 from accelsim.sweeps.executors.serial import SerialExecutor
+from accelsim.sweeps.settings import EXECUTORS
 from tests.sweeps.executor_contract import ExecutorContract, run, undisturbed
 from tests.sweeps.fakes import view
 

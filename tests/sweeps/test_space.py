@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from accelsim import shipped
-from accelsim.config.sweep_file import load_sweep
 from accelsim.errors import InputError
 from accelsim.store import Point, SweepSpec
+from accelsim.sweeps.file import load_sweep
 from accelsim.sweeps.space import count, points
 
 BASES = {"int8": "int8_edge", "pcm": {"chip": "pcm_8level"}}

@@ -8,6 +8,7 @@ r sets share filters and have channels of their own, t groups of them have filte
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -52,17 +53,13 @@ class Fold(NamedTuple):
 
 #: bits of each in a shape's fifth extent, the first ones lowest: the rows of a pass add the first two
 BITS = Fold(*(IMAGES_AT, IMAGE_BITS, 6, 6, 6, 7, 4, 4))  # type: ignore[arg-type]
+MOST = Fold(*((1 << int(bits)) - 1 for bits in BITS))  # type: ignore[arg-type]
 SHIFT = Fold(*np.cumsum([0, *BITS[:-1]]).tolist())
 
 
 def packed(fold: Fold) -> int:
-    """A fold as one number; OverflowError where a number of it has too many bits."""
-    total = 0
-    for value, bits, shift in zip(fold, BITS, SHIFT, strict=True):
-        if not 0 <= int(value) < 1 << int(bits):
-            raise OverflowError(int(value))
-        total += int(value) << int(shift)
-    return total
+    """A fold as one number. Each of its numbers has at most MOST."""
+    return sum(int(value) << int(shift) for value, shift in zip(fold, SHIFT, strict=True))
 
 
 def fold_of(shapes: Shapes) -> Fold:
@@ -74,7 +71,8 @@ def fold_of(shapes: Shapes) -> Fold:
 
 class Turns(NamedTuple):
     """What the elements of a pass do. filters, channels: that each interleaves. windows: outputs along the
-    rows of its images. chain: elements that a sum passes. turn: cycles from a product of a sum to its next."""
+    rows of its images. chain: elements that a sum passes. turn: cycles from a product of a sum to its
+    next. taps: products of an element for one window of one filter."""
 
     filters: Ints
     channels: Ints
@@ -132,13 +130,7 @@ class RowStationary(Dataflow):
     def code(self, array: MacArray, work: Work, chosen: Chosen) -> int:
         """The fold, without what differs from tile to tile."""
         _, _, r, t = self._parameters(array, work, chosen)
-        zero = np.zeros((), np.int64)
-        try:
-            return packed(Fold(zero, zero, *_kernel(work), r, t, *work.stride))  # type: ignore[arg-type]
-        except OverflowError:
-            raise _wrong(
-                "kernel", "the kernel or its stride is too large", "take another dataflow"
-            ) from None
+        return packed(Fold._make(map(np.int64, (0, 0, *_kernel(work), r, t, *work.stride))))
 
     def used(self, array: MacArray, shapes: Shapes) -> Used:
         """A column of elements for each output row of each group of filters."""
@@ -239,7 +231,7 @@ class RowStationary(Dataflow):
 def _ranked(array: MacArray, work: Work, tile: Chosen | None) -> tuple[Ints, Ints, Ints]:
     """(images, height, p, q, r, t) in columns, fastest first, with cycles and words from behind the buffers.
     tile: takes no more than it holds."""
-    heights = [tile.height] if tile else _parts(work.out_height)
+    heights = [tile.height] if tile else _heights(work)
     columns = np.concatenate(
         [
             _folds(array, work, one, [tile.batch] if tile else _batches(work, one))
@@ -275,12 +267,17 @@ def _check(array: MacArray, work: Work, chosen: Chosen | None) -> None:
     if high > array.rows:
         text = f"a kernel of {high} rows is higher than the array, {array.rows}"
         raise _wrong("dataflow", text, "take another dataflow")
+    if wide > MOST.kernel_width or max(work.stride) > MOST.stride_width:
+        text = f"row_stationary goes {MOST.kernel_width} columns wide and {MOST.stride_width} far"
+        raise _wrong("dataflow", text, "take another dataflow")
     if chosen is None:
         return
-    if chosen.batch >> IMAGE_BITS:
-        raise _wrong(
-            "batch", f"{chosen.batch} images are too many", f"{1 << IMAGE_BITS - 1} at most"
-        )
+    for key, value, most in (
+        ("batch", chosen.batch, MOST.images),
+        ("height", chosen.height, MOST.height),
+    ):
+        if value > most:
+            raise _wrong(key, f"row_stationary takes at most {most}", f"make {key} less")
     if chosen.width < work.out_width:
         raise _wrong("width", "row_stationary takes whole rows", f"write width: {work.out_width}")
     if chosen.k % work.kernel:
@@ -306,18 +303,25 @@ def _needs(
         ("q", "q x kernel width (words of inputs)", q * wide, pads.input),
         ("p", "p x q x kernel width (words of filters)", p * q * wide, pads.filter),
         ("p", "p (words of sums)", p, pads.sums),
-        ("r", "r (sets above one another)", r, above),
-        ("t", "t (groups of r sets)", t, above // r * beside if r else 0),
+        ("r", "r (sets above one another)", r, min(above, int(MOST.sets))),
+        ("t", "t (groups of r sets)", t, min(above // r * beside, int(MOST.groups))),
     ]
 
 
-def _parts(total: int) -> list[int]:
-    """Sizes that cut a length into few parts, each as even as can be."""
-    return sorted({-(-total // count) for count in range(1, total + 1)}, reverse=True)
+@lru_cache(maxsize=1024)
+def _parts(total: int) -> tuple[int, ...]:
+    """Sizes that cut a length into parts as even as can be, the largest first."""
+    return tuple(sorted({-(-total // count) for count in range(1, total + 1)}, reverse=True))
+
+
+def _heights(work: Work) -> list[int]:
+    return [size for size in _parts(work.out_height) if size <= MOST.height]
 
 
 def _batches(work: Work, height: int) -> list[int]:
-    return _parts(work.batch) if height == work.out_height else [1]
+    if height < work.out_height:
+        return [1]
+    return [size for size in _parts(work.batch) if size <= MOST.images]
 
 
 def _folds(array: MacArray, work: Work, height: int, batches: list[int]) -> Ints:
@@ -327,8 +331,8 @@ def _folds(array: MacArray, work: Work, height: int, batches: list[int]) -> Ints
     above, beside = _places(array, work, height)
     found = [
         (images, height, p, q, r, t)
-        for r in range(1, min(above, work.channels) + 1)
-        for t in {min(above // r * beside, work.n)}
+        for r in range(1, min(above, work.channels, int(MOST.sets)) + 1)
+        for t in {min(above // r * beside, work.n, int(MOST.groups))}
         for q in _parts(-(-work.channels // r))
         if q * wide <= min(pads.input, pads.filter)
         for p in _parts(-(-work.n // t))

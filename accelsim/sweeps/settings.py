@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.yaml_source import Node, Place
 from accelsim.errors import InputError
+from accelsim.job.reader import JobReader, blamed, plain_job
+from accelsim.job.record import Job
+from accelsim.job.values import calibration_of
 from accelsim.store.joint import RULES
 from accelsim.store.measures import GROUPS, MAIN, MEASURES, members, usual_objectives
 from accelsim.store.spec import Joint, ValuesSpec
@@ -25,6 +29,15 @@ FREE = (
     "pbs",
     "kubernetes",
 )  # their other keys go to the cluster's own class
+#: keys of ``values`` that are a job's
+VALUE_KEYS = (
+    "calibrate",
+    "weight_clip",
+    "percentile",
+    "samples",
+    "rounding",
+    "reference_check",
+)
 SAMPLINGS = ("sobol", "random")
 MOST_SAMPLES = 1 << 20
 MOST_REPEATS = 1000
@@ -97,9 +110,9 @@ class SettingsReader(Reader):
         items = self.mapping(node, "values")
         if items is None:
             return
-        self.keys(
-            items, ("input", "images", "ages", "temperatures"), "values", ("input",), node.place
-        )
+        own = ("input", "images", "ages", "temperatures")
+        self.keys(items, (*own, *VALUE_KEYS), "values", ("input",), node.place)
+        job = self.job_of({key: item for key, item in items.items() if key in VALUE_KEYS})
         images = (
             self.whole(items["images"][1], "values.images", 1, 1 << 24)
             if "images" in items
@@ -125,10 +138,28 @@ class SettingsReader(Reader):
                 )
             return
         digest = hashlib.sha256()
-        for key, array in sorted(arrays.items()):
+        sampled = load_arrays(job.get("samples")) if not self.problems else {}
+        for key, array in [*sorted(arrays.items()), *sorted(sampled.items())]:
             digest.update(f"{key} {array.dtype.str} {array.shape}".encode() + array.tobytes())
         self.labels = "labels" in arrays
-        self.found["values"] = ValuesSpec(source, images, ages, kelvins, digest.hexdigest())
+        self.found["values"] = ValuesSpec(source, images, ages, kelvins, digest.hexdigest(), job)
+
+    def job_of(self, items: dict[str, tuple[Place, Node]]) -> dict[str, Any]:
+        """Keys of the values that are those of a job, as plain values; samples with their content."""
+        reader = JobReader(self.folder)
+        made = Job(**reader.values(items))
+        self.problems += [
+            replace(problem, path=f"values.{problem.path}") for problem in reader.problems
+        ]
+        found = plain_job(made)
+        if not self.problems:
+            try:
+                calibration_of(replace(made, input="the file's own"))
+            except InputError as error:
+                for problem in blamed(replace(made, places=reader.places), error).problems:
+                    path = f"values.{problem.path}" if problem.path else "values"
+                    self.problems.append(replace(problem, path=path))
+        return found
 
     def listed(
         self, items: Any, name: str, unit: str, low: float, high: float

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from accelsim.config.reader import rules_of
 from accelsim.config.schema import DRAFT
 from accelsim.config.sweep_axes import SEARCHES
-from accelsim.config.sweep_file import KEYS, REQUIRED
 from accelsim.config.sweep_ranges import MOST_STEPS
-from accelsim.config.sweep_settings import (
+from accelsim.config.versions import RULE
+from accelsim.job.record import Job
+from accelsim.store.joint import RULES
+from accelsim.store.measures import GROUPS, MAIN, MEASURES
+from accelsim.sweeps.file import KEYS, REQUIRED
+from accelsim.sweeps.settings import (
     EXECUTORS,
     LARGEST_SEED,
     MOST_REPEATS,
     MOST_SAMPLES,
     SAMPLINGS,
+    VALUE_KEYS,
 )
-from accelsim.config.versions import RULE
-from accelsim.store.joint import RULES
-from accelsim.store.measures import GROUPS, MAIN, MEASURES
+from accelsim.sweeps.works import WORK_KEYS
 
 TEXT = {"type": "string"}
 NUMBER = {"type": ["number", "string"], "description": "a number, or a quantity like 10 MHz"}
@@ -72,7 +76,19 @@ def sweep_schema() -> dict[str, Any]:
     sampled = _object(
         (), **{name: _whole(1, MOST_SAMPLES) for name in SAMPLINGS}, seed=_whole(0, LARGEST_SEED)
     )
-    work = _object(("workload",), workload=TEXT, batch=_one_or_more(batch))
+    pairs = {"type": "object"}
+    kinds = {"gemm": {"type": "boolean"}, "edges": _whole(2, 16)}
+    work = _object(
+        ("workload",),
+        workload=TEXT,
+        batch=_one_or_more(batch),
+        **{key: kinds.get(key, pairs) for key in WORK_KEYS},
+    )
+    said: dict[str, Any] = {
+        key: {"enum": list(rules_of(Job)[key].choices)} if rules_of(Job)[key].choices else TEXT
+        for key in VALUE_KEYS
+    }
+    said["percentile"] = {"type": "number"}
     sections = {
         "format": RULE,
         "name": TEXT,
@@ -95,6 +111,7 @@ def sweep_schema() -> dict[str, Any]:
             images=_whole(1, 1 << 24),
             ages=_one_or_more(NUMBER),
             temperatures=_one_or_more(TEXT),
+            **said,
         ),
         "seed": _whole(0, LARGEST_SEED),
         "repeats": _whole(1, MOST_REPEATS),

@@ -10,15 +10,17 @@ from accelsim.config.chip_keys import UnknownKey
 from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.sweep_axes import SEARCHES, AxisReader
 from accelsim.config.sweep_bases import BaseReader
-from accelsim.config.sweep_combinations import BATCH, TooMany, combinations
+from accelsim.config.sweep_combinations import TooMany, combinations, of_the_run
 from accelsim.config.sweep_overrides import override_sweep
-from accelsim.config.sweep_settings import LARGEST_SEED, MOST_REPEATS, SettingsReader
-from accelsim.config.sweep_works import WorkReader
 from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, parse_yaml, read_text
 from accelsim.devices import device_named
 from accelsim.errors import InputError, Problem
+from accelsim.job.record import Job
 from accelsim.store.spec import Joint, Plain, SweepSpec, Work
+from accelsim.sweeps.settings import LARGEST_SEED, MOST_REPEATS, SettingsReader
+from accelsim.sweeps.shared import with_job
+from accelsim.sweeps.works import WorkReader
 
 KEYS = (
     "format",
@@ -43,12 +45,17 @@ KEYS = (
 REQUIRED = ("name", "bases", "workloads")
 
 
-def load_sweep(path: str | Path, overrides: Sequence[str] = ()) -> SweepSpec:
-    """The SweepSpec of a YAML file, with KEY=VALUE of the sweep's own keys replaced. Raises InputError
+def load_sweep(
+    path: str | Path, overrides: Sequence[str] = (), job: Job | None = None
+) -> SweepSpec:
+    """The SweepSpec of a YAML file, with KEY=VALUE of the sweep's own keys replaced, and with what a job says of
+    all its workloads and values. Raises InputError
     with every problem, each with file, line and column. Chips of single steps and of combinations are
-    built by sweep/validate.py."""
+    built by sweeps/validate.py."""
     reader = SweepReader(read_text(path), str(path))
     reader.root = override_sweep(reader.root, overrides)
+    if job is not None:
+        reader.root = with_job(reader.root, job)
     return reader.read()
 
 
@@ -104,8 +111,8 @@ class SweepReader(Reader):
                 "there is nothing to sample",
                 "add vary:",
             )
-        varies = any(BATCH in axis.keys for axis in axes.axes)
-        works = WorkReader(self.folder, varies, settings.found.get("values"), self.problems)
+        varied = {key for axis in axes.axes for key in axis.keys if of_the_run(key)}
+        works = WorkReader(self.folder, varied, settings.found.get("values"), self.problems)
         values["works"] = works.works(node) if (node := part("workloads")) is not None else ()
         values["exclude"] = self.exclude(part("exclude"), axes)
         if self.problems:

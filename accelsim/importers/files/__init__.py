@@ -1,0 +1,1 @@
+"""Importers: each kind of file in one file here."""
