@@ -264,7 +264,7 @@ class Quick:
         if self._entry is not None:
             return self._entry(*arguments)
         result = self._kernel(*arguments)
-        versions = list(self._kernel.overloads.items())
+        versions = list(getattr(self._kernel, "overloads", {}).items())
         if len(versions) == 1 and not any(word in repr(versions[0][0]) for word in UNLIKE):
             self._entry = versions[0][1].entry_point
         return result
