@@ -1,4 +1,5 @@
-"""Points of a sweep: ResNet-18 timed, charged, validated and checked, on arrays of 16 to 256 square."""
+"""Points of a sweep: ResNet-18 timed, charged, validated and checked, on arrays of 16 to 256 square. With its
+mappings given, as counts (what a sweep takes) beside a table that is validated."""
 
 from __future__ import annotations
 
@@ -14,10 +15,21 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import accelsim
 from accelsim import jit
 from accelsim.chip import Chip
-from accelsim.energy import charge, counts_of, spread, work_of
+from accelsim.energy import charge, compact, counts_of, spread, work_of
+from accelsim.explore.planned import Planned, run_counts, run_plan
+from accelsim.mapping import Mapping, plan
+from accelsim.mapping.crossbars import trimmed
+from accelsim.timing.bounds import check_bounds
+from accelsim.workload import Workload
 
-BARS = {"points_per_s": 200.0, "mapper_points_per_s": 2.0, "priced_points_per_s": 1000.0}
+BARS = {
+    "points_per_s": 200.0,
+    "counts_points_per_s": 200.0,
+    "mapper_points_per_s": 2.0,
+    "priced_points_per_s": 1000.0,
+}
 SIZES = (16, 32, 64, 128, 256)
+Given = dict[str, Mapping]
 EXTRA = ("pcm_8level", "pcm_projected")
 
 
@@ -38,6 +50,31 @@ def least(action: Callable[[], object], repeats: int) -> float:
     return best
 
 
+def point(sink: Callable[..., Planned], chip: Chip, work: Workload, given: Given) -> float:
+    """Joules of one point under given mappings: planned, timed, charged and checked."""
+    chosen = plan(chip, work, given)
+    used = trimmed(chip, chosen.mappings.values())
+    planned = sink(used, work, chosen)
+    planned.timeline.units(planned.program)
+    check_bounds(planned.program, planned.timeline)
+    counted = compact(work_of(planned.program, planned.timeline), used)
+    report = charge(counts_of(counted, chip), chip)
+    report.check(work.macs)
+    return report.total
+
+
+def sinks(chip: Callable[[], Chip], work: Workload, repeats: int) -> dict[str, float]:
+    """Seconds of a point with its mappings given, by sink."""
+    chosen = plan(chip(), work).mappings
+    given = {name: mapping for name, mapping in chosen.items() if isinstance(mapping, Mapping)}
+    found = {}
+    for name, sink in (("counts", run_counts), ("table", run_plan)):
+        point(sink, chip(), work, given)
+        ready = [chip() for _ in range(repeats)]
+        found[name] = least(lambda s=sink, r=ready: point(s, r.pop(), work, given), repeats)  # type: ignore[misc]
+    return found
+
+
 def mean(values: list[float]) -> float:
     """Geometric mean."""
     return exp(sum(map(log, values)) / len(values))
@@ -50,6 +87,7 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     jit.load()
     figures: dict[str, float] = {}
     seconds, priced = [], []
+    given: dict[str, list[float]] = {"counts": [], "table": []}
     for name in (*map(str, SIZES), *EXTRA):
 
         def chip(name: str = name) -> Chip:
@@ -59,6 +97,10 @@ def measure(scale: float = 1.0) -> dict[str, float]:
         ready = [chip() for _ in range(repeats)]
         took = least(lambda r=ready: accelsim.run(r.pop(), work), repeats)  # type: ignore[misc]
         figures[f"point_{name}_ms"] = took * 1e3
+        for sink, apart in sinks(chip, work, 2 * repeats).items():
+            figures[f"{sink}_{name}_ms"] = apart * 1e3
+            if name.isdigit():
+                given[sink].append(apart)
         if not name.isdigit():
             continue
         seconds.append(took)
@@ -83,6 +125,8 @@ def measure(scale: float = 1.0) -> dict[str, float]:
         figures[f"search_{size}_ms"] = took * 1e3
     return figures | {
         "points_per_s": 1 / mean(seconds),
+        "counts_points_per_s": 1 / mean(given["counts"]),
+        "table_points_per_s": 1 / mean(given["table"]),
         "mapper_points_per_s": 1 / mean(searched),
         "priced_points_per_s": 1 / mean(priced),
     }

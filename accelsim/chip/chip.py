@@ -43,7 +43,7 @@ class Chip:
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
-    _memo: dict[str, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __repr__(self) -> str:
         """In one line: what it is made of."""
@@ -55,8 +55,12 @@ class Chip:
         )
 
     def _part(self, part: str) -> Any:
-        """The unit that is such a part, None without one."""
-        return next((unit for unit in self.units.values() if unit.part == part), None)
+        """The unit that is such a part, None without one; looked for once."""
+        key = ("part", part)
+        if key not in self._memo:
+            units = self.units.values()
+            self._memo[key] = next((unit for unit in units if unit.part == part), None)
+        return self._memo[key]
 
     @property
     def mac_array(self) -> MacArray | None:
@@ -161,7 +165,7 @@ class Chip:
         return str(self._memo["timing_digest"])
 
     @property
-    def memo(self) -> dict[str, Any]:
+    def memo(self) -> dict[Any, Any]:
         """What was worked out from this Chip and holds for it alone; a changed copy starts empty."""
         return self._memo
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from accelsim.chip import Chip
 from accelsim.energy import account, prices
 from accelsim.mapping import Mapping as OperatorMapping
-from accelsim.mapping import Plan, compile_program, geometry_of, plan
+from accelsim.mapping import Plan, geometry_of, plan
 from accelsim.mapping.compile import resident_bytes
+from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.tensors import operator_formats
 from accelsim.mapping.tilings.estimate import Task
 from accelsim.mapping.tilings.search import (
@@ -127,7 +128,7 @@ def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
 
 def run_of(chip: Chip, workload: Workload, chosen: Plan) -> Run:
     """What a Plan takes."""
-    program = compile_program(chip, workload, chosen=chosen)
+    program = compile_counts(chip, workload, chosen)
     engine = "compiled" if len(program) > COMPILE_ABOVE else "auto"
     timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
     cycles = timeline.makespan * chip.clocks[chip.core.clock] / timeline.tick_hz

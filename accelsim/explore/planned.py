@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from accelsim.chip import Chip
 from accelsim.mapping import Plan, compile_program
+from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.fold import fold, layers_of
 from accelsim.program.table import Program
 from accelsim.program.validate import validate
@@ -51,4 +52,14 @@ def run_plan(
         return Planned(made.program, timeline, layers, kept)
     program = compile_program(chip, workload, chosen=chosen)
     validate(program, workload, derived=True)
+    return Planned(program, simulate(program, chip, engine))  # type: ignore[arg-type]
+
+
+def run_counts(chip: Chip, workload: Workload, chosen: Plan, engine: str = "auto") -> Planned:
+    """As run_plan, with rows as counts (mapping/counted.py) where every layer is listed: the same commands at
+    the same ticks and the same work, in a Program that is neither validated nor executed. InputError as
+    run_plan."""
+    if layers_of(chip, workload, chosen) is not None:
+        return run_plan(chip, workload, chosen, engine)
+    program = compile_counts(chip, workload, chosen)
     return Planned(program, simulate(program, chip, engine))  # type: ignore[arg-type]

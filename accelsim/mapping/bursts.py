@@ -10,15 +10,17 @@ On-chip bytes stay what they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.chip import Chip
+from accelsim import jit
 from accelsim.formats import FORMAT_NAMES, get
-from accelsim.program.table import Program, TensorRow
-from accelsim.units.dram import bursts_touched
+from accelsim.mapping.rows.record import Rows
+from accelsim.program.opcodes import Access
+from accelsim.program.table import TensorRow
+from accelsim.units.dram import bursts_touched, sum_of_floors
 from accelsim.workload import Conv2d, Gemm, Workload
 
 Ints = NDArray[np.int64]
@@ -26,152 +28,212 @@ RANK = 4
 OWN, PIECE, PLANES, TRANSPOSED = range(4)
 #: by rank of a tensor, the other order of its axes
 OTHER_ORDER = {2: (1, 0, 2, 3), 3: (0, 2, 1, 3), 4: (0, 2, 3, 1)}
+ROW_MAJOR = (0, 1, 2, 3)
+READ = int(Access.READ)
 _BITS = np.array([get(name).bits for name in FORMAT_NAMES], np.int64)
 
 
-@dataclass(frozen=True, slots=True)
-class Layouts:
+class Layouts(NamedTuple):
     """Of each tensor row: how its regions are given (OWN dimensions, one PIECE, a matrix of a
-    convolution's PLANES, TRANSPOSED), its dimensions there, (rows, 4), filters of a group; the row whose
-    bytes it shares, and in what other order of axes they may lie, (rows, 4), its own where in none."""
+    convolution's PLANES, TRANSPOSED), its dimensions there, RANK numbers, filters of a group; the row whose
+    bytes it shares, and in what other order of axes they may lie, RANK numbers, its own where in none.
+    bits: of an element, by format. burst: bytes, the only entry."""
 
-    kind: Ints
-    dims: Ints
-    filters: Ints
-    root: Ints
-    other: Ints
-
-
-@dataclass(frozen=True, slots=True)
-class Regions:
-    """Of each off-chip operand: offset, extent and dimensions, (operands, 4), and bits an element."""
-
-    offset: Ints
-    extent: Ints
-    dims: Ints
-    bits: Ints
-
-    def ordered(self, axes: Ints) -> Regions:
-        """With the axes in another order, (operands, 4)."""
-        offset, extent, dims = (
-            np.take_along_axis(table, axes, 1) for table in (self.offset, self.extent, self.dims)
-        )
-        return Regions(offset, extent, dims, self.bits)
-
-    def bursts(self, burst: int) -> Ints:
-        """Bursts of ``burst`` bytes that each moves."""
-        stride = np.ones_like(self.dims)
-        stride[:, :-1] = np.cumprod(self.dims[:, :0:-1], axis=1)[:, ::-1]
-        run, outer = np.ones(len(self.bits), np.int64), self.extent.copy()
-        whole = np.ones(len(self.bits), bool)
-        for axis in range(RANK - 1, -1, -1):  # a run goes on while all of the dimension is taken
-            run = np.where(whole, self.extent[:, axis] * stride[:, axis], run)
-            outer[whole, axis] = 1
-            whole = whole & (self.extent[:, axis] == self.dims[:, axis])
-        start = (self.offset * stride).sum(axis=1)
-        return _pieces(
-            start * self.bits, run * self.bits, outer, stride * self.bits[:, None], burst * 8
-        )
+    kind: Any
+    dims: Any
+    filters: Any
+    root: Any
+    other: Any
+    bits: Any
+    burst: Any
 
 
-def in_bursts(program: Program, chip: Chip, workload: Workload) -> Program:
-    """The Program with the bytes of every off-chip operand in whole bursts."""
-    o = program.operands
-    far = np.flatnonzero(o.memory == [row.name for row in program.memories].index(chip.dma.memory))
-    if not len(far):
-        return program
-    burst = chip.dram.burst
-    moved = burst * _bursts(program, layouts(program.tensors, workload), far, burst)
-    size = o.bytes.copy()
-    size[far] = moved
-    return replace(program, operands=replace(o, bytes=size))
+class Choices(NamedTuple):
+    """Off-chip operands that another order of axes serves otherwise: the operand, the row whose bytes they are,
+    and bytes that it moves more in that order. used: how many. gain: of each row, bytes that the other
+    order saves. written: of each row, elements that were written there."""
+
+    operand: Any
+    root: Any
+    more: Any
+    used: Any
+    gain: Any
+    written: Any
 
 
-def layouts(tensors: tuple[TensorRow, ...], workload: Workload) -> Layouts:
-    """How the tensors of a Program lie off chip."""
-    count = len(tensors)
-    kind, filters, root = np.full(count, OWN), np.ones(count, np.int64), np.arange(count)
-    dims, other = np.ones((count, RANK), np.int64), np.tile(np.arange(RANK), (count, 1))
+@jit.allocates_nothing
+def in_bursts(rows: Rows, where: Layouts, choices: Choices, first: int) -> bool:
+    """Give the off-chip operands of rows the bytes of whole bursts, of tensors as they lie in their own order.
+    first: number of the first operand among all. False when there is not room for as many choices as operands."""
+    o, burst = rows.operand, where.burst[0]
+    if choices.used[0] + rows.at[1] > len(choices.operand):
+        return False
+    for e in range(rows.at[1]):
+        at = 15 * e
+        if o[at + 1] != rows.own[0]:
+            continue
+        tensor, size, bits = o[at], o[at + 4], where.bits[o[at + 6]]
+        elements = o[at + 8] * o[at + 10] * o[at + 12] * o[at + 14]
+        if o[at + 5] != READ:
+            choices.written[tensor] += elements
+        one = -(-size // burst)
+        o[at + 4] = burst * one
+        if where.kind[tensor] == PIECE or (elements * bits + 7) // 8 != size:
+            continue
+        region = region_of(where, o, at)
+        low, extent, dims = region
+        if outside(low, extent, dims):
+            continue
+        own = burst * pieces(region, (0, 1, 2, 3), bits, burst)
+        x = 4 * tensor
+        order = where.other[x], where.other[x + 1], where.other[x + 2], where.other[x + 3]
+        o[at + 4] = own
+        if order[1] == 1 and order[0] == 0:
+            continue
+        n, root = choices.used[0], where.root[tensor]
+        more = burst * pieces(region, order, bits, burst) - own
+        choices.operand[n], choices.root[n], choices.more[n] = first + e, root, more
+        choices.gain[root] -= more
+        choices.used[0] = n + 1
+    return True
+
+
+def region_of(where: Layouts, o: Any, at: int) -> Any:
+    """Offset, extent and dimensions of an operand's region in the dimensions in which its tensor lies."""
+    tensor = o[at]
+    kind, x = where.kind[tensor], 4 * tensor
+    dims = where.dims[x], where.dims[x + 1], where.dims[x + 2], where.dims[x + 3]
+    g, m, n, last = o[at + 7], o[at + 9], o[at + 11], o[at + 13]
+    groups, rows, wide, one = o[at + 8], o[at + 10], o[at + 12], o[at + 14]
+    if kind == TRANSPOSED:
+        return (g, n, m, last), (groups, wide, rows, one), dims
+    if kind == PLANES:  # (group, m, n) of (image, channel, position)
+        plane = dims[2]
+        channel = g * where.filters[tensor] + n
+        low = (m // plane, channel, m % plane, last * 0)
+        return low, (-(-rows // plane), groups * wide, min(rows, plane), one), dims
+    return (g, m, n, last), (groups, rows, wide, one), dims
+
+
+def outside(low: Any, extent: Any, dims: Any) -> bool:
+    """Whether a region reaches past the dimensions."""
+    past = False
+    for axis in range(4):
+        past = past or low[axis] + extent[axis] > dims[axis]
+    return past
+
+
+def pieces(region: Any, order: Any, bits: int, burst: int) -> int:
+    """Bursts of ``burst`` bytes that a region's runs of neighbours touch, with the axes in an order. The axis with the
+    most runs is counted in closed form, the others one by one."""
+    offset, extent, dims = region
+    a, b, c, d = order
+    stride3 = 1
+    stride2 = stride3 * dims[d]
+    stride1 = stride2 * dims[c]
+    stride0 = stride1 * dims[b]
+    start = offset[a] * stride0 + offset[b] * stride1 + offset[c] * stride2 + offset[d]
+    n0, n1, n2, run = extent[a], extent[b], extent[c], extent[d]
+    if extent[d] == dims[d]:  # a run goes on while all of the dimension is taken
+        run, n2 = extent[c] * stride2, 1
+        if extent[c] == dims[c]:
+            run, n1 = extent[b] * stride1, 1
+            if extent[b] == dims[b]:
+                run, n0 = extent[a] * stride0, 1
+    if n0 >= n1 and n0 >= n2:
+        count, pitch, many, step, others, apart = n0, stride0, n1, stride1, n2, stride2
+    elif n1 >= n2:
+        count, pitch, many, step, others, apart = n1, stride1, n0, stride0, n2, stride2
+    else:
+        count, pitch, many, step, others, apart = n2, stride2, n0, stride0, n1, stride1
+    found = 0
+    for i in range(many):
+        for j in range(others):
+            first = (start + i * step + j * apart) * bits
+            found += bursts_touched(first, run * bits, count, pitch * bits, 8 * burst)
+    return found
+
+
+#: what in_bursts calls, for jit.compiled
+BURSTS: jit.Helpers = (
+    region_of,
+    outside,
+    (pieces, ((bursts_touched, (sum_of_floors,)),)),
+)
+
+
+class Transfers:
+    """The off-chip operands of a Program as they come. tensors: its rows. fast: by machine code."""
+
+    def __init__(
+        self, tensors: list[TensorRow], workload: Workload, burst: int, fast: bool
+    ) -> None:
+        self.fast, self.room = fast, 1024
+        columns = (*layouts(tensors, workload), _BITS, np.array([burst], np.int64))
+        self.where = Layouts(*(self._ready(column) for column in columns))
+        self.kernel = jit.quick(in_bursts, BURSTS) if fast else in_bursts
+        self.choices = Choices(*map(self._ready, self._empty(self.room, len(tensors))))
+
+    def _ready(self, column: Ints) -> Any:
+        return column if self.fast else column.tolist()
+
+    @staticmethod
+    def _empty(room: int, tensors: int) -> list[Ints]:
+        return [np.zeros(size, np.int64) for size in (room, room, room, 1, tensors, tensors)]
+
+    def note(self, rows: Rows, first: int) -> None:
+        """Rows that a nest has written; first: number of their first operand among all."""
+        while not self.kernel(rows, self.where, self.choices, first):
+            self.room = 2 * self.room + int(rows.at[1])
+            lists = self._empty(self.room, 0)[:3]
+            used = int(self.choices.used[0])
+            for new, old in zip(lists, self.choices, strict=False):
+                new[:used] = old[:used]
+            new_lists = [self._ready(column) for column in lists]
+            self.choices = Choices._make((*new_lists, *self.choices[3:]))
+
+    def settle(self, size: Ints) -> None:
+        """Bytes of all operands, of tensors in the order of axes that moves fewer bursts."""
+        used = int(self.choices.used[0])
+        operand, root, more = (np.asarray(c[:used], np.int64) for c in self.choices[:3])
+        other = np.asarray(self.choices.gain, np.int64)[root] > 0
+        size[operand[other]] += more[other]
+
+    @property
+    def written(self) -> Ints:
+        """Elements of each tensor row that were written off chip."""
+        return np.asarray(self.choices.written, np.int64)
+
+
+def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, Ints, Ints, Ints]:
+    """How the tensors of a Program lie off chip: the first fields of Layouts."""
+    whole: set[int] = set()
+    kind: list[int] = []
+    filters: list[int] = []
+    root: list[int] = []
+    dims: list[tuple[int, ...]] = []
+    other: list[tuple[int, ...]] = []
     for number, row in enumerate(tensors):
         op = workload.operators[row.operator] if row.operator >= 0 else None
-        shape, rank = row.shape, len(row.shape)
-        if row.view_of >= 0:
-            root[number] = root[row.view_of]
+        shape, rank, given, own = row.shape, len(row.shape), OWN, 1
+        root.append(number if row.view_of < 0 else root[row.view_of])
         if row.view == "sums" or (row.view == "weight" and row.view_of < 0) or rank > RANK:
-            kind[number] = PIECE
-            continue
-        if row.view == "weight" and isinstance(op, Gemm) and op.weight_transposed:
-            kind[number], shape = TRANSPOSED, (shape[0], shape[2], shape[1])
+            given, shape, rank = PIECE, (1,), 0
+        elif row.view == "weight" and isinstance(op, Gemm) and op.weight_transposed:
+            given, shape = TRANSPOSED, (shape[0], shape[2], shape[1])
         elif row.view == "matrix" and isinstance(op, Conv2d):
-            plane = op.out_height * op.out_width
-            kind[number], shape, filters[number] = PLANES, (op.batch, op.filters, plane), op.n
-            rank = RANK
-        dims[number, : len(shape)] = shape
-        if row.view in ("", "matrix", "weight") and rank in OTHER_ORDER:
-            other[number] = OTHER_ORDER[rank]
-    for number, row in enumerate(tensors):  # a view that counts elements keeps its bytes row-major
+            shape = (op.batch, op.filters, op.out_height * op.out_width)
+            given, own, rank = PLANES, op.n, RANK
+        kind.append(given)
+        filters.append(own)
+        dims.append((*shape, *(1,) * (RANK - len(shape))))
+        turned = row.view in ("", "matrix", "weight") and rank in OTHER_ORDER
+        other.append(OTHER_ORDER[rank] if turned else ROW_MAJOR)
         if row.view not in ("", "matrix", "weight", "lowered"):
-            other[root == root[number]] = np.arange(RANK)
-    return Layouts(kind, dims, filters, root, other)
-
-
-def _bursts(program: Program, where: Layouts, far: Ints, burst: int) -> Ints:
-    """Bursts that each of those operands moves."""
-    o = program.operands
-    tensor, size = o.tensor[far], o.bytes[far]
-    regions = _regions(o.offset[far], o.extent[far], where, tensor, _BITS[o.format[far]])
-    found = -(-size // burst)
-    fits = np.flatnonzero(
-        (where.kind[tensor] != PIECE)
-        & (-(-regions.extent.prod(axis=1) * regions.bits // 8) == size)
-        & (regions.offset + regions.extent <= regions.dims).all(axis=1)
-    )
-    regions = Regions(
-        *(table[fits] for table in (regions.offset, regions.extent, regions.dims, regions.bits))
-    )
-    first = regions.bursts(burst)
-    second = regions.ordered(where.other[tensor[fits]]).bursts(burst)
-    root = where.root[tensor[fits]]
-    gain = np.zeros(len(program.tensors), np.int64)
-    np.add.at(gain, root, first - second)
-    found[fits] = np.where(gain[root] > 0, second, first)
-    return found
-
-
-def _regions(offset: Ints, extent: Ints, where: Layouts, tensor: Ints, bits: Ints) -> Regions:
-    """Regions in the dimensions in which the tensors lie."""
-    offset, extent, dims = offset.copy(), extent.copy(), where.dims[tensor]
-    swap = np.flatnonzero(where.kind[tensor] == TRANSPOSED)
-    for table in (offset, extent):
-        table[swap, 1], table[swap, 2] = table[swap, 2], table[swap, 1].copy()
-    conv = np.flatnonzero(
-        where.kind[tensor] == PLANES
-    )  # (group, m, n) of (image, channel, position)
-    (g, m, n, _), (groups, rows, wide, one) = offset[conv].T, extent[conv].T
-    plane = dims[conv, 2]
-    images, inside = -(-rows // plane), np.minimum(rows, plane)
-    channel = g * where.filters[tensor[conv]] + n
-    offset[conv] = np.stack([m // plane, channel, m % plane, 0 * m], axis=1)
-    extent[conv] = np.stack([images, groups * wide, inside, one], axis=1)
-    return Regions(offset, extent, dims, bits)
-
-
-def _pieces(start: Ints, run: Ints, outer: Ints, stride: Ints, burst: int) -> Ints:
-    """Bursts (of ``burst`` bits) of the runs of each region: outer (regions, 4) is how many there are
-    along each dimension, stride (regions, 4) the bits between them. The dimension with the most is
-    counted in closed form, the others one by one."""
-    rows = np.arange(len(outer))
-    long = outer.argmax(axis=1)
-    count, pitch = outer[rows, long], stride[rows, long]
-    rest = outer.copy()
-    rest[rows, long] = 1
-    lanes = rest.prod(axis=1)
-    owner = np.repeat(rows, lanes)
-    turn = np.arange(len(owner)) - np.repeat(np.cumsum(lanes) - lanes, lanes)
-    first = start[owner]
-    for axis in range(RANK - 1, -1, -1):
-        turn, place = turn // rest[owner, axis], turn % rest[owner, axis]
-        first = first + place * stride[owner, axis]
-    found = np.zeros(len(outer), np.int64)
-    np.add.at(found, owner, bursts_touched(first, run[owner], count[owner], pitch[owner], burst))
-    return found
+            whole.add(root[number])  # a view that counts elements keeps its bytes row-major
+    if whole:
+        other = [ROW_MAJOR if of in whole else o for o, of in zip(other, root, strict=True)]
+    columns = (kind, [n for row in dims for n in row], filters, root)
+    turns = [n for row in other for n in row]
+    found = [np.array(column, np.int64) for column in (*columns, turns)]
+    return found[0], found[1], found[2], found[3], found[4]

@@ -13,7 +13,7 @@ from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
 from accelsim.mapping.placement import fits
-from accelsim.mapping.programs import Placed, complete, program_of
+from accelsim.mapping.programs import complete, program_of
 from accelsim.mapping.size import check_size
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.tilings.default import choose_mapping
@@ -32,6 +32,7 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     given = dict(mappings or {})
     chosen: dict[str, Mapping | CrossbarMapping] = {}
     cache: dict[object, Mapping] = {}
+    sound: set[object] = set()
     cold = chip.weights == "cold"
     analog = on_crossbars(chip, workload, formats)
     reserve = 0 if cold or chip.mac_array is None else resident_bytes(chip, workload, tuple(analog))
@@ -55,9 +56,13 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
         triple = (*operator_formats(op, chip), formats[op.output])
         if op.name in given:
             mapping = given.pop(op.name)
-            problems += check_mapping(
-                chip, geometry, mapping, triple, op.name, cold or not workload.is_stored(op.weight)
-            )
+            fetched = cold or not workload.is_stored(op.weight)
+            case = (geometry, mapping, triple, fetched)
+            if case not in sound:
+                wrong = check_mapping(chip, geometry, mapping, triple, op.name, fetched)
+                problems += wrong
+                if not wrong:
+                    sound.add(case)
         else:
             fetched = cold or not workload.is_stored(op.weight)
             key = (geometry, triple, fetched)
@@ -193,14 +198,9 @@ def compile_program(
     chosen = chosen or plan(chip, workload, mappings)
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
     parts = parts_of(chip, workload, chosen, areas, commands)
-    placed = [
-        Placed(parts.made(part), part.number, part.tensors)
-        for part in parts.list
-        if part.same_as is None
-    ]
-    parts.forget()
-    made = program_of(chip, workload, parts.table, placed, parts.residents)
-    return complete(made, chip, workload)
+    placed, transfers, fast = parts.segments()
+    made = program_of(chip, workload, parts.table, placed, parts.residents, fast)
+    return complete(made, chip, transfers)
 
 
 __all__ = ["Plan", "check_mapping", "compile_program", "plan"]

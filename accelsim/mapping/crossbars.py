@@ -9,7 +9,7 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.mapping import Geometry, geometry_of, sum_format
-from accelsim.mapping.tiles import MTiles, box_bytes, k_tiles, m_tiles
+from accelsim.mapping.tiles import BOXES, MOST_M, PLANE, m_tiles, runs_of
 from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
@@ -233,19 +233,19 @@ def needs(
     geometry: Geometry,
     formats: tuple[str, str, str],
     mapping: CrossbarMapping,
-    tiles: MTiles | None = None,
+    most: list[int] | None = None,
 ) -> dict[str, tuple[str, int, int]]:
-    """(memory, bytes of a slot, slots) of "input", "sums" and "out". tiles: the mapping's, if known."""
+    """(memory, bytes of a slot, slots) of "input", "sums" and "out". most: what m_tiles() finds of the mapping's runs,
+    if known."""
     crossbar = chip.crossbar
     assert crossbar is not None
-    tiles = tiles or m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
-    box = box_bytes(
-        tiles, mapping.pack * k_tiles(geometry, geometry.k).channels, get(formats[0]).bits
-    )
-    held = int(tiles.size.max()) * mapping.pack * geometry.n
+    run = mapping.batch, mapping.height, mapping.width
+    most = most or m_tiles(geometry, run, listed=False)[1]
+    box = most[PLANE] * mapping.pack * geometry.channels * get(formats[0]).bits
+    held = most[MOST_M] * mapping.pack * geometry.n
     rows = blocks_of(crossbar, geometry)[0]
     return {
-        "input": (crossbar.input, int(box.max()), mapping.slots),
+        "input": (crossbar.input, (box + 7) // 8, mapping.slots),
         "sums": (crossbar.output, rows * get(sum_format(crossbar)).bytes_for(held), mapping.slots),
         "out": (crossbar.output, get(formats[2]).bytes_for(held), mapping.slots),
     }
@@ -258,25 +258,16 @@ def _tiled(
     rows between them once, short ones let loads, products and stores overlap."""
     geometry = want.geometry
     best, least = None, 0.0
-    for batch, height, width in _runs(geometry):
-        mapping = CrossbarMapping(
-            batch,
-            height,
-            width,
-            want.first,
-            want.replicas,
-            want.reprogrammed,
-            2,
-            want.size,
-            pack_of(crossbar, geometry),
-        )
-        tiles = m_tiles(geometry, batch, height, width)
+    placed = want.first, want.replicas, want.reprogrammed
+    bits, pack = get(formats[0]).bits, pack_of(crossbar, geometry)
+    for run in _runs(geometry):
+        mapping = CrossbarMapping(*run, *placed, 2, want.size, pack)
+        most = m_tiles(geometry, run, geometry.channels * bits, listed=False)[1]
         sizes = [
             (memory, size)
-            for memory, size, _ in needs(chip, geometry, formats, mapping, tiles).values()
+            for memory, size, _ in needs(chip, geometry, formats, mapping, most).values()
         ]
         for slots in (2 * want.replicas, want.replicas + 1, 2, 1):
-            mapping = replace(mapping, slots=slots)
             used: dict[str, int] = {}
             for memory, size in sizes:
                 used[memory] = used.get(memory, 0) + size * slots
@@ -284,7 +275,8 @@ def _tiled(
                 break
         else:
             continue
-        cost = _estimate(chip, crossbar, geometry, formats, mapping, tiles)
+        mapping = CrossbarMapping(*run, *placed, slots, want.size, pack)
+        cost = _estimate(chip, crossbar, geometry, formats, mapping, most[BOXES])
         if best is None or cost < least:
             best, least = mapping, cost
     if best is None:
@@ -306,7 +298,7 @@ def _tiled(
                 path=f"units.{crossbar.name}",
             )
         )
-    runs = len(m_tiles(geometry, best.batch, best.height, best.width).first)
+    runs = runs_of(geometry, (best.batch, best.height, best.width))
     return replace(best, replicas=min(best.replicas, runs))  # a copy without a run is none
 
 
@@ -316,18 +308,19 @@ def _estimate(
     geometry: Geometry,
     formats: tuple[str, str, str],
     mapping: CrossbarMapping,
-    tiles: MTiles,
+    boxes: int,
 ) -> float:
-    """Seconds times bytes off chip of an operator; it only ranks, the engine says what it takes."""
-    channels = k_tiles(geometry, geometry.k).channels
-    loaded = geometry.groups * int(box_bytes(tiles, channels, get(formats[0]).bits).sum())
+    """Seconds times bytes off chip of an operator; it only ranks, the engine says what it takes. boxes: bytes of
+    all input boxes of a group."""
+    loaded = geometry.groups * boxes
     stored = get(formats[2]).bytes_for(geometry.groups * geometry.m * geometry.n)
     packs = packs_of(crossbar, geometry)
-    runs = len(tiles.first) * packs
+    tiles = runs_of(geometry, (mapping.batch, mapping.height, mapping.width))
+    runs = tiles * packs
     dram, vector = chip.dram, chip.vector_unit
     rate = dram.bandwidth * dram.efficiency
     work = geometry.groups * geometry.m * geometry.n * blocks_of(crossbar, geometry)[0]
-    at_once = min(mapping.replicas, mapping.slots, len(tiles.first))
+    at_once = min(mapping.replicas, mapping.slots, tiles)
     stages = (
         loaded / rate + runs * chip.dma.setup / chip.clocks[chip.dma.clock],
         packs * geometry.m * crossbar.interval_seconds / at_once,

@@ -81,6 +81,13 @@ class Geometry:
     def k(self) -> int:
         return self.channels * self.kernel
 
+    @property
+    def plane(self) -> tuple[int, ...]:
+        """What m and its input are cut by: images, rows, columns of the output, rows, columns of the input;
+        stride, padding and reach, each along rows and columns."""
+        out, into = (self.batch, self.out_height, self.out_width), (self.in_height, self.in_width)
+        return (*out, *into, *self.stride, *self.pad, *self.reach)
+
 
 def geometry_of(operator: MacOperator) -> Geometry:
     """The loops of a MAC operator; channels and n are those of one group."""

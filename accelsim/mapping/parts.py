@@ -14,12 +14,15 @@ from accelsim.chip import Chip, Machine, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
+from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
 from accelsim.mapping.mapping import Mapping, geometry_of
 from accelsim.mapping.placement import place
+from accelsim.mapping.programs import Placed
 from accelsim.mapping.rows.crossbar import crossbar_nest
 from accelsim.mapping.rows.mac_record import mac_nest
-from accelsim.mapping.rows.record import Fast, Nest, Segment, written
+from accelsim.mapping.rows.record import Fast, Local, Nest, Rows, again, written
+from accelsim.mapping.rows.shapes import NUMBER, number_shapes
 from accelsim.mapping.rows.vector import vector_nest
 from accelsim.mapping.tensors import (
     TensorTable,
@@ -73,7 +76,8 @@ class Parts:
         areas: Areas | None,
         commands: Dict[str, int],
     ) -> None:
-        self.commands, self.fast = commands, Fast(sum(commands.values()))
+        self.commands = commands
+        self.fast = Fast(sum(commands.values()), (in_bursts, BURSTS), (number_shapes, NUMBER))
         self.areas, self.planned = areas, chip if areas is None else areas.chip
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
@@ -84,25 +88,43 @@ class Parts:
         ] = {}  # (weight's row, tile n, tile k) -> address
         self.weight_end = 0
         self.in_cells: set[int] = set()
-        self._made: dict[object, Segment] = {}
+        self._nests: dict[object, Nest] = {}
         self.list = [self._part(number, op) for number, op in enumerate(workload.operators)]
         if self.weight_end and self.weight_end > chip.memories[chip.array.weight].size:
             raise no_room(chip, workload, self.weight_end)
 
-    def made(self, part: Part) -> Segment:
-        """The rows of a part, made once a key."""
-        if part.key not in self._made:
+    def nest(self, part: Part) -> Nest:
+        """What writes the rows of a part, ready to write; parts of one key share what it reads."""
+        made = self._nests.get(part.key)
+        if made is None:
             assert part.make is not None
-            nest = part.make()
-            made = written(nest, self.fast(nest), self.commands.get(part.name, 0))
+            made = self._nests[part.key] = part.make()
+        return Nest(made.rows, made.helpers, made.op, again(made.state), made.styles, made.most)
+
+    def local(self, part: Part) -> Local:
+        """The tensors of a part."""
+        home = self.table.home
+        numbers = [number for row in part.tensors for number in (row, home[row])]
+        return Local(numbers, self.machine.memory_index[self.chip.dma.memory])
+
+    def segments(self) -> tuple[list[Placed], Transfers, bool]:
+        """The rows of all parts; what they move off chip; and whether machine code writes them all."""
+        nests = [(part, self.nest(part)) for part in self.list if part.same_as is None]
+        fast = all(self.fast(nest) for _, nest in nests)
+        transfers = Transfers(self.table.rows, self.workload, self.chip.dram.burst, fast)
+        placed, operands = [], 0
+        for part, nest in nests:
+
+            def note(rows: Rows, before: int) -> None:
+                transfers.note(rows, operands + before)  # noqa: B023
+
+            count = self.commands.get(part.name, 0)
+            made = written(nest, fast, self.local(part), count, note)
+            operands += len(made.operands)
             if self.areas is not None:
                 made = self.areas.placed(made, part.name, self.machine.memory_index)
-            self._made[part.key] = made
-        return self._made[part.key]
-
-    def forget(self) -> None:
-        """Keep no rows: they are where they are wanted."""
-        self._made.clear()
+            placed.append(Placed(made, part.number))
+        return placed, transfers, fast
 
     def _part(self, number: int, op: MacOperator | VectorOperator) -> Part:
         if isinstance(op, VectorOperator):

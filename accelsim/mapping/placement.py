@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from accelsim.chip import Chip
 from accelsim.formats import get
 from accelsim.mapping.mapping import Geometry, Mapping, chip_for, sum_format
 from accelsim.mapping.tiles import (
-    KTiles,
-    MTiles,
-    Pieces,
-    box_bytes,
-    k_tiles,
-    m_tiles,
-    packed_bytes,
-    resident_pieces,
-    starts,
+    DEEPEST,
+    MOST_K,
+    MOST_M,
+    MOST_N,
+    PIECES,
+    PLANE,
+    WEIGHTS,
+    Tiles,
+    tiles_of,
 )
 from accelsim.units.mac_array import MacArray
 from accelsim.units.sram import Sram
+
+HELD = 64  # tables of tiles that a chip keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,11 @@ class Placement:
 
     array: MacArray
     limits: tuple[int, int, int]
-    m: MTiles
-    k: KTiles
-    n_first: np.ndarray
-    n_size: np.ndarray
+    tiles: Tiles
     input_bits: int
     weight_bits: int
     sum_format: str
-    boxes: np.ndarray  # (m tiles, k tiles) bytes, streamed input
-    pieces: Pieces | None
+    input_resident: bool
     input_slot: int
     weight_slot: int
     sums_slot: int
@@ -101,40 +97,35 @@ def place(
     weights already lie. formats: input, weight, output."""
     chip = chip_for(chip, mapping)
     array, g = chip.array, geometry
-    bits = [get(name).bits for name in formats]
+    bits = get(formats[0]).bits, get(formats[1]).bits
     limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]), g, mapping)
-    m, k = m_tiles(g, mapping.batch, mapping.height, mapping.width), k_tiles(g, mapping.k)
-    n_first, n_size = starts(g.n, mapping.n)
-    boxes = box_bytes(m, k.channels, bits[0])
     several = array.count > 1
     split = several and array.split in ("m", "k"), several and array.split in ("n", "k")
-    reuse = not (split[0] and is_private(chip, array.input))
-    stays = mapping.input_resident
-    pieces = resident_pieces(g, m, k.channels, bits[0], reuse) if stays else None
-    weight_tiles = packed_bytes(k.size[:, None] * n_size[None, :], bits[1])
+    reuse, stays = not (split[0] and is_private(chip, array.input)), mapping.input_resident
+    tiles = _tiles(chip, g, mapping, bits, reuse)
+    most = tiles.found
     lanes = _lanes(chip, (*split, several))
-    held = int(m.size.max()) * int(n_size.max())
-    slots = (int(boxes.max()), int(weight_tiles.max()))
-    sums_slot, out_slot = get(sum_format(array)).bytes_for(held), get(formats[2]).bytes_for(held)
-    spills = len(k.first) > 1 and mapping.order[2] != "k"
-    sums_slots = _sums_slots(array, mapping, limits[2], k, spills)
+    held = most[MOST_M] * most[MOST_N]
+    slots = (
+        (most[PLANE] * most[DEEPEST] * bits[0] + 7) // 8,
+        (most[MOST_K] * most[MOST_N] * bits[1] + 7) // 8,
+    )
+    wide = sum_format(array)
+    sums_slot, out_slot = get(wide).bytes_for(held), get(formats[2]).bytes_for(held)
+    spills = tiles.counts[2] > 1 and mapping.order[2] != "k"
+    one_pass = tiles.counts[2] == 1 and (limits[2] == 0 or most[MOST_K] <= limits[2])
+    sums_slots = _sums_slots(array, mapping, one_pass, spills)
     kept = mapping.weight_resident or weight_address is not None
-    whole = pieces.total if pieces else 0, int(weight_tiles.sum()) if kept else 0
-    whole = g.groups * whole[0], g.groups * whole[1]
+    whole = g.groups * most[PIECES], g.groups * most[WEIGHTS] * int(kept)
     sizes = _sizes(array, mapping, lanes, (*slots, sums_slot, out_slot), sums_slots, whole)
     areas = _areas(chip, sizes, parity, weight_address)
     return Placement(
         array,
         limits,
-        m,
-        k,
-        n_first,
-        n_size,
-        bits[0],
-        bits[1],
-        sum_format(array),
-        boxes,
-        pieces,
+        tiles,
+        *bits,
+        wide,
+        stays,
         slots[0],
         slots[1],
         sums_slot,
@@ -151,6 +142,22 @@ def place(
         areas["out"],
         spills,
     )
+
+
+def _tiles(
+    chip: Chip, geometry: Geometry, mapping: Mapping, bits: tuple[int, int], reuse: bool
+) -> Tiles:
+    """The tiles of an operator; the last ones are kept, for whoever chooses a mapping is followed by whoever makes
+    its rows."""
+    held: dict[object, Tiles] = chip.memo.setdefault("tiles", {})
+    sizes = mapping.batch, mapping.height, mapping.width, mapping.n, mapping.k
+    key = (geometry, sizes, bits, mapping.input_resident, reuse)
+    found = held.get(key)
+    if found is None:
+        if len(held) >= HELD:
+            held.clear()
+        found = held[key] = tiles_of(geometry, sizes, bits, mapping.input_resident, reuse)
+    return found
 
 
 def _lanes(chip: Chip, apart: tuple[bool, bool, bool]) -> list[int]:
@@ -182,11 +189,10 @@ def _sizes(
     }
 
 
-def _sums_slots(array: MacArray, mapping: Mapping, limit_k: int, k: KTiles, spills: bool) -> int:
+def _sums_slots(array: MacArray, mapping: Mapping, one_pass: bool, spills: bool) -> int:
     """Slots of partial sums: none where every sum is finished in one pass."""
     if array.split == "k" and array.count > 1:
         return 1
-    one_pass = len(k.first) == 1 and (limit_k == 0 or int(k.size.max()) <= limit_k)
     finished = fused(array)
     if one_pass and finished:
         return 0

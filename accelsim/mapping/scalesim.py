@@ -9,10 +9,11 @@ import numpy as np
 
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
-from accelsim.mapping.mapping import Geometry, geometry_of
+from accelsim.mapping.mapping import geometry_of
 from accelsim.mapping.programs import Placed, program_of
 from accelsim.mapping.rows.folds import fold_counts, folds_nest
-from accelsim.mapping.rows.record import Fast, Segment, written
+from accelsim.mapping.rows.record import Fast, Local, written
+from accelsim.mapping.rows.shapes import NUMBER, number_shapes
 from accelsim.mapping.size import check_commands
 from accelsim.mapping.tensors import build_tensors, tensor_formats
 from accelsim.program.dependencies import demands
@@ -35,7 +36,7 @@ def compile_folds(chip: Chip, workload: Workload) -> Iterator[tuple[Workload, Pr
     flow = dataflow_named(array.dataflow).number
     part: list[int] = []
     folds = 0
-    for number, op in enumerate(workload.operators):
+    for at, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
         own = op.groups * int(
@@ -57,7 +58,7 @@ def compile_folds(chip: Chip, workload: Workload) -> Iterator[tuple[Workload, Pr
         if part and folds + own > MOST_FOLDS:
             yield _program(chip, workload, part, flow, folds)
             part, folds = [], 0
-        part.append(number)
+        part.append(at)
         folds += own
     if part:
         yield _program(chip, workload, part, flow, folds)
@@ -76,17 +77,16 @@ def _program(
     tensors = {name: spec for name, spec in workload.tensors.items() if name in names}
     work = replace(workload, operators=operators, tensors=tensors)
     table = build_tensors(work, chip, tensor_formats(work, chip))
-    made: dict[Geometry, Segment] = {}
-    fast = Fast(folds)
-    placed = []
-    for number, op in enumerate(operators):
+    fast = Fast(folds, (number_shapes, NUMBER))
+    far, placed = machine(chip).memory_index[chip.dma.memory], []
+    for at, op in enumerate(operators):
         assert not isinstance(op, VectorOperator)
-        geometry = geometry_of(op)
-        if geometry not in made:
-            nest = folds_nest(chip, machine(chip), geometry, flow)
-            made[geometry] = written(nest, fast(nest))
-        local = [table.index[f"{op.name}/{key}"] for key in ("lowered", "weight", "matrix", "sums")]
-        placed.append(Placed(made[geometry], number, local))
-    made.clear()
-    program = program_of(chip, work, table, placed)  # folds in order on one unit need no edges
+        nest = folds_nest(chip, machine(chip), geometry_of(op), flow)
+        keys = [table.index[f"{op.name}/{key}"] for key in ("lowered", "weight", "matrix", "sums")]
+        own = Local([found for row in keys for found in (row, table.home[row])], far)
+        placed.append(Placed(written(nest, fast(nest), own), at))
+    kernels = bool(placed) and fast(nest)
+    program = program_of(
+        chip, work, table, placed, (), kernels
+    )  # folds in order on one unit need no edges
     return work, replace(program, demands=demands(program))

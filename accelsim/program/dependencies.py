@@ -7,6 +7,7 @@ command already knows of, from its queue, its unit or another edge, is left out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -33,7 +34,16 @@ from accelsim.program.shadow import (
     Stated,
     scan,
 )
-from accelsim.program.table import Demands, Dependencies, Program, plain_int64
+from accelsim.program.table import (
+    Demands,
+    Dependencies,
+    MemoryRow,
+    Program,
+    ResidentRow,
+    TensorRow,
+    UnitRow,
+    plain_int64,
+)
 
 Ints = NDArray[np.int64]
 MOST = 100  # findings that are noted
@@ -43,7 +53,7 @@ MANY_UNITS, HUBS = 32, 8  # above so many units only the busiest ones are follow
 
 def dependencies(program: Program, lag: Ints) -> Dependencies:
     """Every edge that a Program needs and does not follow from others. lag: as hazards.derived() takes it."""
-    walk = Walk(program, lag, stated=False)
+    walk = Walk(touches_of(program), lag)
     return dependencies_of(walk.run(walk.busiest(), walk.most, derive=True).edges, lag)
 
 
@@ -84,12 +94,12 @@ def memory_ports(program: Program) -> tuple[Ints, Ints]:
     return read, write
 
 
-def roots(program: Program) -> Ints:
+def roots_of(tensors: Sequence[TensorRow]) -> Ints:
     """The tensor version that each tensor row is a view of, all views followed."""
-    root = []
-    for seen in range(len(program.tensors)):
-        while program.tensors[seen].view_of >= 0:
-            seen = program.tensors[seen].view_of
+    root: list[int] = []
+    for seen in range(len(tensors)):
+        while tensors[seen].view_of >= 0:
+            seen = tensors[seen].view_of
         root.append(seen)
     return np.array(root, np.int64)
 
@@ -108,30 +118,80 @@ def region_tensors(program: Program) -> Ints:
     return np.where(part, -1 - np.arange(len(part)), o.tensor)
 
 
-def footprints(program: Program, fast: bool) -> tuple[Ints, Ints, int]:
-    """Every operand's bytes as a range of elementary segments, then every resident's: low, high; and
-    how many segments there are."""
-    o, kept = program.operands, program.residents
-    wide = 1 + max([memory.bytes for memory in program.memories] or [0])
-    if wide * max(1, len(program.memories)) > 1 << 62:
-        wide = 1 << 40
-    low = np.concatenate([o.address, np.array([r.address for r in kept], np.int64)])
-    low += np.concatenate([o.memory, np.array([r.memory for r in kept], np.int64)]) * wide
-    high = low + np.concatenate([o.span, np.array([r.span for r in kept], np.int64)])
+def widest(memories: tuple[MemoryRow, ...]) -> int:
+    """Bytes that one memory's addresses are given in numbers over all memories."""
+    wide = 1 + max([memory.bytes for memory in memories] or [0])
+    return 1 << 40 if wide * max(1, len(memories)) > 1 << 62 else wide
+
+
+class Touches(NamedTuple):
+    """What commands touch, as a walk reads it. unit, queue: of each command; units: what those are. start .. extent:
+    of operands as shadow.Operands, but that low and high are bytes, counted through all memories, and that
+    those of ``residents`` stand behind the operands'. rank: numbers of offset and extent of each operand. root:
+    of residents the tensor version that each is of; at_start: whether it is there at the start."""
+
+    units: tuple[UnitRow, ...]
+    unit: Ints
+    queue: Ints
+    start: Ints
+    root: Ints
+    number: Ints
+    access: Ints
+    low: Ints
+    high: Ints
+    offset: Ints
+    extent: Ints
+    rank: int
+    resident: Ints
+    at_start: list[bool]
+
+
+def touches_of(program: Program) -> Touches:
+    """What a Program's commands touch."""
+    c, o, root = program.commands, program.operands, roots_of(program.tensors)
+    low, high = footprints(program.residents, widest(program.memories))
+    below = o.memory * widest(program.memories) + o.address
+    count = len(o.tensor)
+    return Touches(
+        program.units,
+        c.unit,
+        c.queue,
+        o.start,
+        root[o.tensor] if count else o.tensor,
+        region_tensors(program) if count else o.tensor,
+        o.access,
+        np.concatenate([below, low]),
+        np.concatenate([below + o.span, high]),
+        o.offset.ravel(),
+        o.extent.ravel(),
+        o.offset.shape[1],
+        root[[resident.tensor for resident in program.residents]],
+        [resident.at_start for resident in program.residents],
+    )
+
+
+def footprints(residents: tuple[ResidentRow, ...], wide: int) -> tuple[Ints, Ints]:
+    """First byte of each resident, and the one behind it, counted through all memories. wide: widest()."""
+    low = np.array([r.memory * wide + r.address for r in residents], np.int64)
+    return low, low + np.array([r.span for r in residents], np.int64)
+
+
+def in_segments(low: Ints, high: Ints, fast: bool) -> tuple[Ints, Ints, int]:
+    """Ranges of bytes as ranges of elementary segments, low and high, and how many segments there are."""
     if not fast:
         edges = np.unique(np.concatenate([low, high]))
-        places_of = edges.searchsorted(np.concatenate([low, high])).astype(np.int64)
-        return places_of[: len(low)], places_of[len(low) :], len(edges)
+        found = edges.searchsorted(np.concatenate([low, high])).astype(np.int64)
+        return found[: len(low)], found[len(low) :], len(edges)
     room, count = 4096, -1
     while count < 0:
         table, ends = np.full(4 * room, -1, np.int64), np.empty(room, np.int64)
         count = jit.compiled(collect)(low, high, table, ends)
         room *= 4
     edges, index = np.sort(ends[:count]), np.empty_like(table)
-    found = np.empty((2, len(low)), np.int64)
-    for values, out in zip((low, high), found, strict=True):
+    places_of = np.empty((2, len(low)), np.int64)
+    for values, out in zip((low, high), places_of, strict=True):
         jit.compiled(locate)(values, edges, table, index, out)
-    return found[0], found[1], count
+    return places_of[0], places_of[1], count
 
 
 class Listed(NamedTuple):
@@ -151,53 +211,48 @@ class Result(NamedTuple):
 
 
 class Walk:
-    """A Program's columns as scan() takes them. stated: whether its own edges are followed."""
+    """What commands touch, as scan() takes it. lag: as hazards.derived() takes it. stated: edges that are followed,
+    none where they are derived."""
 
-    def __init__(self, program: Program, lag: Ints, stated: bool) -> None:
-        self.program, self.most = program, 64 + len(program.operands.tensor)  # edges, as a rule
-        c, o, d = program.commands, program.operands, program.dependencies
-        self.fast = jit.fits(scan, HELPERS, len(program), jit.COMMANDS_ABOVE)
-        self.root = roots(program)
-        low, high, self.segments = footprints(program, self.fast)
-        count, units = len(o.tensor), len(program.units)
+    def __init__(self, seen: Touches, lag: Ints, stated: Dependencies | None = None) -> None:
+        self.seen, self.most = seen, 64 + len(seen.root)  # edges, as a rule
+        self.fast = jit.fits(scan, HELPERS, len(seen.unit), jit.COMMANDS_ABOVE)
+        low, high, self.segments = in_segments(seen.low, seen.high, self.fast)
+        count, units = len(seen.root), len(seen.units)
         self.resident_runs = low[count:].tolist(), high[count:].tolist()
-        place, self.alone = np.zeros(len(program), np.int64), np.ones(units, np.int64)
-        seen = plain_int64(c.unit, c.queue) if self.fast else (c.unit.tolist(), c.queue.tolist())
+        place, self.alone = np.zeros(len(seen.unit), np.int64), np.ones(units, np.int64)
+        numbered = (
+            (seen.unit, seen.queue) if self.fast else (seen.unit.tolist(), seen.queue.tolist())
+        )
         first, many = np.full(units, -1, np.int64), np.zeros(units, np.int64)
         numbering = jit.compiled(places) if self.fast else places
-        numbering(seen[0], seen[1], place, self.alone, first, many)
-        none = np.zeros(len(program) + 1, np.int64)
-        stated_edges = (d.start, d.predecessor, d.kind) if stated else (none, none[:0], none[:0])
-        self.stated = Stated(*self._ready(*plain_int64(c.queue, *stated_edges)))
-        adds = [bool(SUMMING & set(unit.opcodes)) for unit in program.units]
+        numbering(*numbered, place, self.alone, first, many)
+        self.many = many
+        edges = (np.zeros(len(seen.start), np.int64), *(np.zeros(0, np.int64),) * 2)
+        if stated is not None:
+            edges = (stated.start, stated.predecessor, stated.kind)
+        self.stated = Stated(*self._ready(*plain_int64(seen.queue, *edges)))
+        adds = [bool(SUMMING & set(unit.opcodes)) for unit in seen.units]
         sums = np.array(adds, np.int64).reshape(units)
-        self.commands = self._ready(*plain_int64(c.unit, place, lag, self.alone, sums))
-        columns = (
-            o.start,
-            self.root[o.tensor] if count else o.tensor,
-            region_tensors(program) if count else o.tensor,
-            o.access,
-            low[:count],
-            high[:count],
-            o.offset.ravel(),
-            o.extent.ravel(),
-        )
-        self.operands = Operands._make((*self._ready(*plain_int64(*columns)), o.offset.shape[1]))
+        self.commands = self._ready(*plain_int64(seen.unit, place, lag, self.alone, sums))
+        columns = (seen.start, seen.root, seen.number, seen.access, low[:count], high[:count])
+        regions = (seen.offset, seen.extent)
+        made = self._ready(*plain_int64(*columns, *regions))
+        self.operands = Operands._make((*made, seen.rank))
 
     def busiest(self) -> Ints:
         """Hub number of each unit: of all where they are few, else of those with the most commands; -1
         for the others."""
-        units = len(self.program.units)
+        units = len(self.seen.units)
         if units <= MANY_UNITS:
             return np.arange(units, dtype=np.int64)
-        count = np.bincount(self.program.commands.unit, minlength=units)
         hub = np.full(units, -1, np.int64)
-        hub[np.argsort(-count, kind="stable")[:HUBS]] = np.arange(HUBS)
+        hub[np.argsort(-self.many, kind="stable")[:HUBS]] = np.arange(HUBS)
         return hub
 
     def run(self, hub: Ints, most: int, derive: bool) -> Result:
         """Follow the units that ``hub`` numbers. most: room for edges, which get more when they need it."""
-        cells = len(self.program.operands.tensor) + 1024
+        cells = len(self.seen.root) + 1024
         while True:
             state = self._start(hub, cells, most, derive)
             kernel = jit.compiled(scan, HELPERS) if self.fast else scan
@@ -212,7 +267,8 @@ class Walk:
 
     def _start(self, hub: Ints, cells: int, most: int, derive: bool) -> State:
         """Before the first command. cells, most: room for readers of runs, and for edges."""
-        p, units, hubs = self.program, len(self.program.units), int(hub.max(initial=-1)) + 1
+        units, hubs = len(self.seen.units), int(hub.max(initial=-1)) + 1
+        queues = 1 + int(self.seen.queue.max(initial=0))
 
         def full(size: int, value: int = 0, dtype: type = np.int64) -> Any:
             return np.full(size, value, dtype) if self.fast else [value] * size
@@ -223,9 +279,9 @@ class Walk:
         def found(size: int) -> Found:
             return Found(room(size), room(size), room(size), full(1))
 
-        table = full(2 * hubs * len(p), dtype=np.int32)
+        table = full(2 * hubs * len(self.seen.unit), dtype=np.int32)
         return State(
-            Last(full(max(1, len(p.queues)), -1), full(units, -1)),
+            Last(full(queues, -1), full(units, -1)),
             self._segments(),
             Readers(room(cells), room(cells), room(cells), full(1)),
             Known._make((*self.commands, table, hubs, *self._ready(hub), full(units), full(units))),
@@ -238,9 +294,12 @@ class Walk:
         """The segments of all memories before the first command."""
         end = np.arange(1, self.segments + 1)
         writer, holder = np.full((2, self.segments), NONE)
-        for resident, a, b in zip(self.program.residents, *self.resident_runs, strict=True):
-            if resident.at_start:
-                writer[a:b], holder[a:b] = RESIDENT, self.root[resident.tensor]
+        there = zip(
+            self.seen.resident.tolist(), self.seen.at_start, *self.resident_runs, strict=True
+        )
+        for root, at_start, a, b in there:
+            if at_start:
+                writer[a:b], holder[a:b] = RESIDENT, root
         none, owned = np.full(self.segments, -1), np.zeros(self.segments, np.int64)
         return Segments(*self._ready(end, writer, none.copy(), holder, none, owned))
 

@@ -12,7 +12,14 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.program.dependencies import MANY_UNITS, Result, Walk, demands, dependencies_of
+from accelsim.program.dependencies import (
+    MANY_UNITS,
+    Result,
+    Walk,
+    demands,
+    dependencies_of,
+    touches_of,
+)
 from accelsim.program.findings import Findings
 from accelsim.program.opcodes import Opcode
 from accelsim.program.shadow import OTHER, RAW, REGION, UNWRITTEN, WAR, WAW
@@ -38,7 +45,7 @@ def check_hazards(f: Findings) -> None:
     p = f.program
     if len(p) == 0 or not (p.operands.span.any() or p.residents):
         return
-    walk = Walk(p, np.zeros(len(p), np.int64), stated=True)
+    walk = Walk(touches_of(p), np.zeros(len(p), np.int64), p.dependencies)
     found = walk.run(walk.busiest(), 0, derive=False)
     if len(found.faults.row) and len(p.units) > MANY_UNITS:
         # what the busiest units know is not enough: ask what all know
@@ -50,7 +57,7 @@ def derived(program: Program, lag: Ints) -> Program:
     """The Program with the dependencies and demands that its operands ask for. lag: of each command,
     ticks between the release of what it overwrites and its issue. ProgramError for what no edge mends:
     bytes that are read and were not written, or not with that tensor."""
-    walk = Walk(program, lag, stated=False)
+    walk = Walk(touches_of(program), lag)
     found = walk.run(walk.busiest(), walk.most, derive=True)
     findings = Findings(program)
     _report(findings, walk, found)
@@ -73,8 +80,10 @@ def _report(f: Findings, walk: Walk, found: Result) -> None:
             for b in before.tolist()
         ]
         f.rows(code, where, message, fixes)
-    for resident, a, b in zip(p.residents, *walk.resident_runs, strict=True):
-        if resident.at_end and (found.held[a:b] != walk.root[resident.tensor]).any():
+    for resident, root, a, b in zip(
+        p.residents, walk.seen.resident.tolist(), *walk.resident_runs, strict=True
+    ):
+        if resident.at_end and (found.held[a:b] != root).any():
             f.one(
                 "program.resident",
                 p.tensors[resident.tensor].name,

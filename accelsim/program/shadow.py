@@ -168,7 +168,7 @@ def inherit(stated: Stated, last: Last, known: Known, i: int) -> None:
     q, u = stated.queue[i], known.unit[i]
     before, same = last.queue[q], last.unit[u]
     if before >= 0:
-        merge(known, i, before)
+        take_over(known, i, before)
     if same >= 0 and known.alone[u] == 1:
         if same != before:
             merge(known, i, same)
@@ -179,14 +179,20 @@ def inherit(stated: Stated, last: Last, known: Known, i: int) -> None:
     last.queue[q], last.unit[u] = i, i
 
 
+def take_over(known: Known, i: int, other: int) -> None:
+    """A row that knows nothing yet knows what another one does."""
+    table, wide = known.table, 2 * known.hubs
+    here, there = i * wide, other * wide
+    for x in range(wide):
+        table[here + x] = table[there + x]
+
+
 def merge(known: Known, i: int, other: int) -> None:
     """What another row knows, a row knows too."""
     table, wide = known.table, 2 * known.hubs
     here, there = i * wide, other * wide
     for x in range(wide):
-        done = table[there + x]
-        if done > table[here + x]:
-            table[here + x] = done
+        table[here + x] = max(table[here + x], table[there + x])
 
 
 def follow(known: Known, i: int, p: int, kind: int) -> None:
@@ -397,7 +403,7 @@ def put(found: Found, i: int, kind: int, earlier: int) -> None:
 
 _FOLLOW, _NOTE = (follow, (merge,)), (note, (put,))
 HELPERS: jit.Helpers = (
-    (inherit, (merge, _FOLLOW)),
+    (inherit, (take_over, merge, _FOLLOW)),
     (read, (cut, knows, apart, _NOTE, ask, add_reader)),
     (write, (cut, (wait_for_readers, (knows, ask)), knows, ask)),
     (settle, (knows, _FOLLOW, _NOTE, put)),

@@ -21,7 +21,7 @@ def loop_nest(
     p = place(chip, g, mapping, formats, 0, None if cold else 0)
     rate = array.rate(formats[0], formats[1])
     limits = array.pass_limits(mapping.dataflow, rate, g, mapping)
-    counts = {"m": len(p.m.first), "n": len(p.n_first), "k": len(p.k.first)}
+    counts = dict(zip("mnk", p.tiles.counts, strict=True))
     sizes = {"m": mapping.m, "n": mapping.n, "k": mapping.k}
     extra = {
         "m": f" ({mapping.batch} x {mapping.height} x {mapping.width} outputs)"

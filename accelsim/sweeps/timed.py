@@ -16,11 +16,11 @@ from accelsim.analog.parts import Adc, Drive
 from accelsim.chip import Chip
 from accelsim.energy import Work, compact, work_of
 from accelsim.explore import search_plan
-from accelsim.explore.planned import run_plan
-from accelsim.mapping import Plan, compile_program, plan
+from accelsim.explore.planned import run_counts
+from accelsim.mapping import Plan, plan
+from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.crossbars import trimmed
 from accelsim.program.table import Program, Shapes
-from accelsim.program.validate import validate
 from accelsim.sweeps.cache import Cache
 from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
@@ -76,26 +76,18 @@ class Timings:
 def timed(
     chip: Chip, workload: Workload, search: str | None, programs: Programs | None = None
 ) -> Timed:
-    """One run without values: planned, validated, timed, its conservation laws checked. programs: those
-    made before."""
+    """One run without values: planned, timed, its conservation laws checked. programs: those made before."""
     chosen = plan(chip, workload) if search is None else search_plan(chip, workload, search)[0]
     used = trimmed(chip, chosen.mappings.values())
     if programs is not None and used.crossbar is not None:
         program = programs.of(used, workload, chosen)
         timeline = simulate(program, used)
     else:
-        planned = run_plan(used, workload, chosen)
+        planned = run_counts(used, workload, chosen)
         program, timeline = planned.program, planned.timeline
     timeline.units(program)
     check_bounds(program, timeline)
     return Timed(compact(work_of(program, timeline), used), timeline.makespan, timeline.tick_hz)
-
-
-def compiled(chip: Chip, workload: Workload, chosen: Plan) -> Program:
-    """A Program, validated."""
-    program = compile_program(chip, workload, chosen=chosen)
-    validate(program, workload, derived=True)
-    return program
 
 
 class Programs:
@@ -105,10 +97,10 @@ class Programs:
         self.held: list[tuple[object, Workload, Plan, Program]] = []
 
     def of(self, chip: Chip, workload: Workload, chosen: Plan) -> Program:
-        """compiled(), or the same Program made before."""
+        """compile_counts(), or the same Program made before."""
         crossbar = chip.crossbar
         if crossbar is None:
-            return compiled(chip, workload, chosen)
+            return compile_counts(chip, workload, chosen)
         alike = replace(
             crossbar, clock_hz=0, adc=Adc(), drive=Drive(), settle=0.0, hold=True, fixed=0.0
         )
@@ -116,7 +108,7 @@ class Programs:
         for key, work, made, program in self.held:
             if key == form and work is workload and made == chosen:
                 return program
-        program = compiled(chip, workload, chosen)
+        program = compile_counts(chip, workload, chosen)
         self.held = [*self.held[1 - PROGRAMS :], (form, workload, chosen, program)]
         return program
 

@@ -6,7 +6,9 @@ import sys
 
 from accelsim import jit
 from accelsim.energy.counts import tally
+from accelsim.mapping.counted import count_rows
 from accelsim.mapping.rows import crossbar
+from accelsim.program.shadow import HELPERS, scan
 from accelsim.results.summary import operator_ticks
 from accelsim.timing import events
 from accelsim.timing.pull import PULLING, run_pull
@@ -15,15 +17,17 @@ from accelsim.timing.timeline import unit_ticks
 #: kernels of every run, among them the longest to compile and the last one of a run; and of crossbars'
 WITNESSES: tuple[tuple[jit.Kernel, jit.Helpers], ...] = (
     (run_pull, PULLING),
+    (scan, HELPERS),
+    (count_rows, ()),
     (unit_ticks, ()),
     (tally, ()),
-    (operator_ticks, ()),
 )
 
 
 ANALOG: tuple[tuple[jit.Kernel, jit.Helpers], ...] = (
     (crossbar.crossbar_rows, crossbar.HELPERS),
     (events.run_events, events.HELPERS),
+    (operator_ticks, ()),
 )
 
 
@@ -34,13 +38,17 @@ def cold(analog: bool) -> bool:
 
 
 def warm_kernels(analog: bool) -> None:
-    """Run a small workload through every kernel of timing and energy, digital and PCM."""
+    """Take a small workload through every kernel of a point, digital and PCM; there whole runs too, which points with
+    values are."""
     from accelsim import api
+    from accelsim.sweeps.timed import timed
 
     workload = api.load_workload("small_cnn")
     with jit.only("compiled"):
-        for name in ("int8_edge", "pcm_8level") if analog else ("int8_edge",):
-            api.run(api.load_chip(name), workload)
+        timed(api.load_chip("int8_edge"), workload, None)
+        if analog:
+            timed(api.load_chip("pcm_8level"), workload, None)
+            api.run(api.load_chip("pcm_8level"), workload)
 
 
 if __name__ == "__main__":

@@ -125,9 +125,14 @@ def check_range(program: Program, times: Times) -> None:
     """InputError unless all commands one behind another end inside the engine's integers; floats are enough,
     with half the range to spare."""
     d, ports = program.demands, program.ports
+    ticks = float(np.sum(times.last, dtype=np.float64))
+    slowest = max((port.beat / port.width for port in ports), default=0.0)
+    longest = max((port.beat for port in ports), default=0)
+    most = float(np.sum(d.bytes, dtype=np.float64)) * slowest + float(len(d.port)) * longest
+    if (ticks + most) * (1 + max((part.turns for part in spans(program)), default=0)) <= MOST_TICKS:
+        return  # were all of it moved through the slowest port
     moved = np.bincount(d.port, d.bytes, len(ports)) if len(d.port) else np.zeros(len(ports))
     count = np.bincount(d.port, minlength=len(ports))
-    ticks = float(np.sum(times.last, dtype=np.float64))
     ticks += sum(
         (float(moved[i]) / port.width + float(count[i])) * port.beat for i, port in enumerate(ports)
     )

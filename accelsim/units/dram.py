@@ -11,9 +11,6 @@ from dataclasses import dataclass, replace
 from math import ceil
 from typing import Annotated, ClassVar, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from accelsim.constants.price import CHIP, Price, row_value
 from accelsim.constants.rows import components
 from accelsim.constants.technology import Technology
@@ -90,30 +87,24 @@ def standards() -> tuple[str, ...]:
     return tuple(sorted(key.split("/")[1] for key in components() if key.startswith("dram/")))
 
 
-Ints = NDArray[np.int64]
-
-
-def bursts_touched(start: Ints, length: Ints, count: Ints, pitch: Ints, burst: int) -> Ints:
+def bursts_touched(start: int, length: int, count: int, pitch: int, burst: int) -> int:
     """Bursts of ``burst`` bits that pieces of ``length`` > 0 bits touch: ``count`` > 0 of them, the
     first at bit ``start`` >= 0 of the memory, each ``pitch`` >= 0 bits behind the one before; every
     piece for itself."""
     first, step = start % burst, pitch % burst  # whole bursts change nothing
-    return (
-        count + _floors(count, step, first + length - 1, burst) - _floors(count, step, first, burst)
-    )
+    ends = sum_of_floors(count, step, first + length - 1, burst)
+    return count + ends - sum_of_floors(count, step, first, burst)
 
 
-def _floors(count: Ints, step: Ints, first: Ints, divisor: int) -> Ints:
-    """Sums of floor((first + i step) / divisor) over i below count: Euclid's algorithm, which counts
+def sum_of_floors(count: int, step: int, first: int, divisor: int) -> int:
+    """Sum of floor((first + i step) / divisor) over i below count: Euclid's algorithm, which counts
     the lattice points under the line by rows where that is shorter than by columns."""
-    total, left = count * (first // divisor), np.flatnonzero((step > 0) & (count > 1))
-    n, a, b = count[left], step[left], first[left] % divisor
-    m = np.full(len(left), divisor, np.int64)
-    while len(left):
-        total[left] += n * (n - 1) // 2 * (a // m) + n * (b // m)
+    total, n, a, b, m = count * (first // divisor), count, step, first % divisor, divisor
+    while True:
+        total += n * (n - 1) // 2 * (a // m) + n * (b // m)
         a, b = a % m, b % m
         top = a * n + b
-        some = np.flatnonzero(top >= m)
-        left, a, m = left[some], m[some], a[some]
-        n, b = top[some] // a, top[some] % a
-    return total
+        if top < m:
+            return total
+        n, b = top // m, top % m
+        a, m = m, a

@@ -193,8 +193,7 @@ def test_the_closed_form_counts_pieces_one_by_one(
         (start + i * pitch + length - 1) // burst - (start + i * pitch) // burst + 1
         for i in range(count)
     )
-    columns = (np.array([value], np.int64) for value in (start, length, count, pitch))
-    assert bursts_touched(*columns, burst).tolist() == [one_by_one]
+    assert bursts_touched(start, length, count, pitch, burst) == one_by_one
 
 
 def test_four_channels_of_280_bytes() -> None:

@@ -14,7 +14,7 @@ from accelsim.errors import InputError
 from accelsim.mapping import compile_program, geometry_of
 from accelsim.mapping.mapping import Mapping
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.mapping.tiles import box_bytes, m_tiles
+from accelsim.mapping.tiles import BOXES, M_TILE, MOST_M, PLANE, m_tiles
 from accelsim.mapping.tilings.candidates import m_cuts
 from accelsim.mapping.tilings.default import choose_mapping, legal, own_variant
 from accelsim.mapping.tilings.estimate import (
@@ -118,15 +118,11 @@ def test_cuts_of_m_are_those_that_tiles_make() -> None:
         g = task.geometry
         made = m_cuts(g, 16)
         for shape, column, sizes in zip(made.shapes, made.table.T, made.sizes, strict=True):
-            tiles = m_tiles(g, *shape)
-            planes = box_bytes(tiles, np.ones(1, np.int64), 8)
-            assert column.tolist() == [
-                len(tiles.size),
-                tiles.size.max(),
-                planes.max(),
-                planes.sum(),
-            ]
-            assert sizes == dict(zip(*np.unique(tiles.size, return_counts=True), strict=True))
+            table, found = m_tiles(g, shape, 8)
+            size = np.array(table).reshape(-1, M_TILE)[:, 1]
+            whole = [len(size), found[MOST_M], found[PLANE], found[BOXES]]
+            assert column.tolist() == whole
+            assert sizes == dict(zip(*np.unique(size, return_counts=True), strict=True))
 
 
 def test_one_tiling_after_another_has_the_same_estimates_as_all_at_once() -> None:

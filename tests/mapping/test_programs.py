@@ -9,10 +9,8 @@ import accelsim
 from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.errors import InputError
-from accelsim.mapping import programs
 from accelsim.mapping.compile import Plan, compile_program, plan
 from accelsim.mapping.mapping import Mapping
-from accelsim.mapping.programs import distinct
 from accelsim.program.digest import program_digest
 from accelsim.program.table import Program
 from accelsim.workload import TensorSpec, VectorOperator, Workload
@@ -124,14 +122,3 @@ def test_a_process_history_chooses_nothing() -> None:
     for _ in range(100):
         compile_program(other, small)
     assert made() == first
-
-
-def test_rows_are_numbered_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Distinct rows by hash, and where hashes collide."""
-    rng = np.random.default_rng(3)
-    rows = rng.integers(0, 3, (400, 5))
-    for factor in (programs.MIX, np.uint64(0)):
-        monkeypatch.setattr(programs, "MIX", factor)
-        first, number = distinct(tuple(rows.T))
-        assert (rows[first][number] == rows).all()
-        assert (np.diff(first) > 0).all() and len(np.unique(rows, axis=0)) == len(first)

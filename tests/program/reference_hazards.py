@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.program.dependencies import footprints, region_tensors, roots
+from accelsim.program.dependencies import in_segments, region_tensors, roots_of, touches_of
 from accelsim.program.hazards import MESSAGES
 from accelsim.program.opcodes import Opcode
 from accelsim.program.shadow import (
@@ -158,9 +158,10 @@ def hazards(program: Program) -> set[tuple[int, str]]:
     """(row, code) of every hazard; and (-1, "program.resident") when something is gone at the end."""
     p, c, o, d = program, program.commands, program.operands, program.dependencies
     count, units = len(p), len(p.units)
-    low, high, total = footprints(p, fast=False)
+    touched = touches_of(p)
+    low, high, total = in_segments(touched.low, touched.high, fast=False)
     (low, r_low), (high, r_high) = (np.split(x, [len(o.tensor)]) for x in (low, high))
-    root = roots(p)
+    root = roots_of(p.tensors)
     seen = [0] * units
     place = np.zeros(count, np.int64)
     for i, unit in enumerate(c.unit.tolist()):

@@ -12,7 +12,7 @@ import accelsim
 from accelsim import jit
 from accelsim.errors import ProgramError
 from accelsim.mapping.compile import compile_program, plan
-from accelsim.program.dependencies import Walk, demands, dependencies, dependencies_of
+from accelsim.program.dependencies import Walk, demands, dependencies, dependencies_of, touches_of
 from accelsim.program.opcodes import Edge, Opcode
 from accelsim.program.table import Dependencies, Program
 from accelsim.program.validate import validate
@@ -119,7 +119,7 @@ def test_following_few_units_asks_for_more_edges_and_never_for_fewer() -> None:
         accelsim.load_workload("small_cnn"),
     )
     lag, units = np.zeros(len(program), np.int64), len(program.units)
-    walk, few = Walk(bare(program), lag, stated=False), np.full(units, -1, np.int64)
+    walk, few = Walk(touches_of(bare(program)), lag), np.full(units, -1, np.int64)
     few[:3] = np.arange(3)
     found = [walk.run(hub, walk.most, derive=True).edges for hub in (np.arange(units), few)]
     assert len(found[1].row) > len(found[0].row)

@@ -138,9 +138,14 @@ def _indexed(program: Program) -> bool:
     return not found.problems
 
 
+def _walk(program: Program) -> dependencies.Walk:
+    seen, lag = dependencies.touches_of(program), np.zeros(len(program), np.int64)
+    return dependencies.Walk(seen, lag, program.dependencies)
+
+
 def _found(program: Program, hub: np.ndarray) -> set[tuple[int, str]]:
     """(row, code) of what the walk finds when it follows those units."""
-    walk = dependencies.Walk(program, np.zeros(len(program), np.int64), stated=True)
+    walk = _walk(program)
     rows, kinds, _ = walk.run(hub, 0, derive=False).faults
     return {
         (row, hazards.MESSAGES[kind][0])
@@ -170,7 +175,7 @@ def test_few_hubs_never_hide_a_hazard() -> None:
     everyone = np.arange(len(program.units))
     few = np.full(len(program.units), -1, np.int64)
     few[rng.permutation(len(few))[:3]] = np.arange(3)
-    busiest = dependencies.Walk(program, np.zeros(len(program), np.int64), stated=True).busiest()
+    busiest = _walk(program).busiest()
     assert len(program.units) > dependencies.MANY_UNITS and _found(program, busiest) == set()
     for _ in range(ROUNDS):
         wrong = spoilt(program, rng)

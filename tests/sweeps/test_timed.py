@@ -7,7 +7,8 @@ import pytest
 from accelsim import api, jit
 from accelsim.chip import Chip
 from accelsim.energy import charge, compact, counts_of, work_of
-from accelsim.mapping import compile_program, plan
+from accelsim.mapping import Plan, compile_program, plan
+from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.crossbars import CrossbarMapping, trimmed
 from accelsim.sweeps.timed import Programs, Timed, encode, timed
 from accelsim.timing import simulate
@@ -59,11 +60,11 @@ def test_a_trimmed_chip_has_the_crossbars_that_are_used() -> None:
 def test_programs_are_shared_only_where_they_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     made, programs = [], Programs()
 
-    def counted(chip: Chip, workload: Workload, **more: object) -> object:
+    def counted(chip: Chip, workload: Workload, chosen: Plan) -> object:
         made.append(chip)
-        return compile_program(chip, workload, **more)  # type: ignore[arg-type]
+        return compile_counts(chip, workload, chosen)
 
-    monkeypatch.setattr("accelsim.sweeps.timed.compile_program", counted)
+    monkeypatch.setattr("accelsim.sweeps.timed.compile_counts", counted)
     cnn, mlp = api.load_workload("digits_cnn"), api.load_workload("digits_mlp")
     steps: list[tuple[list[str], Workload, bool]] = [
         ([], cnn, True),

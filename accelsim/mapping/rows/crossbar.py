@@ -30,7 +30,7 @@ from accelsim.mapping.rows.record import (
     packed,
     touches,
 )
-from accelsim.mapping.tiles import m_tiles
+from accelsim.mapping.tiles import BOX, M_TILE, m_tiles
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.units.base import instance_names
 
@@ -332,6 +332,6 @@ def slot_areas(
 
 def run_table(geometry: Geometry, mapping: CrossbarMapping) -> Ints:
     """Runs of vectors and the input that each needs, as Crossbars.tiles."""
-    t = m_tiles(geometry, mapping.batch, mapping.height, mapping.width)
-    high, wide = t.row1 - t.row0, t.column1 - t.column0
-    return np.stack((t.first, t.size, t.batch0, t.images, t.row0, high, t.column0, wide), 1)
+    table, _ = m_tiles(geometry, (mapping.batch, mapping.height, mapping.width))
+    rows = np.asarray(table, np.int64).reshape(-1, M_TILE)
+    return np.concatenate([rows[:, :2], rows[:, BOX:]], axis=1)

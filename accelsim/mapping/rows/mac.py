@@ -27,6 +27,15 @@ from accelsim.mapping.rows.record import (
     touches,
     uses,
 )
+from accelsim.mapping.tiles import (
+    BOX,
+    CHANNELS,
+    K_TILE,
+    LOADED_BY,
+    M_TILE,
+    N_TILE,
+    REACHES_BACK_TO,
+)
 from accelsim.program.opcodes import Flag
 from accelsim.units.dataflows.base import IMAGES_AT
 
@@ -43,13 +52,6 @@ INPUTS_AT, WEIGHTS_AT, SUMS_AT, CODES_AT, REGISTERS_AT, ARRAY, LOADER, OWN = ran
 HELD_INPUT, TURN_INPUT, HELD_WEIGHT, TURN_WEIGHT, VISIT, TURN_VISIT, STAYS, TURN_STAYS, KNOWN = (
     range(9)
 )
-M_TILE, N_TILE, K_TILE = 10, 2, 4  # numbers of a tile, the first two its first element and its size
-LOADED_BY, REACHES_BACK_TO, BOX, CHANNELS = (
-    2,
-    3,
-    4,
-    2,
-)  # the others: of an m tile three, of a k tile one
 
 
 class Loops(NamedTuple):

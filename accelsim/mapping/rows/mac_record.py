@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+from math import prod
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +15,7 @@ from accelsim.mapping.mapping import Geometry, Mapping, chip_for
 from accelsim.mapping.placement import Placement, fused, place
 from accelsim.mapping.rows import mac
 from accelsim.mapping.rows.record import Nest, Route, What, cut
+from accelsim.mapping.tiles import MOST_K, MOST_M, MOST_N, PIECES, WEIGHTS
 from accelsim.program.opcodes import Opcode
 from accelsim.units.base import instance_names
 from accelsim.units.dataflows import dataflow
@@ -19,6 +23,9 @@ from accelsim.units.mac_array import MacArray
 
 Ints = NDArray[np.int64]
 LETTERS = "mnk"
+LOAD, STORE, PRELOAD, MATMUL, ACCUMULATE, REQUANTIZE = (
+    int(Opcode[name]) for name in ("LOAD", "STORE", "PRELOAD", "MATMUL", "ACCUMULATE", "REQUANTIZE")
+)
 STATIONARY = {"none": mac.NOTHING, "weight": mac.WEIGHTS, "input": mac.INPUTS}
 
 
@@ -36,8 +43,8 @@ def mac_nest(
     chip = chip_for(chip, mapping)
     layout = place(chip, geometry, mapping, formats, parity, weight_address)
     build = Builder(chip, machine, geometry, mapping, formats, layout, weight_address is None)
-    op = build.op()
-    return Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), build.styles(), build.most(op))
+    op, styles = build.op(), styles_of(formats, layout.sum_format)
+    return Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), styles, build.most(op))
 
 
 class Builder:
@@ -57,7 +64,7 @@ class Builder:
         self.array: MacArray = chip.array
         self.formats, self.layout, self.cold = formats, layout, cold
         self.units = instance_names(self.array.name, self.array.count)
-        self.tiles = len(layout.m.first), len(layout.n_first), len(layout.k.first)
+        self.tiles = layout.tiles.counts
         self.column = layout.sums_area.memory.endswith(".accumulators")
         off_chip = machine.memory_index[chip.dma.memory]
         #: where each tensor is at home
@@ -68,8 +75,7 @@ class Builder:
     def op(self) -> mac.Op:
         """What the nest reads."""
         g, layout = self.geometry, self.layout
-        m, n, k = self._tiles()
-        pieces, weights = self._offsets()
+        t = layout.tiles
         several = self.array.count > 1 and self.array.split == "k"
         return mac.Op(
             self.loops(),
@@ -83,14 +89,14 @@ class Builder:
             self._route(mac.RELOAD, "input", mac.SUMS, 1),
             self._route(mac.SPILL, "output", mac.SUMS, 0),
             self._route(mac.STORE, "output", mac.OUTPUT_MATRIX, 0),
-            m,
-            n,
-            k,
-            pieces,
-            weights,
+            t.m,
+            t.n,
+            t.k,
+            t.pieces,
+            t.weights,
             self._owned(),
             int(self.cold),
-            min(self.array.count, len(layout.k.first)) if several else 1,
+            min(self.array.count, self.tiles[2]) if several else 1,
             self.machine.unit_index[self.chip.vector_unit.name],
             g.channels,
             (g.m, g.n),
@@ -118,8 +124,8 @@ class Builder:
         window, stays = flow.window(self.geometry), STATIONARY[flow.stays]
         exit_row = flow.code(array, self.geometry, self.mapping) if window else 0
         if array.bypass and window is None:  # results of all passes leave under one row
-            axis, tiles = (2, layout.k) if limit[2] else (0, layout.m)
-            longest = min(limit[axis], int(tiles.size.max()))
+            axis, most_of = (2, MOST_K) if limit[2] else (0, MOST_M)
+            longest = min(limit[axis], layout.tiles.found[most_of])
             exit_row = max(1, cut(longest, limit[axis] // array.rows))
         return mac.Pass(
             limit,
@@ -144,31 +150,14 @@ class Builder:
 
     def most(self, op: mac.Op) -> tuple[int, int]:
         """Commands and operands of the largest job."""
-        passes = int(np.prod(self._most_cuts()))
+        passes = prod(self._most_cuts())
         commands = 5 + op.summands + 2 * passes
         return commands, 2 * (commands + self.array.count) + 2 * passes
 
-    def styles(self) -> Ints:
-        """Opcode, formats and flags of each style of rows."""
-        a, b, out, wide = (FORMAT_INDEX[name] for name in (*self.formats, self.layout.sum_format))
-        table = np.full((mac.MATMUL + 8, 5), -1, np.int64)
-        table[mac.LOAD_INPUT] = Opcode.LOAD, a, -1, -1, 0
-        table[mac.LOAD_WEIGHT] = Opcode.LOAD, b, -1, -1, 0
-        table[mac.RELOAD] = Opcode.LOAD, wide, -1, -1, 0
-        table[mac.SPILL] = Opcode.STORE, wide, -1, -1, 0
-        table[mac.STORE] = Opcode.STORE, out, -1, -1, 0
-        table[mac.PRELOAD] = Opcode.PRELOAD, a, b, -1, 0
-        table[mac.ADD] = Opcode.ACCUMULATE, wide, -1, wide, 0
-        table[mac.REQUANTIZE] = Opcode.REQUANTIZE, wide, -1, out, 0
-        for flags in range(8):
-            table[mac.MATMUL + flags] = Opcode.MATMUL, a, b, out, flags
-        return table
-
     def _most_cuts(self) -> tuple[int, int, int]:
-        layout = self.layout
-        sizes = (layout.m.size, layout.n_size, layout.k.size)
-        pairs = zip(sizes, layout.limits, strict=True)
-        return _three([cut(int(size.max()), limit) for size, limit in pairs])
+        most = self.layout.tiles.found
+        sizes = most[MOST_M], most[MOST_N], most[MOST_K]
+        return _three([cut(*pair) for pair in zip(sizes, self.layout.limits, strict=True)])
 
     def _route(self, style: int, channel: str, tensor: int, inward: int) -> Route:
         unit = self.machine.unit_index[f"{self.chip.dma.name}.{channel}"]
@@ -182,47 +171,29 @@ class Builder:
         return len(set(self._memories(name))) > 1
 
     def _owned(self) -> Ints:
+        key = ("owned", self.array.count, self.column)
+        if key not in self.chip.memo:
+            self.chip.memo[key] = self._instances()
+        found: Ints = self.chip.memo[key]
+        return found
+
+    def _instances(self) -> Ints:
+        """Memories and units of every instance."""
         array, index, units = self.array, self.machine.memory_index, self.machine.unit_index
         sums = self._memories(array.output)
         if self.column:
             sums = [index[f"{name}.accumulators"] for name in self.units]
-        table = np.zeros((array.count, mac.OWN), np.int64)
-        table[:, mac.INPUTS_AT] = self._memories(array.input)
-        table[:, mac.WEIGHTS_AT] = self._memories(array.weight)
-        table[:, mac.SUMS_AT] = sums
-        table[:, mac.CODES_AT] = self._memories(array.output)
-        table[:, mac.REGISTERS_AT] = [index[f"{name}.registers"] for name in self.units]
-        table[:, mac.ARRAY] = [units[name] for name in self.units]
-        table[:, mac.LOADER] = [units[f"{name}.preload"] for name in self.units]
-        return table.ravel()
-
-    def _tiles(self) -> tuple[Ints, Ints, Ints]:
-        m, k, pieces = self.layout.m, self.layout.k, self.layout.pieces
-        own = np.arange(len(m.first))
-        loader, first, row0 = own, own, m.row0
-        column0, columns = m.column0, m.column1 - m.column0
-        if pieces is not None:
-            loader, first, row0 = pieces.loader, pieces.first_piece, pieces.row0
-            column0, columns = np.zeros_like(own), np.full_like(own, self.geometry.in_width)
-        box = (m.batch0, m.images, row0, m.row1 - row0, column0, columns)
-        return (
-            _flat(m.first, m.size, loader, first, *box),
-            _flat(self.layout.n_first, self.layout.n_size),
-            _flat(k.first, k.size, k.channel0, k.channels),
-        )
-
-    def _offsets(self) -> tuple[Ints, Ints]:
-        pieces = self.layout.pieces
-        low = np.zeros((1, 1), np.int64)
-        if pieces is not None:
-            end = pieces.offset[:, -1:] + pieces.bytes[:, -1:]
-            low = np.concatenate([pieces.offset, end], axis=1)
-        sizes = self._weight_bytes()
-        return low.ravel(), np.cumsum(sizes) - sizes
-
-    def _weight_bytes(self) -> Ints:
-        elements = self.layout.k.size[:, None] * self.layout.n_size[None, :]
-        return np.asarray((elements.ravel() * self.layout.weight_bits + 7) // 8, np.int64)
+        owned = {
+            mac.INPUTS_AT: self._memories(array.input),
+            mac.WEIGHTS_AT: self._memories(array.weight),
+            mac.SUMS_AT: sums,
+            mac.CODES_AT: self._memories(array.output),
+            mac.REGISTERS_AT: [index[f"{name}.registers"] for name in self.units],
+            mac.ARRAY: [units[name] for name in self.units],
+            mac.LOADER: [units[f"{name}.preload"] for name in self.units],
+        }
+        columns = [owned[which] for which in range(mac.OWN)]
+        return np.array(columns, np.int64).T.ravel()
 
     def _input(self) -> mac.Buffer:
         g, layout, slots = self.geometry, self.layout, self.mapping.input_slots
@@ -237,8 +208,8 @@ class Builder:
             layout.input_slot,
             slots,
             slots * layout.input_slot if layout.input_lanes > 1 else 0,
-            int(layout.pieces is not None),
-            layout.pieces.total if layout.pieces is not None else 0,
+            int(layout.input_resident),
+            layout.tiles.found[PIECES],
             int(layout.input_split),
             int(private),
             keys,
@@ -258,7 +229,7 @@ class Builder:
             slots,
             slots * layout.weight_slot if layout.weight_lanes > 1 else 0,
             int(self.mapping.weight_resident or not self.cold),
-            int(self._weight_bytes().sum()),
+            layout.tiles.found[WEIGHTS],
             int(layout.weight_split),
             int(private),
             keys,
@@ -291,5 +262,19 @@ def _three(values: list[int]) -> tuple[int, int, int]:
     return first, second, third
 
 
-def _flat(*columns: Ints) -> Ints:
-    return np.stack(columns, axis=1).astype(np.int64).ravel()
+@lru_cache(maxsize=64)
+def styles_of(formats: tuple[str, str, str], sums: str) -> Ints:
+    """Opcode, formats and flags of each style of rows. formats: of input, weight, output."""
+    a, b, out, wide = (FORMAT_INDEX[name] for name in (*formats, sums))
+    table = {
+        mac.LOAD_INPUT: (LOAD, a, -1, -1, 0),
+        mac.LOAD_WEIGHT: (LOAD, b, -1, -1, 0),
+        mac.RELOAD: (LOAD, wide, -1, -1, 0),
+        mac.SPILL: (STORE, wide, -1, -1, 0),
+        mac.STORE: (STORE, out, -1, -1, 0),
+        mac.PRELOAD: (PRELOAD, a, b, -1, 0),
+        mac.ADD: (ACCUMULATE, wide, -1, wide, 0),
+        mac.REQUANTIZE: (REQUANTIZE, wide, -1, out, 0),
+        **{mac.MATMUL + flags: (MATMUL, a, b, out, flags) for flags in range(8)},
+    }
+    return np.array([table[style] for style in range(mac.MATMUL + 8)], np.int64)

@@ -7,7 +7,7 @@ the numbers of shapes are derived by the program package.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ Ints = NDArray[np.int64]
 COMMAND, OPERAND = 8, 15  # numbers that a command, an operand takes
 MEMORY, ADDRESS = 1, 2  # two of an operand's
 ROOM = 512  # commands in the room that a nest is given at first
+LOCALS = 1 << 11  # tensors of an operator, at most
 READ, WRITE, ACCUMULATE = int(Access.READ), int(Access.WRITE), int(Access.ACCUMULATE)
 
 
@@ -30,7 +31,9 @@ class Rows(NamedTuple):
     at: the next command, the next operand. command: COMMAND numbers each: style, unit, flags, five
     extents. first: first operand of each command. operand: OPERAND numbers each: tensor, memory,
     address, span, bytes, access, format, then offset and extent of four dimensions. limit: commands
-    and operands that there is room for.
+    and operands that there is room for. local: of the operator's tensors by local number, two numbers
+    each: its number among all, and its address where it is at home. own: the memory where tensors are at home, and
+    what is added to the operator's numbers of styles.
     """
 
     at: Any
@@ -38,6 +41,8 @@ class Rows(NamedTuple):
     first: Any
     operand: Any
     limit: Any
+    local: Any
+    own: Any
 
 
 class What(NamedTuple):
@@ -72,7 +77,7 @@ def begin(rows: Rows, style: Any, unit: Any, flags: Any, extents: Any) -> None:
     """The next command. extents: five."""
     i, c = rows.at[0], rows.command
     at = 8 * i
-    c[at] = style
+    c[at] = rows.own[1] + style
     c[at + 1] = unit
     c[at + 2] = flags
     c[at + 3], c[at + 4], c[at + 5], c[at + 6], c[at + 7] = extents
@@ -83,10 +88,12 @@ def begin(rows: Rows, style: Any, unit: Any, flags: Any, extents: Any) -> None:
 def touches(rows: Rows, access: Any, what: What, place: Any, size: Any, box: Any) -> None:
     """The command's next operand. place: memory, address, span. size: bytes moved. box: offset and
     extent of four dimensions."""
-    e, o = rows.at[1], rows.operand
+    e, o, own = rows.at[1], rows.operand, 2 * what.tensor
     at = 15 * e
-    o[at] = what.tensor
+    o[at] = rows.local[own]
     o[at + 1], o[at + 2], o[at + 3] = place
+    if place[0] == rows.own[0]:
+        o[at + 2] += rows.local[own + 1]
     o[at + 4] = size
     o[at + 5] = access
     o[at + 6] = what.form
@@ -121,7 +128,7 @@ MOVE: jit.Helpers = (packed, begin, touches)
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """An operator's rows: tensors by local number, addresses at home from the tensor's own start.
+    """An operator's rows.
 
     styles: (styles, 5) opcode, three formats (-1 for none) and the flags that are part of a shape.
     commands: (rows, COMMAND). start: (rows + 1) first operand of each. operands: (entries, OPERAND).
@@ -151,35 +158,76 @@ class Nest:
 
 
 class Fast:
-    """Which nests of a Program of so many commands machine code serves, each kind of nest alike."""
+    """Whether machine code writes the rows of a Program of so many commands, each kind of nest alike.
+    readers: kernels that read the rows as they are written, with their helpers."""
 
-    def __init__(self, commands: int) -> None:
-        self.commands = commands
+    def __init__(self, commands: int, *readers: tuple[Any, jit.Helpers]) -> None:
+        self.commands, self.readers = commands, readers
         self._kinds: dict[object, bool] = {}
 
     def __call__(self, nest: Nest) -> bool:
         if nest.rows not in self._kinds:
-            self._kinds[nest.rows] = jit.fits(
-                nest.rows, nest.helpers, self.commands, jit.COMMANDS_ABOVE
+            self._kinds[nest.rows] = all(
+                jit.fits(kernel, helpers, self.commands, jit.COMMANDS_ABOVE)
+                for kernel, helpers in ((nest.rows, nest.helpers), *self.readers)
             )
         return self._kinds[nest.rows]
 
 
-def written(nest: Nest, fast: bool, commands: int = 0) -> Segment:
-    """All rows of one operator. fast: by machine code. commands: how many there are, about. The nest is used
-    up."""
-    write, op, state, most = nest.rows, nest.op, nest.state, nest.most
-    parts: list[tuple[Ints, Ints, Ints]] = []
+#: what sees rows as they are written; the operands before them
+Reader = Callable[[Rows, int], None]
+
+
+class Local(NamedTuple):
+    """An operator's tensors by local number: of each its number among all and its address at home, as
+    Rows.local. far: the memory in which they are at home. styles: of operators before it in the same room."""
+
+    numbers: list[int]
+    far: int
+    styles: int = 0
+
+
+def local(count: int) -> Local:
+    """Tensors that keep their local numbers and lie nowhere."""
+    return Local([number for own in range(count) for number in (own, 0)], -1)
+
+
+def filled(nest: Nest, fast: bool, tensors: Local, room: Callable[[], Rows]) -> Iterator[Rows]:
+    """All rows of one operator, as many at once as there is room for. fast: by machine code. room: gives room, whose
+    ``local`` and ``own`` are filled in here. The nest is used up."""
+    write, op, state = nest.rows, nest.op, nest.state
+    own: Any = [tensors.numbers, [tensors.far, tensors.styles]]
     if fast:
-        write = jit.compiled(write, nest.helpers)
+        write = jit.quick(write, nest.helpers)
+        own = [np.array(numbers, np.int64) for numbers in own]
     else:
         op, state = plain(op), plain(state)
-    room, done, operands = max(ROOM, commands) + most[0], False, 0
+    done = False
     while not done:
-        wide = 4 * room + most[1]
-        rows = _room(room, wide, (room - most[0], wide - most[1]), fast)
+        rows = Rows._make((*room()[:5], *own))
         done = write(op, state, rows)
+        yield rows
+
+
+def written(
+    nest: Nest,
+    fast: bool,
+    tensors: Local | None = None,
+    commands: int = 0,
+    reader: Reader | None = None,
+) -> Segment:
+    """All rows of one operator in one piece. commands: how many there are, about. reader: sees them before."""
+    most, operands = nest.most, 0
+    size = max(ROOM, commands) + most[0]
+    parts: list[tuple[Ints, Ints, Ints]] = []
+
+    def room() -> Rows:
+        return rows_for(size, 4 * size + most[1], most, fast)
+
+    for rows in filled(nest, fast, tensors or local(LOCALS), room):
         count, used = int(rows.at[0]), int(rows.at[1])
+        if reader is not None:
+            reader(rows, operands)
         parts.append(
             (
                 np.asarray(rows.command[: COMMAND * count], np.int64).reshape(-1, COMMAND),
@@ -188,7 +236,7 @@ def written(nest: Nest, fast: bool, commands: int = 0) -> Segment:
             )
         )
         operands += used
-        room *= 4
+        size *= 4
     table, first, touched = (
         column[0] if len(column) == 1 else np.concatenate(column)
         for column in zip(*parts, strict=True)
@@ -196,12 +244,14 @@ def written(nest: Nest, fast: bool, commands: int = 0) -> Segment:
     return Segment(nest.styles, table, np.append(first, operands), touched)
 
 
-def _room(commands: int, operands: int, limit: tuple[int, int], fast: bool) -> Rows:
-    """Room for so many commands and operands."""
+def rows_for(commands: int, operands: int, most: tuple[int, int], fast: bool) -> Rows:
+    """Room for so many commands and operands, of which a nest's largest tile takes ``most``."""
     sizes = (2, COMMAND * commands, commands, OPERAND * operands)
     made = [np.empty(size, np.int64) if fast else [0] * size for size in sizes]
     made[0][:2] = [0, 0]
-    return Rows._make((*made, np.array(limit, np.int64) if fast else list(limit)))
+    limit = [commands - most[0], operands - most[1]]
+    ends = np.array(limit, np.int64) if fast else limit
+    return Rows._make((*made, ends, made[0], made[0]))
 
 
 def plain(record: Any) -> Any:
@@ -210,5 +260,15 @@ def plain(record: Any) -> Any:
         return record.tolist()
     if isinstance(record, tuple):
         items = [plain(item) for item in record]
+        return type(record)(*items) if hasattr(record, "_fields") else tuple(items)
+    return record
+
+
+def again(record: Any) -> Any:
+    """A record with its arrays copied, records inside it too."""
+    if isinstance(record, np.ndarray):
+        return record.copy()
+    if isinstance(record, tuple):
+        items = [again(item) for item in record]
         return type(record)(*items) if hasattr(record, "_fields") else tuple(items)
     return record

@@ -11,7 +11,7 @@ import accelsim
 from accelsim.chip import Chip, Machine, machine
 from accelsim.mapping.crossbars import CrossbarMapping, crossbars_of, pack_of
 from accelsim.mapping.mapping import Geometry, geometry_of
-from accelsim.mapping.tiles import m_tiles
+from accelsim.mapping.tiles import runs_of
 from tests.mapping.random_cases import random_operator
 
 SIZES = ((4, 4), (7, 5), (16, 12), (64, 64))  # rows, outputs
@@ -48,7 +48,7 @@ def random_case(rng: np.random.Generator) -> Case:
     height = geometry.out_height if batch > 1 else int(rng.integers(1, geometry.out_height + 1))
     whole = batch > 1 or height > 1
     width = geometry.out_width if whole else int(rng.integers(1, geometry.out_width + 1))
-    runs = len(m_tiles(geometry, batch, height, width).first)
+    runs = runs_of(geometry, (batch, height, width))
     replicas, need = int(rng.integers(1, min(3, runs) + 1)), crossbars_of(unit, geometry)
     mapping = CrossbarMapping(
         batch,

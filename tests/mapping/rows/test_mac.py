@@ -11,7 +11,7 @@ import pytest
 from accelsim.mapping.mapping import Geometry, chip_for
 from accelsim.mapping.placement import place
 from accelsim.mapping.rows import mac, record
-from accelsim.mapping.rows.mac_record import Builder, mac_nest
+from accelsim.mapping.rows.mac_record import Builder, mac_nest, styles_of
 from accelsim.mapping.rows.record import Nest, Segment, written
 from accelsim.program.opcodes import Flag, Opcode
 from tests.mapping.rows.mac_cases import NETWORKS, Case, altered, network, random_cases
@@ -49,8 +49,9 @@ def test_no_job_takes_more_room_than_its_bound() -> None:
         numbers = build.op()
         op, state = record.plain(numbers), record.plain(build.state(numbers))
         most, done = build.most(numbers), False
+        tensors = {"local": record.local(64).numbers, "own": [-1, 0]}
         while not done:
-            rows = record._room(most[0], most[1], (0, 0), False)
+            rows = record.rows_for(*most, most, False)._replace(limit=[0, 0], **tensors)
             done = mac.mac_rows(op, state, rows)
             assert rows.at[0] <= most[0] and rows.at[1] <= most[1], case
 
@@ -195,5 +196,13 @@ def segment_of(build: Builder) -> Segment:
     op = build.op()
     most = build.most(op)
     return written(
-        Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), build.styles(), most), fast=True
+        Nest(
+            mac.mac_rows,
+            mac.MAC_HELPERS,
+            op,
+            build.state(op),
+            styles_of(build.formats, build.layout.sum_format),
+            most,
+        ),
+        fast=True,
     )
