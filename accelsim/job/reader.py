@@ -101,6 +101,9 @@ class JobReader(Reader):
         rule = rules_of(Job)[name]
         if option.pairs:
             return self.pairs(name, node)
+        if option.listed and node.is_list and not node.value:
+            self.wrong("type.list", node.place, name, "lists nothing", "leave it out")
+            return None
         if option.listed and node.is_list:
             texts = [self.scalar(item, f"{name}[{i}]") for i, item in enumerate(node.value)]
             return None if None in texts else ",".join(str(text) for text in texts)
@@ -146,8 +149,10 @@ class JobReader(Reader):
                 found[key] = self.scalar(value, path)
             elif name == "parameters":
                 found[key] = self.parameter(value, path)
+            elif _finite(plain := value.plain()):
+                found[key] = plain
             else:
-                found[key] = value.plain()
+                self.wrong("type.number", value.place, path, "is not finite", "write a number")
         return found
 
     def number_of(self, node: Node, path: str, whole: bool) -> float | int | None:
@@ -204,6 +209,15 @@ class JobReader(Reader):
         found["set"] = own
         if given:
             found["parameters"] = given
+
+
+def _finite(plain: Any) -> bool:
+    """Whether no number in plain values is infinite or NaN."""
+    if isinstance(plain, dict):
+        return all(map(_finite, plain.values()))
+    if isinstance(plain, list):
+        return all(map(_finite, plain))
+    return not isinstance(plain, float) or isfinite(plain)
 
 
 def plain_job(job: Job) -> dict[str, Any]:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from click.testing import CliRunner
 
 from accelsim import Job, verbs
 from accelsim.cli.main import cli
 from accelsim.errors import InputError
+from tests.fuzz.mutate import edited
 from tests.job.models import rated
 
 HEAD = "chip: int8_edge\nworkload: small_cnn\n"
@@ -185,3 +189,43 @@ def test_each_verb_parses_the_options_of_the_record() -> None:
         for name, option in options().items():
             if option.option and name not in ("layers",):
                 assert (option.option in given) == (verb in option.verbs()), (verb, name)
+
+
+def test_altered_jobs_and_traces_raise_nothing_else(tmp_path: Path) -> None:
+    """Any edit of a job file or of a trace with parameters is read or refused, and what is read is written back."""
+    from accelsim import api, load_job
+    from accelsim.job import job_yaml
+    from tests.workload.test_parameters import TRACE
+
+    rng = random.Random(17)
+    job = Job(
+        chip=("int8_edge", "int8_128"),
+        workload="small_cnn",
+        dims={"n": 2},
+        value={"sr": 1.5},
+        parameters={"context": 4, "contexts": [1, 2]},
+        bits={"conv*": "w4a8"},
+        set={"units.array.rows": 8, "memories.dram.bandwidth": "8 GB/s"},
+        layers=("a", "b"),
+        ages="20 s,1 h",
+        fold=False,
+    )
+    path = tmp_path / "altered.yaml"
+    path.write_text(job_yaml(job))
+    assert load_job(path) == job
+    sources = [yaml.safe_load(text) for text in (job_yaml(job), TRACE)]
+    read = 0
+    for number in range(400):
+        path.write_text(json.dumps(edited(sources[number % 2], rng)))
+        try:
+            if number % 2:
+                api.load_workload(path)
+                continue
+            made = load_job(path)
+        except InputError as error:
+            assert error.problems
+            continue
+        read += 1
+        path.write_text(job_yaml(made))
+        assert load_job(path) == made
+    assert read > 20
