@@ -9,7 +9,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
 from accelsim.mapping.crossbars import CrossbarMapping, assign
-from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
+from accelsim.mapping.mapping import Geometry, Mapping, chip_for, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
 from accelsim.mapping.placement import fits
 from accelsim.mapping.programs import Placed, complete, program_of
@@ -130,11 +130,14 @@ def check_mapping(
             "a tile of several rows must hold all output columns",
             f"write height: 1 or width: {geometry.out_width}",
         )
-    if (
-        (mapping.split or chip.array.split) == "k"
-        and chip.array.count > 1
-        and (mapping.order[2] != "k")
-    ):
+    if not 0 <= mapping.arrays <= chip.array.count:
+        wrong(
+            "arrays",
+            f"{mapping.arrays} arrays of the chip's {chip.array.count}",
+            f"write a number from 1 to {chip.array.count}",
+        )
+    array = chip_for(chip, mapping).array
+    if array.split == "k" and array.count > 1 and mapping.order[2] != "k":
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
     cold = chip.weights == "cold" if cold is None else cold
     if not problems:

@@ -25,7 +25,7 @@ class Mapping:
     order: the loops over buffer tiles, outermost first. input_resident, weight_resident: the
     whole tensor stays in its buffer and is fetched once; otherwise its tiles stream through
     ``slots`` slots (1: no overlap, 2: double buffered). split: the dimension dealt to several
-    arrays, "" for the chip's own.
+    arrays, "" for the chip's own. arrays: how many of them work, the first ones, 0 for all.
     """
 
     dataflow: int
@@ -41,6 +41,7 @@ class Mapping:
     weight_slots: int = 2
     output_slots: int = 2
     split: Literal["", "m", "n", "k"] = ""
+    arrays: int = 0
 
     @property
     def m(self) -> int:
@@ -163,11 +164,12 @@ def buffers_of(chip: Chip) -> Buffers:
 
 
 def chip_for(chip: Chip, mapping: Mapping) -> Chip:
-    """The chip with the mapping's own split of work over its arrays."""
+    """The chip with the arrays that the mapping uses, and its own split of work over them."""
     array = chip.array
-    if mapping.split in ("", array.split):
+    split, count = mapping.split or array.split, mapping.arrays or array.count
+    if (split, count) == (array.split, array.count):
         return chip
-    dealt = replace(array, split=mapping.split)  # type: ignore[arg-type]
+    dealt = replace(array, split=split, count=count)
     return replace(chip, units={**chip.units, array.name: dealt})
 
 

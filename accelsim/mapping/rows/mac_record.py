@@ -32,7 +32,6 @@ def mac_nest(
 ) -> Nest:
     """What writes the rows of one operator. formats: of input, weight, output. parity: 0 fills memories from below,
     1 from above. weight_address: where weights lie that are not fetched."""
-    chip = chip_for(chip, mapping)
     layout = place(chip, geometry, mapping, formats, parity, weight_address)
     build = Builder(chip, machine, geometry, mapping, formats, layout, weight_address is None)
     op = build.op()
@@ -53,9 +52,9 @@ class Builder:
         cold: bool,
     ) -> None:
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
-        self.array: MacArray = chip.array
+        self.array: MacArray = chip_for(chip, mapping).array
         self.formats, self.layout, self.cold = formats, layout, cold
-        self.units = instance_names(self.array.name, self.array.count)
+        self.units = instance_names(self.array.name, chip.array.count)[: self.array.count]
         self.tiles = len(layout.m.first), len(layout.n_first), len(layout.k.first)
         self.column = layout.sums_area.memory.endswith(".accumulators")
         off_chip = machine.memory_index[chip.dma.memory]
