@@ -110,7 +110,7 @@ def place(
     split = several and array.split in ("m", "k"), several and array.split in ("n", "k")
     reuse = not (split[0] and is_private(chip, array.input))
     stays = mapping.input_resident
-    pieces = resident_pieces(g, m, k.channels, bits[0], reuse) if stays else None
+    pieces = resident_pieces(g, m, k, bits[0], reuse) if stays else None
     weight_tiles = packed_bytes(k.size[:, None] * n_size[None, :], bits[1])
     lanes = _lanes(chip, (*split, several))
     held = int(m.size.max()) * int(n_size.max())

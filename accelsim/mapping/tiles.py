@@ -88,19 +88,25 @@ def m_tiles(geometry: Geometry, batch: int, height: int, width: int) -> MTiles:
 
 @dataclass(frozen=True, slots=True)
 class KTiles:
-    """The k tiles: range of k, and the channels (within a group) whose input they need."""
+    """The k tiles: range of k, the channels (within a group) whose input they need, and the first tile that
+    needs the same channels, whose LOAD serves them all."""
 
     first: Ints
     size: Ints
     channel0: Ints
     channels: Ints
+    loader: Ints
 
 
 def k_tiles(geometry: Geometry, tile: int) -> KTiles:
     """Cut k into ranges of at most ``tile`` products."""
     first, size = starts(geometry.k, tile)
     channel0 = first // geometry.kernel
-    return KTiles(first, size, channel0, -(-(first + size) // geometry.kernel) - channel0)
+    channels = -(-(first + size) // geometry.kernel) - channel0
+    new = np.ones(len(first), bool)
+    new[1:] = (np.diff(channel0) != 0) | (np.diff(channels) != 0)
+    loader = np.maximum.accumulate(np.where(new, np.arange(len(first)), 0))
+    return KTiles(first, size, channel0, channels, loader)
 
 
 def box_bytes(tiles: MTiles, channels: Ints, bits: int) -> Ints:
@@ -114,7 +120,7 @@ class Pieces:
     """A resident input, fetched in pieces of new full-width rows, one piece an m tile.
 
     row0: first new row of the m tile's piece (its end is the tile's row1). bytes: (k tiles,
-    m tiles) of the piece, 0 where the tile needs nothing new. offset: where the piece starts in
+    m tiles) of the piece, 0 where the tiles need nothing new. offset: where the piece starts in
     the resident area. first_piece: earliest m tile whose piece the tile reads; loader: latest
     m tile whose piece is not empty. total: bytes of one group.
     """
@@ -128,7 +134,7 @@ class Pieces:
 
 
 def resident_pieces(
-    geometry: Geometry, tiles: MTiles, channels: Ints, bits: int, reuse: bool
+    geometry: Geometry, tiles: MTiles, deep: KTiles, bits: int, reuse: bool
 ) -> Pieces:
     """Pieces of a resident input; without ``reuse`` every tile fetches its whole row box."""
     count = len(tiles.first)
@@ -143,7 +149,8 @@ def resident_pieces(
         row0 = tiles.row0
         first_piece = np.arange(count, dtype=np.int64)
     plane = tiles.images * (tiles.row1 - row0) * geometry.in_width
-    size = packed_bytes(plane[None, :] * channels[:, None], bits)
+    new = deep.loader == np.arange(len(deep.loader))
+    size = packed_bytes(plane[None, :] * (deep.channels * new)[:, None], bits)
     flat = size.ravel()
     offset = (np.cumsum(flat) - flat).reshape(size.shape)
     index = np.arange(count, dtype=np.int64)

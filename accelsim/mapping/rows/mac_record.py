@@ -204,7 +204,7 @@ class Builder:
         return (
             _flat(m.first, m.size, loader, first, *box),
             _flat(self.layout.n_first, self.layout.n_size),
-            _flat(k.first, k.size, k.channel0, k.channels),
+            _flat(k.first, k.size, k.channel0, k.channels, k.loader),
         )
 
     def _offsets(self) -> tuple[Ints, Ints]:
