@@ -27,9 +27,9 @@ LAYERS = {
     "analog": 4,
     "units": 5,
     "chip": 6,
+    "timing": 6.5,  # the default mappings of small workloads are timed
     "rtl": 7,
     "mapping": 7,
-    "timing": 8,
     "energy": 8,
     "numerics": 8,
     "explore": 9,

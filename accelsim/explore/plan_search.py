@@ -11,7 +11,6 @@ from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, compile_program, geometry_of, plan
 from accelsim.mapping.compile import resident_bytes
 from accelsim.mapping.tensors import operator_formats
-from accelsim.mapping.tilings.estimate import Task
 from accelsim.mapping.tilings.search import (
     BUDGET,
     Found,
@@ -21,6 +20,7 @@ from accelsim.mapping.tilings.search import (
     search_operator,
     value_of,
 )
+from accelsim.mapping.tilings.setting import Task
 from accelsim.timing import simulate
 from accelsim.workload import MacOperator, TensorSpec, VectorOperator, Workload
 
@@ -76,9 +76,11 @@ def search_plan(
         key = (geometry_of(op), triple, seed, held)
         if key not in cache:
             assert rates is not None
-            task = Task(chip, geometry_of(op), triple, op.name, reserve, cold or not held)
+            task = Task(chip, geometry_of(op), triple, op.name, reserve, cold or not held, held)
             measure = measure_of(chip, op, triple, held)
-            seeded = (seed,) if seed else ()
+            own = default.mappings[op.name]
+            assert isinstance(own, OperatorMapping)
+            seeded = (own, seed) if seed else (own,)
             cache[key] = search_operator(task, measure, rates, objective, budget, seeded)
         found[op.name] = cache[key]
         if progress is not None:

@@ -163,14 +163,18 @@ def buffers_of(chip: Chip) -> Buffers:
     )
 
 
+def array_for(array: MacArray, split: str, arrays: int) -> MacArray:
+    """The arrays that a mapping uses, and its own split of work over them. split, arrays: as in Mapping."""
+    split, arrays = split or array.split, arrays or array.count
+    if (split, arrays) == (array.split, array.count):
+        return array
+    return replace(array, split=split, count=arrays)  # type: ignore[arg-type]
+
+
 def chip_for(chip: Chip, mapping: Mapping) -> Chip:
     """The chip with the arrays that the mapping uses, and its own split of work over them."""
-    array = chip.array
-    split, count = mapping.split or array.split, mapping.arrays or array.count
-    if (split, count) == (array.split, array.count):
-        return chip
-    dealt = replace(array, split=split, count=count)
-    return replace(chip, units={**chip.units, array.name: dealt})
+    array = array_for(chip.array, mapping.split, mapping.arrays)
+    return chip if array is chip.array else replace(chip, units={**chip.units, array.name: array})
 
 
 def slots_of(chip: Chip, memory: str) -> int:
@@ -195,6 +199,7 @@ __all__ = [
     "Buffers",
     "Geometry",
     "Mapping",
+    "array_for",
     "buffers_of",
     "chip_for",
     "dataflow_named",

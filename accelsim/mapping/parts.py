@@ -16,7 +16,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
-from accelsim.mapping.mapping import Mapping, chip_for, geometry_of
+from accelsim.mapping.mapping import Mapping, array_for, geometry_of
 from accelsim.mapping.placement import place
 from accelsim.mapping.rows.crossbar import crossbar_nest
 from accelsim.mapping.rows.mac_record import mac_nest
@@ -199,7 +199,7 @@ def _summands(
             assert chip.crossbar is not None
             found[op.name] = blocks_of(chip.crossbar, geometry_of(op))[0]
         else:
-            array = chip_for(chip, mapping).array
+            array = array_for(chip.array, mapping.split, mapping.arrays)
             found[op.name] = array.count if array.split == "k" else 1
     return found
 

@@ -9,12 +9,11 @@ from accelsim.chip import Chip, Machine
 from accelsim.chip.machine import instance_names, memory_of
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.dataflows import DATAFLOWS
-from accelsim.mapping.mapping import Geometry, Mapping, chip_for
+from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.placement import Placement, fused, place
 from accelsim.mapping.rows import mac
 from accelsim.mapping.rows.record import Nest, Route, What, cut
 from accelsim.program.opcodes import Opcode
-from accelsim.units.mac_array import MacArray
 
 Ints = NDArray[np.int64]
 LETTERS = "mnk"
@@ -52,7 +51,7 @@ class Builder:
         cold: bool,
     ) -> None:
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
-        self.array: MacArray = chip_for(chip, mapping).array
+        self.array = array_for(chip.array, mapping.split, mapping.arrays)
         self.formats, self.layout, self.cold = formats, layout, cold
         self.units = instance_names(self.array.name, chip.array.count)[: self.array.count]
         self.tiles = len(layout.m.first), len(layout.n_first), len(layout.k.first)
