@@ -22,8 +22,8 @@ from accelsim.program.table import Program
 from accelsim.timing import simulate
 from accelsim.workload import VectorOperator, Workload
 
-TIMED = 12  # runs of a small workload that its Plan may take, beside the first
-COMMANDS = 2400  # of all of them together
+TIMED = 16  # runs of a small workload that its Plan may take, beside the first
+COMMANDS = 4000  # of all of them together
 
 
 def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None) -> Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import NamedTuple
@@ -128,24 +129,29 @@ def pick(task: Task, dataflow: str = "") -> Pick:
 
 
 def hopeful(made: Pick) -> Iterator[tuple[Mapping, float]]:
-    """Legal mappings that may be quicker than the chosen one, best first, and by what part they must be: those on
-    as many arrays, then others, of every number in turn, by CLOSE. Of those of one estimate on equal tiles, which
-    seldom differ, the first."""
-    counts = dict.fromkeys(s.variant.arrays for s in made.sets)
+    """Legal mappings that may be quicker than the chosen one, best first, and by what part they must be: one on
+    as many arrays, then one on more or fewer, by CLOSE, of every number in turn. Of those of one estimate on equal
+    tiles, which seldom differ, the first."""
     own = made.chosen.mapping.arrays
     turns = {
         arrays: _hopeful(made, [s for s in made.sets if s.variant.arrays == arrays])
-        for arrays in counts
+        for arrays in dict.fromkeys(s.variant.arrays for s in made.sets)
     }
-    for mapping in turns.pop(own):
-        yield mapping, 0.0
-    while turns:
-        for arrays, some in list(turns.items()):
-            other = next(some, None)
+    first, others = turns.pop(own), deque(turns.values())
+    while True:
+        mapping = next(first, None)
+        if mapping is not None:
+            yield mapping, 0.0
+        other = None
+        while others and other is None:
+            other = next(others[0], None)
             if other is None:
-                del turns[arrays]
-            else:
-                yield other, CLOSE
+                others.popleft()
+        if other is not None:
+            others.rotate(-1)
+            yield other, CLOSE
+        elif mapping is None:
+            return
 
 
 def _hopeful(made: Pick, sets: list[Tilings]) -> Iterator[Mapping]:
