@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as Dict
-from itertools import islice
 
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
@@ -16,13 +15,13 @@ from accelsim.mapping.placement import fits
 from accelsim.mapping.programs import Placed, complete, program_of
 from accelsim.mapping.size import check_size, commands_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.mapping.tilings.default import Pick, hopeful, pick
+from accelsim.mapping.tilings.default import CLOSE, Pick, hopeful, pick
 from accelsim.mapping.tilings.setting import Task
 from accelsim.program.table import Program
 from accelsim.timing import simulate
 from accelsim.workload import VectorOperator, Workload
 
-TIMED = 16  # runs of a small workload that its Plan may take, beside the first
+TIMED = 16  # runs of a small workload that its Plan may take on as many arrays, and again on others
 COMMANDS = 4000  # of all of them together
 
 
@@ -99,7 +98,11 @@ def quickest(
     best = ticks(chosen)
     for key, made in keys.items():
         names = [name for name, (other, _) in picks.items() if other == key]
-        for mapping, margin in islice(hopeful(made), runs):
+        left = {0.0: runs, CLOSE: runs}
+        for mapping, margin in hopeful(made):
+            left[margin] -= 1
+            if left[margin] < 0:
+                break
             changed = Plan({**chosen.mappings, **dict.fromkeys(names, mapping)}, chosen.formats)
             took = ticks(changed)
             if took < best * (1 - margin):
