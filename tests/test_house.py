@@ -29,9 +29,9 @@ LAYERS = {
     "constants": 4,
     "units": 5,
     "chip": 6,
+    "timing": 6.5,  # the default mappings of small workloads are timed
     "rtl": 7,
     "mapping": 7,
-    "timing": 8,
     "energy": 8,
     "numerics": 8,
     "explore": 9,

@@ -15,7 +15,10 @@ from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.units.dataflows import dataflow_named, dataflow_names
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
-NUMBERS = ("batch", "height", "width", "n", "k", "input_slots", "weight_slots", "output_slots")
+NUMBERS = (
+    *("batch", "height", "width", "n", "k"),
+    *("input_slots", "weight_slots", "output_slots", "arrays"),
+)
 FLAGS = ("input_resident", "weight_resident")
 SPLITS = ("m", "n", "k")
 

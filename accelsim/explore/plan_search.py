@@ -12,7 +12,6 @@ from accelsim.mapping import Plan, geometry_of, plan
 from accelsim.mapping.compile import resident_bytes
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.tensors import operator_formats
-from accelsim.mapping.tilings.estimate import Task
 from accelsim.mapping.tilings.search import (
     BUDGET,
     Found,
@@ -22,6 +21,7 @@ from accelsim.mapping.tilings.search import (
     search_operator,
     value_of,
 )
+from accelsim.mapping.tilings.setting import Task
 from accelsim.timing import simulate
 from accelsim.workload import MacOperator, TensorSpec, VectorOperator, Workload
 
@@ -77,9 +77,11 @@ def search_plan(
         key = (geometry_of(op), triple, seed, held)
         if key not in cache:
             assert rates is not None
-            task = Task(chip, geometry_of(op), triple, op.name, reserve, cold or not held)
+            task = Task(chip, geometry_of(op), triple, op.name, reserve, cold or not held, held)
             measure = measure_of(chip, op, triple, held)
-            seeded = (seed,) if seed else ()
+            own = default.mappings[op.name]
+            assert isinstance(own, OperatorMapping)
+            seeded = (own, seed) if seed else (own,)
             cache[key] = search_operator(task, measure, rates, objective, budget, seeded)
         found[op.name] = cache[key]
         if progress is not None:

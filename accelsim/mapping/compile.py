@@ -10,17 +10,21 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
 from accelsim.mapping.crossbars import CrossbarMapping, assign
-from accelsim.mapping.mapping import Geometry, Mapping, geometry_of
+from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
 from accelsim.mapping.placement import fits
 from accelsim.mapping.programs import complete, program_of
-from accelsim.mapping.size import check_size
+from accelsim.mapping.size import check_size, commands_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.mapping.tilings.default import choose_mapping
-from accelsim.mapping.tilings.estimate import Task
+from accelsim.mapping.tilings.default import CLOSE, Pick, hopeful, pick
+from accelsim.mapping.tilings.setting import Task
 from accelsim.program.table import Program
+from accelsim.timing import simulate
 from accelsim.units.dataflows import dataflow
 from accelsim.workload import VectorOperator, Workload
+
+TIMED = 16  # runs of a small workload that its Plan may take on as many arrays, and again on others
+COMMANDS = 4000  # of all of them together
 
 
 def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None) -> Plan:
@@ -31,7 +35,8 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     formats = tensor_formats(workload, chip)
     given = dict(mappings or {})
     chosen: dict[str, Mapping | CrossbarMapping] = {}
-    cache: dict[object, Mapping] = {}
+    cache: dict[object, Pick] = {}
+    picks: dict[str, tuple[object, Pick]] = {}
     sound: set[object] = set()
     cold = chip.weights == "cold"
     analog = on_crossbars(chip, workload, formats)
@@ -43,14 +48,7 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
         if op.name in analog:
             chosen[op.name] = analog[op.name]
             if given.pop(op.name, None) is not None:
-                problems.append(
-                    Problem(
-                        "mapping.crossbar",
-                        "runs on crossbars, which take no tiles",
-                        "leave it out",
-                        path=op.name,
-                    )
-                )
+                problems.append(_on_crossbars(op.name))
             continue
         geometry = geometry_of(op)
         triple = (*operator_formats(op, chip), formats[op.output])
@@ -64,25 +62,59 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
                 if not wrong:
                     sound.add(case)
         else:
-            fetched = cold or not workload.is_stored(op.weight)
-            key = (geometry, triple, fetched)
+            stored = workload.is_stored(op.weight)
+            key = (geometry, triple, stored, bool(chosen))
             if key not in cache:
-                cache[key] = choose_mapping(Task(chip, geometry, triple, op.name, reserve, fetched))
-            mapping = cache[key]
+                fetched, first = cold or not stored, not chosen
+                task = Task(chip, geometry, triple, op.name, reserve, fetched, stored, first)
+                cache[key] = pick(task)
+            picks[op.name] = key, cache[key]
+            mapping = cache[key].chosen.mapping
         chosen[op.name] = mapping
-    names = ", ".join(chosen)
-    problems += [
-        Problem(
-            "mapping.operator",
-            f"the workload has no MAC operator {name!r}",
-            f"write one of: {names}",
-            path=name,
-        )
-        for name in given
-    ]
+    problems += [_unknown(name, chosen) for name in given]
     if problems:
         raise InputError(problems)
-    return Plan(chosen, formats)
+    return quickest(chip, workload, Plan(chosen, formats), picks)
+
+
+def _on_crossbars(name: str) -> Problem:
+    message = "runs on crossbars, which take no tiles"
+    return Problem("mapping.crossbar", message, "leave it out", path=name)
+
+
+def _unknown(name: str, chosen: Dict[str, object]) -> Problem:
+    message = f"the workload has no MAC operator {name!r}"
+    return Problem("mapping.operator", message, "write one of: " + ", ".join(chosen), path=name)
+
+
+def quickest(
+    chip: Chip, workload: Workload, chosen: Plan, picks: Dict[str, tuple[object, Pick]]
+) -> Plan:
+    """A small workload's Plan, with the mapping of one operator after another replaced where a run of the whole
+    says that another one of the best few is quicker. picks: by operator, what its mapping was chosen from, under
+    a key that equal operators share."""
+    keys = dict(picks.values())
+    total = sum(commands_of(chip, workload, chosen).values())
+    runs = min(TIMED, COMMANDS // max(1, total)) // max(1, len(keys))
+    if not runs:
+        return chosen
+
+    def ticks(one: Plan) -> int:
+        return simulate(compile_program(chip, workload, chosen=one), chip).makespan
+
+    best = ticks(chosen)
+    for key, made in keys.items():
+        names = [name for name, (other, _) in picks.items() if other == key]
+        left = {0.0: runs, CLOSE: runs}
+        for mapping, margin in hopeful(made):
+            left[margin] -= 1
+            if left[margin] < 0:
+                break
+            changed = Plan({**chosen.mappings, **dict.fromkeys(names, mapping)}, chosen.formats)
+            took = ticks(changed)
+            if took < best * (1 - margin):
+                chosen, best = changed, took
+    return chosen
 
 
 def on_crossbars(
@@ -122,9 +154,8 @@ def check_mapping(
     for key, high in limits.items():
         value = getattr(mapping, key)
         if not 1 <= value <= high:
-            wrong(
-                key, f"a tile of {value} is outside 1..{high}", f"write a number from 1 to {high}"
-            )
+            message = f"a tile of {value} is outside 1..{high}"
+            wrong(key, message, f"write a number from 1 to {high}")
     own = dataflow(mapping.dataflow).parameters
     if len(mapping.parameters) not in (0, len(own)) or min(mapping.parameters, default=1) < 1:
         text = f"numbers from 1 for {', '.join(own)}, or none" if own else "none"
@@ -141,11 +172,12 @@ def check_mapping(
             "a tile of several rows must hold all output columns",
             f"write height: 1 or width: {geometry.out_width}",
         )
-    if (
-        (mapping.split or chip.array.split) == "k"
-        and chip.array.count > 1
-        and (mapping.order[2] != "k")
-    ):
+    if not 0 <= mapping.arrays <= chip.array.count:
+        count = chip.array.count
+        message = f"{mapping.arrays} arrays of the chip's {count}"
+        wrong("arrays", message, f"write a number from 1 to {count}")
+    array = array_for(chip.array, mapping.split, mapping.arrays)
+    if array.split == "k" and array.count > 1 and mapping.order[2] != "k":
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
     cold = chip.weights == "cold" if cold is None else cold
     if not problems:

@@ -25,7 +25,8 @@ class Mapping:
     whole tensor stays in its buffer and is fetched once; otherwise its tiles stream through
     ``slots`` slots (1: no overlap, 2: double buffered). split: the dimension dealt to several
     arrays, "" for the chip's own. parameters: numbers of the dataflow's own
-    (``Dataflow.parameters`` names them), () where it chooses them.
+    (``Dataflow.parameters`` names them), () where it chooses them. arrays: how many of them work, the
+    first ones, 0 for all.
     """
 
     dataflow: int
@@ -42,6 +43,7 @@ class Mapping:
     output_slots: int = 2
     split: Literal["", "m", "n", "k"] = ""
     parameters: tuple[int, ...] = ()
+    arrays: int = 0
 
     @property
     def m(self) -> int:
@@ -170,13 +172,18 @@ def buffers_of(chip: Chip) -> Buffers:
     )
 
 
+def array_for(array: MacArray, split: str, arrays: int) -> MacArray:
+    """The arrays that a mapping uses, and its own split of work over them. split, arrays: as in Mapping."""
+    split, arrays = split or array.split, arrays or array.count
+    if (split, arrays) == (array.split, array.count):
+        return array
+    return replace(array, split=split, count=arrays)  # type: ignore[arg-type]
+
+
 def chip_for(chip: Chip, mapping: Mapping) -> Chip:
-    """The chip with the mapping's own split of work over its arrays."""
-    array = chip.array
-    if mapping.split in ("", array.split):
-        return chip
-    dealt = replace(array, split=mapping.split)  # type: ignore[arg-type]
-    return replace(chip, units={**chip.units, array.name: dealt})
+    """The chip with the arrays that the mapping uses, and its own split of work over them."""
+    array = array_for(chip.array, mapping.split, mapping.arrays)
+    return chip if array is chip.array else replace(chip, units={**chip.units, array.name: array})
 
 
 def slots_of(chip: Chip, memory: str) -> int:
@@ -196,6 +203,7 @@ __all__ = [
     "Buffers",
     "Geometry",
     "Mapping",
+    "array_for",
     "buffers_of",
     "chip_for",
     "geometry_of",

@@ -16,7 +16,7 @@ from accelsim.formats import get
 from accelsim.mapping.areas import Areas
 from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
-from accelsim.mapping.mapping import Mapping, geometry_of
+from accelsim.mapping.mapping import Mapping, array_for, geometry_of
 from accelsim.mapping.placement import place
 from accelsim.mapping.programs import Placed
 from accelsim.mapping.rows.crossbar import crossbar_nest
@@ -221,7 +221,8 @@ def _summands(
             assert chip.crossbar is not None
             found[op.name] = blocks_of(chip.crossbar, geometry_of(op))[0]
         else:
-            found[op.name] = chip.array.count if (mapping.split or chip.array.split) == "k" else 1
+            array = array_for(chip.array, mapping.split, mapping.arrays)
+            found[op.name] = array.count if array.split == "k" else 1
     return found
 
 

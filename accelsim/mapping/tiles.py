@@ -16,10 +16,11 @@ from accelsim import jit
 from accelsim.mapping.mapping import Geometry
 
 Ints = NDArray[np.int64]
-M_TILE, N_TILE, K_TILE = 10, 2, 4  # numbers of a tile, the first two its first element and its size
+M_TILE, N_TILE, K_TILE = 10, 2, 5  # numbers of a tile, the first two its first element and its size
 #: of an m tile: the tile whose LOAD brings its input, the tile whose input comes first in what it reads, and from
-#: BOX on images, rows and columns of that LOAD (each offset, extent); of a k tile channels (offset, extent)
-LOADED_BY, REACHES_BACK_TO, BOX, CHANNELS = 2, 3, 4, 2
+#: BOX on images, rows and columns of that LOAD (each offset, extent); of a k tile channels (offset, extent), and the
+#: first tile that needs the same ones, whose LOAD serves them all
+LOADED_BY, REACHES_BACK_TO, BOX, CHANNELS, SAME_CHANNELS = 2, 3, 4, 2, 4
 #: what is found of all tiles: the largest along m, n and k, input elements of the largest m tile's box in one channel,
 #: bytes of all boxes, channels of the deepest k tile, bytes of a resident input and of all weights of a group
 MOST_M, MOST_N, MOST_K, PLANE, BOXES, DEEPEST, PIECES, WEIGHTS = range(8)
@@ -81,12 +82,16 @@ def cut_others(n: int, k: int, kernel: int, cut: Any, tables: Any, found: Any) -
         of_n[at], of_n[at + 1] = n0, min(cut[0], n - n0)
         found[MOST_N] = max(found[MOST_N], of_n[at + 1])
         at += N_TILE
-    at, low, place = 0, 0, 0
+    at, low, place, loader = 0, 0, 0, 0
     for k0 in range(0, k, cut[1]):
         size = min(cut[1], k - k0)
         channel = k0 // kernel
         of_k[at], of_k[at + 1], of_k[at + 2] = k0, size, channel
         of_k[at + 3] = -(-(k0 + size) // kernel) - channel
+        before = at - K_TILE + CHANNELS
+        if at == 0 or of_k[before] != channel or of_k[before + 1] != of_k[at + 3]:
+            loader = at // K_TILE
+        of_k[at + SAME_CHANNELS] = loader
         found[MOST_K] = max(found[MOST_K], size)
         found[DEEPEST] = max(found[DEEPEST], of_k[at + 3])
         at += K_TILE
@@ -121,10 +126,11 @@ def cut_pieces(g: Any, facts: Any, of_m: Any, of_k: Any, pieces: Any, found: Any
         of_m[at + LOADED_BY] = loader
         of_m[x + 2], of_m[x + 3], of_m[x + 4], of_m[x + 5] = row0, row1 - row0, 0, wide
     low, place = 0, 0
-    for k in range(CHANNELS + 1, len(of_k), K_TILE):
+    for k in range(0, len(of_k), K_TILE):
+        channels = of_k[k + CHANNELS + 1] if of_k[k + SAME_CHANNELS] == k // K_TILE else 0
         for x in range(BOX, len(of_m), M_TILE):
             pieces[place] = low
-            low += (of_m[x + 1] * of_m[x + 3] * wide * of_k[k] * bits + 7) // 8
+            low += (of_m[x + 1] * of_m[x + 3] * wide * channels * bits + 7) // 8
             place += 1
         pieces[place] = low
         place += 1

@@ -164,7 +164,7 @@ def test_the_first_chip_that_computes_in_memory_is_the_model() -> None:
 
 
 def test_resnet18_with_the_same_memories() -> None:
-    """int8_edge with pcm_8level's memories and a weight buffer that holds the network: 1.2 to 1.4
+    """int8_edge with pcm_8level's memories and a weight buffer that holds the network: 1.1 to 1.4
     times the energy, not the 2.35 of weights fetched in every run against weights in place."""
     found = accelsim.compare(["int8_edge", "pcm_8level"], "resnet18", match="memory")
     assert found.matched is not None
@@ -177,7 +177,7 @@ def test_resnet18_with_the_same_memories() -> None:
     assert changed["memories.weight_buffer.size"] == ("256 KiB", "16 MiB")
     assert not other.changed and other is found.sides[1]
     ratio = found.matched.comparison.ratio(other, "chip")
-    assert ratio is not None and 1.2 < ratio.value < 1.4 and ratio.low < ratio.value < ratio.high
+    assert ratio is not None and 1.1 < ratio.value < 1.4 and ratio.low < ratio.value < ratio.high
     # the off-chip memory that both share does not widen the band: with one of its own it would
     top, below = (within(side.main.energy, "chip") for side in (first, other))
     apart = ratio_of(top, replace(below, moves={f"own {k}": v for k, v in below.moves.items()}))

@@ -364,6 +364,8 @@ MAPPING += [
     ("unknown split", "order: mnk", "split: w", "split: w"),
     ("height fraction", "height: 32", "height: 3.5", "height: 3.5"),
     ("width too large", "n: 24", "width: 2", "width: 2"),
+    ("more arrays", "n: 24", "arrays: 2", "arrays: 2"),
+    ("no arrays", "n: 24", "arrays: 0", "arrays: 0"),
     ("slots zero", "n: 24", "input_slots: 0", "input_slots: 0"),
     ("slots too many", "n: 24", "input_slots: 900", "input_slots: 900"),
     ("batch of a product", "n: 24", "batch: 2", "batch: 2"),

@@ -14,8 +14,8 @@ from accelsim.explore.throughput import repeated, steady_seconds
 from accelsim.explore.what_if import advice, changes, what_if
 from accelsim.mapping import compile_program, plan
 from accelsim.mapping.mapping import Mapping
-from accelsim.mapping.tilings.estimate import Task
 from accelsim.mapping.tilings.search import Found
+from accelsim.mapping.tilings.setting import Task
 from accelsim.timing import simulate
 
 

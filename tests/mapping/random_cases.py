@@ -164,6 +164,7 @@ def random_mapping(rng: np.random.Generator, chip: Chip, work: Workload) -> Mapp
             slots_of(chip, array.input),
             slots_of(chip, array.weight),
             slots_of(chip, array.output),
+            arrays=int(rng.integers(array.count + 1)),
         )  # type: ignore[arg-type]
         try:
             if not check_mapping(chip, geometry, mapping, formats, "op"):

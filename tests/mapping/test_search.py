@@ -16,8 +16,9 @@ from accelsim.mapping import check_mapping, compile_program, geometry_of, plan
 from accelsim.mapping.mapping import ORDERS, Mapping
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.tilings.default import legal
-from accelsim.mapping.tilings.estimate import Task, Tilings
 from accelsim.mapping.tilings.search import bounds, search_operator, value_of, variants, work_of
+from accelsim.mapping.tilings.setting import Task
+from accelsim.mapping.tilings.tables import Tilings
 from accelsim.program.digest import program_digest
 from accelsim.units.dram import Dram
 from accelsim.units.sram import Sram
@@ -47,7 +48,7 @@ def test_no_schedule_beats_a_candidates_bound(seed: int) -> None:
         for variant in variants(chip):
             tilings = Tilings(task, variant, more=True)
             joules = bounds(tilings, rates, "energy")
-            for index in rng.permutation(np.flatnonzero(tilings.fits))[:2].tolist():
+            for index in rng.permutation(np.flatnonzero(tilings.columns.fits))[:2].tolist():
                 mapping = tilings.mapping(index)
                 if not legal(task, mapping):
                     continue
@@ -55,7 +56,7 @@ def test_no_schedule_beats_a_candidates_bound(seed: int) -> None:
                     continue
                 run = measure(mapping)
                 cycles, energy = run.cycles, run.joules
-                assert cycles >= tilings.bound[index] * (1 - 1e-9), (chip, op, mapping)
+                assert cycles >= tilings.columns.bound[index] * (1 - 1e-9), (chip, op, mapping)
                 assert energy >= joules[index] * (1 - 1e-9), (chip, op, mapping)
                 checked += 1
 
@@ -78,7 +79,7 @@ def exhaustive(chip: Chip, op: Gemm, formats: Formats) -> float:
     """Fewest cycles over every tile size, order, dataflow, split, residency and slots."""
     geometry, measure = geometry_of(op), measure_of(chip, op, formats)
     best, seen = float("inf"), set()
-    for flow, slots, split in variants(chip):
+    for flow, slots, split, _ in variants(chip):
         for m, n, k in product(range(1, op.m + 1), range(1, op.n + 1), range(1, op.k + 1)):
             several = {"m": m < op.m, "n": n < op.n, "k": k < op.k}
             for order, keep_i, keep_w in product(ORDERS, (True, False), (True, False)):
@@ -172,7 +173,7 @@ def test_mappings_that_do_the_same_work_have_one_program() -> None:
         programs: dict[object, str] = {}
         for variant in variants(chip)[:2]:
             tilings = Tilings(Task(chip, geometry, formats, op.name), variant, more=True)
-            for index in rng.permutation(np.flatnonzero(tilings.fits))[:40].tolist():
+            for index in rng.permutation(np.flatnonzero(tilings.columns.fits))[:40].tolist():
                 mapping = tilings.mapping(index)
                 if check_mapping(chip, geometry, mapping, formats, op.name):
                     continue

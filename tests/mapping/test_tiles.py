@@ -14,14 +14,17 @@ from accelsim.mapping.tiles import (
     BOXES,
     CHANNELS,
     DEEPEST,
+    K_TILE,
     LOADED_BY,
     M_TILE,
     MOST_K,
     MOST_M,
     MOST_N,
+    N_TILE,
     PIECES,
     PLANE,
     REACHES_BACK_TO,
+    SAME_CHANNELS,
     WEIGHTS,
     m_tiles,
     runs_of,
@@ -102,8 +105,9 @@ def others(g: Geometry, sizes: tuple[int, ...], bits: int, t: Any) -> None:
     for low in range(0, g.k, sizes[4]):
         products = range(low, min(low + sizes[4], g.k))
         channels = sorted({product // g.kernel for product in products})
-        k.append([low, len(products), channels[0], len(channels)])
-    assert t.n.reshape(-1, 2).tolist() == n and t.k.reshape(-1, 4).tolist() == k
+        same = [tile[4] for tile in k[-1:] if tile[2:4] == [channels[0], len(channels)]]
+        k.append([low, len(products), channels[0], len(channels), *(same or [len(k)])])
+    assert t.n.reshape(-1, N_TILE).tolist() == n and t.k.reshape(-1, K_TILE).tolist() == k
     packed = [-(-size[1] * part[1] * bits // 8) for size in k for part in n]
     assert t.weights.tolist() == [sum(packed[:at]) for at in range(len(packed))]
     assert t.found[WEIGHTS] == sum(packed)
@@ -142,7 +146,8 @@ def test_pieces_bring_every_row_once(which: jit.Which) -> None:
                 assert row[REACHES_BACK_TO] == earliest
                 several += earliest < tile
                 rows_of.append(len(new))
-            channels = t.k[CHANNELS + 1 :: 4].tolist()
+            loads = t.k[SAME_CHANNELS::K_TILE] == np.arange(t.counts[2])
+            channels = (t.k[CHANNELS + 1 :: K_TILE] * loads).tolist()
             packed = [[-(-n * g.in_width * deep * bits // 8) for n in rows_of] for deep in channels]
             low, offsets = 0, []
             for sizes_of in packed:

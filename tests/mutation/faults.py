@@ -524,9 +524,9 @@ FAULTS = [
     ),
     (
         "the default prefers more passes",
-        "mapping/tilings/estimate.py",
-        "self.moved[some], self.passes[some], level",
-        "self.moved[some], -self.passes[some], level",
+        "mapping/tilings/default.py",
+        "(cycles[first], passes[first], moved[first])",
+        "(cycles[first], -passes[first], moved[first])",
         "tests/mapping/test_estimate.py",
     ),
     (
@@ -658,7 +658,7 @@ FAULTS = [
     ),
     (
         "a short last pass charged at full height",
-        "mapping/tilings/estimate.py",
+        "mapping/tilings/passes.py",
         "found[rest] = found.get(rest, 0) + count",
         "found[limit] = found.get(limit, 0) + count",
         "tests/mapping/test_estimate.py",
@@ -666,8 +666,8 @@ FAULTS = [
     (
         "bound above what is possible",
         "mapping/tilings/estimate.py",
-        "bound = np.maximum(least, certain * e.cycle)",
-        "bound = np.maximum(compute, moved * e.cycle) * 1.1",
+        "bound = np.maximum(t.least, certain * e.cycle)",
+        "bound = np.maximum(t.cycles, certain * e.cycle) * 1.1",
         SEARCH,
     ),
     (

@@ -6,7 +6,7 @@ The arithmetic of the tests next to this uses these fields and the tables' own r
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from math import ceil, exp, log
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,8 @@ def mapped(work: Workload) -> dict[str, Mapping] | None:
         return None
     chosen = plan(Constants().chip(), work).mappings["product"]
     assert isinstance(chosen, Mapping)
-    return {"product": chosen}
+    whole = {"height": M, "n": N, "k": K, "input_resident": True, "weight_resident": True}
+    return {"product": replace(chosen, **whole)}
 
 
 def rows(name: str) -> list[dict[str, Any]]:

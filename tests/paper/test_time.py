@@ -150,7 +150,7 @@ def test_bounds_are_the_busy_ticks_of_units_and_ports() -> None:
     """A makespan one tick below what a unit or a port is busy is refused; at it, not."""
     c = Constants(burst=48)  # no transfer fills its bursts or its port's cycles
     chip, work = c.chip(), gemm()
-    program = compile_program(chip, work)
+    program = compile_program(chip, work, mapped(work))
     line = simulate(program, chip, "plain")
     bounds = lower_bounds(program, line)
     assert lower_bounds(program, simulate(program, chip, "simpy")) == bounds

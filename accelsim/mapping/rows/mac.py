@@ -35,6 +35,7 @@ from accelsim.mapping.tiles import (
     M_TILE,
     N_TILE,
     REACHES_BACK_TO,
+    SAME_CHANNELS,
 )
 from accelsim.program.opcodes import Flag
 from accelsim.units.dataflows.base import IMAGES_AT
@@ -120,8 +121,9 @@ class Pass(NamedTuple):
 class Op(NamedTuple):
     """One operator, mapped. m: first, size, tile whose LOAD brings the input, tile whose input comes first
     in what it reads, images, rows, columns of that LOAD (each offset, extent). n: first, size. k: first,
-    size, channel, channels. pieces: (k tiles, m tiles + 1) offsets of an input that stays. weights: (k
-    tiles, n tiles) offsets of weights that stay. owned: memories and units of every instance.
+    size, channel, channels, tile whose LOAD brings them. pieces: (k tiles, m tiles + 1) offsets of an input
+    that stays. weights: (k tiles, n tiles) offsets of weights that stay. owned: memories and units of every
+    instance.
     """
 
     loops: Loops
@@ -219,11 +221,12 @@ def fetch_input(op: Op, state: State, rows: Rows, spot: Any) -> Any:
     i, g, m, _, k = spot
     x, tiles = op.input, op.loops.tiles
     lane, tile = i if x.apart else 0, op.m[M_TILE * m + LOADED_BY]
-    key = (g * tiles[2] + k) * tiles[0] + tile + lane * x.private * x.keys
+    deep = op.k[K_TILE * k + SAME_CHANNELS]
+    key = (g * tiles[2] + deep) * tiles[0] + tile + lane * x.private * x.keys
     at = KNOWN * lane + HELD_INPUT
     new = absent(x.stays, state.input, key, state.known, at)
     if x.stays:  # the LOADs bring pieces; a tile reads its own and earlier ones
-        base, row = x.base + g * x.group, k * (tiles[0] + 1)
+        base, row = x.base + g * x.group, deep * (tiles[0] + 1)
         if new:
             low, end = op.pieces[row + tile], op.pieces[row + tile + 1]
             piece = INPUTS_AT, base + low, end - low

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip, Machine
 from accelsim.chip.machine import memory_of
 from accelsim.formats import FORMAT_INDEX, get
-from accelsim.mapping.mapping import Geometry, Mapping, chip_for
+from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.placement import Placement, fused, place
 from accelsim.mapping.rows import mac
 from accelsim.mapping.rows.record import Nest, Route, What, cut
@@ -19,7 +19,6 @@ from accelsim.mapping.tiles import MOST_K, MOST_M, MOST_N, PIECES, WEIGHTS
 from accelsim.program.opcodes import Opcode
 from accelsim.units.base import instance_names
 from accelsim.units.dataflows import dataflow
-from accelsim.units.mac_array import MacArray
 
 Ints = NDArray[np.int64]
 LETTERS = "mnk"
@@ -40,7 +39,6 @@ def mac_nest(
 ) -> Nest:
     """What writes the rows of one operator. formats: of input, weight, output. parity: 0 fills memories from below,
     1 from above. weight_address: where weights lie that are not fetched."""
-    chip = chip_for(chip, mapping)
     layout = place(chip, geometry, mapping, formats, parity, weight_address)
     build = Builder(chip, machine, geometry, mapping, formats, layout, weight_address is None)
     op, styles = build.op(), styles_of(formats, layout.sum_format)
@@ -61,9 +59,9 @@ class Builder:
         cold: bool,
     ) -> None:
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
-        self.array: MacArray = chip.array
+        self.array = array_for(chip.array, mapping.split, mapping.arrays)
         self.formats, self.layout, self.cold = formats, layout, cold
-        self.units = instance_names(self.array.name, self.array.count)
+        self.units = instance_names(self.array.name, chip.array.count)[: self.array.count]
         self.tiles = layout.tiles.counts
         self.column = layout.sums_area.memory.endswith(".accumulators")
         off_chip = machine.memory_index[chip.dma.memory]

@@ -18,8 +18,10 @@ import numpy as np
 
 from accelsim.chip import Chip
 from accelsim.mapping.mapping import Geometry, Mapping, slots_of
-from accelsim.mapping.tilings.default import choose_mapping, legal, own_best
-from accelsim.mapping.tilings.estimate import Floats, Task, Tilings, Variant
+from accelsim.mapping.tilings.default import choose_mapping, counts_of, legal, own_best
+from accelsim.mapping.tilings.estimate import Floats
+from accelsim.mapping.tilings.setting import Task, Variant
+from accelsim.mapping.tilings.tables import Tilings
 from accelsim.units.dataflows import dataflows
 
 Objective = Literal["cycles", "energy", "edp"]
@@ -27,6 +29,7 @@ OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
 BUDGET = 12  # engine runs an operator
 FULL_RUN = 250  # passes of a mapping whose run counts as a whole one; shorter ones count for less
 CHEAPEST = 0.05
+HOPELESS = 1.5  # times the best figure found: tilings that are estimated above are not run
 
 
 class Run:
@@ -108,17 +111,21 @@ def search_operator(
             sets.append(Tilings(task, variant, more=True))
         else:
             own += sum(trial.run(mapping) for mapping in best)
-    which = [s.ordered(np.flatnonzero(s.fits)) for s in sets]
+    which = [s.ordered(np.flatnonzero(s.columns.fits)) for s in sets]
     pairs = list(zip(sets, which, strict=True))
     guess = np.concatenate([estimates(s, rates, objective)[at] for s, at in pairs])
     bound = np.concatenate([bounds(s, rates, objective)[at] for s, at in pairs])
-    passes = np.concatenate([s.passes[at] for s, at in pairs])
+    passes = np.concatenate([s.columns.passes[at] for s, at in pairs])
     offsets = np.cumsum([0, *(len(at) for at in which)])
-    runs, complete = 0.0, not own  # of a dataflow's own ones only the best is tried
+    runs, lowest = 0.0, bound.min(initial=np.inf)
+    complete = not own  # of a dataflow's own ones only the best is tried
     for index in _order(guess, passes):
-        if bound[index] >= trial.best_run.value(objective):
+        value = trial.best_run.value(objective)
+        if value <= lowest:
+            break
+        if bound[index] >= value:
             continue
-        if runs >= budget:
+        if runs >= budget or guess[index] > value * HOPELESS:
             complete = False
             break
         part = int(np.searchsorted(offsets, index, side="right")) - 1
@@ -130,7 +137,12 @@ def search_operator(
         trial.best_run.joules,
         trial.start.cycles,
         trial.start.joules,
-        min([trial.best_run.cycles, *(float(s.bound[at].min()) for s, at in pairs if len(at))]),
+        min(
+            [
+                trial.best_run.cycles,
+                *(float(s.columns.bound[at].min()) for s, at in pairs if len(at)),
+            ]
+        ),
         len(guess),
         len(trial.done),
         complete,
@@ -194,24 +206,28 @@ def variants(chip: Chip) -> list[Variant]:
     slots = [(own[0], own[1], own[2])]
     if max(own) > 1:
         slots.append((1, 1, 1))
-    splits = [array.split, *(s for s in "mnk" if s != array.split)] if array.count > 1 else [""]
+    dealt = [("", 0)]
+    if array.count > 1:
+        splits = ["", *(s for s in "mnk" if s != array.split)]
+        counts = [0, *(count for count in counts_of(array.count) if count < array.count)]
+        dealt = [(s, c) for c in counts for s in (splits if c != 1 else [""])]
     return [
-        Variant(flow.number, slot, "" if split == array.split else split)
-        for flow, slot, split in product(known, slots, splits)
+        Variant(flow.number, slot, split, count)
+        for flow, slot, (split, count) in product(known, slots, dealt)
     ]
 
 
 def estimates(tilings: Tilings, rates: Rates, objective: str) -> Floats:
     """What ranks the tilings."""
-    t = tilings
-    joules = t.moved * rates.far + t.near * rates.near + t.guess * rates.cycle
-    return _value(objective, t.guess, joules)
+    t = tilings.columns
+    joules = t.moved * rates.far + t.near * rates.near + t.cycles * rates.cycle
+    return _value(objective, t.cycles, joules)
 
 
 def bounds(tilings: Tilings, rates: Rates, objective: str) -> Floats:
     """What no schedule beats: off-chip bytes and static energy are certain, the rest is not."""
-    joules = tilings.certain * rates.far + tilings.bound * rates.cycle
-    return _value(objective, tilings.bound, joules)
+    t = tilings.columns
+    return _value(objective, t.bound, t.certain * rates.far + t.bound * rates.cycle)
 
 
 def _value(objective: str, cycles: Floats, joules: Floats) -> Floats:

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from accelsim.mapping.mapping import Geometry, chip_for
+from accelsim.mapping.mapping import Geometry
 from accelsim.mapping.placement import place
 from accelsim.mapping.rows import mac, record
 from accelsim.mapping.rows.mac_record import Builder, mac_nest, styles_of
@@ -58,7 +58,6 @@ def test_no_job_takes_more_room_than_its_bound() -> None:
 
 def builder(case: Case) -> Builder:
     chip, tables, geometry, mapping, formats, parity, where = case
-    chip = chip_for(chip, mapping)
     layout = place(chip, geometry, mapping, formats, parity, where)
     return Builder(chip, tables, geometry, mapping, formats, layout, where is None)
 

@@ -1,0 +1,218 @@
+"""All tilings of an operator that share a Variant, with their estimates as columns."""
+
+from __future__ import annotations
+
+from functools import cached_property, lru_cache
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from accelsim.formats import get
+from accelsim.mapping.mapping import Geometry, Mapping, array_for
+from accelsim.mapping.tilings.candidates import Candidates, Ints, MCuts, candidates, m_cuts, ranges
+from accelsim.mapping.tilings.estimate import (
+    Choice,
+    Estimate,
+    Floats,
+    KTile,
+    MTile,
+    NTile,
+    Tile,
+    estimate,
+)
+from accelsim.mapping.tilings.passes import passes_of
+from accelsim.mapping.tilings.setting import Setting, Streams, Task, Variant
+from accelsim.units.mac_array import MacArray
+
+ORDERS = ("mnk", "nmk")
+
+
+class Tables(NamedTuple):
+    """What the estimate reads of all tilings, as arrays over (cut of m, size of n, size of k)."""
+
+    cuts: MCuts
+    sizes: Candidates
+    tile: Tile
+
+
+class Runs(NamedTuple):
+    """Pieces of a box off chip: elements of each, and what all distances between their beginnings are multiples
+    of."""
+
+    size: Any
+    pitch: Any
+
+    def rounded(self, bits: int, burst: int) -> Floats:
+        """Bytes that bursts move over the bytes of the pieces, wherever those may begin. burst: in bits."""
+        size = np.asarray(self.size) * bits
+        aligned = np.gcd(np.gcd(size, self.pitch * bits), burst)
+        return np.asarray((size + burst - aligned) / size, np.float64)
+
+
+def whole_bursts(size: Any, burst: int) -> Floats:
+    """Bytes that bursts move over the bytes of a piece that starts on one. size, burst: in bits."""
+    return np.asarray(-(-size // burst) * burst / size, np.float64)
+
+
+def _matrix(rows: Ints, columns: Ints, wide: int) -> tuple[Runs, Runs]:
+    """A part of a matrix, row by row."""
+    runs = Runs(np.where(columns == wide, rows, 1) * columns, wide)
+    return runs, runs
+
+
+def _input_runs(g: Geometry, rows: Ints, columns: Ints, channels: Ints) -> tuple[Runs, Runs]:
+    """A box of an input: images row-major and with channels innermost, a matrix row-major."""
+    if not g.convolution:
+        return _matrix(rows, channels, g.k)
+    every, wide = g.channels * g.groups, columns == g.in_width
+    plane = np.where(wide & (rows == g.in_height), channels, 1) * np.where(wide, rows, 1) * columns
+    deep = np.where(channels == every, np.where(wide, rows, 1) * columns, 1) * channels
+    return Runs(plane, np.where(wide, g.in_height * g.in_width, g.in_width)), Runs(deep, every)
+
+
+def _output_runs(g: Geometry, most: Ints, n: Ints) -> tuple[Runs, Runs]:
+    """A tile of outputs: as _input_runs() has them."""
+    if not g.convolution:
+        return _matrix(most, n, g.n)
+    plane, every = g.out_height * g.out_width, g.n * g.groups
+    inside = np.minimum(most, plane)
+    whole = np.where(inside == plane, n, 1) * inside
+    return Runs(whole, plane), Runs(np.where(n == every, most, 1) * n, every)
+
+
+def _factors(
+    g: Geometry, cuts: MCuts, sizes: Candidates, bits: list[int], burst: int, stored: bool
+) -> list[Floats]:
+    """Bytes off chip over bytes: of an input that streams, that stays, of weights, of outputs.
+
+    Which way a tensor lies all that touch it decide together: images take the mean of both, matrices count as
+    row-major, as vector operators read and write them.
+    """
+    n, k = np.array(sizes.n, np.int64)[:, None], np.array(sizes.k, np.int64)
+    tiles, most, rows, columns = cuts.table[[0, 1, 6, 7]][:, :, None, None]
+    channels = np.minimum(-(-k // g.kernel), g.channels)
+    every = cuts.table[5, :, None, None] // g.in_width  # rows of all images
+    new = np.minimum(rows, np.maximum(-(-every // np.minimum(tiles, every)), 1))
+    pairs = (
+        (_input_runs(g, rows, columns, channels), bits[0]),
+        (_input_runs(g, new, np.full_like(columns, g.in_width), channels), bits[0]),
+        (_output_runs(g, most, n), bits[2]),
+    )
+
+    def rounded(runs: tuple[Runs, Runs], bits: int) -> Floats:
+        rows, channels = (run.rounded(bits, burst * 8) for run in runs)
+        return np.sqrt(rows * channels) if g.convolution else rows
+
+    streamed, resident, outputs = (rounded(*pair) for pair in pairs)
+    weights = whole_bursts(n * k * bits[1], burst * 8)
+    if not stored:
+        weights = _matrix(k, n, g.n)[0].rounded(bits[1], burst * 8)
+    return [streamed, resident, weights, outputs]
+
+
+@lru_cache(maxsize=1024)  # sweeps and searches ask again for another memory, other slots
+def tables_of(
+    array: MacArray,
+    formats: tuple[str, str, str],
+    dataflow: int,
+    g: Geometry,
+    streams: Streams,
+    burst: int,
+    stored: bool,
+    more: bool,
+) -> Tables:
+    """The tables of an operator on the arrays that work. burst: bytes. stored: as Task has it."""
+    limits = array.pass_limits(dataflow, array.rate(*formats[:2]))
+    sizes = candidates(g, array, limits, array.split if array.count > 1 else "", more)
+    cuts, passes = m_cuts(g, sizes.m), passes_of(array, formats, dataflow, g, sizes, streams)
+    begin, end, start = ranges(g.k, sizes.k)
+    channel0, channels = begin // g.kernel, -(-end // g.kernel) - begin // g.kernel
+    new = np.ones(len(begin), bool)  # a tile after another of the same channels finds them there
+    new[1:] = (np.diff(channel0) != 0) | (np.diff(channels) != 0)
+    new[start] = True
+    deepest, needed = np.maximum.reduceat(channels, start), np.add.reduceat(channels * new, start)
+    runs = np.add.reduceat(new.astype(np.int64), start)
+    n, k = np.array(sizes.n, np.int64), np.array(sizes.k, np.int64)
+    tiles = [cuts.table[0, :, None, None], -(-g.n // n[:, None]), -(-g.k // k)]
+    dealt = [array.count if axis == array.split else 1 for axis in "mnk"]
+    steps = [-(-t // d) for t, d in zip(tiles, dealt, strict=True)]
+    share = prod(steps) / prod(tiles)  # of the busiest array
+    tile = Tile(
+        MTile(tiles[0], steps[0], passes.m[:, None, None], *cuts.table[1:6, :, None, None]),
+        NTile(tiles[1], steps[1], passes.n[:, None], n[:, None]),
+        KTile(tiles[2], steps[2], passes.k, k, runs, np.minimum(runs, steps[2]), deepest, needed),
+        g.groups * passes.cycles * share,
+        g.groups * passes.settled * share,
+        passes.load,
+        g.groups * passes.carried,
+        g.groups * passes.least / array.count,
+        *_factors(g, cuts, sizes, [get(name).bits for name in formats], burst, stored),
+    )
+    return Tables(cuts, sizes, tile)
+
+
+class Tilings:
+    """The tilings of one operator that share a Variant. more: finer sizes for a search, which contain the
+    coarse ones.
+
+    A tiling's number counts (order, keep input, keep weights, cut, n, k), the last one fastest.
+    """
+
+    def __init__(self, task: Task, variant: Variant, more: bool = False) -> None:
+        self.variant, self.setting = variant, Setting(task, variant)
+        array = array_for(task.chip.array, variant.split, variant.arrays)
+        self.arrays, self.groups = array.count, task.geometry.groups
+        self.tables = tables_of(
+            array,
+            task.formats,
+            variant.dataflow,
+            task.geometry,
+            self.setting.streams,
+            task.chip.dram.burst,
+            task.stored,
+            more,
+        )
+        self.shape = (2, 2, 2, *self.tables.tile.cycles.shape)
+
+    @property
+    def floor(self) -> float:
+        """Cycles that none of the tilings is estimated below."""
+        tile = self.tables.tile
+        return float(np.maximum(tile.settled, tile.carried).min())
+
+    @cached_property
+    def columns(self) -> Estimate:
+        """The estimate of every tiling."""
+        bits = ((0, 1), (1, 0), (1, 0))  # the tensors that stay come first
+        which = Choice(*(np.reshape(b, (2, *(1,) * (5 - axis))) for axis, b in enumerate(bits)))
+        columns = estimate(self.setting, self.tables.tile, which)
+        table = np.empty((len(Estimate._fields), *self.shape))
+        for row, column in zip(table, columns, strict=True):
+            row[...] = column
+        table = table.reshape(len(table), -1)
+        cycles, bound, moved, certain, passes, near, fits = table
+        return Estimate(cycles, bound, moved, certain, passes, near, fits > 0)
+
+    def ordered(self, some: Ints) -> Ints:
+        """Some tilings, best first."""
+        c = self.columns
+        variant, place = np.divmod(some, c.cycles.size // 8)
+        return some[np.lexsort((variant, place, c.passes[some], c.moved[some], c.cycles[some]))]
+
+    def mapping(self, number: int) -> Mapping:
+        """The mapping of one tiling."""
+        order, drop_i, drop_w, cut, n, k = np.unravel_index(number, self.shape)
+        v = self.variant
+        return Mapping(
+            v.dataflow,
+            *self.tables.cuts.shapes[cut],
+            self.tables.sizes.n[n],
+            self.tables.sizes.k[k],
+            ORDERS[order],  # type: ignore[arg-type]
+            not drop_i,
+            not drop_w,
+            *v.slots,
+            v.split,  # type: ignore[arg-type]
+            arrays=v.arrays,
+        )
