@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping as Dict
 from dataclasses import replace
 
@@ -16,11 +17,12 @@ from accelsim.mapping.placement import fits
 from accelsim.mapping.programs import complete, program_of
 from accelsim.mapping.size import check_size, commands_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.mapping.tilings.default import CLOSE, Pick, hopeful, pick
+from accelsim.mapping.tilings.default import CLOSE, Pick, hopeful, legal, pick
 from accelsim.mapping.tilings.setting import Task
 from accelsim.program.table import Program
 from accelsim.timing import simulate
 from accelsim.units.dataflows import dataflow
+from accelsim.units.mac_array import MacArray
 from accelsim.workload import VectorOperator, Workload
 
 TIMED = 16  # runs of a small workload that its Plan may take on as many arrays, and again on others
@@ -38,13 +40,14 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     cache: dict[object, Pick] = {}
     picks: dict[str, tuple[object, Pick]] = {}
     sound: set[object] = set()
+    kept: dict[str, Mapping] = {}
+    macs = [op for op in workload.operators if not isinstance(op, VectorOperator)]
+    readers = Counter(op.weight for op in macs)
     cold = chip.weights == "cold"
     analog = on_crossbars(chip, workload, formats)
     reserve = 0 if cold or chip.mac_array is None else resident_bytes(chip, workload, tuple(analog))
     problems: list[Problem] = []
-    for op in workload.operators:
-        if isinstance(op, VectorOperator):
-            continue
+    for op in macs:
         if op.name in analog:
             chosen[op.name] = analog[op.name]
             if given.pop(op.name, None) is not None:
@@ -63,18 +66,28 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
                     sound.add(case)
         else:
             stored = workload.is_stored(op.weight)
-            key = (geometry, triple, stored, bool(chosen))
+            fetched = cold or not stored
+            first = fetched and not chosen  # before it nothing hides how its weights come
+            key = (geometry, triple, stored, first)
             if key not in cache:
-                fetched, first = cold or not stored, not chosen
                 task = Task(chip, geometry, triple, op.name, reserve, fetched, stored, first)
                 cache[key] = pick(task)
-            picks[op.name] = key, cache[key]
-            mapping = cache[key].chosen.mapping
+            mapping, several = cache[key].chosen.mapping, readers[op.weight] > 1
+            if several and not fetched:  # it lies in its buffer once, in tiles of all who read it
+                mapping = cut_alike(cache[key].task, mapping, kept.setdefault(op.weight, mapping))
+            else:
+                picks[op.name] = key, cache[key]
         chosen[op.name] = mapping
     problems += [_unknown(name, chosen) for name in given]
     if problems:
         raise InputError(problems)
     return quickest(chip, workload, Plan(chosen, formats), picks)
+
+
+def cut_alike(task: Task, mapping: Mapping, other: Mapping) -> Mapping:
+    """The mapping with another one's tiles of weights, if that is legal."""
+    alike = replace(mapping, n=other.n, k=other.k)
+    return alike if legal(task, alike) else mapping
 
 
 def _on_crossbars(name: str) -> Problem:
@@ -179,6 +192,7 @@ def check_mapping(
     array = array_for(chip.array, mapping.split, mapping.arrays)
     if array.split == "k" and array.count > 1 and mapping.order[2] != "k":
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
+    problems += _in_order(array, geometry, mapping, formats, name)
     cold = chip.weights == "cold" if cold is None else cold
     if not problems:
         try:
@@ -192,6 +206,18 @@ def check_mapping(
                 "make the tiles smaller",
             )
     return problems
+
+
+def _in_order(
+    array: MacArray, geometry: Geometry, mapping: Mapping, formats: tuple[str, str, str], name: str
+) -> list[Problem]:
+    """What is wrong where sums that are rounded on the way are dealt along k: each array adds one part of k."""
+    least = -(-geometry.k // array.count)
+    dealt = array.split == "k" and array.count > 1 and mapping.k < least
+    if not dealt or array.adder(array.rate(*formats[:2])) is None:
+        return []
+    message = f"{array.count} arrays would add parts of k that do not follow one another"
+    return [Problem("mapping.k", message, f"write a number from {least}", path=f"{name}.k")]
 
 
 def resident_bytes(chip: Chip, workload: Workload, elsewhere: tuple[str, ...] = ()) -> int:

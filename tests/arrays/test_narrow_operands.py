@@ -14,6 +14,7 @@ from accelsim.formats import get
 from accelsim.results.result import Result
 from accelsim.workload import Workload
 from accelsim.workload.precision import with_bits
+from tests.one_tile import one_tile
 
 CHIPS = ("int8_edge", "int8_128", "int4_edge", "mixed_quad", "tpu_v1_like")
 WIDTHS = range(2, 9)
@@ -107,10 +108,8 @@ def test_mixed_and_unsigned_pairs(
 ) -> None:
     """On an array of int8 x int8: one multiplication each, bytes of both operands by their own widths."""
     chip = accelsim.load_chip("int8_edge", ["units.array.rates=[{input: int8, weight: int8}]"])
-    found, wide = (
-        accelsim.run(chip, gemm(tmp_path, *pair)),
-        accelsim.run(chip, gemm(tmp_path, "int8", "int8")),
-    )
+    works = [gemm(tmp_path, *each) for each in (pair, ("int8", "int8"))]
+    found, wide = (accelsim.run(chip, work, mappings=one_tile(chip, work)) for work in works)
     assert products(found) == {"mac_int8_int8": 24 * 16 * 40}
     assert found.operators[0].busy_cycles == wide.operators[0].busy_cycles
     registers = [

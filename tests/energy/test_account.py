@@ -45,9 +45,8 @@ def test_by_hand() -> None:
     assert joules(result, "array", "mac_int8_int8") == pytest.approx(
         64 * 96 * 48 * mac, rel=1e-9, abs=0.0
     )
-    # finished sums stay 32 bits wide (network output); 8 pJ a bit off chip. Inputs come in tiles of 32 x 24
-    # of a matrix that lies column by column: pieces of 32 bytes, each in a burst of 64
-    moved = (2 * 64 * 96 + 96 * 48) * 8
+    # finished sums stay 32 bits wide (network output); 8 pJ a bit off chip; pieces are whole bursts of 64 bytes
+    moved = (64 * 96 + 96 * 48) * 8
     assert joules(result, "dram", "read_bit") == pytest.approx(moved * 8e-12, rel=1e-9, abs=0.0)
     assert joules(result, "dram", "write_bit") == pytest.approx(
         64 * 48 * 32 * 8e-12, rel=1e-9, abs=0.0

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 import accelsim
 from accelsim.energy import counts_of, work_of
 from accelsim.formats import FORMAT_NAMES, get
+from accelsim.mapping import Mapping
 from accelsim.mapping.compile import compile_program
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program
 from accelsim.timing import simulate
+from accelsim.units.dataflows import dataflow_named
 from accelsim.units.dram import bursts_touched
 from accelsim.workload import Conv2d, Gemm, Workload
 
@@ -200,7 +202,8 @@ def test_four_channels_of_280_bytes() -> None:
     """ResNet-18's 5 rows of 56 codes in each of 4 channels: 1,120 bytes fill 17.5 bursts of 64, but each
     channel's 280 touch five, or six where they begin late in one; never the 18 of one piece."""
     chip, workload = accelsim.load_chip("int8_edge"), accelsim.load_workload("resnet18")
-    program = compile_program(chip, workload)
+    mapping = Mapping(dataflow_named("weight_stationary").number, 1, 3, 56, 64, 36)
+    program = compile_program(chip, workload, {"layer1_0_conv2": mapping})
     o = program.operands
     far = o.memory == [row.name for row in program.memories].index("dram")
     tiles = np.flatnonzero(far & (o.extent == [1, 4, 5, 56]).all(axis=1))

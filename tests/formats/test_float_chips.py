@@ -13,7 +13,7 @@ from accelsim.api import prepare
 from accelsim.constants.float_mac import float_multiply_accumulate
 from accelsim.energy import area, prices
 from accelsim.formats import get
-from accelsim.mapping import compile_program, plan
+from accelsim.mapping import Mapping, compile_program, plan
 from accelsim.numerics import execute, matmul
 from accelsim.numerics.execution import Execution
 from accelsim.numerics.float_network import FloatNetwork
@@ -23,16 +23,22 @@ from accelsim.units.accumulation import adder
 from accelsim.units.mac_array import Accumulator
 from accelsim.workload import Conv2d, MacOperator, VectorOperator, Workload
 from tests.formats.integer_reference import reference
+from tests.one_tile import one_tile
 
 ROOT = Path(__file__).parents[2]
 
 
-def digits(chip: accelsim.api.Chip, count: int, workload: str = "digits_cnn") -> Result:
+def digits(
+    chip: accelsim.api.Chip,
+    count: int,
+    workload: str = "digits_cnn",
+    mappings: dict[str, Mapping] | None = None,
+) -> Result:
     with np.load(ROOT / "workloads" / "digits.npz") as file:
         images, labels = file["images"][:count] / 16, file["labels"][:count]
     trace = accelsim.load_workload(workload, batch=count)
     shape = trace.tensors["x"].shape
-    return accelsim.run(chip, trace, {"x": images.reshape(shape)}, labels=labels)
+    return accelsim.run(chip, trace, {"x": images.reshape(shape)}, labels=labels, mappings=mappings)
 
 
 def whole_network(chip: accelsim.api.Chip, workload: Workload, inputs: np.ndarray) -> np.ndarray:
@@ -115,7 +121,12 @@ def test_parts_of_k_on_several_arrays_are_added_with_rounding() -> None:
     """Split along k: sums of the parts, then one addition each; a chunk never crosses arrays."""
     chip = accelsim.load_chip("fp8_64", ["units.array.count=2", "units.array.split=k"])
     one = digits(accelsim.load_chip("fp8_64"), 4)
-    two = digits(chip, 4)
+    work = accelsim.load_workload("digits_cnn", batch=4)
+    halves = {
+        name: replace(whole, k=-(-whole.k // 2), split="k")
+        for name, whole in one_tile(chip, work).items()
+    }
+    two = digits(chip, 4, mappings=halves)
     assert one.values and two.values
     (a,), (b,) = one.values.outputs.values(), two.values.outputs.values()
     assert not np.array_equal(a, b) and abs(a - b).max() < 0.05 * abs(a).max()

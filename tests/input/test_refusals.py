@@ -208,7 +208,7 @@ def test_a_quantity_takes_time_by_its_length(text: str) -> None:
 )
 def test_times_beyond_the_engines_integers(keys: list[str], said: str) -> None:
     def run() -> None:
-        api.run(accelsim.load_chip("int8_edge", keys), accelsim.load_workload("small_cnn", 64))
+        api.run(accelsim.load_chip("int8_edge", keys), accelsim.load_workload("small_cnn", 512))
 
     assert said in refusal(run)
 

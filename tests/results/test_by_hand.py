@@ -74,7 +74,8 @@ def test_traffic_is_compulsory_where_everything_fits() -> None:
     for chip, single in (("int8_edge", digital), ("pcm_8level", crossbar)):
         for row, less in zip(ran(chip)[1]["operators"], single["operators"], strict=True):
             for way in ("dram_read_bytes", "dram_written_bytes"):
-                assert row[way] % 64 == 0 and row[way] >= less[way]
+                assert row[way] % 64 == 0
+                assert row[way] >= less[way] or row["mapping"] != less["mapping"]
     for whole, weights in ((digital, True), (crossbar, False)):
         for row in whole["operators"]:
             if row["name"] in SHAPES:

@@ -150,10 +150,15 @@ def deep_sizes(g: Geometry, limit: int, dealt: int) -> set[int]:
 
 
 def candidates(
-    g: Geometry, array: MacArray, limits: tuple[int, int, int], along: str, more: bool = False
+    g: Geometry,
+    array: MacArray,
+    limits: tuple[int, int, int],
+    along: str,
+    more: bool = False,
+    in_order: bool = False,
 ) -> Candidates:
     """The sizes to look at. limits: of one pass, 0 where it streams. along: the dimension dealt to several
-    arrays. more: finer sizes of n and k, too."""
+    arrays. more: finer sizes of n and k, too. in_order: an array's share of k must be one tile."""
     step = limits[1] or 1
     dealt = {axis: array.count if axis == along else 1 for axis in "mnk"}
     wide = shares(g.n, dealt["n"], step, step)
@@ -163,6 +168,8 @@ def candidates(
     if more:
         wide |= {*cuts(g.n, step, step), *(min(g.n, step * 3 << i) for i in range(8))}
         deep |= {min(g.k, limits[2] << i) for i in range(12) if limits[2]}
+    if dealt["k"] > 1 and in_order:
+        deep = {k for k in deep if k * array.count >= g.k} or {-(-g.k // array.count)}
     column = array.accumulator.location == "column"
     return Candidates(
         MLimits(array.accumulator.depth if column else 1 << 62, limits[0], dealt["m"]),

@@ -123,8 +123,9 @@ def tables_of(
     more: bool,
 ) -> Tables:
     """The tables of an operator on the arrays that work. burst: bytes. stored: as Task has it."""
-    limits = array.pass_limits(dataflow, array.rate(*formats[:2]))
-    sizes = candidates(g, array, limits, array.split if array.count > 1 else "", more)
+    rate = array.rate(*formats[:2])
+    limits, along = array.pass_limits(dataflow, rate), array.split if array.count > 1 else ""
+    sizes = candidates(g, array, limits, along, more, array.adder(rate) is not None)
     cuts, passes = m_cuts(g, sizes.m), passes_of(array, formats, dataflow, g, sizes, streams)
     begin, end, start = ranges(g.k, sizes.k)
     channel0, channels = begin // g.kernel, -(-end // g.kernel) - begin // g.kernel
