@@ -23,7 +23,7 @@ from accelsim.mapping.rows.crossbar import crossbar_nest
 from accelsim.mapping.rows.mac_record import mac_nest
 from accelsim.mapping.rows.record import Fast, Local, Nest, Rows, again, written
 from accelsim.mapping.rows.shapes import NUMBER, number_shapes
-from accelsim.mapping.rows.vector import vector_nest
+from accelsim.mapping.rows.vector import shares_weights, vector_nest
 from accelsim.mapping.tensors import (
     TensorTable,
     build_tensors,
@@ -88,6 +88,7 @@ class Parts:
         ] = {}  # (weight's row, tile n, tile k) -> address
         self.weight_end = 0
         self.in_cells: set[int] = set()
+        self.beside = shares_weights(chip)
         self._nests: dict[object, Nest] = {}
         self.list = [self._part(number, op) for number, op in enumerate(workload.operators)]
         if self.weight_end and self.weight_end > chip.memories[chip.array.weight].size:
@@ -187,6 +188,8 @@ class Parts:
             return Part(number, op.name, same_as=op.inputs[0], alike="view")
         kinds = vector_formats(op, self.chosen.formats)
         parity = number % 2 if self.areas is None else 0
+        if self.beside:
+            parity = 1
         twice = tuple(op.inputs.index(name) for name in op.inputs)
         key = (
             op.kind,
@@ -203,7 +206,8 @@ class Parts:
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
 
         def make() -> Nest:
-            return vector_nest(self.planned, self.machine, op, kinds, parity)
+            kept = self.weight_end if self.beside else 0
+            return vector_nest(self.planned, self.machine, op, kinds, parity, kept)
 
         return Part(number, op.name, key, make, tensors, alike=key)
 

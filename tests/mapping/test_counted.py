@@ -65,9 +65,7 @@ def random_case(rng: np.random.Generator) -> tuple[Chip, Workload, Plan] | None:
         anew = "reprogram" if rng.random() < 0.6 else "error"
         unit = replace(unit, clock_hz=0, unmapped=anew, replicate=bool(rng.random() < 0.5))
         chip = replace(chip, units={**chip.units, unit.name: unit})
-    array = chip.mac_array
-    apart = array is None or array.weight not in (array.input, array.output)
-    weights = "resident" if rng.random() < 0.3 and apart else "cold"
+    weights = "resident" if rng.random() < 0.3 else "cold"
     chip = replace(chip, weights=weights)  # type: ignore[arg-type]
     alone = rng.random() < 0.4
     work = single(random_operator(rng)) if alone else random_network(rng)

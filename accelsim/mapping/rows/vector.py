@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import accumulate
 from math import prod
 from typing import Any, NamedTuple
@@ -174,17 +175,38 @@ VECTOR: jit.Helpers = (
 
 
 def vector_nest(
-    chip: Chip, machine: Machine, op: VectorOperator, formats: tuple[str, ...], parity: int
+    chip: Chip,
+    machine: Machine,
+    op: VectorOperator,
+    formats: tuple[str, ...],
+    parity: int,
+    kept: int = 0,
 ) -> Nest:
     """What writes the rows of a vector operator. Local tensors: its inputs, then its output.
 
-    formats: of each input, then of the output. parity: 1 to lie at the top of the buffers.
+    formats: of each input, then of the output. parity: 1 to lie at the top of the buffers. kept: bytes at the
+    bottom of the array's weight buffer that hold weights.
     """
-    tiling = tile_vector(op, chip, tuple(get(name).bits for name in formats))
+    free = beside_weights(chip, kept) if kept else chip
+    tiling = tile_vector(op, free, tuple(get(name).bits for name in formats))
     nest = _nest(chip, machine, op, formats, tiling, parity)
     many = len(read_inputs(op))
     state, most = np.zeros(1, np.int64), (many + 2, 3 * many + 3)
     return Nest(vector_rows, VECTOR, nest, state, _styles(op, formats), most)
+
+
+def shares_weights(chip: Chip) -> bool:
+    """Whether the vector unit works in the buffer in which weights stay."""
+    unit, array = chip.vector_unit, chip.mac_array
+    stay = chip.weights == "resident" and array is not None
+    return stay and chip.array.weight in (unit.input, unit.output)
+
+
+def beside_weights(chip: Chip, kept: int) -> Chip:
+    """The chip whose weight buffer is what weights leave of it."""
+    name = chip.array.weight
+    left = replace(chip.memories[name], size=max(0, chip.memories[name].size - kept))  # type: ignore[type-var]
+    return replace(chip, memories={**chip.memories, name: left})
 
 
 def _nest(
