@@ -64,10 +64,11 @@ def enough(chip: str, workload: str = "") -> list[str]:
     return [f"units.tiles.count={count}"] if chip.startswith(("pcm_", "hermes_")) else []
 
 
-#: thousands of crossbars make long tables: large networks on them run in the long tests
+#: thousands of crossbars make long tables, as do rows of matrix products on elements of row stationary: large
+#: networks on them run in the long tests
 PAIRS = [
     pytest.param(chip, work, marks=pytest.mark.full)
-    if enough(chip) and work in LARGE
+    if (enough(chip) or chip == "eyeriss_like") and work in LARGE
     else (chip, work)
     for work in WORKLOADS + LARGE
     for chip in CHIPS
