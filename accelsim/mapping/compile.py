@@ -25,7 +25,7 @@ from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray
 from accelsim.workload import VectorOperator, Workload
 
-TIMED = 16  # runs of a small workload that its Plan may take on as many arrays, and again on others
+TIMED = 3  # runs of a small workload that its Plan may take on as many arrays, and again on others
 COMMANDS = 4000  # of all of them together
 
 
