@@ -26,8 +26,8 @@ from tests.mapping.random_cases import random_chip, random_operator, single
 
 SHIPPED = ("int8_edge", "int4_edge", "int8_128", "mixed_quad", "fp8_64", "ibm_quad_like")
 Operator = Gemm | Conv2d
-#: pairs that are known to be slower by more than 1 %, and how much at most: tiny arrays with thousands of commands,
-#: which are not timed, and two (486, 534) where the same mapping is slower on the better chip, too
+#: pairs that are known to be slower by more than 1 %, and how much at most: what was taken apart rests on the estimate
+#: alone, or on three runs of it; on two (486, 534) the same mapping is slower on the better chip, too
 NAMED = {
     55: 1.02,
     130: 1.07,
