@@ -23,6 +23,7 @@ from accelsim.config.quantities import quantities
 from accelsim.errors import InputError, Problem
 from accelsim.job import Job, blamed, checked, job_yaml, options, plain_job
 from accelsim.job.made import Made, chips_of
+from accelsim.job.record import NEEDED
 from accelsim.results import comparison as sides
 from accelsim.results import files
 from accelsim.results.result import Result
@@ -37,15 +38,6 @@ if TYPE_CHECKING:
     from accelsim.sweeps.summary import Summary
     from accelsim.traces import LayerRun, Trace
 
-NEEDED = {
-    "run": ("chip", "workload"),
-    "compare": ("chip", "workload"),
-    "sweep": ("sweep",),
-    "sensitivity": ("chip", "workload", "input"),
-    "replay": ("chip", "workload"),
-    "explain": ("chip", "workload"),
-    "report": ("chip", "workload"),
-}
 EXAMPLES = {
     "chip": "chip: int8_edge",
     "workload": "workload: resnet18",

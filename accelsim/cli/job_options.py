@@ -11,11 +11,12 @@ from typing import Any
 import click
 
 from accelsim.cli.dimensions import bits_of, dims_of, numbers_of
-from accelsim.config.overrides import node_of
+from accelsim.config.overrides import assignments, node_of
 from accelsim.config.reader import FieldRule, rules_of
-from accelsim.config.yaml_source import Node, Place, parse_yaml
-from accelsim.errors import InputError, Problem
+from accelsim.config.yaml_source import Node, Place
+from accelsim.errors import InputError
 from accelsim.job import Job, Option, load_job, merged, options, plain_job
+from accelsim.job.record import NEEDED
 
 Callback = Callable[..., Any]
 Items = dict[str, tuple[Place, Node]]
@@ -38,14 +39,6 @@ WORKLOAD = Given("given_workload", "WORKLOAD", "workload")
 TRACE = Given("given_workload", "TRACE", "workload")
 SWEEP = Given("given_sweep", "SWEEP", "sweep")
 RUN = Given("runs", "RUN", "")
-#: what a job of a verb cannot do without, as the command line asks for it
-NEEDED = {
-    "run": ("chip", "workload"),
-    "compare": ("chip", "workload"),
-    "sweep": ("sweep",),
-    "sensitivity": ("chip", "workload", "input"),
-    "replay": ("chip", "workload"),
-}
 
 
 def job_options(verb: str, *given: Given) -> Callable[[Callback], Callback]:
@@ -132,22 +125,10 @@ PAIRS: dict[str, Callable[[Any], dict[str, Any]]] = {
 def _sets(texts: tuple[str, ...]) -> Node:
     """KEY=VALUE texts as keys; InputError for other texts."""
     found: dict[str, tuple[Place, Node]] = {}
-    problems = []
-    for text in texts:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
-            problems.append(
-                Problem(
-                    "set.form",
-                    f"{text!r} is not key=value",
-                    "write units.array.rows=64",
-                    file="--set",
-                )
-            )
-            continue
-        place = Place(f"--set {key.strip()}")
-        found.pop(key.strip(), None)  # the last one of a key counts, at its own place
-        found[key.strip()] = (place, node_of(parse_yaml(value, "--set").plain(), place))
+    pairs, problems = assignments(texts)
+    for key, node in pairs:
+        found.pop(key, None)  # the last one of a key counts, at its own place
+        found[key] = (node.place, node)
     if problems:
         raise InputError(problems)
     return Node(found, Place("--set"))
@@ -155,9 +136,9 @@ def _sets(texts: tuple[str, ...]) -> Node:
 
 def _refuse_without(verb: str, job: Job, given: tuple[Given, ...]) -> None:
     """click's own error for what is missing, as of any command."""
-    there = plain_job(job)
+    there, folders = plain_job(job), any(not one.field for one in given)  # stand for a job
     arguments = {one.field: one.metavar for one in given}
-    for name in NEEDED.get(verb, ()):
+    for name in () if folders else NEEDED[verb]:
         if name in there or (name == "input" and job.values == "seeded"):
             continue
         if name in arguments:

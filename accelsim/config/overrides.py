@@ -23,21 +23,9 @@ BAND = "mem"  # its confidence: the widest band
 def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
     """The document with values replaced; the given one stays as it is. InputError lists every
     override that leads nowhere."""
-    problems: list[Problem] = []
-    for text in overrides:
-        key, sign, value = text.partition("=")
-        if not sign or not key.strip():
-            problems.append(
-                Problem(
-                    "set.form",
-                    f"{text!r} is not key=value",
-                    "write units.array.rows=64",
-                    file="--set",
-                )
-            )
-            continue
-        node = node_of(parse_yaml(value, "--set").plain(), Place(f"--set {key}"))
-        found = replaced(root, key.strip(), node, Place("--set"))
+    pairs, problems = assignments(overrides)
+    for key, node in pairs:
+        found = replaced(root, key, node, Place("--set"))
         if isinstance(found, Problem):
             problems.append(found)
         else:
@@ -45,6 +33,22 @@ def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
     if problems:
         raise InputError(problems)
     return root
+
+
+def assignments(texts: Sequence[str]) -> tuple[list[tuple[str, Node]], list[Problem]]:
+    """KEY=VALUE texts as keys with their values, and what is wrong with others."""
+    pairs: list[tuple[str, Node]] = []
+    problems = []
+    for text in texts:
+        key, sign, value = text.partition("=")
+        key = key.strip()
+        if sign and key:
+            place = Place(f"--set {key}")
+            pairs.append((key, node_of(parse_yaml(value, "--set").plain(), place)))
+        else:
+            message, fix = f"{text!r} is not key=value", "write units.array.rows=64"
+            problems.append(Problem("set.form", message, fix, file="--set"))
+    return pairs, problems
 
 
 def replaced(root: Node, key: str, node: Node, said: Place) -> Node | Problem:

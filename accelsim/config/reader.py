@@ -244,12 +244,12 @@ class Reader:
         low, high = rule.low, rule.high
         if (low is not None and value < low) or (high is not None and value > high):
             span = f"{'-inf' if low is None else _plain(low)}..{'inf' if high is None else _plain(high)}"
-            fix = f"write a value in {span}{unit}"
+            wrong, fix = f"is outside {span}{unit}", f"write a value in {span}{unit}"
+            if high is None and low is not None:
+                wrong, fix = f"is below {_plain(low)}{unit}", f"write {_plain(low)}{unit} or more"
             if unit:
                 fix += f", like {example(rule.unit)}"
-            self.wrong(
-                "value.range", node.place, path, f"{said(node)} is outside {span}{unit}", fix
-            )
+            self.wrong("value.range", node.place, path, f"{said(node)} {wrong}", fix)
             return None
         return value
 

@@ -196,7 +196,7 @@ class _Reader:
                 self.wrong(
                     value.place,
                     path,
-                    f"must be a whole number or a list of them, not {said(value)}",
+                    f"must be a whole number from 0 on or a list of them, not {plain!r}",
                     f"write {name}: 2048",
                 )
             else:

@@ -183,7 +183,7 @@ class JobReader(Reader):
             "job.parameter",
             node.place,
             path,
-            f"must be a whole number or a list of them, not {said(node)}",
+            f"must be a whole number from 0 on or a list of them, not {node.plain()!r}",
             f"write {path.rpartition('.')[2]}: 2048",
         )
         return None

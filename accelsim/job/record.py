@@ -23,6 +23,16 @@ OF_A_SWEEP = "the sweep file says it"
 ONE_CHIP = "of one chip; a sweep has many"
 EQUAL_TIMES = "all engines give the same times"
 NO_TIMES = "values alone are asked for"
+#: what a job of a verb cannot do without
+NEEDED = {
+    "run": ("chip", "workload"),
+    "compare": ("chip", "workload"),
+    "sweep": ("sweep",),
+    "sensitivity": ("chip", "workload", "input"),
+    "replay": ("chip", "workload"),
+    "explain": ("chip", "workload"),
+    "report": ("chip", "workload"),
+}
 
 
 @dataclass(frozen=True, slots=True)

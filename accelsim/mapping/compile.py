@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping as Dict
 from dataclasses import replace
+from math import inf
 
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
@@ -46,7 +47,7 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     cold = chip.weights == "cold"
     analog = on_crossbars(chip, workload, formats)
     reserve = 0 if cold or chip.mac_array is None else resident_bytes(chip, workload, tuple(analog))
-    problems: list[Problem] = []
+    problems = unserved(chip, workload)
     for op in macs:
         if op.name in analog:
             chosen[op.name] = analog[op.name]
@@ -84,6 +85,17 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     return quickest(chip, workload, Plan(chosen, formats), picks)
 
 
+def unserved(chip: Chip, workload: Workload) -> list[Problem]:
+    """Operators that no unit of the chip runs."""
+    units, fix = chip.units.values(), "give the chip a unit that does, or leave the operator out"
+    return [
+        Problem("mapping.unit", f"no unit of {chip.name} runs a {op.kind}", fix, path=op.name)
+        for op in workload.operators
+        if not (isinstance(op, VectorOperator) and op.is_view)
+        and not any(unit.runs(op) for unit in units)
+    ]
+
+
 def cut_alike(task: Task, mapping: Mapping, other: Mapping) -> Mapping:
     """The mapping with another one's tiles of weights, if that is legal."""
     alike = replace(mapping, n=other.n, k=other.k)
@@ -112,8 +124,11 @@ def quickest(
     if not runs:
         return chosen
 
-    def ticks(one: Plan) -> int:
-        return simulate(compile_program(chip, workload, chosen=one), chip).makespan
+    def ticks(one: Plan) -> float:
+        try:
+            return simulate(compile_program(chip, workload, chosen=one), chip).makespan
+        except InputError:  # weights that stay do not fit beside one another in such tiles
+            return inf
 
     best = ticks(chosen)
     for key, made in keys.items():

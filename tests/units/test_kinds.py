@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import ClassVar
 
-import numpy as np
 import pytest
 
 import accelsim
+from accelsim.chip import machine
 from accelsim.errors import InputError
 from accelsim.offered import look_again
 from accelsim.program.opcodes import Opcode
@@ -19,6 +20,8 @@ from accelsim.program.table import Shapes
 from accelsim.units import kinds
 from accelsim.units.base import Unit
 from accelsim.units.kinds import memory_kinds, unit_kinds
+from accelsim.units.vector_unit import VectorUnit
+from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
 from tests.test_docs import BLOCK, ROOT
 from tests.units.unit_contract import UnitContract, shapes_of
 
@@ -127,9 +130,44 @@ def test_kinds_are_those_of_the_folder() -> None:
     assert unit_kinds()["dma"].part == "dma" and "fold_array" not in unit_kinds()
 
 
-def test_shares_of_the_machine_follow_the_units() -> None:
+def test_instances_of_several_arrays_are_in_the_machine() -> None:
     chip = accelsim.load_chip("int8_edge")
     more = replace(chip, units={**chip.units, "array": replace(chip.array, count=3)})
     names = [one.name for one in more.array.instances()]
-    assert names[:2] == ["array.0", "array.0.preload"] and len(names) == 6
-    assert np.prod([len(list(unit.instances())) for unit in more.units.values()]) > 0
+    assert names == [f"array.{i}{part}" for i in range(3) for part in ("", ".preload")]
+    rows = [row.name for row in machine(more).units]
+    assert rows[:6] == names and len(rows) == 6 + 1 + 3  # the vector unit, three channels
+    held = [row.bytes for row in machine(more).memories if row.name.endswith(".registers")]
+    assert held == [more.array.register_bytes] * 3
+
+
+@dataclass(frozen=True, slots=True)
+class NoExponentials(VectorUnit):
+    """A vector unit without a table of exponentials."""
+
+    kind: ClassVar[str] = "no_exponentials"
+    in_files: ClassVar[bool] = False
+
+    def runs(self, operator: Operator | VectorOperator) -> bool:
+        return VectorUnit.runs(self, operator) and operator.kind != "softmax"
+
+
+def test_an_operator_that_no_unit_runs_is_refused() -> None:
+    chip = accelsim.load_chip("int8_edge")
+    own = {field.name: getattr(chip.vector_unit, field.name) for field in fields(chip.vector_unit)}
+    less = replace(chip, units={**chip.units, "vector": NoExponentials(**own)})
+    shape = (2, 8)
+    soft, plain = (
+        Workload(
+            "one",
+            (VectorOperator("y", kind, ("x",), "y", (shape,), shape),),
+            {
+                name: TensorSpec(name, shape, role)
+                for name, role in (("x", "input"), ("y", "output"))
+            },
+        )
+        for kind in ("softmax", "tanh")
+    )
+    with pytest.raises(InputError, match="y: no unit of int8_edge runs a softmax; give the chip"):
+        accelsim.run(less, soft)
+    assert accelsim.run(less, plain).cycles == accelsim.run(chip, plain).cycles > 0

@@ -117,7 +117,19 @@ def choose_mapping(task: Task, dataflow: str = "") -> Mapping:
 
 def pick(task: Task, dataflow: str = "") -> Pick:
     """choose_mapping() with what it was chosen from: nothing where the dataflow chooses itself."""
-    own = own_mappings(task, own_variants(task, dataflow)[0])
+    try:
+        own = own_mappings(task, own_variants(task, dataflow)[0])
+    except InputError as error:  # the dataflow cannot run such an operator
+        chip = task.chip
+        raise InputError(
+            replace(
+                each,
+                message=f"{task.name}: {each.message}",
+                path=f"units.{chip.array.name}.{each.path}",
+                file=chip.source,
+            )
+            for each in error.problems
+        ) from None
     if own is not None:
         for mapping in own:
             if legal(task, mapping):
