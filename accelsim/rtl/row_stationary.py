@@ -8,11 +8,13 @@ first, so that the one below still shows what it had before the edge.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.formats import get
+from accelsim.jit import Helpers
 from accelsim.rtl.schedule import Layout, TilePass, blank_exit, word_range
 from accelsim.rtl.twin import Signals, Twin, ready
 from accelsim.rtl.word import fit_word
@@ -21,88 +23,151 @@ from accelsim.units.dataflows.row_stationary import Fold, Turns, fold_of, turns_
 Ints = NDArray[np.int64]
 
 
-def row_cycles(
-    valid: Ints,
-    fresh: Ints,
-    starts: Ints,
-    ends: Ints,
-    tap: Ints,
-    keep: Ints,
-    turn: Ints,
-    slot: Ints,
-    words: Ints,
-    load: Ints,
-    load_place: Ints,
-    load_group: Ints,
-    load_tap: Ints,
-    load_turn: Ints,
-    load_slot: Ints,
-    load_values: Ints,
-    sizes: tuple[int, int, int, int, int, int, int, int, int],
-    low: int,
-    high: int,
-    saturate: int,
-    out: Ints,
-    out_valid: Ints,
-) -> None:
-    """Run len(valid) cycles; out[t], out_valid[t] is what the tops of the columns show after edge t.
+class Work(NamedTuple):
+    """What place 0 is told, a number a cycle. valid: multiply. fresh: take a word of the input. starts, ends: the
+    product begins, completes its element's part of a sum. tap, turn: of the filter word and sum. keep: place of
+    the input word. slot: stationary slot. words (cycles, places x rows): the input for every place, by output row,
+    before the skew of ``hop`` cycles a place."""
 
-    Of place 0 (cycles): valid: multiply. fresh: take a word of the input. starts, ends: the product begins,
-    completes its element's part of a sum. tap, turn: of the filter word and sum. keep: place of the input
-    word. slot: stationary slot. words (cycles, places x rows): the input for every place, by output row, before
-    the skew of ``hop`` cycles a place. load, load_place, load_group, load_tap, load_turn, load_values (cycles,
-    lanes), load_slot (cycles): filter words, each to the elements of all output rows. sizes: places, output
-    rows, groups, taps, words of inputs, filters, slots, latency, hop. out (cycles + 1, rows x groups, 1).
-    """
-    places, rows, groups, taps, inputs, filters, slots, latency, hop = sizes
-    pads = np.zeros((places, groups, slots, taps * filters), np.int64)
-    held = np.zeros((places, rows, inputs), np.int64)
-    sums = np.zeros((places, rows, groups, filters), np.int64)
-    stage = np.zeros((places, rows, groups, latency), np.int64)
-    flags = np.zeros((places, latency, 3), np.int64)  # valid, ends, turn
-    up = np.zeros((places, rows, groups, hop), np.int64)
-    up_valid = np.zeros((places, hop), np.int64)
-    for now in range(len(valid)):
-        for d in range(places - 1, -1, -1):
-            # a sum moves up; the last stage's result joins what comes from below
-            for s in range(hop - 1, 0, -1):
-                up_valid[d, s] = up_valid[d, s - 1]
-                up[d, :, :, s] = up[d, :, :, s - 1]
-            for s in range(latency - 1, 0, -1):
-                flags[d, s] = flags[d, s - 1]
-                stage[d, :, :, s] = stage[d, :, :, s - 1]
-            at = now - hop * d
-            use = valid[at] if at >= 0 else 0
-            flags[d, 0, 0] = use
-            if use:
-                flags[d, 0, 1], flags[d, 0, 2] = ends[at], turn[at]
-                for j in range(rows):
-                    if fresh[at]:
-                        held[d, j, keep[at]] = words[at, d * rows + j]
-                    for g in range(groups):
-                        weight = pads[d, g, slot[at], tap[at] * filters + turn[at]]
-                        before = 0 if starts[at] else sums[d, j, g, turn[at]]
-                        total = before + weight * held[d, j, keep[at]]
-                        stage[d, j, g, 0] = fit_word(total, low, high, saturate)
-            up_valid[d, 0] = flags[d, latency - 1, 0] * flags[d, latency - 1, 1]
-            if flags[d, latency - 1, 0]:
-                for j in range(rows):
-                    for g in range(groups):
-                        total = stage[d, j, g, latency - 1]
-                        sums[d, j, g, flags[d, latency - 1, 2]] = total
-                        if d > 0:
-                            total = fit_word(total + up[d - 1, j, g, hop - 1], low, high, saturate)
-                        up[d, j, g, 0] = total
-        for lane in range(load.shape[1]):
-            if load[now, lane]:
-                where = load_tap[now, lane] * filters + load_turn[now, lane]
-                pads[load_place[now, lane], load_group[now, lane], load_slot[now], where] = (
-                    load_values[now, lane]
-                )
-        for j in range(rows):
-            for g in range(groups):
-                out_valid[now + 1, j * groups + g] = up_valid[places - 1, 0]
-                out[now + 1, j * groups + g, 0] = up[places - 1, j, g, 0]
+    valid: Ints
+    fresh: Ints
+    starts: Ints
+    ends: Ints
+    tap: Ints
+    keep: Ints
+    turn: Ints
+    slot: Ints
+    words: Ints
+
+
+class Loads(NamedTuple):
+    """Filter words (cycles, lanes), each to the elements of all output rows; load_slot (cycles)."""
+
+    load: Ints
+    load_place: Ints
+    load_group: Ints
+    load_tap: Ints
+    load_turn: Ints
+    load_slot: Ints
+    load_values: Ints
+
+
+class Numbers(NamedTuple):
+    """Places of a chain, output rows, groups, taps, words of inputs, filters, slots, latency, hop; sums' least and
+    largest, and whether they saturate."""
+
+    places: int
+    rows: int
+    groups: int
+    taps: int
+    inputs: int
+    filters: int
+    slots: int
+    latency: int
+    hop: int
+    low: int
+    high: int
+    saturate: int
+
+
+class Elements(NamedTuple):
+    """Registers of all elements, by place first. flags: of each multiplier's stage valid, ends, turn. up: sums on
+    their way to the next place."""
+
+    pads: Ints
+    held: Ints
+    sums: Ints
+    stage: Ints
+    flags: Ints
+    up: Ints
+    up_valid: Ints
+
+
+def at_rest(size: Numbers) -> Elements:
+    """The elements before the first edge."""
+    chain = (size.places, size.rows, size.groups)
+    return Elements(
+        np.zeros((size.places, size.groups, size.slots, size.taps * size.filters), np.int64),
+        np.zeros((size.places, size.rows, size.inputs), np.int64),
+        np.zeros((*chain, size.filters), np.int64),
+        np.zeros((*chain, size.latency), np.int64),
+        np.zeros((size.places, size.latency, 3), np.int64),
+        np.zeros((*chain, size.hop), np.int64),
+        np.zeros((size.places, size.hop), np.int64),
+    )
+
+
+def shift(e: Elements, size: Numbers, d: int) -> None:
+    """Sums and products of place d go one register on."""
+    for s in range(size.hop - 1, 0, -1):
+        e.up_valid[d, s] = e.up_valid[d, s - 1]
+        e.up[d, :, :, s] = e.up[d, :, :, s - 1]
+    for s in range(size.latency - 1, 0, -1):
+        e.flags[d, s] = e.flags[d, s - 1]
+        e.stage[d, :, :, s] = e.stage[d, :, :, s - 1]
+
+
+def multiply(work: Work, e: Elements, size: Numbers, d: int, at: int) -> None:
+    """Place d multiplies what place 0 did at cycle ``at``, if it did."""
+    use = work.valid[at] if at >= 0 else 0
+    e.flags[d, 0, 0] = use
+    if not use:
+        return
+    e.flags[d, 0, 1], e.flags[d, 0, 2] = work.ends[at], work.turn[at]
+    for j in range(size.rows):
+        if work.fresh[at]:
+            e.held[d, j, work.keep[at]] = work.words[at, d * size.rows + j]
+        for g in range(size.groups):
+            weight = e.pads[d, g, work.slot[at], work.tap[at] * size.filters + work.turn[at]]
+            before = 0 if work.starts[at] else e.sums[d, j, g, work.turn[at]]
+            total = before + weight * e.held[d, j, work.keep[at]]
+            e.stage[d, j, g, 0] = fit_word(total, size.low, size.high, size.saturate)
+
+
+def rise(e: Elements, size: Numbers, d: int) -> None:
+    """The last stage's result of place d joins what comes from below."""
+    last = size.latency - 1
+    e.up_valid[d, 0] = e.flags[d, last, 0] * e.flags[d, last, 1]
+    if not e.flags[d, last, 0]:
+        return
+    for j in range(size.rows):
+        for g in range(size.groups):
+            total = e.stage[d, j, g, last]
+            e.sums[d, j, g, e.flags[d, last, 2]] = total
+            if d > 0:
+                below = e.up[d - 1, j, g, size.hop - 1]
+                total = fit_word(total + below, size.low, size.high, size.saturate)
+            e.up[d, j, g, 0] = total
+
+
+def take(loads: Loads, e: Elements, size: Numbers, now: int) -> None:
+    """Filter words of a cycle go into the scratchpads."""
+    for lane in range(loads.load.shape[1]):
+        if loads.load[now, lane]:
+            word = loads.load_tap[now, lane] * size.filters + loads.load_turn[now, lane]
+            place, group = loads.load_place[now, lane], loads.load_group[now, lane]
+            e.pads[place, group, loads.load_slot[now], word] = loads.load_values[now, lane]
+
+
+def row_cycles(
+    work: Work, loads: Loads, e: Elements, size: Numbers, out: Ints, out_valid: Ints
+) -> None:
+    """Run len(work.valid) cycles; out[t] (rows x groups, 1), out_valid[t] is what the tops of the columns show
+    after edge t, of len(work.valid) + 1."""
+    top = size.places - 1
+    for now in range(len(work.valid)):
+        for d in range(top, -1, -1):
+            shift(e, size, d)
+            multiply(work, e, size, d, now - size.hop * d)
+            rise(e, size, d)
+        take(loads, e, size, now)
+        for j in range(size.rows):
+            for g in range(size.groups):
+                out_valid[now + 1, j * size.groups + g] = e.up_valid[top, 0]
+                out[now + 1, j * size.groups + g, 0] = e.up[top, j, g, 0]
+
+
+STEPS: Helpers = (shift, (multiply, (fit_word,)), (rise, (fit_word,)), take)
 
 
 class RowArray(Twin):
@@ -116,11 +181,10 @@ class RowArray(Twin):
         cycles = max(one.issue + plan.steps[i] for i, one in enumerate(passes))
         cycles += plan.array.mac_latency + (size.places + 1) * plan.array.hop_registers
         lanes = size.lanes
-        made: Signals = {name: np.zeros(cycles, np.int64) for name in self.one_bit[:4] + PLACES}
+        made: Signals = {name: np.zeros(cycles, np.int64) for name in Work._fields}
         made["words"] = np.zeros((cycles, size.places * size.rows), np.int64)
-        loads: Signals = {name: np.zeros((cycles, lanes), np.int64) for name in ("load", *LOADS)}
+        loads: Signals = {name: np.zeros((cycles, lanes), np.int64) for name in Loads._fields}
         loads["load_slot"] = np.zeros(cycles, np.int64)
-        loads["load_values"] = np.zeros((cycles, lanes), np.int64)
         for index, one in enumerate(passes):
             work = Pass(plan, index, one)
             work.stream(made, size)
@@ -132,9 +196,13 @@ class RowArray(Twin):
         """What the tops of the columns show after every edge."""
         size, array = Sizes(plan), plan.array
         out, valid = blank_exit(len(signals["valid"]), size.rows * size.groups, 1)
-        sizes = (*size.numbers(), array.stationary_depth, array.mac_latency, array.hop_registers)
-        step = ready(row_cycles, compile_loops)
-        step(*signals.values(), sizes, *word_range(array), out, valid)
+        own = array.stationary_depth, array.mac_latency, array.hop_registers
+        whole = Numbers(*size.numbers(), *own, *word_range(array))
+        work, loads = (
+            record(*(signals[name] for name in record._fields)) for record in (Work, Loads)
+        )
+        step = ready(row_cycles, compile_loops, STEPS)
+        step(work, loads, at_rest(whole), whole, out, valid)
         return out, valid
 
     def share(self, plan: Layout) -> tuple[int, ...]:
@@ -174,10 +242,6 @@ class RowArray(Twin):
     def widths(self, plan: Layout) -> dict[str, int]:
         """Bits of an input and of a filter word."""
         return {"words": get(plan.rate.input).bits, "load_values": get(plan.rate.weight).bits}
-
-
-PLACES = ("tap", "keep", "turn", "slot")
-LOADS = ("load_place", "load_group", "load_tap", "load_turn")
 
 
 class Sizes:

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.jit import compiled
+from accelsim.jit import Helpers, compiled
 from accelsim.rtl.schedule import Layout, TilePass, Trace
 from accelsim.rtl.word import fit_word
 from accelsim.units.dataflows import dataflow
@@ -92,9 +92,11 @@ class Twin(ABC):
         return traces
 
 
-def ready(kernel: Callable[..., None], compile_loops: bool) -> Callable[..., None]:
-    """A model's loop, as machine code or as it stands; both mean the same."""
-    return compiled(kernel, (fit_word,)) if compile_loops else kernel
+def ready(
+    kernel: Callable[..., None], compile_loops: bool, helpers: Helpers = (fit_word,)
+) -> Callable[..., None]:
+    """A model's loop, as machine code or as it stands; both mean the same. helpers: what it calls."""
+    return compiled(kernel, helpers) if compile_loops else kernel
 
 
 def twin_of(number: int) -> Twin:
