@@ -172,8 +172,9 @@ def _numba() -> tuple[Any, Any]:
 
 
 def _caches(folder: str) -> Callable[[Kernel, str], Any]:
-    """Numba's own cache of kernels with two changes: a file is named by the kernel's fingerprint and nothing
-    else makes it stale, and records are known by the names and order of their fields."""
+    """Numba's own cache of kernels with three changes: a file is named by the kernel's fingerprint and nothing
+    else makes it stale; records are known by the names and order of their fields; and what was kept for records
+    that are not there any more, as of an earlier version with other names, is compiled anew."""
     from numba.core.caching import FunctionCache, IndexDataCacheFile
 
     class KernelCache(FunctionCache):
@@ -185,6 +186,13 @@ def _caches(folder: str) -> Callable[[Kernel, str], Any]:
         def _index_key(self, sig: Any, codegen: Any) -> Any:
             known = super()._index_key(sig, codegen)  # type: ignore[no-untyped-call]
             return (*known, _records(sig))
+
+        def load_overload(self, sig: Any, target_context: Any) -> Any:
+            try:
+                return super().load_overload(sig, target_context)  # type: ignore[no-untyped-call]
+            except (AttributeError, ImportError):
+                self.flush()  # type: ignore[no-untyped-call]
+                return None
 
     return KernelCache
 

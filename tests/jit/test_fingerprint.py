@@ -88,6 +88,42 @@ def test_an_edit_of_a_helper_in_another_file_compiles_anew_and_a_comment_does_no
     assert run(tmp_path, 5, "a comment that changes no code") == ["12", "1"]
 
 
+@pytest.mark.skipif(not jit.enabled(), reason="nothing is compiled")
+def test_what_was_kept_for_a_record_of_another_name_is_compiled_anew(tmp_path: Path) -> None:
+    code = textwrap.dedent("""
+        from accelsim import jit
+        import caller
+        kernel = jit.compiled(caller.f)
+        print(kernel(caller.made()), sum(kernel.stats.cache_misses.values()))
+    """)
+    environment = {
+        "PYTHONPATH": f"{tmp_path}:{Path(jit.__file__).parents[1]}",
+        "ACCELSIM_CACHE_DIR": str(tmp_path / "kernels"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+    def said(record: str) -> list[str]:
+        (tmp_path / "caller.py").write_text(
+            f"from typing import NamedTuple\nclass {record}(NamedTuple):\n    a: int\n    b: int\n"
+            f"def made():\n    return {record}(2, 3)\ndef f(x):\n    return x.a + 2 * x.b\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env=environment,
+        )
+        return done.stdout.split()
+
+    assert [said(name) for name in ("Size", "Size", "Numbers", "Numbers")] == [
+        ["8", "1"],
+        ["8", "0"],
+        ["8", "1"],
+        ["8", "0"],
+    ]
+
+
 def test_every_kernel_of_a_run_has_the_same_fingerprint_in_every_process() -> None:
     code = textwrap.dedent("""
         from accelsim import jit
