@@ -13,18 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.constants.float_mac import float_multiply_accumulate, is_float, ratio
-from accelsim.constants.price import (
-    CHIP,
-    CORE,
-    DEVICE,
-    AreaRow,
-    Price,
-    area_rows,
-    row_price,
-    row_value,
-)
-from accelsim.constants.rows import half_width
+from accelsim.constants.price import AreaRow
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
 from accelsim.fields import Names, Quantity
@@ -54,8 +43,8 @@ from accelsim.units.dataflows import (
     dataflow_names,
 )
 from accelsim.units.mac_arithmetic import fit
+from accelsim.units.mac_costs import array_areas, array_prices
 from accelsim.units.mac_counts import counts
-from accelsim.units.vector_unit import rescale_price
 from accelsim.workload import Operator, VectorOperator
 
 Ints = NDArray[np.int64]
@@ -218,75 +207,10 @@ class MacArray(Unit):
 
     def prices(self, technology: Technology) -> Prices:
         """Clock tree, leakage and wires inside the array have no sourced constant, nor have idle slots."""
-        name, bit = self.name, row_price(technology, "aladdin_40nm/register/bit", CORE)
-        found = {}
-        for rate in self.rates:
-            pair = f"{rate.input}_{rate.weight}"
-            found[name, f"mac_{pair}"] = self.multiply_accumulate(
-                technology, rate.input, rate.weight
-            )
-            found[name, f"mac_gated_{pair}"] = Price(
-                0.0, 0.0, DEVICE, "a product with a zero operand: registers hold, nothing switches"
-            )
-        found[name, "register_bits"] = bit
-        found[name, "accumulator_bits"] = bit
-        if self.scratchpads is not None:
-            found[name, "scratchpad_bits"] = bit  # register files; no SRAM so small has a row
-        found[name, "requantize"] = rescale_price(technology)
-        found[name, "idle_slots"] = Price(0.0, 0.0, CHIP, "not charged: no sourced constant")
-        if self.accumulator.location == "column":
-            for action in ("read_bit", "write_bit"):
-                found[f"{name}.accumulators", action] = bit
-        return found
-
-    def multiply_accumulate(
-        self, technology: Technology, input_format: str, weight_format: str
-    ) -> Price:
-        """One multiply-accumulate: the family's 8-bit multiply times the product of widths over 64,
-        plus its 32-bit add times the accumulator's width over 32 (array and carry-chain area rules).
-        Floats: constants/float_mac.py."""
-        family = technology.family
-        if is_float(input_format, weight_format):
-            held = self.rate(input_format, weight_format).accumulator or self.accumulator
-            return float_multiply_accumulate(technology, input_format, weight_format, held)
-        a, b, width = get(input_format).bits, get(weight_format).bits, self.accumulator.bits
-        multiply, band_m = row_value(technology, f"{family}/int8/multiply")
-        add, band_a = row_value(technology, f"{family}/int32/add")
-        joules_m, joules_a = multiply * a * b / 64, add * width / 32
-        total = joules_m + joules_a
-        derived = half_width("der") if (a, b, width) != (8, 8, 32) else 0.0
-        band = max((joules_m * band_m + joules_a * band_a) / total, derived)
-        source = f"{family}/int8/multiply x {a * b}/64 + {family}/int32/add x {width}/32"
-        return Price(total, band, DEVICE, source)
+        return array_prices(self, technology)
 
     def areas(self, technology: Technology) -> list[AreaRow]:
-        """One multiplier as wide as the widest rate needs, an adder of the accumulator's width, and
-        the registers of operand, partial sum, stationary values and scratchpads, in each lane. Floats take
-        so many INT8 multipliers and 32-bit adders as constants/float_mac.py says; integers of the chip share them. A
-        family without area rows gives none."""
-        family, held = technology.family, self.accumulator
-        lanes = self.count * self.rows * self.columns * self.dot * self.simd
-        widest = max(
-            get(rate.input).bits * get(rate.weight).bits * rate.factor for rate in self.rates
-        )
-        operand = max(get(rate.input).bits * rate.factor for rate in self.rates)
-        bits = lanes * (operand + held.bits) + self.count * 8 * self.register_bytes
-        if (pads := self.scratchpads) is not None:
-            bits += lanes * (pads.input * operand + pads.sums * held.bits)
-        floats = max(
-            (
-                rate.factor * ratio(rate.input, rate.weight, rate.accumulator or held)[0]
-                for rate in self.rates
-                if is_float(rate.input, rate.weight)
-            ),
-            default=0.0,
-        )
-        parts = (
-            ("multipliers", f"{family}/int8/multiply/area", lanes * max(widest / 64, floats)),
-            ("adders", f"{family}/int32/add/area", lanes * max(held.bits / 32, floats)),
-            ("registers", "aladdin_40nm/register/area", bits),
-        )
-        return area_rows(technology, self.name, parts)
+        return array_areas(self, technology)
 
     # -- formats -------------------------------------------------------------------------------
 

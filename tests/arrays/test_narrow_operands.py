@@ -12,6 +12,7 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError
 from accelsim.formats import get
 from accelsim.results.result import Result
+from accelsim.units.mac_costs import multiply_accumulate
 from accelsim.workload import Workload
 from accelsim.workload.precision import with_bits
 from tests.one_tile import one_tile
@@ -76,7 +77,7 @@ def test_cost_of_the_multiplier_bytes_of_the_operands(name: str, bits: int, tmp_
     narrow, wide = accelsim.run(chip, work), accelsim.run(chip, gemm(tmp_path, a, b))
     macs = 24 * 16 * 40
     assert narrow.workload.macs == macs and products(narrow) == {f"mac_{a}_{b}": macs}
-    each = chip.array.multiply_accumulate(chip.technology, a, b).joules
+    each = multiply_accumulate(chip.array, chip.technology, a, b).joules
     charged = sum(
         sum(charge.joules) for charge in narrow.energy.charges if charge.action.startswith("mac_")
     )

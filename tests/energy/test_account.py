@@ -20,6 +20,7 @@ from accelsim.errors import ConservationError, InputError
 from accelsim.mapping.compile import compile_program
 from accelsim.results.result import Result
 from accelsim.timing.engine import simulate
+from accelsim.units.mac_costs import multiply_accumulate
 
 ROOT = Path(__file__).parents[2]
 TABLES = ROOT / "accelsim" / "constants" / "tables"
@@ -122,7 +123,7 @@ def test_a_broken_report_is_refused() -> None:
 def test_widths_voltage_and_node_are_monotone() -> None:
     chip = accelsim.load_chip("int4_edge")
     pairs = [
-        chip.array.multiply_accumulate(chip.technology, a, b).joules
+        multiply_accumulate(chip.array, chip.technology, a, b).joules
         for a, b in (("int4", "int4"), ("int8", "int4"), ("int8", "int8"))
     ]
     assert pairs[0] < pairs[1] < pairs[2]
@@ -191,7 +192,15 @@ def pricing() -> Iterator[tuple[Path, ast.AST]]:
             tree: ast.AST = ast.parse(path.read_text())
             pieces = [tree] if part != "units" and path.name != bounds else []
             if part == "units":
-                makers = ("prices", "areas", "multiply_accumulate", "crossbar_prices")
+                makers = (
+                    "prices",
+                    "areas",
+                    "multiply_accumulate",
+                    "array_prices",
+                    "array_areas",
+                    "crossbar_prices",
+                    "crossbar_areas",
+                )
                 pieces = [
                     node
                     for node in ast.walk(tree)

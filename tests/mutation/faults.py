@@ -339,14 +339,14 @@ FAULTS = [
     ),
     (
         "accumulate for nothing",
-        "units/mac_array.py",
+        "units/mac_costs.py",
         "total = joules_m + joules_a",
         "total = joules_m",
         ENERGY,
     ),
     (
         "width not squared",
-        "units/mac_array.py",
+        "units/mac_costs.py",
         "joules_m, joules_a = multiply * a * b / 64",
         "joules_m, joules_a = multiply * a / 8",
         ENERGY,
@@ -1205,7 +1205,7 @@ FAULTS = [
     ),
     (
         "floats priced as integers",
-        "units/mac_array.py",
+        "units/mac_costs.py",
         "if is_float(input_format, weight_format):",
         "if False:",
         CHIPS + "test_energy_and_area_follow_the_synthesised_units",
