@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from accelsim.chip.cores import local, nearby, scope_of
 from accelsim.chip.routes import KEYS, usual
+from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def seen_from(chip: Chip, core: str) -> Seen:
         name=f"{chip.name}/{core}" if core else chip.name,
         memories={local(name): _near(chip.memories[name]) for name in memories},
         units={local(unit.name): _near(unit) for unit in units},
+        technology=_priced(chip, [*memories, *(unit.name for unit in units)]),
         weights=chip.weights_of(core),  # type: ignore[arg-type]
         templates={},
         links={},
@@ -86,6 +88,20 @@ def _near(item: Any) -> Any:
     return replace(
         item, name=local(item.name), **{k: v for k, v in named.items() if v != getattr(item, k)}
     )
+
+
+def _priced(chip: Chip, kept: list[str]) -> Technology:
+    """The technology with the constants of the actions of what is kept, under their names in the core."""
+    found = []
+    for own in chip.technology.constants:
+        owner, sign, action = own.key.partition("/")
+        if owner in kept:
+            own = replace(own, key=f"{local(owner)}{sign}{action}")
+        if owner in kept or not any(
+            owner in part for part in (chip.units, chip.memories, chip.links)
+        ):
+            found.append(own)
+    return replace(chip.technology, constants=tuple(found))
 
 
 def _clash(chip: Chip, memories: list[str], units: list[str]) -> None:

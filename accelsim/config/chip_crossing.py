@@ -173,6 +173,7 @@ class Crossing:
         if not target:
             message = f"is missing, and the chip has {len(fitting)} memories of kind {part}"
             fix = "write one of: " + (", ".join(fitting) or "none is defined")
+            self.used.update(scope.memory(name)[0] for name in fitting)  # type: ignore[index]
             if None not in visible.values():
                 self.wrong(scope, "units", unit, key, "chip.memory", message, fix)
         elif found is None:
