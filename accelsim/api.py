@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,7 +99,7 @@ def run(
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
     if weights is not None:
-        chip = dataclasses.replace(chip, weights=weights)  # type: ignore[arg-type]
+        chip = chip.at_weights(weights)  # type: ignore[arg-type]
     report = None
     if search is None:
         chosen = plan(chip, workload, mappings)

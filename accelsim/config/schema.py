@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from accelsim.chip import Precision, Technology
+from accelsim.chip.cores import MOST_CORES
 from accelsim.config import chip_file, workload_file
 from accelsim.config.quantities import example
 from accelsim.config.reader import FieldRule, rules_of
 from accelsim.config.versions import RULE
 from accelsim.constants.rows import families
 from accelsim.formats import FORMAT_NAMES
-from accelsim.units.kinds import memory_kinds, unit_kinds
+from accelsim.units.kinds import link_kinds, memory_kinds, unit_kinds
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
@@ -27,6 +28,8 @@ def _of_rule(rule: FieldRule) -> dict[str, Any]:
             "type": ["string", "number"],
             "description": f"a quantity like {example(rule.unit)}",
         }
+    if isinstance(rule.kind, tuple) and rule.kind[0] == "table":
+        return {"type": "object", "additionalProperties": {"type": ["number", "string"]}}
     if isinstance(rule.kind, tuple):
         inner = rule.kind[1]
         return {
@@ -86,9 +89,13 @@ def chip_schema() -> dict[str, Any]:
             },
         },
         "precision": _of_class(Precision),
-        "weights": {"enum": ["cold", "resident"]},
-        "memories": _kinds(memory_kinds()),
-        "units": _kinds(unit_kinds()),
+        "weights": {
+            "oneOf": [
+                {"enum": list(chip_file.WEIGHTS)},
+                {"type": "object", "additionalProperties": {"enum": list(chip_file.WEIGHTS)}},
+            ]
+        },
+        **_core(),
     }
     return {
         "$schema": DRAFT,
@@ -97,6 +104,36 @@ def chip_schema() -> dict[str, Any]:
         "properties": {key: sections[key] for key in chip_file.KEYS},
         "required": list(chip_file.REQUIRED),
         "additionalProperties": False,
+        "$defs": {
+            "core": {
+                "type": "object",
+                "properties": {
+                    "count": {"type": "integer", "minimum": 1, "maximum": MOST_CORES},
+                    "grid": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                    "use": {"type": "string"},
+                    **_core(),
+                },
+                "additionalProperties": False,
+            }
+        },
+    }
+
+
+def _core() -> dict[str, Any]:
+    """What may stand in a chip, and in a core of it."""
+    links = _kinds(link_kinds())
+    names = {"type": "array", "items": {"type": "string"}}
+    place = {"type": "array", "items": {"type": ["integer", "array"]}}
+    for option in links["additionalProperties"]["oneOf"]:
+        option["properties"]["nodes"] = names
+        option["required"] = [*option["required"], "nodes"]
+        if link_kinds()[option["properties"]["kind"]["const"]].dimensions > 1:
+            option["properties"]["places"] = {"type": "object", "additionalProperties": place}
+    return {
+        "memories": _kinds(memory_kinds()),
+        "units": _kinds(unit_kinds()),
+        "links": links,
+        "cores": {"type": "object", "additionalProperties": {"$ref": "#/$defs/core"}},
     }
 
 

@@ -11,6 +11,7 @@ from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.areas import Areas
+from accelsim.mapping.chips import unmapped
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
@@ -33,8 +34,11 @@ COMMANDS = 4000  # of all of them together
 def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None) -> Plan:
     """Choose a mapping for every MAC operator that has none given; check the given ones.
 
-    InputError lists every given mapping that does not fit, and every name that is no operator.
+    InputError lists every given mapping that does not fit, and every name that is no operator; or what of the
+    chip no mapping uses yet.
     """
+    if problems := unmapped(chip):
+        raise InputError(problems)
     formats = tensor_formats(workload, chip)
     given = dict(mappings or {})
     chosen: dict[str, Mapping | CrossbarMapping] = {}
