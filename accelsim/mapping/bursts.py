@@ -37,7 +37,7 @@ class Layouts(NamedTuple):
     """Of each tensor row: how its regions are given (OWN dimensions, one PIECE, a matrix of a
     convolution's PLANES, TRANSPOSED), its dimensions there, RANK numbers, filters of a group; the row whose
     bytes it shares, and in what other order of axes they may lie, RANK numbers, its own where in none.
-    bits: of an element, by format. burst: bytes, the only entry."""
+    bits: of an element, by format. burst: bytes; far: the memory off the chip; each the only entry."""
 
     kind: Any
     dims: Any
@@ -46,6 +46,7 @@ class Layouts(NamedTuple):
     other: Any
     bits: Any
     burst: Any
+    far: Any
 
 
 class Choices(NamedTuple):
@@ -65,12 +66,12 @@ class Choices(NamedTuple):
 def in_bursts(rows: Rows, where: Layouts, choices: Choices, first: int) -> bool:
     """Give the off-chip operands of rows the bytes of whole bursts, of tensors as they lie in their own order.
     first: number of the first operand among all. False when there is not room for as many choices as operands."""
-    o, burst = rows.operand, where.burst[0]
+    o, burst, far = rows.operand, where.burst[0], where.far[0]
     if choices.used[0] + rows.at[1] > len(choices.operand):
         return False
     for e in range(rows.at[1]):
         at = 15 * e
-        if o[at + 1] != rows.own[0]:
+        if o[at + 1] != far:
             continue
         tensor, size, bits = o[at], o[at + 4], where.bits[o[at + 6]]
         elements = o[at + 8] * o[at + 10] * o[at + 12] * o[at + 14]
@@ -163,13 +164,14 @@ BURSTS: jit.Helpers = (
 
 
 class Transfers:
-    """The off-chip operands of a Program as they come. tensors: its rows. fast: by machine code."""
+    """The off-chip operands of a Program as they come. tensors: its rows. far: number of the memory off the chip.
+    fast: by machine code."""
 
     def __init__(
-        self, tensors: list[TensorRow], workload: Workload, burst: int, fast: bool
+        self, tensors: list[TensorRow], workload: Workload, burst: int, far: int, fast: bool
     ) -> None:
         self.fast, self.room = fast, 1024
-        columns = (*layouts(tensors, workload), _BITS, np.array([burst], np.int64))
+        columns = (*layouts(tensors, workload), _BITS, *np.array([[burst], [far]], np.int64))
         self.where = Layouts(*(self._ready(column) for column in columns))
         self.kernel = jit.quick(in_bursts, BURSTS) if fast else in_bursts
         self.choices = Choices(*map(self._ready, self._empty(self.room, len(tensors))))

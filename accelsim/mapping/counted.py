@@ -101,12 +101,12 @@ class Counter:
     def __init__(self, parts: Parts, commands: int, fast: bool) -> None:
         self.parts, self.fast = parts, fast
         made, tensors = parts.machine, parts.table.rows
-        self.far = made.memory_index[parts.chip.dma.memory]
         self.wide, self.roots = widest(made.memories), roots_of(tensors)
         room = [memory.bytes for memory in made.memories]
         facts = (self.roots, *(np.array(column, np.int64) for column in ([self.wide], room, [0])))
         self.facts = tuple(self._ready(column) for column in facts)
-        self.transfers = Transfers(tensors, parts.workload, parts.chip.dram.burst, fast)
+        far, burst = parts.table.far, parts.chip.dram.burst
+        self.transfers = Transfers(tensors, parts.workload, burst, far, fast)
         self.numbering = Numbering([unit.kind for unit in made.units], fast)
         self.kernel = jit.quick(count_rows) if fast else count_rows
         self.room = rows_for(WINDOW, 4 * WINDOW, (0, 0), fast)
@@ -154,7 +154,7 @@ class Counter:
 
     def _count(self) -> None:
         """Count the rows in the room, and empty it."""
-        rows = self.room._replace(own=self._ready(np.array([self.far, 0], np.int64)))
+        rows = self.room
         count, used = int(rows.at[0]), int(rows.at[1])
         commands, operands = self.commands + count, self.operands + used
         if commands >= len(self.columns.unit) or operands > len(self.columns.root):

@@ -105,14 +105,14 @@ class Parts:
     def local(self, part: Part) -> Local:
         """The tensors of a part."""
         home = self.table.home
-        numbers = [number for row in part.tensors for number in (row, home[row])]
-        return Local(numbers, self.machine.memory_index[self.chip.dma.memory])
+        return Local([number for row in part.tensors for number in (row, *home[row])])
 
     def segments(self) -> tuple[list[Placed], Transfers, bool]:
         """The rows of all parts; what they move off chip; and whether machine code writes them all."""
         nests = [(part, self.nest(part)) for part in self.list if part.same_as is None]
         fast = all(self.fast(nest) for _, nest in nests)
-        transfers = Transfers(self.table.rows, self.workload, self.chip.dram.burst, fast)
+        burst = self.chip.dram.burst
+        transfers = Transfers(self.table.rows, self.workload, burst, self.table.far, fast)
         placed, operands = [], 0
         for part, nest in nests:
 
@@ -284,7 +284,9 @@ def _off_chip(machine: Machine, chip: Chip, table: TensorTable) -> tuple[Residen
         elements = prod(row.shape)
         span = get(row.format).bytes_for(elements)
         rows.append(
-            ResidentRow(number, dram, table.home[number], span, row.role != "output" or grown, True)
+            ResidentRow(
+                number, dram, table.home[number].address, span, row.role != "output" or grown, True
+            )
         )
     return tuple(rows)
 

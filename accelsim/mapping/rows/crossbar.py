@@ -17,6 +17,7 @@ from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, needs, packs_
 from accelsim.mapping.mapping import Geometry, sum_format
 from accelsim.mapping.rows.record import (
     ACCUMULATE,
+    HOME,
     MOVE,
     READ,
     WRITE,
@@ -132,7 +133,7 @@ def program(op: Crossbars, number: Any, rows: Rows) -> None:
     size = packed(groups * k * n, op.weight.bits)
     shared = groups if op.pack > 1 else 0
     begin(rows, op.program.style, op.unit + number, 0, (0, n, k, shared, 0))
-    far = (op.program.home, op.far_weight[0], op.far_weight[1])
+    far = (HOME, op.far_weight[0], op.far_weight[1])
     touches(rows, READ, op.weight, far, size, box)
     touches(rows, WRITE, op.weight, (op.cells.memory + number, op.cells.base, size), size, box)
 
@@ -273,8 +274,6 @@ def crossbars(
     packs = packs_of(unit, g)
     first = instance_names(unit.name, unit.count)[0]
     at = machine.unit_index[first] + mapping.first
-    # every tensor is at home off chip
-    home_input, home_weight, home_output = (machine.memory_index[chip.dma.memory],) * 3
     input, weight, output, sums = (get(name) for name in (*formats, sum_format(unit)))
     a, b, out, s = (FORMAT_INDEX[name] for name in (*formats, sum_format(unit)))
     return Crossbars(
@@ -295,9 +294,9 @@ def crossbars(
         at,
         Area(machine.memory_index[f"{first}.cells"] + mapping.first, 0, unit.cell_bytes),
         machine.unit_index[chip.vector_unit.name],
-        Route(LOADS, machine.unit_index[f"{dma}.input"], home_input, 1),
-        Route(PROGRAMS, at, home_weight, 1),
-        Route(STORES, machine.unit_index[f"{dma}.output"], home_output, 0),
+        Route(LOADS, machine.unit_index[f"{dma}.input"], 1),
+        Route(PROGRAMS, at, 1),
+        Route(STORES, machine.unit_index[f"{dma}.output"], 0),
         What(INPUT, input.bits, a),
         What(LOWERED, input.bits, a),
         What(WEIGHT_MATRIX, weight.bits, b),

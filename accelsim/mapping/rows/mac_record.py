@@ -64,11 +64,6 @@ class Builder:
         self.units = instance_names(self.array.name, chip.array.count)[: self.array.count]
         self.tiles = layout.tiles.counts
         self.column = layout.sums_area.memory.endswith(".accumulators")
-        off_chip = machine.memory_index[chip.dma.memory]
-        #: where each tensor is at home
-        self.homes = dict.fromkeys(
-            (mac.INPUT, mac.WEIGHT_MATRIX, mac.OUTPUT_MATRIX, mac.SUMS), off_chip
-        )
 
     def op(self) -> mac.Op:
         """What the nest reads."""
@@ -82,11 +77,11 @@ class Builder:
             self._weight(),
             self._sums(),
             self._output(),
-            self._route(mac.LOAD_INPUT, "input", mac.INPUT, 1),
-            self._route(mac.LOAD_WEIGHT, "weight", mac.WEIGHT_MATRIX, 1),
-            self._route(mac.RELOAD, "input", mac.SUMS, 1),
-            self._route(mac.SPILL, "output", mac.SUMS, 0),
-            self._route(mac.STORE, "output", mac.OUTPUT_MATRIX, 0),
+            self._route(mac.LOAD_INPUT, "input", 1),
+            self._route(mac.LOAD_WEIGHT, "weight", 1),
+            self._route(mac.RELOAD, "input", 1),
+            self._route(mac.SPILL, "output", 0),
+            self._route(mac.STORE, "output", 0),
             t.m,
             t.n,
             t.k,
@@ -157,9 +152,8 @@ class Builder:
         sizes = most[MOST_M], most[MOST_N], most[MOST_K]
         return _three([cut(*pair) for pair in zip(sizes, self.layout.limits, strict=True)])
 
-    def _route(self, style: int, channel: str, tensor: int, inward: int) -> Route:
-        unit = self.machine.unit_index[f"{self.chip.dma.name}.{channel}"]
-        return Route(style, unit, self.homes[tensor], inward)
+    def _route(self, style: int, channel: str, inward: int) -> Route:
+        return Route(style, self.machine.unit_index[f"{self.chip.dma.name}.{channel}"], inward)
 
     def _memories(self, name: str) -> list[int]:
         index = self.machine.memory_index

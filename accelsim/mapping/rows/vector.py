@@ -47,8 +47,8 @@ from accelsim.workload import VectorOperator
 
 Ints = NDArray[np.int64]
 #: columns of a tensor's places: local number, format, its memory near the unit, address of the first slot
-#: there, slots, memory where it is at home, its bytes there, style and unit of what moves it
-TENSOR, FORM, NEAR, ADDRESS, SLOTS, HOME, WHOLE, STYLE, UNIT = range(9)
+#: there, slots, its bytes at home, style and unit of what moves it
+TENSOR, FORM, NEAR, ADDRESS, SLOTS, WHOLE, STYLE, UNIT = range(8)
 
 
 class VectorNest(NamedTuple):
@@ -94,7 +94,7 @@ def load_input(op: Any, rows: Rows, i: int, tile: int, box: Any) -> None:
     """Fetch the part of an input that a tile reads."""
     tensor, place = op.tensors[i], op.places[i]
     read = own_axes(read_box(op.output, tensor, box), tensor[ABSENT])
-    route = Route(place[STYLE], place[UNIT], place[HOME], 1)
+    route = Route(place[STYLE], place[UNIT], 1)
     move(rows, route, what(tensor, place), (0, place[WHOLE]), slot(tensor, place, tile), read)
 
 
@@ -116,7 +116,7 @@ def store_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
     """Take a computed tile home."""
     last = len(op.tensors) - 1
     tensor, place = op.tensors[last], op.places[last]
-    route = Route(place[STYLE], place[UNIT], place[HOME], 0)
+    route = Route(place[STYLE], place[UNIT], 0)
     made = made_box(op, tensor, box)
     move(rows, route, what(tensor, place), (0, place[WHOLE]), slot(tensor, place, tile), made)
 
@@ -255,7 +255,6 @@ def _place(
         machine.memory_index[memory_of(chip, near, 0)],
         0,
         slots_of(chip, near),
-        machine.memory_index[dma.memory],
         get(formats[which]).bytes_for(prod(shapes[which])),
         0,
         machine.unit_index[f"{dma.name}.{'output' if made else 'input'}"],
