@@ -53,14 +53,18 @@ class TensorTable:
             self.home.append(self.on_chip[row.name])
         else:
             self.home.append(Home(self.far, self.end))
-            elements = 0 if stays else prod(row.shape)
-            record = get(row.format)  # partial sums are spilled in whole bytes
-            whole = row.view == "sums"
-            size = elements * -(-record.bits // 8) if whole else record.bytes_for(elements)
+            size = 0 if stays else self.size_of(row)
             self.end += -(-size // ALIGNMENT) * ALIGNMENT
         self.rows.append(row)
         self.index[key] = number
         return number
+
+    @staticmethod
+    def size_of(row: TensorRow) -> int:
+        """Bytes that a tensor, or a view of it, takes at home; partial sums are spilled in whole bytes."""
+        record, elements = get(row.format), prod(row.shape)
+        whole = row.view == "sums"
+        return elements * -(-record.bits // 8) if whole else record.bytes_for(elements)
 
     def view(
         self,

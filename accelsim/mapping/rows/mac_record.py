@@ -13,6 +13,7 @@ from accelsim.chip.machine import memory_of
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.placement import Placement, fused, place
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows import mac
 from accelsim.mapping.rows.record import Nest, Route, What, cut
 from accelsim.mapping.tiles import MOST_K, MOST_M, MOST_N, PIECES, WEIGHTS
@@ -36,10 +37,11 @@ def mac_nest(
     formats: tuple[str, str, str],
     parity: int,
     weight_address: int | None,
+    room: Room = UNDIVIDED,
 ) -> Nest:
-    """What writes the rows of one operator. formats: of input, weight, output. parity: 0 fills memories from below,
+    """What writes the rows of one operator. formats: of input, weight, output. parity: 0 fills its room from below,
     1 from above. weight_address: where weights lie that are not fetched."""
-    layout = place(chip, geometry, mapping, formats, parity, weight_address)
+    layout = place(chip, geometry, mapping, formats, parity, weight_address, room)
     build = Builder(chip, machine, geometry, mapping, formats, layout, weight_address is None)
     op, styles = build.op(), styles_of(formats, layout.sum_format)
     return Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), styles, build.most(op))
@@ -206,6 +208,7 @@ class Builder:
             int(private),
             keys,
             get(self.formats[0]).bytes_for(total),
+            int(layout.input_here),
         )
 
     def _weight(self) -> mac.Buffer:
@@ -226,6 +229,7 @@ class Builder:
             int(private),
             keys,
             get(self.formats[1]).bytes_for(g.groups * g.k * g.n),
+            0,
         )
 
     def _sums(self) -> mac.Buffer:
@@ -246,7 +250,7 @@ class Builder:
 
 
 def _results(what: What, base: int, size: int, slots: int, lane: int, whole: int) -> mac.Buffer:
-    return mac.Buffer(what, what, base, size, slots, lane, 0, 0, 1, 1, 0, whole)
+    return mac.Buffer(what, what, base, size, slots, lane, 0, 0, 1, 1, 0, whole, 0)
 
 
 def _three(values: list[int]) -> tuple[int, int, int]:
