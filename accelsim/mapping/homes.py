@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from accelsim.chip import Chip
 from accelsim.chip.machine import copies
+from accelsim.chip.routes import chain
 from accelsim.formats import get
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows.vector_tiles import in_a_row
-from accelsim.units.sram import Sram
 from accelsim.workload import Operator, VectorOperator, Workload
 
 MODES = ("off_chip", "on_chip")
@@ -190,10 +190,9 @@ class _Allocation:
                     near[touched.near[i]] = None
         near[self.touched[writer].out] = None
         for memory in list(near):
-            above = _behind(self.chip, memory)
-            while above is not None and isinstance(self.chip.memories[above], Sram):
-                near[above] = None
-                above = _behind(self.chip, above)
+            for above in chain(self.chip, memory):
+                if self.chip.memories[above].part == "sram":
+                    near[above] = None
         return tuple(memory for memory in near if self._serves(memory))
 
     def _serves(self, memory: str) -> bool:
@@ -362,11 +361,6 @@ class _Allocation:
 def _moves(op: Operator) -> bool:
     """Whether an operator has any command."""
     return not (isinstance(op, VectorOperator) and op.is_view)
-
-
-def _behind(chip: Chip, memory: str) -> str | None:
-    """The memory that another one is filled from, None for what lies off the chip."""
-    return getattr(chip.memories[memory], "behind", None) or None
 
 
 def _overlap(a: Stand, b: Stand) -> bool:
