@@ -274,21 +274,23 @@ class _Allocation:
         ]
         if over is not None:
             stands.insert(0, Stand(memory, self.at[over].address, life.size))
-        best, most = None, -1
+        best, most = None, (-1, 0)
         for stand in stands:
             left = self._left(life, stand)
             if left > most:
                 best, most = stand, left
         return best
 
-    def _left(self, life: Life, stand: Stand) -> int:
-        """The least room that a home would leave any operator, beyond what it must have; negative where that is
-        not enough."""
+    def _left(self, life: Life, stand: Stand) -> tuple[int, int]:
+        """What a home would leave the operators meanwhile: the least room of any beyond what it must have, negative
+        where that is not enough; and the room of all, so that free bytes stay in one piece."""
         least = whole = self.chip.memories[stand.memory].size
+        total = 0
         for number in range(life.first, life.last + 1):
-            room = _largest(self._taken(number, stand.memory, stand), whole)
-            least = min(least, room[1] - self._reserve(number, stand.memory, life.name))
-        return least
+            room = _largest(self._taken(number, stand.memory, stand), whole)[1]
+            least = min(least, room - self._reserve(number, stand.memory, life.name))
+            total += room
+        return least, total
 
     def _taken(self, number: int, memory: str, more: Stand | None = None) -> set[tuple[int, int]]:
         """Bytes of a memory that homes take while an operator runs."""
