@@ -23,6 +23,7 @@ from accelsim.mapping.rows.vector_tiles import in_a_row
 from accelsim.workload import Operator, VectorOperator, Workload
 
 MODES = ("off_chip", "on_chip")
+DEFAULT = "off_chip"  # of every run that does not say
 
 
 class Stand(NamedTuple):

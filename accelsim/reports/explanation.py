@@ -271,6 +271,7 @@ def _advice(say: Say, result: Result, aim: str) -> None:
             if isinstance(mapping, Mapping)
         },
         aim,
+        homes=result.plan.homes,
     )
     say(
         f"\nwhat lowers {'time' if aim == 'cycles' else 'energy'} most, each change simulated alone"

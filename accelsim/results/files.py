@@ -295,7 +295,7 @@ def contents(result: Result) -> dict[str, bytes]:
     files = {
         "result.json": (json.dumps(to_dict(result), indent=1) + "\n").encode(),
         "inputs.json": (
-            json.dumps(dump(result.chip, result.workload, result.plan.mappings), indent=1) + "\n"
+            json.dumps(dump(result.chip, result.workload, result.plan), indent=1) + "\n"
         ).encode(),
         "operators.csv": operators_csv(result),
         "energy.csv": energy_csv(result),
