@@ -157,6 +157,17 @@ def usual(chip: Chip, memory: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def chain(chip: Chip, memory: str) -> tuple[str, ...]:
+    """A memory of the chip's file and those behind it, the nearest first."""
+    found: list[str] = []
+    here: str | None = memory
+    while here is not None and here not in found:
+        found.append(here)
+        own = chip.memories[here]
+        here = None if own.part == "dram" else own.behind or usual(chip, here)
+    return tuple(found)
+
+
 def _tree(chip: Chip) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
     for name, memory in chip.memories.items():
@@ -331,4 +342,4 @@ def carried(routes: Iterable[Route]) -> dict[str, int]:
     return found
 
 
-__all__ = ["Graph", "Hop", "Joint", "Route", "Unseated", "carried", "graph", "route", "template_of"]
+__all__ = ["Graph", "Hop", "Joint", "Route", "Unseated", "carried", "chain", "graph", "route", "template_of"]

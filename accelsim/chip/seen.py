@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from accelsim.chip.cores import local, nearby, scope_of
-from accelsim.chip.routes import KEYS, usual
+from accelsim.chip.routes import KEYS, chain
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
 
@@ -46,13 +46,7 @@ def seen_from(chip: Chip, core: str) -> Seen:
     used = [
         str(name) for unit in units for key in (*KEYS, "memory") if (name := getattr(unit, key, ""))
     ]
-    memories: dict[str, str | None] = {}
-    for name in used:
-        here: str | None = name
-        while here is not None and here not in memories:
-            memory = chip.memories[here]
-            memories[here] = None if memory.part == "dram" else memory.behind or usual(chip, here)
-            here = memories[here]
+    memories = dict.fromkeys(behind for name in used for behind in chain(chip, name))
     _clash(chip, [*memories], [unit.name for unit in units])
     names = {
         local(name): nearby(name, core) for name in (*memories, *(unit.name for unit in units))
