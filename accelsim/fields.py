@@ -67,6 +67,14 @@ class Table(Mapping[str, V]):
         return repr(self._items)
 
 
+def binary(size: int) -> str:
+    """Bytes as a person says them: "64 KiB"."""
+    for prefix, one in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
+        if size >= one:
+            return f"{size / one:.4g} {prefix}B"
+    return f"{size} B"
+
+
 def with_defaults(item: T, names: Iterable[str]) -> T:
     """A dataclass instance with the named fields at their defaults."""
     wanted = set(names)

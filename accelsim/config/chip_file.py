@@ -365,13 +365,14 @@ class ChipReader(Reader):
         return made
 
     def with_files(self, made: Any, items: dict[str, tuple[Place, Node]]) -> Any:
-        """A file that a unit names is named from the chip file's folder, one on the command line from here; and
-        is the one that stands there now."""
+        """A file that a unit names is named from the folder of the file that has the unit, one on the command line
+        from here; and is the one that stands there now."""
         for key in made.files:
             named = getattr(made, key)
             if named.endswith(".json"):
-                beside = items[key][1].place.file == self.source
-                path = str(Path(self.source).parent / named) if beside else named
+                file = items["kind"][0].file
+                beside = items[key][1].place.file == file
+                path = str(Path(file).parent / named) if beside else named
                 made = replace(made, **{key: kept(path)})
         return made
 

@@ -45,6 +45,10 @@ class Dma(Unit):
         for channel in self.channels:
             yield Instance(f"{self.name}.{channel}", self.name, self.opcodes)
 
+    def caption(self) -> tuple[str, ...]:
+        of = f"DMA of {self.memory.rpartition('.')[2]}"
+        return (of, f"{self.queues} queues") if self.queues > 1 else (of,)
+
     def within(self, clocks: Mapping[str, int], memories: Mapping[str, Memory]) -> Self:
         latency = getattr(memories[self.memory], "latency", 0.0)
         return replace(self, memory_latency=ceil(latency * clocks[self.clock] - 1e-6))

@@ -136,6 +136,13 @@ class Link(ABC):
         """Bytes that one port moves a cycle."""
         return self.width // 8
 
+    def caption(self, shape: Shape) -> str:
+        """What it is with so many stations, in one line of a picture."""
+        size = " x ".join(map(str, shape))
+        what = f"{size} {self.kind}" if self.dimensions > 1 else f"{self.kind} of {size} stations"
+        more = [f"{self.hop} cycle{'s' * (self.hop != 1)} a hop"] + ["multicast"] * self.multicast
+        return f"{what}, {self.bytes_per_cycle} B a cycle, {', '.join(more)}"
+
     def timed(self) -> Link:
         """The link with every field set to its default that times do not depend on."""
         return replace(self, energy=None)

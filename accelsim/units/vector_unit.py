@@ -60,6 +60,9 @@ class VectorUnit(Unit):
         able = isinstance(operator, VectorOperator)
         return able and (not self.does or operator.kind in self.does)
 
+    def caption(self) -> tuple[str, ...]:
+        return (f"{self.lanes} vector lanes", *(("some operators",) if self.does else ()))
+
     def pace(self, kind: str) -> int:
         """The extent that says how fast operators of a kind are."""
         return 1 + list(self.rates).index(kind) if kind in self.rates else 0
