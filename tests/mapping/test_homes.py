@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.table import Program
 from accelsim.program.validate import validate
 from accelsim.timing import simulate
-from accelsim.workload import Workload
+from accelsim.workload import TensorSpec, VectorOperator, Workload
 from tests.mapping.homes_cases import random_homes, random_network_case, watch_memories, with_l2
 from tests.mapping.test_counted import held_against_the_table
 
@@ -238,3 +239,33 @@ def test_off_chip_is_as_it_was() -> None:
     extents = program.shapes.extents[program.shapes.opcode == int(Opcode.LOAD)]
     assert (extents[:, 1] == 0).all()
     assert all(resident.at_end for resident in program.residents)
+
+
+def test_a_tensor_at_home_is_read_in_other_parts_than_it_was_written() -> None:
+    """Two relus of 20 channels: tiles of 5 channels write what tiles of 3 read."""
+    chip = accelsim.load_chip("int8_edge")
+    shape = (1, 20, 4, 4)
+    names = ("x", "a", "b", "y")
+    roles = ("input", "intermediate", "intermediate", "output")
+    tensors = {
+        name: TensorSpec(name, shape, role, "int8") for name, role in zip(names, roles, strict=True)
+    }
+    operators = tuple(
+        VectorOperator(f"relu_{out}", "relu", (source,), out, (shape,), shape)
+        for source, out in pairwise(names)
+    )
+    work = Workload("relus", operators, tensors)
+    found = homes_of(chip, work, plan(chip, work).formats)
+    assert set(found.at) == {"a", "b"}
+    room = found.rooms["relu_b"]
+    rooms = {**found.rooms, "relu_b": room._replace(parts=(("output_buffer", 0, 100),))}
+    program = compile_program(
+        chip, work, chosen=plan(chip, work, None, replace(found, rooms=rooms))
+    )
+    validate(program, work)
+    sizes = {
+        name: set(program.shapes.extents[program.commands.shape[rows], 0].tolist())
+        for number, name in enumerate(program.operators)
+        if len(rows := np.flatnonzero(program.commands.operator == number))
+    }
+    assert sizes["relu_a"] == {80} and sizes["relu_b"] == {48, 32}
