@@ -13,7 +13,7 @@ from accelsim.chip.cores import local, scope_of
 from accelsim.chip.routes import Joint, graph, usual
 
 WIDEST = 6.7
-CHARACTER, TITLE, LINE = 0.056, 0.064, 0.115  # of a character of text and of a title, of a line
+CHARACTER, TITLE, LINE = 0.066, 0.077, 0.132  # of a character of text and of a title, of a line
 PAD, GAP, ROW = 0.09, 0.16, 0.26  # within a box, between boxes of a row, between rows
 BAND = {1: 0.3, 2: 0.56}  # by a link's dimensions
 SHADOW = 0.05

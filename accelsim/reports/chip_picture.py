@@ -132,14 +132,13 @@ def _box(axes: Any, box: Box) -> None:
     )
     if isinstance(box, Group):
         text = f"{box.lines[0]}  {box.many}".rstrip()
-        axes.text(box.x + PAD, box.y + PAD, text, va="top", fontsize=7.5, weight="bold", zorder=4)
+        axes.text(box.x + PAD, box.y + PAD, text, va="top", weight="bold", zorder=4)
         return
     middle, step = box.x + box.w / 2, (box.h - 0.5 * PAD) / len(box.lines)
     for number, line in enumerate(box.lines):
         at = box.y + 0.4 * PAD + (number + 0.5) * step
         weight = "bold" if number == 0 else "normal"
-        size = 7.0 if number == 0 else 6.5
-        axes.text(middle, at, line, ha="center", va="center", fontsize=size, weight=weight, zorder=4)
+        axes.text(middle, at, line, ha="center", va="center", weight=weight, zorder=4)
 
 
 def _band(axes: Any, band: Band) -> None:
@@ -158,7 +157,7 @@ def _band(axes: Any, band: Band) -> None:
     )
     _glyph(axes, band)
     at = band.x + band.h + 1.5 * PAD
-    axes.text(at, band.y + band.h / 2, band.lines[0], va="center", fontsize=6.5, zorder=4)
+    axes.text(at, band.y + band.h / 2, band.lines[0], va="center", zorder=4)
 
 
 def _glyph(axes: Any, band: Band) -> None:
@@ -311,7 +310,6 @@ def _legend(axes: Any, drawn: list[str]) -> None:
         handles=handles,
         loc="lower center",
         ncols=len(handles),
-        fontsize=6.5,
         handlelength=1.2,
         columnspacing=1.0,
         borderaxespad=0.3,
