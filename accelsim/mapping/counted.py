@@ -241,6 +241,7 @@ def _program(parts: Parts, rows: Counted, numbering: Numbering, owner: Ints) -> 
         made.tick_hz,
         (),
         parts.residents,
+        commands_ahead=parts.chip.commands_ahead,
     )
 
 
@@ -260,7 +261,7 @@ def _walked(counter: Counter, rows: Counted, program: Program, lag: Ints) -> tup
         counter.roots[[resident.tensor for resident in kept]],
         [resident.at_start for resident in kept],
     )
-    walk = Walk(seen, lag)
+    walk = Walk(seen, lag, ahead=program.commands_ahead)
     return walk, walk.run(walk.busiest(), walk.most, derive=True)
 
 

@@ -76,6 +76,7 @@ def program_of(
         made.tick_hz,
         (),
         residents,
+        commands_ahead=chip.commands_ahead,
     )
 
 

@@ -30,7 +30,7 @@ from accelsim.timing.events import HELPERS, run_events
 from accelsim.timing.folding import run_folded
 from accelsim.timing.in_order import run_in_order
 from accelsim.timing.pull import MOST_UNITS, PULLING, pulled, run_pull
-from accelsim.timing.records import Edges, Moves, OrderState
+from accelsim.timing.records import Edges, Moves, OrderState, of_window
 from accelsim.timing.repeats import run_repeated
 from accelsim.timing.timeline import Timeline
 
@@ -268,6 +268,8 @@ def _in_order(program: Program, times: Times, ticks: Ints, fast: bool) -> list[I
         found_columns(fast, len(program), 0),
         *(blank(fast, units, value) for value in (0, 0, -1)),
         *(blank(fast, queues, value) for value in (0, -1)),
+        of_window(program.commands_ahead, len(program)),
+        blank(fast, 1),
     )
     kernel = jit.compiled(run_in_order) if fast else run_in_order
     for begin in range(0, len(program), SLICE):
