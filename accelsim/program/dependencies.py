@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.formats import get
 from accelsim.program.opcodes import Opcode
-from accelsim.program.passes import Carried, add_up, collect, locate, places
+from accelsim.program.passes import Carried, add_up, collect, index_ends, locate, places
 from accelsim.program.shadow import (
     HELPERS,
     NONE,
@@ -40,6 +40,7 @@ from accelsim.program.table import (
     Demands,
     Dependencies,
     MemoryRow,
+    PortRow,
     Program,
     ResidentRow,
     TensorRow,
@@ -71,7 +72,14 @@ def dependencies_of(edges: Listed, lag: Ints) -> Dependencies:
 def demands(program: Program) -> Demands:
     """Bytes that each command moves through each port: its operands' on their memories' ports."""
     o, ports = program.operands, max(1, len(program.ports))
-    columns = (o.start, o.memory, o.access, o.bytes, *memory_ports(program), np.zeros(ports))
+    columns = (
+        o.start,
+        o.memory,
+        o.access,
+        o.bytes,
+        *memory_ports(program.ports, program.memories),
+        np.zeros(ports),
+    )
     fast = jit.fits(add_up, (), len(program), jit.COMMANDS_ABOVE)
     ready: list[Any] = plain_int64(*columns) if fast else [c.astype(int).tolist() for c in columns]
     most = 2 * len(o.memory)
@@ -81,15 +89,12 @@ def demands(program: Program) -> Demands:
     return Demands(*(np.array(column, np.int64) for column in (start, port[:count], size[:count])))
 
 
-def memory_ports(program: Program) -> tuple[Ints, Ints]:
+def memory_ports(ports: Sequence[PortRow], memories: Sequence[MemoryRow]) -> tuple[Ints, Ints]:
     """The port rows that each memory is read and written through, -1 for none."""
-    names = {port.name: number for number, port in enumerate(program.ports)}
+    names = {port.name: number for number, port in enumerate(ports)}
     read, write = (
         np.array(
-            [
-                names.get(f"{m.name}.{side}", names.get(f"{m.name}.port", -1))
-                for m in program.memories
-            ],
+            [names.get(f"{m.name}.{side}", names.get(f"{m.name}.port", -1)) for m in memories],
             np.int64,
         )
         for side in ("read", "write")
@@ -188,13 +193,52 @@ def in_segments(low: Ints, high: Ints, fast: bool) -> tuple[Ints, Ints, int]:
     room, count = 4096, -1
     while count < 0:
         table, ends = np.full(4 * room, -1, np.int64), np.empty(room, np.int64)
-        count = jit.compiled(collect)(low, high, table, ends)
+        count = jit.compiled(collect)(low, high, table, ends, 0)
         room *= 4
     edges, index = np.sort(ends[:count]), np.empty_like(table)
     places_of = np.empty((2, len(low)), np.int64)
+    jit.compiled(index_ends)(edges, table, index)
     for values, out in zip((low, high), places_of, strict=True):
-        jit.compiled(locate)(values, edges, table, index, out)
+        jit.compiled(locate)(values, table, index, out)
     return places_of[0], places_of[1], count
+
+
+class Ends:
+    """Ends of footprints as they come, then where they are among the sorted ones: in_segments() by and by."""
+
+    def __init__(self, fast: bool) -> None:
+        self.fast, self.count = fast, 0
+        self.found, self.table = np.empty(1024, np.int64), np.full(4096, -1, np.int64)
+        self.index: Any = {}
+
+    def note(self, low: Any, high: Any) -> None:
+        """Ends of more footprints."""
+        if not self.fast:
+            self.index.update(dict.fromkeys([*low, *high]))
+            return
+        kernel, need = jit.compiled(collect), self.count + 2 * len(low)
+        if need > len(self.found):
+            old, room = self.found[: self.count], 1 << need.bit_length()
+            self.found, self.table = np.empty(room, np.int64), np.full(4 * room, -1, np.int64)
+            kernel(old, old, self.table, self.found, 0)
+        self.count = kernel(low, high, self.table, self.found, self.count)
+
+    def settle(self) -> int:
+        """No more will come; how many there are."""
+        if not self.fast:
+            self.index = {end: place for place, end in enumerate(sorted(self.index))}
+            return len(self.index)
+        self.found, self.index = np.sort(self.found[: self.count]), np.empty_like(self.table)
+        jit.compiled(index_ends)(self.found, self.table, self.index)
+        return self.count
+
+    def places(self, ends: Any) -> Any:
+        """Segments that begin at these ends."""
+        if not self.fast:
+            return [self.index[end] for end in ends]
+        found = np.empty(len(ends), np.int64)
+        jit.compiled(locate)(ends, self.table, self.index, found)
+        return found
 
 
 class Listed(NamedTuple):
@@ -316,8 +360,17 @@ class Shadow:
             Last(full(self.queues, -1), full(units, -1)),
             self.segments,
             Readers(empty(0), empty(0), empty(0), full(1)),
-            Known(
-                *columns, table, hubs, numbered, full(units), full(units), mask, ahead or UNBOUNDED
+            Known._make(
+                (
+                    *columns,
+                    table,
+                    hubs,
+                    numbered,
+                    full(units),
+                    full(units),
+                    mask,
+                    ahead or UNBOUNDED,
+                )
             ),
             Needs(
                 full(units),
@@ -340,7 +393,8 @@ class Shadow:
             (jit.compiled(f) if self.fast else f) for f in (count_cells, copy_cells)
         )
         used = counting(state.segments, state.readers, gone)
-        readers = Readers(*(self._room(max(cells, used)) for _ in range(3)), self._full(1))
+        rooms = (self._room(max(cells, used)) for _ in range(3))
+        readers = Readers._make((*rooms, self._full(1)))
         copying(state.segments, state.readers, readers, gone)
         found = self._found(max(edges, int(state.edges.used[0])))
         for old, new in zip(state.edges, found, strict=True):
@@ -375,7 +429,7 @@ class Shadow:
         return np.empty(size, np.int64) if self.fast else [0] * size
 
     def _found(self, size: int) -> Found:
-        return Found(*(self._room(size) for _ in range(3)), self._full(1))
+        return Found._make((*(self._room(size) for _ in range(3)), self._full(1)))
 
 
 def _listed(found: Found) -> Listed:

@@ -157,7 +157,7 @@ def leave(rows: PullRows, found: Found, progress: Any) -> bool:
             gone[row & mask] = gone[(row - 1) & mask]
         row += 1
     progress[OLDEST] = row
-    return progress[ALL] == 0 and row + ahead > known
+    return bool(progress[ALL] == 0 and row + ahead > known)
 
 
 def look(rows: PullRows, units: PullUnits, found: Found, oldest: int, asked: int) -> None:
