@@ -23,6 +23,10 @@ from accelsim.units.link import Link
 from accelsim.units.mac_array import MacArray
 from accelsim.units.vector_unit import VectorUnit
 
+COMMANDS_AHEAD = (
+    65_536  # entries of a command memory that holds back almost nothing (docs/decisions/0008)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
@@ -38,7 +42,8 @@ class Chip:
     """What computes. clocks: name -> Hz (int). memories, units, links: by name, each standing once in every
     instance of the core that its name begins with (chip/cores.py). templates: those cores, by name, outer before
     inner ones; a chip without any is one core. weights: "cold" (every run fetches them) or "resident";
-    core_weights: the same of cores that say otherwise.
+    core_weights: the same of cores that say otherwise. commands_ahead: entries of the command memory
+    (Program.commands_ahead).
 
     ``array``, ``crossbar``, ``vector_unit``, ``dma``, ``dram`` are short for the only unit or memory of their
     part, and raise InputError where there are several.
@@ -51,6 +56,7 @@ class Chip:
     units: Mapping[str, Unit]
     precision: Precision = field(default_factory=Precision)
     weights: Literal["cold", "resident"] = "cold"
+    commands_ahead: int = COMMANDS_AHEAD
     description: str = ""
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
@@ -233,6 +239,7 @@ class Chip:
                 self.precision,
                 self.weights,
                 *self._timed_graph(),
+                self.commands_ahead,
             )
         found: tuple[Any, ...] = self._memo["timing_form"]
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,13 +43,20 @@ def test_commands_are_estimated_within_a_third(
 
 def test_what_needs_too_much_is_refused_with_the_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(resources.VARIABLE, str(160 << 20))
+    chip, work = api.load_chip("int8_edge"), api.load_workload("resnet18")
     with pytest.raises(InputError) as caught:
-        api.run(api.load_chip("int8_edge"), api.load_workload("resnet18"))
+        compile_program(chip, work)
     (problem,) = caught.value.problems
     assert problem.code == "memory.size" and "--memory" in problem.fix
     assert "160 MiB may be used" in problem.message and "layer4_0_conv2's" in problem.message
+    with pytest.raises(InputError, match=r"pass a command memory of [0-9,]+ need about"):
+        api.run(chip, work)
+    result = api.run(replace(chip, commands_ahead=2000), work)  # rows pass where no table fits
+    with pytest.raises(InputError, match="commands on 6 units"):
+        _ = result.program
     monkeypatch.setenv(resources.VARIABLE, str(1 << 30))
-    assert api.run(api.load_chip("int8_edge"), api.load_workload("resnet18")).cycles > 0
+    assert result.cycles == api.run(replace(chip, commands_ahead=2000), work).cycles
+    assert len(result.program) == result.commands
 
 
 def test_many_crossbars_and_many_folds_are_refused_before_they_are_made(
