@@ -89,8 +89,8 @@ def at_rest(ports: Ports, size: Numbers) -> Elements:
         (),
         (),
     )
-    registers = (np.zeros((*grid, *shape), np.int64) for shape in shapes)
-    return Elements(*registers, np.zeros(grid[1], np.int64), np.zeros(size.wide, np.int64))
+    whole = [*((*grid, *shape) for shape in shapes), (grid[1],), (size.wide,)]
+    return Elements(*(np.zeros(shape, np.int64) for shape in whole))
 
 
 def starts(e: Elements, size: Numbers, j: int) -> int:

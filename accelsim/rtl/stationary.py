@@ -166,14 +166,14 @@ class Stationary(Twin):
         ports, word = Ports(**signals), word_range(array)
         out, valid = blank_exit(len(ports.valid), array.columns, plan.held * plan.streamed)
         if array.structure == "systolic":
-            own = array.row_latency, array.stationary_depth
-            size = Numbers(*lanes, *own, plan.exit_row, word)
+            hop, slots = array.row_latency, array.stationary_depth
+            size = Numbers(*lanes, hop, slots, plan.exit_row, word)
             step = ready(stationary_cycles, compile_loops, STEPS)
             step(ports, at_rest(ports, size), size, out, valid)
         else:
             levels = (array.rows * array.dot - 1).bit_length()
-            own = array.dot, array.mac_latency, array.stationary_depth
-            tree = broadcast.Numbers(*lanes, *own, levels, word)
+            latency, slots = array.mac_latency, array.stationary_depth
+            tree = broadcast.Numbers(*lanes, array.dot, latency, slots, levels, word)
             step = ready(broadcast.broadcast_cycles, compile_loops, broadcast.STEPS)
             step(ports, broadcast.at_rest(ports, tree), tree, out, valid)
         return out, valid
