@@ -227,26 +227,27 @@ def draws(rounding: str) -> bool:
     return bool(mode_of(rounding).kind == STOCHASTIC)
 
 
-def round_to_grid(
-    x: NDArray[np.generic],
-    grid: Grid,
-    rounding: str,
-    overflow: str,
-    seed: int = 0,
-    random_bits: int = 16,
-    first: int | NDArray[np.int64] = 0,
-) -> Floats:
-    """Values of a grid for float16, float32 or float64 x; the shape of x. NaN stays NaN.
+@dataclass(frozen=True, slots=True)
+class RoundingRule:
+    """How numbers are rounded. rounding, overflow: by name. seed, random_bits: of what is drawn. first: number of
+    the first element, or of each, so that a part of an array draws the bits of its place."""
 
-    first: number of the first element, or of each, so that a part of an array draws the bits of its
-    place.
-    """
+    rounding: str
+    overflow: str
+    seed: int
+    random_bits: int
+    first: int | NDArray[np.int64]
+
+
+def round_to_grid(x: NDArray[np.generic], grid: Grid, rule: RoundingRule) -> Floats:
+    """Values of a grid for float16, float32 or float64 x; the shape of x. NaN stays NaN."""
+    first, bits = rule.first, rule.random_bits
     flat = np.ascontiguousarray(x).ravel()
     if flat.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         flat = flat.astype(np.float64)
-    table = packed(grid, overflow, rounding)
-    mode = mode_of(rounding, random_bits)
-    key = key_of(seed)
+    table = packed(grid, rule.overflow, rule.rounding)
+    mode = mode_of(rule.rounding, bits)
+    key = key_of(rule.seed)
     out = np.empty(flat.shape, np.float64)
     if flat.size < COMPILE_ABOVE or isinstance(first, np.ndarray):
         random: Any = np.int64(0)
@@ -256,7 +257,7 @@ def round_to_grid(
                 if isinstance(first, np.ndarray)
                 else np.arange(first, first + flat.size, dtype=np.int64)
             )
-            random = (word_at(key, index) >> np.uint64(64 - random_bits)).astype(np.int64)
+            random = (word_at(key, index) >> np.uint64(64 - bits)).astype(np.int64)
         with np.errstate(all="ignore"):
             out[:] = rounded(flat, random, mode, table)
     else:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from accelsim.energy.components import component_of
 from accelsim.escaping import CsvWriter
-from accelsim.reports.style import CAUSES, COMPONENTS, REST, below, figure, save
+from accelsim.reports.style import CAUSES, COMPONENTS, REST, below, figure, save, stacked
 from accelsim.results.breakdown import arrays_of, within_operators
 from accelsim.results.result import Result, peak_macs_per_cycle
 
@@ -138,21 +138,7 @@ def _stacked(bars: Bars, look: Look, folder: Path, formats: Sequence[str]) -> No
         line = None if share is None else share.percent
     made, axes, _ = figure(3.6)
     place = np.arange(len(names))
-    base = np.zeros(len(names))
-    for key, (title, colour, hatch) in looks.items():
-        if points[key].any():
-            axes.bar(
-                place,
-                points[key],
-                0.78,
-                base,
-                label=title,
-                color=colour,
-                hatch=hatch,
-                edgecolor="black",
-                linewidth=0.4,
-            )
-            base += points[key]
+    base = stacked(axes, {key: points[key] for key in looks}, looks, 0.78)
     axes.set_ylabel(label)
     axes.set_ylim(0, max(float(base.max(initial=0.0)) * 1.05, 1e-12))
     axes.set_xlim(-0.6, max(len(names) - 0.4, 0.6))
