@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.claims.perceptron import Schedule
 from accelsim.devices.base import Cells, Device
 from accelsim.noise import Stream
 from accelsim.reports.style import below, figure
@@ -176,3 +177,28 @@ def digits_three(
     axes.set_ylabel("digits told apart (%)")
     axes.legend(ncols=5, loc="lower left", bbox_to_anchor=(0, 1.01))
     _save(made, folder, "digits_three", "digits 0, 1, 4; thirty devices; mean of 100 programmings")
+
+
+def top1(
+    axes: Any,
+    lines: Mapping[str, Sequence[Sequence[float]]],
+    looks: Mapping[str, tuple[str, str, str, str]],
+    schedule: Schedule,
+    alpha: float,
+) -> None:
+    """Mean accuracy of several networks over the passes, in a band from least to most. lines: name ->
+    network -> accuracy at every look; looks: name -> (colour, line, mark, label); alpha: of the bands."""
+    for name, (colour, line, mark, label) in looks.items():
+        values = 100 * np.array(lines[name])
+        passes = [min(schedule.look * (k + 1), schedule.passes) for k in range(values.shape[1])]
+        least, most = values.min(axis=0), values.max(axis=0)
+        axes.fill_between(passes, least, most, color=colour, alpha=alpha, linewidth=0)
+        kind = {"color": colour, "marker": mark, "markersize": 3.5, "markerfacecolor": "white"}
+        axes.plot(passes, values.mean(axis=0), line, label=label, **kind)
+    axes.set_ylim(0, 100)
+
+
+def networks_caption(lines: Mapping[str, Sequence[object]], schedule: Schedule) -> str:
+    """What top1 draws, under the figure."""
+    networks = len(lines["float"])
+    return f"mean of {networks} networks 64-{schedule.hidden}-10; bands: least and most"
