@@ -1,4 +1,4 @@
-"""Golden figures of ZigZag 3.9.1 for tests/zigzag: what each memory moves in 25 loop nests.
+"""Golden figures of ZigZag 3.9.1 for tests/zigzag: what each memory moves in 27 loop nests.
 
 Run it in an environment of its own (half a minute):
 
@@ -188,6 +188,15 @@ CASES = [
     case("convolution, padding", conv(8, 16, 16, padding=1), part(1, 4, 16, 72)),
     case("convolution, 1 x 1, stride 2", conv(16, 15, 16, kernel=1, stride=2), part(1, 4, 16, 16)),
     case("convolution, groups", conv(16, 10, 16, groups=4), part(1, 4, 4, 36), array=(36, 4)),
+    case("outputs stay, one pass a tile", gemm(32, 16, 96), tile(8, 8, 32), "mnk", "output"),
+    case(
+        "convolution, outputs stay, 16 rows",
+        conv(8, 10, 16),
+        part(1, 4, 8, 72),
+        "nmk",
+        "output",
+        (16, 8),
+    ),
     case("inner loops over tiles in L2", SQUARE, tile(16, 24, 32), "mnk", l2="2w2"),
 ]
 
