@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 T = TypeVar("T")
+#: metadata of a field that came later: at its default it is no part of a canonical form, so that digests of
+#: what does not use it stay
+LATER = {"later": True}
 FORMAT = 1  # version of the form of chip, workload, sweep, device and format files
 
 

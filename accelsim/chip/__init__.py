@@ -2,7 +2,18 @@
 
 from accelsim.chip.chip import Chip, OperatingPoint
 from accelsim.chip.machine import Machine, machine
+from accelsim.chip.routes import Hop, Route
 from accelsim.constants.technology import Constant, Technology
 from accelsim.units.base import Precision
 
-__all__ = ["Chip", "Constant", "Machine", "OperatingPoint", "Precision", "Technology", "machine"]
+__all__ = [
+    "Chip",
+    "Constant",
+    "Hop",
+    "Machine",
+    "OperatingPoint",
+    "Precision",
+    "Route",
+    "Technology",
+    "machine",
+]

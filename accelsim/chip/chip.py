@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from accelsim.chip.routes import Route, route
 from accelsim.constants.technology import Technology
 from accelsim.units.base import Bounds, Memory, Precision, Quantity, Unit
 from accelsim.units.crossbar import Crossbar
@@ -107,6 +108,17 @@ class Chip:
         found: Any = self.memories[self.dma.memory]
         return found  # type: ignore[no-any-return]
 
+    def behind(self, name: str) -> str | None:
+        """The memory that a memory is filled from and spilled to; None for one that nothing stands behind."""
+        memory = self.memories[name]
+        if memory.part == "dram":
+            return None
+        return memory.behind or self.dma.memory
+
+    def route(self, start: str, end: str) -> Route:
+        """The way from one memory to another (chip/routes.py)."""
+        return route(self, start, end)
+
     def unit_of_kind(self, kind: str) -> Unit:
         """The unit behind a row of Program.unit_kinds, with what it takes from its surroundings:
         "array" and "array.preload" are one."""
@@ -172,7 +184,11 @@ class Chip:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        items = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        items = {
+            item.name: _plain(getattr(value, item.name))
+            for item in dataclasses.fields(value)
+            if not (item.metadata.get("later") and getattr(value, item.name) == item.default)
+        }
         kind = getattr(type(value), "kind", None)
         return {"kind": kind, **items} if isinstance(kind, str) else items
     if isinstance(value, Mapping):

@@ -122,7 +122,7 @@ class ChipReader(Reader):
         values["units"] = {
             name: unit.at_precision(precision) for name, unit in values["units"].items()
         }
-        chip = Chip(**values)
+        chip = plainly(Chip(**values))
         self.priced(chip, items)
         return (None if self.problems else chip), self.problems
 
@@ -303,9 +303,34 @@ class ChipReader(Reader):
                 if isinstance(target, str):
                     used.add(target)
                     self.memory_use(items, memories, name, key, target)
+        self.stacked(items, memories)
         if not any(part is None for part in units.values()):
             self.idle(items, memories, used, units)
         self.rules(values, items)
+
+    def stacked(self, items: dict[str, tuple[Place, Node]], memories: Mapping[str, Any]) -> None:
+        """Note memories that are filled from one that is not there, or from themselves."""
+        for name, memory in memories.items():
+            behind = "" if memory is None else memory.behind
+            if not behind:
+                continue
+            path = f"memories.{name}.behind"
+            place = self.place_of(items, "memories", name, "behind")
+            if behind not in memories:
+                self.unknown("chip.memory", place, path, behind, "memory", memories)
+                continue
+            way, here = [name], behind
+            while here not in way and memories.get(here) is not None:
+                way.append(here)
+                here = memories[here].behind
+            if here == name:
+                self.wrong(
+                    "chip.behind",
+                    place,
+                    path,
+                    f"{name} would be filled from itself: " + " from ".join([*way, name]),
+                    "leave one of these keys behind out; off-chip memory stands behind all others",
+                )
 
     def numbers(self, units: dict[str, Any], place: Place) -> None:
         """Note parts of which the chip has too many or too few."""
@@ -325,7 +350,11 @@ class ChipReader(Reader):
         used: set[str],
         units: dict[str, Any],
     ) -> None:
-        """Note memories that no unit uses and clocks that drive nothing: what serves nothing is a mistake."""
+        """Note memories that no unit uses, nor one that is filled from them, and clocks that drive nothing: what
+        serves nothing is a mistake."""
+        for name in used.copy():  # what stands behind a memory in use is in use
+            while (name := getattr(memories.get(name), "behind", "")) and name not in used:
+                used.add(name)
         for name in memories:
             if name not in used:
                 self.wrong(
@@ -333,7 +362,7 @@ class ChipReader(Reader):
                     items["memories"][1].value[name][0],
                     f"memories.{name}",
                     f"memory {name} serves nothing",
-                    "name it as input, weight, output or memory of a unit, or leave it out",
+                    "name it as input, weight, output or memory of a unit, or behind a memory in use, or leave it out",
                 )
         driven = {getattr(part, "clock", None) for part in (*units.values(), *memories.values())}
         clocks = items["clocks"][1].value if "clocks" in items else {}
@@ -401,3 +430,13 @@ class ChipReader(Reader):
                 node = node.value[int(index.rstrip("]"))]
             place = node.place
         return place
+
+
+def plainly(chip: Chip) -> Chip:
+    """The chip with nothing said that holds anyway: equal hardware has one form."""
+    said = {
+        name: replace(memory, behind="")  # type: ignore[type-var]
+        for name, memory in chip.memories.items()
+        if memory.behind and memory.behind == chip.dma.memory
+    }
+    return replace(chip, memories={**chip.memories, **said}) if said else chip

@@ -171,7 +171,8 @@ class Unit(ABC):
 class Memory(ABC):
     """One kind of memory, described by a frozen dataclass. part: what it is to units, "sram" for what they
     read and write, "dram" for what lies off the chip. scope: "shared" is one instance, "private" one for each
-    instance of what multiplies."""
+    instance of what multiplies. behind: the memory that it is filled from and spilled to, "" for the one of the
+    DMA engine, which itself stands behind all and has none."""
 
     kind: ClassVar[str]
     part: ClassVar[str]
@@ -183,6 +184,7 @@ class Memory(ABC):
     arbiter: str
     quantum: int
     scope: str
+    behind: str = ""
 
     @property
     @abstractmethod
