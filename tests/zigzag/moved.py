@@ -21,20 +21,23 @@ Counts = dict[str, dict[str, int]]
 Moved = dict[tuple[str, str], Counts]
 
 
-def moved(program: Program, tree: Sequence[Sequence[str]]) -> tuple[Moved, Moved]:
-    """(memory, operand) -> "elements", "bytes" -> direction -> count; and the same of what finishes sums (commands of
-    other units than the arrays and the DMA), whose reads are "read_down" and writes "updates".
+def moved(program: Program, tree: Sequence[Sequence[str]], operator: str) -> tuple[Moved, Moved]:
+    """(memory, operand) -> "elements", "bytes" -> direction -> count of one operator; and the same of what finishes its
+    sums (commands of other units than the arrays and the DMA), whose reads are "read_down" and writes "updates".
 
-    tree: memories, outermost first, those beside one another together. Elements are those of the operands'
-    regions, bytes what they move at the memory. An accumulation reads and updates.
+    tree: memories, outermost first, those beside one another together. The operator's tensors are x (input),
+    w (weight) and its result with its sums. Elements are those of the operands' regions, bytes what they move at
+    the memory. An accumulation reads and updates.
     """
     depth = {name: level for level, names in enumerate(tree) for name in names}
     memories, roles, o = [row.name for row in program.memories], roles_of(program), program.operands
+    number = program.operators.index(operator)
     between, finishing = (
         defaultdict(lambda: {kind: dict.fromkeys(DIRECTIONS, 0) for kind in KINDS})
         for _ in range(2)
     )
-    for row, opcode in enumerate(program.commands.opcode.tolist()):
+    for row in np.flatnonzero(program.commands.operator == number):
+        opcode = int(program.commands.opcode[row])
         entries = range(int(o.start[row]), int(o.start[row + 1]))
         levels = [depth[memories[int(o.memory[entry])]] for entry in entries]
         side = between if opcode in (*MOVES, *ARRAYS) else finishing
@@ -56,8 +59,6 @@ def ways(access: int, top: bool) -> Iterator[str]:
 
 
 def roles_of(program: Program) -> list[str]:
-    """Of each tensor: input, weight or output; partial sums are the output's."""
-    return [
-        tensor.role if tensor.role in ("input", "weight") else "output"
-        for tensor in program.tensors
-    ]
+    """What each tensor is to the operator between x and y; partial sums are the output's."""
+    roles = {"x": "input", "w": "weight"}
+    return [roles.get(tensor.name, "output") for tensor in program.tensors]

@@ -11,22 +11,43 @@ import pytest
 
 from accelsim.energy.counts import work_of
 from tests.zigzag.moved import DIRECTIONS, Moved, moved
-from tests.zigzag.nests import BUFFERS, CASES, EVEN, GOLDEN, TREE, even, program_of
+from tests.zigzag.nests import (
+    BUFFERS,
+    CASES,
+    EVEN,
+    GOLDEN,
+    TREE,
+    TREE_L2,
+    even,
+    outputs,
+    program_at_home,
+    program_of,
+)
 
 Place = tuple[str, str, str]  # memory, operand, direction
 READ_DOWN, FILLS, UPDATES, READ_UP = DIRECTIONS
 NOTHING = dict.fromkeys(DIRECTIONS, 0)
 
 
-def theirs(case: dict[str, Any], tree: str, kind: str) -> dict[Place, int]:
-    """ZigZag's counts, by our names of memories. kind: "elements" or "bytes"."""
+def places(memories: dict[str, dict[str, list[int]]]) -> dict[Place, int]:
+    """ZigZag's counts by our names of memories."""
     own = {"registers": "array.registers"}
     return {
         (own.get(memory, memory), operand, way): count
-        for memory, operands in case[tree].items()
+        for memory, operands in memories.items()
         for operand, counts in operands.items()
-        for way, count in zip(GOLDEN["directions"], counts[kind], strict=True)
+        for way, count in zip(GOLDEN["directions"], counts, strict=True)
     }
+
+
+def theirs(case: dict[str, Any], tree: str, kind: str) -> dict[Place, int]:
+    """ZigZag's counts of a tree. kind: "elements" or "bytes"."""
+    return places(
+        {
+            memory: {operand: counts[kind] for operand, counts in operands.items()}
+            for memory, operands in case[tree].items()
+        }
+    )
 
 
 def ours(got: Moved, kind: str, places: dict[Place, int]) -> dict[Place, int]:
@@ -37,15 +58,6 @@ def ours(got: Moved, kind: str, places: dict[Place, int]) -> dict[Place, int]:
         (memory, operand, way): got.get((memory, operand), {kind: NOTHING})[kind][way]
         for memory, operand, way in places
     }
-
-
-def outputs(case: dict[str, Any]) -> int:
-    """Elements of the result."""
-    o = case["operator"]
-    if o["kind"] == "gemm":
-        return int(o["m"] * o["n"])
-    side = (o["height"] + 2 * o["padding"] - o["kernel"]) // o["stride"] + 1
-    return int(o["batch"] * o["n"] * side * side)
 
 
 def products(case: dict[str, Any]) -> int:
@@ -117,6 +129,10 @@ DIFFERENT: dict[str, tuple[str, dict[Place, int]]] = {
 }
 
 
+#: what is off chip without an L2
+ON_L2 = {("dram", "input", READ_DOWN), ("dram", "output", UPDATES)}
+
+
 def apart(case: dict[str, Any]) -> set[Place]:
     """Places that are not counted alike: registers of elements are read once a product by ZigZag, and hold its sums;
     a Program's operands say what a pass reads there, and sums inside elements are the array's own affair
@@ -140,6 +156,25 @@ def test_every_difference_is_one() -> None:
     assert set(DIFFERENT) <= set(CASES)
     assert len(CASES) - len(DIFFERENT) == 20
     assert all(reason and any(named.values()) for reason, named in DIFFERENT.values())
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_elements_equal_zigzags_where_input_and_result_stand_in_l2(name: str) -> None:
+    """DRAM, L2, buffers, registers. Sums that come back are at home off chip with us, whatever their result's home."""
+    case = CASES[name]
+    expected = theirs(case, "at home in L2", "elements")
+    got, finishing = moved(program_at_home(case), TREE_L2, "layer")
+    back = expected["l2", "output", READ_DOWN]
+    sums = got.pop(("dram", "output"), {"elements": NOTHING})["elements"]
+    assert sums == {**NOTHING, READ_DOWN: back, UPDATES: back}
+    mine = ours(got, "elements", expected)
+    for way in (READ_DOWN, UPDATES):
+        mine["l2", "output", way] += back
+    more = {place: mine[place] - expected[place] for place in expected if place not in apart(case)}
+    _, named = DIFFERENT.get(name, ("", {}))
+    named = {("l2", *place[1:]) if place in ON_L2 else place: n for place, n in named.items()}
+    assert {place: count for place, count in more.items() if count} == named
+    assert not finishing
 
 
 @pytest.mark.parametrize("name", sorted(set(CASES) - set(DIFFERENT)))
@@ -179,7 +214,7 @@ def test_registers_are_counted_apart(name: str) -> None:
 def test_a_vector_unit_that_finishes_sums_reads_and_writes_them_once_more(name: str) -> None:
     case = CASES[name]
     program = program_of(case, (*EVEN, "units.array.fused_epilogue=false"))
-    got, finishing = moved(program, TREE)
+    got, finishing = moved(program, TREE, "layer")
     count, bits = outputs(case), GOLDEN["bits"]
     assert list(finishing) == [("output_buffer", "output")]
     (found,) = finishing.values()
@@ -201,7 +236,7 @@ def test_sums_may_have_accumulators_of_their_own(name: str) -> None:
     """Then what ZigZag moves in the output buffer is split: sums there, finished outputs in the buffer."""
     case, own = CASES[name], "array.accumulators"
     settings = (*EVEN, "units.array.accumulator.location=column")
-    got, _ = moved(program_of(case, settings), (TREE[0], (*BUFFERS, own), TREE[2]))
+    got, _ = moved(program_of(case, settings), (TREE[0], (*BUFFERS, own), TREE[2]), "layer")
     expected = theirs(case, "two levels", "elements")
     sums, codes = (got[memory, "output"]["elements"] for memory in (own, "output_buffer"))
     assert codes == {**NOTHING, UPDATES: outputs(case), READ_UP: outputs(case)}
@@ -212,7 +247,7 @@ def test_sums_may_have_accumulators_of_their_own(name: str) -> None:
 @pytest.mark.parametrize("name", ["weights stay, mkn: sums come back", "convolution, groups"])
 def test_bursts_add_bytes_off_chip_alone(name: str) -> None:
     """ZigZag moves what is asked for; a transfer of ours moves whole bursts."""
-    whole, _ = moved(program_of(CASES[name], ()), TREE)
+    whole, _ = moved(program_of(CASES[name], ()), TREE, "layer")
     assert set(even(name)) == set(whole)
     more = 0
     for place, counts in whole.items():
