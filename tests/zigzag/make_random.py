@@ -69,7 +69,7 @@ def nests(rng: Random) -> Iterator[dict[str, Any]]:
         yield {**one, "nest": nest, "two levels": elements}
 
 
-def main(count: int = 60, seed: int = 1, out: str = "") -> None:
+def main(count: int = 60, seed: int = 9, out: str = "") -> None:
     logging.disable(logging.CRITICAL)
     drawn = nests(Random(seed))
     lines = [
