@@ -6,11 +6,11 @@ from collections.abc import Mapping
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError
-from accelsim.explore.plan_search import whole
+from accelsim.explore.measured import whole
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of, plan
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.mapping.homes import homes_of
+from accelsim.mapping.homes import DEFAULT, homes_of
 from accelsim.mapping.placement import place
 from accelsim.mapping.tensors import operator_formats
 from accelsim.workload import VectorOperator, Workload
@@ -23,7 +23,7 @@ def plan_at_home(
     chip: Chip,
     workload: Workload,
     mappings: Mapping[str, OperatorMapping] | None = None,
-    homes: str = "off_chip",
+    homes: str = DEFAULT,
 ) -> Plan:
     """plan() with homes "off_chip", or "on_chip" where they fit: of a few ways to divide the memories between
     homes and tiles the one of the least cycles times joules; none that takes 1 % more of either than

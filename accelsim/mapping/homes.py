@@ -23,6 +23,7 @@ from accelsim.mapping.rows.vector_tiles import in_a_row
 from accelsim.workload import Operator, VectorOperator, Workload
 
 MODES = ("off_chip", "on_chip")
+DEFAULT = "off_chip"  # of every run that does not say
 
 
 class Stand(NamedTuple):
@@ -87,6 +88,22 @@ def homes_of(
     """Homes of the tensors of a workload. formats: of activations. analog: operators on crossbars. needs: bytes of
     memories that operators' tiles take, where that is known. share: of every other memory, what homes may take."""
     return _Allocation(chip, workload, formats, set(analog), needs or {}, share).homes()
+
+
+def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
+    """What a run takes for granted of homes on chip."""
+    if not homes.at:
+        return []
+    used = {stand.memory for stand in homes.at.values()}
+    buffers = {memory for memory in chip.memories if chip.behind(memory) is not None}
+    above = {
+        chip.memories[memory].behind for memory in buffers if chip.memories[memory].behind
+    } & used
+    passed = f"; what is at home off chip passes {', '.join(sorted(above))} by" if above else ""
+    return [
+        f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
+        f"memory on chip to another{passed}"
+    ]
 
 
 def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:
