@@ -59,6 +59,6 @@ def ways(access: int, top: bool) -> Iterator[str]:
 
 
 def roles_of(program: Program) -> list[str]:
-    """What each tensor is to the operator between x and y; partial sums are the output's."""
-    roles = {"x": "input", "w": "weight"}
+    """What each tensor is to the operator between x and y, or comes from or goes to; partial sums are the output's."""
+    roles = {"x0": "input", "x": "input", "w": "weight"}
     return [roles.get(tensor.name, "output") for tensor in program.tensors]

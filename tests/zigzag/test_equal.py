@@ -178,6 +178,30 @@ def test_elements_equal_zigzags_where_input_and_result_stand_in_l2(name: str) ->
 
 
 @pytest.mark.parametrize("name", sorted(set(CASES) - set(DIFFERENT)))
+def test_what_stands_whole_in_l2_is_moved_there_once(name: str) -> None:
+    """All three levels. What comes from off chip gets to the L2 by an operator with us, since only tensors between two
+    operators are at home on chip: that one's LOADs and STOREs are ZigZag's fills."""
+    case = CASES[name]
+    expected = theirs(case, "three levels", "elements")
+    program = program_at_home(case)
+    before, layer, after = (
+        {key: counts["elements"] for key, counts in moved(program, TREE_L2, operator)[0].items()}
+        for operator in ("before", "layer", "after")
+    )
+    sums = layer.get(("dram", "output"), NOTHING)
+    if case["l2"]["input"] == "whole":
+        assert before["dram", "input"][READ_DOWN] == expected["dram", "input", READ_DOWN]
+        assert before["l2", "input"][UPDATES] == expected["l2", "input", FILLS]
+        assert layer["l2", "input"][READ_DOWN] == expected["l2", "input", READ_DOWN]
+    if case["l2"]["output"] == "whole":
+        for way in (READ_DOWN, UPDATES):
+            there = layer["l2", "output"][way] + sums[way]
+            assert there == expected["l2", "output", way]
+        assert after["l2", "output"][READ_DOWN] == expected["l2", "output", READ_UP]
+        assert after["dram", "output"][UPDATES] == expected["dram", "output", UPDATES]
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - set(DIFFERENT)))
 def test_bytes_differ_by_what_finished_sums_are_narrower(name: str) -> None:
     """Where sums come back ZigZag moves the last visit as wide as the others; our arrays finish it first."""
     case = CASES[name]
