@@ -1,6 +1,6 @@
 """Golden figures of ZigZag 3.9.1 for tests/zigzag: what each memory moves in 27 loop nests.
 
-Run it in an environment of its own (half a minute):
+Run it in an environment of its own (ten seconds):
 
     python3 -m venv peer && peer/bin/pip install zigzag-dse==3.9.1 six
     peer/bin/python tests/zigzag/make_golden.py
@@ -273,7 +273,6 @@ def nest_of(one: dict[str, Any]) -> tuple[dict[str, int], Loops, Loops, Loops, i
 def layer_of(one: dict[str, Any], sizes: dict[str, int]) -> Any:
     """ZigZag's layer."""
     o = one["operator"]
-    taps = [d for d in ("OY", "OX", "FY", "FX") if sizes[d] > 1]
     used = ["G"] * (sizes["G"] > 1) + ["B", "K", "C"]
     layer: dict[str, Any] = {
         "id": 0,
@@ -297,9 +296,7 @@ def layer_of(one: dict[str, Any], sizes: dict[str, int]) -> Any:
             for i, out, tap in (("ix", "ox", "fx"), ("iy", "oy", "fy"))
         ]
         layer["pr_loop_dims"] = ["IX", "IY"]
-        # what the last tap reaches: a stride that does not meet the far edge leaves rows unread
         layer["padding"] = [[o["padding"], o["padding"]]] * 2
-    assert not taps or o["kind"] == "conv"
     layer["loop_dims"], layer["loop_sizes"] = used, [sizes[d] for d in used]
     validator = WorkloadValidator([layer])
     mapping = MappingValidator([{"name": "default"}])
@@ -308,7 +305,7 @@ def layer_of(one: dict[str, Any], sizes: dict[str, int]) -> Any:
 
 
 def memory(operands: list[str], served: list[str]) -> dict[str, Any]:
-    """A memory with byte-wide ports, so that its words are bytes."""
+    """A memory with byte-wide ports."""
     allocation = [
         (f"{MEMORY_OPERANDS[name]}, {way}", way[0] == "t")
         for name in operands
