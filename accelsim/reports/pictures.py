@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim import resources
 from accelsim.energy.components import component_of
+from accelsim.errors import InputError
 from accelsim.escaping import CsvWriter
 from accelsim.reports.style import CAUSES, COMPONENTS, REST, below, figure, save, stacked
 from accelsim.results.breakdown import arrays_of, within_operators
@@ -96,11 +98,17 @@ def caption(result: Result, boundary: str) -> str:
 
 
 def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
-    """Write energy.png, energy.svg, energy_points.csv and the same of utilisation."""
+    """Write energy.png, energy.svg, energy_points.csv and the same of utilisation, which needs the table of commands:
+    there is none where the rows of a run passed and their table would not fit."""
     text = caption(result, "chip")
     bars = Bars(*energy_points(result), None)
     _stacked(bars, Look("energy", COMPONENTS, "energy (uJ)", text), folder, formats)
-    bars = Bars(*time_points(result))
+    try:
+        bars = Bars(*time_points(result))
+    except InputError as error:
+        if error.problems[0].code != resources.TOO_MUCH:
+            raise
+        return
     looks = {**CAUSES, "idle": REST}
     look = Look("utilisation", looks, "array time (1,000 cycles)", text + ADDED)
     _stacked(bars, look, folder, formats)
