@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
-from accelsim.chip.cores import instances, joined, local, nearby, prefixes, scope_of, template_of
+from accelsim.chip.cores import instances, joined, local, nearby, prefixes, scope_of
 from accelsim.errors import InputError, Problem
 from accelsim.units.base import instance_names
 from accelsim.units.link import Link, Shape, Station
@@ -276,13 +276,18 @@ def graph(chip: Chip) -> Graph:
     return found
 
 
+def chain(chip: Chip, memory: str) -> tuple[str, ...]:
+    """An instance of a memory and those behind it, the nearest first."""
+    return graph(chip).chain(memory)
+
+
 # -- routes ----------------------------------------------------------------------------------------
 
 
 def route(chip: Chip, start: str, end: str) -> Route:
     """The Route between two instances of memories of the chip; InputError where none leads there."""
     here = graph(chip)
-    stops = _stops(here, here.chain(start), here.chain(end))
+    stops = _stops(here, chain(chip, start), chain(chip, end))
     if stops is None:
         raise _nowhere(chip, start, end, "neither a link nor a memory behind both joins them")
     hops = []
@@ -329,6 +334,3 @@ def carried(routes: Iterable[Route]) -> dict[str, int]:
         for port in hop.ports:
             found[port] = 1 if hop.multicast else found.get(port, 0) + 1
     return found
-
-
-__all__ = ["Graph", "Hop", "Joint", "Route", "Unseated", "carried", "graph", "route", "template_of"]
