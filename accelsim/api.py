@@ -14,10 +14,12 @@ from accelsim.chip import Chip
 from accelsim.energy import charge, counts_of, spread, work_of
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.explore import search_plan
+from accelsim.explore.homes import plan_at_home
 from accelsim.explore.planned import Planned, run_plan
 from accelsim.loading import load_chip, load_workload
 from accelsim.mapping import Mapping as OperatorMapping
-from accelsim.mapping import compile_program, plan
+from accelsim.mapping import compile_program
+from accelsim.mapping.homes import DEFAULT
 from accelsim.mapping.tilings.search import BUDGET
 from accelsim.numerics.ranges import Calibration
 from accelsim.numerics.seeded import seed_of, seeded_tensors
@@ -80,6 +82,7 @@ def run(
     samples: Mapping[str, NDArray[np.generic]] | None = None,
     fold: bool = True,
     reference_check: str = "first",
+    homes: str = DEFAULT,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -95,6 +98,8 @@ def run(
     never are. Every figure is the same without.
     reference_check: on how many inputs the float reference of an ONNX model is held against onnxruntime's
     result of the whole model: "first" eight, "all" or "off"; InputError where an operator differs.
+    homes: where tensors between operators stand: "off_chip", or "on_chip" where they fit and that pays
+    (docs/mapping.md).
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
@@ -102,7 +107,7 @@ def run(
         chip = chip.at_weights(weights)  # type: ignore[arg-type]
     report = None
     if search is None:
-        chosen = plan(chip, workload, mappings)
+        chosen = plan_at_home(chip, workload, mappings, homes)
     else:
         if mappings:
             raise InputError(
@@ -113,7 +118,7 @@ def run(
                     file="--search",
                 )
             )
-        chosen, report = search_plan(chip, workload, search, budget, progress=progress)
+        chosen, report = search_plan(chip, workload, search, budget, progress=progress, homes=homes)
     values, activity = None, None
     if prepared is None and inputs is not None:
         prepared = prepare(chip, workload, inputs, rounding, calibration, samples, reference_check)

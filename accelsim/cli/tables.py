@@ -11,6 +11,7 @@ from accelsim.chip import Chip
 from accelsim.energy.joules import BOUNDARIES
 from accelsim.escaping import raw, visible
 from accelsim.results import fidelity
+from accelsim.results.homes import in_words
 from accelsim.results.result import OperatorRow, Result, peak_macs_per_cycle
 from accelsim.results.rounding import column, decimals_of
 from accelsim.results.text_table import table_lines
@@ -154,6 +155,8 @@ def _totals(result: Result) -> None:
         f"area at least {sum(areas.values()):.3g} mm2: "
         + ", ".join(f"{kind} {area:.3g}" for kind, area in areas.items())
     )
+    for line in in_words(result):
+        click.echo(line)
     if result.values is not None and result.values.scores:
         scores = result.values.scores
         click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")

@@ -61,7 +61,6 @@ def _queues(chip: Chip) -> Iterator[tuple[str, str, str]]:
 
 def _levels(chip: Chip) -> Iterator[tuple[str, str, str]]:
     for name, memory in chip.memories.items():
-        if memory.behind:
+        if memory.behind and chip.memories[memory.behind].part == "dram":
             message = f"{name} is filled from {memory.behind}, and no mapping fills it but from the DMA engine's memory"
-            fix = f"leave {memory.behind} and the key behind out to run this chip"
-            yield f"memories.{name}.behind", message, fix
+            yield f"memories.{name}.behind", message, "leave the key out"

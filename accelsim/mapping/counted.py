@@ -101,12 +101,11 @@ class Counter:
     def __init__(self, parts: Parts, commands: int, fast: bool) -> None:
         self.parts, self.fast = parts, fast
         made, tensors = parts.machine, parts.table.rows
-        self.far = made.memory_index[parts.chip.dma.memory]
         self.wide, self.roots = widest(made.memories), roots_of(tensors)
         room = [memory.bytes for memory in made.memories]
         facts = (self.roots, *(np.array(column, np.int64) for column in ([self.wide], room, [0])))
         self.facts = tuple(self._ready(column) for column in facts)
-        self.transfers = Transfers(tensors, parts.workload, parts.chip.dram.burst, fast)
+        self.transfers = Transfers(parts.table, parts.workload, parts.chip.dram.burst, fast)
         self.numbering = Numbering([unit.kind for unit in made.units], fast)
         self.kernel = jit.quick(count_rows) if fast else count_rows
         self.room = rows_for(WINDOW, 4 * WINDOW, (0, 0), fast)
@@ -154,7 +153,7 @@ class Counter:
 
     def _count(self) -> None:
         """Count the rows in the room, and empty it."""
-        rows = self.room._replace(own=self._ready(np.array([self.far, 0], np.int64)))
+        rows = self.room
         count, used = int(rows.at[0]), int(rows.at[1])
         commands, operands = self.commands + count, self.operands + used
         if commands >= len(self.columns.unit) or operands > len(self.columns.root):
@@ -184,7 +183,7 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     tensors' regions and addresses. InputError as compile_program; ConservationError where products or stored
     elements are missing."""
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
-    parts = parts_of(chip, workload, chosen, None, commands)
+    parts = parts_of(chip, workload, chosen, commands)
     parts.fast.readers = READERS
     nests = [(part, parts.nest(part)) for part in parts.list if part.same_as is None]
     counter = Counter(parts, sum(commands.values()), all(parts.fast(nest) for _, nest in nests))
@@ -276,7 +275,7 @@ def _kept(walk: Walk, found: Result, program: Program) -> bool:
 
 def check_sums(program: Program, workload: Workload, written: Ints, parts: Parts) -> None:
     """ConservationError unless every operator computes all its products and stores all its results. written:
-    elements of each tensor row that were written off chip."""
+    elements of each tensor row that were written at home."""
     s, count = program.shapes, len(workload.operators)
     groups = np.where(s.opcode == Opcode.MVM, np.maximum(s.extents[:, 3], 1), 1)
     macs = (s.opcode == Opcode.MATMUL) | (s.opcode == Opcode.MVM)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from math import prod
+from typing import NamedTuple
 
-from accelsim.chip import Chip
+from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import Integer, get
 from accelsim.mapping.crossbars import CrossbarMapping
@@ -20,37 +22,49 @@ from accelsim.workload.vector_kinds import VECTOR_KINDS
 ALIGNMENT = 64  # bytes, so that tensors start on a burst
 
 
+class Home(NamedTuple):
+    """Where a tensor stands from its writer to its last reader: number of a memory, address there, whether that
+    is on chip."""
+
+    memory: int
+    address: int
+    on_chip: int = 0
+
+
 @dataclass(slots=True)
 class TensorTable:
-    """Rows of Program.tensors, found by name; ``home`` is each row's off-chip address."""
+    """Rows of Program.tensors, found by name, and where each is at home: off chip, in memory number ``far``,
+    unless ``on_chip`` has its name."""
 
+    far: int
+    on_chip: Mapping[str, Home] = field(default_factory=dict)
     rows: list[TensorRow] = field(default_factory=list)
-    home: list[int] = field(default_factory=list)
+    home: list[Home] = field(default_factory=list)
     index: dict[object, int] = field(default_factory=dict)
     end: int = 0
 
-    def add(self, row: TensorRow, key: str, on_chip: bool = False) -> int:
-        """Append a row with its own off-chip space, or the space of what it is a view of. on_chip: it
-        never leaves the chip and needs none."""
+    def add(self, row: TensorRow, key: str, stays: bool = False) -> int:
+        """Append a row with its own space at home, or the space of what it is a view of. stays: it never leaves
+        the units' tiles and needs none."""
         number = len(self.rows)
         if row.view_of >= 0:
             self.home.append(self.home[row.view_of])
+        elif row.name in self.on_chip:
+            self.home.append(self.on_chip[row.name])
         else:
-            elements = 1
-            for size in row.shape:
-                elements *= size
-            self.home.append(self.end)
-            if on_chip:
-                self.rows.append(row)
-                self.index[key] = number
-                return number
-            record = get(row.format)  # partial sums are spilled in whole bytes
-            whole = row.view == "sums"
-            size = elements * -(-record.bits // 8) if whole else record.bytes_for(elements)
+            self.home.append(Home(self.far, self.end))
+            size = 0 if stays else self.size_of(row)
             self.end += -(-size // ALIGNMENT) * ALIGNMENT
         self.rows.append(row)
         self.index[key] = number
         return number
+
+    @staticmethod
+    def size_of(row: TensorRow) -> int:
+        """Bytes that a tensor, or a view of it, takes at home; partial sums are spilled in whole bytes."""
+        record, elements = get(row.format), prod(row.shape)
+        whole = row.view == "sums"
+        return elements * -(-record.bits // 8) if whole else record.bytes_for(elements)
 
     def view(
         self,
@@ -178,14 +192,15 @@ def build_tensors(
     formats: Mapping[str, str],
     summands: Mapping[str, int] | None = None,
     kept: Collection[str] = (),
+    on_chip: Mapping[str, Home] | None = None,
 ) -> TensorTable:
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
     ... for further partial sums that are kept apart). summands: how many there are, by operator,
-    default 1. kept: operators whose partial sums are never spilled.
+    default 1. kept: operators whose partial sums are never spilled. on_chip: tensors at home there, by name.
     """
-    table = TensorTable()
+    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {})
     _activations(table, workload, formats)
     shared, wide = shared_weights(workload), sum_format(chip.core)
     for number, op in enumerate(workload.operators):

@@ -17,6 +17,7 @@ import shlex
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -30,6 +31,7 @@ from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import CsvWriter, visible
 from accelsim.results import fidelity
+from accelsim.results.homes import stood
 from accelsim.results.inputs import VERSION, dump
 from accelsim.results.result import Result
 
@@ -133,6 +135,8 @@ def to_dict(result: Result) -> dict[str, Any]:
             for unit in result.units
         ],
     }
+    if result.plan.homes.at:
+        whole["homes"] = [asdict(one) for one in stood(result)]
     if result.steady_seconds is not None:
         whole["steady_state_seconds"] = result.steady_seconds
         whole["steady_state_inferences_per_second"] = (
@@ -295,7 +299,7 @@ def contents(result: Result) -> dict[str, bytes]:
     files = {
         "result.json": (json.dumps(to_dict(result), indent=1) + "\n").encode(),
         "inputs.json": (
-            json.dumps(dump(result.chip, result.workload, result.plan.mappings), indent=1) + "\n"
+            json.dumps(dump(result.chip, result.workload, result.plan), indent=1) + "\n"
         ).encode(),
         "operators.csv": operators_csv(result),
         "energy.csv": energy_csv(result),

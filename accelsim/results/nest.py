@@ -5,6 +5,7 @@ from __future__ import annotations
 from accelsim.chip import Chip
 from accelsim.mapping.mapping import Geometry, Mapping, chip_for
 from accelsim.mapping.placement import place
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.units.dataflows import dataflow
 
 
@@ -14,11 +15,12 @@ def loop_nest(
     mapping: Mapping,
     formats: tuple[str, str, str],
     cold: bool = True,
+    room: Room = UNDIVIDED,
 ) -> list[str]:
     """Lines: the loops from outermost, what is loaded and kept where, and the passes inside."""
     chip = chip_for(chip, mapping)
     array, g = chip.array, geometry
-    p = place(chip, g, mapping, formats, 0, None if cold else 0)
+    p = place(chip, g, mapping, formats, 0, None if cold else 0, room)
     rate = array.rate(formats[0], formats[1])
     limits = array.pass_limits(mapping.dataflow, rate, g, mapping)
     counts = dict(zip("mnk", p.tiles.counts, strict=True))
@@ -32,7 +34,7 @@ def loop_nest(
     }
     lines = [
         f"{g.groups} x m {g.m} n {g.n} k {g.k}" if g.groups > 1 else f"m {g.m} n {g.n} k {g.k}",
-        f"resident: {_resident(chip, mapping, cold)}",
+        f"resident: {_resident(chip, mapping, cold, p.input_here)}",
     ]
     depth = 0
     if g.groups > 1:
@@ -48,7 +50,7 @@ def loop_nest(
         )
         depth += 1
     inner = "  " * depth
-    if not mapping.input_resident:
+    if not (mapping.input_resident or p.input_here):
         lines.append(
             f"{inner}load input, at most {p.input_slot:,} bytes, to {array.input} "
             f"({_slots(mapping.input_slots)})"
@@ -82,9 +84,11 @@ def _slots(count: int) -> str:
     return {1: "one slot", 2: "double buffered"}.get(count, f"{count} slots")
 
 
-def _resident(chip: Chip, mapping: Mapping, cold: bool) -> str:
+def _resident(chip: Chip, mapping: Mapping, cold: bool, here: bool) -> str:
     kept = []
-    if mapping.input_resident:
+    if here:
+        kept.append(f"the input at home in {chip.array.input}, read there")
+    elif mapping.input_resident:
         kept.append(f"the whole input in {chip.array.input}, fetched once")
     if not cold:
         kept.append(f"the weights in {chip.array.weight}, there from the start")

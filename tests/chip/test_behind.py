@@ -127,11 +127,3 @@ def test_a_memory_that_nothing_is_filled_from_serves_nothing(tmp_path: Path) -> 
     with pytest.raises(InputError) as caught:
         levelled(tmp_path, {"l2": "l3"}, l2="1 MiB", l3="1 MiB")
     assert [problem.path for problem in caught.value.problems] == ["memories.l2", "memories.l3"]
-
-
-def test_run_refuses_a_level_that_no_mapping_uses(tmp_path: Path) -> None:
-    chip = levelled(tmp_path, {"input_buffer": "l2"}, l2="1 MiB")
-    with pytest.raises(
-        InputError, match=r"memories.input_buffer.behind: .* no mapping fills it .* leave l2 "
-    ):
-        accelsim.run(chip, accelsim.load_workload("small_gemm"))
