@@ -90,10 +90,11 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """behind: of every instance of a memory the one behind it. joints: every instance of a link. at: of an instance
-    of a memory, the joints that it stands on, by number."""
+    """Of every instance of a memory: behind, the one behind it; core, the instance of a core that it stands in; at,
+    the joints that it stands on, by number. joints: every instance of a link."""
 
     behind: Mapping[str, str | None]
+    core: Mapping[str, str]
     joints: tuple[Joint, ...]
     at: Mapping[str, tuple[int, ...]]
 
@@ -113,7 +114,7 @@ class Graph:
 
     def meet(self, start: str, end: str) -> bool:
         """Whether two memories of which neither stands behind the other meet directly."""
-        return scope_of(start) == scope_of(end) or self.hop(start, end) is not None
+        return self.core[start] == self.core[end] or self.hop(start, end) is not None
 
 
 class Unseated(ValueError):
@@ -157,11 +158,16 @@ def usual(chip: Chip, memory: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
+def upper(chip: Chip, memory: str) -> str | None:
+    """The memory of the chip behind a memory of the chip; None for one off the chip."""
+    record = chip.memories[memory]
+    return None if record.part == "dram" else record.behind or usual(chip, memory)
+
+
 def _tree(chip: Chip) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
-    for name, memory in chip.memories.items():
-        off_chip = memory.part == "dram"
-        target = None if off_chip else memory.behind or usual(chip, name)
+    for name in chip.memories:
+        target = upper(chip, name)
         for one in instances(chip, name):
             mine = instance_names(one, copies_in_core(chip, name))
             theirs: tuple[str, ...] = ()
@@ -271,14 +277,32 @@ def graph(chip: Chip) -> Graph:
         for number, joint in enumerate(joints):
             for name in joint.seats:
                 at[name] = (*at.get(name, ()), number)
-        chip.memo["graph"] = Graph(_tree(chip), joints, at)
+        core = {
+            copy: scope_of(one)
+            for name in chip.memories
+            for one in instances(chip, name)
+            for copy in instance_names(one, copies_in_core(chip, name))
+        }
+        chip.memo["graph"] = Graph(_tree(chip), core, joints, at)
     found: Graph = chip.memo["graph"]
     return found
 
 
+def behind(chip: Chip, memory: str) -> str | None:
+    """The memory behind a memory of the chip, or behind an instance of one; None for one off the chip."""
+    known = graph(chip).behind
+    if memory in known:
+        return known[memory]
+    return upper(chip, memory)
+
+
 def chain(chip: Chip, memory: str) -> tuple[str, ...]:
-    """An instance of a memory and those behind it, the nearest first."""
-    return graph(chip).chain(memory)
+    """A memory, or an instance of one, and those behind it, the nearest first."""
+    found, here = [memory], behind(chip, memory)
+    while here is not None:
+        found.append(here)
+        here = behind(chip, here)
+    return tuple(found)
 
 
 # -- routes ----------------------------------------------------------------------------------------
@@ -317,7 +341,7 @@ def _stops(here: Graph, up: tuple[str, ...], down: tuple[str, ...]) -> tuple[str
 
 def _parted(here: Graph, start: str, end: str) -> bool:
     """Whether both stand on links, none of which leads from one to the other, and no core holds both."""
-    return bool(here.at.get(start) and here.at.get(end)) and scope_of(start) != scope_of(end)
+    return bool(here.at.get(start) and here.at.get(end)) and here.core[start] != here.core[end]
 
 
 def _nowhere(chip: Chip, start: str, end: str, why: str) -> InputError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from accelsim.chip.cores import local, nearby, scope_of
-from accelsim.chip.routes import KEYS, usual
+from accelsim.chip.routes import KEYS, upper
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
 
@@ -50,8 +50,7 @@ def seen_from(chip: Chip, core: str) -> Seen:
     for name in used:
         here: str | None = name
         while here is not None and here not in memories:
-            memory = chip.memories[here]
-            memories[here] = None if memory.part == "dram" else memory.behind or usual(chip, here)
+            memories[here] = upper(chip, here)
             here = memories[here]
     _clash(chip, [*memories], [unit.name for unit in units])
     names = {

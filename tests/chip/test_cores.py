@@ -416,7 +416,14 @@ def test_operators_run_at_the_rate_of_their_kind() -> None:
             "units.more",
         ),
         (["units.more={kind: dma, clock: core}"], "units.more"),
-        (["memories.output_buffer.behind=input_buffer"], "memories.output_buffer.behind"),
+        (
+            [
+                "memories.far={kind: dram, standard: ddr4, bandwidth: 20 GB/s}",
+                "memories.output_buffer.behind=far",
+                "units.dma.memory=dram",
+            ],
+            "memories.output_buffer.behind",
+        ),
         (
             ["links={bus: {kind: bus, nodes: [dram, input_buffer], clock: core, width: 8 B}}"],
             "links.bus",
