@@ -13,7 +13,7 @@ PARTS = ("mac_array", "crossbar", "vector_unit", "dma")
 
 def unmapped(chip: Chip) -> list[Problem]:
     """Keys of the chip that no Program would make use of; of one with cores, only these."""
-    whole = [] if chip.templates else [*_several(chip), *_queues(chip)]
+    whole = [] if chip.templates else [*_several(chip), *_queues(chip), *_levels(chip)]
     return [
         Problem("mapping.chip", f"{message} yet", fix, path=path, file=chip.source)
         for path, message, fix in (*_cores(chip), *_links(chip), *whole)
@@ -57,3 +57,10 @@ def _queues(chip: Chip) -> Iterator[tuple[str, str, str]]:
         if unit.queues != 1:
             message = "no mapping keeps several commands of a DMA engine outstanding"
             yield f"units.{unit.name}.queues", message, "leave queues out"
+
+
+def _levels(chip: Chip) -> Iterator[tuple[str, str, str]]:
+    for name, memory in chip.memories.items():
+        if memory.behind and chip.memories[memory.behind].part == "dram":
+            message = f"{name} is filled from {memory.behind}, and no mapping fills it but from the DMA engine's memory"
+            yield f"memories.{name}.behind", message, "leave the key out"

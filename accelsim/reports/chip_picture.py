@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from accelsim.chip import Chip, machine
 from accelsim.chip.cores import prefixes, scope_of
-from accelsim.chip.routes import copies_in_core, graph, usual
+from accelsim.chip.routes import copies_in_core, graph, upper
 from accelsim.fields import binary
 from accelsim.reports.chip_layout import PAD, SHADOW, Band, Box, Group, layout
 from accelsim.reports.style import COLUMN_INCHES, blank
@@ -27,7 +27,7 @@ def rows(chip: Chip) -> list[list[str]]:
     found = []
     for name, memory in chip.memories.items():
         often = len(prefixes(chip, scope_of(name))) * copies_in_core(chip, name)
-        behind = "" if memory.part == "dram" else memory.behind or usual(chip, name) or ""
+        behind = upper(chip, name)
         joined = f"behind it {behind}" if behind else ""
         found.append([name, memory.kind, f"{often:,}", ", ".join(memory.caption()), joined])
     for joint in graph(chip).joints:
@@ -206,12 +206,12 @@ def _lines(axes: Any, chip: Chip, boxes: dict[str, Box], groups: dict[str, Group
                 pair = (band, target) if target.y < band.y else (target, band)
                 wanted.append((*pair, LINK))
     here = graph(chip)
-    for name, memory in chip.memories.items():
-        upper = "" if memory.part == "dram" else memory.behind or usual(chip, name) or ""
+    for name in chip.memories:
+        behind = upper(chip, name)
         one = chip.instances(name)[0]
         lower = one if one in here.behind else f"{one}.0"
-        if upper and not here.hop(lower, here.behind[lower] or ""):
-            wanted.append((boxes[name], boxes[upper], TREE))
+        if behind and not here.hop(lower, here.behind[lower] or ""):
+            wanted.append((boxes[name], boxes[behind], TREE))
     for name, unit in chip.units.items():
         for key, colour in ROLES.items():
             if (target_name := getattr(unit, key, "")) in boxes:
