@@ -133,7 +133,7 @@ def compute(
 def _draw(folder: Path, lines: dict[int, dict[str, float]], sums: tuple[str, ...]) -> None:
     from accelsim.reports.style import below, figure, save
 
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     place = np.arange(len(sums))
     width = 0.8 / len(lines)
     looks = (("#0072B2", ""), ("#E69F00", "///"), ("#009E73", "..."))

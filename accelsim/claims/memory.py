@@ -146,7 +146,7 @@ def compute(seed: int, networks: tuple[tuple[str, int], ...] = NETWORKS) -> Clai
 def _draw(folder: Path, found: dict[str, tuple[Bytes, Bytes]]) -> None:
     from accelsim.reports.style import figure, save
 
-    made, axes, _ = figure(3.0)
+    made, axes = figure(3.0)
     looks = (
         ("#0072B2", ""),
         ("#56B4E9", "///"),

@@ -29,7 +29,7 @@ def levels(
     folder: Path, device: Device, goals: Floats, cells: Cells, stream: Stream, stairs: Floats
 ) -> None:
     """Histograms after programming and after a year; the SET staircase."""
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     edges = np.linspace(0.0, float(goals[-1]) * 1.2e6, 201)
     for (name, age), colour, line in zip(
         (("after programming", 0.0), ("after a year", YEAR)), COLOURS, LINES, strict=False
@@ -57,7 +57,7 @@ def levels(
         f"{device.name}, {cells.target.shape[1]:,} cells a level, one read each; "
         "the lowest level leaves the scale",
     )
-    made, axes, _ = figure(2.4)
+    made, axes = figure(2.4)
     pulses = np.arange(len(stairs))
     mean, spread = stairs.mean(axis=1) * 1e6, stairs.std(axis=1) * 1e6
     axes.fill_between(
@@ -81,7 +81,7 @@ def levels(
 
 def multiplication(folder: Path, figures: Mapping[str, float]) -> None:
     """Bits over age at room temperature, raw, scalar and affine."""
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     ages = {"20 s": 20.0, "1 h": 3600.0, "1 day": 86400.0, "1 year": YEAR}
     for device, colour, mark in zip(
         ("projected", "plain", "pcm_like"), COLOURS, MARKS, strict=False
@@ -119,7 +119,7 @@ def energy33(
     folder: Path, digital: Callable[[float, float], tuple[float, float]], voltage: float
 ) -> None:
     """Where 33x holds: conductance over pulse length for several nodes."""
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     seconds = np.geomspace(1e-9, 3e-7, 100)
     for (node, volts), colour, line in zip(
         ((45.0, 0.9), (22.0, 0.8), (7.0, 0.7)), COLOURS, LINES, strict=False
@@ -155,7 +155,7 @@ def digits_three(
     folder: Path, figures: Mapping[str, float], devices: list[str], ages: list[str]
 ) -> None:
     """Accuracy by device and age."""
-    made, axes, _ = figure(2.4)
+    made, axes = figure(2.4)
     place = np.arange(len(ages))
     for number, (device, hatch) in enumerate(zip(devices, ("", "//", ".."), strict=False)):
         axes.bar(

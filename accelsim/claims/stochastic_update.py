@@ -75,7 +75,7 @@ def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule)
     from accelsim.claims.pictures import top1 as draw_top1
     from accelsim.reports.style import below, figure, save
 
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     looks = {
         "float": ("black", "-", "o", "FP32 weights"),
         "stochastic": ("#0072B2", "--", "s", "1-6-5, stochastic"),

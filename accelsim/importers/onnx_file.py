@@ -61,8 +61,6 @@ def open_model(path: str | Path) -> Any:
         raise refuse(
             "size", f"holds {len(model.graph.node)} operators", f"give {MOST_NODES} at most"
         )
-    if not _is_text(model.graph):
-        raise refuse("names", "holds names that are no text", "export it again")
     problems = [*_external(model, file), *_unknown(onnx, model, name)]
     ordered, wrong = _ordered(model.graph, name)
     problems += wrong
@@ -150,17 +148,6 @@ def _external(model: Any, file: Path) -> list[Problem]:
                 )
             )
     return found
-
-
-def _is_text(graph: Any) -> bool:
-    """Whether every name of a graph is UTF-8; protobuf hands out others as bytes."""
-    names = [
-        text
-        for node in graph.node
-        for text in (node.op_type, node.domain, node.name, *node.input, *node.output)
-    ]
-    names += [item.name for part in (graph.input, graph.output, graph.initializer) for item in part]
-    return all(isinstance(text, str) for text in names)
 
 
 def _unknown(onnx: Any, model: Any, name: str) -> list[Problem]:

@@ -75,7 +75,7 @@ def energy(whole: Comparison, folder: Path) -> None:
         ["chip", *STACK],
         ([name, *point.values()] for name, point in zip(names, points, strict=True)),
     )
-    made, axes, _ = figure(3.4)
+    made, axes = figure(3.4)
     totals = [sum(point.values()) for point in points]
     factor, unit = (1e3, "nJ") if max(totals) < 1.0 else (1.0, "uJ")
     heights = {key: np.array([point[key] for point in points]) * factor for key in STACK}
@@ -146,7 +146,7 @@ def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
             for name, one in steps
         ),
     )
-    made, axes, _ = figure(3.0)
+    made, axes = figure(3.0)
     axes.set_yscale("log")
     shown = [(i, one) for i, (_, one) in enumerate(steps) if np.isfinite(one.value)]
     ends = [x for _, one in shown for x in (one.value, one.low, one.high)]
@@ -213,7 +213,7 @@ def values(found: Comparison, folder: Path) -> None:
     """Top-1, or signal to noise without labels, over age."""
     labelled = any(x is not None for side in found.sides for aged in side.aged for x in aged.top1)
     rows = []
-    made, axes, _ = figure(3.0)
+    made, axes = figure(3.0)
     for number, side in enumerate(found.sides):
         marks = "os^Dv"[number % 5]
         for kelvin in sorted({aged.temperature for aged in side.aged}):
@@ -280,7 +280,7 @@ def levels(side: Side, folder: Path, stem: str) -> None:
     """Histogram of the conductance levels after programming and after a year."""
     chosen, seen = level_points(side)
     assert side.chip.crossbar is not None
-    made, axes, _ = figure(2.6)
+    made, axes = figure(2.6)
     high = float(chosen[-1]) * 1.25e6
     edges = np.linspace(0.0, high, 251)
     rows = []

@@ -144,7 +144,7 @@ def _stacked(bars: Bars, look: Look, folder: Path, formats: Sequence[str]) -> No
     if len(names) > MOST_BARS:
         names, points, share = _largest(bars)
         line = None if share is None else share.percent
-    made, axes, _ = figure(3.6)
+    made, axes = figure(3.6)
     place = np.arange(len(names))
     base = stacked(axes, {key: points[key] for key in looks}, looks, 0.78)
     axes.set_ylabel(label)

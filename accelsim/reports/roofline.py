@@ -70,7 +70,7 @@ def draw_roofline(
     results: list[Result], folder: Path, formats: Sequence[str] = ("png", "svg")
 ) -> None:
     """roofline.png, .svg and roofline_points.csv of one or several runs."""
-    made, axes, _ = figure(3.8)
+    made, axes = figure(3.8)
     seen = [point.intensity for result in results for point in roofline_points(result)]
     span = np.geomspace(min([*seen, 1.0]) / 2, max([*seen, 1.0]) * 4, 200)
     for number, (result, label) in enumerate(zip(results, labels_of(results), strict=True)):

@@ -119,12 +119,10 @@ def blank(height: float) -> Any:
     return made
 
 
-def figure(height: float) -> tuple[Any, Any, Any]:
-    """(pyplot-free figure, axes, canvas class) of column width and a height in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+def figure(height: float) -> tuple[Any, Any]:
+    """(figure, its axes) of column width and a height in inches."""
     made = blank(height)
-    return made, made.add_subplot(), FigureCanvasAgg
+    return made, made.add_subplot()
 
 
 def stacked(
