@@ -107,7 +107,8 @@ class Evaluator:
                 for name, value in own.items()
                 if name.startswith(PARAMETER)
             }
-            asked = {**work.job, "batch": own.get("batch", work.batch)}
+            drawn = {} if self.spec.values is None else self.spec.values.drawn
+            asked = {**work.job, **drawn, "batch": own.get("batch", work.batch)}
             asked["parameters"] = {**asked.get("parameters", {}), **parameters}
             job = job_of(node_of(asked, Place(work.source)))
             made = read_work(work.source, job, {} if self.aging is None else self.aging.shapes)
