@@ -135,7 +135,7 @@ def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:
         unit = chip.vector_unit
         every = tuple(range(len(op.inputs)))
         return Touched(op.inputs, (unit.input,) * len(every), op.output, unit.output, every)
-    inputs = (op.input, op.weight)
+    inputs = inputs_of(op)
     if analog:
         crossbar = chip.crossbar
         assert crossbar is not None
@@ -159,6 +159,51 @@ def roots(workload: Workload) -> dict[str, str]:
         return name
 
     return {name: root(name) for name in workload.tensors}
+
+
+def lives(workload: Workload, formats: Mapping[str, str]) -> Iterator[tuple[Life, list[int]]]:
+    """Tensors that operators write for one another, in the order in which they are written, with the operators that
+    read each; caches that grow are none."""
+    operators, tensors, root = workload.operators, workload.tensors, roots(workload)
+    outside = {root[name] for name, spec in tensors.items() if spec.role != "intermediate"}
+    readers: dict[str, list[int]] = {}
+    for number, op in enumerate(operators):
+        if isinstance(op, VectorOperator) and op.kind == "append":
+            outside.add(root[op.output])
+        for name in inputs_of(op) if _moves(op) else ():
+            readers.setdefault(root[name], []).append(number)
+    for number, op in enumerate(operators):
+        name = op.output
+        if root[name] == name and name not in outside and _moves(op):
+            size = get(formats[name]).bytes_for(tensors[name].elements)
+            mine = readers.get(name, [number])
+            if size:
+                yield Life(name, number, mine[-1], size, ()), mine
+
+
+def inputs_of(op: Operator) -> tuple[str, ...]:
+    """Tensors that an operator reads, weights too."""
+    return op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight)
+
+
+def side_by_side(
+    workload: Workload, formats: Mapping[str, str], but: Iterable[str], alignment: int
+) -> tuple[dict[str, int], int]:
+    """Addresses of tensors between operators in one memory, each the lowest that is free from its writer to its last
+    reader; bytes that they take in all. but: tensors that stand elsewhere."""
+    elsewhere, at, end = set(but), dict[str, int](), 0
+    there: list[tuple[Life, tuple[int, int]]] = []
+    for life, _ in lives(workload, formats):
+        if life.name in elsewhere:
+            continue
+        there = [(other, taken) for other, taken in there if other.last >= life.first]
+        size = -(-life.size // alignment) * alignment
+        free = _gaps((taken for _, taken in there), 1 << 62)
+        low = next(low for low, high in free if high - low >= size)
+        at[life.name] = low
+        there.append((life, (low, low + size)))
+        end = max(end, low + size)
+    return at, end
 
 
 class _Allocation:
@@ -207,27 +252,10 @@ class _Allocation:
 
     def _lives(self) -> Iterator[Life]:
         """Tensors that may be at home on chip, in the order in which they are written."""
-        operators, tensors = self.workload.operators, self.workload.tensors
-        outside = {self.root[name] for name, spec in tensors.items() if spec.role != "intermediate"}
-        outside |= {
-            self.root[op.output]
-            for op in operators
-            if isinstance(op, VectorOperator) and op.kind == "append"
-        }
-        readers: dict[str, list[int]] = {}
-        for number, op in enumerate(operators):
-            if _moves(op):
-                for name in self.inputs[number]:
-                    readers.setdefault(name, []).append(number)
-        for number, op in enumerate(operators):
-            name = op.output
-            if self.root[name] != name or name in outside or not _moves(op):
-                continue
-            size = get(self.formats[name]).bytes_for(tensors[name].elements)
-            mine = readers.get(name, [number])
-            memories = self._memories(name, number, mine)
-            if size and memories:
-                yield Life(name, number, mine[-1], size, memories)
+        for life, readers in lives(self.workload, self.formats):
+            memories = self._memories(life.name, life.first, readers)
+            if memories:
+                yield life._replace(memories=memories)
 
     def _memories(self, name: str, writer: int, readers: list[int]) -> tuple[str, ...]:
         """Where a tensor may be at home: where its readers can use it, where it is written, above these."""
