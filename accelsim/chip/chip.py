@@ -56,7 +56,6 @@ class Chip:
     units: Mapping[str, Unit]
     precision: Precision = field(default_factory=Precision)
     weights: Literal["cold", "resident"] = "cold"
-    commands_ahead: int = COMMANDS_AHEAD
     description: str = ""
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
@@ -64,6 +63,7 @@ class Chip:
     templates: Mapping[str, Template] = field(default_factory=dict, metadata=LATER)
     links: Mapping[str, Link] = field(default_factory=dict, metadata=LATER)
     core_weights: Mapping[str, str] = field(default_factory=dict, metadata=LATER)
+    commands_ahead: int = field(default=COMMANDS_AHEAD, metadata=LATER)
     _memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __repr__(self) -> str:
@@ -217,8 +217,7 @@ class Chip:
         return {
             item.name: _plain(getattr(self, item.name))
             for item in dataclasses.fields(self)
-            if item.name not in left_out
-            and (getattr(self, item.name) or not item.metadata.get("later"))
+            if item.name not in left_out and _told(item, getattr(self, item.name))
         }
 
     @property
@@ -240,7 +239,7 @@ class Chip:
                 self.precision,
                 self.weights,
                 *self._timed_graph(),
-                self.commands_ahead,
+                *([] if self.commands_ahead == COMMANDS_AHEAD else [self.commands_ahead]),
             )
         found: tuple[Any, ...] = self._memo["timing_form"]
         return found
@@ -268,12 +267,20 @@ class Chip:
         return self._memo
 
 
+def _told(item: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field is part of a canonical form: one that came later is where it is not at its default."""
+    if not item.metadata.get("later"):
+        return True
+    made = item.default_factory
+    return bool(value != (item.default if made is dataclasses.MISSING else made()))
+
+
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         items = {
             item.name: _plain(getattr(value, item.name))
             for item in dataclasses.fields(value)
-            if not (item.metadata.get("later") and getattr(value, item.name) == item.default)
+            if _told(item, getattr(value, item.name))
         }
         kind = getattr(type(value), "kind", None)
         return {"kind": kind, **items} if isinstance(kind, str) else items
