@@ -18,6 +18,10 @@ from accelsim.units.dram import Dram
 from accelsim.units.mac_array import MacArray
 from accelsim.units.vector_unit import VectorUnit
 
+COMMANDS_AHEAD = (
+    65_536  # entries of a command memory that holds back almost nothing (docs/decisions/0008)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
@@ -31,7 +35,8 @@ class OperatingPoint:
 @dataclass(frozen=True, slots=True, repr=False)
 class Chip:
     """What computes. clocks: name -> Hz (int). memories: by name. units: by name, one Dma, one
-    VectorUnit, and a MacArray, a Crossbar, or both. weights: "cold" (every run fetches them) or "resident"."""
+    VectorUnit, and a MacArray, a Crossbar, or both. weights: "cold" (every run fetches them) or "resident".
+    commands_ahead: entries of the command memory (Program.commands_ahead)."""
 
     name: str
     clocks: Mapping[str, int]
@@ -40,6 +45,7 @@ class Chip:
     units: Mapping[str, Unit]
     precision: Precision = field(default_factory=Precision)
     weights: Literal["cold", "resident"] = "cold"
+    commands_ahead: int = COMMANDS_AHEAD
     description: str = ""
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
@@ -165,6 +171,7 @@ class Chip:
                 tuple(sorted(self.clocks.items())),
                 self.precision,
                 self.weights,
+                self.commands_ahead,
             )
         found: tuple[Any, ...] = self._memo["timing_form"]
         return found

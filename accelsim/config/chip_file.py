@@ -11,7 +11,7 @@ from accelsim.chip import Chip, OperatingPoint, Precision, Technology
 from accelsim.chip.machine import tick_rate
 from accelsim.config.overrides import apply_overrides
 from accelsim.config.quantities import QuantityError, quantity
-from accelsim.config.reader import Reader
+from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.constants.rows import families
@@ -29,9 +29,11 @@ KEYS = (
     "operating_points",
     "precision",
     "weights",
+    "commands_ahead",
     "memories",
     "units",
 )
+AHEAD = FieldRule("commands_ahead", int, (), "", 1, 1e9, False, False)
 REQUIRED = ("name", "technology", "clocks", "memories", "units")
 MULTIPLIERS, SINGLE = ("mac_array", "crossbar"), ("vector_unit", "dma")  # parts of a chip
 MOST_HZ = 10**11
@@ -111,6 +113,8 @@ class ChipReader(Reader):
             values["precision"] = self.build(Precision, node, "precision")
         if (node := part("weights")) is not None:
             values["weights"] = self.choice(node, ("cold", "resident"), "weights")
+        if (node := part("commands_ahead")) is not None:
+            values["commands_ahead"] = self.value(node, AHEAD, "commands_ahead")
         if (node := part("operating_points")) is not None:
             values["operating_points"] = self.points(node, clocks)
         values["memories"] = self.kinds(part("memories"), "memories", memory_kinds())

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from accelsim.chip import Chip, Constant
-from accelsim.config.chip_file import KEYS
+from accelsim.config.chip_file import AHEAD, KEYS
 from accelsim.config.quantities import any_quantity
 from accelsim.config.reader import MISSING, FieldRule, rules_of
 
@@ -30,6 +30,8 @@ def rule_of(chip: Chip, key: str) -> FieldRule | None:
         raise UnknownKey(*_choices(head, KEYS, key))
     if head == "weights" and not rest:
         return _WEIGHTS
+    if head == "commands_ahead" and not rest:
+        return AHEAD
     if head == "clocks" and len(rest) == 1:
         _known(rest[0], chip.clocks, key)
         return _CLOCK

@@ -87,6 +87,11 @@ def chip_schema() -> dict[str, Any]:
         },
         "precision": _of_class(Precision),
         "weights": {"enum": ["cold", "resident"]},
+        "commands_ahead": {
+            "type": "integer",
+            "minimum": chip_file.AHEAD.low,
+            "maximum": chip_file.AHEAD.high,
+        },
         "memories": _kinds(memory_kinds()),
         "units": _kinds(unit_kinds()),
     }

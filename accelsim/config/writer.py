@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import yaml
 
 from accelsim.chip import Chip
+from accelsim.chip.chip import COMMANDS_AHEAD
 from accelsim.mapping.tensors import read_constants
 from accelsim.units.base import Quantity
 from accelsim.workload import Conv2d, Gemm, VectorOperator, Workload
@@ -95,6 +96,8 @@ def chip_values(chip: Chip, every: bool = False) -> dict[str, Any]:
         }
     whole["precision"] = {"input": chip.precision.input, "weight": chip.precision.weight}
     whole["weights"] = chip.weights
+    if every or chip.commands_ahead != COMMANDS_AHEAD:
+        whole["commands_ahead"] = chip.commands_ahead
     for section in ("memories", "units"):
         whole[section] = {
             name: {
