@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from accelsim import resources
 from accelsim.chip import Chip
-from accelsim.energy import charge, counts_of, spread, work_of
+from accelsim.energy import charge, counts_of, spread
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.explore import search_plan
 from accelsim.explore.homes import plan_at_home
 from accelsim.explore.planned import Planned, run_plan
+from accelsim.explore.streamed import Streamed
 from accelsim.loading import load_chip, load_workload
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program
@@ -119,7 +120,8 @@ def run(
                 )
             )
         chosen, report = search_plan(chip, workload, search, budget, progress=progress, homes=homes)
-    values, activity = None, None
+    values = None
+    planned: Planned | Streamed
     if prepared is None and inputs is not None:
         prepared = prepare(chip, workload, inputs, rounding, calibration, samples, reference_check)
     if prepared is None:
@@ -128,14 +130,12 @@ def run(
         program = compile_program(chip, workload, chosen=chosen)
         validate(program, workload, derived=True)
         values, activity = _values(program, chip, workload, prepared, labels, progress, keep)
-        planned = Planned(program, simulate(program, chip, engine, activity=activity))  # type: ignore[arg-type]
-    program, timeline = planned.program, planned.timeline
-    units = timeline.units(program)
-    check_bounds(program, timeline)
-    counts = counts_of(work_of(program, timeline, activity), chip)
+        timeline = simulate(program, chip, engine, activity=activity)  # type: ignore[arg-type]
+        planned = Planned(program, timeline, activity=activity)
+    units, counts = planned.units, counts_of(planned.work, chip)
     energy = charge(counts, chip)
     energy.check(workload.macs)
-    rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
+    rows = summarise(planned, chip, workload, energy, chosen.mappings)
     return Result(
         chip, workload, planned, chosen, units, energy, rows, values, spread(counts, chip), report
     )

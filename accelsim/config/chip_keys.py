@@ -10,7 +10,7 @@ from typing import Any
 from accelsim.chip import Chip, Constant
 from accelsim.chip.cores import MOST_CORES, joined, local, scope_of
 from accelsim.chip.routes import upper
-from accelsim.config.chip_file import KEYS
+from accelsim.config.chip_file import AHEAD, KEYS
 from accelsim.config.chip_scopes import MEMORY_KEYS
 from accelsim.config.quantities import any_quantity
 from accelsim.config.reader import MISSING, FieldRule, rule_for, rules_of
@@ -37,6 +37,8 @@ def rule_of(chip: Chip, key: str) -> FieldRule | None:
         raise UnknownKey(*_choices(head, KEYS, key))
     if head == "weights" and not rest:
         return _WEIGHTS
+    if head == "commands_ahead" and not rest:
+        return AHEAD
     if head == "clocks" and len(rest) == 1:
         _known(rest[0], chip.clocks, key)
         return _CLOCK

@@ -95,6 +95,11 @@ def chip_schema() -> dict[str, Any]:
                 {"type": "object", "additionalProperties": {"enum": list(chip_file.WEIGHTS)}},
             ]
         },
+        "commands_ahead": {
+            "type": "integer",
+            "minimum": chip_file.AHEAD.low,
+            "maximum": chip_file.AHEAD.high,
+        },
         **_core(),
     }
     return {

@@ -34,10 +34,12 @@ class Home(NamedTuple):
 @dataclass(slots=True)
 class TensorTable:
     """Rows of Program.tensors, found by name, and where each is at home: off chip, in memory number ``far``,
-    unless ``on_chip`` has its name."""
+    unless ``on_chip`` has its name. shared: addresses off chip of those that have bytes one after the other.
+    end: bytes that are taken off chip."""
 
     far: int
     on_chip: Mapping[str, Home] = field(default_factory=dict)
+    shared: Mapping[str, int] = field(default_factory=dict)
     rows: list[TensorRow] = field(default_factory=list)
     home: list[Home] = field(default_factory=list)
     index: dict[object, int] = field(default_factory=dict)
@@ -51,9 +53,11 @@ class TensorTable:
             self.home.append(self.home[row.view_of])
         elif row.name in self.on_chip:
             self.home.append(self.on_chip[row.name])
+        elif row.name in self.shared:
+            self.home.append(Home(self.far, self.shared[row.name]))
         else:
-            self.home.append(Home(self.far, self.end))
             size = 0 if stays else self.size_of(row)
+            self.home.append(Home(self.far, self.end))
             self.end += -(-size // ALIGNMENT) * ALIGNMENT
         self.rows.append(row)
         self.index[key] = number
@@ -193,14 +197,18 @@ def build_tensors(
     summands: Mapping[str, int] | None = None,
     kept: Collection[str] = (),
     on_chip: Mapping[str, Home] | None = None,
+    reused: tuple[Mapping[str, int], int] = ({}, 0),
 ) -> TensorTable:
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
     ... for further partial sums that are kept apart). summands: how many there are, by operator,
     default 1. kept: operators whose partial sums are never spilled. on_chip: tensors at home there, by name.
+    reused: addresses of tensors off chip, by name, in the first bytes, which several have one after the other; how
+    many bytes.
     """
-    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {})
+    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {}, reused[0])
+    table.end = reused[1]
     _activations(table, workload, formats)
     shared, wide = shared_weights(workload), sum_format(chip.core)
     for number, op in enumerate(workload.operators):

@@ -63,6 +63,7 @@ class ProgramBuilder:
     """Collects tables and commands; ``build`` gives the Program. Every method returns the row."""
 
     tick_hz: int = 10**12
+    commands_ahead: int = 0
     units: list[UnitRow] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     queues: list[QueueRow] = field(default_factory=list)
@@ -262,6 +263,7 @@ class ProgramBuilder:
             self.tick_hz,
             tuple(self.blocks),
             tuple(self.residents),
+            commands_ahead=self.commands_ahead,
         )
 
     def _operand_table(self) -> Operands:

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim import resources
 from accelsim.energy.components import component_of
+from accelsim.errors import InputError
 from accelsim.escaping import CsvWriter
 from accelsim.reports.style import CAUSES, COMPONENTS, REST, below, figure, save
 from accelsim.results.breakdown import arrays_of, within_operators
@@ -96,7 +98,8 @@ def caption(result: Result, boundary: str) -> str:
 
 
 def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
-    """Write energy.png, energy.svg, energy_points.csv and the same of utilisation."""
+    """Write energy.png, energy.svg, energy_points.csv and the same of utilisation, which needs the table of commands:
+    there is none where the rows of a run passed and their table would not fit."""
     names, points = energy_points(result)
     _stacked(
         folder,
@@ -109,7 +112,12 @@ def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) 
         None,
         formats,
     )
-    names, points, share = time_points(result)
+    try:
+        names, points, share = time_points(result)
+    except InputError as error:
+        if error.problems[0].code != resources.TOO_MUCH:
+            raise
+        return
     _stacked(
         folder,
         "utilisation",

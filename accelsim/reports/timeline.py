@@ -15,7 +15,7 @@ from accelsim.reports.pictures import caption
 from accelsim.reports.style import below, figure, save
 from accelsim.results.breakdown import MANY, stretches, unit_groups
 from accelsim.results.result import Result
-from accelsim.results.windows import covered
+from accelsim.timing.windows import covered
 
 BINS = 560  # of a picture's width: 2 pixels each
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")

@@ -18,8 +18,8 @@ from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import uncell
 from accelsim.explore.planned import Planned, run_plan
+from accelsim.explore.streamed import Streamed
 from accelsim.mapping import compile_program
-from accelsim.program.digest import program_digest
 from accelsim.results.files import JOB, NEEDED, check_files
 from accelsim.results.inputs import load
 from accelsim.results.result import Result
@@ -69,12 +69,12 @@ def load_run(folder: str | Path) -> Result:
     mappings = chosen.mappings
     if repeated:
         program = compile_program(chip, workload, chosen=chosen)
-        planned = Planned(
-            program, simulate(program, chip, activity=_activity(repeated, len(program), path))
-        )
+        activity = _activity(repeated, len(program), path)
+        timeline = simulate(program, chip, activity=activity)
+        planned: Planned | Streamed = Planned(program, timeline, activity=activity)
     else:
         planned = run_plan(chip, workload, chosen, folds=folded)
-    if program_digest(planned.program) != digest:
+    if planned.digest != digest:
         raise InputError(
             Problem(
                 "run.version",
@@ -83,15 +83,14 @@ def load_run(folder: str | Path) -> Result:
                 file=str(path),
             )
         )
-    program, timeline = planned.program, planned.timeline
     energy = EnergyReport(rows)
-    operators = summarise(program, chip, workload, timeline, energy, mappings)
+    operators = summarise(planned, chip, workload, energy, mappings)
     return Result(
         chip,
         workload,
         planned,
         chosen,
-        timeline.units(program),
+        planned.units,
         energy,
         operators,
         None,

@@ -559,7 +559,7 @@ FAULTS = [
     ),
     (
         "gaps of operators swapped",
-        "results/summary.py",
+        "timing/operators.py",
         "table[6 + why[i] - FIRST_GAP, own] +=",
         "table[6 + LAST_GAP - why[i], own] +=",
         "tests/timing/test_tallies.py",
