@@ -14,7 +14,7 @@ from accelsim.chip.routes import Route, behind, route
 from accelsim.chip.seen import Seen, seen_from
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
-from accelsim.fields import LATER
+from accelsim.fields import LATER, unsaid
 from accelsim.units.base import Bounds, Memory, Precision, Quantity, Unit
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
@@ -56,6 +56,7 @@ class Chip:
     units: Mapping[str, Unit]
     precision: Precision = field(default_factory=Precision)
     weights: Literal["cold", "resident"] = "cold"
+    commands_ahead: int = field(default=COMMANDS_AHEAD, metadata=LATER)
     description: str = ""
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
@@ -63,7 +64,6 @@ class Chip:
     templates: Mapping[str, Template] = field(default_factory=dict, metadata=LATER)
     links: Mapping[str, Link] = field(default_factory=dict, metadata=LATER)
     core_weights: Mapping[str, str] = field(default_factory=dict, metadata=LATER)
-    commands_ahead: int = field(default=COMMANDS_AHEAD, metadata=LATER)
     _memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __repr__(self) -> str:
@@ -217,7 +217,7 @@ class Chip:
         return {
             item.name: _plain(getattr(self, item.name))
             for item in dataclasses.fields(self)
-            if item.name not in left_out and _told(item, getattr(self, item.name))
+            if item.name not in left_out and not unsaid(item, getattr(self, item.name))
         }
 
     @property
@@ -238,20 +238,21 @@ class Chip:
                 tuple(sorted(self.clocks.items())),
                 self.precision,
                 self.weights,
-                *self._timed_graph(),
-                *([] if self.commands_ahead == COMMANDS_AHEAD else [self.commands_ahead]),
+                *self._timed_later(),
             )
         found: tuple[Any, ...] = self._memo["timing_form"]
         return found
 
-    def _timed_graph(self) -> tuple[Any, ...]:
-        """What of cores and links the times depend on; nothing for a chip without."""
-        if not (self.templates or self.links or self.core_weights):
+    def _timed_later(self) -> tuple[Any, ...]:
+        """What of keys that came later the times depend on; nothing for a chip that says nothing of them."""
+        graph = (self.templates, self.links, self.core_weights)
+        if not any(graph) and self.commands_ahead == COMMANDS_AHEAD:
             return ()
         return (
             tuple(self.templates.values()),
             tuple(link.timed() for _, link in sorted(self.links.items())),
             tuple(sorted(self.core_weights.items())),
+            self.commands_ahead,
         )
 
     @property
@@ -267,20 +268,12 @@ class Chip:
         return self._memo
 
 
-def _told(item: dataclasses.Field[Any], value: Any) -> bool:
-    """Whether a field is part of a canonical form: one that came later is where it is not at its default."""
-    if not item.metadata.get("later"):
-        return True
-    made = item.default_factory
-    return bool(value != (item.default if made is dataclasses.MISSING else made()))
-
-
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         items = {
             item.name: _plain(getattr(value, item.name))
             for item in dataclasses.fields(value)
-            if _told(item, getattr(value, item.name))
+            if not unsaid(item, getattr(value, item.name))
         }
         kind = getattr(type(value), "kind", None)
         return {"kind": kind, **items} if isinstance(kind, str) else items

@@ -39,11 +39,11 @@ KEYS = (
     "links",
     "units",
 )
+AHEAD = FieldRule("commands_ahead", int, (), "", 1, 1e9, False, False)
 REQUIRED = ("name", "technology", "clocks")
 REQUIRED_OF_LINKS = ("nodes",)
 CORE_KEYS = ("count", "grid", "memories", "units", "links", "cores")
 WEIGHTS = ("cold", "resident")
-AHEAD = FieldRule("commands_ahead", int, (), "", 1, 1e9, False, False)
 MOST_HZ = 10**11
 SIDE = FieldRule("grid", int, (), "", 1, MOST_CORES, False, True)
 

@@ -72,9 +72,9 @@ class Choices(NamedTuple):
 
 @jit.allocates_nothing
 def in_bursts(rows: Rows, where: Layouts, choices: Choices, first: int) -> bool:
-    """Give the off-chip operands of rows the bytes of whole bursts, of tensors as they lie, and count what is
-    written at home. first: number of the first operand among all. False when there is not room for as many choices
-    as operands."""
+    """Give the off-chip operands of rows the bytes of whole bursts, of tensors as they lie, and count what is written
+    at home. first: number of the first operand among all. False when there is not room for as many choices as
+    operands."""
     o, burst, far, noted = rows.operand, where.burst[0], where.far[0], choices.noted[0] == 1
     if noted and choices.used[0] + rows.at[1] > len(choices.operand):
         return False

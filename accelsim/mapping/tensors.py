@@ -197,18 +197,18 @@ def build_tensors(
     summands: Mapping[str, int] | None = None,
     kept: Collection[str] = (),
     on_chip: Mapping[str, Home] | None = None,
-    shared: tuple[Mapping[str, int], int] = ({}, 0),
+    reused: tuple[Mapping[str, int], int] = ({}, 0),
 ) -> TensorTable:
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
     ... for further partial sums that are kept apart). summands: how many there are, by operator,
     default 1. kept: operators whose partial sums are never spilled. on_chip: tensors at home there, by name.
-    shared: addresses of tensors off chip, by name, in the first bytes, which several have one after the other; how
+    reused: addresses of tensors off chip, by name, in the first bytes, which several have one after the other; how
     many bytes.
     """
-    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {}, shared[0])
-    table.end = shared[1]
+    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {}, reused[0])
+    table.end = reused[1]
     _activations(table, workload, formats)
     common, wide = shared_weights(workload), sum_format(chip.core)
     for number, op in enumerate(workload.operators):
