@@ -34,7 +34,7 @@ from accelsim.workload import Workload
 from accelsim.workload.repeats import Layers
 
 KEPT = (5, 9)  # layers listed, one trial after the other
-LISTED = 500_000  # commands of a Program whose table is made where nothing asks for it
+LISTED = 300_000  # commands of a Program whose table is made where nothing asks for it
 MOST_UNITS = 1024  # each tick of a stream looks at all of them
 
 
