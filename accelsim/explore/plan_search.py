@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from accelsim.chip import Chip
 from accelsim.energy import account, charge, counts_of, prices
-from accelsim.explore.planned import passes
-from accelsim.explore.streamed import stream
+from accelsim.explore.planned import form_of
+from accelsim.explore.streamed import SUMS, stream
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of, plan
 from accelsim.mapping.compile import resident_bytes
@@ -134,7 +134,7 @@ def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
 def run_of(chip: Chip, workload: Workload, chosen: Plan) -> Run:
     """What a Plan takes."""
     clock = chip.clocks[chip.core.clock]
-    if passes(chip, sum(commands_of(chip, workload, chosen).values())):
+    if form_of(chip, sum(commands_of(chip, workload, chosen).values())) == SUMS:
         passed = stream(chip, workload, chosen)
         cycles = passed.makespan * clock / passed.tick_hz
         return Run(cycles, lambda: charge(counts_of(passed.work, chip), chip).total)

@@ -29,6 +29,7 @@ from accelsim.drafts import draft_folder
 from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import CsvWriter, visible
+from accelsim.explore.planned import TABLE
 from accelsim.results import fidelity
 from accelsim.results.inputs import VERSION, dump
 from accelsim.results.result import Result
@@ -40,14 +41,12 @@ NEEDED = ("result.json", "inputs.json", "energy.csv")
 STALLS = ("data", "slot", "start", "queue", "port")
 
 
-def _layers(result: Result) -> dict[str, Any]:
-    """What was planned of equal layers, if there are any."""
-    layers = result.planned.layers
-    return (
-        {}
-        if layers is None
-        else {"equal_layers": layers.count, "planned_layers": result.planned.kept}
-    )
+def _form(result: Result) -> dict[str, Any]:
+    """What was planned of equal layers, if there are any; what the digest is of, where it is not the table."""
+    planned = result.planned
+    if planned.layers is not None:
+        return {"equal_layers": planned.layers.count, "planned_layers": planned.kept}
+    return {} if planned.form == TABLE else {"digest_of": planned.form}
 
 
 def rates(result: Result) -> dict[str, float]:
@@ -80,7 +79,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         "program": {
             "digest": result.program_digest,
             "commands": result.commands,
-            **_layers(result),
+            **_form(result),
         },
         "weights": chip.weights,
         "clock_hz": clock,

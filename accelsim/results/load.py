@@ -17,7 +17,7 @@ from accelsim.energy import EnergyReport, EnergyRow
 from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import uncell
-from accelsim.explore.planned import Planned, run_plan
+from accelsim.explore.planned import TABLE, Planned, run_plan
 from accelsim.explore.streamed import Streamed
 from accelsim.mapping import compile_program
 from accelsim.results.files import JOB, NEEDED, check_files
@@ -59,6 +59,7 @@ def load_run(folder: str | Path) -> Result:
             int(k): _figure(v) for k, v in values.get("vectors_read_again_by_command", {}).items()
         }
         folded = "planned_layers" in whole["program"]
+        form = str(whole["program"].get("digest_of", TABLE))
         digest, maker = str(whole["program"]["digest"]), str(whole["accelsim"])
         scores = {k: _figure(v) for k, v in values.get("scores", {}).items()}
         total = _figure(whole["energy_joules"]["chip"])
@@ -73,7 +74,7 @@ def load_run(folder: str | Path) -> Result:
         timeline = simulate(program, chip, activity=activity)
         planned: Planned | Streamed = Planned(program, timeline, activity=activity)
     else:
-        planned = run_plan(chip, workload, chosen, folds=folded)
+        planned = run_plan(chip, workload, chosen, folds=folded, form=form)
     if planned.digest != digest:
         raise InputError(
             Problem(
