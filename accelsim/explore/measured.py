@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from accelsim.chip import Chip
 from accelsim.energy import account, charge, counts_of
-from accelsim.explore.planned import passes
-from accelsim.explore.streamed import stream
+from accelsim.explore.planned import form_of
+from accelsim.explore.streamed import SUMS, stream
 from accelsim.mapping import Plan
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.size import commands_of
@@ -25,7 +25,7 @@ def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
 def run_of(chip: Chip, workload: Workload, chosen: Plan) -> Run:
     """What a Plan takes."""
     clock = chip.clocks[chip.core.clock]
-    if passes(chip, sum(commands_of(chip, workload, chosen).values())):
+    if form_of(chip, sum(commands_of(chip, workload, chosen).values())) == SUMS:
         passed = stream(chip, workload, chosen)
         cycles = passed.makespan * clock / passed.tick_hz
         return Run(cycles, lambda: charge(counts_of(passed.work, chip), chip).total)

@@ -44,6 +44,7 @@ from accelsim.timing.windows import Computing
 from accelsim.workload import Workload
 
 Ints = NDArray[np.int64]
+SUMS = "sums"  # what is kept of such a run
 ENTRY_BYTES = 300  # of a row in the ring, with its edges and what it knows of others
 
 
@@ -60,6 +61,7 @@ class Streamed:
     times: OperatorTimes
     layers: None = None
     kept: int = 0
+    form: str = SUMS
 
     @cached_property
     def digest(self) -> str:

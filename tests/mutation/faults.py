@@ -499,7 +499,7 @@ FAULTS = [
     (
         "overwriting unseen",
         "program/shadow.py",
-        "ask(needs, known.unit[r], r, WAR)",
+        "ask(needs, known.unit[r & mask], r, WAR)",
         "settled = settled or False",
         RULES,
     ),
