@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from accelsim import jit
 from accelsim.formats import get
 from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.tilings.candidates import Candidates, Ints, MCuts, candidates, m_cuts, ranges
@@ -21,11 +22,25 @@ from accelsim.mapping.tilings.estimate import (
     Tile,
     estimate,
 )
+from accelsim.mapping.tilings.near import (
+    CHOICES,
+    COMPILE_ABOVE,
+    CYCLES,
+    NEAR,
+    Limits,
+    Near,
+    Packed,
+    Rates,
+    by_columns,
+    by_kernel,
+    near_best,
+)
 from accelsim.mapping.tilings.passes import passes_of
-from accelsim.mapping.tilings.setting import Setting, Streams, Task, Variant
+from accelsim.mapping.tilings.setting import Streams, Task, Variant, setting_of
 from accelsim.units.mac_array import MacArray
 
 ORDERS = ("mnk", "nmk")
+CLOSE = 0.01  # estimates within this part of the best count as equal: then fewer bytes off chip win
 
 
 class Tables(NamedTuple):
@@ -34,6 +49,7 @@ class Tables(NamedTuple):
     cuts: MCuts
     sizes: Candidates
     tile: Tile
+    packed: Packed
 
 
 class Runs(NamedTuple):
@@ -82,7 +98,12 @@ def _output_runs(g: Geometry, most: Ints, n: Ints) -> tuple[Runs, Runs]:
 
 
 def _factors(
-    g: Geometry, cuts: MCuts, sizes: Candidates, bits: list[int], burst: int, stored: bool
+    g: Geometry,
+    cuts: MCuts,
+    sizes: Candidates,
+    bits: list[int],
+    burst: int,
+    stored: bool,
 ) -> list[Floats]:
     """Bytes off chip over bytes: of an input that streams, that stays, of weights, of outputs.
 
@@ -150,7 +171,16 @@ def tables_of(
         g.groups * passes.least / array.count,
         *_factors(g, cuts, sizes, [get(name).bits for name in formats], burst, stored),
     )
-    return Tables(cuts, sizes, tile)
+    return Tables(cuts, sizes, tile, packed(tile))
+
+
+def packed(tile: Tile) -> Packed:
+    """The tables of a Tile of arrays."""
+    m, n, k = (np.stack([np.ravel(column) for column in part], axis=1) for part in tile[:3])
+    rest = np.empty((*tile.cycles.shape, len(tile) - 3))
+    for at, column in enumerate(tile[3:]):
+        rest[..., at] = column
+    return Packed(m, n, k, rest)
 
 
 class Tilings:
@@ -161,7 +191,7 @@ class Tilings:
     """
 
     def __init__(self, task: Task, variant: Variant, more: bool = False) -> None:
-        self.variant, self.setting = variant, Setting(task, variant)
+        self.variant, self.setting = variant, setting_of(task, variant)
         array = array_for(task.chip.array, variant.split, variant.arrays)
         self.arrays, self.groups = array.count, task.geometry.groups
         self.tables = tables_of(
@@ -174,6 +204,7 @@ class Tilings:
             task.stored,
             more,
         )
+        self.size = self.tables.tile.cycles.size
         self.shape = (2, 2, 2, *self.tables.tile.cycles.shape)
 
     @property
@@ -194,6 +225,18 @@ class Tilings:
         table = table.reshape(len(table), -1)
         cycles, bound, moved, certain, passes, near, fits = table
         return Estimate(cycles, bound, moved, certain, passes, near, fits > 0)
+
+    @cached_property
+    def quick(self) -> Near:
+        """The tilings whose estimate is CLOSE to the best."""
+        return self.near(Limits(close=1 + CLOSE))
+
+    def near(self, limits: Limits, rates: Rates = CYCLES) -> Near:
+        """The tilings that count."""
+        kernel = (near_best, NEAR)
+        if jit.fits(*kernel, CHOICES * self.size, COMPILE_ABOVE):
+            return by_kernel(self.setting, self.tables.packed, rates, limits)
+        return by_columns(self.setting, self.tables.tile.least, self.columns, rates, limits)
 
     def ordered(self, some: Ints) -> Ints:
         """Some tilings, best first."""
