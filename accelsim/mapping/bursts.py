@@ -10,6 +10,7 @@ On-chip bytes stay what they are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -192,12 +193,22 @@ class Transfers:
             new_lists = [self._ready(column) for column in lists]
             self.choices = Choices._make((*new_lists, *self.choices[3:]))
 
-    def settle(self, size: Ints) -> None:
-        """Bytes of all operands, of tensors in the order of axes that moves fewer bursts."""
+    def settle(self, size: Ints, turned: Dict[int, bool] | None = None) -> None:
+        """Bytes of all operands, of tensors in the order of axes that moves fewer bursts. turned: rows of tensors
+        that are said to lie in the other order (True) or in their own."""
         used = int(self.choices.used[0])
         operand, root, more = (np.asarray(c[:used], np.int64) for c in self.choices[:3])
-        other = np.asarray(self.choices.gain, np.int64)[root] > 0
+        other = self.turned
+        for row, said in (turned or {}).items():
+            other[row] = said
+        other = other[root]
         size[operand[other]] += more[other]
+
+    @property
+    def turned(self) -> NDArray[np.bool_]:
+        """Whether each tensor row's bytes lie in the other order of axes."""
+        root = np.asarray(self.where.root, np.int64)
+        return (np.asarray(self.choices.gain, np.int64) > 0)[root]
 
     @property
     def written(self) -> Ints:

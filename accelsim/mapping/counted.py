@@ -8,6 +8,7 @@ same walk. What coverage proves of a table is here a sum: every product once, ev
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -183,6 +184,14 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     """The Program of a Plan as counts: with the commands, times and bytes of compile_program()'s, without flags,
     tensors' regions and addresses. InputError as compile_program; ConservationError where products or stored
     elements are missing."""
+    return counted(chip, workload, chosen)[0]
+
+
+def counted(
+    chip: Chip, workload: Workload, chosen: Plan, turned: Dict[str, bool] | None = None
+) -> tuple[Program, dict[str, bool]]:
+    """compile_counts(), and whether each tensor lies off chip in the other order of its axes (bursts.py). turned: of
+    some tensors, said rather than found."""
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
     parts = parts_of(chip, workload, chosen, None, commands)
     parts.fast.readers = READERS
@@ -192,7 +201,10 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     for part, nest in nests:
         ends.append(counter.add(nest, part))
     rows = counter.taken()
-    counter.transfers.settle(rows.size)
+    index = parts.table.index
+    said = {index[name]: other for name, other in (turned or {}).items()}
+    counter.transfers.settle(rows.size, said)
+    lie = counter.transfers.turned.tolist()
     sizes = [end - begin for begin, end in pairwise([0, *ends])]
     owner = np.repeat(np.array([part.number for part, _ in nests], np.int64), sizes)
     program = _program(parts, rows, counter.numbering, owner)
@@ -205,7 +217,7 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     check_sums(program, workload, counter.transfers.written, parts)
     program.dependencies = dependencies_of(found.edges, lag)
     program.demands = demands(program)
-    return program
+    return program, {name: lie[index[name]] for name in workload.tensors if name in index}
 
 
 def _program(parts: Parts, rows: Counted, numbering: Numbering, owner: Ints) -> Program:

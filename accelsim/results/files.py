@@ -150,8 +150,8 @@ def to_dict(result: Result) -> dict[str, Any]:
                 name: {
                     "seen": found.seen,
                     "tried": found.tried,
-                    "complete": found.complete,
-                    "cycles_alone": found.cycles,
+                    "cycles": found.cycles,
+                    "default_cycles": found.default_cycles,
                     "bound_cycles": found.bound_cycles,
                 }
                 for name, found in report.found.items()

@@ -680,8 +680,8 @@ FAULTS = [
     (
         "search keeps the worst",
         "mapping/tilings/search.py",
-        "if run.value(self.objective) < self.best_run.value(self.objective):",
-        "if run.value(self.objective) > self.best_run.value(self.objective):",
+        "if value < self.value:",
+        "if value > self.value:",
         SEARCH,
     ),
     (
@@ -708,15 +708,15 @@ FAULTS = [
     (
         "worse plans are kept",
         "explore/plan_search.py",
-        "kept = value_of(objective, *after) > value_of(objective, *before)",
-        "kept = False",
+        "if run is not None and run.value(objective) < best.value(objective):\n        best = run",
+        "if run is not None:\n        best = run",
         SEARCH + " tests/explore/test_explore.py",
     ),
     (
         "seeds forgotten",
         "mapping/tilings/search.py",
-        "for mapping in seeds:",
-        "for mapping in ():",
+        "self._wanted = list(seeds)",
+        "self._wanted = list(seeds[:0])",
         "tests/explore/test_explore.py",
     ),
     (

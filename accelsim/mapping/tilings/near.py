@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim import jit
-from accelsim.jit import choose
 from accelsim.mapping.tiles import packed_bytes
 from accelsim.mapping.tilings.estimate import (
     Choice,
@@ -32,7 +31,6 @@ from accelsim.mapping.tilings.estimate import (
 from accelsim.mapping.tilings.setting import Setting
 
 Floats = NDArray[np.float64]
-OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
 COMPILE_ABOVE = 2_000_000  # tilings
 CHOICES = (
     8  # orders, whether the input stays, whether the weights do: as a tiling's number counts them
@@ -40,16 +38,15 @@ CHOICES = (
 
 
 class Rates(NamedTuple):
-    """What makes one number of cycles and bytes. objective: of OBJECTIVES, by number. far, near, cycle: joules of a
-    byte off chip, of one on chip, of a cycle (static)."""
+    """What makes one number of cycles and bytes, the figure that is to be small: what a byte off chip, one on chip and
+    a cycle count in it."""
 
-    objective: int
     far: float
     near: float
     cycle: float
 
 
-CYCLES = Rates(0, 0.0, 0.0, 0.0)
+CYCLES = Rates(0.0, 0.0, 1.0)
 
 
 class Limits(NamedTuple):
@@ -72,9 +69,10 @@ class Packed(NamedTuple):
 
 
 class Near(NamedTuple):
-    """The tilings that count, a column each, and numbers of all. number: counts (order, keep input, keep weights, cut,
-    n, k), the last one fastest. value: the number that is to be small; bound: none below it is reached. every: how
-    many fit; cycles that none of them beats; cycles that none beats of those that are above the ceiling."""
+    """The tilings that count, a column each, and numbers of all that fit. number: counts (order, keep input, keep
+    weights, cut, n, k), the last one fastest. value: the figure; bound: none below it is reached. every: how many fit;
+    cycles that none of them beats.
+    """
 
     number: Any
     value: Any
@@ -86,10 +84,8 @@ class Near(NamedTuple):
 
 
 def weighed(rates: Rates, cycles: Any, moved: Any, near: Any) -> Any:
-    """The number that is to be small, of cycles and of bytes off chip and on."""
-    joules = moved * rates.far + near * rates.near + cycles * rates.cycle
-    other = choose(rates.objective == 1, joules, cycles * joules)
-    return choose(rates.objective == 0, cycles, other)
+    """The figure of cycles and of bytes off chip and on."""
+    return moved * rates.far + near * rates.near + cycles * rates.cycle
 
 
 def near_best(s: Setting, p: Packed, rates: Rates, limits: Limits, out: Near) -> int:
@@ -106,16 +102,12 @@ def near_best(s: Setting, p: Packed, rates: Rates, limits: Limits, out: Near) ->
             out.every[0] += 2.0
             out.every[1] = min(out.every[1], least)
             if above > ceiling:
-                if above > limits.ceiling:
-                    out.every[2] = min(out.every[2], least)
                 continue
             for order in range(2):
                 one = estimate(s, t, Choice(order, 1 - stay // 2, 1 - stay % 2))
                 value = weighed(rates, one.cycles, one.moved, one.near)
                 bound = weighed(rates, one.bound, one.certain, 0.0)
-                if value > limits.ceiling:
-                    out.every[2] = min(out.every[2], least)
-                elif value <= ceiling and bound < limits.beaten:
+                if value <= ceiling and bound < limits.beaten:
                     out.number[count] = (order * 4 + stay) * size + at
                     out.value[count], out.bound[count] = value, bound
                     out.cycles[count], out.moved[count] = one.cycles, one.moved
@@ -154,7 +146,7 @@ def by_kernel(s: Setting, p: Packed, rates: Rates, limits: Limits) -> Near:
     """near_best() by machine code."""
     size = CHOICES * p.rest[..., 0].size
     columns = np.empty((5, size))
-    out = Near._make((np.empty(size, np.int64), *columns, np.array([0.0, np.inf, np.inf])))
+    out = Near._make((np.empty(size, np.int64), *columns, np.array([0.0, np.inf])))
     count = jit.compiled(near_best, NEAR)(s, p, rates, limits, out)
     near = np.flatnonzero(out.value[:count] <= limits.close * out.value[:count].min(initial=np.inf))
     near = near[np.argsort(out.number[near])]
@@ -166,11 +158,8 @@ def by_columns(s: Setting, least: Any, every: Estimate, rates: Rates, limits: Li
     value = weighed(rates, every.cycles, every.moved, every.near)
     bound = weighed(rates, every.bound, every.certain, 0.0)
     least = np.tile(np.maximum(least, s.needs).ravel(), CHOICES)
-    counts = every.fits & (value <= limits.ceiling)
-    over = every.fits & ~counts
-    low = (least[some].min(initial=np.inf) for some in (every.fits, over))
-    numbers = np.array([every.fits.sum(), *low], np.float64)
-    number = np.flatnonzero(counts & (bound < limits.beaten))
+    numbers = np.array([every.fits.sum(), least[every.fits].min(initial=np.inf)])
+    number = np.flatnonzero(every.fits & (value <= limits.ceiling) & (bound < limits.beaten))
     best = value[number].min(initial=np.inf)
     number = number[value[number] <= limits.close * best]
     columns = (value, every.cycles, bound, every.moved, every.passes)

@@ -21,7 +21,8 @@ from accelsim.units.sram import Sram
 class Task(NamedTuple):
     """One MAC operator to be tiled. formats: input, weight, output. reserve: bytes of the weight buffer
     that other operators' weights hold. cold: its weights are fetched. stored: they are laid out tile by tile.
-    alone: no operator before it works while its first weights come."""
+    alone: no operator before it works while its first weights come. turned: whether its input and its output
+    lie off chip in the other order of axes (bursts.py), () where it is not known."""
 
     chip: Chip
     geometry: Geometry
@@ -31,6 +32,7 @@ class Task(NamedTuple):
     cold: bool = True
     stored: bool = True
     alone: bool = True
+    turned: tuple[bool, ...] = ()
 
 
 class Variant(NamedTuple):

@@ -97,18 +97,21 @@ def _output_runs(g: Geometry, most: Ints, n: Ints) -> tuple[Runs, Runs]:
     return Runs(whole, plane), Runs(np.where(n == every, most, 1) * n, every)
 
 
+class OffChip(NamedTuple):
+    """How tensors lie off chip. burst: bytes. stored, turned: as Task has them."""
+
+    burst: int
+    stored: bool
+    turned: tuple[bool, ...]
+
+
 def _factors(
-    g: Geometry,
-    cuts: MCuts,
-    sizes: Candidates,
-    bits: list[int],
-    burst: int,
-    stored: bool,
+    g: Geometry, cuts: MCuts, sizes: Candidates, bits: list[int], far: OffChip
 ) -> list[Floats]:
     """Bytes off chip over bytes: of an input that streams, that stays, of weights, of outputs.
 
-    Which way a tensor lies all that touch it decide together: images take the mean of both, matrices count as
-    row-major, as vector operators read and write them.
+    Which way a tensor lies all that touch it decide together: unless it is known, images take the mean of both;
+    matrices count as row-major, as vector operators read and write them.
     """
     n, k = np.array(sizes.n, np.int64)[:, None], np.array(sizes.k, np.int64)
     tiles, most, rows, columns = cuts.table[[0, 1, 6, 7]][:, :, None, None]
@@ -116,19 +119,21 @@ def _factors(
     every = cuts.table[5, :, None, None] // g.in_width  # rows of all images
     new = np.minimum(rows, np.maximum(-(-every // np.minimum(tiles, every)), 1))
     pairs = (
-        (_input_runs(g, rows, columns, channels), bits[0]),
-        (_input_runs(g, new, np.full_like(columns, g.in_width), channels), bits[0]),
-        (_output_runs(g, most, n), bits[2]),
+        (_input_runs(g, rows, columns, channels), bits[0], 0),
+        (_input_runs(g, new, np.full_like(columns, g.in_width), channels), bits[0], 0),
+        (_output_runs(g, most, n), bits[2], 1),
     )
 
-    def rounded(runs: tuple[Runs, Runs], bits: int) -> Floats:
-        rows, channels = (run.rounded(bits, burst * 8) for run in runs)
-        return np.sqrt(rows * channels) if g.convolution else rows
+    def rounded(runs: tuple[Runs, Runs], bits: int, of: int) -> Floats:
+        rows, channels = (run.rounded(bits, 8 * far.burst) for run in runs)
+        if not g.convolution:
+            return rows
+        return (rows, channels)[far.turned[of]] if far.turned else np.sqrt(rows * channels)
 
     streamed, resident, outputs = (rounded(*pair) for pair in pairs)
-    weights = whole_bursts(n * k * bits[1], burst * 8)
-    if not stored:
-        weights = _matrix(k, n, g.n)[0].rounded(bits[1], burst * 8)
+    weights = whole_bursts(n * k * bits[1], 8 * far.burst)
+    if not far.stored:
+        weights = _matrix(k, n, g.n)[0].rounded(bits[1], 8 * far.burst)
     return [streamed, resident, weights, outputs]
 
 
@@ -139,11 +144,10 @@ def tables_of(
     dataflow: int,
     g: Geometry,
     streams: Streams,
-    burst: int,
-    stored: bool,
+    far: OffChip,
     more: bool,
 ) -> Tables:
-    """The tables of an operator on the arrays that work. burst: bytes. stored: as Task has it."""
+    """The tables of an operator on the arrays that work."""
     rate = array.rate(*formats[:2])
     limits, along = array.pass_limits(dataflow, rate), array.split if array.count > 1 else ""
     sizes = candidates(g, array, limits, along, more, array.adder(rate) is not None)
@@ -169,7 +173,7 @@ def tables_of(
         passes.load,
         g.groups * passes.carried,
         g.groups * passes.least / array.count,
-        *_factors(g, cuts, sizes, [get(name).bits for name in formats], burst, stored),
+        *_factors(g, cuts, sizes, [get(name).bits for name in formats], far),
     )
     return Tables(cuts, sizes, tile, packed(tile))
 
@@ -200,8 +204,7 @@ class Tilings:
             variant.dataflow,
             task.geometry,
             self.setting.streams,
-            task.chip.dram.burst,
-            task.stored,
+            OffChip(task.chip.dram.burst, task.stored, task.turned),
             more,
         )
         self.size = self.tables.tile.cycles.size
@@ -237,12 +240,6 @@ class Tilings:
         if jit.fits(*kernel, CHOICES * self.size, COMPILE_ABOVE):
             return by_kernel(self.setting, self.tables.packed, rates, limits)
         return by_columns(self.setting, self.tables.tile.least, self.columns, rates, limits)
-
-    def ordered(self, some: Ints) -> Ints:
-        """Some tilings, best first."""
-        c = self.columns
-        variant, place = np.divmod(some, c.cycles.size // 8)
-        return some[np.lexsort((variant, place, c.passes[some], c.moved[some], c.cycles[some]))]
 
     def mapping(self, number: int) -> Mapping:
         """The mapping of one tiling."""
