@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.energy import EnergyReport, account, prices
+from accelsim.energy import EnergyReport, charge, counts_of, prices, work_of
 from accelsim.errors import InputError
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of, plan
@@ -27,7 +27,8 @@ from accelsim.mapping.tensors import operator_formats
 from accelsim.mapping.tilings.near import CYCLES, Rates
 from accelsim.mapping.tilings.search import SLACK, Found, Proposals
 from accelsim.mapping.tilings.setting import Task
-from accelsim.timing import simulate
+from accelsim.program.table import Program
+from accelsim.timing import Timeline, simulate
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Objective = Literal["cycles", "energy", "edp"]
@@ -38,6 +39,7 @@ CHEAPEST = 0.05
 COMPILE_ABOVE = 300  # commands: many runs of the same size pay for loading the kernel
 WIDEST = 0.5  # part of a figure by which estimates may be off in the end
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +59,22 @@ class SearchReport:
 
 
 class Run:
-    """A Plan, and what the workload takes under it."""
+    """A Plan, and what the workload takes under it. added: cycles that each operator adds to those before it."""
 
     def __init__(self, chip: Chip, workload: Workload, chosen: Plan) -> None:
         self.chip, self.workload, self.chosen = chip, workload, chosen
-        self.program, self.turned = counted(chip, workload, chosen)
-        engine: Literal["compiled", "auto"] = "auto"
-        if len(self.program) > COMPILE_ABOVE:
-            engine = "compiled"
-        self.timeline = simulate(self.program, chip, engine)
-        self.clock = chip.clocks[chip.core.clock] / self.timeline.tick_hz
-        self.cycles = self.timeline.makespan * self.clock
+        program, self.turned = counted(chip, workload, chosen)
+        self.commands = len(program)
+        timeline = simulate(program, chip, "compiled" if self.commands > COMPILE_ABOVE else "auto")
+        clock = chip.clocks[chip.core.clock] / timeline.tick_hz
+        self.cycles = timeline.makespan * clock
+        self.added = _added(program, timeline) * clock
+        self._work = work_of(program, timeline)
 
     @cached_property
     def energy(self) -> EnergyReport:
         """Every joule."""
-        return account(self.program, self.chip, self.timeline)
+        return charge(counts_of(self._work, self.chip), self.chip)
 
     @property
     def joules(self) -> float:
@@ -83,27 +85,27 @@ class Run:
         """The number that a search makes small."""
         return value_of(objective, self.cycles, 0.0 if objective == "cycles" else self.joules)
 
-    @cached_property
-    def added(self) -> Floats:
-        """Cycles that each operator adds: from the last end of those before it to its own."""
-        owner, first = np.unique(self.program.commands.operator, return_index=True)
-        ends = np.zeros(len(self.program.operators), np.int64)
-        ends[owner] = np.maximum.reduceat(self.timeline.end, first)
-        found: Floats = np.diff(np.maximum.accumulate(ends), prepend=0) * self.clock
-        return found
-
     def figures(self, rates: Rates) -> Floats:
         """What each MAC operator adds to the figure, with the vector operators behind it, which read as it wrote."""
         found = self.added * rates.cycle
         if rates.far:
-            for charge in self.energy.charges:
-                for operator, joules in zip(charge.operators, charge.joules, strict=True):
+            for each in self.energy.charges:
+                for operator, joules in zip(each.operators, each.joules, strict=True):
                     if operator >= 0:  # static energy is no operator's: cycles count for it
                         found[operator] += joules
         kinds = enumerate(self.workload.operators)
         macs = [0 if isinstance(op, VectorOperator) else number for number, op in kinds]
         owner = np.maximum.accumulate(np.array(macs, np.int64))
         return np.bincount(owner, found, len(found)).astype(np.float64)
+
+
+def _added(program: Program, timeline: Timeline) -> Ints:
+    """Ticks that each operator adds: from the last end of those before it to its own."""
+    owner = program.commands.operator
+    first = np.flatnonzero(np.diff(owner, prepend=-1))
+    ends = np.zeros(len(program.operators), np.int64)
+    ends[owner[first]] = np.maximum.reduceat(timeline.end, first)
+    return np.diff(np.maximum.accumulate(ends), prepend=0)
 
 
 @dataclass(slots=True)
@@ -145,7 +147,7 @@ def search_plan(
     default = best = Run(chip, workload, plan(chip, workload))
     rates = rates_of(chip, default, objective)
     lines = _lines(default, rates, seeds or {})
-    spent, each = 0.0, min(1.0, max(CHEAPEST, len(default.program) / FULL_RUN))
+    spent, each = 0.0, min(1.0, max(CHEAPEST, default.commands / FULL_RUN))
     slack = SLACK
     while spent < budget:
         promised = [line.proposals.next(slack) for line in lines]

@@ -69,9 +69,8 @@ class Packed(NamedTuple):
 
 
 class Near(NamedTuple):
-    """The tilings that count, a column each, and numbers of all that fit. number: counts (order, keep input, keep
-    weights, cut, n, k), the last one fastest. value: the figure; bound: none below it is reached. every: how many fit;
-    cycles that none of them beats.
+    """The tilings that count, a column each. number: counts (order, keep input, keep weights, cut, n, k), the last one
+    fastest. value: the figure; bound: none below it is reached.
     """
 
     number: Any
@@ -80,7 +79,6 @@ class Near(NamedTuple):
     bound: Any
     moved: Any
     passes: Any
-    every: Any
 
 
 def weighed(rates: Rates, cycles: Any, moved: Any, near: Any) -> Any:
@@ -94,26 +92,24 @@ def near_best(s: Setting, p: Packed, rates: Rates, limits: Limits, out: Near) ->
     size = cuts * wide * deep
     for at in range(size):
         t = tile_of(p, at // (wide * deep), at // deep % wide, at % deep)
-        floor, least = max(t.settled, t.carried), max(t.least, s.needs)
-        above = weighed(rates, floor, 0.0, 0.0)
-        for stay in range(4):
-            if not room(s, t, Choice(0, 1 - stay // 2, 1 - stay % 2)):
+        if weighed(rates, max(t.settled, t.carried), 0.0, 0.0) > ceiling:
+            continue
+        if weighed(rates, t.least, 0.0, 0.0) >= limits.beaten:
+            continue
+        for choice in range(CHOICES):
+            which = Choice(choice // 4, 1 - choice // 2 % 2, 1 - choice % 2)
+            if not room(s, t, which):
                 continue
-            out.every[0] += 2.0
-            out.every[1] = min(out.every[1], least)
-            if above > ceiling:
-                continue
-            for order in range(2):
-                one = estimate(s, t, Choice(order, 1 - stay // 2, 1 - stay % 2))
-                value = weighed(rates, one.cycles, one.moved, one.near)
-                bound = weighed(rates, one.bound, one.certain, 0.0)
-                if value <= ceiling and bound < limits.beaten:
-                    out.number[count] = (order * 4 + stay) * size + at
-                    out.value[count], out.bound[count] = value, bound
-                    out.cycles[count], out.moved[count] = one.cycles, one.moved
-                    out.passes[count] = one.passes
-                    count += 1
-                    ceiling = min(ceiling, value * limits.close)
+            one = estimate(s, t, which)
+            value = weighed(rates, one.cycles, one.moved, one.near)
+            bound = weighed(rates, one.bound, one.certain, 0.0)
+            if value <= ceiling and bound < limits.beaten:
+                out.number[count] = choice * size + at
+                out.value[count], out.bound[count] = value, bound
+                out.cycles[count], out.moved[count] = one.cycles, one.moved
+                out.passes[count] = one.passes
+                count += 1
+                ceiling = min(ceiling, value * limits.close)
     return count
 
 
@@ -145,22 +141,18 @@ NEAR: jit.Helpers = (
 def by_kernel(s: Setting, p: Packed, rates: Rates, limits: Limits) -> Near:
     """near_best() by machine code."""
     size = CHOICES * p.rest[..., 0].size
-    columns = np.empty((5, size))
-    out = Near._make((np.empty(size, np.int64), *columns, np.array([0.0, np.inf])))
+    out = Near._make((np.empty(size, np.int64), *np.empty((5, size))))
     count = jit.compiled(near_best, NEAR)(s, p, rates, limits, out)
     near = np.flatnonzero(out.value[:count] <= limits.close * out.value[:count].min(initial=np.inf))
     near = near[np.argsort(out.number[near])]
-    return Near._make((*(column[near] for column in out[:-1]), out.every))
+    return Near._make(column[near] for column in out)
 
 
-def by_columns(s: Setting, least: Any, every: Estimate, rates: Rates, limits: Limits) -> Near:
-    """near_best() from the estimate of every tiling. least: cycles that passes of each (cut, n, k) take at least."""
+def by_columns(every: Estimate, rates: Rates, limits: Limits) -> Near:
+    """near_best() from the estimate of every tiling."""
     value = weighed(rates, every.cycles, every.moved, every.near)
     bound = weighed(rates, every.bound, every.certain, 0.0)
-    least = np.tile(np.maximum(least, s.needs).ravel(), CHOICES)
-    numbers = np.array([every.fits.sum(), least[every.fits].min(initial=np.inf)])
     number = np.flatnonzero(every.fits & (value <= limits.ceiling) & (bound < limits.beaten))
-    best = value[number].min(initial=np.inf)
-    number = number[value[number] <= limits.close * best]
+    number = number[value[number] <= limits.close * value[number].min(initial=np.inf)]
     columns = (value, every.cycles, bound, every.moved, every.passes)
-    return Near._make((number, *(column[number] for column in columns), numbers))
+    return Near._make((number, *(column[number] for column in columns)))

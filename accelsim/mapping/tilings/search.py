@@ -15,8 +15,8 @@ import numpy as np
 from accelsim.chip import Chip
 from accelsim.mapping.mapping import Geometry, Mapping, slots_of
 from accelsim.mapping.tilings.default import counts_of, legal, own_best
-from accelsim.mapping.tilings.near import Limits, Near, Rates
-from accelsim.mapping.tilings.setting import Task, Variant
+from accelsim.mapping.tilings.near import CHOICES, Limits, Near, Rates
+from accelsim.mapping.tilings.setting import Setting, Task, Variant, setting_of
 from accelsim.mapping.tilings.tables import Tilings
 from accelsim.units.dataflows import dataflows
 
@@ -58,22 +58,24 @@ class Proposals:
         self.best, self.value = first, value
         self.done = {work_of(task.geometry, first)}
         self.guess = self.off = float("nan")
-        self._wanted = list(seeds)
+        self._wanted, self._variants = list(seeds), list[tuple[Variant, bool, Setting]]()
+        for variant in variants(task.chip):
+            own = own_best(task, variant)
+            self._wanted += own or []
+            if own is None:
+                self._variants.append((variant, True, setting_of(task, variant)))
         self._rank()
 
     def _rank(self) -> None:
-        sets: list[Tilings] = []
-        for variant in variants(self.task.chip):
-            own = own_best(self.task, variant)
-            if own is None:
-                sets.append(Tilings(self.task, variant, more=True))
-            else:
-                self._wanted += own
-        limits = Limits(close=HOPELESS, beaten=self.value / self.count)
-        near = [one.near(limits, self.rates) for one in sets]
-        self.seen = int(sum(one.every[0] for one in near))
-        self.bound_cycles = min((float(one.every[1]) for one in near), default=0.0)
-        self._queue = _queue(self._wanted, sets, near)
+        sets = [Tilings(self.task, *each) for each in self._variants]
+        self.seen = sum(CHOICES * one.size for one in sets)
+        self.bound_cycles = min((one.bound for one in sets), default=0.0)
+        near, best = list[Near](), np.inf
+        for one in sets:
+            limits = Limits(HOPELESS * best, HOPELESS, self.value / self.count)
+            near.append(one.near(limits, self.rates))
+            best = min(best, float(near[-1].value.min(initial=np.inf)))
+        self._queue = _queue(self._wanted, sets, near, HOPELESS * best)
         self._ahead = next(self._queue, None)
 
     def lies(self, turned: tuple[bool, ...]) -> None:
@@ -109,10 +111,10 @@ class Proposals:
 
 
 def _queue(
-    wanted: list[Mapping], sets: list[Tilings], found: list[Near]
+    wanted: list[Mapping], sets: list[Tilings], found: list[Near], most: float
 ) -> Iterator[tuple[Mapping, float, float]]:
-    """Mappings with estimate and bound, best first, behind those that are ``wanted``. Of those of one estimate on equal
-    tiles, which seldom differ, the first."""
+    """Mappings with estimate (up to ``most``) and bound, best first, behind those that are ``wanted``. Of those of one
+    estimate on equal tiles, which seldom differ, the first."""
     for mapping in wanted:
         yield mapping, float("nan"), 0.0
     if not sets:
@@ -127,6 +129,8 @@ def _queue(
     for at in np.lexsort((choice, tile, owner, passes, moved, value)).tolist():
         part = int(owner[at])
         alike = float(value[at]), part, int(tile[at])
+        if alike[0] > most:
+            return
         if alike not in seen:
             seen.add(alike)
             yield sets[part].mapping(int(number[at])), alike[0], float(bound[at])

@@ -36,7 +36,7 @@ from accelsim.mapping.tilings.near import (
     near_best,
 )
 from accelsim.mapping.tilings.passes import passes_of
-from accelsim.mapping.tilings.setting import Streams, Task, Variant, setting_of
+from accelsim.mapping.tilings.setting import Setting, Streams, Task, Variant, setting_of
 from accelsim.units.mac_array import MacArray
 
 ORDERS = ("mnk", "nmk")
@@ -189,13 +189,15 @@ def packed(tile: Tile) -> Packed:
 
 class Tilings:
     """The tilings of one operator that share a Variant. more: finer sizes for a search, which contain the
-    coarse ones.
+    coarse ones. setting: setting_of() the two, where it is known.
 
     A tiling's number counts (order, keep input, keep weights, cut, n, k), the last one fastest.
     """
 
-    def __init__(self, task: Task, variant: Variant, more: bool = False) -> None:
-        self.variant, self.setting = variant, setting_of(task, variant)
+    def __init__(
+        self, task: Task, variant: Variant, more: bool = False, setting: Setting | None = None
+    ) -> None:
+        self.variant, self.setting = variant, setting or setting_of(task, variant)
         array = array_for(task.chip.array, variant.split, variant.arrays)
         self.arrays, self.groups = array.count, task.geometry.groups
         self.tables = tables_of(
@@ -215,6 +217,11 @@ class Tilings:
         """Cycles that none of the tilings is estimated below."""
         tile = self.tables.tile
         return float(np.maximum(tile.settled, tile.carried).min())
+
+    @property
+    def bound(self) -> float:
+        """Cycles that no schedule of a tiling beats."""
+        return max(float(self.tables.tile.least.min()), self.setting.needs)
 
     @cached_property
     def columns(self) -> Estimate:
@@ -239,7 +246,7 @@ class Tilings:
         kernel = (near_best, NEAR)
         if jit.fits(*kernel, CHOICES * self.size, COMPILE_ABOVE):
             return by_kernel(self.setting, self.tables.packed, rates, limits)
-        return by_columns(self.setting, self.tables.tile.least, self.columns, rates, limits)
+        return by_columns(self.columns, rates, limits)
 
     def mapping(self, number: int) -> Mapping:
         """The mapping of one tiling."""
