@@ -70,8 +70,8 @@ KINDS = {
 
 
 @click.command("list")
-@click.argument("kind", type=click.Choice(list(KINDS)))
-def command(kind: str) -> None:
-    """List what there is of KIND."""
-    for line in KINDS[kind]():
+@click.argument("kind", type=click.Choice(list(KINDS)), required=False)
+def command(kind: str | None) -> None:
+    """List what there is of KIND; without one, the kinds."""
+    for line in KINDS if kind is None else KINDS[kind]():
         click.echo(line)

@@ -9,26 +9,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from accelsim.chip import Chip
-from accelsim.energy import EnergyReport, charge, counts_of, prices, work_of
+from accelsim.energy import prices
 from accelsim.errors import InputError
+from accelsim.explore.homes import plan_at_home
+from accelsim.explore.measured import Run
 from accelsim.mapping import Mapping as OperatorMapping
-from accelsim.mapping import Plan, geometry_of, plan
+from accelsim.mapping import Plan, geometry_of
 from accelsim.mapping.compile import resident_bytes
-from accelsim.mapping.counted import counted
+from accelsim.mapping.homes import DEFAULT
 from accelsim.mapping.tensors import operator_formats
 from accelsim.mapping.tilings.near import CYCLES, Rates
 from accelsim.mapping.tilings.search import SLACK, Found, Proposals
 from accelsim.mapping.tilings.setting import Task
-from accelsim.program.table import Program
-from accelsim.timing import Timeline, simulate
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Objective = Literal["cycles", "energy", "edp"]
@@ -36,10 +32,7 @@ OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
 BUDGET = 3  # runs of the whole workload
 FULL_RUN = 4000  # commands of a run that counts as a whole one; shorter ones count for less
 CHEAPEST = 0.05
-COMPILE_ABOVE = 300  # commands: many runs of the same size pay for loading the kernel
 WIDEST = 0.5  # part of a figure by which estimates may be off in the end
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,56 +49,6 @@ class SearchReport:
     default_cycles: float
     default_joules: float
     kept_default: bool
-
-
-class Run:
-    """A Plan, and what the workload takes under it. added: cycles that each operator adds to those before it."""
-
-    def __init__(self, chip: Chip, workload: Workload, chosen: Plan) -> None:
-        self.chip, self.workload, self.chosen = chip, workload, chosen
-        program, self.turned = counted(chip, workload, chosen)
-        self.commands = len(program)
-        timeline = simulate(program, chip, "compiled" if self.commands > COMPILE_ABOVE else "auto")
-        clock = chip.clocks[chip.core.clock] / timeline.tick_hz
-        self.cycles = timeline.makespan * clock
-        self.added = _added(program, timeline) * clock
-        self._work = work_of(program, timeline)
-
-    @cached_property
-    def energy(self) -> EnergyReport:
-        """Every joule."""
-        return charge(counts_of(self._work, self.chip), self.chip)
-
-    @property
-    def joules(self) -> float:
-        """At the chip boundary."""
-        return self.energy.total
-
-    def value(self, objective: str) -> float:
-        """The number that a search makes small."""
-        return value_of(objective, self.cycles, 0.0 if objective == "cycles" else self.joules)
-
-    def figures(self, rates: Rates) -> Floats:
-        """What each MAC operator adds to the figure, with the vector operators behind it, which read as it wrote."""
-        found = self.added * rates.cycle
-        if rates.far:
-            for each in self.energy.charges:
-                for operator, joules in zip(each.operators, each.joules, strict=True):
-                    if operator >= 0:  # static energy is no operator's: cycles count for it
-                        found[operator] += joules
-        kinds = enumerate(self.workload.operators)
-        macs = [0 if isinstance(op, VectorOperator) else number for number, op in kinds]
-        owner = np.maximum.accumulate(np.array(macs, np.int64))
-        return np.bincount(owner, found, len(found)).astype(np.float64)
-
-
-def _added(program: Program, timeline: Timeline) -> Ints:
-    """Ticks that each operator adds: from the last end of those before it to its own."""
-    owner = program.commands.operator
-    first = np.flatnonzero(np.diff(owner, prepend=-1))
-    ends = np.zeros(len(program.operators), np.int64)
-    ends[owner[first]] = np.maximum.reduceat(timeline.end, first)
-    return np.diff(np.maximum.accumulate(ends), prepend=0)
 
 
 @dataclass(slots=True)
@@ -138,13 +81,15 @@ def search_plan(
     budget: int = BUDGET,
     seeds: Mapping[str, OperatorMapping] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    homes: str = DEFAULT,
 ) -> tuple[Plan, SearchReport]:
     """The best Plan found, never worse than the default one.
 
     objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: runs of the workload with
-    other mappings, those of few commands count for less. seeds: mappings to try first. InputError as plan().
+    other mappings, those of few commands count for less. seeds: mappings to try first. homes: as plan_at_home()
+    takes them; mappings are searched in the room that the default's homes leave. InputError as plan().
     """
-    default = best = Run(chip, workload, plan(chip, workload))
+    default = best = Run(chip, workload, plan_at_home(chip, workload, None, homes))
     rates = rates_of(chip, default, objective)
     lines = _lines(default, rates, seeds or {})
     spent, each = 0.0, min(1.0, max(CHEAPEST, default.commands / FULL_RUN))
@@ -183,7 +128,7 @@ def _run(default: Run, lines: list[Line], tried: dict[int, OperatorMapping]) -> 
     for at, line in enumerate(lines):
         mappings |= dict.fromkeys(line.names, tried.get(at, line.proposals.best))
     try:
-        return Run(default.chip, default.workload, Plan(mappings, default.chosen.formats))
+        return Run(default.chip, default.workload, replace(default.chosen, mappings=mappings))
     except InputError:
         return None
 
@@ -199,17 +144,18 @@ def _lines(run: Run, rates: Rates, seeds: Mapping[str, OperatorMapping]) -> list
         if isinstance(mapping, OperatorMapping):
             triple = (*operator_formats(op, chip), chosen.formats[op.output])
             held = workload.is_stored(op.weight)
-            key = (geometry_of(op), triple, held, mapping, seeds.get(op.name))
+            room = chosen.homes.room(op.name)
+            key = (geometry_of(op), triple, held, mapping, seeds.get(op.name), room)
             members.setdefault(key, []).append((number, op))
     cold = chip.weights == "cold"
     searched = {op.name for some in members.values() for _, op in some}
     elsewhere = tuple(set(chosen.mappings) - searched)  # on crossbars
     reserve = 0 if cold or not members else resident_bytes(chip, workload, elsewhere)
     figures, lines = run.figures(rates), list[Line]()
-    for (geometry, triple, held, mapping, seed), some in members.items():
+    for (geometry, triple, held, mapping, seed, room), some in members.items():
         numbers, first = [number for number, _ in some], some[0][1]
         where = (chip, geometry, triple, first.name, reserve, cold or not held, held)
-        task = Task(*where, alone=not lines)
+        task = Task(*where, alone=not lines, room=room)
         value, tried = float(figures[numbers].sum()), (seed,) if seed else ()
         proposals = Proposals(task, rates, mapping, value, len(some), tried)
         sides = [(op.input, op.output) for _, op in some]
@@ -217,23 +163,10 @@ def _lines(run: Run, rates: Rates, seeds: Mapping[str, OperatorMapping]) -> list
     return lines
 
 
-def value_of(objective: str, cycles: float, joules: float) -> float:
-    """The number that a search makes small."""
-    if objective == "cycles":
-        return cycles
-    return joules if objective == "energy" else cycles * joules
-
-
-def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
-    """(cycles of the array's clock, joules at the chip boundary) of a Plan."""
-    run = Run(chip, workload, chosen)
-    return run.cycles, run.joules
-
-
 def rates_of(chip: Chip, run: Run, objective: str = "cycles") -> Rates:
     """What the figure of an objective is made of, by the chip's own prices. A product falls as its factors do, each in
-    its share of what the ``run`` takes."""
-    if objective == "cycles":
+    its share of what the ``run`` takes. A chip without arrays has no mappings to search."""
+    if objective == "cycles" or chip.mac_array is None:
         return CYCLES
     _, memories = prices(chip)
     array = chip.array

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from accelsim.config.image_file import channel_numbers, is_image, load_image
 from accelsim.config.inputs_file import inputs_of, load_arrays
+from accelsim.config.values_file import load_npz
 from accelsim.errors import InputError, Problem
 from accelsim.importers.base import Reading
 from accelsim.job.record import Job
@@ -61,10 +62,11 @@ class JobValues:
             alone, dict(job.dims), dict(job.value), dict(job.parameters), job.gemm, shapes
         )
 
-    def workload(self) -> Workload:
-        """The job's workload, with the formats of its bits and edges."""
+    def workload(self, shapes: Mapping[str, tuple[int, ...]] | None = None) -> Workload:
+        """The job's workload, with the formats of its bits and edges. shapes: of input arrays, default its own."""
         assert self.job.workload is not None
-        made = narrowed(read_workload(self.job.workload, self.reading), self.job)
+        reading = self.reading if shapes is None else replace(self.reading, shapes=shapes)
+        made = narrowed(read_workload(self.job.workload, reading), self.job)
         if self.job.values == "seeded" and made.values is None:
             return replace(made, values=marked(self.job.seed))
         return made
@@ -75,7 +77,9 @@ class JobValues:
             return None, None
         given, labels = self._given(workload)
         if self.job.values == "seeded":
-            given = seeded_inputs(workload, self.job.seed, given)
+            own = str(workload.values)
+            stored = load_npz(own) if own.endswith(".npz") else {}
+            given = seeded_inputs(workload, self.job.seed, given, stored)
         return given, labels
 
     def _given(self, workload: Workload) -> tuple[Any, Any]:

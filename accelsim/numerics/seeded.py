@@ -4,7 +4,8 @@ Every tensor is a function of (seed, its name) alone: deviates of the counter-ba
 machine. Weights of a MAC operator are normal with variance 2/k behind which a ReLU stands (He et al., ICCV 2015,
 equation 10) and 1/k elsewhere (LeCun et al., "Efficient BackProp", 1998, equation 16); biases have a deviation of
 0.05; scales of normalisations are 1 and shifts 0, each with a deviation of 0.1; tables that are read and real
-inputs are standard normal; integers that index are uniform over what they index, others 0 or 1.
+inputs are standard normal, inputs whose range the workload's own values state uniform over it; integers that index
+are uniform over what they index, others 0 or 1.
 
 They say how much noise few bits or cells make at a network's sizes, not how accurate the trained one is.
 """
@@ -52,10 +53,14 @@ def seeded_tensors(workload: Workload, seed: int) -> dict[str, NDArray[np.generi
 
 
 def seeded_inputs(
-    workload: Workload, seed: int, given: Mapping[str, NDArray[Any]] | None = None
+    workload: Workload,
+    seed: int,
+    given: Mapping[str, NDArray[Any]] | None = None,
+    stored: Mapping[str, NDArray[Any]] | None = None,
 ) -> dict[str, NDArray[Any]]:
-    """Values of every input tensor that is not given, beside those that are."""
-    bounds = _bounds(workload)
+    """Values of every input tensor that is not given, beside those that are. stored: of the workload's own file,
+    "<tensor>.range" (low, high) among them."""
+    bounds, stored = _bounds(workload), stored or {}
     found = dict(given or {})
     for name, spec in workload.tensors.items():
         if spec.role != "input" or name in found:
@@ -63,6 +68,10 @@ def seeded_inputs(
         if spec.holds == "integers":
             drawn = Stream(seed, (USE, name)).uniform(spec.shape)
             found[name] = (drawn * bounds.get(name, 2)).astype(np.int64)
+        elif f"{name}.range" in stored:
+            low, high = stored[f"{name}.range"]
+            drawn = Stream(seed, (USE, name)).uniform(spec.shape)
+            found[name] = (low + (high - low) * drawn).astype(np.float32)
         else:
             found[name] = _normal(seed, spec, 0.0, 1.0)
     return found

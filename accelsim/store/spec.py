@@ -61,8 +61,8 @@ class Axis:
 @dataclass(frozen=True, slots=True)
 class ValuesSpec:
     """Values to compute: input (a shipped name or .npz path), how many images (None: all), ages (s),
-    temperatures (K), digest of the inputs and samples. job: keys of a job file that say how values become
-    codes, like calibrate."""
+    temperatures (K), digest of the inputs and samples. job: keys of a job file that say how values are drawn and
+    become codes, like calibrate."""
 
     input: str
     images: int | None
@@ -70,6 +70,11 @@ class ValuesSpec:
     temperatures: tuple[float, ...]
     digest: str
     job: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def drawn(self) -> dict[str, Any]:
+        """Keys of a job that say that values are drawn; none where they are given."""
+        return {key: self.job[key] for key in ("values", "seed") if "values" in self.job}
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,8 @@ class Aging:
 
     def __init__(self, spec: ValuesSpec) -> None:
         self.spec = spec
-        self.job = job_of(node_of({**spec.job, "input": spec.input}, Place(spec.input)))
+        given = {} if spec.drawn else {"input": spec.input}
+        self.job = job_of(node_of({**spec.job, **given}, Place(spec.input)))
         self.values = JobValues(self.job, spec.images)
         self.shapes = dict(self.values.reading.shapes)
 

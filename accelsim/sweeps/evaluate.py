@@ -107,7 +107,8 @@ class Evaluator:
                 for name, value in own.items()
                 if name.startswith(PARAMETER)
             }
-            asked = {**work.job, "batch": own.get("batch", work.batch)}
+            drawn = {} if self.spec.values is None else self.spec.values.drawn
+            asked = {**work.job, **drawn, "batch": own.get("batch", work.batch)}
             asked["parameters"] = {**asked.get("parameters", {}), **parameters}
             job = job_of(node_of(asked, Place(work.source)))
             made = read_work(work.source, job, {} if self.aging is None else self.aging.shapes)
@@ -122,7 +123,7 @@ class Evaluator:
             return {"writing_joules": 0.0, "writing_seconds": 0.0}
         found: dict[str, Timed] = {}
         for weights in ("cold", "resident"):
-            other = dataclasses.replace(chip, weights=weights)
+            other = chip.at_weights(weights)
             try:
                 found[weights] = self.timings.of(other, workload, digest, search)
             except InputError as error:

@@ -98,7 +98,7 @@ class SweepReader(Reader):
                 values[key] = self.value(
                     node, FieldRule(key, int, (), "", low, high, False, True), key
                 )
-        settings = self.settings(items)
+        settings = self.settings(items, values.get("seed") or 0)
         axes = AxisReader(self.bases.rules, settings.found.get("points", 0))
         axes.problems = self.problems
         if (node := part("vary")) is not None and self.bases.bases:
@@ -129,8 +129,8 @@ class SweepReader(Reader):
             raise InputError(few(self.problems))
         return spec
 
-    def settings(self, items: dict[str, tuple[Place, Node]]) -> SettingsReader:
-        reader = SettingsReader(self.folder)
+    def settings(self, items: dict[str, tuple[Place, Node]], seed: int) -> SettingsReader:
+        reader = SettingsReader(self.folder, seed)
         reader.problems = self.problems
         if "sample" in items:
             reader.sample(items["sample"][1])

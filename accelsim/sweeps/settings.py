@@ -38,6 +38,7 @@ VALUE_KEYS = (
     "rounding",
     "reference_check",
 )
+SEEDED = "seeded"  # the input of values that are drawn
 SAMPLINGS = ("sobol", "random")
 MOST_SAMPLES = 1 << 20
 MOST_REPEATS = 1000
@@ -49,11 +50,12 @@ _CELSIUS = re.compile(r"\s*([-+]?[0-9.]+)\s*C\s*")
 
 
 class SettingsReader(Reader):
-    """Reads measures, bounds, values, sampling and execution; ``found`` collects SweepSpec's fields."""
+    """Reads measures, bounds, values, sampling and execution; ``found`` collects SweepSpec's fields. seed: of
+    values that are seeded."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, seed: int = 0) -> None:
         super().__init__()
-        self.folder = folder
+        self.folder, self.seed = folder, seed
         self.found: dict[str, Any] = {}
         self.labels = False
 
@@ -123,6 +125,15 @@ class SettingsReader(Reader):
         if "input" not in items or (name := self.text(items["input"][1], "values.input")) is None:
             return
         place = items["input"][1].place
+        if name == SEEDED:
+            if images is not None:
+                message = "are the batch where values are seeded"
+                self.wrong(
+                    "sweep.values", items["images"][0], "values.images", message, "write batch"
+                )
+            asked = {**job, "values": SEEDED, "seed": self.seed}
+            self.found["values"] = ValuesSpec(SEEDED, None, ages, kelvins, SEEDED, asked)
+            return
         beside = self.folder / name
         source = str(beside) if beside.suffix == ".npz" and os.path.isfile(beside) else name
         try:
@@ -134,7 +145,7 @@ class SettingsReader(Reader):
                     place,
                     "values.input",
                     f"{name}: {problem.message}",
-                    problem.fix or "give a shipped set, like digits, or an .npz file",
+                    problem.fix or "give a shipped set, like digits, an .npz file, or seeded",
                 )
             return
         digest = hashlib.sha256()

@@ -10,8 +10,8 @@ from accelsim.mapping.counted import count_rows
 from accelsim.mapping.rows import crossbar
 from accelsim.mapping.tilings.near import NEAR, near_best
 from accelsim.program.shadow import HELPERS, scan
-from accelsim.results.summary import operator_ticks
 from accelsim.timing import events
+from accelsim.timing.operators import operator_ticks
 from accelsim.timing.pull import PULLING, run_pull
 from accelsim.timing.timeline import unit_ticks
 

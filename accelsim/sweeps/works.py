@@ -18,8 +18,7 @@ from accelsim.config.yaml_source import Node, Place
 from accelsim.errors import InputError, Problem
 from accelsim.job.reader import JobReader, blamed, plain_job
 from accelsim.job.record import Job
-from accelsim.job.values import JobValues, narrowed
-from accelsim.loading import read_workload
+from accelsim.job.values import JobValues
 from accelsim.numerics.seeded import seed_of
 from accelsim.store.record import canonical
 from accelsim.store.spec import ValuesSpec, Work
@@ -40,7 +39,8 @@ class WorkReader(Reader):
         super().__init__()
         self.folder, self.values, self.problems = folder, values, problems
         self.varied = varied
-        self.arrays = {} if values is None else load_arrays(values.input)
+        self.drawn = {} if values is None else values.drawn
+        self.arrays = {} if values is None or self.drawn else load_arrays(values.input)
 
     @property
     def varies(self) -> bool:
@@ -119,7 +119,7 @@ class WorkReader(Reader):
             file = shipped.find("workload", name, self.folder)
             shapes = {k: a.shape for k, a in self.arrays.items() if k != "labels" and a.ndim}
             images = None if self.values is None else self.values.images
-            loaded = read_work(str(file), job, cut(shapes, images))
+            loaded = read_work(str(file), replace(job, **self.drawn), cut(shapes, images))
             self.computes(loaded, place, path, batch)
             self.has_parameters(loaded, place, path)
         except InputError as error:
@@ -159,7 +159,7 @@ class WorkReader(Reader):
 
     def computes(self, work: Workload, place: Place, path: str, batch: int | None) -> None:
         """Note a workload that cannot compute the values that are asked for."""
-        if self.values is None:
+        if self.values is None or self.drawn:
             return
         if work.values is None:
             self.wrong(
@@ -167,7 +167,7 @@ class WorkReader(Reader):
                 place,
                 path,
                 f"{work.name} holds no values to compute with",
-                "leave out values:, or take a workload like digits_mlp",
+                "leave out values:, write input: seeded, or take a workload like digits_mlp",
             )
             return
         images = min(self.values.images or 1 << 30, batch_of(self.arrays) or 0)
@@ -202,8 +202,7 @@ def cut(shapes: dict[str, tuple[int, ...]], images: int | None) -> dict[str, tup
 
 def read_work(source: str, job: Job, shapes: dict[str, tuple[int, ...]]) -> Workload:
     """A workload as a sweep's job says, with its bits. shapes: of the arrays whose values are computed."""
-    reading = replace(JobValues(replace(job, places={})).reading, shapes=shapes)
-    return narrowed(read_workload(source, reading), job)
+    return JobValues(replace(job, workload=source, places={})).workload(shapes)
 
 
 def work_digest(work: Workload) -> str:

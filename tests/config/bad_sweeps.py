@@ -448,6 +448,13 @@ SWEEP = [
     ("unknown input", "input: digits", "input: digit", "input: digit,", "there is no such file"),
     ("no input", "{input: digits, ", "{", "values: {images", "input: is missing"),
     ("images of none", "images: 20", "images: 0", "images: 0", "outside 1.."),
+    (
+        "images of seeded values",
+        "input: digits",
+        "input: seeded",
+        "images: 20",
+        "are the batch where values are seeded; write batch",
+    ),
     ("age in volts", "[1 h, 1 year]", "[1 h, 1 V]", "1 V", "not a unit of s"),
     ("age before programming", "[1 h, 1 year]", "[-1 h]", "[-1 h]", "outside"),
     ("age twice", "[1 h, 1 year]", "[1 h, 60 min]", "60 min", "stands twice"),

@@ -10,7 +10,7 @@ import pytest
 from accelsim import api
 from accelsim.chip import Chip
 from accelsim.errors import InputError
-from accelsim.explore import plan_search, search_plan
+from accelsim.explore import measured, plan_search, search_plan
 from accelsim.explore.throughput import repeated, steady_seconds
 from accelsim.explore.what_if import advice, changes, what_if
 from accelsim.mapping import Plan, compile_program, plan
@@ -48,7 +48,7 @@ def test_a_seed_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     default = plan(chip, work).mappings["product"]
     tried: list[object] = []
 
-    class Watched(plan_search.Run):
+    class Watched(measured.Run):
         """A run whose mapping is noted."""
 
         def __init__(self, chip: Chip, workload: Workload, chosen: Plan) -> None:
@@ -66,7 +66,7 @@ def test_a_seed_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("objective", ["cycles", "energy"])
 def test_what_operators_add_is_all_that_a_run_takes(objective: str) -> None:
     chip, work = api.load_chip("int8_edge"), api.load_workload("digits_residual", 4)
-    run = plan_search.Run(chip, work, plan(chip, work))
+    run = measured.Run(chip, work, plan(chip, work))
     rates = plan_search.rates_of(chip, run, objective)
     figures = run.figures(rates)
     assert run.added.sum() == pytest.approx(run.cycles) and (run.added >= 0).all()

@@ -11,7 +11,8 @@ import pytest
 from accelsim import api
 from accelsim.chip import Chip
 from accelsim.errors import InputError
-from accelsim.explore.plan_search import Run, rates_of, search_plan, value_of, whole
+from accelsim.explore.measured import Run, value_of, whole
+from accelsim.explore.plan_search import rates_of, search_plan
 from accelsim.mapping import Plan, check_mapping, compile_program, geometry_of, plan
 from accelsim.mapping.mapping import ORDERS, Mapping
 from accelsim.mapping.tensors import operator_formats, tensor_formats

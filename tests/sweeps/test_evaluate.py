@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 
 import accelsim
-from accelsim import api, shipped
+from accelsim import Job, api, shipped, verbs
 from accelsim.config.inputs_file import inputs_of, load_arrays
 from accelsim.energy import area
 from accelsim.energy.components import component_of
 from accelsim.results.comparison import compare, with_crossbar
 from accelsim.store import Base, Point, Record, SweepSpec, ValuesSpec, Work
 from accelsim.sweeps.evaluate import Evaluator
+from accelsim.sweeps.file import load_sweep
 from accelsim.sweeps.timed import decode, encode, timed
 
 
@@ -161,6 +162,33 @@ def test_values_equal_a_run_with_inputs() -> None:
             assert record.measures["top1"] == min(
                 row["top1"] for row in record.aged if row["top1"] is not None
             )
+
+
+@pytest.mark.parametrize(("name", "batch"), [("small_cnn", 3), ("digits_mlp", None)])
+def test_seeded_values_equal_a_run(name: str, batch: int | None, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(
+        f"""name: noise
+bases: {{int4: {{chip: int4_edge}}, int8: {{chip: int8_edge}}}}
+workloads: [{{workload: {name}{"" if batch is None else f", batch: {batch}"}}}]
+values: {{input: seeded, calibrate: mse}}
+measures: [energy, signal_to_noise_db]
+seed: 3
+"""
+    )
+    made = load_sweep(tmp_path / "s.yaml")
+    (work,) = made.works
+    evaluator = Evaluator(made)
+    noise = []
+    for chip in ("int4", "int8"):
+        record = evaluator.evaluate(Point(chip, work.name, (), None, 3))
+        job = Job(f"{chip}_edge", name, batch=batch, values="seeded", calibrate="mse", seed=3)
+        result = verbs.run(job)
+        check(record, result)
+        assert result.values is not None
+        last = result.values.signal_to_noise_db[list(result.values.outputs)[-1]]
+        noise.append(record.measures["signal_to_noise_db"])
+        assert noise[-1] == pytest.approx(last, abs=1e-4)
+    assert 3 < noise[0] < noise[1] - 10  # four bits' noise, then eight's
 
 
 def test_writing_equals_compare() -> None:

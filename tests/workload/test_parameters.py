@@ -104,7 +104,13 @@ def test_wrong_expressions(text: str, said: str) -> None:
 
 #: (what is replaced, by what, line, column, words)
 WRONG = [
-    ("context: 8", "context: -8", 2, 23, "parameters.context: must be a whole number from 0 on or a list of them"),
+    (
+        "context: 8",
+        "context: -8",
+        2,
+        23,
+        "parameters.context: must be a whole number from 0 on or a list of them",
+    ),
     ("context: 8", "context: [8, a]", 2, 23, "must be a whole number from 0 on or a list of them"),
     ("context: 8", "'con text': 8", 2, 14, "is no name of a parameter"),
     ("context: 8", "len: 8", 2, 14, "is no name of a parameter"),

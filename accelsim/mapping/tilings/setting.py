@@ -11,6 +11,7 @@ from accelsim.chip import Chip
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.mapping import Geometry, array_for, buffers_of, sum_format
 from accelsim.mapping.placement import fused, is_private
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.dataflows import dataflow
@@ -21,8 +22,8 @@ from accelsim.units.sram import Sram
 class Task(NamedTuple):
     """One MAC operator to be tiled. formats: input, weight, output. reserve: bytes of the weight buffer
     that other operators' weights hold. cold: its weights are fetched. stored: they are laid out tile by tile.
-    alone: no operator before it works while its first weights come. turned: whether its input and its output
-    lie off chip in the other order of axes (bursts.py), () where it is not known."""
+    alone: no operator before it works while its first weights come. room: of its tiles. turned: whether its
+    input and its output lie off chip in the other order of axes (bursts.py), () where it is not known."""
 
     chip: Chip
     geometry: Geometry
@@ -32,6 +33,7 @@ class Task(NamedTuple):
     cold: bool = True
     stored: bool = True
     alone: bool = True
+    room: Room = UNDIVIDED
     turned: tuple[bool, ...] = ()
 
 
@@ -103,7 +105,8 @@ class Setting(NamedTuple):
     """What the estimate reads beside the tiling: elements, bytes, cycles of the array. Three numbers are of
     (m, n, k) or of (inputs, weights, outputs).
 
-    lanes: sets of slots in one memory. pieces: a resident input is fetched tile by tile. cycle: a byte's off chip,
+    lanes: sets of slots in one memory. pieces: a resident input is fetched tile by tile. here: 1 where passes read the
+    input where it stands. far: 1 where an operand is at home off chip. cycle: a byte's off chip,
     which comes in bursts. setup, latency: of a transfer. drain: of the last pass. preload: of the first. hidden:
     other operators work while the first weights come. vector: an element's on the vector unit, 0 where the array
     finishes sums. sums_slots: in which sums wait for it. needs: cycles that bytes off chip take at the least. whole:
@@ -124,6 +127,8 @@ class Setting(NamedTuple):
     inputs_stay: int
     cold: int
     hidden: int
+    here: int
+    far: tuple[int, int, int]
     setup: float
     latency: float
     cycle: float
@@ -142,7 +147,7 @@ class Setting(NamedTuple):
 
 def setting_of(task: Task, variant: Variant) -> Setting:
     """What the estimate reads of a task whose tilings are a variant's."""
-    chip, g = task.chip, task.geometry
+    chip, g = task.room.of(task.chip), task.geometry
     array = array_for(chip.array, variant.split, variant.arrays)
     buffers, clock = buffers_of(chip), chip.clocks[array.clock]
     along, count = array.split, array.count
@@ -158,6 +163,8 @@ def setting_of(task: Task, variant: Variant) -> Setting:
     streams = streams_of(chip, array)
     whole, needed = _bytes(task)
     bits = [get(name).bits for name in task.formats]
+    far = [int(operand not in task.room.on_chip) for operand in range(3)]
+    least = needed, int(task.cold) * whole[1], whole[2]
     reserve_i = task.reserve if names[0] == names[1] else 0
     sums = variant.slots[2] if not streams.finished else 1 << 30
     return Setting(
@@ -173,6 +180,8 @@ def setting_of(task: Task, variant: Variant) -> Setting:
         int(stays == "input"),
         int(task.cold),
         int(not task.alone),
+        int(0 in task.room.here),
+        (far[0], far[1], far[2]),
         float(chip.dma.setup),
         float(chip.dram.latency * clock),
         float(cycle),
@@ -181,7 +190,7 @@ def setting_of(task: Task, variant: Variant) -> Setting:
         streams,
         0.0 if streams.finished else float(_finishing(chip, array, streams, bits[2])),
         1 if along == "k" and count > 1 else sums,
-        cycle * (needed + int(task.cold) * whole[1] + whole[2]),
+        cycle * sum(size * there for size, there in zip(least, far, strict=True)),
         whole,
         needed,
         (buffers.input - reserve_i, buffers.weight - task.reserve, buffers.output),
