@@ -132,9 +132,7 @@ def _search(report: SearchReport) -> dict[str, Any]:
         **_row(report, ("objective", "budget", "default_cycles", "default_joules", "kept_default")),
         "operators": {
             name: {
-                **_row(found, ("seen", "tried", "complete")),
-                "cycles_alone": found.cycles,
-                "bound_cycles": found.bound_cycles,
+                **_row(found, ("seen", "tried", "cycles", "default_cycles", "bound_cycles")),
             }
             for name, found in report.found.items()
         },
