@@ -16,8 +16,9 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.explore.order import listed, reordered
 from accelsim.mapping import Plan, compile_program, plan
-from accelsim.mapping.areas import Areas
 from accelsim.mapping.crossbars import CrossbarMapping
+from accelsim.mapping.homes import Homes
+from accelsim.mapping.rooms import Room
 from accelsim.program.table import Program
 from accelsim.timing import simulate
 from accelsim.timing.costs import command_times
@@ -63,13 +64,14 @@ def pipelined(chip: Chip, workload: Workload, images: int) -> Pipelined:
     small, chosen, parts = _planned(chip, workload, len(layers))
     operators: list[Operator] = []
     owner: list[int] = []
-    areas: dict[str, int] = {}
+    rooms: dict[str, Room] = {}
     for image in range(images):
         group = [_copy(op, workload, image) for op in workload.operators]
         operators += group
         owner += [image] * len(group)
-        areas |= {
-            _name(name, image): parts * number + image % parts for name, number in place.items()
+        rooms |= {
+            _name(name, image): _part(chip, small, parts * number + image % parts)
+            for name, number in place.items()
         }
     tensors: dict[str, TensorSpec] = {}
     for image in range(images):
@@ -87,10 +89,21 @@ def pipelined(chip: Chip, workload: Workload, images: int) -> Pipelined:
         for name, form in chosen.formats.items()
         for image in range(images)
     }
-    program = compile_program(chip, many, chosen=Plan(mappings, formats), areas=Areas(small, areas))
+    program = compile_program(chip, many, chosen=Plan(mappings, formats, Homes(rooms=rooms)))
     times = command_times(program, chip)
     program = reordered(program, listed(program, times.interval, times.last))
     return Pipelined(program, many, tuple(owner), parts)
+
+
+def _part(chip: Chip, small: Chip, number: int) -> Room:
+    """One of the equal parts of the buffers. small: the chip with memories of a part's size."""
+    sizes = {name: memory.size for name, memory in small.memories.items()}
+    parts = [
+        (name, number * size, size)
+        for name, size in sizes.items()
+        if size != chip.memories[name].size
+    ]
+    return Room(tuple(parts), turns=False)
 
 
 def period_seconds(chip: Chip, workload: Workload) -> float:

@@ -9,6 +9,8 @@ from accelsim.errors import InputError, Problem
 from accelsim.explore.pipeline import period_seconds, pipelines
 from accelsim.mapping import Mapping, Plan, compile_program
 from accelsim.mapping.crossbars import CrossbarMapping
+from accelsim.mapping.homes import Homes, Stand
+from accelsim.mapping.rooms import Room
 from accelsim.timing import simulate
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 from accelsim.workload.operators import Operator
@@ -48,6 +50,8 @@ def repeated(workload: Workload, chosen: Plan, copies: int) -> tuple[Workload, P
     tensors: dict[str, TensorSpec] = {}
     mappings: dict[str, Mapping | CrossbarMapping] = {}
     formats: dict[str, str] = {}
+    at: dict[str, Stand] = {}
+    rooms: dict[str, Room] = {}
     for copy in range(copies):
 
         def name_of(name: str, copy: int = copy) -> str:
@@ -82,5 +86,7 @@ def repeated(workload: Workload, chosen: Plan, copies: int) -> tuple[Workload, P
             for name, spec in workload.tensors.items()
         }
         formats |= {name_of(name): form for name, form in chosen.formats.items()}
+        at |= {name_of(name): stand for name, stand in chosen.homes.at.items()}
+        rooms |= {name_of(name): room for name, room in chosen.homes.rooms.items()}
     many = replace(workload, operators=tuple(operators), tensors=tensors, values=None)
-    return many, Plan(mappings, formats)
+    return many, Plan(mappings, formats, Homes(at, rooms))

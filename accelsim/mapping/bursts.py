@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.formats import FORMAT_NAMES, get
 from accelsim.mapping.rows.record import Rows
+from accelsim.mapping.tensors import TensorTable
 from accelsim.program.opcodes import Access
 from accelsim.program.table import TensorRow
 from accelsim.units.dram import bursts_touched, sum_of_floors
@@ -37,23 +38,28 @@ class Layouts(NamedTuple):
     """Of each tensor row: how its regions are given (OWN dimensions, one PIECE, a matrix of a
     convolution's PLANES, TRANSPOSED), its dimensions there, RANK numbers, filters of a group; the row whose
     bytes it shares, and in what other order of axes they may lie, RANK numbers, its own where in none.
-    bits: of an element, by format. burst: bytes, the only entry. turned: of each row that others share the bytes
-    of, 1 where they do lie in that other order, 0 where they do not or nobody knows yet."""
+    home, low, high: memory where the tensor is at home, first byte there and the one behind it. bits: of an
+    element, by format. burst: bytes; far: the memory off the chip; each the only entry. turned: of each row that
+    others share the bytes of, 1 where they do lie in that other order, 0 where they do not or nobody knows yet."""
 
     kind: Any
     dims: Any
     filters: Any
     root: Any
     other: Any
+    home: Any
+    low: Any
+    high: Any
     bits: Any
     burst: Any
+    far: Any
     turned: Any
 
 
 class Choices(NamedTuple):
     """Off-chip operands that another order of axes serves otherwise: the operand, the row whose bytes they are,
     and bytes that it moves more in that order. used: how many. noted: 0 where they are not written down. gain: of
-    each row, bytes that the other order saves. written: of each row, elements that were written there."""
+    each row, bytes that the other order saves. written: of each row, elements that were written at home."""
 
     operand: Any
     root: Any
@@ -66,19 +72,23 @@ class Choices(NamedTuple):
 
 @jit.allocates_nothing
 def in_bursts(rows: Rows, where: Layouts, choices: Choices, first: int) -> bool:
-    """Give the off-chip operands of rows the bytes of whole bursts, of tensors as they lie. first: number of the
-    first operand among all. False when there is not room for as many choices as operands."""
-    o, burst, noted = rows.operand, where.burst[0], choices.noted[0] == 1
+    """Give the off-chip operands of rows the bytes of whole bursts, of tensors as they lie, and count what is written
+    at home. first: number of the first operand among all. False when there is not room for as many choices as
+    operands."""
+    o, burst, far, noted = rows.operand, where.burst[0], where.far[0], choices.noted[0] == 1
     if noted and choices.used[0] + rows.at[1] > len(choices.operand):
         return False
     for e in range(rows.at[1]):
         at = 15 * e
-        if o[at + 1] != rows.own[0]:
+        tensor, memory, address = o[at], o[at + 1], o[at + 2]
+        if memory != where.home[tensor] or not where.low[tensor] <= address < where.high[tensor]:
             continue
-        tensor, size, bits = o[at], o[at + 4], where.bits[o[at + 6]]
+        size, bits = o[at + 4], where.bits[o[at + 6]]
         elements = o[at + 8] * o[at + 10] * o[at + 12] * o[at + 14]
         if o[at + 5] != READ:
             choices.written[tensor] += elements
+        if memory != far:
+            continue
         one = -(-size // burst)
         o[at + 4] = burst * one
         if where.kind[tensor] == PIECE or (elements * bits + 7) // 8 != size:
@@ -169,21 +179,28 @@ BURSTS: jit.Helpers = (
 
 
 class Transfers:
-    """The off-chip operands of a Program as they come. tensors: its rows. fast: by machine code. noted: whether
+    """The operands at home of a Program as they come. table: its tensors. fast: by machine code. noted: whether
     operands are written down, for settle(). turned: as turned() of the same rows before."""
 
     def __init__(
         self,
-        tensors: list[TensorRow],
+        table: TensorTable,
         workload: Workload,
         burst: int,
         fast: bool,
         noted: bool = True,
         turned: Ints | None = None,
     ) -> None:
+        tensors = table.rows
         self.fast, self.room = fast, 1024
         lies = np.zeros(len(tensors), np.int64) if turned is None else turned
-        columns = (*layouts(tensors, workload), _BITS, np.array([burst], np.int64), lies)
+        columns = (
+            *layouts(tensors, workload),
+            *homes(table),
+            _BITS,
+            *np.array([[burst], [table.far]], np.int64),
+            lies,
+        )
         self.where = Layouts(*(self._ready(column) for column in columns))
         self.kernel = jit.quick(in_bursts, BURSTS) if fast else in_bursts
         self.choices = Choices(*map(self._ready, self._empty(self.room, len(tensors))))
@@ -220,8 +237,15 @@ class Transfers:
 
     @property
     def written(self) -> Ints:
-        """Elements of each tensor row that were written off chip."""
+        """Elements of each tensor row that were written at home."""
         return np.asarray(self.choices.written, np.int64)
+
+
+def homes(table: TensorTable) -> tuple[Ints, Ints, Ints]:
+    """Of each tensor row where it is at home: memory, first byte, the one behind the last."""
+    found = np.array([(home.memory, home.address) for home in table.home], np.int64).reshape(-1, 2)
+    sizes = [table.size_of(row) for row in table.rows]
+    return found[:, 0].copy(), found[:, 1].copy(), found[:, 1] + np.array(sizes, np.int64)
 
 
 def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, Ints, Ints, Ints]:

@@ -104,16 +104,14 @@ class RowReader:
     ) -> None:
         self.parts, self.fast = parts, fast
         made, tensors = parts.machine, parts.table.rows
-        self.far = made.memory_index[parts.chip.dma.memory]
         self.wide, self.roots = widest(made.memories), roots_of(tensors)
         room = [memory.bytes for memory in made.memories]
         facts = (self.roots, *(np.array(column, np.int64) for column in ([self.wide], room, [0])))
         self.facts = tuple(self._ready(column) for column in facts)
         burst = parts.chip.dram.burst
-        self.transfers = Transfers(tensors, parts.workload, burst, fast, noted, turned)
+        self.transfers = Transfers(parts.table, parts.workload, burst, fast, noted, turned)
         self.numbering = Numbering([unit.kind for unit in made.units], fast)
         self.kernel = jit.quick(count_rows) if fast else count_rows
-        self._own = self._ready(np.array([self.far, 0], np.int64))
 
     def _ready(self, column: Ints) -> Any:
         return column if self.fast else column.tolist()
@@ -124,7 +122,6 @@ class RowReader:
     def read(self, rows: Rows, styles: Ints, out: Counted, command: int, operand: int) -> None:
         """Write the rows in a room as columns, from a command and an operand on; those have ``operand`` in all
         before them. styles: of their nests."""
-        rows = rows._replace(own=self._own)
         self.transfers.note(rows, operand)
         self.numbering.note(rows.command, int(rows.at[0]), styles, out.shape, command)
         self.kernel(rows, self.facts, out, command, operand)
@@ -207,7 +204,7 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     tensors' regions and addresses. InputError as compile_program; ConservationError where products or stored
     elements are missing."""
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
-    parts = parts_of(chip, workload, chosen, None, commands)
+    parts = parts_of(chip, workload, chosen, commands)
     parts.fast.readers = READERS
     nests = [(part, parts.nest(part)) for part in parts.list if part.same_as is None]
     counter = Counter(parts, sum(commands.values()), all(parts.fast(nest) for _, nest in nests))
@@ -316,7 +313,7 @@ def _products(program: Program, operators: int) -> Ints:
 
 def check_sums(done: Ints, workload: Workload, written: Ints, parts: Parts) -> None:
     """ConservationError unless every operator computes all its products and stores all its results. done:
-    products of each operator. written: elements of each tensor row that were written off chip."""
+    products of each operator. written: elements of each tensor row that were written at home."""
     for part, op in zip(parts.list, workload.operators, strict=True):
         if part.same_as is not None:
             continue

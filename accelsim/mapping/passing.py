@@ -77,7 +77,7 @@ class Passing:
     def __init__(self, chip: Chip, workload: Workload, chosen: Plan) -> None:
         self.chip, self.workload = chip, workload
         counts = commands_of(chip, workload, chosen)
-        self.parts = parts_of(chip, workload, chosen, None, counts)
+        self.parts = parts_of(chip, workload, chosen, counts)
         self.parts.fast.readers = READERS
         self.list = [part for part in self.parts.list if part.same_as is None]
         self.fast = all(self.parts.fast(self.parts.nest(part)) for part in self.list)

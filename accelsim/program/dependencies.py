@@ -114,7 +114,8 @@ def roots_of(tensors: Sequence[TensorRow]) -> Ints:
 
 def region_tensors(program: Program) -> Ints:
     """Tensor row of each operand, for comparing regions; a number of its own for operands whose
-    footprint is a whole tensor but whose region is a part of it (off-chip tensors)."""
+    footprint is a whole tensor but whose region is a part of it (off-chip tensors), and for those inside a
+    tensor's home on chip, where addresses tell regions."""
     o = program.operands
     elements = np.array([prod(t.shape) for t in program.tensors], np.int64)
     bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
@@ -123,7 +124,22 @@ def region_tensors(program: Program) -> Ints:
         inside *= o.extent[:, axis]
     part = inside < elements[o.tensor]
     part &= o.span >= -(-elements * bits // 8)[o.tensor]
+    part |= inside_homes(program)
     return np.where(part, -1 - np.arange(len(part)), o.tensor)
+
+
+def inside_homes(program: Program) -> NDArray[np.bool_]:
+    """Which operands lie in their tensor's home on chip: a resident that is there neither at the start nor at the
+    end."""
+    o, root = program.operands, roots_of(program.tensors)
+    homes = [one for one in program.residents if not (one.at_start or one.at_end)]
+    memory, low, high = np.full((3, len(program.tensors)), -1, np.int64)
+    for home in homes:
+        own = root[home.tensor]
+        memory[own], low[own], high[own] = home.memory, home.address, home.address + home.span
+    of = root[o.tensor]
+    inside = (o.memory == memory[of]) & (o.address >= low[of])
+    return np.asarray(inside & (o.address + o.span <= high[of]), np.bool_)
 
 
 def widest(memories: tuple[MemoryRow, ...]) -> int:

@@ -17,6 +17,7 @@ from accelsim.explore import SearchReport
 from accelsim.explore.planned import Planned
 from accelsim.explore.streamed import Streamed
 from accelsim.mapping import Plan, compile_program
+from accelsim.mapping.homes import homes_in_words
 from accelsim.mapping.tensors import formats_in_words
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization
@@ -212,6 +213,7 @@ class Result:
             "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
             *formats_in_words(self.workload, self.chip),
+            *homes_in_words(self.plan.homes, self.chip),
         ]
         if (crossbar := self.chip.crossbar) is not None:
             notes += self._analog(crossbar)

@@ -14,7 +14,7 @@ from accelsim.chip import Chip
 from accelsim.energy import account, charge, compact, counts_of, work_of
 from accelsim.errors import ConservationError, InputError
 from accelsim.explore import planned
-from accelsim.explore.plan_search import run_of
+from accelsim.explore.measured import run_of
 from accelsim.explore.planned import Planned, run_counts, run_plan
 from accelsim.explore.streamed import Streamed, stream
 from accelsim.mapping import Plan, compile_program, counted, passing, plan

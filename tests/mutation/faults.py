@@ -1201,8 +1201,8 @@ FAULTS = [
     (
         "one half of the word twice",
         "units/accumulation_loops.py",
-        "U32(U32(words[j] >> U32(16)) & part), mask)\n\n",
-        "U32(words[j] & part), mask)\n\n",
+        "U32(U32(drawn[j] >> U32(16)) & part), mask)\n\n",
+        "U32(drawn[j] & part), mask)\n\n",
         LOOPS,
     ),
     (
