@@ -272,3 +272,13 @@ def test_missing_rows_are_noticed(number: int, says: str, monkeypatch: pytest.Mo
 def _of_another(work: Workload):
     made = counted.parts_of
     return lambda chip, _, *more: made(chip, work, *more)
+
+
+def test_tensors_at_home_on_chip_pass_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("digits_residual")
+    listed = accelsim.run(chip, work, homes="on_chip")
+    monkeypatch.setattr(planned, "LISTED", 10)
+    passed = accelsim.run(chip, work, homes="on_chip")
+    assert isinstance(passed.planned, Streamed) and passed.units == listed.units
+    assert passed.operators == listed.operators and passed.energy.rows == listed.energy.rows
+    assert passed.makespan < accelsim.run(chip, work).makespan
