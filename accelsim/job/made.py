@@ -121,7 +121,7 @@ def _asked(job: Job, chip: Chip) -> Chip:
     if job.point is not None:
         chip = at_point(chip, job.point)
     if job.weights is not None:
-        chip = dataclasses.replace(chip, weights=job.weights)
+        chip = chip.at_weights(job.weights)
     return seeded(chip, job.seed)
 
 

@@ -10,6 +10,7 @@ from math import inf
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
+from accelsim.mapping.chips import unmapped
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.homes import OFF_CHIP, Homes
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
@@ -40,8 +41,11 @@ def plan(
     """Choose a mapping for every MAC operator that has none given; check the given ones. homes: where tensors
     stand, which leaves operators so much room.
 
-    InputError lists every given mapping that does not fit, and every name that is no operator.
+    InputError lists every given mapping that does not fit, and every name that is no operator; or what of the
+    chip no mapping uses yet.
     """
+    if problems := unmapped(chip):
+        raise InputError(problems)
     formats = tensor_formats(workload, chip)
     given = dict(mappings or {})
     chosen: dict[str, Mapping | CrossbarMapping] = {}

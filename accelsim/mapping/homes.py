@@ -118,7 +118,7 @@ def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
     if not homes.at:
         return []
     used = {stand.memory for stand in homes.at.values()}
-    buffers = {memory for memory in chip.memories if chip.behind(memory) is not None}
+    buffers = {name for name, memory in chip.memories.items() if memory.part != "dram"}
     above = {
         chip.memories[memory].behind for memory in buffers if chip.memories[memory].behind
     } & used

@@ -210,7 +210,7 @@ def build_tensors(
     table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {}, reused[0])
     table.end = reused[1]
     _activations(table, workload, formats)
-    shared, wide = shared_weights(workload), sum_format(chip.core)
+    common, wide = shared_weights(workload), sum_format(chip.core)
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
@@ -219,10 +219,10 @@ def build_tensors(
         key, weight = f"{op.name}/weight", operator_formats(op, chip)[1]
         if not workload.is_stored(op.weight):
             table.view(op.weight, "weight", (groups, k, n), weight, number, op.name)
-        elif op.weight in shared and (op.weight, groups, k, n, weight) in table.index:
+        elif op.weight in common and (op.weight, groups, k, n, weight) in table.index:
             table.index[key] = table.index[op.weight, groups, k, n, weight]
         else:
-            owner = -1 if op.weight in shared else number
+            owner = -1 if op.weight in common else number
             row = TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", owner, "weight")
             table.index[op.weight, groups, k, n, weight] = table.add(row, key)
         table.view(op.output, "matrix", (groups, m, n), formats[op.output], number, op.name)

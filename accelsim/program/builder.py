@@ -63,7 +63,6 @@ class ProgramBuilder:
     """Collects tables and commands; ``build`` gives the Program. Every method returns the row."""
 
     tick_hz: int = 10**12
-    commands_ahead: int = 0
     units: list[UnitRow] = field(default_factory=list)
     kinds: list[str] = field(default_factory=list)
     queues: list[QueueRow] = field(default_factory=list)
@@ -73,6 +72,7 @@ class ProgramBuilder:
     operators: list[str] = field(default_factory=list)
     residents: list[ResidentRow] = field(default_factory=list)
     blocks: list[BlockRow] = field(default_factory=list)
+    commands_ahead: int = 0
     _shapes: dict[tuple[int, ...], int] = field(default_factory=dict)
     _commands: list[tuple[int, ...]] = field(default_factory=list)
     _operands: list[list[tuple[Part, Access]]] = field(default_factory=list)

@@ -136,7 +136,7 @@ def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png",
 
 def picture(result: Result, found: Moments) -> tuple[Any, Any]:
     """The figure and its axes; time is in ms."""
-    made, axes, _ = figure(1.7 + 0.36 * len(found.rows))
+    made, axes = figure(1.7 + 0.36 * len(found.rows))
     paint(axes, found, 1e3 / result.tick_hz)
     axes.set_xlabel("time (ms)")
     made.legend(handles=keys(), ncols=4, loc="outside upper left")

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.constants.price import AreaRow, Price
 from accelsim.constants.technology import Technology
-from accelsim.fields import Bounds, Quantity
+from accelsim.fields import Bounds, Quantity, binary
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
 from accelsim.workload import Operator, VectorOperator
@@ -110,6 +110,10 @@ class Unit(ABC):
         del clocks, memories
         return self
 
+    def caption(self) -> tuple[str, ...]:
+        """What it is, in a few short lines of a picture."""
+        return (self.kind.replace("_", " "),)
+
     def at_precision(self, precision: Precision) -> Self:
         """The unit as it is in a chip of these formats."""
         del precision
@@ -185,6 +189,10 @@ class Memory(ABC):
     quantum: int
     scope: str
     behind: str = ""
+
+    def caption(self) -> tuple[str, ...]:
+        """What it is, in a few short lines of a picture."""
+        return (f"{self.kind} {binary(self.size)}",)
 
     @property
     @abstractmethod

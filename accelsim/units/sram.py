@@ -10,7 +10,7 @@ from accelsim.constants.price import CORE, AreaRow, Price
 from accelsim.constants.sram import sram_cost
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError
-from accelsim.fields import LATER
+from accelsim.fields import LATER, binary
 from accelsim.units.base import Bounds, Memory, Prices, Quantity
 
 STEP = 1024  # bytes that a buffer is enlarged by
@@ -47,6 +47,10 @@ class Sram(Memory):
     def bytes_per_cycle(self) -> int:
         """Bytes that one port moves a cycle."""
         return max(1, self.banks * self.width // 8)
+
+    def caption(self) -> tuple[str, ...]:
+        banks = f"{self.banks} x {self.width} bit" if self.banks > 1 else f"{self.width} bit"
+        return binary(self.size), banks
 
     def timed(self) -> Sram:
         """All of it: sizes, widths and ports decide Programs and times."""

@@ -59,7 +59,7 @@ TENSOR, FORM, NEAR, ADDRESS, SLOTS, WHOLE, STYLE, UNIT = range(8)
 class VectorNest(NamedTuple):
     """An operator and its tiles. tensors, places: a row for each input that is read, then one for the
     output (columns of vector_tiles.py and above). image .. column: where in the output what is computed
-    begins. work: operations in all. style, unit: of VECTOR."""
+    begins. work: operations in all. pace: how fast they are on the unit. style, unit: of VECTOR."""
 
     output: Output
     tensors: Ints
@@ -71,6 +71,7 @@ class VectorNest(NamedTuple):
     row: int
     column: int
     work: int
+    pace: int
     style: int
     unit: int
 
@@ -110,7 +111,7 @@ def compute_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
     last = len(op.tensors) - 1
     elements = box[3] * box[5] * box[7]
     work = work_until(op, box, elements) - work_until(op, box, 0)
-    begin(rows, op.style, op.unit, 0, (elements, work, 0, 0, 0))
+    begin(rows, op.style, op.unit, 0, (elements, work, op.pace, 0, 0))
     for i in range(last):
         tensor, place = op.tensors[i], op.places[i]
         read = own_axes(read_box(op.output, tensor, box), tensor[ABSENT])
@@ -269,6 +270,7 @@ def _nest(
         tiling.rows,
         *begins,
         op.work,
+        unit.pace(op.kind),
         many,
         machine.unit_index[unit.name],
     )
