@@ -14,7 +14,7 @@ from accelsim.chip import Chip
 from accelsim.energy import account, charge, compact, counts_of, work_of
 from accelsim.errors import ConservationError, InputError
 from accelsim.explore import planned
-from accelsim.explore.measured import run_of
+from accelsim.explore.measured import Run
 from accelsim.explore.planned import Planned, run_counts, run_plan
 from accelsim.explore.streamed import Streamed, stream
 from accelsim.mapping import Plan, compile_program, counted, passing, plan
@@ -137,7 +137,7 @@ def test_large_runs_pass_and_make_their_table_when_asked(monkeypatch: pytest.Mon
     """run(), a sweep's point and a search's measure as they are with a table."""
     chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
     listed = accelsim.run(chip, work)
-    point, trial = timed(chip, work, None), run_of(chip, work, listed.plan)
+    point, trial = timed(chip, work, None), Run(chip, work, listed.plan)
     monkeypatch.setattr(planned, "LISTED", 10)
     passed = accelsim.run(chip, work)
     assert isinstance(passed.planned, Streamed) and not isinstance(listed.planned, Streamed)
@@ -150,7 +150,7 @@ def test_large_runs_pass_and_make_their_table_when_asked(monkeypatch: pytest.Mon
     again = timed(chip, work, None)
     assert again.makespan == point.makespan
     np.testing.assert_array_equal(again.work.runs, point.work.runs)
-    other = run_of(chip, work, listed.plan)
+    other = Run(chip, work, listed.plan)
     assert other.cycles == trial.cycles and other.joules == trial.joules
 
 
