@@ -85,10 +85,13 @@ def main() -> None:
     """Entry point. Exit status: 0 done, 2 wrong input or a refusal of the system (one line a problem),
     70 a bug of ours (one line that names a file with the traceback; with ACCELSIM_TRACEBACK=1 it is raised),
     130 interrupted, 143 terminated."""
-    from accelsim.escaping import on_terminal
+    try:
+        from accelsim.escaping import on_terminal
 
-    with on_terminal():
-        _main()
+        with on_terminal():
+            _main()
+    except KeyboardInterrupt as stop:  # before or behind all that has a better word for it
+        _stopped(stop)
 
 
 def _main() -> None:

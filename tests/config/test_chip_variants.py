@@ -164,4 +164,4 @@ def test_quicker_than_loading(name: str, key: str, values: list[Any]) -> None:
         return best
 
     slow = cost(lambda i: load_chip(Path(path), [f"{key}={json.dumps(values[i % len(values)])}"]))
-    assert cost(lambda i: made.chip([(key, values[i % len(values)])])) < 0.35 * slow
+    assert cost(lambda i: made.chip([(key, values[i % len(values)])])) < 0.6 * slow

@@ -816,8 +816,8 @@ FAULTS = [
     (
         "seeds forgotten",
         "mapping/tilings/search.py",
-        "self._wanted, self._variants = list(seeds), ",
-        "self._wanted, self._variants = list(seeds[:0]), ",
+        "self._wanted, self._variants = list(seeds),",
+        "self._wanted, self._variants = list(seeds[:0]),",
         "tests/explore/test_explore.py",
     ),
     (
