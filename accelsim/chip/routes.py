@@ -342,4 +342,15 @@ def carried(routes: Iterable[Route]) -> dict[str, int]:
     return found
 
 
-__all__ = ["Graph", "Hop", "Joint", "Route", "Unseated", "carried", "chain", "graph", "route", "template_of"]
+__all__ = [
+    "Graph",
+    "Hop",
+    "Joint",
+    "Route",
+    "Unseated",
+    "carried",
+    "chain",
+    "graph",
+    "route",
+    "template_of",
+]

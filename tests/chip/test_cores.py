@@ -414,7 +414,6 @@ def test_operators_run_at_the_rate_of_their_kind() -> None:
             "units.more",
         ),
         (["units.more={kind: dma, clock: core}"], "units.more"),
-        (["memories.output_buffer.behind=input_buffer"], "memories.output_buffer.behind"),
         (
             ["links={bus: {kind: bus, nodes: [dram, input_buffer], clock: core, width: 8 B}}"],
             "links.bus",

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip, Machine
-from accelsim.chip.machine import memory_of
+from accelsim.chip.machine import all_of, beside, serving
 from accelsim.formats import FORMAT_INDEX, get
+from accelsim.mapping.cores import lead, loaded_together, sending
 from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.placement import Placement, fused, place
 from accelsim.mapping.rooms import UNDIVIDED, Room
@@ -18,13 +19,13 @@ from accelsim.mapping.rows import mac
 from accelsim.mapping.rows.record import Nest, Route, What, cut
 from accelsim.mapping.tiles import MOST_K, MOST_M, MOST_N, PIECES, WEIGHTS
 from accelsim.program.opcodes import Opcode
-from accelsim.units.base import instance_names
 from accelsim.units.dataflows import dataflow
 
 Ints = NDArray[np.int64]
 LETTERS = "mnk"
-LOAD, STORE, PRELOAD, MATMUL, ACCUMULATE, REQUANTIZE = (
-    int(Opcode[name]) for name in ("LOAD", "STORE", "PRELOAD", "MATMUL", "ACCUMULATE", "REQUANTIZE")
+LOAD, STORE, TRANSFER, PRELOAD, MATMUL, ACCUMULATE, REQUANTIZE = (
+    int(Opcode[name])
+    for name in ("LOAD", "STORE", "TRANSFER", "PRELOAD", "MATMUL", "ACCUMULATE", "REQUANTIZE")
 )
 STATIONARY = {"none": mac.NOTHING, "weight": mac.WEIGHTS, "input": mac.INPUTS}
 
@@ -63,7 +64,7 @@ class Builder:
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
         self.array = array_for(chip.array, mapping.split, mapping.arrays)
         self.formats, self.layout, self.cold = formats, layout, cold
-        self.units = instance_names(self.array.name, chip.array.count)[: self.array.count]
+        self.units = all_of(chip, self.array.name)[: self.array.count]
         self.tiles = layout.tiles.counts
         self.column = layout.sums_area.memory.endswith(".accumulators")
 
@@ -79,11 +80,11 @@ class Builder:
             self._weight(),
             self._sums(),
             self._output(),
-            self._route(mac.LOAD_INPUT, "input", 1),
-            self._route(mac.LOAD_WEIGHT, "weight", 1),
-            self._route(mac.RELOAD, "input", 1),
-            self._route(mac.SPILL, "output", 0),
-            self._route(mac.STORE, "output", 0),
+            Route(mac.LOAD_INPUT, mac.DMA_INPUT, 1, 0),
+            Route(mac.LOAD_WEIGHT, mac.DMA_WEIGHT, 1, 0),
+            Route(mac.RELOAD, mac.DMA_INPUT, 1, 0),
+            Route(mac.SPILL, mac.DMA_OUTPUT, 0, 0),
+            Route(mac.STORE, mac.DMA_OUTPUT, 0, 0),
             t.m,
             t.n,
             t.k,
@@ -92,7 +93,8 @@ class Builder:
             self._owned(),
             int(self.cold),
             min(self.array.count, self.tiles[2]) if several else 1,
-            self.machine.unit_index[self.chip.vector_unit.name],
+            layout.gathered_at,
+            sending(self.chip, self.array.count) if layout.gathered_at >= 0 else 0,
             g.channels,
             (g.m, g.n),
             g.rank,
@@ -146,7 +148,7 @@ class Builder:
     def most(self, op: mac.Op) -> tuple[int, int]:
         """Commands and operands of the largest job."""
         passes = prod(self._most_cuts())
-        commands = 5 + op.summands + 2 * passes
+        commands = 5 + (1 + 2 * (op.gathered >= 0)) * op.summands + 2 * passes
         return commands, 2 * (commands + self.array.count) + 2 * passes
 
     def _most_cuts(self) -> tuple[int, int, int]:
@@ -154,15 +156,14 @@ class Builder:
         sizes = most[MOST_M], most[MOST_N], most[MOST_K]
         return _three([cut(*pair) for pair in zip(sizes, self.layout.limits, strict=True)])
 
-    def _route(self, style: int, channel: str, inward: int) -> Route:
-        return Route(style, self.machine.unit_index[f"{self.chip.dma.name}.{channel}"], inward)
-
     def _memories(self, name: str) -> list[int]:
         index = self.machine.memory_index
-        return [index[memory_of(self.chip, name, i)] for i in range(self.array.count)]
+        return [index[beside(self.chip, name, i)] for i in range(self.array.count)]
 
-    def _private(self, name: str) -> bool:
-        return len(set(self._memories(name))) > 1
+    def _serving(self, name: str, channel: str = "") -> list[int]:
+        """The unit of that name, or its channel, that serves each instance."""
+        index = self.machine.unit_index
+        return [index[beside(self.chip, name, i) + channel] for i in range(self.array.count)]
 
     def _owned(self) -> Ints:
         key = ("owned", self.array.count, self.column)
@@ -174,6 +175,7 @@ class Builder:
     def _instances(self) -> Ints:
         """Memories and units of every instance."""
         array, index, units = self.array, self.machine.memory_index, self.machine.unit_index
+        chip, dma, count = self.chip, self.chip.dma.name, range(self.array.count)
         sums = self._memories(array.output)
         if self.column:
             sums = [index[f"{name}.accumulators"] for name in self.units]
@@ -185,13 +187,19 @@ class Builder:
             mac.REGISTERS_AT: [index[f"{name}.registers"] for name in self.units],
             mac.ARRAY: [units[name] for name in self.units],
             mac.LOADER: [units[f"{name}.preload"] for name in self.units],
+            mac.FINISHER: self._serving(chip.vector_unit.name),
+            mac.DMA_INPUT: self._serving(dma, ".input"),
+            mac.DMA_WEIGHT: self._serving(dma, ".weight"),
+            mac.DMA_OUTPUT: self._serving(dma, ".output"),
+            mac.LEAD_INPUT: [lead(chip, beside(chip, array.input, i), 1) for i in count],
+            mac.LEAD_WEIGHT: [lead(chip, beside(chip, array.weight, i), 1) for i in count],
+            mac.LEAD_OUTPUT: [lead(chip, beside(chip, array.output, i), 0) for i in count],
         }
         columns = [owned[which] for which in range(mac.OWN)]
         return np.array(columns, np.int64).T.ravel()
 
     def _input(self) -> mac.Buffer:
         g, layout, slots = self.geometry, self.layout, self.mapping.input_slots
-        private = self._private(self.array.input)
         form, bits = FORMAT_INDEX[self.formats[0]], layout.input_bits
         total = g.groups * g.batch * g.channels * g.in_height * g.in_width
         keys = g.groups * self.tiles[2] * self.tiles[0]
@@ -205,7 +213,8 @@ class Builder:
             int(layout.input_resident),
             layout.tiles.found[PIECES],
             int(layout.input_split),
-            int(private),
+            serving(self.chip, self.array.input),
+            loaded_together(self.chip, self.array.input),
             keys,
             get(self.formats[0]).bytes_for(total),
             int(layout.input_here),
@@ -213,7 +222,6 @@ class Builder:
 
     def _weight(self) -> mac.Buffer:
         g, layout, slots = self.geometry, self.layout, self.mapping.weight_slots
-        private = self._private(self.array.weight)
         what = What(mac.WEIGHT_MATRIX, layout.weight_bits, FORMAT_INDEX[self.formats[1]])
         keys = g.groups * self.tiles[2] * self.tiles[1]
         return mac.Buffer(
@@ -226,7 +234,8 @@ class Builder:
             int(self.mapping.weight_resident or not self.cold),
             layout.tiles.found[WEIGHTS],
             int(layout.weight_split),
-            int(private),
+            serving(self.chip, self.array.weight),
+            loaded_together(self.chip, self.array.weight),
             keys,
             get(self.formats[1]).bytes_for(g.groups * g.k * g.n),
             0,
@@ -237,20 +246,26 @@ class Builder:
         what = What(mac.SUMS, get(wide).bits, FORMAT_INDEX[wide])
         slots = max(1, layout.sums_slots)
         apart = layout.output_lanes > 1 and not self.column
-        lane = slots * layout.sums_slot if apart else 0
-        return _results(what, layout.sums_area.base, layout.sums_slot, slots, lane, 0)
+        lane, near = slots * layout.sums_slot if apart else 0, serving(self.chip, self.array.output)
+        return _results(what, layout.sums_area.base, layout.sums_slot, slots, (lane, near), 0)
 
     def _output(self) -> mac.Buffer:
         g, layout, slots = self.geometry, self.layout, self.mapping.output_slots
         name = self.formats[2]
         what = What(mac.OUTPUT_MATRIX, get(name).bits, FORMAT_INDEX[name])
+        near = serving(self.chip, self.array.output)
         lane = slots * layout.out_slot if layout.output_lanes > 1 else 0
         whole = get(name).bytes_for(g.groups * g.m * g.n)
-        return _results(what, layout.output_area.base, layout.out_slot, slots, lane, whole)
+        place = layout.output_area.base, layout.out_slot
+        return _results(what, *place, slots, (lane, near), whole)
 
 
-def _results(what: What, base: int, size: int, slots: int, lane: int, whole: int) -> mac.Buffer:
-    return mac.Buffer(what, what, base, size, slots, lane, 0, 0, 1, 1, 0, whole, 0)
+def _results(
+    what: What, base: int, size: int, slots: int, lanes: tuple[int, int], whole: int
+) -> mac.Buffer:
+    """A buffer of results. lanes: bytes between the slots of two instances, and how many instances share one."""
+    lane, near = lanes
+    return mac.Buffer(what, what, base, size, slots, lane, 0, 0, 1, near, 1, 0, whole, 0)
 
 
 def _three(values: list[int]) -> tuple[int, int, int]:
@@ -271,6 +286,7 @@ def styles_of(formats: tuple[str, str, str], sums: str) -> Ints:
         mac.PRELOAD: (PRELOAD, a, b, -1, 0),
         mac.ADD: (ACCUMULATE, wide, -1, wide, 0),
         mac.REQUANTIZE: (REQUANTIZE, wide, -1, out, 0),
+        mac.SEND: (TRANSFER, wide, -1, -1, 0),
         **{mac.MATMUL + flags: (MATMUL, a, b, out, flags) for flags in range(8)},
     }
     return np.array([table[style] for style in range(mac.MATMUL + 8)], np.int64)

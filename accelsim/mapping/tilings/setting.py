@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.chip import Chip
+from accelsim.chip.machine import serving
 from accelsim.formats import FORMAT_INDEX, get
+from accelsim.mapping.cores import engines, gathers, link_cycle, loaded_together
 from accelsim.mapping.mapping import Geometry, array_for, buffers_of, sum_format
-from accelsim.mapping.placement import fused, is_private
+from accelsim.mapping.placement import fused, lanes_of
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
@@ -86,8 +88,8 @@ def streams_of(chip: Chip, array: MacArray) -> Streams:
         name = f"{memory}.{side if spec.ports == 'separate' else 'port'}"
         port = numbers.setdefault(name, len(numbers))
         beat = chip.clocks[array.clock] / chip.clocks[spec.clock]
-        apart = spec.scope == "private" and array.split in axes
-        return Stream(port, spec.bytes_per_cycle, beat, 1 / array.count if apart else 1.0)
+        near = min(array.count, serving(chip, memory)) if array.split in axes else array.count
+        return Stream(port, spec.bytes_per_cycle, beat, near / array.count)
 
     nowhere = Stream(-1, 1, 0.0, 0.0)
     return Streams(
@@ -110,10 +112,13 @@ class Setting:
 
     arrays: that work. lanes: sets of slots in one memory. pieces: a resident input is fetched tile by tile.
     here: passes read the input where it stands. far: 1 where an operand is at home off chip.
-    cycle: a byte's off chip, which comes in bursts. setup, latency: of a transfer. drain: of the last pass.
-    preload: of the first. hidden: other operators work while the first weights come. vector: an element's on the
-    vector unit, 0 where the array finishes sums. sums_slots: in which sums wait for it. needs: cycles that bytes
-    off chip take at the least. whole: bytes of the tensors; needed: of the input, those that some output reads.
+    copies: LOADs of a tile of inputs, of weights. channels: DMA engines that LOADs of either and STOREs take turns
+    on. vectors: vector units that finish sums. gathered: bytes of sums, an output, that go to another core.
+    cycle: a byte's off chip, which comes in bursts, or on the busiest link; least: off chip. setup, latency: of a
+    transfer. drain: of the last pass. preload: of the first. hidden: other operators work while the first weights
+    come. vector: an element's on the vector unit, 0 where the array finishes sums. sums_slots: in which sums wait for
+    it. needs: cycles that bytes off chip take at the least. whole: bytes of the tensors; needed: of the input, those
+    that some output reads.
     room: of the buffers. same: whether inputs and weights, inputs and outputs, weights and outputs share one.
     sum_room: of the columns' accumulators, -1 where sums lie with the outputs.
     """
@@ -127,12 +132,10 @@ class Setting:
         self.bits = [get(name).bits for name in task.formats]
         self.bits_sum = get(sum_format(array)).bits
         names, self.slots = (array.input, array.weight, array.output), variant.slots
-        private = [is_private(chip, name) for name in names]
-        dealt = [along in axes and count > 1 for axes in ("mk", "nk", "mnk")]
-        self.lanes = [
-            count if apart and not own else 1 for apart, own in zip(dealt, private, strict=True)
-        ]
-        self.pieces = private[0] and along != "n" and count > 1
+        dealt = tuple(along in axes and count > 1 for axes in ("mk", "nk", "mnk"))
+        self.lanes = lanes_of(chip, array, dealt)  # type: ignore[arg-type]
+        self.pieces = along != "n" and serving(chip, names[0]) < count
+        self._dealt(chip, array, names, dealt)
         self.limit_k = array.pass_limits(variant.dataflow, array.rate(*task.formats[:2]))[2]
         stays = dataflow(variant.dataflow).stays
         self.weights_stay, self.inputs_stay = int(stays == "weight"), int(stays == "input")
@@ -142,10 +145,12 @@ class Setting:
             [int(i not in task.room.on_chip) for i in range(3)],
         )
         self.setup, self.latency = chip.dma.setup, chip.dram.latency * clock
-        self.burst, self.cycle = (
-            chip.dram.burst,
-            clock / (chip.dram.bandwidth * chip.dram.efficiency),
-        )
+        links = [
+            link_cycle(chip, name, count, apart) for name, apart in zip(names, dealt, strict=True)
+        ]
+        self.burst = chip.dram.burst
+        self.least = clock / (chip.dram.bandwidth * chip.dram.efficiency)
+        self.cycle = max(self.least, clock * max(links))
         self.drain, self.preload = _ends(array, task.formats, variant.dataflow, g)
         self.streams = streams_of(chip, array)
         self.fused = self.streams.finished
@@ -155,11 +160,28 @@ class Setting:
         )
         self._bytes(task)
         least = self.needed, self.cold * self.whole[1], self.whole[2]
-        self.needs = self.cycle * sum(size * far for size, far in zip(least, self.far, strict=True))
+        self.needs = self.least * sum(size * far for size, far in zip(least, self.far, strict=True))
         reserve_i = task.reserve if names[0] == names[1] else 0
         self.same = names[0] == names[1], names[0] == names[2], names[1] == names[2]
         self.room = buffers.input - reserve_i, buffers.weight - task.reserve, buffers.output
         self.sum_room = buffers.sum_capacity if buffers.sums == "column" else -1
+
+    def _dealt(
+        self, chip: Chip, array: MacArray, names: tuple[str, str, str], dealt: tuple[bool, ...]
+    ) -> None:
+        """copies, channels, vectors, gathered of the arrays that work."""
+        count, all_in_one = array.count, array.split == "k" and array.count > 1
+        dmas = engines(chip, chip.dma.name, count)
+        self.copies = [
+            1 if apart else -(-count // loaded_together(chip, name))
+            for apart, name in zip(dealt[:2], names, strict=False)
+        ]
+        loading = [
+            dmas if apart else copies for apart, copies in zip(dealt, self.copies, strict=False)
+        ]
+        self.channels = [*loading, 1 if all_in_one else dmas]
+        self.vectors = 1 if all_in_one else engines(chip, chip.vector_unit.name, count)
+        self.gathered = 2 * (count - 1) * self.bits_sum / 8 * gathers(chip, array)
 
     def _finishing(self, chip: Chip, array: MacArray) -> float:
         """Cycles of the vector unit, an output: the others' sums are added to the first one's, then codes made."""

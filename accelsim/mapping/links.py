@@ -1,0 +1,66 @@
+"""Bytes that transfers move over the links of a chip: demands on their ports, beside those on memories' ports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from accelsim.chip import Chip, machine
+from accelsim.chip.routes import carried
+from accelsim.program.opcodes import Opcode
+from accelsim.program.table import Demands, Program
+
+Ints = NDArray[np.int64]
+MOVES = (int(Opcode.LOAD), int(Opcode.STORE), int(Opcode.TRANSFER))
+
+
+def with_links(chip: Chip, program: Program) -> Demands:
+    """The Program's demands, and for each transfer the bytes asked for on every port of a link on its way: once for
+    several targets where the link takes one transfer to several."""
+    if not chip.links:
+        return program.demands
+    commands, o, held = program.commands, program.operands, program.demands
+    rows = np.flatnonzero(np.isin(commands.opcode, MOVES))
+    size, operands = program.shapes.extents[commands.shape, 0], np.diff(o.start)
+    columns = [
+        (np.repeat(np.arange(len(commands.opcode)), np.diff(held.start)), held.port, held.bytes)
+    ]
+    for count in np.unique(operands[rows]).tolist():
+        mine = rows[operands[rows] == count]
+        places = o.memory[o.start[mine][:, None] + np.arange(count)]
+        first, which = _distinct(places)
+        ways = [_ports(chip, places[at].tolist()) for at in first.tolist()]
+        many = np.array([len(way) for way in ways], np.int64)
+        begin = np.cumsum(many) - many
+        flat = np.array([pair for way in ways for pair in way], np.int64).reshape(-1, 2)
+        each = many[which]
+        within = np.arange(int(each.sum())) - np.repeat(np.cumsum(each) - each, each)
+        port, times = flat[np.repeat(begin[which], each) + within].T
+        owner = np.repeat(mine, each)
+        columns.append((owner, port, times * size[owner]))
+    owner, port, moved = (np.concatenate(column) for column in zip(*columns, strict=True))
+    order = np.argsort(owner, kind="stable")
+    start = np.zeros(len(held.start), np.int64)
+    np.cumsum(np.bincount(owner, minlength=len(start) - 1), out=start[1:])
+    return Demands(start, port[order], moved[order])
+
+
+def _distinct(places: Ints) -> tuple[Ints, Ints]:
+    """The first of all equal rows, and which of these each row equals."""
+    key = np.zeros(len(places), np.int64)
+    first = key[:0]
+    for column in places.T:
+        wide = int(column.max(initial=0)) + 1
+        _, first, key = np.unique(key * wide + column, return_index=True, return_inverse=True)
+    return first, key
+
+
+def _ports(chip: Chip, memories: Sequence[int]) -> list[tuple[int, int]]:
+    """Ports of links that a transfer passes, by number, and how often. memories: where it comes from, then where it
+    goes to, by number."""
+    made = machine(chip)
+    start, *ends = (made.memories[number].name for number in memories)
+    times = carried(chip.route(start, end) for end in ends if end != start)
+    return [(made.port_index[port], count) for port, count in times.items()]
