@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from accelsim.chip.cores import Core, Template, cores, instances, prefixes, scope_of, template_of
-from accelsim.chip.routes import Route, graph, route
+from accelsim.chip.routes import Route, behind, route
 from accelsim.chip.seen import Seen, seen_from
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
@@ -168,8 +168,9 @@ class Chip:
         return found
 
     def behind(self, memory: str) -> str | None:
-        """The memory that an instance of a memory is filled from and spilled to; None for one off the chip."""
-        return graph(self).behind[memory]
+        """The memory that a memory of the chip, or one instance of it, is filled from and spilled to; None for one off
+        the chip."""
+        return behind(self, memory)
 
     def route(self, start: str, end: str) -> Route:
         """The way from an instance of a memory to another; InputError where none leads there."""

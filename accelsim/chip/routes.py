@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import pairwise, product
 from typing import TYPE_CHECKING
 
-from accelsim.chip.cores import instances, joined, local, nearby, prefixes, scope_of, template_of
+from accelsim.chip.cores import instances, joined, local, nearby, prefixes, scope_of
 from accelsim.errors import InputError, Problem
 from accelsim.units.base import instance_names
 from accelsim.units.link import Link, Shape, Station
@@ -90,10 +90,11 @@ class Joint:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """behind: of every instance of a memory the one behind it. joints: every instance of a link. at: of an instance
-    of a memory, the joints that it stands on, by number."""
+    """Of every instance of a memory: behind, the one behind it; core, the instance of a core that it stands in; at,
+    the joints that it stands on, by number. joints: every instance of a link."""
 
     behind: Mapping[str, str | None]
+    core: Mapping[str, str]
     joints: tuple[Joint, ...]
     at: Mapping[str, tuple[int, ...]]
 
@@ -113,7 +114,7 @@ class Graph:
 
     def meet(self, start: str, end: str) -> bool:
         """Whether two memories of which neither stands behind the other meet directly."""
-        return scope_of(start) == scope_of(end) or self.hop(start, end) is not None
+        return self.core[start] == self.core[end] or self.hop(start, end) is not None
 
 
 class Unseated(ValueError):
@@ -157,22 +158,16 @@ def usual(chip: Chip, memory: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def chain(chip: Chip, memory: str) -> tuple[str, ...]:
-    """A memory of the chip's file and those behind it, the nearest first."""
-    found: list[str] = []
-    here: str | None = memory
-    while here is not None and here not in found:
-        found.append(here)
-        own = chip.memories[here]
-        here = None if own.part == "dram" else own.behind or usual(chip, here)
-    return tuple(found)
+def upper(chip: Chip, memory: str) -> str | None:
+    """The memory of the chip behind a memory of the chip; None for one off the chip."""
+    record = chip.memories[memory]
+    return None if record.part == "dram" else record.behind or usual(chip, memory)
 
 
 def _tree(chip: Chip) -> dict[str, str | None]:
     found: dict[str, str | None] = {}
-    for name, memory in chip.memories.items():
-        off_chip = memory.part == "dram"
-        target = None if off_chip else memory.behind or usual(chip, name)
+    for name in chip.memories:
+        target = upper(chip, name)
         for one in instances(chip, name):
             mine = instance_names(one, copies_in_core(chip, name))
             theirs: tuple[str, ...] = ()
@@ -282,9 +277,32 @@ def graph(chip: Chip) -> Graph:
         for number, joint in enumerate(joints):
             for name in joint.seats:
                 at[name] = (*at.get(name, ()), number)
-        chip.memo["graph"] = Graph(_tree(chip), joints, at)
+        core = {
+            copy: scope_of(one)
+            for name in chip.memories
+            for one in instances(chip, name)
+            for copy in instance_names(one, copies_in_core(chip, name))
+        }
+        chip.memo["graph"] = Graph(_tree(chip), core, joints, at)
     found: Graph = chip.memo["graph"]
     return found
+
+
+def behind(chip: Chip, memory: str) -> str | None:
+    """The memory behind a memory of the chip, or behind an instance of one; None for one off the chip."""
+    known = graph(chip).behind
+    if memory in known:
+        return known[memory]
+    return upper(chip, memory)
+
+
+def chain(chip: Chip, memory: str) -> tuple[str, ...]:
+    """A memory, or an instance of one, and those behind it, the nearest first."""
+    found, here = [memory], behind(chip, memory)
+    while here is not None:
+        found.append(here)
+        here = behind(chip, here)
+    return tuple(found)
 
 
 # -- routes ----------------------------------------------------------------------------------------
@@ -293,7 +311,7 @@ def graph(chip: Chip) -> Graph:
 def route(chip: Chip, start: str, end: str) -> Route:
     """The Route between two instances of memories of the chip; InputError where none leads there."""
     here = graph(chip)
-    stops = _stops(here, here.chain(start), here.chain(end))
+    stops = _stops(here, chain(chip, start), chain(chip, end))
     if stops is None:
         raise _nowhere(chip, start, end, "neither a link nor a memory behind both joins them")
     hops = []
@@ -323,7 +341,7 @@ def _stops(here: Graph, up: tuple[str, ...], down: tuple[str, ...]) -> tuple[str
 
 def _parted(here: Graph, start: str, end: str) -> bool:
     """Whether both stand on links, none of which leads from one to the other, and no core holds both."""
-    return bool(here.at.get(start) and here.at.get(end)) and scope_of(start) != scope_of(end)
+    return bool(here.at.get(start) and here.at.get(end)) and here.core[start] != here.core[end]
 
 
 def _nowhere(chip: Chip, start: str, end: str, why: str) -> InputError:
@@ -340,17 +358,3 @@ def carried(routes: Iterable[Route]) -> dict[str, int]:
         for port in hop.ports:
             found[port] = 1 if hop.multicast else found.get(port, 0) + 1
     return found
-
-
-__all__ = [
-    "Graph",
-    "Hop",
-    "Joint",
-    "Route",
-    "Unseated",
-    "carried",
-    "chain",
-    "graph",
-    "route",
-    "template_of",
-]

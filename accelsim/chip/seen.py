@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from accelsim.chip.cores import local, nearby, scope_of
-from accelsim.chip.routes import KEYS, chain
+from accelsim.chip.routes import KEYS, upper
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
 
@@ -46,7 +46,12 @@ def seen_from(chip: Chip, core: str) -> Seen:
     used = [
         str(name) for unit in units for key in (*KEYS, "memory") if (name := getattr(unit, key, ""))
     ]
-    memories = dict.fromkeys(behind for name in used for behind in chain(chip, name))
+    memories: dict[str, str | None] = {}
+    for name in used:
+        here: str | None = name
+        while here is not None and here not in memories:
+            memories[here] = upper(chip, here)
+            here = memories[here]
     _clash(chip, [*memories], [unit.name for unit in units])
     names = {
         local(name): nearby(name, core) for name in (*memories, *(unit.name for unit in units))

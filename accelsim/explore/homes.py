@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError
@@ -35,8 +36,8 @@ def plan_at_home(
     needs = _needs(chip, workload, far, mappings or {})
     before = whole(chip, workload, far)
     best, least, seen = far, before[0] * before[1], []
-    for share in SHARES:
-        found = homes_of(chip, workload, far.formats, analog, needs, share)
+    for share, above in product(SHARES, (True, False)):
+        found = homes_of(chip, workload, far.formats, analog, needs, (share, above))
         if not found.at or found in seen:
             continue
         seen.append(found)

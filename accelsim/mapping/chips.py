@@ -16,7 +16,7 @@ Refused = Iterator[tuple[str, str, str]]
 
 def unmapped(chip: Chip) -> list[Problem]:
     """Keys of the chip that no Program would make use of, and links on which no way leads to a buffer."""
-    found = [*_several(chip), *_queues(chip)] or [*_cores(chip)]
+    found = [*_several(chip), *_queues(chip)] or [*_levels(chip), *_cores(chip)]
     problems = [
         Problem("mapping.chip", f"{message} yet", fix, path=path, file=chip.source)
         for path, message, fix in found
@@ -49,6 +49,14 @@ def _queues(chip: Chip) -> Refused:
         if unit.queues != 1:
             message = "no mapping keeps several commands of a DMA engine outstanding"
             yield f"{path_of(unit.name, 'units')}.queues", message, "leave queues out"
+
+
+def _levels(chip: Chip) -> Refused:
+    for name, memory in chip.memories.items():
+        far = memory.behind
+        if far and chip.memories[far].part == "dram" and far != chip.dma.memory:
+            message = f"{name} is filled from {far}, and no mapping fills it but from the DMA engine's memory"
+            yield f"{path_of(name, 'memories')}.behind", message, "leave the key out"
 
 
 def _cores(chip: Chip) -> Refused:

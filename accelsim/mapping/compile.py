@@ -42,7 +42,8 @@ def plan(
     """Choose a mapping for every MAC operator that has none given; check the given ones. homes: where tensors
     stand, which leaves operators so much room.
 
-    InputError lists every given mapping that does not fit, and every name that is no operator.
+    InputError lists every given mapping that does not fit, and every name that is no operator; or what of the
+    chip no mapping uses yet.
     """
     if problems := unmapped(chip):
         raise InputError(problems)

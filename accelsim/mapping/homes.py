@@ -83,11 +83,12 @@ def homes_of(
     formats: Mapping[str, str],
     analog: Iterable[str] = (),
     needs: Mapping[str, Mapping[str, int]] | None = None,
-    share: float = 0.5,
+    limits: tuple[float, bool] = (0.5, True),
 ) -> Homes:
     """Homes of the tensors of a workload. formats: of activations. analog: operators on crossbars. needs: bytes of
-    memories that operators' tiles take, where that is known. share: of every other memory, what homes may take."""
-    return _Allocation(chip, workload, formats, set(analog), needs or {}, share).homes()
+    memories that operators' tiles take, where that is known. limits: the share of every other memory that homes may
+    take, and whether they may be in memories that buffers are filled from."""
+    return _Allocation(chip, workload, formats, set(analog), needs or {}, limits).homes()
 
 
 def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
@@ -139,7 +140,7 @@ def roots(workload: Workload) -> dict[str, str]:
 
 
 class _Allocation:
-    """Homes as they are given away. needs, share: as homes_of() takes them."""
+    """Homes as they are given away. needs, limits: as homes_of() takes them."""
 
     def __init__(
         self,
@@ -148,10 +149,10 @@ class _Allocation:
         formats: Mapping[str, str],
         analog: set[str],
         needs: Mapping[str, Mapping[str, int]],
-        share: float,
+        limits: tuple[float, bool],
     ) -> None:
         self.chip, self.workload, self.formats = chip, workload, formats
-        self.needs, self.share = needs, share
+        self.needs, (self.share, self.above) = needs, limits
         self.root = roots(workload)
         self.touched = [touched_by(chip, op, op.name in analog) for op in workload.operators]
         self.lives = {life.name: life for life in self._lives()}
@@ -207,7 +208,7 @@ class _Allocation:
                     near[touched.near[i]] = None
         near[self.touched[writer].out] = None
         for memory in list(near):
-            for above in chain(self.chip, memory):
+            for above in chain(self.chip, memory) if self.above else ():
                 if self.chip.memories[above].part == "sram":
                     near[above] = None
         return tuple(memory for memory in near if self._serves(memory))

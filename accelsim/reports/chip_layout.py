@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 from accelsim.chip import Chip
 from accelsim.chip.cores import local, scope_of
-from accelsim.chip.routes import Joint, graph, usual
+from accelsim.chip.routes import Joint, graph, upper
 
 WIDEST = 6.7
-CHARACTER, TITLE, LINE = 0.056, 0.064, 0.115  # of a character of text and of a title, of a line
+CHARACTER, TITLE, LINE = 0.066, 0.077, 0.132  # of a character of text and of a title, of a line
 PAD, GAP, ROW = 0.09, 0.16, 0.26  # within a box, between boxes of a row, between rows
 BAND = {1: 0.3, 2: 0.56}  # by a link's dimensions
 SHADOW = 0.05
@@ -133,7 +133,7 @@ def _memories(chip: Chip, scope: str) -> list[Box]:
 def _depth(chip: Chip, name: str) -> int:
     """Memories of its own core that stand behind one, those off the chip aside."""
     scope, depth, here = scope_of(name), 0, name
-    while (here := chip.memories[here].behind or usual(chip, here) or "") and scope_of(here) == scope:
+    while (here := upper(chip, here) or "") and scope_of(here) == scope:
         if chip.memories[here].part == "dram":
             break
         depth += 1

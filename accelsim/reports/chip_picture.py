@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from accelsim.chip import Chip, machine
 from accelsim.chip.cores import prefixes, scope_of
-from accelsim.chip.routes import copies_in_core, graph, usual
+from accelsim.chip.routes import copies_in_core, graph, upper
 from accelsim.fields import binary
 from accelsim.reports.chip_layout import PAD, SHADOW, Band, Box, Group, layout
 from accelsim.reports.style import COLUMN_INCHES, blank
@@ -27,7 +27,7 @@ def rows(chip: Chip) -> list[list[str]]:
     found = []
     for name, memory in chip.memories.items():
         often = len(prefixes(chip, scope_of(name))) * copies_in_core(chip, name)
-        behind = "" if memory.part == "dram" else memory.behind or usual(chip, name) or ""
+        behind = upper(chip, name)
         joined = f"behind it {behind}" if behind else ""
         found.append([name, memory.kind, f"{often:,}", ", ".join(memory.caption()), joined])
     for joint in graph(chip).joints:
@@ -132,14 +132,13 @@ def _box(axes: Any, box: Box) -> None:
     )
     if isinstance(box, Group):
         text = f"{box.lines[0]}  {box.many}".rstrip()
-        axes.text(box.x + PAD, box.y + PAD, text, va="top", fontsize=7.5, weight="bold", zorder=4)
+        axes.text(box.x + PAD, box.y + PAD, text, va="top", weight="bold", zorder=4)
         return
     middle, step = box.x + box.w / 2, (box.h - 0.5 * PAD) / len(box.lines)
     for number, line in enumerate(box.lines):
         at = box.y + 0.4 * PAD + (number + 0.5) * step
         weight = "bold" if number == 0 else "normal"
-        size = 7.0 if number == 0 else 6.5
-        axes.text(middle, at, line, ha="center", va="center", fontsize=size, weight=weight, zorder=4)
+        axes.text(middle, at, line, ha="center", va="center", weight=weight, zorder=4)
 
 
 def _band(axes: Any, band: Band) -> None:
@@ -158,7 +157,7 @@ def _band(axes: Any, band: Band) -> None:
     )
     _glyph(axes, band)
     at = band.x + band.h + 1.5 * PAD
-    axes.text(at, band.y + band.h / 2, band.lines[0], va="center", fontsize=6.5, zorder=4)
+    axes.text(at, band.y + band.h / 2, band.lines[0], va="center", zorder=4)
 
 
 def _glyph(axes: Any, band: Band) -> None:
@@ -207,12 +206,12 @@ def _lines(axes: Any, chip: Chip, boxes: dict[str, Box], groups: dict[str, Group
                 pair = (band, target) if target.y < band.y else (target, band)
                 wanted.append((*pair, LINK))
     here = graph(chip)
-    for name, memory in chip.memories.items():
-        upper = "" if memory.part == "dram" else memory.behind or usual(chip, name) or ""
+    for name in chip.memories:
+        behind = upper(chip, name)
         one = chip.instances(name)[0]
         lower = one if one in here.behind else f"{one}.0"
-        if upper and not here.hop(lower, here.behind[lower] or ""):
-            wanted.append((boxes[name], boxes[upper], TREE))
+        if behind and not here.hop(lower, here.behind[lower] or ""):
+            wanted.append((boxes[name], boxes[behind], TREE))
     for name, unit in chip.units.items():
         for key, colour in ROLES.items():
             if (target_name := getattr(unit, key, "")) in boxes:
@@ -311,7 +310,6 @@ def _legend(axes: Any, drawn: list[str]) -> None:
         handles=handles,
         loc="lower center",
         ncols=len(handles),
-        fontsize=6.5,
         handlelength=1.2,
         columnspacing=1.0,
         borderaxespad=0.3,

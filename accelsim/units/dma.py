@@ -24,8 +24,9 @@ class Dma(Unit):
     Shape extents: (bytes, 1 where both ends are on chip, cycles until the head has passed the links on the way).
     The transfer time is the ports'; the unit itself is busy ``setup`` cycles, and the last byte arrives ``setup +
     memory_latency`` cycles after the issue when the ports keep up, ``setup`` cycles after it on chip; links add
-    their head's. memory_latency (cycles of this clock) is filled in from the memory's latency. memory: off the chip;
-    a chip file may leave it out where there is one. queues: commands outstanding at once.
+    their head's. memory_latency (cycles of this clock) is filled in from the memory's latency.
+    memory: off the chip; a chip file may leave it out where there is one. queues: commands outstanding
+    at once.
     """
 
     kind: ClassVar[str] = "dma"

@@ -127,3 +127,12 @@ def test_a_memory_that_nothing_is_filled_from_serves_nothing(tmp_path: Path) -> 
     with pytest.raises(InputError) as caught:
         levelled(tmp_path, {"l2": "l3"}, l2="1 MiB", l3="1 MiB")
     assert [problem.path for problem in caught.value.problems] == ["memories.l2", "memories.l3"]
+
+
+def test_a_memory_is_asked_by_its_name_or_its_instances(tmp_path: Path) -> None:
+    chip = accelsim.load_chip("mixed_quad")
+    assert chip.behind("input_buffer") == chip.behind("input_buffer.3") == "dram"
+    assert [hop.end for hop in chip.route("dram", "input_buffer.2").hops] == ["input_buffer.2"]
+    assert chip.route("input_buffer.1", "output_buffer.1").storages == ()
+    with pytest.raises(KeyError):
+        chip.behind("input_buffer.4")

@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 import accelsim
 from accelsim.chip import Chip, machine
 from accelsim.chip.cores import local, template_of
+from accelsim.cli.main import cli
 from accelsim.config import load_chip
 from accelsim.config.chip_keys import UnknownKey, own_value, rule_of
 from accelsim.config.chip_variants import Variants
@@ -415,6 +417,14 @@ def test_operators_run_at_the_rate_of_their_kind() -> None:
         ),
         (["units.more={kind: dma, clock: core}"], "units.more"),
         (
+            [
+                "memories.far={kind: dram, standard: ddr4, bandwidth: 20 GB/s}",
+                "memories.output_buffer.behind=far",
+                "units.dma.memory=dram",
+            ],
+            "memories.output_buffer.behind",
+        ),
+        (
             ["links={bus: {kind: bus, nodes: [dram, input_buffer], clock: core, width: 8 B}}"],
             "links.bus",
         ),
@@ -433,3 +443,11 @@ def test_cores_are_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         accelsim.run(load(tmp_path, NESTED), accelsim.load_workload("small_gemm"))
     assert [problem.path for problem in caught.value.problems] == ["cores.cluster", "links.bus"]
+
+
+def test_check_says_the_peaks_of_all_cores(tmp_path: Path) -> None:
+    """By hand: 2 x 3 cores of two arrays of 64 elements at 800 MHz."""
+    (tmp_path / "nested.yaml").write_text(NESTED)
+    said = CliRunner().invoke(cli, ["check", str(tmp_path / "nested.yaml")])
+    assert said.exit_code == 0
+    assert f"{2 * 6 * 2 * 64 * 0.8e9 / 1e12:.4g} T int8 x int8" in said.output

@@ -15,9 +15,8 @@ from accelsim.cli.main import cli
 from accelsim.errors import InputError
 from accelsim.reports.chip_layout import Box, Group, layout
 from accelsim.reports.chip_picture import draw, rows, summary
-from tests.chip.graphs import NESTED, load
+from tests.chip.graphs import MESHED, NESTED, load
 from tests.chip.test_cores import SHIPPED, SYSTEM, drawn
-from tests.chip.test_wrong_graphs import MESHED
 
 ROOM = 1e-9
 
@@ -117,12 +116,12 @@ def test_the_command(tmp_path: Path) -> None:
     (tmp_path / "nested.yaml").write_text(NESTED)
     run = CliRunner().invoke
     shown = run(
-        cli, ["chip", "show", str(tmp_path / "nested.yaml"), "--set", "cores.cluster.count=5"]
+        cli, ["show", "chip", str(tmp_path / "nested.yaml"), "--set", "cores.cluster.count=5"]
     )
     assert re.search(r"cluster\.core\.l1 +sram +15 ", shown.output)
     assert "nested: 20 cores" in shown.output
     picture = tmp_path / "nested.png"
-    args = ["chip", "show", str(tmp_path / "nested.yaml"), "--picture", str(picture)]
+    args = ["show", "chip", str(tmp_path / "nested.yaml"), "--picture", str(picture)]
     assert run(cli, args).exit_code == 0 and picture.read_bytes().startswith(b"\x89PNG")
     with pytest.raises(InputError, match="is there already"):
         run(cli, args, catch_exceptions=False)

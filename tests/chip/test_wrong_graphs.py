@@ -8,30 +8,8 @@ import pytest
 
 from accelsim.config import load_chip
 from accelsim.errors import InputError
-from tests.chip.graphs import NESTED
+from tests.chip.graphs import MESHED, NESTED
 
-MESHED = """\
-name: meshed
-technology: {node: 16 nm, voltage: 0.72 V, family: horowitz_45nm}
-clocks: {core: 1 GHz}
-memories:
-  dram: {kind: dram, standard: ddr4, bandwidth: 19.2 GB/s}
-  shared: {kind: sram, clock: core, size: 64 KiB, behind: dram}
-cores:
-  pe:
-    grid: [2, 3]
-    memories:
-      weights: {kind: sram, clock: core, size: 32 KiB, behind: shared}
-      sums: {kind: sram, clock: core, size: 4 KiB, behind: shared}
-    units:
-      array: {kind: mac_array, clock: core, rows: 8, columns: 8, input: weights, weight: weights,
-              output: sums, rates: [{input: int8, weight: int8}]}
-      vector: {kind: vector_unit, clock: core, input: sums, output: sums}
-      dma: {kind: dma, clock: core}
-links:
-  noc: {kind: mesh, nodes: [pe], clock: core, width: 64 B, hop: 10, places: {shared: [0, 1]}}
-  port: {kind: point, nodes: [dram, shared], clock: core, width: 32 B}
-"""
 #: another core with a grid
 QE = """\
   qe:

@@ -25,6 +25,7 @@ from accelsim.mapping.rows.record import (
     cut,
     move,
     packed,
+    share,
     touches,
     uses,
 )
@@ -130,7 +131,7 @@ class Op(NamedTuple):
     that stays. weights: (k tiles, n tiles) offsets of weights that stay. owned: memories and units of every
     instance. Routes have a column of these in the place of a unit. gathered: where the first instance gets
     another core's sums before it adds them, -1 where it reads them where they are. sent: 0 where they come by way
-    of home, else 1 and the cycles of a link's head on the longest way.
+    of home, else 1 and the cycles of a link's head on the longest way. engine: instances that one DMA engine serves.
     """
 
     loops: Loops
@@ -154,6 +155,7 @@ class Op(NamedTuple):
     summands: int
     gathered: int
     sent: int
+    engine: int
     channels: int
     out: tuple[int, int]
     rank: int
@@ -460,7 +462,8 @@ def finish(op: Op, known: Any, rows: Rows, i: Any, box: Any) -> None:
         begin(rows, REQUANTIZE, finisher, 0, (elements, elements, 0, 0, 0))
         uses(rows, READ, op.sums.used, sums, box)
         uses(rows, WRITE, op.output.used, codes, box)
-    move(rows, own(op, op.store, i), op.output.used, (0, op.output.whole), codes, box)
+    far = share(op.output.whole, i // op.engine, (op.loops.instances - 1) // op.engine + 1)
+    move(rows, own(op, op.store, i), op.output.used, far, codes, box)
 
 
 def do_job(op: Op, state: State, rows: Rows, step: Any, spot: Any) -> None:
@@ -525,6 +528,6 @@ JOB: jit.Helpers = (
     own,
     (move, MOVE),
     (passes, PASSES),
-    (finish, (own, (move, MOVE), (add_up, ADD_UP), *ADD_UP)),
+    (finish, (own, share, (move, MOVE), (add_up, ADD_UP), *ADD_UP)),
 )
 MAC_HELPERS: jit.Helpers = (job, (do_job, JOB))

@@ -95,6 +95,7 @@ class Builder:
             min(self.array.count, self.tiles[2]) if several else 1,
             layout.gathered_at,
             sending(self.chip, self.array.count) if layout.gathered_at >= 0 else 0,
+            serving(self.chip, self.chip.dma.name),
             g.channels,
             (g.m, g.n),
             g.rank,

@@ -69,6 +69,15 @@ def packed(elements: Any, bits: Any) -> Any:
     return (elements * bits + 7) // 8
 
 
+def share(whole: Any, number: Any, count: Any) -> Any:
+    """Address and span at home that stand for what one of several DMA engines writes of a tensor: they write different
+    elements at once, and who reads some waits for all."""
+    if whole < count:
+        return 0, whole
+    low = whole * number // count
+    return low, whole * (number + 1) // count - low
+
+
 def cut(total: Any, size: Any) -> Any:
     """Pieces of at most ``size`` that a length takes; 0 stands for no limit."""
     return -(-total // size) if size else 1

@@ -31,6 +31,7 @@ from accelsim.mapping.rows.record import (
     cut,
     move,
     packed,
+    share,
     uses,
 )
 from accelsim.mapping.rows.vector_tiles import (
@@ -63,7 +64,7 @@ class VectorNest(NamedTuple):
     """An operator and its tiles. tensors, places: a row for each input that is read, then one for the
     output (columns of vector_tiles.py and above). image .. column: where in the output what is computed
     begins. work: operations in all. pace: how fast they are on the unit. style: of VECTOR. owned: a row for each
-    core that tiles are dealt to in turn."""
+    core that tiles are dealt to in turn. engine: cores that one DMA engine serves; engines: that work."""
 
     output: Output
     tensors: Ints
@@ -78,6 +79,8 @@ class VectorNest(NamedTuple):
     pace: int
     style: int
     owned: Ints
+    engine: int
+    engines: int
 
 
 @jit.allocates_nothing
@@ -138,6 +141,8 @@ def store_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
     core = op.owned[tile % len(op.owned)]
     route = Route(place[STYLE], core[DMA_OUTPUT], 0, core[LEAD_OUTPUT])
     made, far = made_box(op, tensor, box), at_home(op.output, tensor, place, box)
+    if tensor[IN_A_ROW] == 0:
+        far = share(place[WHOLE], tile % len(op.owned) // op.engine, op.engines)
     move(rows, route, what(tensor, place), far, slot(op, tensor, place, tile), made)
 
 
@@ -210,7 +215,7 @@ VECTOR: jit.Helpers = (
     cut,
     (load_input, (*BOX, *NEAR_UNIT, *AT_HOME, *MOVES)),
     (compute_tile, COMPUTE),
-    (store_tile, (*NEAR_UNIT, *AT_HOME, *MADE, *MOVES)),
+    (store_tile, (*NEAR_UNIT, *AT_HOME, *MADE, *MOVES, share)),
 )
 
 
@@ -232,8 +237,10 @@ def vector_nest(
     free = beside_weights(own, kept) if kept else own
     tiling = tile_vector(op, free, tuple(get(name).bits for name in formats), room)
     addresses = _addresses(own, tiling, parity, room)
+    owned = _owned(chip, machine, tiling.cores)
+    engines = len({int(row[DMA_OUTPUT]) for row in owned})
     nest = _nest(chip, machine, op, formats, tiling, addresses)._replace(
-        owned=_owned(chip, machine, tiling.cores)
+        owned=owned, engine=-(-len(owned) // engines), engines=engines
     )
     many = len(read_inputs(op))
     state, most = np.zeros(1, np.int64), (many + 2, 3 * many + 3)
@@ -283,6 +290,7 @@ def _nest(
         unit.pace(op.kind),
         many,
         np.zeros((0, 0), np.int64),
+        *(1, 1),
     )
 
 

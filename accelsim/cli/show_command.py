@@ -1,4 +1,4 @@
-"""accelsim chip show CHIP."""
+"""accelsim show chip CHIP."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 import click
 
 
-@click.group("chip")
+@click.group("show")
 def command() -> None:
-    """Show chips."""
+    """Show what a file describes."""
 
 
-@command.command("show")
+@command.command("chip")
 @click.argument("name", metavar="CHIP|FILE.yaml")
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Change one value.")
 @click.option("--picture", metavar="FILE.png", help="Also draw it.")
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
-def show_command(name: str, sets: tuple[str, ...], picture: str | None, force: bool) -> None:
+def chip_command(name: str, sets: tuple[str, ...], picture: str | None, force: bool) -> None:
     """Memories, links and units of a chip, how often each stands, how wide it is and what it is joined to."""
     from accelsim.api import load_chip
     from accelsim.cli.new_file import refuse_old, refuse_source, write_new
