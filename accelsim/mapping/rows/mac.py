@@ -131,7 +131,8 @@ class Op(NamedTuple):
     that stays. weights: (k tiles, n tiles) offsets of weights that stay. owned: memories and units of every
     instance. Routes have a column of these in the place of a unit. gathered: where the first instance gets
     another core's sums before it adds them, -1 where it reads them where they are. sent: 0 where they come by way
-    of home, else 1 and the cycles of a link's head on the longest way. engine: instances that one DMA engine serves.
+    of home, else 1 and the cycles of a link's head on the longest way. engine: instances that one DMA engine
+    serves; engines: that leave results at home.
     """
 
     loops: Loops
@@ -156,6 +157,7 @@ class Op(NamedTuple):
     gathered: int
     sent: int
     engine: int
+    engines: int
     channels: int
     out: tuple[int, int]
     rank: int
@@ -462,7 +464,7 @@ def finish(op: Op, known: Any, rows: Rows, i: Any, box: Any) -> None:
         begin(rows, REQUANTIZE, finisher, 0, (elements, elements, 0, 0, 0))
         uses(rows, READ, op.sums.used, sums, box)
         uses(rows, WRITE, op.output.used, codes, box)
-    far = share(op.output.whole, i // op.engine, (op.loops.instances - 1) // op.engine + 1)
+    far = share(op.output.whole, i // op.engine, op.engines)
     move(rows, own(op, op.store, i), op.output.used, far, codes, box)
 
 

@@ -95,7 +95,7 @@ class Builder:
             min(self.array.count, self.tiles[2]) if several else 1,
             layout.gathered_at,
             sending(self.chip, self.array.count) if layout.gathered_at >= 0 else 0,
-            serving(self.chip, self.chip.dma.name),
+            *self._engines(),
             g.channels,
             (g.m, g.n),
             g.rank,
@@ -160,6 +160,12 @@ class Builder:
     def _memories(self, name: str) -> list[int]:
         index = self.machine.memory_index
         return [index[beside(self.chip, name, i)] for i in range(self.array.count)]
+
+    def _engines(self) -> tuple[int, int]:
+        """Arrays that one DMA engine serves, and engines that leave results at home: of those with tiles of m or n."""
+        near = serving(self.chip, self.chip.dma.name)
+        dealt = [self.tiles[LETTERS.index(self.array.split)], self.array.count]
+        return near, 1 if self.array.split == "k" else cut(min(dealt), near)
 
     def _serving(self, name: str, channel: str = "") -> list[int]:
         """The unit of that name, or its channel, that serves each instance."""

@@ -237,7 +237,7 @@ def vector_nest(
     free = beside_weights(own, kept) if kept else own
     tiling = tile_vector(op, free, tuple(get(name).bits for name in formats), room)
     addresses = _addresses(own, tiling, parity, room)
-    owned = _owned(chip, machine, tiling.cores)
+    owned = _owned(chip, machine, min(tiling.cores, tiling.count))
     engines = len({int(row[DMA_OUTPUT]) for row in owned})
     nest = _nest(chip, machine, op, formats, tiling, addresses)._replace(
         owned=owned, engine=-(-len(owned) // engines), engines=engines

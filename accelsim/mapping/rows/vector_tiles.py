@@ -202,6 +202,12 @@ class Tiling:
     output_slots: int
     cores: int = 1
 
+    @property
+    def count(self) -> int:
+        """How many tiles there are."""
+        out = self.output
+        return int(out.images * cut(out.channels, self.channels) * cut(out.rows, self.rows))
+
 
 def tile_vector(
     op: VectorOperator, chip: Chip, bits: tuple[int, ...], room: Room = UNDIVIDED
@@ -223,8 +229,7 @@ def tile_vector(
 def _seconds(op: VectorOperator, chip: Chip, room: Room, tiling: Tiling) -> float:
     """About how long an operator takes: the busiest of what all cores share and of what each has, behind the first
     tiles of all and before the last."""
-    unit, out, cores = chip.vector_unit, tiling.output, tiling.cores
-    tiles = out.images * cut(out.channels, tiling.channels) * cut(out.rows, tiling.rows)
+    unit, tiles, cores = chip.vector_unit, tiling.count, tiling.cores
     mine = cut(tiles, cores)
     names = (*read_inputs(op), len(op.input_shapes))
     spans = [int(span) for span in tiling.tensors[:, SPAN]]
