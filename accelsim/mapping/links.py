@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip, machine
+from accelsim.chip.cores import template_of
+from accelsim.chip.machine import all_of, beside
 from accelsim.chip.routes import carried
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Demands, Program
@@ -61,6 +63,14 @@ def _ports(chip: Chip, memories: Sequence[int]) -> list[tuple[int, int]]:
     """Ports of links that a transfer passes, by number, and how often. memories: where it comes from, then where it
     goes to, by number."""
     made = machine(chip)
-    start, *ends = (made.memories[number].name for number in memories)
+    start, *ends = (_buffer(chip, made.memories[number].name) for number in memories)
     times = carried(chip.route(start, end) for end in ends if end != start)
     return [(made.port_index[port], count) for port, count in times.items()]
+
+
+def _buffer(chip: Chip, memory: str) -> str:
+    """The memory on the chip's graph that stands for one: itself, or beside an array's accumulators its output's."""
+    if template_of(memory).split(".")[-1] != "accumulators":
+        return memory
+    number = all_of(chip, chip.array.name).index(memory.rpartition(".")[0])
+    return beside(chip, chip.array.output, number)

@@ -464,7 +464,8 @@ def finish(op: Op, known: Any, rows: Rows, i: Any, box: Any) -> None:
         begin(rows, REQUANTIZE, finisher, 0, (elements, elements, 0, 0, 0))
         uses(rows, READ, op.sums.used, sums, box)
         uses(rows, WRITE, op.output.used, codes, box)
-    far = share(op.output.whole, i // op.engine, op.engines)
+    writer = 0 if op.loops.mine[2] else i // op.engine
+    far = share(op.output.whole, writer, op.engines)
     move(rows, own(op, op.store, i), op.output.used, far, codes, box)
 
 
