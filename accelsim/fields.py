@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -65,6 +65,14 @@ class Table(Mapping[str, V]):
 
     def __repr__(self) -> str:
         return repr(self._items)
+
+
+def unsaid(item: dataclasses.Field[Any], value: object) -> bool:
+    """Whether a field that came later has its default."""
+    if not item.metadata.get("later"):
+        return False
+    made = item.default_factory
+    return bool(value == (item.default if made is dataclasses.MISSING else made()))
 
 
 def binary(size: int) -> str:

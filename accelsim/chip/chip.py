@@ -14,7 +14,7 @@ from accelsim.chip.routes import Route, behind, route
 from accelsim.chip.seen import Seen, seen_from
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
-from accelsim.fields import LATER
+from accelsim.fields import LATER, unsaid
 from accelsim.units.base import Bounds, Memory, Precision, Quantity, Unit
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
@@ -22,6 +22,10 @@ from accelsim.units.dram import Dram
 from accelsim.units.link import Link
 from accelsim.units.mac_array import MacArray
 from accelsim.units.vector_unit import VectorUnit
+
+COMMANDS_AHEAD = (
+    65_536  # entries of a command memory that holds back almost nothing (docs/decisions/0008)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Chip:
     """What computes. clocks: name -> Hz (int). memories, units, links: by name, each standing once in every
     instance of the core that its name begins with (chip/cores.py). templates: those cores, by name, outer before
     inner ones; a chip without any is one core. weights: "cold" (every run fetches them) or "resident";
-    core_weights: the same of cores that say otherwise.
+    core_weights: the same of cores that say otherwise. commands_ahead: entries of the command memory
+    (Program.commands_ahead).
 
     ``array``, ``crossbar``, ``vector_unit``, ``dma``, ``dram`` are short for the only unit or memory of their
     part in the file, those of all equal cores taken as one of their ``count``, and raise InputError where there are
@@ -52,6 +57,7 @@ class Chip:
     units: Mapping[str, Unit]
     precision: Precision = field(default_factory=Precision)
     weights: Literal["cold", "resident"] = "cold"
+    commands_ahead: int = field(default=COMMANDS_AHEAD, metadata=LATER)
     description: str = ""
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
@@ -219,8 +225,7 @@ class Chip:
         return {
             item.name: _plain(getattr(self, item.name))
             for item in dataclasses.fields(self)
-            if item.name not in left_out
-            and (getattr(self, item.name) or not item.metadata.get("later"))
+            if item.name not in left_out and not unsaid(item, getattr(self, item.name))
         }
 
     @property
@@ -241,19 +246,21 @@ class Chip:
                 tuple(sorted(self.clocks.items())),
                 self.precision,
                 self.weights,
-                *self._timed_graph(),
+                *self._timed_later(),
             )
         found: tuple[Any, ...] = self._memo["timing_form"]
         return found
 
-    def _timed_graph(self) -> tuple[Any, ...]:
-        """What of cores and links the times depend on; nothing for a chip without."""
-        if not (self.templates or self.links or self.core_weights):
+    def _timed_later(self) -> tuple[Any, ...]:
+        """What of keys that came later the times depend on; nothing for a chip that says nothing of them."""
+        graph = (self.templates, self.links, self.core_weights)
+        if not any(graph) and self.commands_ahead == COMMANDS_AHEAD:
             return ()
         return (
             tuple(self.templates.values()),
             tuple(link.timed() for _, link in sorted(self.links.items())),
             tuple(sorted(self.core_weights.items())),
+            self.commands_ahead,
         )
 
     @property
@@ -274,7 +281,7 @@ def _plain(value: Any) -> Any:
         items = {
             item.name: _plain(getattr(value, item.name))
             for item in dataclasses.fields(value)
-            if not (item.metadata.get("later") and getattr(value, item.name) == item.default)
+            if not unsaid(item, getattr(value, item.name))
         }
         kind = getattr(type(value), "kind", None)
         return {"kind": kind, **items} if isinstance(kind, str) else items

@@ -100,7 +100,7 @@ def _rich(result: Result) -> None:
 
 
 def _totals(result: Result) -> None:
-    energy, chip = result.energy, result.chip
+    chip = result.chip
     clock = chip.clocks[chip.core.clock]
     click.echo(
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at {clock / 1e6:g} MHz = "
@@ -118,43 +118,17 @@ def _totals(result: Result) -> None:
         _rates(result, "one by one", result.seconds)
         + f"; {column([each], decimals_of(each))[-1]} uJ an inference"
     )
-    if result.steady_seconds is not None:
-        click.echo(
-            _rates(
-                result,
-                f"back to back, a run every {result.steady_seconds * 1e3:.4g} ms",
-                result.steady_seconds,
-            )
-        )
-    if result.search is not None:
-        report = result.search
+    if (every := result.steady_seconds) is not None:
+        click.echo(_rates(result, f"back to back, a run every {every * 1e3:.4g} ms", every))
+    if (report := result.search) is not None:
         click.echo(
             f"searched for {report.objective}: {report.default_cycles:,.0f} -> {report.cycles:,.0f} "
             f"cycles, {report.default_joules * 1e6:,.4g} -> {report.joules * 1e6:,.4g} uJ "
             f"({sum(f.tried for f in report.found.values()):,} of "
             f"{sum(f.seen for f in report.found.values()):,} mappings simulated)"
         )
-    parts = ", ".join(
-        f"{name} {energy.boundary(name) * 1e6:,.4g} +- {energy.band_of(name) * 1e6:,.3g}"
-        for name in BOUNDARIES
-    )
-    click.echo(
-        f"energy by boundary, +- from the constants: {parts} uJ; "
-        f"{energy.total / result.seconds * 1e3:,.4g} mW"
-    )
-    spread = ", ".join(f"{name} {joules * 1e6:,.4g}" for name, joules in result.spread.items())
-    click.echo(f"by family of digital energy: {spread} uJ")
-    rows = result.area
-    units = ((chip.mac_array, "array"), (chip.crossbar, "crossbars"))
-    kinds = {unit.name: kind for unit, kind in units if unit}
-    areas: dict[str, float] = {}
-    for row in rows:
-        kind = kinds.get(row.unit, "SRAM")
-        areas[kind] = areas.get(kind, 0.0) + row.area * 1e6
-    click.echo(
-        f"area at least {sum(areas.values()):.3g} mm2: "
-        + ", ".join(f"{kind} {area:.3g}" for kind, area in areas.items())
-    )
+    _energy(result)
+    _area(result)
     for line in in_words(result):
         click.echo(line)
     if result.values is not None and result.values.scores:
@@ -165,6 +139,35 @@ def _totals(result: Result) -> None:
     for note in result.assumptions:
         click.echo(f"  assumes: {note}")
     show_unused(result.chip, result.workload)
+
+
+def _energy(result: Result) -> None:
+    """Joules by boundary, mean watts, joules by family."""
+    energy = result.energy
+    parts = ", ".join(
+        f"{name} {energy.boundary(name) * 1e6:,.4g} +- {energy.band_of(name) * 1e6:,.3g}"
+        for name in BOUNDARIES
+    )
+    click.echo(
+        f"energy by boundary, +- from the constants: {parts} uJ; "
+        f"{energy.total / result.seconds * 1e3:,.4g} mW"
+    )
+    spread = ", ".join(f"{name} {joules * 1e6:,.4g}" for name, joules in result.spread.items())
+    click.echo(f"by family of digital energy: {spread} uJ")
+
+
+def _area(result: Result) -> None:
+    """Square millimetres of arrays, crossbars and memories."""
+    units = ((result.chip.mac_array, "array"), (result.chip.crossbar, "crossbars"))
+    kinds = {unit.name: kind for unit, kind in units if unit}
+    areas: dict[str, float] = {}
+    for row in result.area:
+        kind = kinds.get(row.unit, "SRAM")
+        areas[kind] = areas.get(kind, 0.0) + row.area * 1e6
+    click.echo(
+        f"area at least {sum(areas.values()):.3g} mm2: "
+        + ", ".join(f"{kind} {area:.3g}" for kind, area in areas.items())
+    )
 
 
 def _rates(result: Result, how: str, seconds: float) -> str:

@@ -33,11 +33,13 @@ KEYS = (
     "operating_points",
     "precision",
     "weights",
+    "commands_ahead",
     "memories",
     "cores",
     "links",
     "units",
 )
+AHEAD = FieldRule("commands_ahead", int, (), "", 1, 1e9, False, False)
 REQUIRED = ("name", "technology", "clocks")
 REQUIRED_OF_LINKS = ("nodes",)
 CORE_KEYS = ("count", "grid", "memories", "units", "links", "cores")
@@ -119,6 +121,8 @@ class ChipReader(Reader):
         values["technology"] = None if node is None else self.build(Technology, node, "technology")
         if (node := part("precision")) is not None:
             values["precision"] = self.build(Precision, node, "precision")
+        if (node := part("commands_ahead")) is not None:
+            values["commands_ahead"] = self.value(node, AHEAD, "commands_ahead")
         if (node := part("operating_points")) is not None:
             values["operating_points"] = self.points(node, clocks)
         whole = self.scope(Scope("", "", items, self.root.place))

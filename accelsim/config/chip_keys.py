@@ -9,7 +9,9 @@ from typing import Any
 
 from accelsim.chip import Chip, Constant
 from accelsim.chip.cores import MOST_CORES, joined, local, scope_of
-from accelsim.config.chip_file import KEYS
+from accelsim.chip.routes import upper
+from accelsim.config.chip_file import AHEAD, KEYS
+from accelsim.config.chip_scopes import MEMORY_KEYS
 from accelsim.config.quantities import any_quantity
 from accelsim.config.reader import MISSING, FieldRule, rule_for, rules_of
 
@@ -17,6 +19,9 @@ _CLOCK = FieldRule("clock", int, (), "Hz", 1, 1e11, False, True)
 _WEIGHTS = FieldRule("weights", str, ("cold", "resident"), "", None, None, False, False)
 _COUNT = FieldRule("count", int, (), "", 1, MOST_CORES, False, True)
 _TEXT = FieldRule("text", str, (), "", None, None, False, False)
+
+
+NAMING = [[key] for key in MEMORY_KEYS]  # keys of a unit that hold the name of a memory
 
 
 class UnknownKey(LookupError):
@@ -32,6 +37,8 @@ def rule_of(chip: Chip, key: str) -> FieldRule | None:
         raise UnknownKey(*_choices(head, KEYS, key))
     if head == "weights" and not rest:
         return _WEIGHTS
+    if head == "commands_ahead" and not rest:
+        return AHEAD
     if head == "clocks" and len(rest) == 1:
         _known(rest[0], chip.clocks, key)
         return _CLOCK
@@ -103,7 +110,8 @@ def _choices(step: str, names: Any, key: str) -> tuple[str, str]:
 
 
 def own_value(chip: Chip, key: str) -> Any:
-    """The chip's own value of a key, defaults included, in SI units; MISSING where it has none."""
+    """The chip's own value of a key, defaults included, in SI units; MISSING where it has none. Names of memories as
+    their core has them."""
     path = key.split(".")
     if path[:2] == ["technology", "constants"] and len(path) > 2:
         name = ".".join(path[2:])
@@ -114,8 +122,10 @@ def own_value(chip: Chip, key: str) -> Any:
         scope, path = [*scope, path[1]], path[2:]
     if scope and path[0] in ("count", "grid"):
         here = chip.templates.get(".".join(scope), MISSING)
-    elif scope and len(path) > 1:
+    elif len(path) > 1:
         path = [path[0], ".".join((*scope, path[1])), *path[2:]]
+    if path[0] == "memories" and path[2:] == ["behind"] and path[1] in chip.memories:
+        return local(upper(chip, path[1]) or "") or MISSING
     for step in path:
         if isinstance(here, Mapping):
             here = here.get(step, MISSING)
@@ -123,7 +133,7 @@ def own_value(chip: Chip, key: str) -> Any:
             here = getattr(here, step, MISSING)
         if here is MISSING:
             return MISSING
-    return here
+    return local(here) if path[0] == "units" and path[2:3] in NAMING else here
 
 
 def comparable(value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import yaml
 
 from accelsim.chip import Chip
+from accelsim.chip.chip import COMMANDS_AHEAD
 from accelsim.chip.cores import local, scope_of
 from accelsim.fields import Table
 from accelsim.mapping.tensors import read_constants
@@ -100,6 +101,8 @@ def chip_values(chip: Chip, every: bool = False) -> dict[str, Any]:
         }
     whole["precision"] = {"input": chip.precision.input, "weight": chip.precision.weight}
     whole["weights"] = dict(chip.core_weights) or chip.weights
+    if every or chip.commands_ahead != COMMANDS_AHEAD:
+        whole["commands_ahead"] = chip.commands_ahead
     return whole | _core(chip, "", every)
 
 

@@ -107,7 +107,7 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     """What a Program did; activity: per-command columns from the values, as account() takes."""
     commands, o, activity = program.commands, program.operands, activity or {}
     operators, shapes = operators_of(program) + 1, len(program.shapes.kind)
-    names, kind = _kinds_of(row.name for row in program.memories)
+    names, kind = kinds_of(row.name for row in program.memories)
     memories = len(names)
     if by_kernel(program, tally):
         runs = np.zeros((operators, shapes), np.int64)
@@ -146,7 +146,7 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     )
 
 
-def _kinds_of(memories: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+def kinds_of(memories: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
     """Names of memories without the numbers of their instances ("core[2].tiles.17.cells": "core.tiles.cells"), and
     which of them each is."""
     names: dict[str, int] = {}

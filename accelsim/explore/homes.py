@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError
@@ -11,12 +10,11 @@ from accelsim.explore.measured import whole
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of, plan
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.mapping.homes import DEFAULT, homes_of
+from accelsim.mapping.homes import DEFAULT, ways
 from accelsim.mapping.placement import place
 from accelsim.mapping.tensors import operator_formats
 from accelsim.workload import VectorOperator, Workload
 
-SHARES = (0.75, 0.5, 0.25, 0.0)  # of a memory with tiles, what homes may take: each is tried
 WORSE = 1.01  # times the cycles or joules with everything off chip: more is not taken
 
 
@@ -35,12 +33,8 @@ def plan_at_home(
     analog = [name for name, one in far.mappings.items() if isinstance(one, CrossbarMapping)]
     needs = _needs(chip, workload, far, mappings or {})
     before = whole(chip, workload, far)
-    best, least, seen = far, before[0] * before[1], []
-    for share, above in product(SHARES, (True, False)):
-        found = homes_of(chip, workload, far.formats, analog, needs, (share, above))
-        if not found.at or found in seen:
-            continue
-        seen.append(found)
+    best, least = far, before[0] * before[1]
+    for found in ways(chip, workload, far.formats, analog, needs):
         try:
             near = plan(chip, workload, mappings, found)
             cycles, joules = whole(chip, workload, near)

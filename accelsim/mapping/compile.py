@@ -231,11 +231,8 @@ def check_mapping(
         except InputError as error:  # the dataflow cannot run such a tile
             return [replace(one, path=f"{name}.{one.path}") for one in error.problems]
         for memory, (need, free) in short.items():
-            wrong(
-                "fits",
-                f"the tiles need {need} bytes of {memory}, which has {free}",
-                "make the tiles smaller",
-            )
+            message = f"the tiles need {need} bytes of {memory}, which has {free}"
+            wrong("fits", message, "make the tiles smaller")
     return problems
 
 

@@ -356,12 +356,17 @@ def _estimate(
     rate = dram.bandwidth * dram.efficiency
     work = geometry.groups * geometry.m * geometry.n * blocks_of(crossbar, geometry)[0]
     at_once = min(mapping.replicas, mapping.slots, tiles)
-    stages = (
-        loaded / rate + runs * chip.dma.setup / chip.clocks[chip.dma.clock],
-        packs * geometry.m * crossbar.interval_seconds / at_once,
+    setup = chip.dma.setup / chip.clocks[chip.dma.clock]
+    streamed = packs * geometry.m * crossbar.interval_seconds
+    stages = [
+        loaded / rate + runs * setup,
+        streamed / at_once,
         work / vector.lanes / chip.clocks[vector.clock],
         stored / rate,
-    )
+    ]
+    if room.on_chip:  # transfers take so little that slots going round tell
+        alone = crossbar.latency_seconds + (streamed + stages[2]) / runs + setup
+        stages.append(runs / mapping.slots * alone)
     fill = 2 * dram.latency + crossbar.latency_seconds
     overlapped = sum(stages) / runs + max(stages) * (runs - 1) / runs
     if mapping.slots == 1:

@@ -24,6 +24,7 @@ from accelsim.workload import Operator, VectorOperator, Workload
 
 MODES = ("off_chip", "on_chip")
 DEFAULT = "off_chip"  # of every run that does not say
+SHARES = (0.0, 0.25, 0.5, 0.75)  # of a memory with tiles, what homes may take: each is tried
 
 
 class Stand(NamedTuple):
@@ -91,6 +92,27 @@ def homes_of(
     return _Allocation(chip, workload, formats, set(analog), needs or {}, limits).homes()
 
 
+def ways(
+    chip: Chip,
+    workload: Workload,
+    formats: Mapping[str, str],
+    analog: Iterable[str],
+    needs: Mapping[str, Mapping[str, int]],
+) -> Iterator[Homes]:
+    """homes_of() by all SHARES that tell, each way once, with memories that buffers are filled from and without."""
+    analog, seen = set(analog), [OFF_CHIP]
+    levels = any(len(chain(chip, memory)) > 2 for memory in chip.memories)
+    for above in (True, False) if levels else (True,):
+        for share in SHARES:
+            made = _Allocation(chip, workload, formats, analog, needs, (share, above))
+            homes = made.homes()
+            if homes not in seen:
+                seen.append(homes)
+                yield homes
+            if made.all_nearest:
+                break  # a larger share has nothing to give
+
+
 def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
     """What a run takes for granted of homes on chip."""
     if not homes.at:
@@ -113,7 +135,7 @@ def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:
         unit = chip.vector_unit
         every = tuple(range(len(op.inputs)))
         return Touched(op.inputs, (unit.input,) * len(every), op.output, unit.output, every)
-    inputs = (op.input, op.weight)
+    inputs = inputs_of(op)
     if analog:
         crossbar = chip.crossbar
         assert crossbar is not None
@@ -139,6 +161,51 @@ def roots(workload: Workload) -> dict[str, str]:
     return {name: root(name) for name in workload.tensors}
 
 
+def lives(workload: Workload, formats: Mapping[str, str]) -> Iterator[tuple[Life, list[int]]]:
+    """Tensors that operators write for one another, in the order in which they are written, with the operators that
+    read each; caches that grow are none."""
+    operators, tensors, root = workload.operators, workload.tensors, roots(workload)
+    outside = {root[name] for name, spec in tensors.items() if spec.role != "intermediate"}
+    readers: dict[str, list[int]] = {}
+    for number, op in enumerate(operators):
+        if isinstance(op, VectorOperator) and op.kind == "append":
+            outside.add(root[op.output])
+        for name in inputs_of(op) if _moves(op) else ():
+            readers.setdefault(root[name], []).append(number)
+    for number, op in enumerate(operators):
+        name = op.output
+        if root[name] == name and name not in outside and _moves(op):
+            size = get(formats[name]).bytes_for(tensors[name].elements)
+            mine = readers.get(name, [number])
+            if size:
+                yield Life(name, number, mine[-1], size, ()), mine
+
+
+def inputs_of(op: Operator) -> tuple[str, ...]:
+    """Tensors that an operator reads, weights too."""
+    return op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight)
+
+
+def side_by_side(
+    workload: Workload, formats: Mapping[str, str], but: Iterable[str], alignment: int
+) -> tuple[dict[str, int], int]:
+    """Addresses of tensors between operators in one memory, each the lowest that is free from its writer to its last
+    reader; bytes that they take in all. but: tensors that stand elsewhere."""
+    elsewhere, at, end = set(but), dict[str, int](), 0
+    there: list[tuple[Life, tuple[int, int]]] = []
+    for life, _ in lives(workload, formats):
+        if life.name in elsewhere:
+            continue
+        there = [(other, taken) for other, taken in there if other.last >= life.first]
+        size = -(-life.size // alignment) * alignment
+        free = _gaps((taken for _, taken in there), 1 << 62)
+        low = next(low for low, high in free if high - low >= size)
+        at[life.name] = low
+        there.append((life, (low, low + size)))
+        end = max(end, low + size)
+    return at, end
+
+
 class _Allocation:
     """Homes as they are given away. needs, limits: as homes_of() takes them."""
 
@@ -155,6 +222,7 @@ class _Allocation:
         self.needs, (self.share, self.above) = needs, limits
         self.root = roots(workload)
         self.touched = [touched_by(chip, op, op.name in analog) for op in workload.operators]
+        self.inputs = [[self.root[name] for name in touched.inputs] for touched in self.touched]
         self.lives = {life.name: life for life in self._lives()}
         self.at: dict[str, Stand] = {}
         self.living: list[list[str]] = [
@@ -172,31 +240,22 @@ class _Allocation:
         }
         return Homes(dict(self.at), rooms) if self.at else OFF_CHIP
 
+    @property
+    def all_nearest(self) -> bool:
+        """Whether every tensor stands in the best of the memories where it may."""
+        return all(
+            name in self.at and self.at[name].memory == life.memories[0]
+            for name, life in self.lives.items()
+        )
+
     # -- lives ---------------------------------------------------------------------------------
 
     def _lives(self) -> Iterator[Life]:
         """Tensors that may be at home on chip, in the order in which they are written."""
-        operators, tensors = self.workload.operators, self.workload.tensors
-        outside = {self.root[name] for name, spec in tensors.items() if spec.role != "intermediate"}
-        outside |= {
-            self.root[op.output]
-            for op in operators
-            if isinstance(op, VectorOperator) and op.kind == "append"
-        }
-        readers: dict[str, list[int]] = {}
-        for number, touched in enumerate(self.touched):
-            if _moves(operators[number]):
-                for name in touched.inputs:
-                    readers.setdefault(self.root[name], []).append(number)
-        for number, op in enumerate(operators):
-            name = op.output
-            if self.root[name] != name or name in outside or not _moves(op):
-                continue
-            size = get(self.formats[name]).bytes_for(tensors[name].elements)
-            mine = readers.get(name, [number])
-            memories = self._memories(name, number, mine)
-            if size and memories:
-                yield Life(name, number, mine[-1], size, memories)
+        for life, readers in lives(self.workload, self.formats):
+            memories = self._memories(life.name, life.first, readers)
+            if memories:
+                yield life._replace(memories=memories)
 
     def _memories(self, name: str, writer: int, readers: list[int]) -> tuple[str, ...]:
         """Where a tensor may be at home: where its readers can use it, where it is written, above these."""
@@ -204,7 +263,7 @@ class _Allocation:
         for number in readers:
             touched = self.touched[number]
             for i in touched.here:
-                if self.root[touched.inputs[i]] == name:
+                if self.inputs[number][i] == name:
                     near[touched.near[i]] = None
         near[self.touched[writer].out] = None
         for memory in list(near):
@@ -275,45 +334,27 @@ class _Allocation:
 
     def _found(self, life: Life, memory: str) -> Stand | None:
         """Where in a memory a tensor leaves operators the most room; None where it fits nowhere."""
-        over = self._written_over(life, memory)
+        numbers = range(life.first, life.last + 1)
+        taken = [self._taken(number, memory) for number in numbers]
         size = self.chip.memories[memory].size
-        taken = {
-            (stand.address, stand.address + stand.span)
-            for number in range(life.first, life.last + 1)
-            for name in self.living[number]
-            if (stand := self.at[name]).memory == memory
-        }
-        free = _gaps(taken, size)
-        stands = [Stand(memory, low, life.size) for low, high in free if high - low >= life.size]
-        stands += [
-            Stand(memory, high - life.size, life.size)
-            for low, high in free
-            if high - low > life.size
-        ]
-        if over is not None:
-            stands.insert(0, Stand(memory, self.at[over].address, life.size))
+        gaps = [_gaps(ranges, size) for ranges in taken]
+        needs = [self._reserve(number, memory, life.name) for number in numbers]
+        lows: dict[int, None] = {}
+        if (over := self._written_over(life, memory)) is not None:
+            lows[self.at[over].address] = None
+        for low, high in _gaps(set().union(*taken), size):
+            if high - low >= life.size:
+                lows |= {low: None, high - life.size: None}
         best, most = None, (-1, 0)
-        for stand in stands:
-            left = self._left(life, stand)
+        for low in lows:
+            left = _left(gaps, needs, low, low + life.size)
             if left > most:
-                best, most = stand, left
+                best, most = Stand(memory, low, life.size), left
         return best
 
-    def _left(self, life: Life, stand: Stand) -> tuple[int, int]:
-        """What a home would leave the operators meanwhile: the least room of any beyond what it must have, negative
-        where that is not enough; and the room of all, so that free bytes stay in one piece."""
-        least = whole = self.chip.memories[stand.memory].size
-        total = 0
-        for number in range(life.first, life.last + 1):
-            room = _largest(self._taken(number, stand.memory, stand), whole)[1]
-            least = min(least, room - self._reserve(number, stand.memory, life.name))
-            total += room
-        return least, total
-
-    def _taken(self, number: int, memory: str, more: Stand | None = None) -> set[tuple[int, int]]:
+    def _taken(self, number: int, memory: str) -> set[tuple[int, int]]:
         """Bytes of a memory that homes take while an operator runs."""
-        stands = [self.at[name] for name in self.living[number]]
-        stands += [] if more is None else [more]
+        stands = (self.at[name] for name in self.living[number])
         return {(s.address, s.address + s.span) for s in stands if s.memory == memory}
 
     def _reserve(self, number: int, memory: str, coming: str = "") -> int:
@@ -335,7 +376,7 @@ class _Allocation:
         touched = self.touched[number]
         found = set()
         for i in touched.here:
-            name = self.root[touched.inputs[i]]
+            name = self.inputs[number][i]
             stands = name == coming or (name in self.at and self.at[name].memory == memory)
             if touched.near[i] == memory and stands:
                 found.add(i)
@@ -373,7 +414,7 @@ class _Allocation:
                 base, size = _largest(taken, self.chip.memories[memory].size)
                 parts.append((memory, base, size))
         here = {i for memory in touched.tiles for i in self._here(number, memory)}
-        names = [*(self.root[name] for name in touched.inputs), touched.output]
+        names = [*self.inputs[number], touched.output]
         on_chip = tuple(i for i, name in enumerate(names) if name in self.at)
         return Room(tuple(parts), tuple(sorted(here)), on_chip, once=True)
 
@@ -399,6 +440,22 @@ def _gaps(taken: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:
     if at < size:
         found.append((at, size))
     return found
+
+
+def _left(
+    gaps: list[list[tuple[int, int]]], needs: list[int], low: int, high: int
+) -> tuple[int, int]:
+    """What a home would leave the operators meanwhile: the least room of any beyond what it must have, negative
+    where that is not enough; and the room of all, so that free bytes stay in one piece. gaps, needs: of each."""
+    least, total = 1 << 62, 0
+    for free, need in zip(gaps, needs, strict=True):
+        room = 0
+        for begin, end in free:
+            apart = end <= low or begin >= high
+            room = max(room, end - begin if apart else max(low - begin, end - high))
+        least = min(least, room - need)
+        total += room
+    return least, total
 
 
 def _largest(taken: Iterable[tuple[int, int]], size: int) -> tuple[int, int]:

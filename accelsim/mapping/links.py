@@ -12,26 +12,33 @@ from accelsim.chip.cores import template_of
 from accelsim.chip.machine import all_of, beside
 from accelsim.chip.routes import carried
 from accelsim.program.opcodes import Opcode
-from accelsim.program.table import Demands, Program
+from accelsim.program.table import Demands, Program, Shapes
 
 Ints = NDArray[np.int64]
 MOVES = (int(Opcode.LOAD), int(Opcode.STORE), int(Opcode.TRANSFER))
 
 
 def with_links(chip: Chip, program: Program) -> Demands:
-    """The Program's demands, and for each transfer the bytes asked for on every port of a link on its way: once for
-    several targets where the link takes one transfer to several."""
+    """The Program's demands, and those of its transfers on links."""
+    shape, o = program.commands.shape, program.operands
+    return with_links_of(chip, program.shapes, shape, (o.start, o.memory), program.demands)
+
+
+def with_links_of(
+    chip: Chip, shapes: Shapes, shape: Ints, operands: tuple[Ints, Ints], held: Demands
+) -> Demands:
+    """Demands of rows, and for each transfer the bytes asked for on every port of a link on its way: once for several
+    targets where the link takes one transfer to several. shape: of each row. operands: where those of each row
+    begin, and the memory of each. held: demands on memories' ports."""
     if not chip.links:
-        return program.demands
-    commands, o, held = program.commands, program.operands, program.demands
-    rows = np.flatnonzero(np.isin(commands.opcode, MOVES))
-    size, operands = program.shapes.extents[commands.shape, 0], np.diff(o.start)
-    columns = [
-        (np.repeat(np.arange(len(commands.opcode)), np.diff(held.start)), held.port, held.bytes)
-    ]
-    for count in np.unique(operands[rows]).tolist():
-        mine = rows[operands[rows] == count]
-        places = o.memory[o.start[mine][:, None] + np.arange(count)]
+        return held
+    start, memory = operands
+    rows = np.flatnonzero(np.isin(shapes.opcode[shape], MOVES))
+    size, many_of = shapes.extents[shape, 0], np.diff(start)
+    columns = [(np.repeat(np.arange(len(shape)), np.diff(held.start)), held.port, held.bytes)]
+    for count in np.unique(many_of[rows]).tolist():
+        mine = rows[many_of[rows] == count]
+        places = memory[start[mine][:, None] + np.arange(count)]
         first, which = _distinct(places)
         ways = [_ports(chip, places[at].tolist()) for at in first.tolist()]
         many = np.array([len(way) for way in ways], np.int64)
@@ -44,9 +51,18 @@ def with_links(chip: Chip, program: Program) -> Demands:
         columns.append((owner, port, times * size[owner]))
     owner, port, moved = (np.concatenate(column) for column in zip(*columns, strict=True))
     order = np.argsort(owner, kind="stable")
-    start = np.zeros(len(held.start), np.int64)
-    np.cumsum(np.bincount(owner, minlength=len(start) - 1), out=start[1:])
-    return Demands(start, port[order], moved[order])
+    begins = np.zeros(len(held.start), np.int64)
+    np.cumsum(np.bincount(owner, minlength=len(begins) - 1), out=begins[1:])
+    return Demands(begins, port[order], moved[order])
+
+
+def moving(chip: Chip) -> NDArray[np.bool_]:
+    """(units, ports) of its Programs: whether a unit may move something through a port of a link."""
+    made = machine(chip)
+    units = np.array([any(code in MOVES for code in unit.opcodes) for unit in made.units], np.bool_)
+    stored = {memory.name for memory in made.memories}
+    ports = [port.name.rpartition(".")[0] not in stored for port in made.ports]
+    return np.asarray(units[:, None] & np.array(ports or [False], np.bool_), np.bool_)
 
 
 def _distinct(places: Ints) -> tuple[Ints, Ints]:

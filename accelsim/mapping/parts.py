@@ -17,7 +17,7 @@ from accelsim.formats import get
 from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
 from accelsim.mapping.cores import gathers, sending
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
-from accelsim.mapping.homes import OFF_CHIP, Homes
+from accelsim.mapping.homes import OFF_CHIP, Homes, side_by_side
 from accelsim.mapping.mapping import Mapping, array_for, geometry_of
 from accelsim.mapping.placement import place
 from accelsim.mapping.programs import Placed
@@ -27,6 +27,7 @@ from accelsim.mapping.rows.record import Fast, Local, Nest, Rows, again, written
 from accelsim.mapping.rows.shapes import NUMBER, number_shapes
 from accelsim.mapping.rows.vector import shares_weights, vector_nest
 from accelsim.mapping.tensors import (
+    ALIGNMENT,
     Home,
     TensorTable,
     build_tensors,
@@ -337,6 +338,11 @@ def parts_of(
         for name, stand in chosen.homes.at.items()
     }
     table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip)
+    if (
+        table.end > chip.dram.size
+    ):  # addresses of tensors that nobody reads any more are given again
+        shared = side_by_side(workload, chosen.formats, on_chip, ALIGNMENT)
+        table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, shared)
     check_room(table, chip, workload)
     return Parts(chip, workload, chosen, table, sums, commands or {})
 

@@ -34,10 +34,12 @@ class Home(NamedTuple):
 @dataclass(slots=True)
 class TensorTable:
     """Rows of Program.tensors, found by name, and where each is at home: off chip, in memory number ``far``,
-    unless ``on_chip`` has its name."""
+    unless ``on_chip`` has its name. shared: addresses off chip of those that have bytes one after the other.
+    end: bytes that are taken off chip."""
 
     far: int
     on_chip: Mapping[str, Home] = field(default_factory=dict)
+    shared: Mapping[str, int] = field(default_factory=dict)
     rows: list[TensorRow] = field(default_factory=list)
     home: list[Home] = field(default_factory=list)
     index: dict[object, int] = field(default_factory=dict)
@@ -51,9 +53,11 @@ class TensorTable:
             self.home.append(self.home[row.view_of])
         elif row.name in self.on_chip:
             self.home.append(self.on_chip[row.name])
+        elif row.name in self.shared:
+            self.home.append(Home(self.far, self.shared[row.name]))
         else:
-            self.home.append(Home(self.far, self.end))
             size = 0 if stays else self.size_of(row)
+            self.home.append(Home(self.far, self.end))
             self.end += -(-size // ALIGNMENT) * ALIGNMENT
         self.rows.append(row)
         self.index[key] = number
@@ -193,16 +197,20 @@ def build_tensors(
     summands: Mapping[str, int] | None = None,
     kept: Collection[str] = (),
     on_chip: Mapping[str, Home] | None = None,
+    reused: tuple[Mapping[str, int], int] = ({}, 0),
 ) -> TensorTable:
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
     ... for further partial sums that are kept apart). summands: how many there are, by operator,
     default 1. kept: operators whose partial sums are never spilled. on_chip: tensors at home there, by name.
+    reused: addresses of tensors off chip, by name, in the first bytes, which several have one after the other; how
+    many bytes.
     """
-    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {})
+    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {}, reused[0])
+    table.end = reused[1]
     _activations(table, workload, formats)
-    shared, wide = shared_weights(workload), sum_format(chip.core)
+    common, wide = shared_weights(workload), sum_format(chip.core)
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
@@ -211,10 +219,10 @@ def build_tensors(
         key, weight = f"{op.name}/weight", operator_formats(op, chip)[1]
         if not workload.is_stored(op.weight):
             table.view(op.weight, "weight", (groups, k, n), weight, number, op.name)
-        elif op.weight in shared and (op.weight, groups, k, n, weight) in table.index:
+        elif op.weight in common and (op.weight, groups, k, n, weight) in table.index:
             table.index[key] = table.index[op.weight, groups, k, n, weight]
         else:
-            owner = -1 if op.weight in shared else number
+            owner = -1 if op.weight in common else number
             row = TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", owner, "weight")
             table.index[op.weight, groups, k, n, weight] = table.add(row, key)
         table.view(op.output, "matrix", (groups, m, n), formats[op.output], number, op.name)

@@ -10,11 +10,13 @@ from accelsim.explore.what_if import advice
 from accelsim.mapping import Mapping, geometry_of
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, crossbars_of
 from accelsim.mapping.tensors import operator_formats
+from accelsim.chip import machine
 from accelsim.results.breakdown import (
     CAUSES,
     TimeShare,
     joule_shares,
     time_shares,
+    arrays_of,
     unit_groups,
 )
 from accelsim.results.homes import stood
@@ -84,7 +86,7 @@ def _cycles(say: Say, result: Result, number: int | None) -> None:
     say("\nwhere the cycles went, in % of the makespan")
     others = () if number is None else ("others",)
     rows = []
-    for unit, names in unit_groups(result.planned.program).items():
+    for unit, names in unit_groups(machine(result.chip)).items():
         members = set(names)
         mine = [share for share in shares if share.unit in members]
         sums = [
@@ -112,11 +114,7 @@ def _cycles(say: Say, result: Result, number: int | None) -> None:
 
 def _waits(say: Say, result: Result, shares: list[TimeShare]) -> None:
     """What the arrays wait for: the units whose commands were last to be ready."""
-    arrays = {
-        row.name
-        for row in result.planned.program.units
-        if result.planned.program.unit_kinds[row.kind] == result.chip.core.name
-    }
+    arrays = {result.program.units[i].name for i in arrays_of(result).tolist()}
     sums: dict[tuple[str, str], int] = {}
     for share in shares:
         if share.unit in arrays and share.waits_for:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accelsim.explore.streamed import Streamed
 from accelsim.mapping.homes import roots
 from accelsim.program.dependencies import roots_of
 from accelsim.program.opcodes import Access
@@ -28,10 +29,11 @@ class Stood:
 
 def stood(result: Result) -> list[Stood]:
     """Every tensor between two operators of a run with homes on chip, in the order in which they are written; none
-    of a run without."""
-    homes, program, workload = result.plan.homes.at, result.program, result.workload
-    if not homes:
+    of a run without, nor of one whose rows passed."""
+    homes, workload = result.plan.homes.at, result.workload
+    if not homes or isinstance(result.planned, Streamed):
         return []
+    program = result.program
     o, root = program.operands, roots_of(program.tensors)
     owner = np.repeat(program.commands.operator, np.diff(o.start))
     memories = {memory.name: number for number, memory in enumerate(program.memories)}

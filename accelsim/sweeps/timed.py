@@ -14,10 +14,11 @@ import numpy as np
 
 from accelsim.analog.parts import Adc, Drive
 from accelsim.chip import Chip
-from accelsim.energy import Work, compact, work_of
+from accelsim.energy import Work, compact
 from accelsim.explore import search_plan
 from accelsim.explore.homes import plan_at_home
-from accelsim.explore.planned import run_counts
+from accelsim.explore.planned import Planned, run_counts
+from accelsim.explore.streamed import Streamed
 from accelsim.mapping import Plan
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.crossbars import trimmed
@@ -25,7 +26,6 @@ from accelsim.mapping.homes import DEFAULT
 from accelsim.program.table import Program, Shapes
 from accelsim.sweeps.cache import Cache
 from accelsim.timing import simulate
-from accelsim.timing.bounds import check_bounds
 from accelsim.workload import Workload
 
 HELD = 512  # readings kept as objects
@@ -86,13 +86,11 @@ def timed(
     used = trimmed(chip, chosen.mappings.values())
     if programs is not None and used.crossbar is not None:
         program = programs.of(used, workload, chosen)
-        timeline = simulate(program, used)
+        planned: Planned | Streamed = Planned(program, simulate(program, used))
     else:
         planned = run_counts(used, workload, chosen)
-        program, timeline = planned.program, planned.timeline
-    timeline.units(program)
-    check_bounds(program, timeline)
-    return Timed(compact(work_of(program, timeline), used), timeline.makespan, timeline.tick_hz)
+    assert planned.units  # that they add up
+    return Timed(compact(planned.work, used), planned.makespan, planned.tick_hz)
 
 
 class Programs:

@@ -180,6 +180,10 @@ def test_keys_of_cores_and_links_can_be_swept(tmp_path: Path) -> None:
         "cores.cluster.links.ring.width": 128,
         "links.bus.hop": 3,
         "memories.l3.width": 128,
+        "memories.l3.behind": "dram",
+        "cores.cluster.memories.l2.behind": "l3",
+        "cores.cluster.cores.core.units.array.input": "l1",
+        "units.dma.memory": "dram",
     }
     for key, value in keys.items():
         rule = rule_of(chip, key)

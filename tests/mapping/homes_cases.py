@@ -8,10 +8,9 @@ import numpy as np
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError
-from accelsim.explore.homes import SHARES
 from accelsim.mapping import Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.mapping.homes import homes_of
+from accelsim.mapping.homes import SHARES, homes_of
 from accelsim.program.dependencies import roots_of
 from accelsim.program.opcodes import Access
 from accelsim.program.table import Program

@@ -26,7 +26,7 @@ from accelsim.program.validate import validate
 from accelsim.timing import simulate
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 from tests.mapping.homes_cases import random_homes, random_network_case, watch_memories, with_l2
-from tests.mapping.test_counted import held_against_the_table
+from tests.mapping.test_counted import held_against_the_stream, held_against_the_table
 
 SMALL = ("small_cnn", "digits_mlp", "digits_cnn")
 SHAPES = ("mobilenet_v2", "efficientnet_b0", "resnet18")
@@ -114,11 +114,12 @@ def test_values_stay_as_they_are(name: str, chip: str) -> None:
 
 
 def held(seed: int, count: int) -> Counter[str]:
-    """Random homes: both sinks alike, valid, one tensor a byte at a time; what they were."""
+    """Random homes: all sinks alike, valid, one tensor a byte at a time; what they were."""
     rng, seen = np.random.default_rng([18, seed]), Counter[str]()
     for _ in range(count):
         chip, work, chosen = random_homes(rng)
         held_against_the_table(chip, work, chosen)
+        held_against_the_stream(chip, work, chosen)
         program = compile_program(chip, work, chosen=chosen)
         validate(program, work)
         timeline = simulate(program, chip)
