@@ -56,7 +56,7 @@ def with_links_of(
     return Demands(begins, port[order], moved[order])
 
 
-def moving(chip: Chip) -> NDArray[np.bool_]:
+def may_move(chip: Chip) -> NDArray[np.bool_]:
     """(units, ports) of its Programs: whether a unit may move something through a port of a link."""
     made = machine(chip)
     units = np.array([any(code in MOVES for code in unit.opcodes) for unit in made.units], np.bool_)

@@ -18,7 +18,7 @@ from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.errors import ConservationError
 from accelsim.mapping.counted import READERS, Counted, RowReader
-from accelsim.mapping.links import moving, with_links_of
+from accelsim.mapping.links import may_move, with_links_of
 from accelsim.mapping.parts import Part, Plan, parts_of
 from accelsim.mapping.programs import shape_lags
 from accelsim.mapping.rows.record import OPERAND, Nest, Rows, filled, rows_for
@@ -140,7 +140,7 @@ class Passing:
         self.ends.note(*(self._ready(column) for column in self.kept))
         rows, most, runs = 0, 0, np.zeros(0, np.int64)
         many = np.zeros(len(made.units), np.int64)
-        moves = moving(self.chip)
+        moves = may_move(self.chip)
         sides = memory_ports(made.ports, made.memories)
         for _, out in self._read(reader):
             count = len(out.unit)
