@@ -221,8 +221,7 @@ def check_mapping(
     if array.split == "k" and array.count > 1 and mapping.order[2] != "k":
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
     if not adds_up(chip, array):
-        message = "cores that split k would add sums that lie in another core's columns"
-        wrong("split", message, "write m or n")
+        wrong("split", "sums in columns cannot go to another core", "write m or n")
     problems += _in_order(array, geometry, mapping, formats, name)
     cold = chip.weights == "cold" if cold is None else cold
     if not problems:

@@ -133,16 +133,12 @@ def place(
         wide,
         here,
         stays,
-        slots[0],
-        slots[1],
+        *slots,
         sums_slot,
         out_slot,
         sums_slots,
-        split[0],
-        split[1],
-        lanes[0],
-        lanes[1],
-        lanes[2],
+        *split,
+        *lanes,
         areas["input"],
         areas["weight"],
         areas["sums"],
@@ -172,13 +168,14 @@ def _tiles(
     return found
 
 
-def lanes_of(chip: Chip, array: MacArray, apart: tuple[bool, bool, bool]) -> list[int]:
+def lanes_of(chip: Chip, array: MacArray, apart: tuple[bool, bool, bool]) -> tuple[int, int, int]:
     """Sets of slots in one memory, of inputs, weights, outputs. array: as many of the chip's as work. apart: whether
     they hold different ones."""
-    return [
+    inputs, weights, outputs = (
         min(array.count, serving(chip, memory)) if different else 1
         for different, memory in zip(apart, (array.input, array.weight, array.output), strict=True)
-    ]
+    )
+    return inputs, weights, outputs
 
 
 def _sizes(
