@@ -181,7 +181,7 @@ def lanes_of(chip: Chip, array: MacArray, apart: tuple[bool, bool, bool]) -> tup
 def _sizes(
     array: MacArray,
     mapping: Mapping,
-    lanes: list[int],
+    lanes: tuple[int, int, int],
     slots: tuple[int, int, int, int],
     sums_slots: int,
     whole: tuple[int, int],
