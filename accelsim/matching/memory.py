@@ -27,9 +27,9 @@ def with_memories(chip: Chip, model: Chip, workload: Workload) -> Chip:
     runs with the clock of the buffer that it stands for. InputError for a chip of cores or links."""
     for one in (chip, model):
         if one.templates or one.links:
-            message = f"has {'cores' if one.templates else 'links'}, and only memories of one core go from chip to chip yet"
-            fix = "compare it as it is, without match"
             path = "cores" if one.templates else "links"
+            message = f"has {path}, and only memories of one core go from chip to chip yet"
+            fix = "compare it as it is, without match"
             raise InputError(Problem("matching.cores", message, fix, path=path, file=one.source))
     given = _roles(model)
     own = _roles(chip)
