@@ -46,7 +46,8 @@ class Chip:
     (Program.commands_ahead).
 
     ``array``, ``crossbar``, ``vector_unit``, ``dma``, ``dram`` are short for the only unit or memory of their
-    part, and raise InputError where there are several.
+    part in the file, those of all equal cores taken as one of their ``count``, and raise InputError where there are
+    several.
     """
 
     name: str
@@ -84,21 +85,28 @@ class Chip:
         return found
 
     def _part(self, part: str) -> Any:
-        """The only unit that is such a part, None without one; InputError where there are several."""
+        """The only unit that is such a part, counted in every instance of its core; None without one, InputError
+        where there are several."""
+        key = ("part", part)
+        if key in self._memo:
+            return self._memo[key]
         found = self.parts(part)
-        several = len(found) > 1 or any(self.standing(unit.name) > 1 for unit in found)
-        if several:
-            names = ", ".join(name for unit in found for name in self.instances(unit.name)[:4])
+        if len(found) > 1:
+            names = ", ".join(unit.name for unit in found)
             raise InputError(
                 Problem(
                     "chip.several",
                     f"has several units of part {part} ({names:.60}), and one is needed here",
-                    f"give the chip one {part}, without cores of a count",
+                    f"give the chip one {part}, or one core that has one, with count",
                     path="units",
                     file=self.source,
                 )
             )
-        return found[0] if found else None
+        unit: Any = found[0] if found else None
+        standing = 1 if unit is None else self.standing(unit.name)
+        one = unit if standing == 1 else dataclasses.replace(unit, count=standing * unit.count)
+        self._memo[key] = one
+        return one
 
     @property
     def mac_array(self) -> MacArray | None:

@@ -55,10 +55,30 @@ def copies(chip: Chip, memory: Memory) -> int:
     return chip.standing(memory.name) * copies_in_core(chip, memory.name)
 
 
-def memory_of(chip: Chip, memory: str, instance: int) -> str:
-    """Name of the memory instance that array instance ``instance`` uses."""
-    names = instance_names(memory, copies(chip, chip.memories[memory]))
-    return names[instance if len(names) > 1 else 0]
+def all_of(chip: Chip, name: str) -> tuple[str, ...]:
+    """Names of all instances of a unit or a memory of the chip, core after core."""
+    key = ("all", name)
+    if key not in chip.memo:
+        if name in chip.memories:
+            chip.memo[key] = memory_instances(chip, name)
+        else:
+            count, every = chip.units[name].count, chip.instances(name)
+            chip.memo[key] = tuple(made for one in every for made in instance_names(one, count))
+    found: tuple[str, ...] = chip.memo[key]
+    return found
+
+
+def beside(chip: Chip, name: str, instance: int) -> str:
+    """The instance of a unit or a memory that an instance of the MAC array, counted over all cores, works with; of a
+    chip without one, the first."""
+    names, array = all_of(chip, name), chip.mac_array
+    return names[instance * len(names) // (array.count if array is not None else 1)]
+
+
+def serving(chip: Chip, name: str) -> int:
+    """Arrays in a row that one instance of a unit or a memory works with, at least 1."""
+    array = chip.mac_array
+    return max(1, (array.count if array is not None else 1) // len(all_of(chip, name)))
 
 
 def _beat(chip: Chip, memory: Memory, ticks: int) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from accelsim.program.dependencies import dependencies
 from accelsim.program.hazards import derived
 from accelsim.program.opcodes import Edge
-from accelsim.program.table import Commands, Dependencies, Operands, Program, QueueRow
+from accelsim.program.table import Commands, Demands, Dependencies, Operands, Program, QueueRow
 
 Ints = NDArray[np.int64]
 FREE, READY = 0, 1
@@ -87,7 +87,8 @@ def reordered(program: Program, order: Ints) -> Program:
     commands = Commands(**{item.name: getattr(c, item.name)[order] for item in fields(Commands)})
     operands = Operands(**_picked(o, o.start, order))
     moved = replace(program, commands=commands, operands=operands, blocks=())
-    return derived(moved, np.zeros(len(order), np.int64))
+    demands = Demands(**_picked(program.demands, program.demands.start, order))
+    return replace(derived(moved, np.zeros(len(order), np.int64)), demands=demands)
 
 
 def _picked(table: Any, start: Ints, order: Ints) -> dict[str, Ints]:

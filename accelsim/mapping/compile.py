@@ -11,6 +11,7 @@ from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.chips import unmapped
+from accelsim.mapping.cores import adds_up
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.homes import OFF_CHIP, Homes
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
@@ -220,6 +221,8 @@ def check_mapping(
     array = array_for(chip.array, mapping.split, mapping.arrays)
     if array.split == "k" and array.count > 1 and mapping.order[2] != "k":
         wrong("order", "arrays that split k need k as the innermost loop", "write mnk or nmk")
+    if not adds_up(chip, array):
+        wrong("split", "sums in columns cannot go to another core", "write m or n")
     problems += _in_order(array, geometry, mapping, formats, name)
     cold = chip.weights == "cold" if cold is None else cold
     if not problems:

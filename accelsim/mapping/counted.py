@@ -19,6 +19,7 @@ from accelsim.chip import Chip, machine
 from accelsim.errors import ConservationError
 from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
 from accelsim.mapping.compile import compile_program
+from accelsim.mapping.links import with_links
 from accelsim.mapping.parts import Part, Parts, Plan, parts_of
 from accelsim.mapping.programs import release_lag
 from accelsim.mapping.rows.record import OPERAND, Nest, Rows, filled, rows_for
@@ -231,6 +232,7 @@ def counted(chip: Chip, workload: Workload, chosen: Plan) -> tuple[Program, dict
     check_sums(done, workload, counter.transfers.written, parts)
     program.dependencies = dependencies_of(found.edges, lag)
     program.demands = demands(program)
+    program.demands = with_links(chip, program)
     return program, counter.transfers.lies(parts.named)
 
 

@@ -180,12 +180,6 @@ def array_for(array: MacArray, split: str, arrays: int) -> MacArray:
     return replace(array, split=split, count=arrays)  # type: ignore[arg-type]
 
 
-def chip_for(chip: Chip, mapping: Mapping) -> Chip:
-    """The chip with the arrays that the mapping uses, and its own split of work over them."""
-    array = array_for(chip.array, mapping.split, mapping.arrays)
-    return chip if array is chip.array else replace(chip, units={**chip.units, array.name: array})
-
-
 def slots_of(chip: Chip, memory: str) -> int:
     """Slots of a streamed tensor in that memory."""
     spec = chip.memories[memory]
@@ -205,7 +199,6 @@ __all__ = [
     "Mapping",
     "array_for",
     "buffers_of",
-    "chip_for",
     "geometry_of",
     "replace",
     "slots_of",

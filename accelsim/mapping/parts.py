@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip, Machine, machine
+from accelsim.chip.machine import all_of
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
+from accelsim.mapping.cores import gathers, sending
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
 from accelsim.mapping.homes import OFF_CHIP, Homes, side_by_side
 from accelsim.mapping.mapping import Mapping, array_for, geometry_of
@@ -244,6 +246,20 @@ def _summands(
     return found
 
 
+def _sent_home(
+    chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]
+) -> set[str]:
+    """Operators whose sums of other cores go by way of home."""
+    found = set()
+    for op in workload.operators:
+        mapping = None if isinstance(op, VectorOperator) else mappings[op.name]
+        if isinstance(mapping, Mapping):
+            array = array_for(chip.array, mapping.split, mapping.arrays)
+            if gathers(chip, array) and not sending(chip, array.count):
+                found.add(op.name)
+    return found
+
+
 def _in_cells(
     machine: Machine,
     chip: Chip,
@@ -307,10 +323,9 @@ def _resident(
     machine: Machine, chip: Chip, table: TensorTable, op: MacOperator, address: int, size: int
 ) -> tuple[ResidentRow, ...]:
     tensor = table.index[f"{op.name}/weight"]
-    name = chip.array.weight
-    names = [n for n in machine.memory_index if n == name or n.startswith(f"{name}.")]
     return tuple(
-        ResidentRow(tensor, machine.memory_index[n], address, size, True, True) for n in names
+        ResidentRow(tensor, machine.memory_index[name], address, size, True, True)
+        for name in all_of(chip, chip.array.weight)
     )
 
 
@@ -322,7 +337,7 @@ def parts_of(
 ) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
     sums = _summands(chip, workload, chosen.mappings)
-    kept = never_spilled(workload, chosen.mappings)
+    kept = never_spilled(workload, chosen.mappings) - _sent_home(chip, workload, chosen.mappings)
     memories = machine(chip).memory_index
     on_chip = {
         name: Home(memories[stand.memory], stand.address, 1)

@@ -18,6 +18,7 @@ from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.errors import ConservationError
 from accelsim.mapping.counted import READERS, Counted, RowReader
+from accelsim.mapping.links import may_move, with_links_of
 from accelsim.mapping.parts import Part, Plan, parts_of
 from accelsim.mapping.programs import shape_lags
 from accelsim.mapping.rows.record import OPERAND, Nest, Rows, filled, rows_for
@@ -139,7 +140,7 @@ class Passing:
         self.ends.note(*(self._ready(column) for column in self.kept))
         rows, most, runs = 0, 0, np.zeros(0, np.int64)
         many = np.zeros(len(made.units), np.int64)
-        moves = np.zeros((len(made.units), max(1, len(made.ports))), np.bool_)
+        moves = may_move(self.chip)
         sides = memory_ports(made.ports, made.memories)
         for _, out in self._read(reader):
             count = len(out.unit)
@@ -166,7 +167,7 @@ class Passing:
         turned = self.reader.transfers.turned()
         self.reader = reader = RowReader(self.parts, self.fast, noted=False, turned=turned)
         walk = Walking(self, reader, survey)
-        adding = Adding(self)
+        adding = Adding(self, survey.shapes)
         first = 0
         for part, out in self._read(reader):
             edges = walk.edges(out, first)
@@ -244,9 +245,9 @@ class Walking:
 class Adding:
     """Port demands of rows that pass."""
 
-    def __init__(self, rows: Passing) -> None:
+    def __init__(self, rows: Passing, shapes: Shapes) -> None:
         made = rows.machine
-        self.rows = rows
+        self.rows, self.shapes = rows, shapes
         self.sides = [rows._ready(side) for side in memory_ports(made.ports, made.memories)]
         self.moved = rows._ready(np.zeros(max(1, len(made.ports)), np.int64))
         self.kernel = jit.compiled(add_up) if rows.fast else add_up
@@ -258,4 +259,6 @@ class Adding:
         start, port, size = (self.rows._empty(n) for n in (len(out.start), most, most))
         count = self.kernel(carried, *self.sides, self.moved, start, port, size)
         columns = (start, port[:count], size[:count])
-        return Demands(*(np.asarray(column, np.int64) for column in columns))
+        held = Demands(*(np.asarray(column, np.int64) for column in columns))
+        shape, *operands = (np.asarray(c, np.int64) for c in (out.shape, out.start, out.memory))
+        return with_links_of(self.rows.chip, self.shapes, shape, (operands[0], operands[1]), held)

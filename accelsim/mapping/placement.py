@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from accelsim.chip import Chip
+from accelsim.chip.machine import serving
 from accelsim.formats import get
-from accelsim.mapping.mapping import Geometry, Mapping, chip_for, sum_format
+from accelsim.mapping.cores import gathers
+from accelsim.mapping.mapping import Geometry, Mapping, array_for, sum_format
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.tiles import (
     DEEPEST,
@@ -20,7 +22,6 @@ from accelsim.mapping.tiles import (
     tiles_of,
 )
 from accelsim.units.mac_array import MacArray
-from accelsim.units.sram import Sram
 
 HELD = 64  # tables of tiles that a chip keeps
 
@@ -40,6 +41,7 @@ class Placement:
 
     lanes: sets of slots inside one memory instance. sums_slots: partial-sum slots (0: every sum
     is finished in one pass). input_here: passes read the input where it stands, and no tile of it is anywhere else.
+    gathered_at: address to which other cores' sums come, -1 where they are added where they are.
     input_split, weight_split: instances read different tiles.
     A tile's outputs lie packed, one block of all its rows for each pass along n.
     """
@@ -67,6 +69,7 @@ class Placement:
     sums_area: Area
     output_area: Area
     spills: bool
+    gathered_at: int
 
     def needs(self) -> dict[str, int]:
         """Bytes that each memory must have for this operator."""
@@ -74,12 +77,6 @@ class Placement:
         for area in (self.input_area, self.weight_area, self.sums_area, self.output_area):
             total[area.memory] = total.get(area.memory, 0) + area.size
         return total
-
-
-def is_private(chip: Chip, memory: str) -> bool:
-    """Whether every array has one of its own."""
-    spec = chip.memories[memory]
-    return isinstance(spec, Sram) and spec.scope == "private"
 
 
 def fused(array: MacArray, split: str = "") -> bool:
@@ -99,17 +96,17 @@ def place(
     """Sizes and addresses of one operator's tiles. parity: 0 fills its room from the bottom, 1
     from the top, so that neighbouring operators overlap little. weight_address: where resident
     weights already lie. formats: input, weight, output."""
-    chip, here = chip_for(room.of(chip), mapping), 0 in room.here
-    array, g = chip.array, geometry
+    chip, here, g = room.of(chip), 0 in room.here, geometry
+    array = array_for(chip.array, mapping.split, mapping.arrays)
     bits = get(formats[0]).bits, get(formats[1]).bits
     limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]), g, mapping)
     several = array.count > 1
     split = several and array.split in ("m", "k"), several and array.split in ("n", "k")
-    reuse = not (split[0] and is_private(chip, array.input))
+    reuse = not (split[0] and serving(chip, array.input) < array.count)
     stays = mapping.input_resident and not here
     tiles = _tiles(chip, g, mapping, bits, (stays, reuse))
     most = tiles.found
-    lanes = _lanes(chip, (*split, several))
+    lanes = lanes_of(chip, array, (*split, several))
     held = most[MOST_M] * most[MOST_N]
     slots = (
         (most[PLANE] * most[DEEPEST] * bits[0] + 7) // 8,
@@ -124,6 +121,9 @@ def place(
     whole = g.groups * most[PIECES], g.groups * most[WEIGHTS] * int(kept)
     held_in = 0 if here else slots[0], slots[1], sums_slot, out_slot
     sizes = _sizes(array, mapping, lanes, held_in, sums_slots, whole)
+    own, gathered = sizes["sums"][1], several and gathers(chip, array)
+    if gathered:
+        sizes["sums"] = array.output, own + sums_slot
     areas = _areas(chip, sizes, parity, weight_address, room)
     return Placement(
         array,
@@ -133,21 +133,18 @@ def place(
         wide,
         here,
         stays,
-        slots[0],
-        slots[1],
+        *slots,
         sums_slot,
         out_slot,
         sums_slots,
-        split[0],
-        split[1],
-        lanes[0],
-        lanes[1],
-        lanes[2],
+        *split,
+        *lanes,
         areas["input"],
         areas["weight"],
         areas["sums"],
         areas["out"],
         spills,
+        areas["sums"].base + own if gathered else -1,
     )
 
 
@@ -171,19 +168,20 @@ def _tiles(
     return found
 
 
-def _lanes(chip: Chip, apart: tuple[bool, bool, bool]) -> list[int]:
-    """Sets of slots in one memory, of inputs, weights, outputs. apart: whether arrays hold different ones."""
-    array = chip.array
-    return [
-        array.count if different and not is_private(chip, memory) else 1
+def lanes_of(chip: Chip, array: MacArray, apart: tuple[bool, bool, bool]) -> tuple[int, int, int]:
+    """Sets of slots in one memory, of inputs, weights, outputs. array: as many of the chip's as work. apart: whether
+    they hold different ones."""
+    inputs, weights, outputs = (
+        min(array.count, serving(chip, memory)) if different else 1
         for different, memory in zip(apart, (array.input, array.weight, array.output), strict=True)
-    ]
+    )
+    return inputs, weights, outputs
 
 
 def _sizes(
     array: MacArray,
     mapping: Mapping,
-    lanes: list[int],
+    lanes: tuple[int, int, int],
     slots: tuple[int, int, int, int],
     sums_slots: int,
     whole: tuple[int, int],

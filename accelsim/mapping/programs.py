@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip, machine
 from accelsim.mapping.bursts import Transfers
+from accelsim.mapping.links import with_links
 from accelsim.mapping.rows.record import Segment
 from accelsim.mapping.rows.shapes import Numbering
 from accelsim.mapping.tensors import TensorTable
@@ -84,7 +85,9 @@ def complete(program: Program, chip: Chip, transfers: Transfers) -> Program:
     """The Program with all that follows from its commands and operands: whole bursts off chip, as
     ``transfers`` noted them, dependencies, demands."""
     transfers.settle(program.operands.bytes)
-    return derived(program, release_lag(chip, program))
+    made = derived(program, release_lag(chip, program))
+    made.demands = with_links(chip, made)
+    return made
 
 
 def release_lag(chip: Chip, program: Program) -> Ints:

@@ -79,7 +79,7 @@ def _vector(chip: Chip, op: VectorOperator, chosen: Plan) -> int:
     for size in op.output_shape:
         elements *= size
     return (len(op.inputs) + 2) * max(
-        4, _cut(get(chosen.formats[op.output]).bits * elements // 8, room)
+        4 * unit.count, _cut(get(chosen.formats[op.output]).bits * elements // 8, room)
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from accelsim.chip import Chip
 from accelsim.chip.routes import chain
 from accelsim.constants.rows import table
+from accelsim.errors import InputError, Problem
 from accelsim.mapping.compile import resident_bytes
 from accelsim.units.base import Unit
 from accelsim.units.sram import Sram
@@ -25,7 +26,13 @@ MOST_BANKS = 4096  # that a chip file may write
 
 def with_memories(chip: Chip, model: Chip, workload: Workload) -> Chip:
     """The chip with the model's memories and its ``weights``. Clocks stay: a buffer of another chip
-    runs with the clock of the buffer that it stands for."""
+    runs with the clock of the buffer that it stands for. InputError for a chip of cores or links."""
+    for one in (chip, model):
+        if one.templates or one.links:
+            path = "cores" if one.templates else "links"
+            message = f"has {path}, and only memories of one core go from chip to chip yet"
+            fix = "compare it as it is, without match"
+            raise InputError(Problem("matching.cores", message, fix, path=path, file=one.source))
     given = _roles(model)
     own = _roles(chip)
     names = _names(own, given)

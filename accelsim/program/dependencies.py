@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.formats import get
-from accelsim.program.opcodes import Opcode
+from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.passes import Carried, add_up, collect, index_ends, locate, places
 from accelsim.program.shadow import (
     HELPERS,
@@ -49,6 +49,7 @@ from accelsim.program.table import (
 )
 
 Ints = NDArray[np.int64]
+READ, WRITE = int(Access.READ), int(Access.WRITE)
 MOST = 100  # findings that are noted
 SUMMING = {Opcode.MATMUL, Opcode.MVM}  # whose units add to sums that they hold
 WHOLE, UNBOUNDED = -1, 1 << 61  # mask of a ring that holds every row; a command memory that does
@@ -114,8 +115,8 @@ def roots_of(tensors: Sequence[TensorRow]) -> Ints:
 
 def region_tensors(program: Program) -> Ints:
     """Tensor row of each operand, for comparing regions; a number of its own for operands whose
-    footprint is a whole tensor but whose region is a part of it (off-chip tensors), and for those inside a
-    tensor's home on chip, where addresses tell regions."""
+    footprint is a whole tensor but whose region is a part of it (off-chip tensors, of which each DMA engine writes
+    a share), and for those inside a tensor's home on chip, where addresses tell regions."""
     o = program.operands
     elements = np.array([prod(t.shape) for t in program.tensors], np.int64)
     bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
@@ -123,9 +124,20 @@ def region_tensors(program: Program) -> Ints:
     for axis in range(1, o.extent.shape[1]):
         inside *= o.extent[:, axis]
     part = inside < elements[o.tensor]
-    part &= o.span >= -(-elements * bits // 8)[o.tensor]
+    part &= (o.span >= -(-elements * bits // 8)[o.tensor]) | _at_home(program)
     part |= inside_homes(program)
     return np.where(part, -1 - np.arange(len(part)), o.tensor)
+
+
+def _at_home(program: Program) -> NDArray[np.bool_]:
+    """Which operands LOADs fetch and STOREs leave at home, sums apart, which lie there tile by tile."""
+    o, owner = program.operands, np.repeat(np.arange(len(program)), np.diff(program.operands.start))
+    opcode = program.commands.opcode[owner]
+    far = ((opcode == Opcode.LOAD) & (o.access == READ)) | (
+        (opcode == Opcode.STORE) & (o.access == WRITE)
+    )
+    sums = np.array([tensor.view == "sums" for tensor in program.tensors], np.bool_)
+    return np.asarray(far & ~sums[o.tensor], np.bool_)
 
 
 def inside_homes(program: Program) -> NDArray[np.bool_]:

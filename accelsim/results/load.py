@@ -138,7 +138,7 @@ def _damaged(path: Path, why: str) -> InputError:
 def _energy(path: Path, chip: Chip, operators: list[str]) -> list[EnergyRow]:
     """The rows of energy.csv: known operators, units and boundaries, finite figures of at least 0."""
     numbers = {name: i for i, name in enumerate(operators)} | {"(whole run)": -1}
-    units = {*chip.memories, *chip.units}
+    units = {*chip.memories, *chip.units, *chip.links}
     rows: list[EnergyRow] = []
     try:
         with path.open(newline="", encoding="utf-8") as file:

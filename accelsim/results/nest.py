@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from accelsim.chip import Chip
-from accelsim.mapping.mapping import Geometry, Mapping, chip_for
+from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.placement import place
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.units.dataflows import dataflow
@@ -18,8 +18,7 @@ def loop_nest(
     room: Room = UNDIVIDED,
 ) -> list[str]:
     """Lines: the loops from outermost, what is loaded and kept where, and the passes inside."""
-    chip = chip_for(chip, mapping)
-    array, g = chip.array, geometry
+    array, g = array_for(chip.array, mapping.split, mapping.arrays), geometry
     p = place(chip, g, mapping, formats, 0, None if cold else 0, room)
     lines = [
         f"{g.groups} x m {g.m} n {g.n} k {g.k}" if g.groups > 1 else f"m {g.m} n {g.n} k {g.k}",

@@ -21,10 +21,10 @@ from accelsim.units.base import Bounds, Cost, Counts, Instance, Memory, Prices, 
 class Dma(Unit):
     """Moves tiles between an off-chip memory and the buffers, and from one buffer to another.
 
-    Shape extents: (bytes, 1 where both ends are on chip). The transfer time is the ports'; the unit itself
-    is busy ``setup`` cycles, and the last byte arrives ``setup + memory_latency`` cycles after the issue when
-    the ports keep up, ``setup`` cycles after it on chip. memory_latency (cycles of this clock) is filled in from
-    the memory's latency.
+    Shape extents: (bytes, 1 where both ends are on chip, cycles until the head has passed the links on the way).
+    The transfer time is the ports'; the unit itself is busy ``setup`` cycles, and the last byte arrives ``setup +
+    memory_latency`` cycles after the issue when the ports keep up, ``setup`` cycles after it on chip; links add
+    their head's. memory_latency (cycles of this clock) is filled in from the memory's latency.
     memory: off the chip; a chip file may leave it out where there is one. queues: commands outstanding
     at once.
     """
@@ -64,6 +64,7 @@ class Dma(Unit):
         rows = len(shapes.opcode)
         interval = np.full(rows, self.setup, np.int64)
         last = self.setup + np.where(shapes.extents[:, 1] == 0, self.memory_latency, 0)
+        last += shapes.extents[:, 2]
         return Cost(interval, last.copy(), last)
 
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:

@@ -27,7 +27,7 @@ from accelsim.matching.memory import weight_bytes, with_memories
 from accelsim.results.comparison import to_dict
 from accelsim.units.sram import Sram
 
-CHIPS = shipped.names("chip")
+CHIPS = [name for name in shipped.names("chip") if not api.load_chip(name).templates]
 BUFFER = ("size", "banks", "width", "ports", "buffering")
 
 
@@ -73,6 +73,15 @@ def test_any_chip_takes_any_others_memories(one: str, other: str, tmp_path: Path
     path = tmp_path / "made.yaml"
     path.write_text(chip_yaml(made))
     assert load_chip(path).digest == made.digest
+
+
+def test_memories_of_cores_go_to_no_other_chip() -> None:
+    work = api.load_workload("digits_mlp")
+    chips = api.load_chip("rapid_like"), api.load_chip("int8_edge")
+    for pair in (chips, chips[::-1]):
+        with pytest.raises(InputError, match="only memories of one core") as caught:
+            with_memories(*pair, work)
+        assert caught.value.problems[0].path == "cores"
 
 
 def test_a_shared_buffer_is_shared_there_too() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from accelsim.chip import Chip, Precision, Technology
+from accelsim.chip import Chip, Precision, Technology, Template
 from accelsim.errors import InputError
 from accelsim.mapping import Mapping, check_mapping, geometry_of
 from accelsim.mapping.mapping import ORDERS, slots_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.units.dma import Dma
 from accelsim.units.dram import Dram
+from accelsim.units.link import Bus, Link, Ring, Switch
 from accelsim.units.mac_array import Accumulator, MacArray, Rate
 from accelsim.units.sram import Sram
 from accelsim.units.vector_unit import VectorUnit
@@ -199,3 +201,44 @@ def reference_sums(op: Gemm | Conv2d, x: np.ndarray, w: np.ndarray, pad: int = 0
                     ]
                     out[:, f] += w[f, c, i, j] * part
     return out
+
+
+def cored(
+    chip: Chip, cores: int, own: tuple[str, ...] = ("vector", "dma"), link: Link | None = None
+) -> Chip:
+    """A chip of so many equal cores, each with the arrays and buffers of a chip without. own: other units that each
+    has, too. link: what joins them with the memory off the chip."""
+    inside = {"array", *own, *(name for name in chip.memories if name != "dram")}
+    core = Template("core", cores)
+
+    def name_of(name: str) -> str:
+        return f"core.{name}" if name in inside else name
+
+    def moved(item: Any) -> Any:
+        keys = [key for key in ("input", "weight", "output") if hasattr(item, key)]
+        named = {key: name_of(getattr(item, key)) for key in keys}
+        return replace(item, name=name_of(item.name), **named)
+
+    return replace(
+        chip,
+        memories={name_of(name): moved(memory) for name, memory in chip.memories.items()},
+        units={name_of(name): moved(unit) for name, unit in chip.units.items()},
+        templates={"core": core},
+        links={} if link is None else {link.name: link},
+    )
+
+
+def random_cores(rng: np.random.Generator, **fixed: object) -> Chip:
+    """Two to four equal cores with small buffers, which share what is off the chip, the vector unit or the DMA engine
+    or neither, over links or without."""
+    pick, nodes = rng.choice, ("core", "dram")
+    width, hop = int(pick([32, 128])), int(pick([0, 1, 3]))
+    links: list[Link | None] = [None, None]
+    links += [
+        Ring("ring", nodes, "fast", width, hop, bool(pick([True, False]))),
+        Bus("bus", nodes, "core", width, hop, bool(pick([True, False]))),
+        Switch("switch", nodes, "core", width, hop),
+    ]
+    own = tuple(name for name in ("vector", "dma") if rng.random() < 0.75)
+    chip = random_chip(rng, **fixed)
+    return cored(chip, int(pick([2, 3, 4])), own, links[int(rng.integers(len(links)))])

@@ -8,9 +8,45 @@ ACCUMULATE over the instances that share a sum, REQUANTIZE, STORE. Operands of a
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from accelsim import jit
+from accelsim.mapping.rows.mac_op import (
+    ADD,
+    ARRAY,
+    CODES_AT,
+    DMA_OUTPUT,
+    FINISHER,
+    FIRST_K,
+    FUSED,
+    HELD_INPUT,
+    HELD_WEIGHT,
+    INPUTS,
+    INPUTS_AT,
+    KNOWN,
+    LAST_K,
+    LEAD,
+    LOADER,
+    MATMUL,
+    NOTHING,
+    OWN,
+    PRELOAD,
+    REGISTERS_AT,
+    REQUANTIZE,
+    SEND,
+    STAYS,
+    SUMS,
+    SUMS_AT,
+    TURN_STAYS,
+    TURN_VISIT,
+    VISIT,
+    WEIGHTS,
+    WEIGHTS_AT,
+    Buffer,
+    Loops,
+    Op,
+    State,
+)
 from accelsim.mapping.rows.record import (
     ACCUMULATE,
     HOME,
@@ -25,6 +61,7 @@ from accelsim.mapping.rows.record import (
     cut,
     move,
     packed,
+    share,
     touches,
     uses,
 )
@@ -38,129 +75,7 @@ from accelsim.mapping.tiles import (
     REACHES_BACK_TO,
     SAME_CHANNELS,
 )
-from accelsim.program.opcodes import Flag
 from accelsim.units.dataflows.base import IMAGES_AT
-
-#: tensors of an operator
-INPUT, LOWERED, WEIGHT, WEIGHT_MATRIX, OUTPUT, OUTPUT_MATRIX, SUMS = range(7)
-NOTHING, WEIGHTS, INPUTS = range(3)  # what stays in the array's registers
-FIRST_K, LAST_K, FUSED = int(Flag.FIRST_K), int(Flag.LAST_K), int(Flag.FUSED)
-#: styles of rows; one of MATMUL for every value of its flags, the last ones
-LOAD_INPUT, LOAD_WEIGHT, RELOAD, SPILL, STORE, PRELOAD, ADD, REQUANTIZE, MATMUL = range(9)
-#: what belongs to an array instance: memories, units
-INPUTS_AT, WEIGHTS_AT, SUMS_AT, CODES_AT, REGISTERS_AT, ARRAY, LOADER, OWN = range(8)
-#: what is known of an instance between its jobs: the tile in the newest slot and the slots taken so far, of
-#: input, weights and output; what stays in the registers and how often that changed
-HELD_INPUT, TURN_INPUT, HELD_WEIGHT, TURN_WEIGHT, VISIT, TURN_VISIT, STAYS, TURN_STAYS, KNOWN = (
-    range(9)
-)
-
-
-class Loops(NamedTuple):
-    """The loops over tiles. Of m, n, k: tiles, steps (tiles side by side on several instances are one),
-    stride (steps of the whole nest that one of it takes), dealt (tiles of a step), mine (1 where they are
-    dealt to instances). total: steps of all groups."""
-
-    instances: int
-    tiles: tuple[int, int, int]
-    steps: tuple[int, int, int]
-    stride: tuple[int, int, int]
-    dealt: tuple[int, int, int]
-    mine: tuple[int, int, int]
-    group: int
-    total: int
-
-
-class Buffer(NamedTuple):
-    """Where an operand lies near the array, in slots of ``size`` bytes from ``base``. stored, used: the tensor
-    as it comes from home and as passes see it. lane: bytes between the slots of two instances in one memory.
-    stays: all tiles do, each at an offset of its own, a group after ``group`` bytes. apart: instances need
-    different tiles. private: each instance has a memory of its own. keys: tiles of all groups. whole: bytes at
-    home. here: passes read it there."""
-
-    stored: What
-    used: What
-    base: int
-    size: int
-    slots: int
-    lane: int
-    stays: int
-    group: int
-    apart: int
-    private: int
-    keys: int
-    whole: int
-    here: int
-
-
-class Slide(NamedTuple):
-    """How passes read the input as rows (units.dataflows.Window). width: outputs of a row, 0 where they read
-    a word for each product of a row of m with k."""
-
-    kernel_height: int
-    kernel_width: int
-    stride_height: int
-    stride_width: int
-    width: int
-
-
-class Pass(NamedTuple):
-    """What one pass does at most. limit: of m, n, k, 0 for none. cuts: most passes of a tile along n (where
-    weights stay) or m, and along k. depth, size: register slots. exit_row: or the dataflow's code. fused: the
-    array finishes sums."""
-
-    limit: tuple[int, int, int]
-    cuts: tuple[int, int]
-    stays: int
-    depth: int
-    size: int
-    dataflow: int
-    exit_row: int
-    fused: int
-    slide: Slide
-
-
-class Op(NamedTuple):
-    """One operator, mapped. m: first, size, tile whose LOAD brings the input, tile whose input comes first
-    in what it reads, images, rows, columns of that LOAD (each offset, extent). n: first, size. k: first,
-    size, channel, channels, tile whose LOAD brings them. pieces: (k tiles, m tiles + 1) offsets of an input
-    that stays. weights: (k tiles, n tiles) offsets of weights that stay. owned: memories and units of every
-    instance.
-    """
-
-    loops: Loops
-    passes: Pass
-    input: Buffer
-    weight: Buffer
-    sums: Buffer
-    output: Buffer
-    load_input: Route
-    load_weight: Route
-    reload: Route
-    spill: Route
-    store: Route
-    m: Any
-    n: Any
-    k: Any
-    pieces: Any
-    weights: Any
-    owned: Any
-    cold: int
-    summands: int
-    vector_unit: int
-    channels: int
-    out: tuple[int, int]
-    rank: int
-
-
-class State(NamedTuple):
-    """Where the nest stands. at: step, instance. input, weight: tiles that were fetched to stay.
-    known: of every instance."""
-
-    at: Any
-    input: Any
-    weight: Any
-    known: Any
 
 
 def job(loops: Loops, step: Any, i: Any) -> Any:
@@ -190,8 +105,8 @@ def absent(stays: Any, fetched: Any, key: Any, known: Any, at: Any) -> Any:
 
 
 def slot(buffer: Buffer, turn: Any, lane: Any) -> Any:
-    """Address of the slot that is taken at a turn."""
-    return buffer.base + turn % buffer.slots * buffer.size + lane * buffer.lane
+    """Address of the slot that is taken at a turn. lane: an instance."""
+    return buffer.base + turn % buffer.slots * buffer.size + lane % buffer.sharing * buffer.lane
 
 
 def input_box(op: Op, g: Any, m: Any, k: Any) -> Any:
@@ -206,14 +121,26 @@ def input_box(op: Op, g: Any, m: Any, k: Any) -> Any:
     return g, 1, row0, rows, channel, channels, 0, 1
 
 
+def own(op: Op, route: Route, i: Any) -> Route:
+    """A route by the DMA engine of an instance."""
+    at = OWN * i + route.unit
+    return Route(route.style, op.owned[at], route.inward, op.owned[at + LEAD])
+
+
+def lane_of(buffer: Buffer, i: Any) -> Any:
+    """The instance whose LOADs bring an instance's tiles: its own, or the first of those that they serve."""
+    return i if buffer.apart else i // buffer.together * buffer.together
+
+
 def bring(op: Op, rows: Rows, route: Route, buffer: Buffer, lane: Any, near: Any, box: Any) -> None:
     """The LOAD of a tile into the buffer of one instance, or of all that read it. near: which of an
     instance's memories, address, span."""
     which, address, span = near
     near = op.owned[OWN * lane + which], address, span
-    move(rows, route, buffer.stored, (0, buffer.whole), near, box)
-    if buffer.private and not buffer.apart:
-        for other in range(1, op.loops.instances):
+    move(rows, own(op, route, lane), buffer.stored, (0, buffer.whole), near, box)
+    if not buffer.apart:
+        end = min(lane + buffer.together, op.loops.instances)
+        for other in range(lane + buffer.sharing, end, buffer.sharing):
             near = op.owned[OWN * other + which], address, span
             uses(rows, WRITE, buffer.stored, near, box)
 
@@ -225,9 +152,9 @@ def fetch_input(op: Op, state: State, rows: Rows, spot: Any) -> Any:
     x, tiles = op.input, op.loops.tiles
     if x.here:
         return HOME, 0, x.whole
-    lane, tile = i if x.apart else 0, op.m[M_TILE * m + LOADED_BY]
+    lane, tile = lane_of(x, i), op.m[M_TILE * m + LOADED_BY]
     deep = op.k[K_TILE * k + SAME_CHANNELS]
-    key = (g * tiles[2] + deep) * tiles[0] + tile + lane * x.private * x.keys
+    key = (g * tiles[2] + deep) * tiles[0] + tile + lane // x.sharing * x.keys
     at = KNOWN * lane + HELD_INPUT
     new = absent(x.stays, state.input, key, state.known, at)
     if x.stays:  # the LOADs bring pieces; a tile reads its own and earlier ones
@@ -250,8 +177,8 @@ def fetch_weight(op: Op, state: State, rows: Rows, spot: Any) -> Any:
     i, g, _, n, k = spot
     w, tiles = op.weight, op.loops.tiles
     k0, nk, n0, nn = op.k[K_TILE * k], op.k[K_TILE * k + 1], op.n[N_TILE * n], op.n[N_TILE * n + 1]
-    lane = i if w.apart else 0
-    key = (g * tiles[2] + k) * tiles[1] + n + lane * w.private * w.keys
+    lane = lane_of(w, i)
+    key = (g * tiles[2] + k) * tiles[1] + n + lane // w.sharing * w.keys
     at = KNOWN * lane + HELD_WEIGHT
     new = op.cold == 1 and absent(w.stays, state.weight, key, state.known, at)
     address, span = slot(w, state.known[at + 1], lane), w.size
@@ -398,6 +325,21 @@ def block(place: Any, before: Any, elements: Any, bits: Any) -> Any:
     return place[0], place[1] + low, packed(before + elements, bits) - low
 
 
+def gather(op: Op, rows: Rows, what: What, other: Any, part: Any, box: Any) -> Any:
+    """Bring another core's sums to the first instance's memory; where they lie then."""
+    near = op.owned[SUMS_AT], op.gathered, part[2]
+    if op.sent:
+        send = own(op, Route(SEND, DMA_OUTPUT, 0, 0), other)
+        begin(rows, SEND, send.unit, 0, (part[2], 1, op.sent - 1, 0, 0))
+        uses(rows, READ, what, part, box)
+        uses(rows, WRITE, what, near, box)
+        return near
+    far = spilled(op.out, what.bits, box)
+    move(rows, own(op, op.spill, other), what, far, part, box)
+    move(rows, own(op, op.reload, 0), what, far, near, box)
+    return near
+
+
 def add_up(op: Op, known: Any, rows: Rows, box: Any) -> None:
     """The sums of the other instances, added to the first one's."""
     elements = box[3] * box[5]
@@ -405,23 +347,31 @@ def add_up(op: Op, known: Any, rows: Rows, box: Any) -> None:
     bits, form = op.sums.used.bits, op.sums.used.form
     for other in range(1, op.summands):
         part, _ = result_at(op, known, other, elements)
-        begin(rows, ADD, op.vector_unit, 0, (elements, elements, 0, 0, 0))
-        uses(rows, READ, What(SUMS + other, bits, form), part, box)
+        what = What(SUMS + other, bits, form)
+        if op.gathered >= 0 and op.owned[OWN * other + FINISHER] != op.owned[FINISHER]:
+            part = gather(op, rows, what, other, part, box)
+        begin(rows, ADD, op.owned[FINISHER], 0, (elements, elements, 0, 0, 0))
+        uses(rows, READ, what, part, box)
         uses(rows, ACCUMULATE, op.sums.used, whole, box)
 
 
 def finish(op: Op, known: Any, rows: Rows, i: Any, box: Any) -> None:
     """What follows the last pass of an output tile: its sums become codes, which go home."""
     elements = box[3] * box[5]
+    if op.loops.mine[2] and op.owned[OWN * i + FINISHER] != op.owned[FINISHER]:
+        i = 0  # the core that has the sums
     sums, codes = result_at(op, known, i, elements)
     if not op.passes.fused:
         if op.loops.mine[2]:
             add_up(op, known, rows, box)
             sums, _ = result_at(op, known, 0, elements)
-        begin(rows, REQUANTIZE, op.vector_unit, 0, (elements, elements, 0, 0, 0))
+        finisher = op.owned[OWN * i + FINISHER]
+        begin(rows, REQUANTIZE, finisher, 0, (elements, elements, 0, 0, 0))
         uses(rows, READ, op.sums.used, sums, box)
         uses(rows, WRITE, op.output.used, codes, box)
-    move(rows, op.store, op.output.used, (0, op.output.whole), codes, box)
+    writer = 0 if op.loops.mine[2] else i // op.engine
+    far = share(op.output.whole, writer, op.engines)
+    move(rows, own(op, op.store, i), op.output.used, far, codes, box)
 
 
 def do_job(op: Op, state: State, rows: Rows, step: Any, spot: Any) -> None:
@@ -436,12 +386,14 @@ def do_job(op: Op, state: State, rows: Rows, step: Any, spot: Any) -> None:
     first = k == (i if dealt else 0)
     last = k + instances >= tiles_k if dealt else k == tiles_k - 1
     if begins and not first:
-        move(rows, op.reload, op.sums.used, spilled(op.out, op.sums.used.bits, box), sums, box)
+        far = spilled(op.out, op.sums.used.bits, box)
+        move(rows, own(op, op.reload, i), op.sums.used, far, sums, box)
     passes(op, state.known, rows, spot, (source_x, source_w, sums, codes), (first, last))
     if ends and k == tiles_k - 1:
         finish(op, state.known, rows, i, box)
     elif ends and not last:
-        move(rows, op.spill, op.sums.used, spilled(op.out, op.sums.used.bits, box), sums, box)
+        far = spilled(op.out, op.sums.used.bits, box)
+        move(rows, own(op, op.spill, i), op.sums.used, far, sums, box)
 
 
 @jit.allocates_nothing
@@ -461,8 +413,8 @@ def mac_rows(op: Op, state: State, rows: Rows) -> bool:
 
 
 RESULT: jit.Helpers = (packed, slot)
-BRING: jit.Helpers = ((move, MOVE), (uses, USES))
-FETCH: jit.Helpers = (absent, slot, (bring, BRING))
+BRING: jit.Helpers = (own, (move, MOVE), (uses, USES))
+FETCH: jit.Helpers = (absent, slot, lane_of, (bring, BRING))
 PASSES: jit.Helpers = (
     begin,
     packed,
@@ -472,7 +424,8 @@ PASSES: jit.Helpers = (
     (block, (packed,)),
     (hold, (begin, (uses, USES))),
 )
-ADD_UP: jit.Helpers = (begin, (uses, USES), (result_at, RESULT))
+GATHER: jit.Helpers = (own, begin, (uses, USES), (spilled, (cut,)), (move, MOVE))
+ADD_UP: jit.Helpers = (begin, (uses, USES), (result_at, RESULT), (gather, GATHER))
 JOB: jit.Helpers = (
     (fetch_input, (*FETCH, input_box)),
     (fetch_weight, (*FETCH, packed)),
@@ -480,8 +433,9 @@ JOB: jit.Helpers = (
     output_box,
     (result_at, RESULT),
     (spilled, (cut,)),
+    own,
     (move, MOVE),
     (passes, PASSES),
-    (finish, ((move, MOVE), (add_up, ADD_UP), *ADD_UP)),
+    (finish, (own, share, (move, MOVE), (add_up, ADD_UP), *ADD_UP)),
 )
 MAC_HELPERS: jit.Helpers = (job, (do_job, JOB))

@@ -9,24 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip, Machine
-from accelsim.chip.machine import memory_of
+from accelsim.chip.machine import all_of, beside, serving
 from accelsim.formats import FORMAT_INDEX, get
+from accelsim.mapping.cores import lead, loaded_together, sending
 from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.placement import Placement, fused, place
 from accelsim.mapping.rooms import UNDIVIDED, Room
-from accelsim.mapping.rows import mac
+from accelsim.mapping.rows import mac, mac_op
 from accelsim.mapping.rows.record import Nest, Route, What, cut
 from accelsim.mapping.tiles import MOST_K, MOST_M, MOST_N, PIECES, WEIGHTS
 from accelsim.program.opcodes import Opcode
-from accelsim.units.base import instance_names
 from accelsim.units.dataflows import dataflow
 
 Ints = NDArray[np.int64]
 LETTERS = "mnk"
-LOAD, STORE, PRELOAD, MATMUL, ACCUMULATE, REQUANTIZE = (
-    int(Opcode[name]) for name in ("LOAD", "STORE", "PRELOAD", "MATMUL", "ACCUMULATE", "REQUANTIZE")
+LOAD, STORE, TRANSFER, PRELOAD, MATMUL, ACCUMULATE, REQUANTIZE = (
+    int(Opcode[name])
+    for name in ("LOAD", "STORE", "TRANSFER", "PRELOAD", "MATMUL", "ACCUMULATE", "REQUANTIZE")
 )
-STATIONARY = {"none": mac.NOTHING, "weight": mac.WEIGHTS, "input": mac.INPUTS}
+STATIONARY = {"none": mac_op.NOTHING, "weight": mac_op.WEIGHTS, "input": mac_op.INPUTS}
 
 
 def mac_nest(
@@ -63,27 +64,27 @@ class Builder:
         self.chip, self.machine, self.geometry, self.mapping = chip, machine, geometry, mapping
         self.array = array_for(chip.array, mapping.split, mapping.arrays)
         self.formats, self.layout, self.cold = formats, layout, cold
-        self.units = instance_names(self.array.name, chip.array.count)[: self.array.count]
+        self.units = all_of(chip, self.array.name)[: self.array.count]
         self.tiles = layout.tiles.counts
         self.column = layout.sums_area.memory.endswith(".accumulators")
 
-    def op(self) -> mac.Op:
+    def op(self) -> mac_op.Op:
         """What the nest reads."""
         g, layout = self.geometry, self.layout
         t = layout.tiles
         several = self.array.count > 1 and self.array.split == "k"
-        return mac.Op(
+        return mac_op.Op(
             self.loops(),
             self.passes(),
             self._input(),
             self._weight(),
             self._sums(),
             self._output(),
-            self._route(mac.LOAD_INPUT, "input", 1),
-            self._route(mac.LOAD_WEIGHT, "weight", 1),
-            self._route(mac.RELOAD, "input", 1),
-            self._route(mac.SPILL, "output", 0),
-            self._route(mac.STORE, "output", 0),
+            Route(mac_op.LOAD_INPUT, mac_op.DMA_INPUT, 1, 0),
+            Route(mac_op.LOAD_WEIGHT, mac_op.DMA_WEIGHT, 1, 0),
+            Route(mac_op.RELOAD, mac_op.DMA_INPUT, 1, 0),
+            Route(mac_op.SPILL, mac_op.DMA_OUTPUT, 0, 0),
+            Route(mac_op.STORE, mac_op.DMA_OUTPUT, 0, 0),
             t.m,
             t.n,
             t.k,
@@ -92,13 +93,15 @@ class Builder:
             self._owned(),
             int(self.cold),
             min(self.array.count, self.tiles[2]) if several else 1,
-            self.machine.unit_index[self.chip.vector_unit.name],
+            layout.gathered_at,
+            sending(self.chip, self.array.count) if layout.gathered_at >= 0 else 0,
+            *self._engines(),
             g.channels,
             (g.m, g.n),
             g.rank,
         )
 
-    def loops(self) -> mac.Loops:
+    def loops(self) -> mac_op.Loops:
         """The loops over tiles in the mapping's order, dealt along the array's split."""
         count, split = self.array.count, self.array.split
         dealt = _three([count if letter == split else 1 for letter in LETTERS])
@@ -109,9 +112,9 @@ class Builder:
             stride[axis], below = below, below * steps[axis]
         mine = _three([int(side > 1) for side in dealt])
         total = self.geometry.groups * below
-        return mac.Loops(count, self.tiles, steps, _three(stride), dealt, mine, below, total)
+        return mac_op.Loops(count, self.tiles, steps, _three(stride), dealt, mine, below, total)
 
-    def passes(self) -> mac.Pass:
+    def passes(self) -> mac_op.Pass:
         """What a pass does at most."""
         array, layout, limit = self.array, self.layout, self.layout.limits
         most = self._most_cuts()
@@ -122,31 +125,31 @@ class Builder:
             axis, most_of = (2, MOST_K) if limit[2] else (0, MOST_M)
             longest = min(limit[axis], layout.tiles.found[most_of])
             exit_row = max(1, cut(longest, limit[axis] // array.rows))
-        return mac.Pass(
+        return mac_op.Pass(
             limit,
-            (most[1] if stays == mac.WEIGHTS else most[0], most[2]),
+            (most[1] if stays == mac_op.WEIGHTS else most[0], most[2]),
             stays,
             array.stationary_depth,
             array.register_bytes // array.stationary_depth,
             self.mapping.dataflow,
             exit_row,
             int(fused(array)),
-            mac.Slide(*(window or (1, 1, 1, 1, 0))),
+            mac_op.Slide(*(window or (1, 1, 1, 1, 0))),
         )
 
-    def state(self, op: mac.Op) -> mac.State:
+    def state(self, op: mac_op.Op) -> mac_op.State:
         """Before the first job."""
         inputs, weights = (
             np.zeros(1 + buffer.stays * buffer.keys * self.array.count, np.int64)
             for buffer in (op.input, op.weight)
         )
-        known = np.full(mac.KNOWN * self.array.count, -1, np.int64)
-        return mac.State(np.zeros(2, np.int64), inputs, weights, known)
+        known = np.full(mac_op.KNOWN * self.array.count, -1, np.int64)
+        return mac_op.State(np.zeros(2, np.int64), inputs, weights, known)
 
-    def most(self, op: mac.Op) -> tuple[int, int]:
+    def most(self, op: mac_op.Op) -> tuple[int, int]:
         """Commands and operands of the largest job."""
         passes = prod(self._most_cuts())
-        commands = 5 + op.summands + 2 * passes
+        commands = 5 + (1 + 2 * (op.gathered >= 0)) * op.summands + 2 * passes
         return commands, 2 * (commands + self.array.count) + 2 * passes
 
     def _most_cuts(self) -> tuple[int, int, int]:
@@ -154,15 +157,20 @@ class Builder:
         sizes = most[MOST_M], most[MOST_N], most[MOST_K]
         return _three([cut(*pair) for pair in zip(sizes, self.layout.limits, strict=True)])
 
-    def _route(self, style: int, channel: str, inward: int) -> Route:
-        return Route(style, self.machine.unit_index[f"{self.chip.dma.name}.{channel}"], inward)
-
     def _memories(self, name: str) -> list[int]:
         index = self.machine.memory_index
-        return [index[memory_of(self.chip, name, i)] for i in range(self.array.count)]
+        return [index[beside(self.chip, name, i)] for i in range(self.array.count)]
 
-    def _private(self, name: str) -> bool:
-        return len(set(self._memories(name))) > 1
+    def _engines(self) -> tuple[int, int]:
+        """Arrays that one DMA engine serves, and engines that leave results at home: of those with tiles of m or n."""
+        near = serving(self.chip, self.chip.dma.name)
+        dealt = [self.tiles[LETTERS.index(self.array.split)], self.array.count]
+        return near, 1 if self.array.split == "k" else cut(min(dealt), near)
+
+    def _serving(self, name: str, channel: str = "") -> list[int]:
+        """The unit of that name, or its channel, that serves each instance."""
+        index = self.machine.unit_index
+        return [index[beside(self.chip, name, i) + channel] for i in range(self.array.count)]
 
     def _owned(self) -> Ints:
         key = ("owned", self.array.count, self.column)
@@ -174,30 +182,37 @@ class Builder:
     def _instances(self) -> Ints:
         """Memories and units of every instance."""
         array, index, units = self.array, self.machine.memory_index, self.machine.unit_index
+        chip, dma, count = self.chip, self.chip.dma.name, range(self.array.count)
         sums = self._memories(array.output)
         if self.column:
             sums = [index[f"{name}.accumulators"] for name in self.units]
         owned = {
-            mac.INPUTS_AT: self._memories(array.input),
-            mac.WEIGHTS_AT: self._memories(array.weight),
-            mac.SUMS_AT: sums,
-            mac.CODES_AT: self._memories(array.output),
-            mac.REGISTERS_AT: [index[f"{name}.registers"] for name in self.units],
-            mac.ARRAY: [units[name] for name in self.units],
-            mac.LOADER: [units[f"{name}.preload"] for name in self.units],
+            mac_op.INPUTS_AT: self._memories(array.input),
+            mac_op.WEIGHTS_AT: self._memories(array.weight),
+            mac_op.SUMS_AT: sums,
+            mac_op.CODES_AT: self._memories(array.output),
+            mac_op.REGISTERS_AT: [index[f"{name}.registers"] for name in self.units],
+            mac_op.ARRAY: [units[name] for name in self.units],
+            mac_op.LOADER: [units[f"{name}.preload"] for name in self.units],
+            mac_op.FINISHER: self._serving(chip.vector_unit.name),
+            mac_op.DMA_INPUT: self._serving(dma, ".input"),
+            mac_op.DMA_WEIGHT: self._serving(dma, ".weight"),
+            mac_op.DMA_OUTPUT: self._serving(dma, ".output"),
+            mac_op.LEAD_INPUT: [lead(chip, beside(chip, array.input, i), 1) for i in count],
+            mac_op.LEAD_WEIGHT: [lead(chip, beside(chip, array.weight, i), 1) for i in count],
+            mac_op.LEAD_OUTPUT: [lead(chip, beside(chip, array.output, i), 0) for i in count],
         }
-        columns = [owned[which] for which in range(mac.OWN)]
+        columns = [owned[which] for which in range(mac_op.OWN)]
         return np.array(columns, np.int64).T.ravel()
 
-    def _input(self) -> mac.Buffer:
+    def _input(self) -> mac_op.Buffer:
         g, layout, slots = self.geometry, self.layout, self.mapping.input_slots
-        private = self._private(self.array.input)
         form, bits = FORMAT_INDEX[self.formats[0]], layout.input_bits
         total = g.groups * g.batch * g.channels * g.in_height * g.in_width
         keys = g.groups * self.tiles[2] * self.tiles[0]
-        return mac.Buffer(
-            What(mac.INPUT, bits, form),
-            What(mac.LOWERED, bits, form),
+        return mac_op.Buffer(
+            What(mac_op.INPUT, bits, form),
+            What(mac_op.LOWERED, bits, form),
             layout.input_area.base,
             layout.input_slot,
             slots,
@@ -205,18 +220,18 @@ class Builder:
             int(layout.input_resident),
             layout.tiles.found[PIECES],
             int(layout.input_split),
-            int(private),
+            serving(self.chip, self.array.input),
+            loaded_together(self.chip, self.array.input),
             keys,
             get(self.formats[0]).bytes_for(total),
             int(layout.input_here),
         )
 
-    def _weight(self) -> mac.Buffer:
+    def _weight(self) -> mac_op.Buffer:
         g, layout, slots = self.geometry, self.layout, self.mapping.weight_slots
-        private = self._private(self.array.weight)
-        what = What(mac.WEIGHT_MATRIX, layout.weight_bits, FORMAT_INDEX[self.formats[1]])
+        what = What(mac_op.WEIGHT_MATRIX, layout.weight_bits, FORMAT_INDEX[self.formats[1]])
         keys = g.groups * self.tiles[2] * self.tiles[1]
-        return mac.Buffer(
+        return mac_op.Buffer(
             what,
             what,
             layout.weight_area.base,
@@ -226,31 +241,38 @@ class Builder:
             int(self.mapping.weight_resident or not self.cold),
             layout.tiles.found[WEIGHTS],
             int(layout.weight_split),
-            int(private),
+            serving(self.chip, self.array.weight),
+            loaded_together(self.chip, self.array.weight),
             keys,
             get(self.formats[1]).bytes_for(g.groups * g.k * g.n),
             0,
         )
 
-    def _sums(self) -> mac.Buffer:
+    def _sums(self) -> mac_op.Buffer:
         layout, wide = self.layout, self.layout.sum_format
-        what = What(mac.SUMS, get(wide).bits, FORMAT_INDEX[wide])
+        what = What(mac_op.SUMS, get(wide).bits, FORMAT_INDEX[wide])
         slots = max(1, layout.sums_slots)
         apart = layout.output_lanes > 1 and not self.column
-        lane = slots * layout.sums_slot if apart else 0
-        return _results(what, layout.sums_area.base, layout.sums_slot, slots, lane, 0)
+        lane, near = slots * layout.sums_slot if apart else 0, serving(self.chip, self.array.output)
+        return _results(what, layout.sums_area.base, layout.sums_slot, slots, (lane, near), 0)
 
-    def _output(self) -> mac.Buffer:
+    def _output(self) -> mac_op.Buffer:
         g, layout, slots = self.geometry, self.layout, self.mapping.output_slots
         name = self.formats[2]
-        what = What(mac.OUTPUT_MATRIX, get(name).bits, FORMAT_INDEX[name])
+        what = What(mac_op.OUTPUT_MATRIX, get(name).bits, FORMAT_INDEX[name])
+        near = serving(self.chip, self.array.output)
         lane = slots * layout.out_slot if layout.output_lanes > 1 else 0
         whole = get(name).bytes_for(g.groups * g.m * g.n)
-        return _results(what, layout.output_area.base, layout.out_slot, slots, lane, whole)
+        place = layout.output_area.base, layout.out_slot
+        return _results(what, *place, slots, (lane, near), whole)
 
 
-def _results(what: What, base: int, size: int, slots: int, lane: int, whole: int) -> mac.Buffer:
-    return mac.Buffer(what, what, base, size, slots, lane, 0, 0, 1, 1, 0, whole, 0)
+def _results(
+    what: What, base: int, size: int, slots: int, lanes: tuple[int, int], whole: int
+) -> mac_op.Buffer:
+    """A buffer of results. lanes: bytes between the slots of two instances, and how many instances share one."""
+    lane, near = lanes
+    return mac_op.Buffer(what, what, base, size, slots, lane, 0, 0, 1, near, 1, 0, whole, 0)
 
 
 def _three(values: list[int]) -> tuple[int, int, int]:
@@ -263,14 +285,15 @@ def styles_of(formats: tuple[str, str, str], sums: str) -> Ints:
     """Opcode, formats and flags of each style of rows. formats: of input, weight, output."""
     a, b, out, wide = (FORMAT_INDEX[name] for name in (*formats, sums))
     table = {
-        mac.LOAD_INPUT: (LOAD, a, -1, -1, 0),
-        mac.LOAD_WEIGHT: (LOAD, b, -1, -1, 0),
-        mac.RELOAD: (LOAD, wide, -1, -1, 0),
-        mac.SPILL: (STORE, wide, -1, -1, 0),
-        mac.STORE: (STORE, out, -1, -1, 0),
-        mac.PRELOAD: (PRELOAD, a, b, -1, 0),
-        mac.ADD: (ACCUMULATE, wide, -1, wide, 0),
-        mac.REQUANTIZE: (REQUANTIZE, wide, -1, out, 0),
-        **{mac.MATMUL + flags: (MATMUL, a, b, out, flags) for flags in range(8)},
+        mac_op.LOAD_INPUT: (LOAD, a, -1, -1, 0),
+        mac_op.LOAD_WEIGHT: (LOAD, b, -1, -1, 0),
+        mac_op.RELOAD: (LOAD, wide, -1, -1, 0),
+        mac_op.SPILL: (STORE, wide, -1, -1, 0),
+        mac_op.STORE: (STORE, out, -1, -1, 0),
+        mac_op.PRELOAD: (PRELOAD, a, b, -1, 0),
+        mac_op.ADD: (ACCUMULATE, wide, -1, wide, 0),
+        mac_op.REQUANTIZE: (REQUANTIZE, wide, -1, out, 0),
+        mac_op.SEND: (TRANSFER, wide, -1, -1, 0),
+        **{mac_op.MATMUL + flags: (MATMUL, a, b, out, flags) for flags in range(8)},
     }
-    return np.array([table[style] for style in range(mac.MATMUL + 8)], np.int64)
+    return np.array([table[style] for style in range(mac_op.MATMUL + 8)], np.int64)

@@ -56,16 +56,26 @@ class What(NamedTuple):
 
 class Route(NamedTuple):
     """How a tensor comes from its home or gets there. style, unit: of the commands that move it. inward: 1 from
-    there, 0 to there."""
+    there, 0 to there. lead: cycles of the unit until the head has passed the links on the way."""
 
     style: int
     unit: int
     inward: int
+    lead: int
 
 
 def packed(elements: Any, bits: Any) -> Any:
     """Bytes of so many elements side by side."""
     return (elements * bits + 7) // 8
+
+
+def share(whole: Any, number: Any, count: Any) -> Any:
+    """Address and span at home that stand for what one of several DMA engines writes of a tensor: they write different
+    elements at once, and who reads some waits for all."""
+    if whole < count:
+        return 0, whole
+    low = whole * number // count
+    return low, whole * (number + 1) // count - low
 
 
 def cut(total: Any, size: Any) -> Any:
@@ -114,7 +124,7 @@ def move(rows: Rows, route: Route, what: What, far: Any, near: Any, box: Any) ->
     near: memory, address, span; further places near are further operands of the same command."""
     size = packed(box[1] * box[3] * box[5] * box[7], what.bits)
     on_chip = rows.local[4 * what.tensor + 3]
-    begin(rows, route.style, route.unit, 0, (size, on_chip, 0, 0, 0))
+    begin(rows, route.style, route.unit, 0, (size, on_chip, route.lead, 0, 0))
     if route.inward:
         touches(rows, READ, what, (HOME, far[0], far[1]), size, box)
         touches(rows, WRITE, what, near, size, box)

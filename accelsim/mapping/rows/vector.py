@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.chip import Chip, Machine
-from accelsim.chip.machine import memory_of
+from accelsim.chip.machine import all_of, beside, serving
 from accelsim.formats import FORMAT_INDEX, get
+from accelsim.mapping.cores import lead
 from accelsim.mapping.mapping import slots_of
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows.record import (
@@ -30,6 +31,7 @@ from accelsim.mapping.rows.record import (
     cut,
     move,
     packed,
+    share,
     uses,
 )
 from accelsim.mapping.rows.vector_tiles import (
@@ -51,15 +53,18 @@ from accelsim.program.opcodes import Opcode
 from accelsim.workload import VectorOperator
 
 Ints = NDArray[np.int64]
-#: columns of a tensor's places: local number, format, its memory near the unit, address of the first slot
-#: there, slots, its bytes at home, style and unit of what moves it
-TENSOR, FORM, NEAR, ADDRESS, SLOTS, WHOLE, STYLE, UNIT = range(8)
+#: columns of a tensor's places: local number, format, its memory near the unit (a column of what belongs to a core),
+#: address of the first slot there, slots, its bytes at home, style of what moves it
+TENSOR, FORM, NEAR, ADDRESS, SLOTS, WHOLE, STYLE = range(7)
+#: what belongs to a core: memories, units, and cycles of a DMA channel's links
+INPUT_AT, OUTPUT_AT, VECTOR_UNIT, DMA_INPUT, DMA_OUTPUT, LEAD_INPUT, LEAD_OUTPUT = range(7)
 
 
 class VectorNest(NamedTuple):
     """An operator and its tiles. tensors, places: a row for each input that is read, then one for the
     output (columns of vector_tiles.py and above). image .. column: where in the output what is computed
-    begins. work: operations in all. pace: how fast they are on the unit. style, unit: of VECTOR."""
+    begins. work: operations in all. pace: how fast they are on the unit. style: of VECTOR. owned: a row for each
+    core that tiles are dealt to in turn. engine: cores that one DMA engine serves; engines: that work."""
 
     output: Output
     tensors: Ints
@@ -73,7 +78,9 @@ class VectorNest(NamedTuple):
     work: int
     pace: int
     style: int
-    unit: int
+    owned: Ints
+    engine: int
+    engines: int
 
 
 @jit.allocates_nothing
@@ -101,9 +108,10 @@ def load_input(op: Any, rows: Rows, i: int, tile: int, box: Any) -> None:
     """Fetch the part of an input that a tile reads."""
     tensor, place = op.tensors[i], op.places[i]
     read = own_axes(read_box(op.output, tensor, box), tensor[ABSENT])
-    route = Route(place[STYLE], place[UNIT], 1)
+    core = op.owned[tile % len(op.owned)]
+    route = Route(place[STYLE], core[DMA_INPUT], 1, core[LEAD_INPUT])
     far = at_home(op.output, tensor, place, box)
-    move(rows, route, what(tensor, place), far, slot(tensor, place, tile), read)
+    move(rows, route, what(tensor, place), far, slot(op, tensor, place, tile), read)
 
 
 def compute_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
@@ -111,26 +119,31 @@ def compute_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
     last = len(op.tensors) - 1
     elements = box[3] * box[5] * box[7]
     work = work_until(op, box, elements) - work_until(op, box, 0)
-    begin(rows, op.style, op.unit, 0, (elements, work, op.pace, 0, 0))
+    unit = op.owned[tile % len(op.owned)][VECTOR_UNIT]
+    begin(rows, op.style, unit, 0, (elements, work, op.pace, 0, 0))
     for i in range(last):
         tensor, place = op.tensors[i], op.places[i]
         read = own_axes(read_box(op.output, tensor, box), tensor[ABSENT])
-        near = slot(tensor, place, tile)
+        near = slot(op, tensor, place, tile)
         if tensor[HERE]:
             far = at_home(op.output, tensor, place, box)
             near = HOME, far[0], far[1]
         uses(rows, READ, what(tensor, place), near, read)
     tensor, place = op.tensors[last], op.places[last]
-    uses(rows, WRITE, what(tensor, place), slot(tensor, place, tile), made_box(op, tensor, box))
+    near = slot(op, tensor, place, tile)
+    uses(rows, WRITE, what(tensor, place), near, made_box(op, tensor, box))
 
 
 def store_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
     """Take a computed tile home."""
     last = len(op.tensors) - 1
     tensor, place = op.tensors[last], op.places[last]
-    route = Route(place[STYLE], place[UNIT], 0)
+    core = op.owned[tile % len(op.owned)]
+    route = Route(place[STYLE], core[DMA_OUTPUT], 0, core[LEAD_OUTPUT])
     made, far = made_box(op, tensor, box), at_home(op.output, tensor, place, box)
-    move(rows, route, what(tensor, place), far, slot(tensor, place, tile), made)
+    if tensor[IN_A_ROW] == 0:
+        far = share(place[WHOLE], tile % len(op.owned) // op.engine, op.engines)
+    move(rows, route, what(tensor, place), far, slot(op, tensor, place, tile), made)
 
 
 def what(tensor: Any, place: Any) -> What:
@@ -138,10 +151,11 @@ def what(tensor: Any, place: Any) -> What:
     return What(place[TENSOR], tensor[BITS], place[FORM])
 
 
-def slot(tensor: Any, place: Any, tile: int) -> Any:
+def slot(op: Any, tensor: Any, place: Any, tile: int) -> Any:
     """Where a tile's part of a tensor lies near the unit: memory, address, span."""
-    span = tensor[SPAN]
-    return place[NEAR], place[ADDRESS] + tile % place[SLOTS] * span, span
+    cores, span = len(op.owned), tensor[SPAN]
+    near = op.owned[tile % cores][place[NEAR]]
+    return near, place[ADDRESS] + tile // cores % place[SLOTS] * span, span
 
 
 def at_home(output: Any, tensor: Any, place: Any, box: Any) -> Any:
@@ -201,7 +215,7 @@ VECTOR: jit.Helpers = (
     cut,
     (load_input, (*BOX, *NEAR_UNIT, *AT_HOME, *MOVES)),
     (compute_tile, COMPUTE),
-    (store_tile, (*NEAR_UNIT, *AT_HOME, *MADE, *MOVES)),
+    (store_tile, (*NEAR_UNIT, *AT_HOME, *MADE, *MOVES, share)),
 )
 
 
@@ -223,7 +237,11 @@ def vector_nest(
     free = beside_weights(own, kept) if kept else own
     tiling = tile_vector(op, free, tuple(get(name).bits for name in formats), room)
     addresses = _addresses(own, tiling, parity, room)
-    nest = _nest(chip, machine, op, formats, tiling, addresses)
+    owned = _owned(chip, machine, min(tiling.cores, tiling.count))
+    engines = len({int(row[DMA_OUTPUT]) for row in owned})
+    nest = _nest(chip, machine, op, formats, tiling, addresses)._replace(
+        owned=owned, engine=-(-len(owned) // engines), engines=engines
+    )
     many = len(read_inputs(op))
     state, most = np.zeros(1, np.int64), (many + 2, 3 * many + 3)
     return Nest(vector_rows, VECTOR, nest, state, _styles(op, formats), most)
@@ -253,8 +271,7 @@ def _nest(
 ) -> VectorNest:
     many, unit = len(read_inputs(op)), chip.vector_unit
     places = [
-        _place(chip, machine, op, formats, which)
-        for which in (*read_inputs(op), len(op.input_shapes))
+        _place(chip, op, formats, which) for which in (*read_inputs(op), len(op.input_shapes))
     ]
     for i, place in enumerate(places):
         place[ADDRESS], place[STYLE] = addresses[i], i if i < many else many + 1
@@ -272,26 +289,38 @@ def _nest(
         op.work,
         unit.pace(op.kind),
         many,
-        machine.unit_index[unit.name],
+        np.zeros((0, 0), np.int64),
+        *(1, 1),
     )
 
 
-def _place(
-    chip: Chip, machine: Machine, op: VectorOperator, formats: tuple[str, ...], which: int
-) -> list[int]:
+def _owned(chip: Chip, machine: Machine, cores: int) -> Ints:
+    """Memories and units of the first cores, one of each where the chip's vector units are one."""
+    unit, dma = chip.vector_unit, chip.dma.name
+    units, memories = machine.unit_index, machine.memory_index
+    rows = []
+    for name in all_of(chip, unit.name)[:cores]:
+        i = all_of(chip, unit.name).index(name) * serving(chip, unit.name)
+        near, out, engine = (beside(chip, one, i) for one in (unit.input, unit.output, dma))
+        channels = units[f"{engine}.input"], units[f"{engine}.output"]
+        leads = lead(chip, near, 1), lead(chip, out, 0)
+        rows.append([memories[near], memories[out], units[name], *channels, *leads])
+    return np.array(rows, np.int64)
+
+
+def _place(chip: Chip, op: VectorOperator, formats: tuple[str, ...], which: int) -> list[int]:
     """The places of an input, or of the output, but for address and style."""
     shapes = (*op.input_shapes, op.output_shape)
-    unit, dma, made = chip.vector_unit, chip.dma, which == len(op.input_shapes)
+    unit, made = chip.vector_unit, which == len(op.input_shapes)
     near = unit.output if made else unit.input
     return [
         which,
         FORMAT_INDEX[formats[which]],
-        machine.memory_index[memory_of(chip, near, 0)],
+        OUTPUT_AT if made else INPUT_AT,
         0,
         slots_of(chip, near),
         get(formats[which]).bytes_for(prod(shapes[which])),
         0,
-        machine.unit_index[f"{dma.name}.{'output' if made else 'input'}"],
     ]
 
 

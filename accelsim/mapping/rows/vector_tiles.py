@@ -30,7 +30,8 @@ from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 Ints = NDArray[np.int64]
 Shape = tuple[int, int, int, int]
 PICKED = ("gather", "slice")  # only as much of the first input is read as comes out
-PIECES = 4  # tiles to aim at, so that loads, work and stores overlap
+PIECES = 4  # tiles of a core to aim at, so that loads, work and stores overlap
+CLOSE = 0.01  # cores whose time is within this part of the shortest count as equally quick: then fewer win
 IN_PROPORTION, AS_MANY, UNDER_WINDOWS = 0, 1, 2  # how an input is read
 
 #: columns of a tensor's row: its four axes, how it is read, axes of the four that it does not have,
@@ -190,7 +191,8 @@ READS: jit.Helpers = ((read_axis, AXIS), (read_rows, READ_ROWS), read_columns)
 @dataclass(frozen=True, slots=True)
 class Tiling:
     """Tiles of one image, ``channels`` channels and ``rows`` rows of the output. tensors: a row for
-    each input that is read, then one for the output. input_slots, output_slots: that each is held in."""
+    each input that is read, then one for the output. input_slots, output_slots: that each is held in. cores: that
+    tiles are dealt to in turn."""
 
     output: Output
     tensors: Ints
@@ -198,16 +200,54 @@ class Tiling:
     rows: int
     input_slots: int
     output_slots: int
+    cores: int = 1
+
+    @property
+    def count(self) -> int:
+        """How many tiles there are."""
+        out = self.output
+        return int(out.images * cut(out.channels, self.channels) * cut(out.rows, self.rows))
 
 
 def tile_vector(
     op: VectorOperator, chip: Chip, bits: tuple[int, ...], room: Room = UNDIVIDED
 ) -> Tiling:
-    """The largest tiles that fit the vector unit's buffers, at least PIECES of them if possible.
+    """The largest tiles that fit the vector unit's buffers, at least PIECES of them a core if possible; on the fewest
+    cores that are as quick as any.
 
     chip: with memories of the operator's room. bits: of an element of each input, then of the output.
     """
+    count = chip.vector_unit.count
+    if count == 1:
+        return _tiled(op, chip, bits, room, 1)
+    some = sorted({count, *(1 << i for i in range(count.bit_length()) if 1 << i < count)})
+    tilings = [_tiled(op, chip, bits, room, cores) for cores in some]
+    took = [_seconds(op, chip, room, tiling) for tiling in tilings]
+    return next(t for t, s in zip(tilings, took, strict=True) if s <= min(took) * (1 + CLOSE))
+
+
+def _seconds(op: VectorOperator, chip: Chip, room: Room, tiling: Tiling) -> float:
+    """About how long an operator takes: the busiest of what all cores share and of what each has, behind the first
+    tiles of all and before the last."""
+    unit, tiles, cores = chip.vector_unit, tiling.count, tiling.cores
+    mine = cut(tiles, cores)
+    names = (*read_inputs(op), len(op.input_shapes))
+    spans = [int(span) for span in tiling.tensors[:, SPAN]]
+    byte = 1 / (chip.dram.bandwidth * chip.dram.efficiency)
+    far = [span * byte * (i not in room.on_chip) for i, span in zip(names, spans, strict=True)]
+    near = chip.memories[unit.input]
+    port = sum(spans) / (near.bytes_per_cycle * chip.clocks[near.clock])  # type: ignore[attr-defined]
+    rate = unit.rates.get(op.kind, 1.0)
+    work = op.work / tiles / (unit.lanes * rate * chip.clocks[unit.clock])
+    setup = (len(spans) - 1) * chip.dma.setup / chip.clocks[chip.dma.clock]
+    busiest = max(tiles * sum(far), mine * max(work, port, setup))
+    return float(busiest + min(cores, tiles) * sum(far) + work + 2 * chip.dram.latency)
+
+
+def _tiled(op: VectorOperator, chip: Chip, bits: tuple[int, ...], room: Room, cores: int) -> Tiling:
+    """The largest tiles for so many cores."""
     unit, memories = chip.vector_unit, chip.memories
+    pieces = PIECES * cores
     output = Output(*made_shape(op), op.stride[0], op.padding[0], op.kernel[0])
     tensors = _tensors(op, bits, room)
     share = 2 if unit.input == unit.output else 1
@@ -218,9 +258,9 @@ def tile_vector(
         slots_of(chip, unit.output),
     )
     planes = output.images * output.channels
-    channels, rows = min(output.channels, cut(planes, PIECES)), output.rows
-    if planes < PIECES and VECTOR_KINDS[op.kind].access != "reduce":
-        rows = cut(rows, cut(PIECES, planes))
+    channels, rows = min(output.channels, cut(planes, pieces)), output.rows
+    if planes < pieces and VECTOR_KINDS[op.kind].access != "reduce":
+        rows = cut(rows, cut(pieces, planes))
     tile = [channels, rows]
     if not halve_tile(output, tensors, free, tile):
         read, made = sum(row[SPAN] for row in tensors[:-1]), tensors[-1][SPAN]
@@ -233,9 +273,8 @@ def tile_vector(
             )
         )
     channels, rows = tile
-    return Tiling(
-        output, np.array(tensors, np.int64), channels, rows, free.input_slots, free.output_slots
-    )
+    slots = free.input_slots, free.output_slots
+    return Tiling(output, np.array(tensors, np.int64), channels, rows, *slots, cores)
 
 
 def _tensors(op: VectorOperator, bits: tuple[int, ...], room: Room) -> list[list[int]]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
-from accelsim.mapping.mapping import Mapping, buffers_of, slots_of
+from accelsim.mapping.cores import adds_up
+from accelsim.mapping.mapping import Mapping, array_for, buffers_of, slots_of
 from accelsim.mapping.placement import fits
 from accelsim.mapping.tilings.near import Limits, Near
 from accelsim.mapping.tilings.setting import Task, Variant
@@ -58,6 +59,7 @@ def own_variants(task: Task, dataflow: str = "") -> list[Variant]:
         Variant(flow, own, split, count if count < array.count else 0)
         for count in counts_of(array.count)
         for split in (splits if count > 1 else [""])
+        if adds_up(task.chip, array_for(array, split, count))
     ]
 
 

@@ -84,13 +84,16 @@ class Choice(NamedTuple):
 
 class Loads(NamedTuple):
     """Transfers off chip of one operand: how many, those of one array that take turns in its slots (0 where all
-    stay), how often each tile comes, bytes near the array, bytes off chip."""
+    stay), how often each tile comes, bytes near the array, bytes off chip; transfers of one tile, to as many cores;
+    DMA engines that take turns."""
 
     count: Any
     turns: Any
     times: Any
     bytes: Any
     moved: Any
+    copies: int
+    channels: int
 
 
 class Estimate(NamedTuple):
@@ -119,7 +122,7 @@ def estimate(e: Setting, t: Tile, choice: Choice) -> Estimate:
     cycles = time(e, t, choice.order, (inputs, weights, outputs), near)
     used = choose(choice.keep_input, e.needed, inputs.bytes)
     certain = e.far[2] * outputs.bytes + e.far[1] * weights.bytes + e.far[0] * used
-    bound = np.maximum(t.least, certain * e.cycle)
+    bound = np.maximum(t.least, certain * e.least)
     return Estimate(
         cycles,
         bound,
@@ -142,25 +145,29 @@ def transfers(e: Setting, t: Tile, choice: Choice) -> tuple[Loads, Loads, Loads]
     kept = channel * (t.m.rows if e.pieces else t.m.new_rows)
     bytes_i = choose(keep_i, kept, channel * t.m.planes * times_i) * (1 - e.here)
     inputs = Loads(
-        e.groups * t.m.tiles * t.k.runs * times_i * (1 - e.here),
+        e.groups * t.m.tiles * t.k.runs * times_i * (1 - e.here) * e.copies[0],
         choose(keep_i, 0, e.groups * t.m.steps * t.k.run_steps * times_i) * (1 - e.here),
         times_i,
         bytes_i,
-        bytes_i * choose(keep_i, t.resident, t.streamed) * e.far[0],
+        bytes_i * choose(keep_i, t.resident, t.streamed) * e.far[0] * e.copies[0],
+        e.copies[0],
+        e.channels[0],
     )
-    count = e.cold * e.groups * t.n.tiles * t.k.tiles * times_w
+    count = e.cold * e.groups * t.n.tiles * t.k.tiles * times_w * e.copies[1]
     bytes_w = e.cold * e.whole[1] * times_w
     turns = choose(keep_w, 0, e.cold * e.groups * t.n.steps * t.k.steps * times_w)
-    weights = Loads(count, turns, times_w, bytes_w, bytes_w * t.weights * e.far[1])
+    moved_w = bytes_w * t.weights * e.far[1] * e.copies[1]
+    weights = Loads(count, turns, times_w, bytes_w, moved_w, e.copies[1], e.channels[1])
     visits = e.groups * t.m.tiles * t.n.tiles, e.groups * t.m.steps * t.n.steps
-    return inputs, weights, Loads(*visits, 1, e.whole[2], e.whole[2] * t.stored * e.far[2])
+    stored = e.whole[2] * t.stored * e.far[2] + e.groups * e.sizes[0] * e.sizes[1] * e.gathered
+    return inputs, weights, Loads(*visits, 1, e.whole[2], stored, 1, e.channels[2])
 
 
 def hold(e: Setting, loads: Loads, near: Stream) -> Any:
     """Cycles of one transfer."""
     count = np.maximum(loads.count, 1)
     near_byte = near.beat / near.width
-    ports = np.maximum(loads.moved * e.cycle, loads.bytes * near_byte) / count
+    ports = np.maximum(loads.moved * e.cycle, loads.bytes * loads.copies * near_byte) / count
     return choose(loads.count > 0, np.maximum(ports, e.setup), 0.0)
 
 
@@ -192,7 +199,11 @@ def time(e: Setting, t: Tile, order: Any, loads: tuple[Loads, ...], near: tuple[
     visit = cycles / outputs.turns
     moved = inputs.moved + weights.moved + outputs.moved
     far = moved * e.cycle - outputs.moved * e.cycle / outputs.count
-    busy = np.maximum(far, np.maximum(inputs.count * held[0], weights.count * held[1]))
+    turn_i, turn_w = (
+        inputs.count * held[0] / inputs.channels,
+        weights.count * held[1] / weights.channels,
+    )
+    busy = np.maximum(far, np.maximum(turn_i, turn_w))
     both = np.minimum(inputs.moved, weights.moved) * e.cycle
     round_m = choose((order == 0) & (weights.times == 1), 1 - 1 / t.m.steps, 0.0) * e.cold
     round_n = choose((order == 1) & (inputs.times == 1), 1 - 1 / t.n.steps, 0.0)
@@ -203,8 +214,9 @@ def time(e: Setting, t: Tile, order: Any, loads: tuple[Loads, ...], near: tuple[
     busy = np.maximum(busy, choose(round_m + round_n > 0, last, 0.0)) + e.latency + job
     longest = np.maximum(cycles + first, np.maximum(busy, t.carried + first))
     longest = np.maximum(longest, ports(e, loads, near) + first)
-    longest = np.maximum(longest, first + visit + (outputs.count - 1) * store)
-    longest = np.maximum(longest, first + visit + vector)
+    stores = (outputs.count / outputs.channels - 1) * store
+    longest = np.maximum(longest, first + visit + stores)
+    longest = np.maximum(longest, first + visit + vector / e.vectors)
     longest = np.maximum(longest, rounds(e, t, cycles, loads, held))
     longest = np.maximum(longest, first + visits(e, cycles, outputs, store, finish))
     return longest + final
@@ -222,7 +234,9 @@ def come(e: Setting, pair: tuple[Loads, Loads], room: Any, alone: Any) -> Any:
     alone: cycles of a transfer."""
     own, other = pair
     piece, theirs = own.moved / np.maximum(own.count, 1), other.moved
-    behind = choose(other.turns > 0, theirs * room / np.maximum(other.count, 1), theirs)
+    piece = np.minimum(piece * own.channels, own.moved)  # every engine fetches its first tile
+    ahead = theirs * room * other.channels / np.maximum(other.count, 1)
+    behind = choose(other.turns > 0, ahead, theirs)
     shared = (piece + np.minimum(piece, np.minimum(behind, theirs))) * e.cycle
     return choose(own.count > 0, np.maximum(alone, shared) + e.latency, 0.0)
 

@@ -13,7 +13,8 @@ from itertools import product
 import numpy as np
 
 from accelsim.chip import Chip
-from accelsim.mapping.mapping import Geometry, Mapping, slots_of
+from accelsim.mapping.cores import adds_up
+from accelsim.mapping.mapping import Geometry, Mapping, array_for, slots_of
 from accelsim.mapping.tilings.default import counts_of, legal, own_best
 from accelsim.mapping.tilings.near import CHOICES, Limits, Near, Rates
 from accelsim.mapping.tilings.setting import Setting, Task, Variant, setting_of
@@ -161,7 +162,12 @@ def variants(chip: Chip) -> list[Variant]:
     if array.count > 1:
         splits = ["", *(s for s in "mnk" if s != array.split)]
         counts = [0, *(count for count in counts_of(array.count) if count < array.count)]
-        dealt = [(s, c) for c in counts for s in (splits if c != 1 else [""])]
+        dealt = [
+            (s, c)
+            for c in counts
+            for s in (splits if c != 1 else [""])
+            if adds_up(chip, array_for(array, s, c))
+        ]
     return [
         Variant(flow.number, slot, split, count)
         for flow, slot, (split, count) in product(known, slots, dealt)

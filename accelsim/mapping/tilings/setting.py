@@ -8,9 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from accelsim.chip import Chip
+from accelsim.chip.machine import serving
 from accelsim.formats import FORMAT_INDEX, get
+from accelsim.mapping.cores import engines, gathers, link_cycle, loaded_together
 from accelsim.mapping.mapping import Geometry, array_for, buffers_of, sum_format
-from accelsim.mapping.placement import fused, is_private
+from accelsim.mapping.placement import fused, lanes_of
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
@@ -83,8 +85,8 @@ def streams_of(chip: Chip, array: MacArray) -> Streams:
         name = f"{memory}.{side if spec.ports == 'separate' else 'port'}"
         port = numbers.setdefault(name, len(numbers))
         beat = chip.clocks[array.clock] / chip.clocks[spec.clock]
-        apart = spec.scope == "private" and array.split in axes
-        return Stream(port, spec.bytes_per_cycle, beat, 1 / array.count if apart else 1.0)
+        near = min(array.count, serving(chip, memory)) if array.split in axes else array.count
+        return Stream(port, spec.bytes_per_cycle, beat, near / array.count)
 
     nowhere = Stream(-1, 1, 0.0, 0.0)
     return Streams(
@@ -107,12 +109,14 @@ class Setting(NamedTuple):
 
     lanes: sets of slots in one memory. pieces: a resident input is fetched tile by tile. here: 1 where passes read the
     input where it stands. far: 1 where an operand is at home off chip. cycle: a byte's off chip,
-    which comes in bursts. setup, latency: of a transfer. drain: of the last pass. preload: of the first. hidden:
-    other operators work while the first weights come. vector: an element's on the vector unit, 0 where the array
-    finishes sums. sums_slots: in which sums wait for it. needs: cycles that bytes off chip take at the least. whole:
-    bytes of the tensors; needed: of the input, those that some output reads. room: of the buffers. same: whether
-    inputs and weights, inputs and outputs, weights and outputs share one. sum_room: of the columns' accumulators,
-    -1 where sums lie with the outputs.
+    which comes in bursts, or on the busiest link; least: off chip. copies: LOADs of a tile of inputs, of weights.
+    channels: DMA engines that LOADs of either and STOREs take turns on. vectors: vector units that finish sums.
+    gathered: bytes of sums, an output, that go to another core. setup, latency: of a transfer. drain: of the
+    last pass. preload: of the first. hidden: other operators work while the first weights come. vector: an
+    element's on the vector unit, 0 where the array finishes sums. sums_slots: in which sums wait for it. needs:
+    cycles that bytes off chip take at the least. whole: bytes of the tensors; needed: of the input, those that
+    some output reads. room: of the buffers. same: whether inputs and weights, inputs and outputs, weights and
+    outputs share one. sum_room: of the columns' accumulators, -1 where sums lie with the outputs.
     """
 
     groups: int
@@ -132,6 +136,11 @@ class Setting(NamedTuple):
     setup: float
     latency: float
     cycle: float
+    least: float
+    copies: tuple[int, int]
+    channels: tuple[int, int, int]
+    vectors: int
+    gathered: float
     drain: float
     preload: float
     streams: Streams
@@ -152,11 +161,8 @@ def setting_of(task: Task, variant: Variant) -> Setting:
     buffers, clock = buffers_of(chip), chip.clocks[array.clock]
     along, count = array.split, array.count
     names = (array.input, array.weight, array.output)
-    private = [is_private(chip, name) for name in names]
-    lanes = [
-        count if along in axes and count > 1 and not own else 1
-        for axes, own in zip(("mk", "nk", "mnk"), private, strict=True)
-    ]
+    dealt = along in "mk" and count > 1, along in "nk" and count > 1, count > 1
+    links = [link_cycle(chip, name, count, apart) for name, apart in zip(names, dealt, strict=True)]
     stays = dataflow(variant.dataflow).stays
     cycle = clock / (chip.dram.bandwidth * chip.dram.efficiency)
     drain, preload = _ends(array, task.formats, variant.dataflow, g)
@@ -173,8 +179,8 @@ def setting_of(task: Task, variant: Variant) -> Setting:
         (bits[0], bits[1], bits[2]),
         get(sum_format(array)).bits,
         variant.slots,
-        (lanes[0], lanes[1], lanes[2]),
-        private[0] and along != "n" and count > 1,
+        lanes_of(chip, array, dealt),
+        along != "n" and serving(chip, names[0]) < count,
         array.pass_limits(variant.dataflow, array.rate(*task.formats[:2]))[2],
         int(stays == "weight"),
         int(stays == "input"),
@@ -184,7 +190,9 @@ def setting_of(task: Task, variant: Variant) -> Setting:
         (far[0], far[1], far[2]),
         float(chip.dma.setup),
         float(chip.dram.latency * clock),
+        float(max(cycle, clock * max(links))),
         float(cycle),
+        *_engines(chip, array, names, dealt),
         float(drain),
         float(preload),
         streams,
@@ -197,6 +205,22 @@ def setting_of(task: Task, variant: Variant) -> Setting:
         (names[0] == names[1], names[0] == names[2], names[1] == names[2]),
         buffers.sum_capacity if buffers.sums == "column" else -1,
     )
+
+
+def _engines(
+    chip: Chip, array: MacArray, names: tuple[str, str, str], dealt: tuple[bool, bool, bool]
+) -> tuple[tuple[int, int], tuple[int, int, int], int, float]:
+    """copies, channels, vectors and gathered of a Setting. dealt: operands of which arrays hold different tiles."""
+    count, all_in_one = array.count, array.split == "k" and array.count > 1
+    dmas = engines(chip, chip.dma.name, count)
+    i, w = (
+        1 if apart else -(-count // loaded_together(chip, name))
+        for apart, name in zip(dealt[:2], names[:2], strict=True)
+    )
+    channels = dmas if dealt[0] else i, dmas if dealt[1] else w, 1 if all_in_one else dmas
+    vectors = 1 if all_in_one else engines(chip, chip.vector_unit.name, count)
+    gathered = 2 * (count - 1) * get(sum_format(array)).bits / 8 * gathers(chip, array)
+    return (i, w), channels, vectors, float(gathered)
 
 
 def _finishing(chip: Chip, array: MacArray, s: Streams, bits: int) -> float:

@@ -10,7 +10,7 @@ import pytest
 
 from accelsim.mapping.mapping import Geometry
 from accelsim.mapping.placement import place
-from accelsim.mapping.rows import mac, record
+from accelsim.mapping.rows import mac, mac_op, record
 from accelsim.mapping.rows.mac_record import Builder, mac_nest, styles_of
 from accelsim.mapping.rows.record import Nest, Segment, written
 from accelsim.program.opcodes import Flag, Opcode
@@ -94,7 +94,7 @@ def covers(segment: Segment, geometry: Geometry) -> None:
     assert (begun == ended).all() and (begun >= 1).all()
     stored = np.zeros((geometry.groups, geometry.m, geometry.n), np.int64)
     for _, operands in rows_of(segment, Opcode.STORE):
-        if operands[0][0] == mac.OUTPUT_MATRIX:
+        if operands[0][0] == mac_op.OUTPUT_MATRIX:
             stored[block(operands[0])] += 1
     assert (stored == 1).all()
 
@@ -124,9 +124,9 @@ def test_what_a_pass_reads_is_what_was_brought_there() -> None:
                 for operand in operands:
                     if operand[1] in registers:
                         assert held[operand[1], operand[2]] == operand[7:]
-            elif opcode == Opcode.STORE and operands[1][0] == mac.SUMS:
+            elif opcode == Opcode.STORE and operands[1][0] == mac_op.SUMS:
                 spilled[operands[1][2]] = operands[1][3:5] + operands[1][7:]
-            elif opcode == Opcode.LOAD and operands[0][0] == mac.SUMS:
+            elif opcode == Opcode.LOAD and operands[0][0] == mac_op.SUMS:
                 assert spilled[operands[0][2]] == operands[0][3:5] + operands[0][7:]
 
 
@@ -138,8 +138,8 @@ def test_slots_are_taken_in_turn() -> None:
         op, turns = build.op(), Counter[tuple[int, int, int]]()
         for _, operands in rows_of(segment_of(build), Opcode.LOAD):
             tensor = operands[0][0]
-            buffer = op.input if tensor == mac.INPUT else op.weight
-            if tensor == mac.SUMS or buffer.stays:
+            buffer = op.input if tensor == mac_op.INPUT else op.weight
+            if tensor == mac_op.SUMS or buffer.stays:
                 continue
             for _, memory, address, *_ in operands[1:]:
                 lane, slot = divmod(address - buffer.base, buffer.size * buffer.slots)
@@ -157,11 +157,11 @@ def test_passes_read_weights_where_they_were_put() -> None:
         opcodes = segment.styles[segment.commands[:, 0], 0]
         for row, opcode in enumerate(opcodes.tolist()):
             operands = segment.operands[segment.start[row] : segment.start[row + 1]].tolist()
-            if operands[0][0] == mac.WEIGHT_MATRIX and opcode == Opcode.LOAD:
+            if operands[0][0] == mac_op.WEIGHT_MATRIX and opcode == Opcode.LOAD:
                 there |= {(near[1], near[2]): near[7:] for near in operands[1:]}
             elif opcode in (Opcode.PRELOAD, Opcode.MATMUL):
                 for operand in operands:
-                    if operand[0] == mac.WEIGHT_MATRIX and operand[5] == record.READ:
+                    if operand[0] == mac_op.WEIGHT_MATRIX and operand[5] == record.READ:
                         assert inside(operand[7:], there[operand[1], operand[2]]), case
                 if opcode == Opcode.PRELOAD:
                     there[operands[1][1], operands[1][2]] = operands[1][7:]
@@ -177,7 +177,7 @@ def inside(part: list[int], whole: list[int]) -> bool:
 def test_a_table_says_where_tensors_are_at_home() -> None:
     """Weights and outputs at home on chip: what is touched there has that memory and address, what moves from or to
     there says that it stays on chip, and nothing else changes."""
-    moved = (mac.WEIGHT_MATRIX, mac.OUTPUT_MATRIX)
+    moved = (mac_op.WEIGHT_MATRIX, mac_op.OUTPUT_MATRIX)
     for case in random_cases(6, 10):
         nest = mac_nest(*case[:6], None)
         before = written(nest, fast=True)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from accelsim.chip import Chip, machine
-from accelsim.chip.machine import memory_of
+from accelsim.chip.machine import beside
 from accelsim.errors import InputError
 from accelsim.loading import load_chip
 from accelsim.mapping.rows.record import HOME, Nest, Segment, written
@@ -98,7 +98,7 @@ def test_slots_lie_inside_their_memories_and_apart() -> None:
     for (chip, op, _, _), rows in cases(5):
         whole = machine(chip)
         sizes = {
-            whole.memory_index[memory_of(chip, name, 0)]: chip.memories[name].size
+            whole.memory_index[beside(chip, name, 0)]: chip.memories[name].size
             for name in (chip.vector_unit.input, chip.vector_unit.output)
         }
         near = rows.operands[rows.operands[:, MEMORY] != HOME]
