@@ -194,6 +194,21 @@ def in_segments(low: Ints, high: Ints, fast: bool) -> tuple[Ints, Ints, int]:
     return places_of[0], places_of[1], count
 
 
+def streams(seen: Touches, fast: bool) -> tuple[Ints, Ints, Ints, Ints]:
+    """Commands of one unit from one queue issue and are released in order, and are a stream: the number of each
+    command's, the unit of each stream, the place of each command in its own, and how many a stream has."""
+    stream, unit_of = seen.unit, np.arange(len(seen.units), dtype=np.int64)
+    while True:
+        place, many = np.zeros(len(stream), np.int64), np.zeros(len(unit_of), np.int64)
+        columns = (stream, seen.queue, place, np.full(len(unit_of), -1, np.int64), many)
+        made: Any = columns if fast else [column.tolist() for column in columns]
+        if (jit.compiled(places) if fast else places)(*made):
+            return stream, unit_of, np.asarray(made[2], np.int64), np.asarray(made[4], np.int64)
+        queues = 1 + int(seen.queue.max(initial=0))
+        found, stream = np.unique(seen.unit * queues + seen.queue, return_inverse=True)
+        stream, unit_of = stream.astype(np.int64), found // queues
+
+
 class Listed(NamedTuple):
     """Findings, or edges, as shadow.Found."""
 
@@ -218,32 +233,25 @@ class Walk:
         self.seen, self.most = seen, 64 + len(seen.root)  # edges, as a rule
         self.fast = jit.fits(scan, HELPERS, len(seen.unit), jit.COMMANDS_ABOVE)
         low, high, self.segments = in_segments(seen.low, seen.high, self.fast)
-        count, units = len(seen.root), len(seen.units)
+        count = len(seen.root)
         self.resident_runs = low[count:].tolist(), high[count:].tolist()
-        place, self.alone = np.zeros(len(seen.unit), np.int64), np.ones(units, np.int64)
-        numbered = (
-            (seen.unit, seen.queue) if self.fast else (seen.unit.tolist(), seen.queue.tolist())
-        )
-        first, many = np.full(units, -1, np.int64), np.zeros(units, np.int64)
-        numbering = jit.compiled(places) if self.fast else places
-        numbering(*numbered, place, self.alone, first, many)
-        self.many = many
+        stream, self.unit_of, place, self.many = streams(seen, self.fast)
         edges = (np.zeros(len(seen.start), np.int64), *(np.zeros(0, np.int64),) * 2)
         if stated is not None:
             edges = (stated.start, stated.predecessor, stated.kind)
         self.stated = Stated(*self._ready(*plain_int64(seen.queue, *edges)))
         adds = [bool(SUMMING & set(unit.opcodes)) for unit in seen.units]
-        sums = np.array(adds, np.int64).reshape(units)
-        self.commands = self._ready(*plain_int64(seen.unit, place, lag, self.alone, sums))
+        sums = np.array(adds, np.int64)[self.unit_of]
+        self.commands = self._ready(*plain_int64(stream, place, lag, sums))
         columns = (seen.start, seen.root, seen.number, seen.access, low[:count], high[:count])
         regions = (seen.offset, seen.extent)
         made = self._ready(*plain_int64(*columns, *regions))
         self.operands = Operands._make((*made, seen.rank))
 
     def busiest(self) -> Ints:
-        """Hub number of each unit: of all where they are few, else of those with the most commands; -1
+        """Hub number of each stream: of all where they are few, else of those with the most commands; -1
         for the others."""
-        units = len(self.seen.units)
+        units = len(self.unit_of)
         if units <= MANY_UNITS:
             return np.arange(units, dtype=np.int64)
         hub = np.full(units, -1, np.int64)
@@ -251,7 +259,7 @@ class Walk:
         return hub
 
     def run(self, hub: Ints, most: int, derive: bool) -> Result:
-        """Follow the units that ``hub`` numbers. most: room for edges, which get more when they need it."""
+        """Follow the streams that ``hub`` numbers. most: room for edges, which get more when they need it."""
         cells = len(self.seen.root) + 1024
         while True:
             state = self._start(hub, cells, most, derive)
@@ -267,7 +275,7 @@ class Walk:
 
     def _start(self, hub: Ints, cells: int, most: int, derive: bool) -> State:
         """Before the first command. cells, most: room for readers of runs, and for edges."""
-        units, hubs = len(self.seen.units), int(hub.max(initial=-1)) + 1
+        units, hubs = len(self.unit_of), int(hub.max(initial=-1)) + 1
         queues = 1 + int(self.seen.queue.max(initial=0))
 
         def full(size: int, value: int = 0, dtype: type = np.int64) -> Any:

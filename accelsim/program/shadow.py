@@ -77,9 +77,10 @@ class Readers(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Rows, and what they know of units, as place + 1 of the last command. unit, place: of each row, and which
-    it is of its unit's. lag: ticks between a release and the overwriting by this row. alone: of units, 1
-    where one queue feeds it; sums: 1 where it reads sums of its own as they come, pass behind pass. table:
+    """Rows, and what they know of streams (commands of one unit from one queue, which issue and are released
+    in order; the unit itself where it has one queue), as place + 1 of the last command. unit, place: of each
+    row its stream, and which it is of that. lag: ticks between a release and the overwriting by this row.
+    sums: of streams, 1 where sums of their own are read as they come, pass behind pass. table:
     of each row, what it knows to be released of every hub, then what it knows to have ended. hub: number of
     each unit, -1 for none. released, ended: what the row at hand knows of the other units, from its own
     edges."""
@@ -87,7 +88,6 @@ class Known(NamedTuple):
     unit: Column
     place: Column
     lag: Column
-    alone: Column
     sums: Column
     table: Column
     hubs: int
@@ -169,7 +169,7 @@ def inherit(stated: Stated, last: Last, known: Known, i: int) -> None:
     before, same = last.queue[q], last.unit[u]
     if before >= 0:
         take_over(known, i, before)
-    if same >= 0 and known.alone[u] == 1:
+    if same >= 0:
         if same != before:
             merge(known, i, same)
         if known.hub[u] >= 0:
@@ -240,8 +240,8 @@ def read(
     """Row i reads operand j: the runs under it must be written, with that tensor, by rows that have ended.
     False when the cells of readers ran out."""
     unit, end, u = known.unit, segments.end, known.unit[i]
-    alone, s, high = known.alone[u] == 1, o.low[j], o.high[j]
-    adds = alone and (known.sums[u] == 1 or o.access[j] != READ)
+    s, high = o.low[j], o.high[j]
+    adds = known.sums[u] == 1 or o.access[j] != READ
     cut(segments, s, high)
     while s < high:
         if readers.used[0] == len(readers.row):
@@ -260,7 +260,7 @@ def read(
             note(faults, i, kind, w)
         elif early:
             ask(needs, unit[w], w, RAW)
-        sure = alone and (over or (early and needs.derive == 1))
+        sure = over or (early and needs.derive == 1)
         add_reader(segments, readers, unit, s, i, sure)
         s = end[s]
     return True
@@ -272,13 +272,13 @@ def write(
     """Row i writes operand j: the readers of the runs under it must have let go, their writers have ended. They
     are one run from then on."""
     unit, end, u = known.unit, segments.end, known.unit[i]
-    alone, low, high = known.alone[u] == 1, o.low[j], o.high[j]
+    low, high = o.low[j], o.high[j]
     cut(segments, low, high)
     s = low
     while s < high:
         c, w = segments.head[s], segments.writer[s]
         settled = c >= 0 and wait_for_readers(readers, known, needs, i, c)
-        early = w >= 0 and not settled and not (alone and unit[w] == u)
+        early = w >= 0 and not settled and unit[w] != u
         if early and not knows(known, i, w, DATA):
             ask(needs, unit[w], w, WAW)
         after = end[s]
@@ -293,12 +293,12 @@ def wait_for_readers(readers: Readers, known: Known, needs: Needs, i: int, c: in
     """Row i overwrites what the rows in cell c and the next ones read. Whether that settles the writing
     before, too: it had ended when one of them read, or (of findings) one is enough."""
     u, settled = known.unit[i], False
-    alone, lag = known.alone[u] == 1, known.lag[i]
+    lag = known.lag[i]
     while c >= 0:
         r = readers.row[c]
         if r != i:
             settled = settled or readers.sure[c] == 1
-            ordered = alone and known.unit[r] == u
+            ordered = known.unit[r] == u
             if not ordered and (lag > 0 or not knows(known, i, r, SLOT)):
                 ask(needs, known.unit[r], r, WAR)
                 settled = settled or needs.derive == 0
