@@ -117,13 +117,11 @@ def _totals(result: Result) -> None:
         _rates(result, "one by one", result.seconds)
         + f"; {column([each], decimals_of(each))[-1]} uJ an inference"
     )
-    if result.steady_seconds is not None:
+    if (runs := result.steady) is not None:
+        each = 1e6 * runs.energy.total / result.workload.inferences
+        how = f"back to back, the first after {runs.first * 1e3:.4g} ms and then one every {runs.seconds * 1e3:.4g} ms"
         click.echo(
-            _rates(
-                result,
-                f"back to back, a run every {result.steady_seconds * 1e3:.4g} ms",
-                result.steady_seconds,
-            )
+            f"{_rates(result, how, runs.seconds)}; {column([each], decimals_of(each))[-1]} uJ an inference"
         )
     if result.search is not None:
         report = result.search

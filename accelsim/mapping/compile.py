@@ -10,7 +10,6 @@ from math import inf
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
-from accelsim.mapping.areas import Areas
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
@@ -259,18 +258,16 @@ def compile_program(
     workload: Workload,
     mappings: Dict[str, Mapping] | None = None,
     chosen: Plan | None = None,
-    areas: Areas | None = None,
 ) -> Program:
     """The Program of a workload on a chip.
 
     mappings: explicit mappings by operator; the others get the default. chosen: a Plan made
-    before (saves the search). areas: of operators on crossbars that run at the same time, planned
-    with its chip. InputError when something does not fit, or when the table would not fit the memory that
-    may be used (resources.allowed_bytes()).
+    before (saves the search). InputError when something does not fit, or when the table would not fit the
+    memory that may be used (resources.allowed_bytes()).
     """
     chosen = chosen or plan(chip, workload, mappings)
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
-    parts = parts_of(chip, workload, chosen, areas, commands)
+    parts = parts_of(chip, workload, chosen, commands)
     placed, transfers, fast = parts.segments()
     made = program_of(chip, workload, parts.table, placed, parts.residents, fast)
     return complete(made, chip, transfers)

@@ -184,7 +184,7 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     tensors' regions and addresses. InputError as compile_program; ConservationError where products or stored
     elements are missing."""
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
-    parts = parts_of(chip, workload, chosen, None, commands)
+    parts = parts_of(chip, workload, chosen, commands)
     parts.fast.readers = READERS
     nests = [(part, parts.nest(part)) for part in parts.list if part.same_as is None]
     counter = Counter(parts, sum(commands.values()), all(parts.fast(nest) for _, nest in nests))

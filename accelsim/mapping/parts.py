@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip, Machine, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
-from accelsim.mapping.areas import Areas
 from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
 from accelsim.mapping.mapping import Mapping, array_for, geometry_of
@@ -73,12 +72,10 @@ class Parts:
         chosen: Plan,
         table: TensorTable,
         sums: Dict[str, int],
-        areas: Areas | None,
         commands: Dict[str, int],
     ) -> None:
         self.commands = commands
         self.fast = Fast(sum(commands.values()), (in_bursts, BURSTS), (number_shapes, NUMBER))
-        self.areas, self.planned = areas, chip if areas is None else areas.chip
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
         self.residents = _off_chip(self.machine, chip, table)
@@ -122,8 +119,6 @@ class Parts:
             count = self.commands.get(part.name, 0)
             made = written(nest, fast, self.local(part), count, note)
             operands += len(made.operands)
-            if self.areas is not None:
-                made = self.areas.placed(made, part.name, self.machine.memory_index)
             placed.append(Placed(made, part.number))
         return placed, transfers, fast
 
@@ -176,9 +171,9 @@ class Parts:
             self.in_cells.add(weight)
 
         def make() -> Nest:
-            parity = number % 2 if self.areas is None else 0
+            parity = number % 2
             return crossbar_nest(
-                self.planned, self.machine, geometry_of(op), mapping, triple, parity, cold
+                self.chip, self.machine, geometry_of(op), mapping, triple, parity, cold
             )
 
         return Part(number, op.name, op.name, make, tensors, alike=op.name)
@@ -187,7 +182,7 @@ class Parts:
         if op.is_view:
             return Part(number, op.name, same_as=op.inputs[0], alike="view")
         kinds = vector_formats(op, self.chosen.formats)
-        parity = number % 2 if self.areas is None else 0
+        parity = number % 2
         if self.beside:
             parity = 1
         twice = tuple(op.inputs.index(name) for name in op.inputs)
@@ -201,13 +196,12 @@ class Parts:
             twice,
             kinds,
             parity,
-            None if self.areas is None else self.areas.part[op.name],
         )
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
 
         def make() -> Nest:
             kept = self.weight_end if self.beside else 0
-            return vector_nest(self.planned, self.machine, op, kinds, parity, kept)
+            return vector_nest(self.chip, self.machine, op, kinds, parity, kept)
 
         return Part(number, op.name, key, make, tensors, alike=key)
 
@@ -304,7 +298,6 @@ def parts_of(
     chip: Chip,
     workload: Workload,
     chosen: Plan,
-    areas: Areas | None = None,
     commands: Dict[str, int] | None = None,
 ) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
@@ -313,7 +306,7 @@ def parts_of(
         workload, chip, chosen.formats, sums, never_spilled(workload, chosen.mappings)
     )
     check_room(table, chip, workload)
-    return Parts(chip, workload, chosen, table, sums, areas, commands or {})
+    return Parts(chip, workload, chosen, table, sums, commands or {})
 
 
 def no_room(chip: Chip, workload: Workload, total: int) -> InputError:

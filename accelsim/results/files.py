@@ -133,11 +133,13 @@ def to_dict(result: Result) -> dict[str, Any]:
             for unit in result.units
         ],
     }
-    if result.steady_seconds is not None:
-        whole["steady_state_seconds"] = result.steady_seconds
-        whole["steady_state_inferences_per_second"] = (
-            result.workload.inferences / result.steady_seconds
-        )
+    if result.steady is not None:
+        each, runs = result.workload.inferences, result.steady
+        whole["steady_state_seconds"] = runs.seconds
+        whole["steady_state_inferences_per_second"] = each / runs.seconds
+        whole["steady_state_energy_per_inference_joules"] = runs.energy.total / each
+        whole["steady_state_first_result_seconds"] = runs.first
+        whole["steady_state_measured_runs"] = None if runs.proved else runs.measured
     if result.search is not None:
         report = result.search
         whole["search"] = {
