@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +11,16 @@ from numpy.typing import NDArray
 
 from accelsim import resources
 from accelsim.chip import Chip
-from accelsim.energy import charge, counts_of, spread, work_of
+from accelsim.energy import charge, counts_of, spread
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.explore import search_plan
+from accelsim.explore.homes import plan_at_home
 from accelsim.explore.planned import Planned, run_plan
+from accelsim.explore.streamed import Streamed
 from accelsim.loading import load_chip, load_workload
 from accelsim.mapping import Mapping as OperatorMapping
-from accelsim.mapping import compile_program, plan
+from accelsim.mapping import compile_program
+from accelsim.mapping.homes import DEFAULT
 from accelsim.mapping.tilings.search import BUDGET
 from accelsim.numerics.ranges import Calibration
 from accelsim.numerics.seeded import seed_of, seeded_tensors
@@ -81,6 +83,7 @@ def run(
     samples: Mapping[str, NDArray[np.generic]] | None = None,
     fold: bool = True,
     reference_check: str = "first",
+    homes: str = DEFAULT,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -96,14 +99,16 @@ def run(
     never are. Every figure is the same without.
     reference_check: on how many inputs the float reference of an ONNX model is held against onnxruntime's
     result of the whole model: "first" eight, "all" or "off"; InputError where an operator differs.
+    homes: where tensors between operators stand: "off_chip", or "on_chip" where they fit and that pays
+    (docs/mapping.md).
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
     if weights is not None:
-        chip = dataclasses.replace(chip, weights=weights)  # type: ignore[arg-type]
+        chip = chip.at_weights(weights)  # type: ignore[arg-type]
     report = None
     if search is None:
-        chosen = plan(chip, workload, mappings)
+        chosen = plan_at_home(chip, workload, mappings, homes)
     else:
         if mappings:
             raise InputError(
@@ -114,8 +119,9 @@ def run(
                     file="--search",
                 )
             )
-        chosen, report = search_plan(chip, workload, search, budget, progress=progress)
-    values, activity = None, None
+        chosen, report = search_plan(chip, workload, search, budget, progress=progress, homes=homes)
+    values = None
+    planned: Planned | Streamed
     if prepared is None and inputs is not None:
         prepared = prepare(chip, workload, inputs, rounding, calibration, samples, reference_check)
     if prepared is None:
@@ -124,14 +130,12 @@ def run(
         program = compile_program(chip, workload, chosen=chosen)
         validate(program, workload, derived=True)
         values, activity = _values(program, chip, workload, prepared, labels, progress, keep)
-        planned = Planned(program, simulate(program, chip, engine, activity=activity))  # type: ignore[arg-type]
-    program, timeline = planned.program, planned.timeline
-    units = timeline.units(program)
-    check_bounds(program, timeline)
-    counts = counts_of(work_of(program, timeline, activity), chip)
+        timeline = simulate(program, chip, engine, activity=activity)  # type: ignore[arg-type]
+        planned = Planned(program, timeline, activity=activity)
+    units, counts = planned.units, counts_of(planned.work, chip)
     energy = charge(counts, chip)
     energy.check(workload.macs)
-    rows = summarise(program, chip, workload, timeline, energy, chosen.mappings)
+    rows = summarise(planned, chip, workload, energy, chosen.mappings)
     return Result(
         chip, workload, planned, chosen, units, energy, rows, values, spread(counts, chip), report
     )
@@ -165,11 +169,9 @@ def prepare(
     """The network of a workload's values on a chip, and the codes of inputs; InputError where values
     are missing or do not fit. calibration, samples, reference_check: see run;
     samples hold one batch or several."""
-    from accelsim.mapping.tensors import read_constants, tensor_formats
+    from accelsim.mapping.tensors import read_constants
     from accelsim.numerics import Network, build_network, float_forward
-    from accelsim.numerics.calibrate import ranges_of, with_ranges
     from accelsim.numerics.float_network import build_float_network, runs_floats
-    from accelsim.numerics.network import Evaluate
 
     elements = sum(spec.elements for spec in workload.tensors.values())
     resources.require(
@@ -178,79 +180,84 @@ def prepare(
         "take a smaller batch or model",
         workload.source,
     )
-    evaluate: Evaluate
-    model, rounded, checked = None, None, None
-    if str(workload.values).endswith(".onnx"):
-        from accelsim.importers.onnx_points import points_of, rounding_of
-        from accelsim.importers.onnx_values import model_values
-
-        model = model_values(workload)
-        stored, evaluate = model.stored(), model.evaluate
-        rounded = rounding_of(points_of(model.graph, model.look))
-    else:
-        from accelsim.importers.vector_values import evaluator
-
-        stored = load_values(workload)
-        evaluate = evaluator(stored, seed_of(workload.values) is not None)
+    model, stored, evaluate, rounded = _stored_values(workload)
     _check_inputs(workload, inputs)
     inputs = {name: np.atleast_1d(value) for name, value in inputs.items()}
     inputs = inputs if model is None else model.reals_of(inputs)
-    reference = float_forward(
-        workload,
-        {k: np.asarray(v, np.float64) for k, v in inputs.items() if k in workload.tensors},
-        stored,
-        evaluate,
-        rounded,
-    )
+
+    def forward(values: Mapping[str, NDArray[np.generic]]) -> dict[str, NDArray[np.float64]]:
+        real = {k: np.asarray(v, np.float64) for k, v in values.items() if k in workload.tensors}
+        return float_forward(workload, real, stored, evaluate, rounded)
+
+    reference, checked = forward(inputs), None
     if model is not None:
         from accelsim.importers.onnx_check import check_reference
 
         checked = check_reference(workload, model, inputs, reference, reference_check)
+    seen = [reference]
+    if calibration is not None and samples is not None:
+        seen = [forward(part) for part in _batches(workload, samples)]
+    where = "these inputs" if samples is None else "the given samples"
+    ranged, notes = _with_ranges(workload, chip, stored, seen, calibration, where)
+    network: Network
+    if runs_floats(workload, chip):
+        network = build_float_network(workload, chip, ranged)
+    else:
+        clips = calibration.weights if calibration else ""
+        network = build_network(workload, chip, ranged, rounding, clips)  # type: ignore[arg-type]
+    network.evaluate = evaluate
+    read = {name: inputs[name] for name, spec in workload.tensors.items() if spec.role == "input"}
+    read |= {name: ranged[name] for name in read_constants(workload)}
+    codes = {
+        name: network.activations[name].encode(np.asarray(value, np.float64))
+        for name, value in read.items()
+    }
+    return Prepared(network, codes, reference, ranged, notes, checked)
+
+
+def _stored_values(workload: Workload) -> tuple[Any, dict[str, NDArray[np.generic]], Any, Any]:
+    """(ONNX model, None where there is none; its or the trace's stored tensors; what evaluates vector operators;
+    how the reference rounds)."""
+    if not str(workload.values).endswith(".onnx"):
+        from accelsim.importers.vector_values import evaluator
+
+        stored = load_values(workload)
+        return None, stored, evaluator(stored, seed_of(workload.values) is not None), None
+    from accelsim.importers.onnx_points import points_of, rounding_of
+    from accelsim.importers.onnx_values import model_values
+
+    model = model_values(workload)
+    return model, model.stored(), model.evaluate, rounding_of(points_of(model.graph, model.look))
+
+
+def _with_ranges(
+    workload: Workload,
+    chip: Chip,
+    stored: dict[str, NDArray[np.generic]],
+    seen: list[dict[str, NDArray[np.float64]]],
+    calibration: Calibration | None,
+    where: str,
+) -> tuple[dict[str, NDArray[np.generic]], list[str]]:
+    """Stored tensors with the ranges of activations that they lack, from the real values seen; what is to be said of
+    them. where: they were seen."""
+    from accelsim.mapping.tensors import tensor_formats
+    from accelsim.numerics.calibrate import ranges_of, with_ranges
+
+    seeded = seed_of(workload.values) is not None
     notes = []
-    if seed_of(workload.values) is not None:
+    if seeded:
         notes.append(
             f"weights and missing inputs are {workload.values}, of stated distributions "
             "(docs/numbers.md): noise is that of the sizes, accuracy is no trained network's"
         )
     if calibration is not None:
-        seen = (
-            [reference]
-            if samples is None
-            else [
-                float_forward(workload, part, stored, evaluate, rounded)
-                for part in _batches(workload, samples)
-            ]
-        )
         stored, said = with_ranges(workload, chip, stored, seen, calibration)
-        notes.append(f"{said} {'these inputs' if samples is None else 'the given samples'}")
-    elif model is not None or seed_of(workload.values) is not None:
-        stored = {
-            **ranges_of(workload, reference, Calibration(), tensor_formats(workload, chip), stored),
-            **stored,
-        }
+        notes.append(f"{said} {where}")
+    elif seeded or str(workload.values).endswith(".onnx"):
+        formats = tensor_formats(workload, chip)
+        stored = {**ranges_of(workload, seen[0], Calibration(), formats, stored), **stored}
         notes.append("ranges of activations: the largest magnitudes on these inputs")
-    network: Network
-    if runs_floats(workload, chip):
-        network = build_float_network(workload, chip, stored)
-    else:
-        network = build_network(
-            workload,
-            chip,
-            stored,
-            rounding,  # type: ignore[arg-type]
-            calibration.weights if calibration else "",
-        )
-    network.evaluate = evaluate
-    codes = {
-        name: network.activations[name].encode(np.asarray(inputs[name], np.float64))
-        for name, spec in workload.tensors.items()
-        if spec.role == "input"
-    }
-    codes |= {
-        name: network.activations[name].encode(np.asarray(stored[name], np.float64))
-        for name in read_constants(workload)
-    }
-    return Prepared(network, codes, reference, stored, notes, checked)
+    return stored, notes
 
 
 def _values(
@@ -288,16 +295,28 @@ def _values(
         _check_labels(labels, done.tensors[outputs[-1]], workload)
         real = network.activations[outputs[-1]].decode(done.tensors[outputs[-1]])
         scores = {"top1": top1(real, labels), "top1_float": top1(reference[outputs[-1]], labels)}
-    quants = {name: network.activations[name] for name in outputs}
-    notes = (
-        prepared.notes
-        + network.assumptions
-        + [
-            f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
-            for name, (part, whole) in done.clipped.items()
-            if part > CLIPS * whole
-        ]
+    again = done.activity.get("repeated", np.zeros(0))
+    values = Values(
+        {name: done.tensors[name] for name in outputs},
+        {name: network.activations[name] for name in outputs},
+        noise,
+        scores,
+        [*prepared.notes, *network.assumptions, *_conversion_notes(done, program)],
+        {int(row): int(again[row]) for row in np.flatnonzero(again)},
+        checked=checked,
     )
+    if keep:
+        values.kept = Kept(done.tensors, network, prepared.stored)
+    return values, dict(done.activity)
+
+
+def _conversion_notes(done: Any, program: Any) -> list[str]:
+    """What a run's conversions met: the clipped ones, notes of its own, vectors read again."""
+    notes = [
+        f"{name}: {100 * part / whole:.2g} % of the conversions clip; raise adc.range or the drive's rms"
+        for name, (part, whole) in done.clipped.items()
+        if part > CLIPS * whole
+    ]
     notes += done.notes
     again = done.activity.get("repeated", np.zeros(0))
     if again.any():
@@ -306,18 +325,7 @@ def _values(
             f"{100 * again.sum() / vectors:.3g} % of the crossbars' vectors were read again with less "
             "input, in time and energy too"
         )
-    values = Values(
-        {name: done.tensors[name] for name in outputs},
-        quants,
-        noise,
-        scores,
-        notes,
-        {int(row): int(again[row]) for row in np.flatnonzero(again)},
-        checked=checked,
-    )
-    if keep:
-        values.kept = Kept(done.tensors, network, prepared.stored)
-    return values, dict(done.activity)
+    return notes
 
 
 def values_of(

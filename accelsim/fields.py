@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
+V = TypeVar("V")
+#: metadata of a field that came later: at its default it is no part of a canonical form, so that digests of
+#: what does not use it stay
+LATER = {"later": True}
 FORMAT = 1  # version of the form of chip, workload, sweep, device and format files
 
 
@@ -37,6 +41,46 @@ class Names:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.listed())
+
+
+class Table(Mapping[str, V]):
+    """Values by name that nobody changes; hashable, as records that hold it are."""
+
+    __slots__ = ("_items",)
+
+    def __init__(self, items: Mapping[str, V] | None = None) -> None:
+        self._items = dict(items or {})
+
+    def __getitem__(self, key: str) -> V:
+        return self._items[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._items)
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._items.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._items)
+
+
+def unsaid(item: dataclasses.Field[Any], value: object) -> bool:
+    """Whether a field that came later has its default."""
+    if not item.metadata.get("later"):
+        return False
+    made = item.default_factory
+    return bool(value == (item.default if made is dataclasses.MISSING else made()))
+
+
+def binary(size: int) -> str:
+    """Bytes as a person says them: "64 KiB"."""
+    for prefix, one in (("Gi", 1 << 30), ("Mi", 1 << 20), ("Ki", 1 << 10)):
+        if size >= one:
+            return f"{size / one:.4g} {prefix}B"
+    return f"{size} B"
 
 
 def with_defaults(item: T, names: Iterable[str]) -> T:

@@ -8,6 +8,7 @@ from pathlib import Path
 from accelsim.errors import InputError, Problem
 
 SHARE = 0.8  # of what is free, when nothing else is said
+TOO_MUCH = "memory.size"  # the code of the problem
 VARIABLE = "ACCELSIM_MEMORY"  # bytes; --memory sets it, workers of a sweep inherit their part
 _GROUP = Path("/sys/fs/cgroup")
 
@@ -25,7 +26,7 @@ def require(need: int, what: str, fix: str, source: str = "") -> None:
     if need > allowed:
         raise InputError(
             Problem(
-                "memory.size",
+                TOO_MUCH,
                 f"{what} need about {text(need)}, {text(allowed)} may be used",
                 f"{fix}, or allow more: --memory",
                 file=source,

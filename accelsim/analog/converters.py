@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,23 +47,23 @@ class Converter:
         return np.asarray(np.abs(np.rint(values / self.step)) > self.top)
 
 
-def convert(
-    sums: Any,
-    scale: float,
-    deviates: Any,
-    spread: Any,
-    variance: Any,
-    share: float,
-    top: float,
-    weight: Any,
-    total: Any,
-) -> int:
+class Noise(NamedTuple):
+    """What the converters' inputs carry. deviates: (rows, columns), empty for none; spread: their standard
+    deviation by column, in steps; variance: of each element, times share, added to the spread's; (0, 0) for none."""
+
+    deviates: Any
+    spread: Any
+    variance: Any
+    share: float
+
+
+def convert(sums: Any, scale: float, noise: Noise, top: float, weight: Any, total: Any) -> int:
     """total += converted(sums * scale + noise) * weight, element by element; how many clip.
 
-    sums, total: (rows, columns); scale: to converter steps. deviates: like sums, empty for no noise;
-    spread: their standard deviation by column, in steps; variance: of each element, times share, added
-    to the spread's; (0, 0) for none. top: the converter's last code. weight: by column.
+    sums, total: (rows, columns); scale: to converter steps. top: the converter's last code. weight: by
+    column.
     """
+    deviates, spread, variance, share = noise
     rows, columns = sums.shape
     clipped = 0
     values = np.empty(columns)
@@ -88,17 +88,10 @@ def convert(
 
 
 def convert_plain(
-    sums: Any,
-    scale: float,
-    deviates: Any,
-    spread: Floats,
-    variance: Any,
-    share: float,
-    top: float,
-    weight: Floats,
-    total: Floats,
+    sums: Any, scale: float, noise: Noise, top: float, weight: Floats, total: Floats
 ) -> int:
     """The same in NumPy."""
+    deviates, spread, variance, share = noise
     values = sums * scale
     if len(deviates):
         s = np.sqrt(variance * share + spread * spread) if len(variance) else spread

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from accelsim.analog.calibration import gains_and_offsets
 from accelsim.analog.cells import Programmed
-from accelsim.analog.converters import Converter, converter_pass
+from accelsim.analog.converters import Converter, Noise, converter_pass
 from accelsim.analog.managed import managed
 from accelsim.analog.read_noise import RowNoise, processes
 from accelsim.analog.sums import COARSE, Driven, squares
@@ -173,17 +173,9 @@ class Block(Programmed):
                 if converter is not None and perfect:
                     step = converter.step
                     spread = np.zeros(total.shape[1]) if sigma is None else sigma / step
-                    clipped = converter_pass(total.size)(
-                        sums,
-                        one / (full * step),
-                        deviates,
-                        spread,
-                        variance,
-                        square / (full * step) ** 2,
-                        float(converter.top),
-                        step * weight,
-                        total,
-                    )
+                    noise = Noise(deviates, spread, variance, square / (full * step) ** 2)
+                    convert, top = converter_pass(total.size), float(converter.top)
+                    clipped = convert(sums, one / (full * step), noise, top, step * weight, total)
                 else:
                     sums = sums * (one / full)
                     if sigma is not None:

@@ -9,13 +9,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
+from accelsim.chip.cores import Core, Template, cores, instances, prefixes, scope_of, template_of
+from accelsim.chip.routes import Route, behind, route
+from accelsim.chip.seen import Seen, seen_from
 from accelsim.constants.technology import Technology
+from accelsim.errors import InputError, Problem
+from accelsim.fields import LATER, unsaid
 from accelsim.units.base import Bounds, Memory, Precision, Quantity, Unit
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dma import Dma
 from accelsim.units.dram import Dram
+from accelsim.units.link import Link
 from accelsim.units.mac_array import MacArray
 from accelsim.units.vector_unit import VectorUnit
+
+COMMANDS_AHEAD = (
+    65_536  # entries of a command memory that holds back almost nothing (docs/decisions/0008)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +39,15 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Chip:
-    """What computes. clocks: name -> Hz (int). memories: by name. units: by name, one Dma, one
-    VectorUnit, and a MacArray, a Crossbar, or both. weights: "cold" (every run fetches them) or "resident"."""
+    """What computes. clocks: name -> Hz (int). memories, units, links: by name, each standing once in every
+    instance of the core that its name begins with (chip/cores.py). templates: those cores, by name, outer before
+    inner ones; a chip without any is one core. weights: "cold" (every run fetches them) or "resident";
+    core_weights: the same of cores that say otherwise. commands_ahead: entries of the command memory
+    (Program.commands_ahead).
+
+    ``array``, ``crossbar``, ``vector_unit``, ``dma``, ``dram`` are short for the only unit or memory of their
+    part, and raise InputError where there are several.
+    """
 
     name: str
     clocks: Mapping[str, int]
@@ -39,10 +56,14 @@ class Chip:
     units: Mapping[str, Unit]
     precision: Precision = field(default_factory=Precision)
     weights: Literal["cold", "resident"] = "cold"
+    commands_ahead: int = field(default=COMMANDS_AHEAD, metadata=LATER)
     description: str = ""
     operating_points: tuple[OperatingPoint, ...] = ()
     source: str = ""
     notes: Mapping[str, Any] = field(default_factory=dict)
+    templates: Mapping[str, Template] = field(default_factory=dict, metadata=LATER)
+    links: Mapping[str, Link] = field(default_factory=dict, metadata=LATER)
+    core_weights: Mapping[str, str] = field(default_factory=dict, metadata=LATER)
     _memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def __repr__(self) -> str:
@@ -54,13 +75,30 @@ class Chip:
             f"{self.technology.node * 1e9:g} nm, {self.technology.voltage:g} V>"
         )
 
-    def _part(self, part: str) -> Any:
-        """The unit that is such a part, None without one; looked for once."""
-        key = ("part", part)
+    def parts(self, part: str) -> tuple[Unit, ...]:
+        """The units that are such a part, in the order of the file."""
+        key = ("parts", part)
         if key not in self._memo:
-            units = self.units.values()
-            self._memo[key] = next((unit for unit in units if unit.part == part), None)
-        return self._memo[key]
+            self._memo[key] = tuple(unit for unit in self.units.values() if unit.part == part)
+        found: tuple[Unit, ...] = self._memo[key]
+        return found
+
+    def _part(self, part: str) -> Any:
+        """The only unit that is such a part, None without one; InputError where there are several."""
+        found = self.parts(part)
+        several = len(found) > 1 or any(self.standing(unit.name) > 1 for unit in found)
+        if several:
+            names = ", ".join(name for unit in found for name in self.instances(unit.name)[:4])
+            raise InputError(
+                Problem(
+                    "chip.several",
+                    f"has several units of part {part} ({names:.60}), and one is needed here",
+                    f"give the chip one {part}, without cores of a count",
+                    path="units",
+                    file=self.source,
+                )
+            )
+        return found[0] if found else None
 
     @property
     def mac_array(self) -> MacArray | None:
@@ -107,10 +145,57 @@ class Chip:
         found: Any = self.memories[self.dma.memory]
         return found  # type: ignore[no-any-return]
 
+    # -- the graph -----------------------------------------------------------------------------
+
+    def instances(self, name: str) -> tuple[str, ...]:
+        """Names of all that a unit, memory or link of the chip stands for, one in each instance of its core;
+        those of a ``count`` within one core count as one."""
+        return instances(self, name)
+
+    def standing(self, name: str) -> int:
+        """In how many instances of its core a unit, a memory or a link stands."""
+        return len(prefixes(self, scope_of(name)))
+
+    @property
+    def cores(self) -> Mapping[str, Core]:
+        """Every instance of a core by its name, with its units and memories by the names that its file gives
+        them; "" first: what stands in no core."""
+        if "cores" not in self._memo:
+            self._memo["cores"] = cores(self)
+        found: Mapping[str, Core] = self._memo["cores"]
+        return found
+
+    def behind(self, memory: str) -> str | None:
+        """The memory that a memory of the chip, or one instance of it, is filled from and spilled to; None for one off
+        the chip."""
+        return behind(self, memory)
+
+    def route(self, start: str, end: str) -> Route:
+        """The way from an instance of a memory to another; InputError where none leads there."""
+        return route(self, start, end)
+
+    def weights_of(self, core: str) -> str:
+        """Whether weights are "cold" or "resident" in an instance of a core: as its own says, or the nearest around
+        it, or the chip."""
+        template = template_of(core)
+        while template and template not in self.core_weights:
+            template = scope_of(template)
+        return self.core_weights.get(template, self.weights)
+
+    def at_weights(self, weights: Literal["cold", "resident"]) -> Chip:
+        """This chip with the weights of all its cores so at the start."""
+        return dataclasses.replace(self, weights=weights, core_weights={})
+
+    def seen_from(self, core: str) -> Seen:
+        """The chip as one instance of a core sees it (chip/seen.py)."""
+        return seen_from(self, core)
+
     def unit_of_kind(self, kind: str) -> Unit:
         """The unit behind a row of Program.unit_kinds, with what it takes from its surroundings:
         "array" and "array.preload" are one."""
-        return self.units[kind.split(".", 1)[0]].within(self.clocks, self.memories)
+        while kind not in self.units and "." in kind:
+            kind = kind.rpartition(".")[0]
+        return self.units[kind].within(self.clocks, self.memories)
 
     def clock_of_kind(self, kind: str) -> int:
         """Hz of the clock of a row of Program.unit_kinds."""
@@ -132,7 +217,7 @@ class Chip:
         return {
             item.name: _plain(getattr(self, item.name))
             for item in dataclasses.fields(self)
-            if item.name not in left_out
+            if item.name not in left_out and not unsaid(item, getattr(self, item.name))
         }
 
     @property
@@ -153,9 +238,22 @@ class Chip:
                 tuple(sorted(self.clocks.items())),
                 self.precision,
                 self.weights,
+                *self._timed_later(),
             )
         found: tuple[Any, ...] = self._memo["timing_form"]
         return found
+
+    def _timed_later(self) -> tuple[Any, ...]:
+        """What of keys that came later the times depend on; nothing for a chip that says nothing of them."""
+        graph = (self.templates, self.links, self.core_weights)
+        if not any(graph) and self.commands_ahead == COMMANDS_AHEAD:
+            return ()
+        return (
+            tuple(self.templates.values()),
+            tuple(link.timed() for _, link in sorted(self.links.items())),
+            tuple(sorted(self.core_weights.items())),
+            self.commands_ahead,
+        )
 
     @property
     def timing_digest(self) -> str:
@@ -172,7 +270,11 @@ class Chip:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        items = {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        items = {
+            item.name: _plain(getattr(value, item.name))
+            for item in dataclasses.fields(value)
+            if not unsaid(item, getattr(value, item.name))
+        }
         kind = getattr(type(value), "kind", None)
         return {"kind": kind, **items} if isinstance(kind, str) else items
     if isinstance(value, Mapping):

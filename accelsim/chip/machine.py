@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import lcm
 
 from accelsim.chip.chip import Chip
+from accelsim.chip.routes import copies_in_core, graph, memory_instances
 from accelsim.errors import InputError, Problem
 from accelsim.program.opcodes import Arbiter
 from accelsim.program.table import MemoryRow, PortRow, QueueRow, UnitRow
-from accelsim.units.base import Memory, instance_names
+from accelsim.units.base import Instance, Memory, Unit, instance_names
 
 FINEST_TICK_HZ = 10**15
 COARSEST_TICK_HZ = 10**12
@@ -50,8 +51,8 @@ class Machine:
 
 
 def copies(chip: Chip, memory: Memory) -> int:
-    """Instances of a memory: one, or one for each instance of what multiplies."""
-    return chip.core.count if memory.scope == "private" else 1
+    """Instances of a memory: one in each instance of its core, or one for each instance of what multiplies there."""
+    return chip.standing(memory.name) * copies_in_core(chip, memory.name)
 
 
 def memory_of(chip: Chip, memory: str, instance: int) -> str:
@@ -68,6 +69,28 @@ def _beat(chip: Chip, memory: Memory, ticks: int) -> tuple[int, int]:
         raise InputError(replace(each, file=chip.source) for each in error.problems) from None
 
 
+def _made(chip: Chip, unit: Unit) -> Iterator[Instance]:
+    """The units of a Program that one of the chip stands for, in every instance of its core. They share the kinds
+    that their times are asked of."""
+    for name in chip.instances(unit.name):
+        if name == unit.name:
+            yield from unit.instances()
+            continue
+        for made in replace(unit, name=name).instances():  # type: ignore[type-var]
+            yield replace(made, kind=unit.name + made.kind.removeprefix(name))
+
+
+def _link_ports(chip: Chip, ticks: int) -> Iterator[PortRow]:
+    """A port for every directed link."""
+    for joint in graph(chip).joints if chip.links else ():
+        link = joint.link
+        beat, arbiter = ticks // chip.clocks[link.clock], int(Arbiter[link.arbiter.upper()])
+        for label in link.ports(joint.shape):
+            yield PortRow(
+                f"{joint.name}.{label}", link.bytes_per_cycle, beat, link.quantum, arbiter
+            )
+
+
 def build_machine(chip: Chip) -> Machine:
     """The static Program tables of a chip."""
     ticks = tick_rate(chip.clocks)
@@ -77,7 +100,7 @@ def build_machine(chip: Chip) -> Machine:
     ports: list[PortRow] = []
     for unit in chip.units.values():
         period = ticks // chip.clocks[unit.clock]
-        for made in unit.instances():
+        for made in _made(chip, unit):
             if made.kind not in kinds:
                 kinds.append(made.kind)
             number, codes = kinds.index(made.kind), tuple(int(code) for code in made.opcodes)
@@ -86,11 +109,12 @@ def build_machine(chip: Chip) -> Machine:
     for spec in chip.memories.values():
         width, beat = _beat(chip, spec, ticks)
         arbiter = int(Arbiter[spec.arbiter.upper()])
-        for name in instance_names(spec.name, copies(chip, spec)):
+        for name in memory_instances(chip, spec.name):
             memories.append(MemoryRow(name, spec.size))
             ports.extend(
                 PortRow(f"{name}.{side}", width, beat, spec.quantum, arbiter) for side in spec.sides
             )
+    ports.extend(_link_ports(chip, ticks))
     queues = tuple(QueueRow(row.name, row.priority) for row in units)
     return Machine(
         tuple(units),

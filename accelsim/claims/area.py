@@ -67,7 +67,7 @@ def _draw(folder: Path, table: dict[str, Any]) -> None:
     from accelsim.reports.style import figure
 
     counts: dict[str, int] = table["transistors"]
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     for number, (name, count) in enumerate(counts.items()):
         whole = isinstance(table["accumulators"][name], int)
         colour, hatch = ("#0072B2", "") if whole else ("#009E73", "///")

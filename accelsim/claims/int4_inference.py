@@ -54,92 +54,75 @@ def simulated(chip: str, form: str, network: str, images: int | None) -> dict[st
     }
 
 
+def _row(chip: str, form: str, found: dict[str, float]) -> list[str]:
+    return [
+        chip,
+        form,
+        f"{100 * found['top1']:.1f}",
+        f"{found['cycles']:,.0f}",
+        f"{found['array busy']:,.0f}",
+        f"{found['seconds'] * 1e6:,.1f}",
+        f"{found['core'] * 1e6:,.2f}",
+        f"{found['joules'] * 1e6:,.1f}",
+        f"{found['weight bytes'] / 1024:,.2f}",
+        f"{found['dram bytes'] / 1024:,.0f}",
+    ]
+
+
+def _verdict(figures: dict[str, float], networks: tuple[str, ...]) -> str:
+    last = f"{networks[-1]} {QUAD}"
+
+    def ratio(key: str, over: str = "int8") -> float:
+        return figures[f"{last} {over} {key}"] / figures[f"{last} int4 {key}"]
+
+    lost = []
+    for network in networks:
+        form = f"{network} {QUAD} int4"
+        points = 100 * (figures[f"{form} float"] - figures[f"{form} top1"])
+        lost.append(f"{points:.1f} points ({network})")
+    return (
+        f"INT4 without retraining loses {', '.join(lost)} of float; "
+        f"on {QUAD}, {networks[-1]}, INT8 takes {ratio('core'):.1f} times its core energy, "
+        f"{ratio('joules'):.1f} times its chip energy, {ratio('array busy'):.1f} times its busy array cycles "
+        f"and {ratio('weight bytes'):.1f} times its weights' memory, but only {ratio('cycles'):.2f} times its "
+        f"cycles; FP16 {ratio('core', 'fp16_169'):.1f}, {ratio('joules', 'fp16_169'):.1f}, "
+        f"{ratio('array busy', 'fp16_169'):.1f}, {ratio('weight bytes', 'fp16_169'):.1f} and "
+        f"{ratio('cycles', 'fp16_169'):.2f} times"
+    )
+
+
 def compute(seed: int, networks: tuple[str, ...] = NETWORKS, images: int | None = None) -> Claim:
     """The claim's figures; nothing is random. images: the first so many test images, default all."""
     del seed
     figures: dict[str, float] = {}
     tables, found = [], {}
+    head = ["chip", "format", "top-1 %", "cycles", "array busy", "us", "core uJ", "chip uJ"]
+    head += ["weights KiB", "DRAM KiB"]
     for network in networks:
         rows = []
         for chip, form in RUNS:
             one = found[network, chip, form] = simulated(chip, form, network, images)
             figures |= {f"{network} {chip} {form} {key}": value for key, value in one.items()}
-            rows.append(
-                [
-                    chip,
-                    form,
-                    f"{100 * one['top1']:.1f}",
-                    f"{one['cycles']:,.0f}",
-                    f"{one['array busy']:,.0f}",
-                    f"{one['seconds'] * 1e6:,.1f}",
-                    f"{one['core'] * 1e6:,.2f}",
-                    f"{one['joules'] * 1e6:,.1f}",
-                    f"{one['weight bytes'] / 1024:,.2f}",
-                    f"{one['dram bytes'] / 1024:,.0f}",
-                ]
-            )
+            rows.append(_row(chip, form, one))
         rows.append(["software", "float64", f"{100 * one['float']:.1f}", *["-"] * 7])
-        count = images or 500
-        tables.append(
-            Table(
-                f"{network}, {count} images a run",
-                [
-                    "chip",
-                    "format",
-                    "top-1 %",
-                    "cycles",
-                    "array busy",
-                    "us",
-                    "core uJ",
-                    "chip uJ",
-                    "weights KiB",
-                    "DRAM KiB",
-                ],
-                rows,
-            )
-        )
-    last = networks[-1]
-
-    def ratio(key: str, over: str = "int8") -> float:
-        return figures[f"{last} {QUAD} {over} {key}"] / figures[f"{last} {QUAD} int4 {key}"]
-
-    lost = {
-        network: 100
-        * (figures[f"{network} {QUAD} int4 float"] - figures[f"{network} {QUAD} int4 top1"])
-        for network in networks
-    }
-    verdict = (
-        "INT4 without retraining loses "
-        + ", ".join(f"{lost[n]:.1f} points ({n})" for n in networks)
-        + " of float; "
-        f"on {QUAD}, {last}, INT8 takes {ratio('core'):.1f} times its core energy, {ratio('joules'):.1f} "
-        f"times its "
-        f"chip energy, {ratio('array busy'):.1f} times its busy array cycles and "
-        f"{ratio('weight bytes'):.1f} times its "
-        f"weights' memory, but only {ratio('cycles'):.2f} times its cycles; FP16 "
-        f"{ratio('core', 'fp16_169'):.1f}, "
-        f"{ratio('joules', 'fp16_169'):.1f}, {ratio('array busy', 'fp16_169'):.1f}, "
-        f"{ratio('weight bytes', 'fp16_169'):.1f} and {ratio('cycles', 'fp16_169'):.2f} times"
-    )
+        tables.append(Table(f"{network}, {images or 500} images a run", head, rows))
     return Claim(
         "int4_inference",
         "4-bit inference on dataflow ASICs (The Register, December 2018, on IBM)",
-        verdict,
+        _verdict(figures, networks),
         figures,
         tables,
         [
             "trained in float, then quantised: weights symmetric by output channel; activations by the ranges "
-            "of the "
-            "training images, in INT4 with the clip of least squared error",
-            "weights cold, the default mapping; "
-            f"{QUAD} is one chip at four precisions, int8_edge and int4_edge are arrays of the same size",
+            "of the training images, in INT4 with the clip of least squared error",
+            f"weights cold, the default mapping; {QUAD} is one chip at four precisions, int8_edge and "
+            "int4_edge are arrays of the same size",
         ],
         "bit-exact and without chance; one image of 500 is 0.2 points",
         [
             "training for 4 bits (PACT, SAWB), which recovers what is lost",
-            "networks as large as ImageNet's: "
-            "these are "
-            "so small that pooling and off-chip memory, not the array, set their cycles",
+            "networks as large as ImageNet's: these are so small that pooling and off-chip memory, not the "
+            "array, set their cycles",
         ],
         lambda folder: _draw(folder, networks, found),
     )
@@ -148,10 +131,9 @@ def compute(seed: int, networks: tuple[str, ...] = NETWORKS, images: int | None 
 def _draw(
     folder: Path, networks: tuple[str, ...], found: dict[tuple[str, str, str], dict[str, float]]
 ) -> None:
-    from accelsim.reports.style import below, figure, save
+    from accelsim.reports.style import below, blank, save
 
-    made, _, _ = figure(2.8)
-    made.clear()
+    made = blank(2.8)
     panels = made.subplots(1, 4)
     looks = (("#0072B2", ""), ("#E69F00", "///"))
     for axes, (key, title, scale) in zip(

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.claims.claim import Claim, Table
 from accelsim.devices import device_named, evenly_spaced, nearest
-from accelsim.devices.pulses import program_and_verify, pulses_named, staircase
+from accelsim.devices.pulses import Written, program_and_verify, pulses_named, staircase
 from accelsim.noise import Stream
 
+Floats = NDArray[np.float64]
 CELLS, COUNT = 10_000, 8
 AGES = (
     ("after programming", 0.0),
@@ -21,45 +23,55 @@ AGES = (
 )
 
 
-def compute(seed: int) -> Claim:
-    """The claim's figures for one seed."""
-    device, pulses = device_named("pcm_like"), pulses_named("iterative")
-    levels = evenly_spaced(COUNT, device.g_max)
-    stream = Stream(seed, ("levels",))
-    made = program_and_verify(pulses, device, np.repeat(levels[:, None], CELLS, axis=1), stream)
+def programming(levels: Floats, written: Written, joules: Floats) -> Table:
+    """What each level took, and where its cells stand after it."""
+    head = ["target uS", "mean uS", "deviation uS", "pulses", "reads", "failed %", "pJ"]
     rows = []
-    joules = made.pulses * pulses.pulse_j + made.resets * pulses.reset_j
     for number, level in enumerate(levels):
-        g = made.cells.conductance[number]
+        g = written.cells.conductance[number]
         rows.append(
             [
                 f"{level * 1e6:.2f}",
                 f"{g.mean() * 1e6:.2f}",
                 f"{g.std() * 1e6:.3f}",
-                f"{made.pulses[number].mean():.2f}",
-                f"{made.reads[number].mean():.2f}",
-                f"{100 * made.failed[number].mean():.2f}",
+                f"{written.pulses[number].mean():.2f}",
+                f"{written.reads[number].mean():.2f}",
+                f"{100 * written.failed[number].mean():.2f}",
                 f"{joules[number].mean() * 1e12:.1f}",
             ]
         )
+    return Table("programming", head, rows)
+
+
+def told_apart(g: Floats, levels: Floats) -> tuple[float, float, float]:
+    """How far apart (levels, cells) conductances stand: the least distance of neighbours in sums of their
+    deviations; parts of cells read as another level, by thresholds that follow the drift, by fixed ones."""
+    mean, spread = g.mean(axis=1), g.std(axis=1)
+    apart = (mean[1:] - mean[:-1]) / (spread[1:] + spread[:-1])
+    truth = np.arange(len(levels))[:, None]
+    following = np.searchsorted(0.5 * (mean[1:] + mean[:-1]), g.ravel()).reshape(g.shape)
+    fixed = nearest(levels, g.ravel()).reshape(g.shape)
+    return float(apart.min()), float((following != truth).mean()), float((fixed != truth).mean())
+
+
+def compute(seed: int) -> Claim:
+    """The claim's figures for one seed."""
+    device, pulses = device_named("pcm_like"), pulses_named("iterative")
+    levels = evenly_spaced(COUNT, device.g_max)
+    stream = Stream(seed, ("levels",))
+    written = program_and_verify(pulses, device, np.repeat(levels[:, None], CELLS, axis=1), stream)
+    joules = written.pulses * pulses.pulse_j + written.resets * pulses.reset_j
     aged, figures = [], {}
     for name, age in AGES:
-        g = device.read(made.cells, age, stream.of("read", name))
-        mean, spread = g.mean(axis=1), g.std(axis=1)
-        apart = (mean[1:] - mean[:-1]) / (spread[1:] + spread[:-1])
-        middles = 0.5 * (mean[1:] + mean[:-1])  # thresholds that follow the drift
-        told = np.searchsorted(middles, g.ravel()).reshape(g.shape)
-        wrong = float((told != np.arange(COUNT)[:, None]).mean())
-        fixed = float(
-            (nearest(levels, g.ravel()).reshape(g.shape) != np.arange(COUNT)[:, None]).mean()
-        )
-        aged.append([name, f"{apart.min():.2f}", f"{100 * wrong:.2f}", f"{100 * fixed:.2f}"])
-        figures[f"wrong {name}"], figures[f"apart {name}"] = wrong, float(apart.min())
+        g = device.read(written.cells, age, stream.of("read", name))
+        apart, wrong, fixed = told_apart(g, levels)
+        aged.append([name, f"{apart:.2f}", f"{100 * wrong:.2f}", f"{100 * fixed:.2f}"])
+        figures[f"wrong {name}"], figures[f"apart {name}"] = wrong, apart
     figures |= {
-        "pulses": float(made.pulses.mean()),
+        "pulses": float(written.pulses.mean()),
         "joules": float(joules.mean()),
-        "reads": float(made.reads.mean()),
-        "failed": float(made.failed.mean()),
+        "reads": float(written.reads.mean()),
+        "failed": float(written.failed.mean()),
     }
     verdict = (
         f"eight levels take {figures['pulses']:.2f} pulses and {figures['joules'] * 1e12:.0f} pJ a cell; "
@@ -70,14 +82,8 @@ def compute(seed: int) -> Claim:
     def draw(folder: Path) -> None:
         from accelsim.claims import pictures
 
-        pictures.levels(
-            folder,
-            device,
-            levels,
-            made.cells,
-            stream,
-            staircase(pulses_named("staircase"), 30, 200, stream.of("staircase")),
-        )
+        stairs = staircase(pulses_named("staircase"), 30, 200, stream.of("staircase"))
+        pictures.levels(folder, device, levels, written.cells, stream, stairs)
 
     return Claim(
         "levels",
@@ -86,11 +92,7 @@ def compute(seed: int) -> Claim:
         verdict,
         figures,
         [
-            Table(
-                "programming",
-                ["target uS", "mean uS", "deviation uS", "pulses", "reads", "failed %", "pJ"],
-                rows,
-            ),
+            programming(levels, written, joules),
             Table(
                 "over time",
                 [

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from accelsim.claims.claim import Claim, Table
-from accelsim.claims.perceptron import Arithmetic, Schedule, train
+from accelsim.claims.perceptron import Arithmetic, Schedule, top1, train
 from accelsim.units.accumulation import Accumulation
 
 WORD, ADDER = 16, 48  # bits of a value, and of the accumulator of a DSP slice
@@ -25,6 +23,20 @@ def fixed(fraction: int, rounding: str) -> Arithmetic:
     return Arithmetic(name, exact, rounding, name, rounding)
 
 
+def _row(name: str, lines: list[list[float]], exact: float) -> list[str]:
+    mean, deviation, least, most = top1(lines)
+    split = ["FP32", "nearest"]
+    if name != "float":
+        bits, rounding = name.split()
+        split = [f"<{WORD - int(bits)}, {bits}>", rounding]
+    return [
+        *split,
+        *(f"{100 * share:.1f}" for share in (mean, deviation, least, most)),
+        f"{100 * (mean - exact):+.1f}",
+        f"{100 * PUBLISHED[name]:.1f}" if name in PUBLISHED else "-",
+    ]
+
+
 def compute(
     seed: int, runs: int = 5, schedule: Schedule = SCHEDULE, fractions: tuple[int, ...] = FRACTIONS
 ) -> Claim:
@@ -38,68 +50,34 @@ def compute(
         for name, how in ways.items()
     }
     figures: dict[str, float] = {}
-    rows = []
     for name, found in lines.items():
-        last = np.array([one[-1] for one in found])
-        spread = float(last.std(ddof=1)) if runs > 1 else 0.0
-        figures |= {name: float(last.mean()), f"{name} deviation": spread}
-        split = ["FP32", "nearest"]
-        if name != "float":
-            bits, rounding = name.split()
-            split = [f"<{WORD - int(bits)}, {bits}>", rounding]
-        known = f"{100 * PUBLISHED[name]:.1f}" if name in PUBLISHED else "-"
-        rows.append(
-            [
-                *split,
-                f"{100 * last.mean():.1f}",
-                f"{100 * spread:.1f}",
-                f"{100 * last.min():.1f}",
-                f"{100 * last.max():.1f}",
-                f"{100 * (last.mean() - figures['float']):+.1f}",
-                known,
-            ]
-        )
+        figures[name], figures[f"{name} deviation"], *_ = top1(found)
+    rows = [_row(name, found, figures["float"]) for name, found in lines.items()]
     gaps = [figures[f"{fraction} stochastic"] - figures["float"] for fraction in fractions]
     figures["worst stochastic gap"] = float(min(gaps))
+    first = fractions[0]
     verdict = (
-        f"16-bit fixed point, FL {fractions[0]}: nearest "
-        f"{100 * figures[f'{fractions[0]} nearest_even']:.1f} %, "
-        f"stochastic {100 * figures[f'{fractions[0]} stochastic']:.1f} %, float {100 * figures['float']:.1f} % "
+        f"16-bit fixed point, FL {first}: nearest {100 * figures[f'{first} nearest_even']:.1f} %, "
+        f"stochastic {100 * figures[f'{first} stochastic']:.1f} %, float {100 * figures['float']:.1f} % "
         f"(measured before by others: 7.8, 96.9, 96.8 %); stochastic is "
         + ", ".join(f"{100 * gap:+.2f}" for gap in gaps)
         + f" points from float with FL {', '.join(map(str, fractions))}"
     )
+    title = f"{runs} networks 64-{schedule.hidden}-10, {schedule.passes} passes"
+    head = ["<IL, FL>", "rounding", "mean %", "deviation", "least", "most", "from float", "known %"]
     return Claim(
         "limited_precision",
-        "16-bit fixed point with stochastic rounding trains as well as 32-bit floating "
-        "point; "
+        "16-bit fixed point with stochastic rounding trains as well as 32-bit floating point; "
         "rounding to nearest does not (Gupta et al., ICML 2015)",
         verdict,
         figures,
-        [
-            Table(
-                f"{runs} networks 64-{schedule.hidden}-10, {schedule.passes} passes",
-                [
-                    "<IL, FL>",
-                    "rounding",
-                    "mean %",
-                    "deviation",
-                    "least",
-                    "most",
-                    "from float",
-                    "known %",
-                ],
-                rows,
-            )
-        ],
+        [Table(title, head, rows)],
         [
             f"weights, biases, activations and errors are <IL, FL>, saturating; products are exact in "
-            f"{ADDER}-bit sums, "
-            "rounded once; an update is the sum shifted, added and rounded once",
+            f"{ADDER}-bit sums, rounded once; an update is the sum shifted, added and rounded once",
             f"plain SGD, rate {schedule.rate:g}, {schedule.batch} images a step, first weights N(0, "
             f"{schedule.deviation:g}) as in the paper; softmax in float64, its error rounded; a score that "
-            f"saturates "
-            "gets no error that pushes it further",
+            "saturates gets no error that pushes it further",
             f"seeds {seed} to {seed + runs - 1}",
         ],
         "stochastic within 0.5 points of float, nearest at FL 8 below 20 %; one image is 0.2 points",
@@ -118,49 +96,22 @@ def _draw(
     schedule: Schedule,
     fractions: tuple[int, ...],
 ) -> None:
-    from accelsim.reports.style import below, figure, save
+    from accelsim.claims.pictures import networks_caption
+    from accelsim.claims.pictures import top1 as draw_top1
+    from accelsim.reports.style import below, blank, save
 
-    made, axes, _ = figure(2.8)
-    made.clear()
+    made = blank(2.8)
     panels = made.subplots(1, len(ROUNDINGS), sharey=True, squeeze=False)[0]
-    passes = [min(schedule.look * (k + 1), schedule.passes) for k in range(len(lines["float"][0]))]
-    looks = (("#0072B2", "-", "s"), ("#E69F00", "-.", "^"), ("#009E73", ":", "D"))
-    for axes, how in zip(panels, ROUNDINGS, strict=True):
-        drawn = [("float", "FP32", ("black", "--", "o"))]
-        drawn += [
-            (f"{fraction} {how}", f"<{WORD - fraction}, {fraction}>", look)
-            for fraction, look in zip(fractions, looks, strict=False)
-        ]
-        for name, label, (colour, line, mark) in drawn:
-            values = 100 * np.array(lines[name])
-            axes.fill_between(
-                passes,
-                values.min(axis=0),
-                values.max(axis=0),
-                color=colour,
-                alpha=0.12,
-                linewidth=0,
-            )
-            axes.plot(
-                passes,
-                values.mean(axis=0),
-                line,
-                color=colour,
-                marker=mark,
-                markersize=3.5,
-                markerfacecolor="white",
-                label=label,
-            )
-        axes.set_title(
-            {"nearest_even": "rounded to nearest", "stochastic": "rounded stochastically"}[how],
-            loc="left",
-        )
+    look_of = (("#0072B2", "-", "s"), ("#E69F00", "-.", "^"), ("#009E73", ":", "D"))
+    titles = ("rounded to nearest", "rounded stochastically")
+    for axes, how, title in zip(panels, ROUNDINGS, titles, strict=True):
+        looks = {"float": ("black", "--", "o", "FP32")}
+        for fraction, look in zip(fractions, look_of, strict=False):
+            looks[f"{fraction} {how}"] = (*look, f"<{WORD - fraction}, {fraction}>")
+        draw_top1(axes, lines, looks, schedule, 0.12)
+        axes.set_title(title, loc="left")
         axes.set_xlabel("passes over the training images")
-        axes.set_ylim(0, 100)
     panels[0].set_ylabel("top-1 of the test images (%)")
     panels[-1].legend(loc="lower right")
-    below(
-        made,
-        f"mean of {len(lines['float'])} networks 64-{schedule.hidden}-10; bands: least and most",
-    )
+    below(made, networks_caption(lines, schedule))
     save(made, folder, "limited_precision")

@@ -72,6 +72,25 @@ def narrow(workload: Workload) -> Bytes:
     return found | {"master weights": copies, "momentum": copies}
 
 
+def _rows(name: str, batch: int, big: Bytes, small: Bytes, share: float) -> list[list[str]]:
+    """The network in FP32 and in FP8; share: what the four kinds of tensors take in FP8, of FP32."""
+    base, total = sum(big.values()), sum(small.values())
+    return [
+        [
+            name,
+            str(batch),
+            label,
+            *(f"{found[part] / 2**20:,.2f}" for part in PARTS),
+            f"{sum(found.values()) / 2**20:,.2f}",
+            *ratios,
+        ]
+        for label, found, ratios in (
+            ("FP32", big, ("1", "1")),
+            ("FP8", small, (f"{share:.3f}", f"{total / base:.3f}")),
+        )
+    ]
+
+
 def compute(seed: int, networks: tuple[tuple[str, int], ...] = NETWORKS) -> Claim:
     """The claim's figures; nothing is random."""
     del seed
@@ -79,68 +98,40 @@ def compute(seed: int, networks: tuple[tuple[str, int], ...] = NETWORKS) -> Clai
     rows, found = [], {}
     for name, batch in networks:
         workload = load_workload(name, batch)
-        big, small = wide(workload), narrow(workload)
-        found[f"{name}\nbatch {batch}"] = (big, small)
-        whole = (sum(big.values()), sum(small.values()))
-        tensors = sum(small[p] for p in TENSORS) / sum(big[p] for p in TENSORS)
+        big, small = found[f"{name}\nbatch {batch}"] = (wide(workload), narrow(workload))
+        base, total = sum(big.values()), sum(small.values())
+        share = sum(small[p] for p in TENSORS) / sum(big[p] for p in TENSORS)
         figures |= {
-            f"{name} tensors": tensors,
-            f"{name} whole": whole[1] / whole[0],
+            f"{name} tensors": share,
+            f"{name} whole": total / base,
             f"{name} all in fp8": all_narrow(workload),
-            f"{name} fp32 bytes": float(whole[0]),
-            f"{name} fp8 bytes": float(whole[1]),
+            f"{name} fp32 bytes": float(base),
+            f"{name} fp8 bytes": float(total),
         }
-        for label, part, total in (("FP32", big, whole[0]), ("FP8", small, whole[1])):
-            rows.append(
-                [
-                    name,
-                    str(batch),
-                    label,
-                    *(f"{part[p] / 2**20:,.2f}" for p in PARTS),
-                    f"{total / 2**20:,.2f}",
-                    "1" if label == "FP32" else f"{tensors:.3f}",
-                    "1" if label == "FP32" else f"{total / whole[0]:.3f}",
-                ]
-            )
-    least, most = (
-        pick(figures[f"{name} {what}"] for name, _ in networks)
-        for pick, what in ((min, "tensors"), (max, "tensors"))
+        rows += _rows(name, batch, big, small, share)
+    tensors, whole = (
+        [figures[f"{name} {what}"] for name, _ in networks] for what in ("tensors", "whole")
     )
-    ends = [pick(figures[f"{name} whole"] for name, _ in networks) for pick in (min, max)]
     verdict = (
         f"weights, activations, errors and gradients, all in FP8, take "
-        f"{figures[networks[0][0] + ' all in fp8']:.3f} "
-        f"of FP32's bytes; with the 16-bit input and last layer of the published scheme {least:.3f} to "
-        f"{most:.3f}, and "
-        f"with 16-bit master weights and momentum too {ends[0]:.3f} to {ends[1]:.3f}"
+        f"{figures[networks[0][0] + ' all in fp8']:.3f} of FP32's bytes; with the 16-bit input and last layer "
+        f"of the published scheme {min(tensors):.3f} to {max(tensors):.3f}, and with 16-bit master "
+        f"weights and momentum too {min(whole):.3f} to {max(whole):.3f}"
     )
+    head = ["network", "batch", "training in", *PARTS, "whole", "tensors / FP32", "whole / FP32"]
     return Claim(
         "memory",
         "FP8 training needs a quarter of the memory of 32-bit training for its tensors (Wang et "
-        "al., NeurIPS "
-        "2018; The Register, December 2018)",
+        "al., NeurIPS 2018; The Register, December 2018)",
         verdict,
         figures,
         [
-            Table(
-                "MiB in training",
-                [
-                    "network",
-                    "batch",
-                    "training in",
-                    *PARTS,
-                    "whole",
-                    "tensors / FP32",
-                    "whole / FP32",
-                ],
-                rows,
-            )
+            Table("MiB in training", head, rows),
         ],
         [
             "every activation and every error is counted as if all were held at once; views once",
             f"FP8: {NARROW}, but {HALF} for the network's input and the last layer; master weights and "
-            f"momentum in {HALF}; "
-            "FP32: no second copy of the weights",
+            f"momentum in {HALF}; FP32: no second copy of the weights",
             "plain momentum SGD; formats by their bits, packed",
         ],
         "counted, no tolerance; the whole comes to a quarter only where activations outweigh weights",
@@ -155,7 +146,7 @@ def compute(seed: int, networks: tuple[tuple[str, int], ...] = NETWORKS) -> Clai
 def _draw(folder: Path, found: dict[str, tuple[Bytes, Bytes]]) -> None:
     from accelsim.reports.style import figure, save
 
-    made, axes, _ = figure(3.0)
+    made, axes = figure(3.0)
     looks = (
         ("#0072B2", ""),
         ("#56B4E9", "///"),

@@ -76,37 +76,27 @@ def errors(
     return plain, scalar, affine
 
 
+def _aged(name: str, pulses: str, seed: int, figures: dict[str, float]) -> Table:
+    """A device's errors over age and temperature; adds their bits to the figures."""
+    cell = programmed(name, pulses, seed)
+    rows = []
+    for label, age in AGES:
+        for kelvin in KELVINS:
+            if name == "pcm_like" and kelvin != ROOM:
+                continue
+            found = errors(cell, age, kelvin, seed)
+            of = dict(zip(("raw", "scalar", "affine"), map(bits, found), strict=True))
+            figures |= {f"{name} {label} {kelvin:g} K {how}": value for how, value in of.items()}
+            shown = (*(f"{e:.2e}" for e in found), *(f"{value:.2f}" for value in of.values()))
+            rows.append([label, f"{kelvin - 273.15:g}", *shown])
+    head = ["age", "deg C", "raw", "scalar", "affine", "bits raw", "scalar", "affine"]
+    return Table(f"{name}, programmed with {pulses} pulses", head, rows)
+
+
 def compute(seed: int) -> Claim:
     """The claim's figures for one seed."""
-    tables: list[Table] = []
     figures: dict[str, float] = {}
-    for name, pulses in DEVICES:
-        cell = programmed(name, pulses, seed)
-        rows = []
-        for label, age in AGES:
-            for kelvin in KELVINS:
-                if name == "pcm_like" and kelvin != ROOM:
-                    continue
-                found = errors(cell, age, kelvin, seed)
-                figures |= {
-                    f"{name} {label} {kelvin:g} K {how}": bits(e)
-                    for how, e in zip(("raw", "scalar", "affine"), found, strict=True)
-                }
-                rows.append(
-                    [
-                        label,
-                        f"{kelvin - 273.15:g}",
-                        *(f"{e:.2e}" for e in found),
-                        *(f"{bits(e):.2f}" for e in found),
-                    ]
-                )
-        tables.append(
-            Table(
-                f"{name}, programmed with {pulses} pulses",
-                ["age", "deg C", "raw", "scalar", "affine", "bits raw", "scalar", "affine"],
-                rows,
-            )
-        )
+    tables = [_aged(name, pulses, seed, figures) for name, pulses in DEVICES]
     best = figures["projected 20 s 298.15 K affine"]
     old = figures["projected 1 year 298.15 K affine"]
     plain = figures["plain 1 h 298.15 K scalar"]
@@ -124,8 +114,7 @@ def compute(seed: int) -> Claim:
 
     return Claim(
         "multiplication",
-        "multiplication in memory with projected PCM at 8-bit precision (Giannopoulos "
-        "et al., "
+        "multiplication in memory with projected PCM at 8-bit precision (Giannopoulos et al., "
         "IEDM 2018)",
         verdict,
         figures,

@@ -7,6 +7,7 @@ bits on every machine. Biases are weights of an input that is always 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -182,3 +183,10 @@ def train(how: Arithmetic, schedule: Schedule, seed: int, images: int | None = N
         if (turn + 1) % schedule.look == 0 or turn + 1 == schedule.passes:
             found.append(network.accuracy(seen, truth))
     return Trained(found, network.weights, float(np.mean(moved)))
+
+
+def top1(lines: Sequence[Sequence[float]]) -> tuple[float, float, float, float]:
+    """Mean, deviation (0 of a single network), least and most of what several networks end at."""
+    last = np.array([line[-1] for line in lines])
+    spread = float(last.std(ddof=1)) if len(last) > 1 else 0.0
+    return float(last.mean()), spread, float(last.min()), float(last.max())

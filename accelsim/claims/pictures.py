@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.claims.perceptron import Schedule
 from accelsim.devices.base import Cells, Device
 from accelsim.noise import Stream
 from accelsim.reports.style import below, figure
@@ -28,7 +29,7 @@ def levels(
     folder: Path, device: Device, goals: Floats, cells: Cells, stream: Stream, stairs: Floats
 ) -> None:
     """Histograms after programming and after a year; the SET staircase."""
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     edges = np.linspace(0.0, float(goals[-1]) * 1.2e6, 201)
     for (name, age), colour, line in zip(
         (("after programming", 0.0), ("after a year", YEAR)), COLOURS, LINES, strict=False
@@ -56,7 +57,7 @@ def levels(
         f"{device.name}, {cells.target.shape[1]:,} cells a level, one read each; "
         "the lowest level leaves the scale",
     )
-    made, axes, _ = figure(2.4)
+    made, axes = figure(2.4)
     pulses = np.arange(len(stairs))
     mean, spread = stairs.mean(axis=1) * 1e6, stairs.std(axis=1) * 1e6
     axes.fill_between(
@@ -80,7 +81,7 @@ def levels(
 
 def multiplication(folder: Path, figures: Mapping[str, float]) -> None:
     """Bits over age at room temperature, raw, scalar and affine."""
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     ages = {"20 s": 20.0, "1 h": 3600.0, "1 day": 86400.0, "1 year": YEAR}
     for device, colour, mark in zip(
         ("projected", "plain", "pcm_like"), COLOURS, MARKS, strict=False
@@ -118,7 +119,7 @@ def energy33(
     folder: Path, digital: Callable[[float, float], tuple[float, float]], voltage: float
 ) -> None:
     """Where 33x holds: conductance over pulse length for several nodes."""
-    made, axes, _ = figure(2.8)
+    made, axes = figure(2.8)
     seconds = np.geomspace(1e-9, 3e-7, 100)
     for (node, volts), colour, line in zip(
         ((45.0, 0.9), (22.0, 0.8), (7.0, 0.7)), COLOURS, LINES, strict=False
@@ -154,7 +155,7 @@ def digits_three(
     folder: Path, figures: Mapping[str, float], devices: list[str], ages: list[str]
 ) -> None:
     """Accuracy by device and age."""
-    made, axes, _ = figure(2.4)
+    made, axes = figure(2.4)
     place = np.arange(len(ages))
     for number, (device, hatch) in enumerate(zip(devices, ("", "//", ".."), strict=False)):
         axes.bar(
@@ -176,3 +177,28 @@ def digits_three(
     axes.set_ylabel("digits told apart (%)")
     axes.legend(ncols=5, loc="lower left", bbox_to_anchor=(0, 1.01))
     _save(made, folder, "digits_three", "digits 0, 1, 4; thirty devices; mean of 100 programmings")
+
+
+def top1(
+    axes: Any,
+    lines: Mapping[str, Sequence[Sequence[float]]],
+    looks: Mapping[str, tuple[str, str, str, str]],
+    schedule: Schedule,
+    alpha: float,
+) -> None:
+    """Mean accuracy of several networks over the passes, in a band from least to most. lines: name ->
+    network -> accuracy at every look; looks: name -> (colour, line, mark, label); alpha: of the bands."""
+    for name, (colour, line, mark, label) in looks.items():
+        values = 100 * np.array(lines[name])
+        passes = [min(schedule.look * (k + 1), schedule.passes) for k in range(values.shape[1])]
+        least, most = values.min(axis=0), values.max(axis=0)
+        axes.fill_between(passes, least, most, color=colour, alpha=alpha, linewidth=0)
+        kind = {"color": colour, "marker": mark, "markersize": 3.5, "markerfacecolor": "white"}
+        axes.plot(passes, values.mean(axis=0), line, label=label, **kind)
+    axes.set_ylim(0, 100)
+
+
+def networks_caption(lines: Mapping[str, Sequence[object]], schedule: Schedule) -> str:
+    """What top1 draws, under the figure."""
+    networks = len(lines["float"])
+    return f"mean of {networks} networks 64-{schedule.hidden}-10; bands: least and most"

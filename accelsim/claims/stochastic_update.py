@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from accelsim.claims.claim import Claim, Table
-from accelsim.claims.perceptron import Arithmetic, Schedule, train
+from accelsim.claims.perceptron import Arithmetic, Schedule, top1, train
 from accelsim.formats.minifloat import minifloat
 
 #: sign, 6 exponent bits, 5 mantissa bits
@@ -31,60 +31,33 @@ def compute(seed: int, runs: int = 5, schedule: Schedule = SCHEDULE) -> Claim:
     figures: dict[str, float] = {}
     rows = []
     for name, found in trained.items():
-        last = np.array([one.accuracy[-1] for one in found])
+        mean, deviation, least, most = top1([one.accuracy for one in found])
         moved = float(np.mean([one.moved for one in found]))
-        spread = float(last.std(ddof=1)) if runs > 1 else 0.0
-        figures |= {name: float(last.mean()), f"{name} deviation": spread, f"{name} moved": moved}
-        rows.append(
-            [
-                name,
-                f"{100 * last.mean():.1f}",
-                f"{100 * spread:.1f}",
-                f"{100 * last.min():.1f}",
-                f"{100 * last.max():.1f}",
-                f"{100 * moved:.1f}",
-                f"{100 * PUBLISHED[name]:.1f}",
-            ]
-        )
+        figures |= {name: mean, f"{name} deviation": deviation, f"{name} moved": moved}
+        shares = (mean, deviation, least, most, moved, PUBLISHED[name])
+        rows.append([name, *(f"{100 * share:.1f}" for share in shares)])
     verdict = (
         f"top-1 after {schedule.passes} passes, weights of 5 mantissa bits: nearest "
-        f"{100 * figures['nearest']:.1f} %, "
-        f"stochastic {100 * figures['stochastic']:.1f} %, FP32 weights {100 * figures['float']:.1f} % "
-        f"(measured before "
-        f"by others with settings not kept: 48.9, 92.4 and 92.3 %)"
+        f"{100 * figures['nearest']:.1f} %, stochastic {100 * figures['stochastic']:.1f} %, FP32 weights "
+        f"{100 * figures['float']:.1f} % (measured before by others with settings not kept: 48.9, 92.4 and "
+        "92.3 %)"
     )
+    head = ["update", "mean %", "deviation", "least", "most", "weights moved a step %", "known %"]
     return Claim(
         "stochastic_update",
-        "stochastic rounding of the weight update keeps training in few bits going, "
-        "rounding "
-        "to nearest does not (Gupta et al., ICML 2015; Wang et al., NeurIPS 2018)",
+        "stochastic rounding of the weight update keeps training in few bits going, rounding to nearest does "
+        "not (Gupta et al., ICML 2015; Wang et al., NeurIPS 2018)",
         verdict,
         figures,
-        [
-            Table(
-                f"{runs} networks 64-{schedule.hidden}-10, {schedule.passes} passes",
-                [
-                    "update",
-                    "mean %",
-                    "deviation",
-                    "least",
-                    "most",
-                    "weights moved a step %",
-                    "known %",
-                ],
-                rows,
-            )
-        ],
+        [Table(f"{runs} networks 64-{schedule.hidden}-10, {schedule.passes} passes", head, rows)],
         [
             f"plain SGD, rate {schedule.rate:g}, {schedule.batch} images a step; weights stored as 1-6-5, "
-            f"rounded once "
-            "an update, 16 random bits",
+            "rounded once an update, 16 random bits",
             "only the update differs: in all three, operands of products are 1-6-9 and sums FP32",
             f"seeds {seed} to {seed + runs - 1}: first weights, order of images, random bits",
         ],
         "stochastic against FP32 weights: one point; nearest: some points from seed to seed, its level is "
-        "set by "
-        "rate, images a step and first weights",
+        "set by rate, images a step and first weights",
         [
             "that nearest fails at any setting: larger steps (smaller batches, higher rates) lose less",
             "momentum, whose steps are larger; large networks",
@@ -98,47 +71,24 @@ def compute(seed: int, runs: int = 5, schedule: Schedule = SCHEDULE) -> Claim:
 
 
 def _draw(folder: Path, lines: dict[str, list[list[float]]], schedule: Schedule) -> None:
+    from accelsim.claims.pictures import networks_caption
+    from accelsim.claims.pictures import top1 as draw_top1
     from accelsim.reports.style import below, figure, save
 
-    made, axes, _ = figure(2.8)
-    passes = [min(schedule.look * (k + 1), schedule.passes) for k in range(len(lines["float"][0]))]
+    made, axes = figure(2.8)
     looks = {
         "float": ("black", "-", "o", "FP32 weights"),
         "stochastic": ("#0072B2", "--", "s", "1-6-5, stochastic"),
         "nearest": ("#D55E00", ":", "^", "1-6-5, nearest"),
     }
-    for name, (colour, line, mark, label) in looks.items():
-        values = 100 * np.array(lines[name])
-        axes.fill_between(
-            passes, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, linewidth=0
-        )
-        axes.plot(
-            passes,
-            values.mean(axis=0),
-            line,
-            color=colour,
-            marker=mark,
-            markersize=3.5,
-            markerfacecolor="white",
-            label=label,
-        )
+    draw_top1(axes, lines, looks, schedule, 0.15)
     axes.axhline(10.0, color="#999999", linewidth=0.8, linestyle=":")
-    axes.annotate(
-        "chance",
-        (passes[-1], 10.0),
-        (0, 2),
-        textcoords="offset points",
-        ha="right",
-        color="#666666",
-    )
-    axes.set_ylim(0, 100)
+    place = {"textcoords": "offset points", "ha": "right", "color": "#666666"}
+    axes.annotate("chance", (schedule.passes, 10.0), (0, 2), **place)
     axes.set_xlabel(
         f"passes over the training images (rate {schedule.rate:g}, {schedule.batch} images a step)"
     )
     axes.set_ylabel("top-1 of the test images (%)")
     axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1.0))
-    below(
-        made,
-        f"mean of {len(lines['float'])} networks 64-{schedule.hidden}-10; bands: least and most",
-    )
+    below(made, networks_caption(lines, schedule))
     save(made, folder, "stochastic_update")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -107,19 +107,20 @@ def _describe(name: str, gemm: bool, dims: dict[str, int]) -> str:
 def _chip(chip: Chip) -> str:
     """Peak rates of a chip's arrays and crossbars."""
     found = []
-    if (array := chip.mac_array) is not None:
+    arrays: Any = chip.parts("mac_array")
+    for array in arrays:
         lanes = array.count * array.rows * array.columns * array.dot * array.simd
+        lanes *= chip.standing(array.name)
         found += [
             f"{2 * lanes * rate.factor * chip.clocks[array.clock] / 1e12:,.4g} T "
             f"{rate.input} x {rate.weight}"
             for rate in array.rates
         ]
-    if (crossbar := chip.crossbar) is not None:
-        points = crossbar.count * crossbar.rows * crossbar.outputs
-        found.append(
-            f"{2 * points / crossbar.interval_seconds / 1e12:,.4g} T in {crossbar.count} crossbars "
-            f"of {crossbar.device}"
-        )
+    for unit in chip.parts("crossbar"):
+        crossbar: Any = chip.unit_of_kind(unit.name)
+        many = crossbar.count * chip.standing(crossbar.name)
+        rate = 2 * many * crossbar.rows * crossbar.outputs / crossbar.interval_seconds
+        found.append(f"{rate / 1e12:,.4g} T in {many} crossbars of {crossbar.device}")
     peaks = ", ".join(found)
     return (
         f"chip {chip.name}: peaks in operations a second (a multiply-accumulate is two) {peaks}; "

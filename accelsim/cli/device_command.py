@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from accelsim.devices.fit import Fit
 
 
 @click.group("device")
@@ -47,31 +51,7 @@ def fit_command(
         raise InputError(
             Problem("fit.data", str(error), "measure more cells", file=measurements)
         ) from None
-    parts = (found.programming, found.drift_mean, found.drift_sd, found.read)
-    plain_table(
-        [
-            "target uS",
-            "programming uS",
-            "95 %",
-            "drift",
-            "95 %",
-            "its spread",
-            "95 %",
-            "read Q",
-            "95 %",
-        ],
-        [
-            [
-                f"{x * found.g_max * 1e6:.3g}",
-                *(
-                    text
-                    for part in parts
-                    for text in (f"{part[i].value:.4g}", f"{part[i].low:.3g}..{part[i].high:.3g}")
-                ),
-            ]
-            for i, x in enumerate(found.x)
-        ],
-    )
+    plain_table(*_parameters(found))
     click.echo(
         f"{found.rows:,} rows, {found.held_out:,} held out: their residual is {found.residual:.3f} "
         "of the deviation that the model gives them (1: as good as it says)"
@@ -89,3 +69,18 @@ def fit_command(
     if picture is not None:
         write_new(Path(picture), drawn, force)
         click.echo(f"written to {picture}")
+
+
+def _parameters(found: Fit) -> tuple[list[str], list[list[str]]]:
+    """Head and lines of the fitted curves, each value with its 95 % interval."""
+    head = ["target uS"]
+    for name in ("programming uS", "drift", "its spread", "read Q"):
+        head += [name, "95 %"]
+    parts = (found.programming, found.drift_mean, found.drift_sd, found.read)
+    rows = []
+    for i, x in enumerate(found.x):
+        cells = [f"{x * found.g_max * 1e6:.3g}"]
+        for part in parts:
+            cells += [f"{part[i].value:.4g}", f"{part[i].low:.3g}..{part[i].high:.3g}"]
+        rows.append(cells)
+    return head, rows

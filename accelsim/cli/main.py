@@ -16,6 +16,7 @@ COMMANDS = {
     "explain": "Say where the cycles and joules of a run went, and what to change.",
     "sensitivity": "Say which layer costs most accuracy in few bits.",
     "compare": "Compare chips, digital or PCM, on one workload, with accuracy over age.",
+    "show": "Show a chip: its memories, links, cores and units, also as a picture.",
     "format": "Show a number format: range, precision, special values, number line.",
     "device": "Fit a device file to measured conductances.",
     "reproduce": "Compute a published claim: figures, assumptions, limits, picture.",

@@ -11,6 +11,7 @@ from accelsim.chip import Chip
 from accelsim.energy.joules import BOUNDARIES
 from accelsim.escaping import raw, visible
 from accelsim.results import fidelity
+from accelsim.results.homes import in_words
 from accelsim.results.result import OperatorRow, Result, peak_macs_per_cycle
 from accelsim.results.rounding import column, decimals_of
 from accelsim.results.text_table import table_lines
@@ -99,7 +100,7 @@ def _rich(result: Result) -> None:
 
 
 def _totals(result: Result) -> None:
-    energy, chip = result.energy, result.chip
+    chip = result.chip
     clock = chip.clocks[chip.core.clock]
     click.echo(
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles at {clock / 1e6:g} MHz = "
@@ -123,14 +124,30 @@ def _totals(result: Result) -> None:
         click.echo(
             f"{_rates(result, how, runs.seconds)}; {column([each], decimals_of(each))[-1]} uJ an inference"
         )
-    if result.search is not None:
-        report = result.search
+    if (report := result.search) is not None:
         click.echo(
             f"searched for {report.objective}: {report.default_cycles:,.0f} -> {report.cycles:,.0f} "
             f"cycles, {report.default_joules * 1e6:,.4g} -> {report.joules * 1e6:,.4g} uJ "
             f"({sum(f.tried for f in report.found.values()):,} of "
             f"{sum(f.seen for f in report.found.values()):,} mappings simulated)"
         )
+    _energy(result)
+    _area(result)
+    for line in in_words(result):
+        click.echo(line)
+    if result.values is not None and result.values.scores:
+        scores = result.values.scores
+        click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")
+    for line in fidelity.lines(result):
+        click.echo(line)
+    for note in result.assumptions:
+        click.echo(f"  assumes: {note}")
+    show_unused(result.chip, result.workload)
+
+
+def _energy(result: Result) -> None:
+    """Joules by boundary, mean watts, joules by family."""
+    energy = result.energy
     parts = ", ".join(
         f"{name} {energy.boundary(name) * 1e6:,.4g} +- {energy.band_of(name) * 1e6:,.3g}"
         for name in BOUNDARIES
@@ -141,25 +158,20 @@ def _totals(result: Result) -> None:
     )
     spread = ", ".join(f"{name} {joules * 1e6:,.4g}" for name, joules in result.spread.items())
     click.echo(f"by family of digital energy: {spread} uJ")
-    rows = result.area
-    units = ((chip.mac_array, "array"), (chip.crossbar, "crossbars"))
+
+
+def _area(result: Result) -> None:
+    """Square millimetres of arrays, crossbars and memories."""
+    units = ((result.chip.mac_array, "array"), (result.chip.crossbar, "crossbars"))
     kinds = {unit.name: kind for unit, kind in units if unit}
     areas: dict[str, float] = {}
-    for row in rows:
+    for row in result.area:
         kind = kinds.get(row.unit, "SRAM")
         areas[kind] = areas.get(kind, 0.0) + row.area * 1e6
     click.echo(
         f"area at least {sum(areas.values()):.3g} mm2: "
         + ", ".join(f"{kind} {area:.3g}" for kind, area in areas.items())
     )
-    if result.values is not None and result.values.scores:
-        scores = result.values.scores
-        click.echo(f"top-1 {100 * scores['top1']:.2f} % (float {100 * scores['top1_float']:.2f} %)")
-    for line in fidelity.lines(result):
-        click.echo(line)
-    for note in result.assumptions:
-        click.echo(f"  assumes: {note}")
-    show_unused(result.chip, result.workload)
 
 
 def _rates(result: Result, how: str, seconds: float) -> str:

@@ -7,18 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from accelsim.chip import Chip, OperatingPoint, Precision, Technology
-from accelsim.chip.machine import tick_rate
+from accelsim.chip import Chip, OperatingPoint, Precision, Technology, Template
+from accelsim.chip.cores import MOST_CORES, joined, local, scope_of
+from accelsim.chip.routes import usual
+from accelsim.config.chip_crossing import Crossing
+from accelsim.config.chip_links import nodes_of, places_of, wrong_in_graph
+from accelsim.config.chip_scopes import Scope
+from accelsim.config.chip_use import DEEPEST, with_used
 from accelsim.config.overrides import apply_overrides
 from accelsim.config.quantities import QuantityError, quantity
-from accelsim.config.reader import Reader
+from accelsim.config.reader import FieldRule, Reader, rules_of
 from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
-from accelsim.constants.rows import families
 from accelsim.devices import kept
 from accelsim.errors import InputError, Problem
-from accelsim.units.base import Around
-from accelsim.units.kinds import memory_kinds, unit_kinds
+from accelsim.units.kinds import link_kinds, memory_kinds, unit_kinds
+from accelsim.units.link import Link
 
 KEYS = (
     "format",
@@ -29,12 +33,19 @@ KEYS = (
     "operating_points",
     "precision",
     "weights",
+    "commands_ahead",
     "memories",
+    "cores",
+    "links",
     "units",
 )
-REQUIRED = ("name", "technology", "clocks", "memories", "units")
-MULTIPLIERS, SINGLE = ("mac_array", "crossbar"), ("vector_unit", "dma")  # parts of a chip
+AHEAD = FieldRule("commands_ahead", int, (), "", 1, 1e9, False, False)
+REQUIRED = ("name", "technology", "clocks")
+REQUIRED_OF_LINKS = ("nodes",)
+CORE_KEYS = ("count", "grid", "memories", "units", "links", "cores")
+WEIGHTS = ("cold", "resident")
 MOST_HZ = 10**11
+SIDE = FieldRule("grid", int, (), "", 1, MOST_CORES, False, True)
 
 
 def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
@@ -47,7 +58,7 @@ def load_chip(path: str | Path, overrides: Sequence[str] = ()) -> Chip:
 
 def read_chip(root: Node, source: str, overrides: Sequence[str] = ()) -> Chip:
     """The Chip of a parsed document."""
-    return ChipReader(apply_overrides(root, overrides), source).chip()
+    return ChipReader(apply_overrides(with_used(root, source), overrides), source).chip()
 
 
 class ChipReader(Reader):
@@ -56,7 +67,7 @@ class ChipReader(Reader):
 
     def __init__(self, root: Node, source: str, kept: Mapping[int, Any] | None = None) -> None:
         super().__init__()
-        self.root, self.source = root, source
+        self.root, self.source = with_used(root, source), source
         self.kept = kept or {}
         self.parts: dict[int, Any] = {}
 
@@ -93,7 +104,8 @@ class ChipReader(Reader):
         items = self.mapping(self.root, "")
         if items is None:
             return None, self.problems
-        self.keys(items, KEYS, "", REQUIRED, self.root.place)
+        needed = REQUIRED if "cores" in items else (*REQUIRED, "memories", "units")
+        self.keys(items, KEYS, "", needed, self.root.place)
         version_of(self, items)
 
         def part(key: str) -> Node | None:
@@ -109,24 +121,98 @@ class ChipReader(Reader):
         values["technology"] = None if node is None else self.build(Technology, node, "technology")
         if (node := part("precision")) is not None:
             values["precision"] = self.build(Precision, node, "precision")
-        if (node := part("weights")) is not None:
-            values["weights"] = self.choice(node, ("cold", "resident"), "weights")
+        if (node := part("commands_ahead")) is not None:
+            values["commands_ahead"] = self.value(node, AHEAD, "commands_ahead")
         if (node := part("operating_points")) is not None:
             values["operating_points"] = self.points(node, clocks)
-        values["memories"] = self.kinds(part("memories"), "memories", memory_kinds())
-        values["units"] = self.kinds(part("units"), "units", unit_kinds())
-        self.cross(values, items)
+        whole = self.scope(Scope("", "", items, self.root.place))
+        values["templates"] = {
+            scope.name: scope.template for scope in whole if scope.template is not None
+        }
+        if (node := part("weights")) is not None:
+            values |= self.weights(node, whole)
+        Crossing(self, whole, values).check()
         if self.problems:
             return None, self.problems
         precision = values.get("precision", Precision())
         values["units"] = {
             name: unit.at_precision(precision) for name, unit in values["units"].items()
         }
-        chip = Chip(**values)
-        self.priced(chip, items)
+        chip = plainly(Chip(**values))
+        for section, name, key, *said in wrong_in_graph(chip):
+            self.wrong_at(whole, section, name, key, *said)
+        if not self.problems:
+            self.priced(chip, whole)
         return (None if self.problems else chip), self.problems
 
-    def priced(self, chip: Chip, items: dict[str, tuple[Place, Node]]) -> None:
+    # -- cores ---------------------------------------------------------------------------------
+
+    def scope(self, scope: Scope) -> Scope:
+        """A core with what stands in it, and in the cores in it."""
+        items, path = scope.items, scope.path
+
+        def part(key: str) -> Node | None:
+            return items[key][1] if key in items else None
+
+        scope.memories = self.kinds(part("memories"), f"{path}memories", memory_kinds())
+        scope.units = self.kinds(part("units"), f"{path}units", unit_kinds())
+        scope.links = self.kinds(part("links"), f"{path}links", link_kinds())
+        node = part("cores")
+        for name, (where, value) in (
+            self.mapping(node, f"{path}cores") or {} if node else {}
+        ).items():
+            here = f"{path}cores.{name}"
+            inner = self.mapping(value, here)
+            if inner is None:
+                continue
+            self.keys(inner, CORE_KEYS, here, (), where)
+            if not name.isidentifier():
+                self.named(where, here)
+            if not any(key in inner for key in ("memories", "units", "cores")):
+                self.wrong("chip.core", where, here, "holds nothing", "give it units and memories")
+            made = Scope(joined(scope.name, name), f"{here}.", inner, where, scope)
+            made.template = self.template(made)
+            if value.place.line and len(made.name.split(".")) > DEEPEST:
+                self.wrong("chip.core", where, here, "lies too deep", f"nest up to {DEEPEST} cores")
+                continue
+            scope.inner[name] = self.scope(made)
+        return scope
+
+    def template(self, scope: Scope) -> Template:
+        """How often a core stands in the one around it."""
+        items = scope.items
+        if "grid" in items and "count" in items:
+            message = "has a count and a grid"
+            self.wrong("chip.core", items["grid"][0], f"{scope.path}grid", message, "leave one out")
+        if "grid" in items:
+            node, path = items["grid"][1], f"{scope.path}grid"
+            if not node.is_list or len(node.value) != 2:
+                self.wrong("type.list", node.place, path, "must be [rows, columns]", "write [4, 4]")
+                return Template(scope.name)
+            sides = [
+                self.number(item, SIDE, f"{path}[{i}]") or 1 for i, item in enumerate(node.value)
+            ]
+            return Template(scope.name, int(sides[0] * sides[1]), (int(sides[0]), int(sides[1])))
+        if "count" in items:
+            count = self.number(items["count"][1], SIDE, f"{scope.path}count")
+            return Template(scope.name, int(count or 1))
+        return Template(scope.name)
+
+    def weights(self, node: Node, whole: Scope) -> dict[str, Any]:
+        """Where weights are at the start: in all cores, or by core."""
+        if not node.is_map:
+            return {"weights": self.choice(node, WEIGHTS, "weights")}
+        found = {}
+        for name, (where, value) in node.value.items():
+            core = whole.node(name)
+            if core is None or core not in (scope.name for scope in whole):
+                known = [scope.name for scope in whole if scope.name]
+                self.unknown("chip.core", where, f"weights.{name}", name, "core", known)
+            else:
+                found[core] = self.choice(value, WEIGHTS, f"weights.{name}")
+        return {"core_weights": found}
+
+    def priced(self, chip: Chip, whole: Scope) -> None:
         """Technologies and memories without constants are refused here, with their place."""
         from accelsim.energy import prices
 
@@ -134,11 +220,31 @@ class ChipReader(Reader):
             prices(chip)
         except InputError as error:
             for problem in error.problems:
+                section, _, rest = problem.path.partition(".")
+                name, _, key = rest.rpartition(".")
+                if section in ("memories", "units", "links") and name in getattr(chip, section):
+                    said = (problem.code, problem.message, problem.fix)
+                    self.wrong_at(whole, section, name, key, *said)
+                    continue
                 path = problem.path.split(".")
+                items = whole.items
                 place = self.place_of(items, *path) if path[0] in items else self.root.place
                 self.problems.append(
                     replace(problem, file=place.file, line=place.line, column=place.column)
                 )
+
+    def wrong_at(
+        self, whole: Scope, section: str, name: str, key: str, code: str, message: str, fix: str
+    ) -> None:
+        """Note what is wrong with a key of a memory, a unit or a link, by its name in the chip."""
+        scope = next(scope for scope in whole if scope.name == scope_of(name))
+        path = f"{scope.path}{section}.{local(name)}" + (f".{key}" if key else "")
+        steps = (*key.split("."),) if key else ()
+        if steps:
+            place = self.place_of(scope.items, section, local(name), *steps)
+        else:
+            place = scope.items[section][1].value[local(name)][0]
+        self.wrong(code, place, path, message, fix)
 
     def clocks(self, node: Node) -> dict[str, int]:
         items = self.mapping(node, "clocks")
@@ -219,9 +325,7 @@ class ChipReader(Reader):
             if items is None:
                 continue
             if not name.isidentifier():
-                self.wrong(
-                    "chip.name", where, here, "is not a plain name", "use letters, digits and _"
-                )
+                self.named(where, here)
             if "kind" not in items:
                 self.wrong(
                     "key.missing",
@@ -239,154 +343,52 @@ class ChipReader(Reader):
     def one(self, cls: Any, name: str, value: Node, path: str) -> Any:
         """A unit or a memory."""
         given: dict[str, Any] = {"name": name, **dict.fromkeys(cls.given, 0)}
+        if issubclass(cls, Link):
+            return self.link(cls, given, value, path)
         made = self.build(cls, value, path, given, ("kind",))
         return made if made is None else self.with_files(made, value.value)
 
+    def link(self, cls: Any, given: dict[str, Any], value: Node, path: str) -> Any:
+        """A link; its nodes and places are names yet."""
+        items = value.value
+        keys = [key for key in cls.given if key in rules_of(cls)]
+        for key in REQUIRED_OF_LINKS:
+            if key not in items:
+                message = "is missing"
+                self.wrong("key.missing", value.place, f"{path}.{key}", message, "write [l1, l2]")
+        taken: dict[str, Any] = {
+            "nodes": nodes_of(
+                self, items["nodes"][1] if "nodes" in items else None, f"{path}.nodes"
+            )
+        }
+        if "places" in keys:
+            node = items["places"][1] if "places" in items else None
+            taken["places"] = places_of(self, node, f"{path}.places")
+        given = {key: value for key, value in given.items() if key not in cls.given} | taken
+        made = self.build(cls, value, path, given, ("kind", *keys))
+        return made
+
     def with_files(self, made: Any, items: dict[str, tuple[Place, Node]]) -> Any:
-        """A file that a unit names is named from the chip file's folder, one on the command line from here; and
-        is the one that stands there now."""
+        """A file that a unit names is named from the folder of the file that has the unit, one on the command line
+        from here; and is the one that stands there now."""
         for key in made.files:
             named = getattr(made, key)
             if named.endswith(".json"):
-                beside = items[key][1].place.file == self.source
-                path = str(Path(self.source).parent / named) if beside else named
+                file = items["kind"][0].file
+                beside = items[key][1].place.file == file
+                path = str(Path(file).parent / named) if beside else named
                 made = replace(made, **{key: kept(path)})
         return made
+
+    def named(self, place: Place, path: str) -> None:
+        """Note a name that is none."""
+        self.wrong("chip.name", place, path, "is not a plain name", "use letters, digits and _")
 
     def unknown(
         self, code: str, place: Place, path: str, name: object, what: str, known: Any
     ) -> None:
         listed = ", ".join(known) or "none is defined"
         self.wrong(code, place, path, f"there is no {what} {name!r}", f"write one of: {listed}")
-
-    # -- rules that need several keys ----------------------------------------------------------
-
-    def cross(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
-        technology = values.get("technology")
-        if technology is not None and technology.family not in families():
-            self.unknown(
-                "chip.family",
-                self.place_of(items, "technology", "family"),
-                "technology.family",
-                technology.family,
-                "energy family",
-                families(),
-            )
-        clocks, memories, units = values["clocks"], values["memories"], values["units"]
-        for section in ("memories", "units"):
-            for name, item in values[section].items():
-                clock = getattr(item, "clock", None)
-                if clock is not None and clocks and clock not in clocks:
-                    path = f"{section}.{name}.clock"
-                    self.unknown(
-                        "chip.clock",
-                        self.place_of(items, section, name, "clock"),
-                        path,
-                        clock,
-                        "clock",
-                        clocks,
-                    )
-        if clocks:
-            try:
-                tick_rate(clocks)
-            except InputError as error:
-                first = error.problems[0]
-                self.wrong(first.code, items["clocks"][0], "clocks", first.message, first.fix)
-        if "units" not in items or "memories" not in items:
-            return
-        if not any(unit is None for unit in units.values()):
-            self.numbers(units, items["units"][0])
-        used: set[str] = set()
-        for name, unit in units.items():
-            for key in ("input", "weight", "output", "memory"):
-                target = getattr(unit, key, None)
-                if isinstance(target, str):
-                    used.add(target)
-                    self.memory_use(items, memories, name, key, target)
-        if not any(part is None for part in units.values()):
-            self.idle(items, memories, used, units)
-        self.rules(values, items)
-
-    def numbers(self, units: dict[str, Any], place: Place) -> None:
-        """Note parts of which the chip has too many or too few."""
-        parts = [unit.part for unit in units.values()]
-        most = max(MULTIPLIERS, key=parts.count)
-        wrong = [(part, f"give exactly one {part}") for part in SINGLE if parts.count(part) != 1]
-        if parts.count(most) != 1:
-            wrong.insert(0, (most, "give one mac_array, one crossbar, or one of each"))
-        for part, fix in wrong:
-            message = f"has {parts.count(part)} units of kind {part}"
-            self.wrong("chip.units", place, "units", message, fix)
-
-    def idle(
-        self,
-        items: dict[str, tuple[Place, Node]],
-        memories: dict[str, Any],
-        used: set[str],
-        units: dict[str, Any],
-    ) -> None:
-        """Note memories that no unit uses and clocks that drive nothing: what serves nothing is a mistake."""
-        for name in memories:
-            if name not in used:
-                self.wrong(
-                    "chip.idle",
-                    items["memories"][1].value[name][0],
-                    f"memories.{name}",
-                    f"memory {name} serves nothing",
-                    "name it as input, weight, output or memory of a unit, or leave it out",
-                )
-        driven = {getattr(part, "clock", None) for part in (*units.values(), *memories.values())}
-        clocks = items["clocks"][1].value if "clocks" in items else {}
-        for name in clocks if isinstance(clocks, dict) and None not in memories.values() else ():
-            if name not in driven:
-                self.wrong(
-                    "chip.idle",
-                    clocks[name][0],
-                    f"clocks.{name}",
-                    f"clock {name} drives nothing",
-                    "name it as clock of a unit or a memory, or leave it out",
-                )
-
-    def memory_use(
-        self,
-        items: dict[str, tuple[Place, Node]],
-        memories: dict[str, Any],
-        unit: str,
-        key: str,
-        target: str,
-    ) -> None:
-        path, place = f"units.{unit}.{key}", self.place_of(items, "units", unit, key)
-        wanted = "dram" if key == "memory" else "sram"
-        if target not in memories:
-            self.unknown("chip.memory", place, path, target, "memory", memories)
-        elif memories[target] is not None and memories[target].part != wanted:
-            fitting = [n for n, m in memories.items() if m is not None and m.part == wanted]
-            self.wrong(
-                "chip.memory_kind",
-                place,
-                path,
-                f"{target} is a {memories[target].kind}, a {wanted} is needed",
-                "write one of: " + ", ".join(fitting),
-            )
-
-    def rules(self, values: dict[str, Any], items: dict[str, tuple[Place, Node]]) -> None:
-        """What the units themselves have to say, each at its key."""
-        precision = values.get("precision", Precision())
-        around = Around(values["units"], values["memories"], precision)
-        for name, unit in values["units"].items():
-            if unit is None:
-                continue
-            written = items["units"][1].value[name][1].plain()
-            for key, code, message, fix in unit.rules(around, written):
-                place = self.place_of(items, "units", name, *key.split("."))
-                self.wrong(code, place, f"units.{name}.{key}", message, fix)
-            try:
-                if precision is not None:
-                    unit.at_precision(precision)
-            except InputError as error:
-                place = items["precision"][0] if "precision" in items else items["units"][0]
-                for problem in error.problems:
-                    self.wrong("chip.precision", place, "precision", problem.message, problem.fix)
 
     @staticmethod
     def place_of(items: dict[str, tuple[Place, Node]], *path: str) -> Place:
@@ -401,3 +403,13 @@ class ChipReader(Reader):
                 node = node.value[int(index.rstrip("]"))]
             place = node.place
         return place
+
+
+def plainly(chip: Chip) -> Chip:
+    """The chip with nothing said that holds anyway: equal hardware has one form."""
+    said = {
+        name: replace(memory, behind="")  # type: ignore[type-var]
+        for name, memory in chip.memories.items()
+        if memory.behind and memory.behind == usual(chip, name)
+    }
+    return replace(chip, memories={**chip.memories, **said}) if said else chip

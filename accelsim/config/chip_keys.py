@@ -8,13 +8,20 @@ from difflib import get_close_matches
 from typing import Any
 
 from accelsim.chip import Chip, Constant
-from accelsim.config.chip_file import KEYS
+from accelsim.chip.cores import MOST_CORES, joined, local, scope_of
+from accelsim.chip.routes import upper
+from accelsim.config.chip_file import AHEAD, KEYS
+from accelsim.config.chip_scopes import MEMORY_KEYS
 from accelsim.config.quantities import any_quantity
-from accelsim.config.reader import MISSING, FieldRule, rules_of
+from accelsim.config.reader import MISSING, FieldRule, rule_for, rules_of
 
 _CLOCK = FieldRule("clock", int, (), "Hz", 1, 1e11, False, True)
 _WEIGHTS = FieldRule("weights", str, ("cold", "resident"), "", None, None, False, False)
+_COUNT = FieldRule("count", int, (), "", 1, MOST_CORES, False, True)
 _TEXT = FieldRule("text", str, (), "", None, None, False, False)
+
+
+NAMING = [[key] for key in MEMORY_KEYS]  # keys of a unit that hold the name of a memory
 
 
 class UnknownKey(LookupError):
@@ -30,6 +37,8 @@ def rule_of(chip: Chip, key: str) -> FieldRule | None:
         raise UnknownKey(*_choices(head, KEYS, key))
     if head == "weights" and not rest:
         return _WEIGHTS
+    if head == "commands_ahead" and not rest:
+        return AHEAD
     if head == "clocks" and len(rest) == 1:
         _known(rest[0], chip.clocks, key)
         return _CLOCK
@@ -37,20 +46,46 @@ def rule_of(chip: Chip, key: str) -> FieldRule | None:
         return rules_of(Constant)["value"]
     if not rest:
         return None
-    if head in ("memories", "units"):
-        named: Mapping[str, Any] = chip.memories if head == "memories" else chip.units
-        _known(rest[0], named, key)
-        if rest[1:] == ["kind"]:
-            return _TEXT
-        return _field(type(named[rest[0]]), rest[1:], key)
+    if head in ("memories", "units", "links", "cores"):
+        return _in_core(chip, "", path, key)
     if head in ("technology", "precision"):
         return _field(type(getattr(chip, head)), rest, key)
     return None
 
 
+def _in_core(chip: Chip, scope: str, path: list[str], key: str) -> FieldRule | None:
+    """The rule of a key of a core, or of what stands in it."""
+    head, *rest = path
+    inner = [local(name) for name in chip.templates if scope_of(name) == scope]
+    if head == "cores" and rest:
+        _known(rest[0], inner, key)
+        return _in_core(chip, joined(scope, rest[0]), rest[1:], key) if rest[1:] else None
+    if head in ("count", "grid") and scope and not rest:
+        return _COUNT if head == "count" else None
+    sections: dict[str, Mapping[str, Any]] = {
+        "memories": chip.memories,
+        "units": chip.units,
+        "links": chip.links,
+    }
+    _known(head, (*sections, "cores", *(("count", "grid") if scope else ())), key)
+    if not rest:
+        return None
+    named = {local(name): item for name, item in sections[head].items() if scope_of(name) == scope}
+    _known(rest[0], named, key)
+    if rest[1:] == ["kind"]:
+        return _TEXT
+    if head == "links" and rest[1:2] in (["nodes"], ["places"]):
+        return None
+    return _field(type(named[rest[0]]), rest[1:], key)
+
+
 def _field(cls: Any, path: list[str], key: str) -> FieldRule | None:
     rule: FieldRule | None = None
     for step in path:
+        if rule is not None and isinstance(rule.kind, tuple) and rule.kind[0] == "table":
+            _known(step, tuple(rule.choices), key)
+            rule = rule_for(step, rule.kind[1])
+            continue
         if rule is not None and not dataclasses.is_dataclass(rule.kind):
             raise UnknownKey(f"{key.rpartition('.')[0]} has no keys", "leave the last part out")
         rules = rules_of(cls if rule is None else rule.kind)
@@ -75,12 +110,22 @@ def _choices(step: str, names: Any, key: str) -> tuple[str, str]:
 
 
 def own_value(chip: Chip, key: str) -> Any:
-    """The chip's own value of a key, defaults included, in SI units; MISSING where it has none."""
+    """The chip's own value of a key, defaults included, in SI units; MISSING where it has none. Names of memories as
+    their core has them."""
     path = key.split(".")
     if path[:2] == ["technology", "constants"] and len(path) > 2:
         name = ".".join(path[2:])
         return next((own.value for own in chip.technology.constants if own.key == name), MISSING)
     here: Any = chip
+    scope: list[str] = []
+    while path[:1] == ["cores"] and len(path) > 2:
+        scope, path = [*scope, path[1]], path[2:]
+    if scope and path[0] in ("count", "grid"):
+        here = chip.templates.get(".".join(scope), MISSING)
+    elif len(path) > 1:
+        path = [path[0], ".".join((*scope, path[1])), *path[2:]]
+    if path[0] == "memories" and path[2:] == ["behind"] and path[1] in chip.memories:
+        return local(upper(chip, path[1]) or "") or MISSING
     for step in path:
         if isinstance(here, Mapping):
             here = here.get(step, MISSING)
@@ -88,7 +133,7 @@ def own_value(chip: Chip, key: str) -> Any:
             here = getattr(here, step, MISSING)
         if here is MISSING:
             return MISSING
-    return here
+    return local(here) if path[0] == "units" and path[2:3] in NAMING else here
 
 
 def comparable(value: Any) -> Any:

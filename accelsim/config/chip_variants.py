@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from accelsim.chip import Chip
 from accelsim.config.chip_file import ChipReader
+from accelsim.config.chip_use import with_used
 from accelsim.config.overrides import node_of, replaced
 from accelsim.config.yaml_source import Node, Place, parse_yaml
 from accelsim.errors import InputError, Problem
@@ -25,7 +26,7 @@ class Variants:
 
     def __init__(self, text: str, source: str, sets: Sets = ()) -> None:
         self.source = source
-        self.root = _with(parse_yaml(text, source), sets)
+        self.root = _with(with_used(parse_yaml(text, source), source), sets)
         reader = ChipReader(self.root, source)
         self.base = reader.chip()
         self._kept = reader.parts  # by id of Nodes that self.root keeps alive

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from accelsim.chip import Chip
 from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.yaml_source import Node, load_yaml
 from accelsim.errors import InputError, Problem
 from accelsim.mapping import Mapping, check_mapping, geometry_of
+from accelsim.mapping.homes import MODES
 from accelsim.mapping.mapping import MAPPING_KEYS, ORDERS, slots_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.units.dataflows import dataflow_named, dataflow_names
@@ -23,15 +24,27 @@ FLAGS = ("input_resident", "weight_resident")
 SPLITS = ("m", "n", "k")
 
 
-def load_mappings(path: str | Path, chip: Chip, workload: Workload) -> dict[str, Mapping]:
-    """Mappings by operator. A missing key takes the whole extent, the chip's dataflow and slots,
-    order mnk, nothing resident. InputError with line and column for everything wrong."""
+class MappingFile(NamedTuple):
+    """mappings: by operator. homes: where tensors between operators stand, None where the file does not say."""
+
+    mappings: dict[str, Mapping]
+    homes: str | None
+
+
+def load_mapping_file(path: str | Path, chip: Chip, workload: Workload) -> MappingFile:
+    """What a mapping file says. A missing key of an operator takes the whole extent, the chip's dataflow and
+    slots, order mnk, nothing resident. InputError with line and column for everything wrong."""
     root = load_yaml(path)
     reader = _MappingReader(chip, workload)
     found = reader.read(root)
     if reader.problems:
         raise InputError(reader.problems)
     return found
+
+
+def load_mappings(path: str | Path, chip: Chip, workload: Workload) -> dict[str, Mapping]:
+    """The mappings of a mapping file, by operator."""
+    return load_mapping_file(path, chip, workload).mappings
 
 
 class _MappingReader(Reader):
@@ -42,16 +55,22 @@ class _MappingReader(Reader):
             op.name: op for op in workload.operators if not isinstance(op, VectorOperator)
         }
 
-    def read(self, root: Node) -> dict[str, Mapping]:
+    def read(self, root: Node) -> MappingFile:
         items = self.mapping(root, "")
         if items is None:
-            return {}
-        self.keys(items, ("operators",), "", ("operators",), root.place)
-        if "operators" not in items:
-            return {}
+            return MappingFile({}, None)
+        needed = () if "homes" in items else ("operators",)
+        self.keys(items, ("operators", "homes"), "", needed, root.place)
+        homes = None
+        if "homes" in items:
+            homes = self.choice(items["homes"][1], MODES, "homes")
+        operators = self.operators_of(items["operators"][1]) if "operators" in items else {}
+        return MappingFile(operators, homes)
+
+    def operators_of(self, listed: Node) -> dict[str, Mapping]:
         found = {}
         formats = tensor_formats(self.workload, self.chip)
-        for name, (place, node) in (self.mapping(items["operators"][1], "operators") or {}).items():
+        for name, (place, node) in (self.mapping(listed, "operators") or {}).items():
             if name not in self.operators:
                 self.wrong(
                     "mapping.operator",

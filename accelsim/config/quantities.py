@@ -73,7 +73,7 @@ def _factors(unit: str) -> dict[str, float]:
     if stem == "B":
         table.update({f"{prefix}B{after}": factor for prefix, factor in _BINARY.items()})
     if stem == "bit":
-        table["bits"] = 1.0
+        table |= {"bits": 1.0, "B": 8.0}
         table.update({f"{prefix}bit": factor for prefix, factor in _BINARY.items()})
     return table
 

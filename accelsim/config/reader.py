@@ -17,7 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origi
 from accelsim.config.quantities import QuantityError, example, quantity
 from accelsim.config.yaml_source import BREAK, Node, Place
 from accelsim.errors import Problem
-from accelsim.fields import Bounds, Names, Quantity
+from accelsim.fields import Bounds, Names, Quantity, Table
 
 MISSING = object()
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
@@ -30,7 +30,7 @@ class FieldRule:
     """What one dataclass field accepts."""
 
     name: str
-    kind: Any  # bool, int, float, str, a dataclass, or ("list", inner kind)
+    kind: Any  # bool, int, float, str, a dataclass, ("list", inner kind) or ("table", inner kind)
     choices: tuple[Any, ...] | Names  # nothing where any value may stand
     unit: str
     low: float | None
@@ -50,11 +50,12 @@ def rules_of(cls: type) -> dict[str, FieldRule]:
         required = (
             item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
         )
-        rules[item.name] = _rule(item.name, hints[item.name], required)
+        rules[item.name] = rule_for(item.name, hints[item.name], required)
     return rules
 
 
-def _rule(name: str, hint: Any, required: bool) -> FieldRule:
+def rule_for(name: str, hint: Any, required: bool = True) -> FieldRule:
+    """The rule of a field of that type."""
     unit, low, high, optional = "", None, None, False
     choices: tuple[Any, ...] | Names = ()
     if get_origin(hint) is Annotated:
@@ -75,6 +76,8 @@ def _rule(name: str, hint: Any, required: bool) -> FieldRule:
         hint = type(choices[0])
     elif get_origin(hint) is tuple:
         hint = ("list", get_args(hint)[0])
+    elif get_origin(hint) is Table:
+        hint = ("table", get_args(hint)[0])
     return FieldRule(name, hint, choices, unit, low, high, optional, required)
 
 
@@ -155,6 +158,8 @@ class Reader:
         """One field's value; None (noted) when it is wrong."""
         if node.value is None and rule.optional:
             return None
+        if isinstance(rule.kind, tuple) and rule.kind[0] == "table":
+            return self.table(node, rule, path)
         if isinstance(rule.kind, tuple):
             if not node.is_list or not node.value:
                 self.wrong(
@@ -165,7 +170,7 @@ class Reader:
                     "write - items or [a, b]",
                 )
                 return None
-            inner = _rule(rule.name, rule.kind[1], True)
+            inner = rule_for(rule.name, rule.kind[1])
             return tuple(
                 self.value(item, inner, f"{path}[{i}]") for i, item in enumerate(node.value)
             )
@@ -189,6 +194,18 @@ class Reader:
         if rule.kind in (int, float):
             return self.number(node, rule, path)
         return self.text(node, path)
+
+    def table(self, node: Node, rule: FieldRule, path: str) -> Any:
+        """Values by name, the names of the rule's choices."""
+        items = self.mapping(node, path)
+        if items is None:
+            return None
+        if rule.choices:
+            self.keys(items, rule.choices, path, (), node.place)
+        inner = rule_for(rule.name, rule.kind[1])
+        return Table(
+            {key: self.value(value, inner, _join(path, key)) for key, (_, value) in items.items()}
+        )
 
     def text(self, node: Node, path: str) -> str | None:
         """A text value; a name stands in one line."""

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from accelsim.chip import Precision, Technology
+from accelsim.chip.cores import MOST_CORES
 from accelsim.config import chip_file, workload_file
 from accelsim.config.quantities import example
 from accelsim.config.reader import FieldRule, rules_of
 from accelsim.config.versions import RULE
 from accelsim.constants.rows import families
 from accelsim.formats import FORMAT_NAMES
-from accelsim.units.kinds import memory_kinds, unit_kinds
+from accelsim.units.kinds import link_kinds, memory_kinds, unit_kinds
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
+TEXT = {"type": "string"}
 _TYPES = {bool: "boolean", int: "integer", float: "number", str: "string"}
 
 
@@ -27,6 +29,8 @@ def _of_rule(rule: FieldRule) -> dict[str, Any]:
             "type": ["string", "number"],
             "description": f"a quantity like {example(rule.unit)}",
         }
+    if isinstance(rule.kind, tuple) and rule.kind[0] == "table":
+        return {"type": "object", "additionalProperties": {"type": ["number", "string"]}}
     if isinstance(rule.kind, tuple):
         inner = rule.kind[1]
         return {
@@ -68,147 +72,155 @@ def chip_schema() -> dict[str, Any]:
     """JSON Schema of a chip file."""
     technology = _of_class(Technology)
     technology["properties"]["family"] = {"enum": list(families())}
-    clock = {"type": ["string", "number"], "description": "a frequency like 1 GHz"}
-    named = {"type": "object", "additionalProperties": clock}
+    named = mapping_to({"type": ["string", "number"], "description": "a frequency like 1 GHz"})
+    point = record(("voltage",), voltage=TEXT, clocks=named)
     sections = {
         "format": RULE,
-        "name": {"type": "string"},
-        "description": {"type": "string"},
+        "name": TEXT,
+        "description": TEXT,
         "technology": technology,
         "clocks": named,
-        "operating_points": {
-            "type": "object",
-            "additionalProperties": {
-                "type": "object",
-                "properties": {"voltage": {"type": "string"}, "clocks": named},
-                "required": ["voltage"],
-                "additionalProperties": False,
-            },
-        },
+        "operating_points": mapping_to(point),
         "precision": _of_class(Precision),
-        "weights": {"enum": ["cold", "resident"]},
+        "weights": {
+            "oneOf": [
+                {"enum": list(chip_file.WEIGHTS)},
+                {"type": "object", "additionalProperties": {"enum": list(chip_file.WEIGHTS)}},
+            ]
+        },
+        "commands_ahead": {
+            "type": "integer",
+            "minimum": chip_file.AHEAD.low,
+            "maximum": chip_file.AHEAD.high,
+        },
+        **_core(),
+    }
+    return document("chip", sections, chip_file.KEYS, chip_file.REQUIRED)
+
+
+def record(required: Iterable[str] = (), /, **properties: Any) -> dict[str, Any]:
+    """Schema of a mapping of these keys and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+        "$defs": {
+            "core": {
+                "type": "object",
+                "properties": {
+                    "count": {"type": "integer", "minimum": 1, "maximum": MOST_CORES},
+                    "grid": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+                    "use": {"type": "string"},
+                    **_core(),
+                },
+                "additionalProperties": False,
+            }
+        },
+    }
+
+
+def _core() -> dict[str, Any]:
+    """What may stand in a chip, and in a core of it."""
+    links = _kinds(link_kinds())
+    names = {"type": "array", "items": {"type": "string"}}
+    place = {"type": "array", "items": {"type": ["integer", "array"]}}
+    for option in links["additionalProperties"]["oneOf"]:
+        option["properties"]["nodes"] = names
+        option["required"] = [*option["required"], "nodes"]
+        if link_kinds()[option["properties"]["kind"]["const"]].dimensions > 1:
+            option["properties"]["places"] = {"type": "object", "additionalProperties": place}
+    return {
         "memories": _kinds(memory_kinds()),
         "units": _kinds(unit_kinds()),
+        "links": links,
+        "cores": {"type": "object", "additionalProperties": {"$ref": "#/$defs/core"}},
     }
-    return {
-        "$schema": DRAFT,
-        "title": "accelsim chip",
-        "type": "object",
-        "properties": {key: sections[key] for key in chip_file.KEYS},
-        "required": list(chip_file.REQUIRED),
-        "additionalProperties": False,
-    }
+
+
+def mapping_to(value: Any) -> dict[str, Any]:
+    """Schema of a mapping from names of one's own."""
+    return {"type": "object", "additionalProperties": value}
+
+
+def document(
+    what: str, sections: Mapping[str, Any], keys: Iterable[str], required: Iterable[str]
+) -> dict[str, Any]:
+    """Schema of a whole file. sections: of its keys."""
+    properties = {key: sections[key] for key in keys}
+    return {"$schema": DRAFT, "title": f"accelsim {what}", **record(required, **properties)}
 
 
 def _kinds(kinds: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "additionalProperties": {"oneOf": [_of_class(cls, kind) for kind, cls in kinds.items()]},
+    return mapping_to({"oneOf": [_of_class(cls, kind) for kind, cls in kinds.items()]})
+
+
+def _whole(least: int) -> dict[str, Any]:
+    return {"type": ["integer", "string"], "minimum": least}  # text: an expression of parameters
+
+
+def _list(of: Any) -> dict[str, Any]:
+    return {"type": "array", "items": of}
+
+
+def _operators() -> list[dict[str, Any]]:
+    """A schema a kind of operator."""
+    pair = {"oneOf": [_whole(0), _list(_whole(0))]}
+    keys: dict[str, Any] = {
+        **dict.fromkeys(("name", "output", "weight"), TEXT),
+        "input": {"oneOf": [TEXT, {"type": "array"}]},
+        "bias": {"type": ["boolean", "string"]},
+        "activation": {"enum": ["none", "relu"]},
+        **{key: {"enum": list(FORMAT_NAMES)} for key in ("input_format", "weight_format")},
+        **dict.fromkeys(("groups", "n", "filters"), _whole(1)),
+        **dict.fromkeys(("kernel", "stride", "padding", "dilation", "axes"), pair),
+        "weight_transposed": {"type": "boolean"},
+        "shape": _list(_whole(-1)),
+        "order": _list({"type": "integer", "minimum": 0}),
+        "axis": {"type": "integer", "minimum": 0},
+        "parameters": {"type": "object"},
     }
+    found = []
+    for kind in workload_file.KINDS:
+        required = ["name", "kind", "input", *workload_file.REQUIRED.get(kind, ())]
+        own = keys | {"kind": {"const": kind}}
+        found.append(record(required, **{key: own[key] for key in workload_file.KIND_KEYS[kind]}))
+    return found
 
 
 def workload_schema() -> dict[str, Any]:
     """JSON Schema of a layer trace."""
-    whole = {"type": ["integer", "string"], "minimum": 1}  # text: an expression of parameters
-    pair = {
-        "oneOf": [
-            {"type": ["integer", "string"], "minimum": 0},
-            {"type": "array", "items": {"type": ["integer", "string"], "minimum": 0}},
-        ]
-    }
-    text = {"type": "string"}
-    keys: dict[str, Any] = {
-        "name": text,
-        "output": text,
-        "weight": text,
-        "input": {"oneOf": [text, {"type": "array"}]},
-        "bias": {"type": ["boolean", "string"]},
-        "activation": {"enum": ["none", "relu"]},
-        "input_format": {"enum": list(FORMAT_NAMES)},
-        "weight_format": {"enum": list(FORMAT_NAMES)},
-        "groups": whole,
-        "n": whole,
-        "filters": whole,
-        "kernel": pair,
-        "stride": pair,
-        "padding": pair,
-        "dilation": pair,
-        "weight_transposed": {"type": "boolean"},
-        "shape": {"type": "array", "items": {"type": ["integer", "string"], "minimum": -1}},
-        "order": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "axes": pair,
-        "axis": {"type": "integer", "minimum": 0},
-        "parameters": {"type": "object"},
-    }
-    operators = []
-    for kind in workload_file.KINDS:
-        mine = workload_file.KIND_KEYS[kind]
-        operators.append(
-            {
-                "type": "object",
-                "properties": {
-                    key: {"const": kind} if key == "kind" else keys[key] for key in mine
-                },
-                "required": ["name", "kind", "input", *workload_file.REQUIRED.get(kind, ())],
-                "additionalProperties": False,
-            }
-        )
-    repeated = {
-        "type": "object",
-        "properties": {"repeat": {"type": "object"}, "each": {}},
-        "required": ["repeat", "each"],
-        "additionalProperties": False,
-    }
-    shape = {"type": "array", "items": whole, "minItems": 1, "maxItems": 6}
+    repeated = record(("repeat", "each"), repeat={"type": "object"}, each={})
+    shape = {**_list(_whole(1)), "minItems": 1, "maxItems": 6}
+    texts = dict.fromkeys(("file", "workload", "made_by"), TEXT)
     recorded = {
         "type": "object",
         "required": ["version"],
         "additionalProperties": False,
         "properties": {
             "version": {"const": 1},
-            **{key: text for key in ("file", "workload", "made_by")},
+            **texts,
             "rounding": {"enum": ["single", "gemmlowp"]},
-            "model": {"type": "array", "items": text},
-            "formats": {"type": "object", "additionalProperties": text},
+            "model": _list(TEXT),
+            "formats": mapping_to(TEXT),
             "chip": {
                 "type": "object",
-                "properties": {"name": text, "digest": text},
+                "properties": {"name": TEXT, "digest": TEXT},
                 "additionalProperties": False,
             },
         },
     }
+    number = {"type": "integer", "minimum": 0}
     sections = {
         "format": RULE,
-        "batch": whole,
-        "tokens": whole,
-        "name": text,
-        "description": text,
-        "source": text,
-        "values": text,
+        **dict.fromkeys(("batch", "tokens"), _whole(1)),
+        **dict.fromkeys(("name", "description", "source", "values"), TEXT),
         "recorded": recorded,
-        "parameters": {
-            "type": "object",
-            "additionalProperties": {
-                "oneOf": [
-                    {"type": "integer", "minimum": 0},
-                    {"type": "array", "items": {"type": "integer", "minimum": 0}},
-                ]
-            },
-        },
-        "inputs": {"type": "object", "additionalProperties": {"oneOf": [shape, repeated]}},
-        "constants": {"type": "object", "additionalProperties": shape},
-        "outputs": {"oneOf": [text, {"type": "array", "items": text}]},
-        "integers": {
-            "type": "object",
-            "additionalProperties": {"enum": list(workload_file.INTEGERS)},
-        },
-        "operators": {"type": "array", "items": {"oneOf": [*operators, repeated]}},
+        "parameters": mapping_to({"oneOf": [number, _list(number)]}),
+        "inputs": mapping_to({"oneOf": [shape, repeated]}),
+        "constants": mapping_to(shape),
+        "outputs": {"oneOf": [TEXT, _list(TEXT)]},
+        "integers": mapping_to({"enum": list(workload_file.INTEGERS)}),
+        "operators": _list({"oneOf": [*_operators(), repeated]}),
     }
-    return {
-        "$schema": DRAFT,
-        "title": "accelsim workload",
-        "type": "object",
-        "properties": {key: sections[key] for key in workload_file.KEYS},
-        "required": ["name", "inputs", "operators"],
-        "additionalProperties": False,
-    }
+    return document("workload", sections, workload_file.KEYS, ("name", "inputs", "operators"))

@@ -25,6 +25,8 @@ OWN = {
 }
 
 Items = Mapping[str, tuple[Place, Node]]
+#: of an axis: value of each key, place, Node of the first
+Step = tuple[tuple[Plain, ...], Place, Node]
 
 
 @dataclass(slots=True)
@@ -218,83 +220,62 @@ class AxisReader(Reader):
 
     def steps(
         self, items: Items, path: str, node: Node, rules: dict[str, FieldRule | None]
-    ) -> list[tuple[tuple[Plain, ...], Place, Node]]:
-        """(value of each key, place, Node of the first) of every step."""
+    ) -> list[Step]:
+        """Every step of an axis."""
         given = [name for name in ("values", "range", "log") if name in items]
         if len(given) != 1:
-            self.wrong(
-                "sweep.values",
-                node.place,
-                path,
-                "must have one of values, range, log",
-                "write values: [16, 32]",
-            )
+            what, fix = "must have one of values, range, log", "write values: [16, 32]"
+            self.wrong("sweep.values", node.place, path, what, fix)
             return []
         where, inner = items[given[0]]
         here = f"{path}.{given[0]}"
         tied = len(rules) if "key" in items else 0
-        if given[0] != "values":
-            if not tied:
-                self.wrong(
-                    "sweep.range", where, here, "goes with one key", "write values: [[...], [...]]"
-                )
-                return []
-            rule = next(iter(rules.values()))
-            return [
-                ((value,) * tied, inner.place, Node(value, inner.place))
-                for value in Span(self, inner, here, rule, self.samples).values(given[0])
-            ]
-        if not inner.is_list or not inner.value:
+        if given[0] == "values":
+            return self.listed(inner, here, tied, len(rules))
+        if not tied:
+            fix = "write values: [[...], [...]]"
+            self.wrong("sweep.range", where, here, "goes with one key", fix)
+            return []
+        rule = next(iter(rules.values()))
+        return [
+            ((value,) * tied, inner.place, Node(value, inner.place))
+            for value in Span(self, inner, here, rule, self.samples).values(given[0])
+        ]
+
+    def listed(self, node: Node, path: str, tied: int, keys: int) -> list[Step]:
+        """Every step of a list. tied: keys that take one value together, 0 where each has its own."""
+        if not node.is_list or not node.value:
             self.wrong(
-                "sweep.values", inner.place, here, "must be a list of values", "write [16, 32]"
+                "sweep.values", node.place, path, "must be a list of values", "write [16, 32]"
             )
             return []
-        if len(inner.value) > MOST_STEPS:
-            self.wrong(
-                "sweep.values",
-                inner.place,
-                here,
-                f"lists {len(inner.value):,} values",
-                f"write at most {MOST_STEPS:,}",
-            )
+        if len(node.value) > MOST_STEPS:
+            what = f"lists {len(node.value):,} values"
+            self.wrong("sweep.values", node.place, path, what, f"write at most {MOST_STEPS:,}")
             return []
-        found: list[tuple[tuple[Plain, ...], Place, Node]] = []
+        found: list[Step] = []
         seen: dict[Any, Place] = {}
-        for number, item in enumerate(inner.value):
-            if not tied and (not item.is_list or len(item.value) != len(rules)):
-                self.wrong(
-                    "sweep.values",
-                    item.place,
-                    f"{here}[{number}]",
-                    f"must list {len(rules)} values",
-                    "one for each of keys",
-                )
+        for number, item in enumerate(node.value):
+            here = f"{path}[{number}]"
+            if not tied and (not item.is_list or len(item.value) != keys):
+                what = f"must list {keys} values"
+                self.wrong("sweep.values", item.place, here, what, "one for each of keys")
                 continue
             values = (item.plain(),) * tied if tied else tuple(part.plain() for part in item.value)
             same = comparable(values)
             if same in seen:
-                self.wrong(
-                    "sweep.values",
-                    item.place,
-                    f"{here}[{number}]",
-                    f"stands already in line {seen[same].line}",
-                    "keep one of them",
-                )
+                what = f"stands already in line {seen[same].line}"
+                self.wrong("sweep.values", item.place, here, what, "keep one of them")
             seen[same] = item.place
             if any(isinstance(value, str) and value.endswith(".json") for value in values):
-                self.wrong(
-                    "sweep.device",
-                    item.place,
-                    f"{here}[{number}]",
-                    "a device file cannot vary",
-                    "make a base with set: {units.tiles.device: ...} for each",
-                )
+                fix = "make a base with set: {units.tiles.device: ...} for each"
+                self.wrong("sweep.device", item.place, here, "a device file cannot vary", fix)
             found.append((values, item.place, item))
         return found
 
     def suit(
         self,
-        steps: list[tuple[tuple[Plain, ...], Place, Node]],
+        steps: list[Step],
         keys: list[str],
         bases: tuple[str, ...],
         path: str,

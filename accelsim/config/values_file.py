@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
 from typing import IO, Any
@@ -29,14 +29,8 @@ def load_npy(path: str | Path) -> NDArray[np.generic]:
     try:
         with open(path, "rb") as file:  # a header may promise more than the file holds
             array = np.load(file, allow_pickle=False)
-    except FileNotFoundError:
-        raise InputError(
-            Problem("file.missing", "there is no such file", "check the path", file=name)
-        ) from None
-    except IsADirectoryError:
-        raise InputError(
-            Problem("file.folder", "is a folder", "give an .npy file", file=name)
-        ) from None
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(_absent(error, "an .npy file", name)) from None
     except Exception:  # numpy's header parser raises a dozen kinds
         raise InputError(
             Problem(
@@ -69,71 +63,71 @@ def load_npz(
     problems: list[Problem] = []
 
     def wrong(code: str, message: str, fix: str = "", key: str = "") -> None:
-        problems.append(Problem(code, message, fix, key, name))
+        problems.append(Problem(f"values.{code}", message, fix, key, name))
 
     arrays: dict[str, NDArray[np.generic]] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             _check_size(archive.infolist(), name)
-            for info in archive.infolist():
-                key = info.filename.removesuffix(".npy")
-                with archive.open(info) as stream:
-                    shape, dtype = _header(stream)
-                    size = prod(shape) * dtype.itemsize
-                    if dtype.kind not in "biuf":
-                        wrong("values.type", "does not hold plain numbers", "store numbers", key)
-                    elif stream.tell() + size != info.file_size:
-                        wrong(
-                            "values.length",
-                            f"has {info.file_size - stream.tell()} bytes, its shape "
-                            f"{list(shape)} needs {size}",
-                            "write it with numpy.savez",
-                            key,
-                        )
-                    elif key in wanted and shape != wanted[key]:
-                        fix = f"the trace needs {list(wanted[key])}"
-                        wrong("values.shape", f"has shape {list(shape)}", fix, key)
-            there = {info.filename.removesuffix(".npy") for info in archive.infolist()}
-        for key in wanted:
-            if key not in there:
-                wrong(
-                    "values.missing",
-                    f"holds no tensor {key!r}",
-                    f"add it with shape {list(wanted[key])}",
-                )
+            _check_headers(archive, wanted, wrong)
         wrong_ones = {problem.path for problem in problems}
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files if key not in wrong_ones}
-    except FileNotFoundError:
-        wrong("file.missing", "there is no such file", "check the path")
-    except IsADirectoryError:
-        wrong("file.folder", "is a folder", "give an .npz file")
+    except (FileNotFoundError, IsADirectoryError) as error:
+        problems.append(_absent(error, "an .npz file", name))
     except Exception as error:  # zipfile and numpy's header parser raise a dozen kinds
         if isinstance(error, InputError):
             raise
-        wrong(
-            "values.file",
-            "is not a readable .npz file of plain arrays",
-            "write it with numpy.savez",
-        )
+        what = "is not a readable .npz file of plain arrays"
+        wrong("file", what, "write it with numpy.savez")
     for key, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
-            wrong("values.finite", "holds NaN or infinity", "store finite numbers", key)
+            wrong("finite", "holds NaN or infinity", "store finite numbers", key)
         if key.endswith((".range", ".range4")) and not _is_range(array):
             wrong(
-                "values.range",
+                "range",
                 f"has shape {list(array.shape)}" if array.size != 2 else "is no interval",
                 "store two numbers, low and high, or leave it out and run with --calibrate max",
                 key,
             )
-        scales = (
-            key.endswith((".scale", ".zero")) and key not in wanted
-        )  # a norm's own scale is a tensor
+        # a norm's own scale is a tensor
+        scales = key.endswith((".scale", ".zero")) and key not in wanted
         if scales and (why := _no_scale(key, array, sizes or {})):
-            wrong("values.scale", *why, key)
+            wrong("scale", *why, key)
     if problems:
         raise InputError(problems[:MOST_PROBLEMS])
     return arrays
+
+
+def _absent(error: OSError, wanted: str, name: str) -> Problem:
+    """A path without a file behind it."""
+    if isinstance(error, FileNotFoundError):
+        return Problem("file.missing", "there is no such file", "check the path", file=name)
+    return Problem("file.folder", "is a folder", f"give {wanted}", file=name)
+
+
+def _check_headers(
+    archive: zipfile.ZipFile, wanted: Mapping[str, tuple[int, ...]], wrong: Callable[..., None]
+) -> None:
+    """Note arrays that are no numbers, are cut short, have another shape than is wanted, or are not there."""
+    for info in archive.infolist():
+        key = info.filename.removesuffix(".npy")
+        with archive.open(info) as stream:
+            shape, dtype = _header(stream)
+            size = prod(shape) * dtype.itemsize
+            have = info.file_size - stream.tell()
+            if dtype.kind not in "biuf":
+                wrong("type", "does not hold plain numbers", "store numbers", key)
+            elif have != size:
+                what = f"has {have} bytes, its shape {list(shape)} needs {size}"
+                wrong("length", what, "write it with numpy.savez", key)
+            elif key in wanted and shape != wanted[key]:
+                wrong(
+                    "shape", f"has shape {list(shape)}", f"the trace needs {list(wanted[key])}", key
+                )
+    there = {info.filename.removesuffix(".npy") for info in archive.infolist()}
+    for key in (key for key in wanted if key not in there):
+        wrong("missing", f"holds no tensor {key!r}", f"add it with shape {list(wanted[key])}")
 
 
 def _check_size(infos: list[zipfile.ZipInfo], name: str) -> None:

@@ -304,32 +304,13 @@ class _TraceReader(VectorReader):
 
     def operator(self, node: Node, path: str, later: set[str]) -> None:
         items = self.mapping(node, path)
-        if items is None:
-            return
-        if "kind" not in items:
-            self.wrong(
-                "key.missing",
-                node.place,
-                f"{path}.kind",
-                "is missing",
-                "write kind: " + " | ".join(KINDS),
-            )
-            return
-        kind = self.choice(items["kind"][1], KINDS, f"{path}.kind")
-        if kind is None:
+        kind = None if items is None else self.kind(items, node, path)
+        if items is None or kind is None:
             return
         required = ["name", "input", *REQUIRED.get(kind, ())]
         before = len(self.problems)
         self.keys(items, KIND_KEYS.get(kind, COMMON), path, required, node.place)
-        name = self.text(items["name"][1], f"{path}.name") if "name" in items else None
-        if name is not None and name in self.names:
-            self.wrong(
-                "trace.name",
-                items["name"][1].place,
-                f"{path}.name",
-                f"{name!r} stands already in line {self.names[name].line}",
-                "rename one",
-            )
+        name = self.own_name(items, path)
         if "output" in items:
             self.text(items["output"][1], f"{path}.output")
         sources = self.sources(items, path, kind, later)
@@ -340,19 +321,7 @@ class _TraceReader(VectorReader):
             return
         self.names[name] = items["name"][1].place
         output = self.output_name(items, name)
-        if output in self.defined or output in self.tensors:
-            line = (
-                f" in line {self.defined[output].line}"
-                if output in self.defined
-                else " as a weight"
-            )
-            self.wrong(
-                "trace.output",
-                node.place,
-                f"{path}.output",
-                f"the tensor {output!r} stands already{line}",
-                "rename it",
-            )
+        if self.is_taken(output, node.place, path):
             return
         self.defined[output] = node.place
         build = {"gemm": self.gemm, "conv2d": self.conv}.get(kind, self.vector)
@@ -368,6 +337,33 @@ class _TraceReader(VectorReader):
         self.used.update(sources if isinstance(op, VectorOperator) else (*sources, op.weight))
         self.shapes[output] = op.output_shape
         self.tensors[output] = TensorSpec(output, op.output_shape)
+
+    def kind(self, items: dict[str, tuple[Place, Node]], node: Node, path: str) -> str | None:
+        """The operator's kind, None (noted) without a known one."""
+        if "kind" in items:
+            found: str | None = self.choice(items["kind"][1], KINDS, f"{path}.kind")
+            return found
+        fix = "write kind: " + " | ".join(KINDS)
+        self.wrong("key.missing", node.place, f"{path}.kind", "is missing", fix)
+        return None
+
+    def own_name(self, items: dict[str, tuple[Place, Node]], path: str) -> str | None:
+        """The operator's name; noted where another has it."""
+        name = self.text(items["name"][1], f"{path}.name") if "name" in items else None
+        if name is not None and name in self.names:
+            what = f"{name!r} stands already in line {self.names[name].line}"
+            self.wrong("trace.name", items["name"][1].place, f"{path}.name", what, "rename one")
+        return name
+
+    def is_taken(self, output: str, place: Place, path: str) -> bool:
+        """Whether there is a tensor of that name (noted)."""
+        if output not in self.defined and output not in self.tensors:
+            return False
+        known = self.defined.get(output)
+        line = " as a weight" if known is None else f" in line {known.line}"
+        what = f"the tensor {output!r} stands already{line}"
+        self.wrong("trace.output", place, f"{path}.output", what, "rename it")
+        return True
 
     def sizes(self, shapes: set[tuple[int, ...]], place: Place, path: str, name: str) -> bool:
         """Whether shapes that an operator comes to are ones that are counted in; else what is wrong is noted."""

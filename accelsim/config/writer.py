@@ -8,8 +8,12 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import yaml
 
 from accelsim.chip import Chip
+from accelsim.chip.chip import COMMANDS_AHEAD
+from accelsim.chip.cores import local, scope_of
+from accelsim.fields import Table
 from accelsim.mapping.tensors import read_constants
 from accelsim.units.base import Quantity
+from accelsim.units.link import Link
 from accelsim.workload import Conv2d, Gemm, VectorOperator, Workload
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
@@ -60,6 +64,8 @@ def _fields(item: Any, skip: tuple[str, ...] = (), every: bool = False) -> dict[
             found[field.name] = written(value, unit)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
             found[field.name] = _fields(value, every=every)
+        elif isinstance(value, Table):
+            found[field.name] = dict(value)
         elif isinstance(value, tuple):
             found[field.name] = [
                 _fields(part) if dataclasses.is_dataclass(part) else part for part in value
@@ -94,16 +100,68 @@ def chip_values(chip: Chip, every: bool = False) -> dict[str, Any]:
             for point in chip.operating_points
         }
     whole["precision"] = {"input": chip.precision.input, "weight": chip.precision.weight}
-    whole["weights"] = chip.weights
-    for section in ("memories", "units"):
-        whole[section] = {
-            name: {
-                "kind": item.kind,
-                **_fields(item, ("name", *item.given), every),
-            }
-            for name, item in getattr(chip, section).items()
+    whole["weights"] = dict(chip.core_weights) or chip.weights
+    if every or chip.commands_ahead != COMMANDS_AHEAD:
+        whole["commands_ahead"] = chip.commands_ahead
+    return whole | _core(chip, "", every)
+
+
+def _core(chip: Chip, scope: str, every: bool) -> dict[str, Any]:
+    """The keys of a core, or of the chip itself: what stands in it, by the names that it has there."""
+    found: dict[str, Any] = {}
+    for section, items in (("memories", chip.memories), ("units", chip.units)):
+        mine = {
+            local(name): {"kind": item.kind, **_fields(item, ("name", *item.given), every), **near}
+            for name, item in items.items()
+            if scope_of(name) == scope
+            for near in (_near(item),)
         }
-    return whole
+        if mine or not scope:
+            found[section] = mine
+    inner = {}
+    for template in chip.templates.values():
+        if scope_of(template.name) == scope:
+            often: dict[str, Any] = {} if template.count == 1 else {"count": template.count}
+            if template.grid is not None:
+                often = {"grid": list(template.grid)}
+            inner[local(template.name)] = often | _core(chip, template.name, every)
+    links = {
+        local(name): {
+            "kind": link.kind,
+            **_fields(link, ("name", *link.given), every),
+            **_joins(link),
+        }
+        for name, link in chip.links.items()
+        if scope_of(name) == scope
+    }
+    return found | ({"cores": inner} if inner else {}) | ({"links": links} if links else {})
+
+
+def _near(item: Any) -> dict[str, str]:
+    """Names of memories as the core has them where the item stands: the nearest of that name outwards."""
+    keys = ("input", "weight", "output", "memory", "behind")
+    named = {key: getattr(item, key, "") for key in keys}
+    return {
+        key: local(name) for key, name in named.items() if isinstance(name, str) and "." in name
+    }
+
+
+def _joins(link: Link) -> dict[str, Any]:
+    """Nodes and places of a link by the names that its core has for them."""
+    scope = scope_of(link.name)
+
+    def near(name: str) -> str:
+        around = scope
+        while around and not name.startswith(f"{around}."):
+            around = scope_of(around)
+        return name.removeprefix(f"{around}.") if around else name
+
+    found: dict[str, Any] = {"nodes": [near(node) for node in link.nodes]}
+    if link.placed:
+        found["places"] = {
+            near(node): [list(spot) for spot in spots] for node, spots in link.placed.items()
+        }
+    return found
 
 
 def workload_yaml(workload: Workload, note: str = "", more: dict[str, Any] | None = None) -> str:

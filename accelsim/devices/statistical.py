@@ -16,7 +16,15 @@ import numpy as np
 
 from accelsim import jit
 from accelsim.devices.base import ROOM, Cells, Device, Floats
-from accelsim.devices.statistical_kernels import PROGRAM, READ, encoded, program_cells, read_cells
+from accelsim.devices.statistical_kernels import (
+    PROGRAM,
+    READ,
+    Programming,
+    Reading,
+    encoded,
+    program_cells,
+    read_cells,
+)
 from accelsim.noise import Stream, exp, log, power
 from accelsim.noise.quick import Singles, quick_normal
 
@@ -100,9 +108,8 @@ class Statistical(Device):
             error = quick_normal(errors, one.size, part.start) if self.programming_error else NONE
             spread = quick_normal(own, one.size, part.start) if self.drift else NONE
             if fast:
-                jit.compiled(program_cells, PROGRAM)(
-                    one, self.g_max, SMALLEST, *curves, error, spread, g, nu
-                )
+                law = Programming(self.g_max, SMALLEST, *curves)
+                jit.compiled(program_cells, PROGRAM)(one, law, error, spread, g, nu)
             else:
                 self._program_plain(one, error, spread, g, nu)
         return Cells(goal, found, {"exponent": exponent})
@@ -127,17 +134,9 @@ class Statistical(Device):
         for part in _parts(g.size):
             deviates = quick_normal(stream, g[part].size, part.start) if self.noise else NONE
             if fast:
-                jit.compiled(read_cells, READ)(
-                    g[part],
-                    exponent[part],
-                    self.g_max,
-                    SMALLEST,
-                    curve,
-                    span,
-                    factor,
-                    deviates,
-                    found[part],
-                )
+                law = Reading(self.g_max, SMALLEST, curve, span, factor)
+                read = jit.compiled(read_cells, READ)
+                read(g[part], exponent[part], law, deviates, found[part])
                 continue
             one = Cells(g[part], g[part], {"exponent": exponent[part]})
             now = self.drifted(one, age, temperature)

@@ -5,7 +5,7 @@ Curves arrive as rows of numbers, so that one compilation serves every device fi
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,21 +69,34 @@ def curve_into(found: Any, curve: Any, x: Any, logs: Any, spare: Any, count: int
             found[i] = curve[0] * found[i]
 
 
+class Programming(NamedTuple):
+    """largest: g_max. smallest: x at which curves end. Curves of the error, of the drift exponents' mean and
+    deviation."""
+
+    largest: float
+    smallest: float
+    sigma: Any
+    mean: Any
+    spread: Any
+
+
+class Reading(NamedTuple):
+    """largest, smallest as in Programming. noise: curve of the read noise; factor: what the age makes of it. span: ln
+    of the age in reference times, 0 without drift."""
+
+    largest: float
+    smallest: float
+    noise: Any
+    span: float
+    factor: float
+
+
 def program_cells(
-    target: Any,
-    largest: float,
-    smallest: float,
-    sigma: Any,
-    mean: Any,
-    spread: Any,
-    error: Any,
-    own: Any,
-    conductance: Any,
-    exponent: Any,
+    target: Any, law: Programming, error: Any, own: Any, conductance: Any, exponent: Any
 ) -> None:
-    """Conductances and drift exponents of cells. largest: g_max. smallest: x at which curves end.
-    sigma, mean, spread: curves. error, own: deviates of the programming error and of the exponents;
-    empty ones for none. All arrays of one dimension."""
+    """Conductances and drift exponents of cells. error, own: deviates of the programming error and of the
+    exponents; empty ones for none. All arrays of one dimension."""
+    largest, smallest, sigma, mean, spread = law
     x, logs, one = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     two, spare = np.empty(BLOCK), np.empty(BLOCK)
     for first in range(0, len(target), BLOCK):
@@ -104,19 +117,9 @@ def program_cells(
                 exponent[first + i] = abs(one[i] + two[i] * own[first + i])
 
 
-def read_cells(
-    conductance: Any,
-    exponent: Any,
-    largest: float,
-    smallest: float,
-    noise: Any,
-    span: float,
-    factor: float,
-    deviates: Any,
-    found: Any,
-) -> None:
-    """Conductances as one read sees them. span: ln of the age in reference times, 0 without drift.
-    noise: the curve; factor: what the age makes of it; deviates: empty ones for no read noise."""
+def read_cells(conductance: Any, exponent: Any, law: Reading, deviates: Any, found: Any) -> None:
+    """Conductances as one read sees them. deviates: empty ones for no read noise."""
+    largest, smallest, noise, span, factor = law
     x, logs, relative, spare = np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK), np.empty(BLOCK)
     for first in range(0, len(conductance), BLOCK):
         count = min(BLOCK, len(conductance) - first)

@@ -74,7 +74,7 @@ def charge(counts: Counts, chip: Chip) -> EnergyReport:
             raise ConservationError(f"{unit}: nobody prices the action {action}")
         if (unit, action) in counts.bands:
             each = replace(each, band=each.band + counts.bands[unit, action])
-        zeros = counts.gated.get(action) if totals.any() else None
+        zeros = counts.gated.get((unit, action)) if totals.any() else None
         if zeros is not None and zeros.any():
             gated = action.replace("mac_", "mac_gated_", 1)
             _charge(charges, unit, gated, zeros, units[unit, gated])

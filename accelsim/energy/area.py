@@ -6,6 +6,8 @@ is therefore a lower bound, and is called one where it is shown.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from accelsim.chip import Chip
 from accelsim.chip.machine import copies
 from accelsim.constants.price import AreaRow
@@ -15,7 +17,11 @@ def area(chip: Chip) -> list[AreaRow]:
     """Rows that add up to the area known. A family without area rows gives no logic."""
     rows: list[AreaRow] = []
     for unit in chip.units.values():
-        rows += unit.areas(chip.technology)
+        standing = chip.standing(unit.name)
+        rows += [
+            row if standing == 1 else replace(row, area=standing * row.area)
+            for row in unit.areas(chip.technology)
+        ]
     for memory in chip.memories.values():
         rows += memory.areas(chip.technology, copies(chip, memory))
     return rows

@@ -23,6 +23,6 @@ def component_of(unit_kind: str, action: str) -> str:
         return "vector"
     if action == "leakage_second":
         return "leakage"
-    if action == "bus_bits":
+    if action in ("bus_bits", "hop_bit"):
         return "bus"
     return "dram" if unit_kind == "dram" else "sram"

@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.chip import Chip
+from accelsim.chip.cores import template_of
 from accelsim.constants.rows import half_width
 from accelsim.formats import FORMAT_NAMES
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.repeats import by_kernel, in_full, operators_of, spans
 from accelsim.program.table import Program, Shapes
 from accelsim.units.base import Unit
+from accelsim.units.link import is_hop
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -39,9 +41,9 @@ class Clocked(Protocol):
 class Work:
     """What a Program did. Operators are rows of Program.operators plus one; row 0 is none's.
 
-    runs: (operators, shapes) executions. memories: names, all instances of one in one row. read, written:
-    (memories, operators) bits. charge: coulombs
-    by operator as the values drew them, if they did. zeros: products with a zero operand by pair of
+    runs: (operators, shapes) executions. memories: names, all instances of one in one row, then those of links.
+    read, written: (memories, operators) bits; of a link, bits over its hops are read. charge: coulombs
+    by operator as the values drew them, if they did. zeros: products with a zero operand by array, pair of
     formats and operator. seconds: the makespan. repeats: (operators, shapes) vectors read again, where
     values said.
     """
@@ -53,7 +55,7 @@ class Work:
     read: Floats
     written: Floats
     charge: Floats | None
-    zeros: Mapping[tuple[str, str], Floats]
+    zeros: Mapping[tuple[str, str, str], Floats]
     seconds: float
     repeats: Floats | None = None
 
@@ -61,12 +63,12 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Counts:
     """actions: (unit, action, count by operator) of the units; moved: the same of the memories'
-    bits. gated: of the zero products by action, where the array gates. seconds: the makespan. bands: relative
+    bits. gated: of the zero products by array and action, where it gates. seconds: the makespan. bands: relative
     half widths of counts by unit and action, where they rest on more than the Program."""
 
     actions: list[tuple[str, str, Floats]]
     moved: list[tuple[str, str, Floats]]
-    gated: Mapping[str, Floats]
+    gated: Mapping[tuple[str, str], Floats]
     seconds: float
     bands: Mapping[tuple[str, str], float] = field(default_factory=dict)
 
@@ -105,7 +107,7 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     """What a Program did; activity: per-command columns from the values, as account() takes."""
     commands, o, activity = program.commands, program.operands, activity or {}
     operators, shapes = operators_of(program) + 1, len(program.shapes.kind)
-    names, kind = _kinds_of(row.name for row in program.memories)
+    names, kind = kinds_of(row.name for row in program.memories)
     memories = len(names)
     if by_kernel(program, tally):
         runs = np.zeros((operators, shapes), np.int64)
@@ -126,6 +128,9 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
         key = (commands.operator + 1) * shapes + commands.shape
         column = np.bincount(key, activity["repeated"], operators * shapes)
         repeats = np.asarray(column, np.float64).reshape(operators, shapes)
+    links, carried = _carried(program, operators)
+    names, read = (*names, *links), np.concatenate((read, carried))
+    written = np.concatenate((written, np.zeros_like(carried)))
     bits_read, bits_written = (np.asarray(8.0 * side, np.float64) for side in (read, written))
     return Work(
         program.shapes,
@@ -141,16 +146,43 @@ def work_of(program: Program, timeline: Clocked, activity: Activity | None = Non
     )
 
 
-def _kinds_of(memories: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Names of memories without the numbers of their instances ("tiles.17.cells": "tiles.cells"), and which of
-    them each is."""
+def kinds_of(memories: Iterable[str]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Names of memories without the numbers of their instances ("core[2].tiles.17.cells": "core.tiles.cells"), and
+    which of them each is."""
     names: dict[str, int] = {}
-    number = []
-    for name in memories:
-        first, *parts = name.split(".")
-        own = ".".join((first, *(part for part in parts if not part.isdigit())))
-        number.append(names.setdefault(own, len(names)))
+    number = [names.setdefault(_one(name), len(names)) for name in memories]
     return tuple(names), np.array(number, np.int64)
+
+
+def _one(instance: str) -> str:
+    """The name without the numbers of its instance."""
+    return ".".join(part for part in template_of(instance).split(".") if not part.isdigit())
+
+
+def _carried(program: Program, operators: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Links, and bytes over the hops of each by operator: through their ports, of which those into a switch are no
+    hop."""
+    stored = {row.name for row in program.memories}
+    parted = [row.name.rpartition(".") for row in program.ports]
+    names: dict[str, int] = {}
+    number = np.array(
+        [
+            -1
+            if link in stored or not is_hop(label)
+            else names.setdefault(template_of(link), len(names))
+            for link, _, label in parted
+        ],
+        np.int64,
+    )
+    if not names:
+        return (), np.zeros((0, operators), np.int64)
+    whole = in_full(program)
+    demands, owner = whole.demands, np.repeat(whole.commands.operator, np.diff(whole.demands.start))
+    link = number[demands.port]
+    mine = link >= 0
+    key = link[mine] * operators + owner[mine] + 1
+    found = np.bincount(key, demands.bytes[mine], len(names) * operators)
+    return tuple(names), found.astype(np.int64).reshape(len(names), operators)
 
 
 def _tally(
@@ -172,21 +204,21 @@ def _tally(
     return runs, sides[0], sides[1]
 
 
-def _zeros(program: Program, activity: Activity) -> dict[tuple[str, str], Floats]:
-    """Products with a zero operand, by pair of formats and operator."""
+def _zeros(program: Program, activity: Activity) -> dict[tuple[str, str, str], Floats]:
+    """Products with a zero operand, by array, pair of formats and operator."""
     zeros = activity.get("zero_products")
     if zeros is None:
         return {}
     c, s = program.commands, program.shapes
     mac = np.flatnonzero(c.opcode == Opcode.MATMUL)
     shape = c.shape[mac]
-    found: dict[tuple[str, str], Floats] = {}
-    for a, b in {
-        (int(x), int(y)) for x, y in zip(s.format_a[shape], s.format_b[shape], strict=True)
-    }:
-        mine = mac[(s.format_a[shape] == a) & (s.format_b[shape] == b)]
+    columns = (s.kind[shape], s.format_a[shape], s.format_b[shape])
+    found: dict[tuple[str, str, str], Floats] = {}
+    for kind, a, b in set(zip(*(column.tolist() for column in columns), strict=True)):
+        mine = mac[(columns[0] == kind) & (columns[1] == a) & (columns[2] == b)]
         total = np.bincount(c.operator[mine] + 1, zeros[mine], len(program.operators) + 1)
-        found[FORMAT_NAMES[a], FORMAT_NAMES[b]] = np.asarray(total, np.float64)
+        key = (program.unit_kinds[kind], FORMAT_NAMES[a], FORMAT_NAMES[b])
+        found[key] = np.asarray(total, np.float64)
     return found
 
 
@@ -214,12 +246,12 @@ def counts_of(work: Work, chip: Chip) -> Counts:
             if action in ("cell_charge", "supply_charge") and work.charge is not None:
                 totals = work.charge
             actions.append((unit.name, action, totals))
-    array = chip.mac_array
-    gated: dict[str, Floats] = {}
-    if array is not None and array.zero_gating:
-        for pair, zeros in work.zeros.items():
+    gated: dict[tuple[str, str], Floats] = {}
+    for (name, *pair), zeros in work.zeros.items():
+        array: Any = chip.units[name]
+        if array.zero_gating:
             action = array.multiplication(*pair)
-            gated[action] = gated[action] + zeros if action in gated else zeros
+            gated[name, action] = gated.get((name, action), 0.0) + zeros
     return Counts(actions, _moved(work, chip), gated, work.seconds, bands)
 
 
@@ -254,31 +286,25 @@ def compact(work: Work, chip: Chip) -> Work:
 
 
 def _memory_names(chip: Chip) -> list[str]:
-    array = chip.mac_array
-    names = list(chip.memories)
-    if array is not None and array.accumulator.location == "column":
-        names.append(f"{array.name}.accumulators")
-    return sorted(names)
+    arrays: Any = chip.parts("mac_array")
+    column = (array.name for array in arrays if array.accumulator.location == "column")
+    return sorted([*chip.memories, *(f"{name}.accumulators" for name in column), *chip.links])
 
 
 def _moved(work: Work, chip: Chip) -> list[tuple[str, str, Floats]]:
-    """Bits read and written in each memory of the chip, all its instances together."""
+    """Bits read and written in each memory of the chip, all its instances together, and over hops of links."""
     if work.memories != tuple(_memory_names(chip)):
         work = compact(work, chip)
     return [
-        (name, action, side)
+        (name, "hop_bit" if name in chip.links else action, side)
         for action, sides in (("read_bit", work.read), ("write_bit", work.written))
         for name, side in zip(work.memories, sides, strict=True)
+        if action == "read_bit" or name not in chip.links
     ]
 
 
 def _base(instance: str, names: list[str]) -> int:
     """The priced memory that an instance ("buffer.1", "array.0.accumulators") is a copy of; -1 for
     the stationary registers, whose bits the array itself counts."""
-    if instance in names:
-        return names.index(instance)
-    if instance.endswith(".accumulators"):
-        shared = f"{instance.split('.', 1)[0]}.accumulators"
-        return names.index(shared) if shared in names else -1
-    stem, _, tail = instance.rpartition(".")
-    return names.index(stem) if tail.isdigit() and stem in names else -1
+    one = _one(instance)
+    return names.index(one) if one in names else -1

@@ -53,14 +53,19 @@ def unit_prices(chip: Chip) -> Prices:
     """
     prices: Prices = {}
     for unit in chip.units.values():
-        prices.update(unit.prices(chip.technology))
+        standing = chip.standing(unit.name)
+        for key, price in unit.prices(chip.technology).items():
+            in_all = standing > 1 and key[1].endswith("_second")
+            prices[key] = replace(price, joules=standing * price.joules) if in_all else price
     return prices
 
 
 def memory_prices(chip: Chip) -> Prices:
     """(memory, "read_bit" | "write_bit" | "leakage_second" | "background_second") -> price; a price a second
-    is watts of all instances."""
+    is watts of all instances. (link, "hop_bit") -> price of a bit over one hop."""
     prices: Prices = {}
     for memory in chip.memories.values():
         prices.update(memory.prices(chip.technology, copies(chip, memory)))
+    for link in chip.links.values():
+        prices.update(link.prices(chip.technology))
     return prices

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from accelsim.chip import Chip
-from accelsim.energy import account, prices
+from accelsim.energy import prices
+from accelsim.explore.homes import plan_at_home
+from accelsim.explore.measured import run_of, whole
 from accelsim.mapping import Mapping as OperatorMapping
-from accelsim.mapping import Plan, geometry_of, plan
+from accelsim.mapping import Plan, geometry_of
 from accelsim.mapping.compile import resident_bytes
-from accelsim.mapping.counted import compile_counts
+from accelsim.mapping.homes import DEFAULT
 from accelsim.mapping.tensors import operator_formats
 from accelsim.mapping.tilings.search import (
     BUDGET,
@@ -22,10 +24,7 @@ from accelsim.mapping.tilings.search import (
     value_of,
 )
 from accelsim.mapping.tilings.setting import Task
-from accelsim.timing import simulate
 from accelsim.workload import MacOperator, TensorSpec, VectorOperator, Workload
-
-COMPILE_ABOVE = 300  # commands: many runs of the same size pay for loading the kernel
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,15 @@ def search_plan(
     budget: int = BUDGET,
     seeds: Mapping[str, OperatorMapping] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    homes: str = DEFAULT,
 ) -> tuple[Plan, SearchReport]:
     """The best Plan found, never worse than the default one.
 
     objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: engine runs
-    a distinct operator. seeds: mappings to try first. InputError as plan().
+    a distinct operator. seeds: mappings to try first. homes: as plan_at_home() takes them; operators are
+    searched with their tensors off chip, then homes found beside their tiles. InputError as plan().
     """
-    default = plan(chip, workload)
+    default = plan_at_home(chip, workload, None, homes)
     cold = chip.weights == "cold"
     mac = [
         op
@@ -86,10 +87,8 @@ def search_plan(
         found[op.name] = cache[key]
         if progress is not None:
             progress("search", number + 1, len(mac))
-    searched = Plan(
-        {**default.mappings, **{name: item.mapping for name, item in found.items()}},
-        default.formats,
-    )
+    mappings = {name: item.mapping for name, item in found.items()}
+    searched = plan_at_home(chip, workload, mappings, homes)
     before = whole(chip, workload, default)
     after = whole(chip, workload, searched)
     kept = value_of(objective, *after) > value_of(objective, *before)
@@ -120,21 +119,6 @@ def measure_of(
         return run_of(chip, alone, Plan({op.name: mapping}, kinds))
 
     return measure
-
-
-def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
-    """(cycles of the array's clock, joules at the chip boundary) of a Plan."""
-    run = run_of(chip, workload, chosen)
-    return run.cycles, run.joules
-
-
-def run_of(chip: Chip, workload: Workload, chosen: Plan) -> Run:
-    """What a Plan takes."""
-    program = compile_counts(chip, workload, chosen)
-    engine = "compiled" if len(program) > COMPILE_ABOVE else "auto"
-    timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
-    cycles = timeline.makespan * chip.clocks[chip.core.clock] / timeline.tick_hz
-    return Run(cycles, lambda: account(program, chip, timeline).total)
 
 
 def rates_of(chip: Chip) -> Rates:

@@ -9,7 +9,9 @@ from typing import Any
 from accelsim.chip import Chip
 from accelsim.energy import account
 from accelsim.errors import InputError
-from accelsim.mapping import Mapping, compile_program, plan
+from accelsim.explore.homes import plan_at_home
+from accelsim.mapping import Mapping, Plan, compile_program, plan
+from accelsim.mapping.homes import OFF_CHIP, Homes
 from accelsim.timing import simulate
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dataflows import dataflow_names
@@ -119,30 +121,39 @@ def _crossbar_changes(chip: Chip, crossbar: Crossbar) -> Iterator[tuple[str, Chi
 
 
 def what_if(
-    chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None = None
+    chip: Chip,
+    workload: Workload,
+    mappings: dict[str, Mapping] | None = None,
+    homes: Homes = OFF_CHIP,
 ) -> tuple[Change, list[Change]]:
-    """(as it is, every change that can be simulated). mappings: those of the run; the changed
-    chips get default mappings, so a change is never helped by a search."""
+    """(as it is, every change that can be simulated). mappings, homes: those of the run; the changed
+    chips get default mappings, so a change is never helped by a search, and homes of their own."""
+    mode = "on_chip" if homes.at else "off_chip"
 
-    def measured(text: str, changed: Chip, given: dict[str, Mapping] | None) -> Change:
-        program = compile_program(changed, workload, chosen=plan(changed, workload, given))
+    def measured(text: str, changed: Chip, chosen: Plan) -> Change:
+        program = compile_program(changed, workload, chosen=chosen)
         timeline = simulate(program, changed)
         return Change(text, timeline.seconds, account(program, changed, timeline).total)
 
     found = []
     for text, changed in changes(chip):
         try:
-            found.append(measured(text, changed, None))
+            found.append(measured(text, changed, plan_at_home(changed, workload, None, mode)))
         except InputError:  # it does not fit, or has no price
             continue
-    return measured("as it is", chip, mappings), found
+    return measured("as it is", chip, plan(chip, workload, mappings, homes)), found
 
 
 def advice(
-    chip: Chip, workload: Workload, mappings: dict[str, Mapping] | None, aim: str, most: int = 3
+    chip: Chip,
+    workload: Workload,
+    mappings: dict[str, Mapping] | None,
+    aim: str,
+    most: int = 3,
+    homes: Homes = OFF_CHIP,
 ) -> list[Change]:
     """The changes that lower seconds ("cycles") or joules ("joules") the most, best first."""
-    base, found = what_if(chip, workload, mappings)
+    base, found = what_if(chip, workload, mappings, homes)
     key = "seconds" if aim == "cycles" else "joules"
     better = [item for item in found if getattr(item, key) < getattr(base, key) * (1 - NOTABLE)]
     return sorted(better, key=lambda item: (getattr(item, key), item.text))[:most]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +15,7 @@ from accelsim.formats.rounding import (
     ROUNDINGS,
     Floats,
     Grid,
+    RoundingRule,
     check_random_bits,
     round_to_grid,
     rounding_named,
@@ -68,15 +69,7 @@ class Format(ABC):
         """The values of codes."""
 
     @abstractmethod
-    def _quantized(
-        self,
-        x: NDArray[np.generic],
-        rounding: str,
-        overflow: str,
-        seed: int,
-        random_bits: int,
-        first: Numbers,
-    ) -> Floats:
+    def _quantized(self, x: NDArray[np.generic], rule: RoundingRule) -> Floats:
         """quantize() after its arguments were checked; NaN passes."""
 
     @property
@@ -129,8 +122,7 @@ class Format(ABC):
         """
         how, over = self.choices(rounding, overflow)
         drawn = check_random_bits(RANDOM_BITS if random_bits is None else random_bits)
-        values = real_numbers(x)
-        result = self._quantized(values, how, over, seed, drawn, first)
+        result = self._quantized(real_numbers(x), RoundingRule(how, over, seed, drawn, first))
         if not self.has_nan and np.isnan(result).any():
             raise InputError(
                 Problem(
@@ -151,9 +143,13 @@ class Format(ABC):
         random_bits: int | None = None,
     ) -> Codes:
         """Codes of x after quantize() with the same arguments."""
-        return self.code_of(
-            self.quantize(x, rounding, overflow, seed=seed, random_bits=random_bits)
-        )
+        values = self.quantize(x, rounding, overflow, seed=seed, random_bits=random_bits)
+        return self._code_of(values, x)
+
+    def _code_of(self, values: Floats, x: Any) -> Codes:
+        """code_of() where it is known what the values were rounded from."""
+        del x
+        return self.code_of(values)
 
     def choices(self, rounding: str | None, overflow: str | None) -> tuple[str, str]:
         """Rounding and overflow with the defaults in place; InputError where there is no such."""
@@ -213,24 +209,49 @@ def real_numbers(x: Any) -> NDArray[np.generic]:
     )
 
 
-def quantize_to_grid(
-    grid: Grid,
-    x: NDArray[np.generic],
-    rounding: str,
-    overflow: str,
-    seed: int,
-    random_bits: int,
-    first: Numbers,
-) -> Floats:
+class EvenlySpaced(Format):
+    """Codes are whole numbers, two's complement or plain binary; values are evenly spaced. grid: never None."""
+
+    @property
+    def overflows(self) -> tuple[str, ...]:
+        return ("saturate", "wrap")
+
+    @property
+    def has_nan(self) -> bool:
+        return False
+
+    @property
+    def minimum(self) -> int:
+        """Smallest code."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def maximum(self) -> int:
+        """Largest code."""
+        return (1 << (self.bits - 1)) - 1 if self.signed else (1 << self.bits) - 1
+
+    def whole(self, codes: Codes) -> NDArray[np.int64]:
+        """Whole numbers of codes; bit patterns above the largest code are read as two's complement."""
+        found = np.asarray(codes).astype(np.int64)
+        if self.signed and self.bits < 64:
+            found = np.where(found > self.maximum, found - (1 << self.bits), found)
+        return found
+
+    def _quantized(self, x: NDArray[np.generic], rule: RoundingRule) -> Floats:
+        assert self.grid is not None
+        return quantize_to_grid(self.grid, x, rule) + 0.0  # whole numbers have one zero
+
+
+def quantize_to_grid(grid: Grid, x: NDArray[np.generic], rule: RoundingRule) -> Floats:
     """round_to_grid, and "wrap": rounded without an end, then taken modulo the range.
 
     The range from -bottom to top is a whole number of quanta; infinities become NaN.
     """
-    if overflow != "wrap":
-        return round_to_grid(x, grid, rounding, overflow, seed, random_bits, first)
+    if rule.overflow != "wrap":
+        return round_to_grid(x, grid, rule)
     far = np.finfo(np.float64).max
     free = Grid(53, grid.lowest - grid.precision + 53, far, far)
-    found = round_to_grid(x, free, rounding, "infinity", seed, random_bits, first)
+    found = round_to_grid(x, free, replace(rule, overflow="infinity"))
     span = grid.top + grid.bottom + grid.quantum
     with np.errstate(invalid="ignore"):
         rest = np.fmod(found, span)  # exact

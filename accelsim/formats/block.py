@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats.base import Codes, Format, Numbers
+from accelsim.formats.base import Codes, Format
 from accelsim.formats.fixed import Fixed
 from accelsim.formats.minifloat import Minifloat
-from accelsim.formats.rounding import BIAS, FRACTION, Floats
+from accelsim.formats.rounding import BIAS, FRACTION, Floats, RoundingRule
 
 SCALE_BITS = 8
 SCALE_BIAS = 127  # of E8M0
@@ -80,15 +80,7 @@ class Block(Format):
         length = shape[-1] if shape else 1
         return np.repeat(scales, self.size, axis=-1)[..., :length].reshape(shape)
 
-    def _quantized(
-        self,
-        x: NDArray[np.generic],
-        rounding: str,
-        overflow: str,
-        seed: int,
-        random_bits: int,
-        first: Numbers,
-    ) -> Floats:
+    def _quantized(self, x: NDArray[np.generic], rule: RoundingRule) -> Floats:
         values = np.asarray(x, np.float64)
         if values.size == 0:
             return values.copy()
@@ -101,19 +93,10 @@ class Block(Format):
         scaled = np.where(
             (scaled == 0) & (clean != 0), np.copysign(np.finfo(float).tiny, clean), scaled
         )
-        found = self.element._quantized(scaled, rounding, "saturate", seed, random_bits, first)
+        found = self.element._quantized(scaled, replace(rule, overflow="saturate"))
         return np.where(lost, np.nan, np.ldexp(found, step))
 
-    def encode(
-        self,
-        x: object,
-        rounding: str | None = None,
-        overflow: str | None = None,
-        *,
-        seed: int = 0,
-        random_bits: int | None = None,
-    ) -> Codes:
-        values = self.quantize(x, rounding, overflow, seed=seed, random_bits=random_bits)
+    def _code_of(self, values: Floats, x: object) -> Codes:
         return self._codes(values, self.scales_of(np.asarray(x, np.float64)))
 
     def code_of(self, values: Floats) -> Codes:

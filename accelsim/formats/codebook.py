@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats.base import Codes, Format, Numbers
-from accelsim.formats.rounding import ROUNDINGS, Floats, draws
+from accelsim.formats.base import Codes, Format
+from accelsim.formats.rounding import ROUNDINGS, Floats, RoundingRule, draws
 
 
 @dataclass(frozen=True)
@@ -51,34 +51,25 @@ class Codebook(Format):
     def signed(self) -> bool:
         return self.entries[0] < 0
 
-    def _quantized(
-        self,
-        x: NDArray[np.generic],
-        rounding: str,
-        overflow: str,
-        seed: int,
-        random_bits: int,
-        first: Numbers,
-    ) -> Floats:
-        del overflow, seed, random_bits, first
+    def _quantized(self, x: NDArray[np.generic], rule: RoundingRule) -> Floats:
         table = np.array(self.entries)
         values = np.asarray(x, np.float64)
         inside = np.clip(values, table[0], table[-1])
         low = np.clip(np.searchsorted(table, inside, side="right") - 1, 0, len(table) - 2)
         below, above = table[low], table[low + 1]
         middle = (below + above) / 2  # exact: entries are float32
-        if rounding.startswith("nearest"):
+        if rule.rounding.startswith("nearest"):
             ties: Any = {
                 "nearest_even": low % 2 == 1,
                 "nearest_away": inside > 0,
                 "nearest_zero": inside < 0,
                 "nearest_up": True,
                 "nearest_down": False,
-            }[rounding]
+            }[rule.rounding]
             up = (inside > middle) | ((inside == middle) & ties)
-        elif rounding == "toward_zero":
+        elif rule.rounding == "toward_zero":
             up = (inside == above) | (inside < 0) & (inside > below)
-        elif rounding == "up":
+        elif rule.rounding == "up":
             up = inside > below
         else:
             up = inside == above

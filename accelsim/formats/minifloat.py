@@ -9,8 +9,16 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from accelsim.formats.base import Codes, Format, Numbers
-from accelsim.formats.rounding import BIAS, FRACTION, ROUNDINGS, Floats, Grid, round_to_grid
+from accelsim.formats.base import Codes, Format
+from accelsim.formats.rounding import (
+    BIAS,
+    FRACTION,
+    ROUNDINGS,
+    Floats,
+    Grid,
+    RoundingRule,
+    round_to_grid,
+)
 
 Specials = Literal["ieee", "nan", "fnuz", "none"]
 Small = Literal["subnormals", "zero", "binade"]
@@ -89,16 +97,8 @@ class Minifloat(Format):
         least = 0.0 if self.small == "subnormals" else self.smallest
         return Grid(self.fraction + 1, self.lowest_exponent, top, top, least)
 
-    def _quantized(
-        self,
-        x: NDArray[np.generic],
-        rounding: str,
-        overflow: str,
-        seed: int,
-        random_bits: int,
-        first: Numbers,
-    ) -> Floats:
-        found = round_to_grid(x, self.grid, rounding, overflow, seed, random_bits, first)
+    def _quantized(self, x: NDArray[np.generic], rule: RoundingRule) -> Floats:
+        found = round_to_grid(x, self.grid, rule)
         return found + 0.0 if self.specials == "fnuz" else found  # one zero
 
     def code_of(self, values: Floats) -> Codes:

@@ -7,7 +7,7 @@ arithmetic. The same source runs on NumPy arrays and, compiled, in a loop over n
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,17 +105,28 @@ def check_random_bits(bits: int) -> int:
     return int(bits)
 
 
-def rounded(
-    x: Any, random: Any, kind: Any, positive: Any, negative: Any, random_bits: Any, grid: Any
-) -> Any:
+class Mode(NamedTuple):
+    """A rounding as ``rounded`` reads it, int64.
+
+    positive and negative say for a sign: with kind NEAREST where ties go (TO_ZERO, AWAY, TO_EVEN);
+    with DIRECTED 1 where it rounds away from zero; with STOCHASTIC 1 for negative where the distance
+    is counted, and the carry goes, from the value below (two's complement) instead of from the one
+    towards zero. bits: random bits of STOCHASTIC.
+    """
+
+    kind: Any
+    positive: Any
+    negative: Any
+    bits: Any
+
+
+def rounded(x: Any, random: Any, mode: Mode, grid: Any) -> Any:
     """x (float64) on a grid, in one rounding.
 
-    random: 0 <= int64 < 2^random_bits, for STOCHASTIC. positive and negative say for a sign: with
-    kind NEAREST where ties go (TO_ZERO, AWAY, TO_EVEN); with DIRECTED 1 where it rounds away from
-    zero; with STOCHASTIC 1 for negative where the distance is counted, and the carry goes, from the
-    value below (two's complement) instead of from the one towards zero.
-    grid: int64 of ``packed``. kind and the rest are the same for all elements.
+    random: 0 <= int64 < 2^bits, for STOCHASTIC. mode: the same for all elements. grid: int64 of
+    ``packed``.
     """
+    kind, positive, negative, bits = mode
     u = np.float64(x).view(np.int64)
     size = u & MAGNITUDE
     below = u < 0
@@ -138,11 +149,11 @@ def rounded(
         # from the value below a negative number, what is cut off is rounded up, and 2^R - 1 less the
         # draw stands for it: the carry towards zero that the draw gives there is then none here
         side = choose(below, np.int64(1) - 2 * negative, np.int64(1))
-        part = (
-            side * ((side * rest) >> np.minimum(np.maximum(wide - random_bits, 0), 63))
-        ) << np.minimum(np.maximum(random_bits - wide, 0), 32)
-        drawn = choose(side < 0, (np.int64(1) << random_bits) - 1 - random, random)
-        count = count + ((part + drawn) >> random_bits)
+        part = (side * ((side * rest) >> np.minimum(np.maximum(wide - bits, 0), 63))) << np.minimum(
+            np.maximum(bits - wide, 0), 32
+        )
+        drawn = choose(side < 0, (np.int64(1) << bits) - 1 - random, random)
+        count = count + ((part + drawn) >> bits)
     scale = np.int64((unit + BIAS) << FRACTION)
     value = np.float64(np.float64(count) * np.int64(scale).view(np.float64)).view(np.int64)
     value = choose(value < grid[2], 0, value)
@@ -152,29 +163,20 @@ def rounded(
     return np.int64(value | (u & SIGN)).view(np.float64)
 
 
-def round_all(
-    x: Any,
-    out: Any,
-    key: Any,
-    first: Any,
-    kind: Any,
-    positive: Any,
-    negative: Any,
-    random_bits: Any,
-    grid: Any,
-) -> None:
+def round_all(x: Any, out: Any, key: Any, first: Any, mode: Mode, grid: Any) -> None:
     """out[i] = rounded(x[i]) with the random bits of element first + i."""
+    kind, positive, negative, bits = mode
     zero = np.int64(0)
     if kind == NEAREST:  # one loop each, so that each becomes vector code
         for i in range(x.shape[0]):
-            out[i] = rounded(x[i], zero, NEAREST, positive, negative, zero, grid)
+            out[i] = rounded(x[i], zero, Mode(NEAREST, positive, negative, zero), grid)
     elif kind == DIRECTED:
         for i in range(x.shape[0]):
-            out[i] = rounded(x[i], zero, DIRECTED, positive, negative, zero, grid)
+            out[i] = rounded(x[i], zero, Mode(DIRECTED, positive, negative, zero), grid)
     else:
         for i in range(x.shape[0]):
-            random = np.int64(word_at(key, first + i) >> np.uint64(64 - random_bits))
-            out[i] = rounded(x[i], random, STOCHASTIC, zero, negative, random_bits, grid)
+            random = np.int64(word_at(key, first + i) >> np.uint64(64 - bits))
+            out[i] = rounded(x[i], random, Mode(STOCHASTIC, zero, negative, bits), grid)
 
 
 def _bits(value: float) -> int:
@@ -202,10 +204,10 @@ def packed(grid: Grid, overflow: str, rounding: str) -> NDArray[np.int64]:
     return np.array([grid.precision, lowest, _bits(grid.least), *ends, *over, *infinite], np.int64)
 
 
-def mode_of(rounding: str) -> tuple[int, int, int]:
-    """(kind, positive, negative) of ``rounded`` for a rounding's name."""
+def mode_of(rounding: str, random_bits: int = 0) -> Mode:
+    """The Mode of a rounding's name."""
     even, away, zero = int(TO_EVEN), int(AWAY), int(TO_ZERO)
-    return {
+    kind, positive, negative = {
         "nearest_even": (NEAREST, even, even),
         "nearest_away": (NEAREST, away, away),
         "nearest_up": (NEAREST, away, zero),
@@ -217,66 +219,50 @@ def mode_of(rounding: str) -> tuple[int, int, int]:
         "stochastic": (STOCHASTIC, 0, 0),
         "stochastic_floor": (STOCHASTIC, 0, 1),
     }[rounding]
+    return Mode(np.int64(kind), np.int64(positive), np.int64(negative), np.int64(random_bits))
 
 
 def draws(rounding: str) -> bool:
     """Whether a rounding draws random bits."""
-    return mode_of(rounding)[0] == STOCHASTIC
+    return bool(mode_of(rounding).kind == STOCHASTIC)
 
 
-def round_to_grid(
-    x: NDArray[np.generic],
-    grid: Grid,
-    rounding: str,
-    overflow: str,
-    seed: int = 0,
-    random_bits: int = 16,
-    first: int | NDArray[np.int64] = 0,
-) -> Floats:
-    """Values of a grid for float16, float32 or float64 x; the shape of x. NaN stays NaN.
+@dataclass(frozen=True, slots=True)
+class RoundingRule:
+    """How numbers are rounded. rounding, overflow: by name. seed, random_bits: of what is drawn. first: number of
+    the first element, or of each, so that a part of an array draws the bits of its place."""
 
-    first: number of the first element, or of each, so that a part of an array draws the bits of its
-    place.
-    """
+    rounding: str
+    overflow: str
+    seed: int
+    random_bits: int
+    first: int | NDArray[np.int64]
+
+
+def round_to_grid(x: NDArray[np.generic], grid: Grid, rule: RoundingRule) -> Floats:
+    """Values of a grid for float16, float32 or float64 x; the shape of x. NaN stays NaN."""
+    first, bits = rule.first, rule.random_bits
     flat = np.ascontiguousarray(x).ravel()
     if flat.dtype not in (np.dtype(np.float32), np.dtype(np.float64)):
         flat = flat.astype(np.float64)
-    table = packed(grid, overflow, rounding)
-    kind, positive, negative = mode_of(rounding)
-    key = key_of(seed)
+    table = packed(grid, rule.overflow, rule.rounding)
+    mode = mode_of(rule.rounding, bits)
+    key = key_of(rule.seed)
     out = np.empty(flat.shape, np.float64)
     if flat.size < COMPILE_ABOVE or isinstance(first, np.ndarray):
         random: Any = np.int64(0)
-        if kind == STOCHASTIC:
+        if mode.kind == STOCHASTIC:
             index = (
                 first.ravel()
                 if isinstance(first, np.ndarray)
                 else np.arange(first, first + flat.size, dtype=np.int64)
             )
-            random = (word_at(key, index) >> np.uint64(64 - random_bits)).astype(np.int64)
+            random = (word_at(key, index) >> np.uint64(64 - bits)).astype(np.int64)
         with np.errstate(all="ignore"):
-            out[:] = rounded(
-                flat,
-                random,
-                kind,
-                np.int64(positive),
-                np.int64(negative),
-                np.int64(random_bits),
-                table,
-            )
+            out[:] = rounded(flat, random, mode, table)
     else:
         kernel = jit.compiled(round_all, ((word_at, (mixed,)), rounded))
         for low in range(0, flat.size, BLOCK):
             part = slice(low, low + BLOCK)
-            kernel(
-                flat[part],
-                out[part],
-                key,
-                np.int64(first + low),
-                kind,
-                positive,
-                negative,
-                random_bits,
-                table,
-            )
+            kernel(flat[part], out[part], key, np.int64(first + low), mode, table)
     return out.reshape(np.shape(x))

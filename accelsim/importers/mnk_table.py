@@ -21,96 +21,87 @@ def load_table(path: str | Path) -> Workload:
     Columns are split by commas, blanks or tabs; # starts a comment. A header names the columns in any
     order; without one they are M, N, K, behind a name if there are four. InputError with line and column.
     """
-    source = str(path)
-    problems: list[Problem] = []
-    operators: list[Gemm] = []
-    tensors: dict[str, TensorSpec] = {}
-    order = ["m", "n", "k"]
-    header = False
-
-    def wrong(code: str, line: int, column: int, message: str, fix: str) -> None:
-        if len(problems) < 20:
-            problems.append(
-                Problem(f"table.{code}", message, fix, file=source, line=line, column=column)
-            )
-
+    reader = _Reader(str(path))
     for number, line in enumerate(read_text(path).splitlines(), 1):
-        cells = [
-            (found.start() + 1, found.group())
-            for found in re.finditer(r"[^\s,;]+", line.split("#")[0])
-        ]
-        if not cells:
-            continue
-        words = [text.lower() for _, text in cells]
-        if (
-            not operators
-            and not header
-            and sorted(w for w in words if w in "mnk") == ["k", "m", "n"]
-        ):
-            order, header = words, True
-            continue
-        width = len(order) if header else (4 if len(cells) == 4 else 3)
-        if len(cells) != width:
-            wrong(
-                "columns",
-                number,
-                1,
-                f"has {len(cells)} columns, not {width}",
-                "write name, M, N, K",
-            )
-            continue
-        keys = order if header else (["name", *order] if len(cells) == 4 else order)
-        row: dict[str, int] = {}
-        name = f"product{len(operators) + 1}"
-        for key, (column, text) in zip(keys, cells, strict=True):
-            if key not in ("m", "n", "k"):
-                name = text
-            elif not text.isdecimal() or not 1 <= int(text[:12]) <= LARGEST:
-                wrong(
-                    "number",
-                    number,
-                    column,
-                    f"{key.upper()} is {text[:20]!r}",
-                    f"write a whole number from 1 to {LARGEST}",
-                )
-            else:
-                row[key] = int(text)
-        if len(row) < 3:
-            continue
-        while f"{name}.input" in tensors:
-            name += "_"
-        op = Gemm(
-            name, f"{name}.input", f"{name}.weight", f"{name}.output", row["m"], row["k"], row["n"]
-        )
-        operators.append(op)
-        for tensor, shape, role in (
-            (op.input, op.input_shape, "input"),
-            (op.weight, op.weight_shape, "weight"),
-            (op.output, op.output_shape, "output"),
-        ):
-            tensors[tensor] = TensorSpec(tensor, shape, role)
-        if len(operators) > MOST_LINES:
-            wrong("size", number, 1, f"is line {MOST_LINES + 1}", "split the table")
+        reader.line(number, line)
+        if len(reader.operators) > MOST_LINES:
+            reader.wrong("size", number, 1, f"is line {MOST_LINES + 1}", "split the table")
             break
-    if not operators and not problems:
-        wrong("empty", 1, 1, "holds no products", "write lines of M, N, K")
+    if not reader.operators and not reader.problems:
+        reader.wrong("empty", 1, 1, "holds no products", "write lines of M, N, K")
     notes = {
         "format": "table",
         "assumed": ["products are independent of one another"],
         "unused": [],
     }
+    operators, text = tuple(reader.operators), f"products of {Path(path).name}"
     made = Workload(
-        Path(path).stem,
-        tuple(operators),
-        tensors,
-        f"products of {Path(path).name}",
-        None,
-        source,
-        notes,
-        batch=1,
+        Path(path).stem, operators, reader.tensors, text, None, reader.source, notes, batch=1
     )
     if made.macs > MOST_MACS:
-        wrong("size", 1, 1, f"asks for {made.macs} multiply-accumulates", "use smaller products")
-    if problems:
-        raise InputError(problems)
+        what = f"asks for {made.macs} multiply-accumulates"
+        reader.wrong("size", 1, 1, what, "use smaller products")
+    if reader.problems:
+        raise InputError(reader.problems)
     return made
+
+
+class _Reader:
+    """header: names of the columns, none before it was met."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+        self.problems: list[Problem] = []
+        self.operators: list[Gemm] = []
+        self.tensors: dict[str, TensorSpec] = {}
+        self.header: list[str] = []
+
+    def wrong(self, code: str, line: int, column: int, message: str, fix: str) -> None:
+        if len(self.problems) < 20:
+            place = {"file": self.source, "line": line, "column": column}
+            self.problems.append(Problem(f"table.{code}", message, fix, **place))  # type: ignore[arg-type]
+
+    def line(self, number: int, line: str) -> None:
+        """A product, a header, or nothing."""
+        found = re.finditer(r"[^\s,;]+", line.split("#")[0])
+        cells = [(match.start() + 1, match.group()) for match in found]
+        words = [text.lower() for _, text in cells]
+        first = not self.operators and not self.header
+        if first and sorted(w for w in words if w in "mnk") == ["k", "m", "n"]:
+            self.header = words
+            return
+        keys = self.header or (["name"] if len(cells) == 4 else []) + ["m", "n", "k"]
+        if cells and len(cells) != len(keys):
+            what = f"has {len(cells)} columns, not {len(keys)}"
+            self.wrong("columns", number, 1, what, "write name, M, N, K")
+        elif cells:
+            self.product(number, dict(zip(keys, cells, strict=True)))
+
+    def product(self, number: int, cells: dict[str, tuple[int, str]]) -> None:
+        """cells: (column, text) by key."""
+        row: dict[str, int] = {}
+        name = f"product{len(self.operators) + 1}"
+        for key, (column, text) in cells.items():
+            if key not in ("m", "n", "k"):
+                name = text
+            elif not text.isdecimal() or not 1 <= int(text[:12]) <= LARGEST:
+                what, fix = (
+                    f"{key.upper()} is {text[:20]!r}",
+                    f"write a whole number from 1 to {LARGEST}",
+                )
+                self.wrong("number", number, column, what, fix)
+            else:
+                row[key] = int(text)
+        if len(row) < 3:
+            return
+        while f"{name}.input" in self.tensors:
+            name += "_"
+        read, weight, made = (f"{name}.{role}" for role in ("input", "weight", "output"))
+        op = Gemm(name, read, weight, made, row["m"], row["k"], row["n"])
+        self.operators.append(op)
+        for tensor, shape, role in (
+            (op.input, op.input_shape, "input"),
+            (op.weight, op.weight_shape, "weight"),
+            (op.output, op.output_shape, "output"),
+        ):
+            self.tensors[tensor] = TensorSpec(tensor, shape, role)

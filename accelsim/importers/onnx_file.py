@@ -61,8 +61,6 @@ def open_model(path: str | Path) -> Any:
         raise refuse(
             "size", f"holds {len(model.graph.node)} operators", f"give {MOST_NODES} at most"
         )
-    if not _is_text(model.graph):
-        raise refuse("names", "holds names that are no text", "export it again")
     problems = [*_external(model, file), *_unknown(onnx, model, name)]
     ordered, wrong = _ordered(model.graph, name)
     problems += wrong
@@ -152,17 +150,6 @@ def _external(model: Any, file: Path) -> list[Problem]:
     return found
 
 
-def _is_text(graph: Any) -> bool:
-    """Whether every name of a graph is UTF-8; protobuf hands out others as bytes."""
-    names = [
-        text
-        for node in graph.node
-        for text in (node.op_type, node.domain, node.name, *node.input, *node.output)
-    ]
-    names += [item.name for part in (graph.input, graph.output, graph.initializer) for item in part]
-    return all(isinstance(text, str) for text in names)
-
-
 def _unknown(onnx: Any, model: Any, name: str) -> list[Problem]:
     """Operators that are neither ONNX's own, nor known from elsewhere, nor functions of the model."""
     found: dict[tuple[str, str], Problem] = {}
@@ -190,70 +177,51 @@ def _unknown(onnx: Any, model: Any, name: str) -> list[Problem]:
 
 def _ordered(graph: Any, name: str) -> tuple[list[Any], list[Problem]]:
     """Nodes so that each stands behind what it reads, otherwise in the file's order."""
+    problems: list[Problem] = []
+
+    def wrong(message: str, node: Any = None, code: str = "tensor") -> None:
+        key = "" if node is None else node.name or node.op_type
+        problems.append(Problem(f"onnx.{code}", message, "export it again", key, name))
+
     known = {item.name for item in graph.input} | {item.name for item in graph.initializer} | {""}
     maker: dict[str, int] = {}
-    problems = []
     for number, node in enumerate(graph.node):
         for output in node.output:
             if output and (output in maker or output in known):
-                problems.append(
-                    Problem(
-                        "onnx.tensor",
-                        f"{output!r} is made twice",
-                        "export it again",
-                        node.name or node.op_type,
-                        name,
-                    )
-                )
+                wrong(f"{output!r} is made twice", node)
             maker.setdefault(output, number)
-    readers: dict[int, list[int]] = {}
-    missing = [0] * len(graph.node)
-    for number, node in enumerate(graph.node):
-        for item in sorted(set(node.input) - known):
+    reads = [sorted(set(node.input) - known) for node in graph.node]
+    for node, items in zip(graph.node, reads, strict=True):
+        for item in items:
             if item not in maker:
-                problems.append(
-                    Problem(
-                        "onnx.tensor",
-                        f"reads {item!r}, which nothing makes",
-                        "export it again",
-                        node.name or node.op_type,
-                        name,
-                    )
-                )
-                continue
-            readers.setdefault(maker[item], []).append(number)
-            missing[number] += 1
-    problems += [
-        Problem(
-            "onnx.tensor",
-            f"the output {item.name!r} is made by nothing",
-            "export it again",
-            file=name,
-        )
-        for item in graph.output
-        if item.name not in maker and item.name not in known
-    ]
+                wrong(f"reads {item!r}, which nothing makes", node)
+    for item in graph.output:
+        if item.name not in maker and item.name not in known:
+            wrong(f"the output {item.name!r} is made by nothing")
     if problems:
         return [], problems[:20]
+    order, waiting = _topological([[maker[item] for item in items] for items in reads])
+    if waiting:
+        nodes = (graph.node[number] for number in waiting)
+        names = ", ".join(node.name or node.op_type for node in nodes)[:120]
+        wrong(f"these operators wait for one another: {names}", code="cycle")
+    return [graph.node[number] for number in order], problems
+
+
+def _topological(needs: list[list[int]]) -> tuple[list[int], list[int]]:
+    """Numbers, each behind those that it needs and otherwise ascending; those that wait for one another."""
+    readers: dict[int, list[int]] = {}
+    missing = [len(items) for items in needs]
+    for number, items in enumerate(needs):
+        for item in items:
+            readers.setdefault(item, []).append(number)
     ready = [number for number, count in enumerate(missing) if count == 0]
-    ordered: list[Any] = []
+    ordered: list[int] = []
     while ready:
         number = heapq.heappop(ready)
-        ordered.append(graph.node[number])
+        ordered.append(number)
         for reader in readers.get(number, ()):
             missing[reader] -= 1
             if missing[reader] == 0:
                 heapq.heappush(ready, reader)
-    if len(ordered) < len(graph.node):
-        names = ", ".join(
-            node.name or node.op_type for number, node in enumerate(graph.node) if missing[number]
-        )[:120]
-        return [], [
-            Problem(
-                "onnx.cycle",
-                f"these operators wait for one another: {names}",
-                "export it again",
-                file=name,
-            )
-        ]
-    return ordered, []
+    return ordered, [number for number, count in enumerate(missing) if count]

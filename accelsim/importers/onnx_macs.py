@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,46 +51,15 @@ def convolution(
 ) -> None:
     """Conv. names: input, weight, bias where they are not the node's first three. recipes: of the weight and
     the bias where they are not stored as reals."""
-    options = attributes(node)
     x, w, bias = names or (*node.input, "", "")[:3]
     shape, weight = b.shape(x), b.shape(w)
     if not b.is_constant(w):
         raise b.wrong(node, "its weights are computed", "export the model with stored weights")
     rank = len(shape) - 2
-    kernel = tuple(weight[2:])
-    stride = tuple(options.get("strides", (1,) * rank))
-    dilation = tuple(options.get("dilations", (1,) * rank))
-    pads = pads_of(options, shape[2:], kernel, stride, dilation)
-    if any(pad < 0 for pad in pads):
-        raise b.wrong(node, "has negative padding", "slice the input instead")
-    groups = int(options.get("group", 1))
-    if (
-        len(weight) != rank + 2
-        or groups < 1
-        or weight[1] * groups != shape[1]
-        or weight[0] % groups
-    ):
-        raise b.wrong(
-            node,
-            f"weights of {list(weight)} in {groups} groups do not fit {list(shape)}",
-            "export the model again",
-        )
-    if rank == 3:
-        source = _unfolded(b, node, x, (kernel[0], stride[0], dilation[0], pads[0], pads[3]))
-        shape = b.shape(source)
-        kernel, stride, dilation = kernel[1:], stride[1:], dilation[1:]
-        pads = (pads[1], pads[2], pads[4], pads[5])
-    elif rank == 1:
-        source = b.view(x, (shape[0], shape[1], 1, shape[2]))
-        shape = b.shape(source)
-        kernel, stride, dilation = (1, *kernel), (1, *stride), (1, *dilation)
-        pads = (0, pads[0], 0, pads[1])
-    elif rank == 2:
-        source = b.operand(x)
-    else:
-        raise b.wrong(node, f"has {rank} dimensions", "use one to three")
-    channels, filters = shape[1], weight[0]
-    stored = (filters, channels // groups, *kernel)
+    source, window = _planar(b, node, x, window_of(b, node, shape, weight))
+    batch, channels, height, width = b.shape(source)
+    filters = weight[0]
+    stored = (filters, channels // window.groups, *window.kernel)
     final = node.output[0]
     output = final if rank == 2 else f"{final}:2d"
     first = recipes[0] if recipes else reshaped(w, stored)
@@ -103,16 +72,12 @@ def convolution(
         source,
         b.stored(w, stored, made),
         output,
-        shape[0],
+        batch,
         channels,
-        shape[2],
-        shape[3],
+        height,
+        width,
         filters,
-        kernel,  # type: ignore[arg-type]
-        stride,
-        pads,  # type: ignore[arg-type]
-        dilation,
-        groups,
+        *window,  # type: ignore[arg-type]
         _bias(b, bias, filters, recipes[1] if recipes else None),
     )
     b.add(op)
@@ -124,6 +89,50 @@ def convolution(
         b.transpose(split, (0, 2, 1, 3, 4), final)
     if op.output_shape[2:] != target[-2:] and rank == 2:
         raise b.wrong(node, f"has an output of {list(target)}, not {list(op.output_shape)}")
+
+
+class Window(NamedTuple):
+    """What a convolution's filters see of each axis: pads first all begins, then all ends."""
+
+    kernel: Shape
+    stride: Shape
+    pads: Shape
+    dilation: Shape
+    groups: int
+
+
+def window_of(b: Builder, node: Any, shape: Shape, weight: Shape) -> Window:
+    """The window of a Conv of one to three dimensions; InputError for one that does not fit."""
+    options, rank = attributes(node), len(shape) - 2
+    kernel = tuple(weight[2:])
+    stride = tuple(options.get("strides", (1,) * rank))
+    dilation = tuple(options.get("dilations", (1,) * rank))
+    pads = pads_of(options, shape[2:], kernel, stride, dilation)
+    if any(pad < 0 for pad in pads):
+        raise b.wrong(node, "has negative padding", "slice the input instead")
+    groups = int(options.get("group", 1))
+    fit = len(weight) == rank + 2 and groups >= 1
+    if not fit or weight[1] * groups != shape[1] or weight[0] % groups:
+        what = f"weights of {list(weight)} in {groups} groups do not fit {list(shape)}"
+        raise b.wrong(node, what, "export the model again")
+    if rank not in (1, 2, 3):
+        raise b.wrong(node, f"has {rank} dimensions", "use one to three")
+    return Window(kernel, stride, pads, dilation, groups)
+
+
+def _planar(b: Builder, node: Any, x: str, window: Window) -> tuple[str, Window]:
+    """The input of two dimensions, and the window over it."""
+    kernel, stride, pads, dilation, groups = window
+    if len(kernel) == 3:
+        depth = (kernel[0], stride[0], dilation[0], pads[0], pads[3])
+        flat = (pads[1], pads[2], pads[4], pads[5])
+        source = _unfolded(b, node, x, depth)
+        return source, Window(kernel[1:], stride[1:], flat, dilation[1:], groups)
+    if len(kernel) == 1:
+        images, channels, length = b.shape(x)
+        source, flat = b.view(x, (images, channels, 1, length)), (0, pads[0], 0, pads[1])
+        return source, Window((1, *kernel), (1, *stride), flat, (1, *dilation), groups)
+    return b.operand(x), window
 
 
 def _bias(b: Builder, name: str, count: int, recipe: Recipe | None = None) -> str | None:
@@ -275,16 +284,10 @@ def general_product(b: Builder, node: Any) -> None:
             node, f"its C of {list(b.shape(c))} does not go over {[m, n]}", "export the model again"
         )
     constant = b.is_constant(w)
-    if constant:
-        kept = b.variant(w, f"{alpha:g}") if alpha != 1 else w
-        weight = b.stored(kept, b.shape(w), lambda look: look(w) * alpha if alpha != 1 else look(w))
-        if alpha != 1:
-            b.weight_scales[weight] = None
-    else:
-        weight = b.operand(w)
-    bias = None
+    weight = _scaled_weight(b, w, alpha) if constant else b.operand(w)
     entries = prod(b.shape(c)) if c else 0
     folded = bool(c) and b.is_constant(c) and (entries == 1 or b.shape(c)[-1] == entries == n)
+    bias = None
     if folded and beta:
         own = c if beta == 1 and entries == n else f"{node.name}.bias"
         bias = b.stored(
@@ -295,40 +298,31 @@ def general_product(b: Builder, node: Any) -> None:
         )
     rest = bool(c) and bool(beta) and not folded
     scaled = alpha != 1 and not constant
-    target = f"{out}:product" if rest or scaled else out
-    b.add(
-        Gemm(
-            b.unique(node.name),
-            b.operand(a),
-            weight,
-            target,
-            m,
-            k,
-            n,
-            bias=bias,
-            weight_transposed=turned,
-        )
-    )
+    target, source = f"{out}:product" if rest or scaled else out, b.operand(a)
+    name, sizes = b.unique(node.name), (m, k, n)
+    b.add(Gemm(name, source, weight, target, *sizes, bias=bias, weight_transposed=turned))
     if scaled:
-        target = b.vector(
-            "scale",
-            f"{node.name}/alpha",
-            [target],
-            out if not rest else f"{out}:scaled",
-            (m, n),
-            lambda inputs, look: inputs[0] * alpha,
-        )
+        end = out if not rest else f"{out}:scaled"
+        target = _times(b, f"{node.name}/alpha", target, end, (m, n), alpha)
     if rest:
         if beta != 1:
-            c = b.vector(
-                "scale",
-                f"{node.name}/beta",
-                [c],
-                f"{c}:scaled",
-                b.shape(c),
-                lambda inputs, look: inputs[0] * beta,
-            )
+            c = _times(b, f"{node.name}/beta", c, f"{c}:scaled", b.shape(c), beta)
         b.vector("add", f"{node.name}/add", [target, c], out, (m, n))
+
+
+def _scaled_weight(b: Builder, w: str, alpha: float) -> str:
+    """A stored weight times alpha."""
+    if alpha == 1:
+        return b.stored(w, b.shape(w), lambda look: look(w))
+    kept = b.variant(w, f"{alpha:g}")
+    weight = b.stored(kept, b.shape(w), lambda look: look(w) * alpha)
+    b.weight_scales[weight] = None
+    return weight
+
+
+def _times(b: Builder, name: str, source: str, output: str, shape: Shape, factor: float) -> str:
+    """A computed tensor times a number."""
+    return b.vector("scale", name, [source], output, shape, lambda inputs, look: inputs[0] * factor)
 
 
 def fits(shape: Shape, over: Shape) -> bool:

@@ -4,6 +4,7 @@ product and the cell. Steps share their recurrent weight."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,17 +51,8 @@ def recurrent(b: Builder, node: Any) -> None:
     states: list[list[str]] = []
     lasts: list[tuple[str, str]] = []
     for number, side in enumerate(sides):
-        run = _Direction(
-            b,
-            node,
-            names,
-            number,
-            side,
-            hidden,
-            (steps, batch, width),
-            flat,
-            bool(options.get("linear_before_reset", 0)),
-        )
+        shape, after = (hidden, steps, batch, width), bool(options.get("linear_before_reset", 0))
+        run = _Direction(b, node, names, number, side, *shape, flat, after)
         states.append(run.unroll())
         lasts.append((states[-1][0 if side == "r" else -1], run.cell))
     _outputs(b, node, states, lasts, (steps, len(sides), batch, hidden))
@@ -108,28 +100,39 @@ def _outputs(
         b.view(both, (sides, batch, hidden), output)
 
 
+@dataclass(slots=True)
 class _Direction:
-    """The steps of one direction. cell: the LSTM's cell state after the last."""
+    """The steps of one direction, of number ``number``, side f or r. names: of the node's inputs; flat: the input
+    (steps x batch, width). after: a GRU's reset gate comes behind the product. cell: the LSTM's cell state
+    after the last."""
 
-    def __init__(
-        self,
-        b: Builder,
-        node: Any,
-        names: Sequence[str],
-        number: int,
-        side: str,
-        hidden: int,
-        shape: tuple[int, int, int],
-        flat: str,
-        after: bool,
-    ) -> None:
-        self.b, self.node, self.names, self.number, self.hidden = b, node, names, number, hidden
-        self.steps, self.batch, self.width = shape
-        self.flat, self.side, self.after = flat, side, after
-        self.kind = node.op_type
-        self.gates = GATES[self.kind]
-        self.base = f"{node.name}/{side}"
-        self.cell = ""
+    b: Builder
+    node: Any
+    names: Sequence[str]
+    number: int
+    side: str
+    hidden: int
+    steps: int
+    batch: int
+    width: int
+    flat: str
+    after: bool
+    cell: str = ""
+
+    @property
+    def kind(self) -> str:
+        """LSTM, GRU or RNN."""
+        return str(self.node.op_type)
+
+    @property
+    def gates(self) -> int:
+        """How many, each of ``hidden`` outputs."""
+        return GATES[self.kind]
+
+    @property
+    def base(self) -> str:
+        """What the names of its operators begin with."""
+        return f"{self.node.name}/{self.side}"
 
     def weight(self, name: str, rows: slice = slice(None)) -> Recipe:
         """(gates x hidden, k) of this direction."""

@@ -42,49 +42,54 @@ def load_onnxim(path: str | Path, dims: Mapping[str, int] | None = None) -> Work
         )
     if "models" in plain:
         return _listed(path, plain, dims)
-    sizes: dict[str, int] = {}
     problems = []
     for key in (*NEEDED, *(["num_kv_heads"] if "num_kv_heads" in plain else [])):
         value = plain.get(key)
         if not isinstance(value, int) or isinstance(value, bool) or not 0 < value < 1 << 24:
             place = root.value[key][1].place if key in plain else root.place
             said = "is missing" if key not in plain else f"is {value!r}"
-            problems.append(
-                Problem(
-                    "onnxim.number",
-                    said,
-                    "write a whole number above 0",
-                    key,
-                    str(path),
-                    place.line,
-                    place.column,
-                )
-            )
-        else:
-            sizes[key] = value
-    unknown = [key for key in (dims or {}) if key not in ("rows", "past")]
+            at = (place.line, place.column)
+            fix = "write a whole number above 0"
+            problems.append(Problem("onnxim.number", said, fix, key, str(path), *at))
     problems += [
         Problem(
             "onnx.dimension", f"there is no dimension {key!r}", "write rows or past", file="--dim"
         )
-        for key in unknown
+        for key in (dims or {})
+        if key not in ("rows", "past")
     ]
     act = str(plain.get("activation_function", "gelu"))
     if act not in ACTIVATIONS:
-        problems.append(
-            Problem(
-                "onnxim.activation",
-                f"is {act!r}",
-                "write one of " + ", ".join(ACTIVATIONS),
-                "activation_function",
-                str(path),
-            )
-        )
+        fix = "write one of " + ", ".join(ACTIVATIONS)
+        key = "activation_function"
+        problems.append(Problem("onnxim.activation", f"is {act!r}", fix, key, str(path)))
     if problems:
         raise InputError(problems)
-    heads, shared = (
-        sizes["num_attention_heads"],
-        sizes.get("num_kv_heads", sizes["num_attention_heads"]),
+    sizes = {"num_kv_heads": plain["num_attention_heads"], **plain}
+    _check(path, sizes)
+    rows, past = (dims or {}).get("rows", 1), (dims or {}).get("past", 0)
+    gated = plain.get("ffn_type") == "llama"
+    text = _Decoder(Path(path).stem, sizes, rows, past, gated, ACTIVATIONS[act]).text()
+    assumed = [
+        f"{rows} new tokens behind {past}; --dim rows=N, --dim past=N change it",
+        "rotary positions" if gated else "no positions",
+        "norms: rms_norm" if gated else "layer_norm",
+        "logits of the last token",
+    ]
+    if (share := sizes["num_attention_heads"] // sizes["num_kv_heads"]) != 1:
+        assumed.append(f"keys and values of {share} heads share one head's")
+    unused = [
+        f"{key}: {plain[key]}" for key in plain if key not in KNOWN or key == "max_seq_length"
+    ]
+    notes: dict[str, object] = {"format": "onnxim", "assumed": assumed, "unused": unused}
+    made = read_trace(parse_yaml(text, str(path)), str(path), notes)
+    return replace(made, batch=1, tokens=rows)
+
+
+def _check(path: str | Path, sizes: Mapping[str, Any]) -> None:
+    """InputError for sizes that no decoder has."""
+    heads, shared, width = (
+        sizes[key] for key in ("num_attention_heads", "num_kv_heads", "hidden_size")
     )
     if sizes["num_hidden_layers"] > MOST_LAYERS:
         raise _wrong(
@@ -93,35 +98,13 @@ def load_onnxim(path: str | Path, dims: Mapping[str, int] | None = None) -> Work
             f"{sizes['num_hidden_layers']} hidden layers are more than {MOST_LAYERS}",
             f"write num_hidden_layers of at most {MOST_LAYERS}",
         )
-    if sizes["hidden_size"] % heads or heads % shared:
+    if width % heads or heads % shared:
         raise _wrong(
             path,
             "heads",
-            f"{heads} heads and {shared} of keys do not go with a width of {sizes['hidden_size']}",
+            f"{heads} heads and {shared} of keys do not go with a width of {width}",
             "write sizes that divide",
         )
-    rows, past = (dims or {}).get("rows", 1), (dims or {}).get("past", 0)
-    gated = plain.get("ffn_type") == "llama"
-    text = _Decoder(
-        Path(path).stem, sizes, heads, shared, rows, past, gated, ACTIVATIONS[act]
-    ).text()
-    assumed = [
-        f"{rows} new tokens behind {past}; --dim rows=N, --dim past=N change it",
-        "rotary positions" if gated else "no positions",
-        "norms: rms_norm" if gated else "layer_norm",
-        "logits of the last token",
-    ]
-    if shared != heads:
-        assumed.append(f"keys and values of {heads // shared} heads share one head's")
-    unused = [
-        f"{key}: {plain[key]}" for key in plain if key not in KNOWN or key == "max_seq_length"
-    ]
-    made = read_trace(
-        parse_yaml(text, str(path)),
-        str(path),
-        {"format": "onnxim", "assumed": assumed, "unused": unused},
-    )
-    return replace(made, batch=1, tokens=rows)
 
 
 def _wrong(path: str | Path, code: str, message: str, fix: str) -> InputError:
@@ -174,19 +157,12 @@ class _Decoder:
     """The trace of a decoder."""
 
     def __init__(
-        self,
-        name: str,
-        sizes: Mapping[str, int],
-        heads: int,
-        shared: int,
-        rows: int,
-        past: int,
-        gated: bool,
-        act: str,
+        self, name: str, sizes: Mapping[str, Any], rows: int, past: int, gated: bool, act: str
     ) -> None:
-        self.name, self.sizes, self.heads, self.shared = name, sizes, heads, shared
+        self.name, self.sizes = name, sizes
+        self.heads, self.shared = sizes["num_attention_heads"], sizes["num_kv_heads"]
         self.rows, self.past, self.gated, self.act = rows, past, gated, act
-        self.size = sizes["hidden_size"] // heads
+        self.size = sizes["hidden_size"] // self.heads
         self.inputs = [f"tokens: [{rows}]"]
         self.lines: list[str] = []
 

@@ -7,8 +7,9 @@ all three, a group; in W and I only, a reduction. Layers with FX and FY are conv
 from __future__ import annotations
 
 import re
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from accelsim.config.yaml_source import Node, load_yaml
 from accelsim.errors import InputError, Problem
@@ -26,6 +27,7 @@ KNOWN = (
     "operand_source",
     "operand_precision",
 )
+EQUATION = "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims"
 LARGEST = 1 << 24
 MOST_LAYERS = 20_000
 RELATION = re.compile(r"\s*i([xy])\s*=\s*(?:(\d+)\s*\*)?\s*o\1\s*\+\s*(?:(\d+)\s*\*)?\s*f\1\s*$")
@@ -62,6 +64,25 @@ def is_zigzag(head: bytes) -> bool:
     return first.startswith(("- ", "[")) or first == "-"
 
 
+class _Layer(NamedTuple):
+    """An entry of the list: its number, sizes by loop, the whole of it, and where its operands come from."""
+
+    node: Node
+    name: str
+    number: int
+    sizes: dict[str, int]
+    plain: dict[str, Any]
+    sources: dict[str, int]
+
+
+def _are_loops(dims: Any, sizes: Any) -> bool:
+    """Whether these are loops, each once, and a size of each."""
+    if not isinstance(dims, list) or not isinstance(sizes, list) or len(dims) != len(sizes):
+        return False
+    names = {str(dim).upper() for dim in dims}
+    return len(names) == len(dims) and all(type(n) is int and 0 < n <= LARGEST for n in sizes)
+
+
 class _Reader:
     def __init__(self, source: str) -> None:
         self.source = source
@@ -88,120 +109,76 @@ class _Reader:
     def layer(self, node: Node) -> None:
         """One entry of the list."""
         plain = node.plain()
-        if not isinstance(plain, dict) or not {"id", "equation", "loop_dims", "loop_sizes"} <= set(
-            plain
-        ):
-            self.wrong(
-                "layer", node, "", "is no layer", "write id, equation, loop_dims and loop_sizes"
-            )
+        if (refused := self.refusal(plain)) is not None:
+            code, key, message, fix = refused
+            self.wrong(code, node, key, message, fix)
             return
         number = plain["id"]
-        if type(number) is not int or number in self.made:
-            self.wrong("id", node, "id", f"is {number!r}", "give every layer a number of its own")
-            return
         self.unused += [f"layer {number}: {key}" for key in plain if key not in KNOWN]
-        if (
-            "operand_precision" in plain
-            and "operand_precision: the chip's formats are used" not in self.unused
-        ):
-            self.unused.append("operand_precision: the chip's formats are used")
-        sizes = self.sizes(node, plain)
-        if sizes is None:
-            return
-        if not isinstance(plain.get("dimension_relations") or [], list):
-            self.wrong(
-                "relation", node, "dimension_relations", "is no list", "write [ix=2*ox+1*fx]"
-            )
-            return
+        precision = "operand_precision: the chip's formats are used"
+        if "operand_precision" in plain and precision not in self.unused:
+            self.unused.append(precision)
+        dims, counts = plain["loop_dims"], plain["loop_sizes"]
+        sizes = {str(dim).upper(): size for dim, size in zip(dims, counts, strict=True)}
         if not self.operators:
             self.batch = sizes.get("B", 1)
         sources = plain.get("operand_source") or {}
-        if not isinstance(sources, dict) or not all(
-            type(value) is int for value in sources.values()
-        ):
-            self.wrong(
-                "source",
-                node,
-                "operand_source",
-                "is no mapping to numbers of layers",
-                "write I: 0 and W: 0",
-            )
-            return
-        if not isinstance(plain["equation"], str):
-            self.wrong(
-                "equation",
-                node,
-                "equation",
-                f"is {plain['equation']!r}",
-                "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims",
-            )
-            return
-        for value in sources.values():
-            if value != number and value not in self.made:
-                self.wrong(
-                    "source",
-                    node,
-                    "operand_source",
-                    f"names {value!r}, no layer before this one",
-                    "order the layers",
-                )
-                return
+        one = _Layer(node, f"layer{number}", number, sizes, plain, sources)
         kind = str(plain.get("operator_type", "")).lower()
-        name = f"layer{number}"
         before = len(self.problems)
         if "pool" in kind:
-            self.pool(node, name, number, sizes, plain, sources)
-        elif "add" in kind or "+=" not in str(plain["equation"]):
-            self.add(node, name, number, sizes, sources)
+            self.pool(one)
+        elif "add" in kind or "+=" not in plain["equation"]:
+            self.add(one)
         elif "FX" in sizes or "FY" in sizes or "OX" in sizes:
-            self.convolution(node, name, number, sizes, plain, sources)
+            self.convolution(one)
         else:
-            self.product(node, name, number, sizes, plain, sources)
+            self.product(one)
         if len(self.problems) == before:
             self.made[number] = self.operators[-1].output
 
-    def sizes(self, node: Node, plain: dict[str, Any]) -> dict[str, int] | None:
-        dims, sizes = plain["loop_dims"], plain["loop_sizes"]
-        sound = isinstance(dims, list) and isinstance(sizes, list) and len(dims) == len(sizes)
-        names = {str(dim).upper() for dim in dims} if sound else set()
-        if (
-            not sound
-            or len(names) < len(dims)
-            or not all(type(n) is int and 0 < n <= LARGEST for n in sizes)
-        ):
-            self.wrong(
-                "sizes",
-                node,
-                "loop_sizes",
-                "are no whole numbers, one a loop",
-                "write as many sizes above 0 as loop_dims has, each loop once",
-            )
-            return None
-        return {str(dim).upper(): size for dim, size in zip(dims, sizes, strict=True)}
+    def refusal(self, plain: Any) -> tuple[str, str, str, str] | None:
+        """(code, key, what is wrong, what to write) of a layer that cannot be read."""
+        needed = {"id", "equation", "loop_dims", "loop_sizes"}
+        if not isinstance(plain, dict) or not needed <= set(plain):
+            return "layer", "", "is no layer", "write id, equation, loop_dims and loop_sizes"
+        number = plain["id"]
+        if type(number) is not int or number in self.made:
+            return "id", "id", f"is {number!r}", "give every layer a number of its own"
+        if not _are_loops(plain["loop_dims"], plain["loop_sizes"]):
+            fix = "write as many sizes above 0 as loop_dims has, each loop once"
+            return "sizes", "loop_sizes", "are no whole numbers, one a loop", fix
+        if not isinstance(plain.get("dimension_relations") or [], list):
+            return "relation", "dimension_relations", "is no list", "write [ix=2*ox+1*fx]"
+        sources = plain.get("operand_source") or {}
+        if not isinstance(sources, dict) or any(type(one) is not int for one in sources.values()):
+            what = "is no mapping to numbers of layers"
+            return "source", "operand_source", what, "write I: 0 and W: 0"
+        if not isinstance(plain["equation"], str):
+            return "equation", "equation", f"is {plain['equation']!r}", EQUATION
+        for value in sources.values():
+            if value != number and value not in self.made:
+                what = f"names {value!r}, no layer before this one"
+                return "source", "operand_source", what, "order the layers"
+        return None
 
-    def relations(self, node: Node, plain: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    def relations(self, one: _Layer) -> dict[str, tuple[int, int]]:
         """(stride, dilation) by axis x, y."""
         found = {"x": (1, 1), "y": (1, 1)}
-        for text in plain.get("dimension_relations") or []:
+        for text in one.plain.get("dimension_relations") or []:
             match = RELATION.match(str(text))
             if match is None:
-                self.wrong(
-                    "relation",
-                    node,
-                    "dimension_relations",
-                    f"{text!r} is not understood",
-                    "write ix=2*ox+1*fx",
-                )
+                what = f"{text!r} is not understood"
+                self.wrong("relation", one.node, "dimension_relations", what, "write ix=2*ox+1*fx")
                 continue
             found[match[1]] = (int(match[2] or 1), int(match[3] or 1))
         return found
 
-    def operand(
-        self, number: int, sources: dict[str, Any], key: str, shape: tuple[int, ...]
-    ) -> str:
+    def operand(self, one: _Layer, key: str, shape: tuple[int, ...]) -> str:
         """The tensor an operand comes from, as it is: an input of its own where nothing made it, or where
         what made it does not have that many elements."""
-        origin = self.made.get(sources.get(key, number))
+        number = one.number
+        origin = self.made.get(one.sources.get(key, number))
         if origin is not None and self.tensors[origin].elements == TensorSpec("", shape).elements:
             self.read.add(origin)
             if self.tensors[origin].shape == shape:
@@ -229,15 +206,11 @@ class _Reader:
         self.tensors[op.output] = TensorSpec(op.output, op.output_shape)
 
     def plane(
-        self,
-        number: int,
-        sizes: dict[str, int],
-        relations: dict[str, tuple[int, int]],
-        sources: dict[str, Any],
-        channels: int,
+        self, one: _Layer, relations: dict[str, tuple[int, int]], channels: int
     ) -> tuple[int, int, tuple[int, int, int, int]]:
         """Height and width of the input, and the padding that the output's size needs."""
-        origin = self.made.get(sources.get("I", number))
+        sizes = one.sizes
+        origin = self.made.get(one.sources.get("I", one.number))
         shape = self.tensors[origin].shape if origin is not None else ()
         found, pads = [], []
         for position, axis in ((2, "Y"), (3, "X")):
@@ -258,25 +231,17 @@ class _Reader:
         top, left = pads[0] // 2, pads[1] // 2
         return found[0], found[1], (top, left, pads[0] - top, pads[1] - left)
 
-    def convolution(
-        self,
-        node: Node,
-        name: str,
-        number: int,
-        sizes: dict[str, int],
-        plain: dict[str, Any],
-        sources: dict[str, Any],
-    ) -> None:
-        relations = self.relations(node, plain)
+    def convolution(self, one: _Layer) -> None:
+        relations, sizes = self.relations(one), one.sizes
         groups = sizes.get("G", 1)
         channels, filters = groups * sizes.get("C", 1), groups * sizes.get("K", 1)
-        height, width, padding = self.plane(number, sizes, relations, sources, channels)
+        height, width, padding = self.plane(one, relations, channels)
         shape = (sizes.get("B", 1), channels, height, width)
         op = Conv2d(
-            name,
-            self.operand(number, sources, "I", shape),
-            f"{name}.weight",
-            name,
+            one.name,
+            self.operand(one, "I", shape),
+            f"{one.name}.weight",
+            one.name,
             *shape,
             filters,
             (sizes.get("FY", 1), sizes.get("FX", 1)),
@@ -286,39 +251,26 @@ class _Reader:
             groups,
         )
         if (op.out_height, op.out_width) != (sizes.get("OY", 1), sizes.get("OX", 1)):
-            self.wrong(
-                "shape",
-                node,
-                "loop_sizes",
-                f"give {op.out_height} x {op.out_width} outputs, not "
-                f"{sizes.get('OY', 1)} x {sizes.get('OX', 1)}",
-                "mend the sizes",
-            )
+            wanted = f"{sizes.get('OY', 1)} x {sizes.get('OX', 1)}"
+            what = f"give {op.out_height} x {op.out_width} outputs, not {wanted}"
+            self.wrong("shape", one.node, "loop_sizes", what, "mend the sizes")
             return
         self.tensors[op.weight] = TensorSpec(op.weight, op.weight_shape, "weight")
         self.put(op)
 
-    def pool(
-        self,
-        node: Node,
-        name: str,
-        number: int,
-        sizes: dict[str, int],
-        plain: dict[str, Any],
-        sources: dict[str, Any],
-    ) -> None:
-        relations = self.relations(node, plain)
+    def pool(self, one: _Layer) -> None:
+        relations, sizes = self.relations(one), one.sizes
         channels = sizes.get("G", sizes.get("K", 1))
-        height, width, padding = self.plane(number, sizes, relations, sources, channels)
+        height, width, padding = self.plane(one, relations, channels)
         shape = (sizes.get("B", 1), channels, height, width)
         out = (*shape[:2], sizes.get("OY", 1), sizes.get("OX", 1))
         self.note("pooling layers are max pools")
         self.put(
             VectorOperator(
-                name,
+                one.name,
                 "max_pool",
-                (self.operand(number, sources, "I", shape),),
-                name,
+                (self.operand(one, "I", shape),),
+                one.name,
                 (shape,),
                 out,
                 (sizes.get("FY", 1), sizes.get("FX", 1)),
@@ -327,64 +279,34 @@ class _Reader:
             )
         )
 
-    def add(
-        self, node: Node, name: str, number: int, sizes: dict[str, int], sources: dict[str, Any]
-    ) -> None:
-        shape = tuple(sizes.values())
-        read = tuple(self.operand(number, sources, key, shape) for key in ("I", "W"))
-        self.put(VectorOperator(name, "add", read, name, (shape, shape), shape))
+    def add(self, one: _Layer) -> None:
+        shape = tuple(one.sizes.values())
+        read = tuple(self.operand(one, key, shape) for key in ("I", "W"))
+        self.put(VectorOperator(one.name, "add", read, one.name, (shape, shape), shape))
 
-    def product(
-        self,
-        node: Node,
-        name: str,
-        number: int,
-        sizes: dict[str, int],
-        plain: dict[str, Any],
-        sources: dict[str, Any],
-    ) -> None:
+    def product(self, one: _Layer) -> None:
+        name, sizes, equation = one.name, one.sizes, one.plain["equation"]
         letters = {}
         for operand in ("O", "W", "I"):
-            match = re.search(rf"\b{operand}((?:\[\w+\])+)", str(plain["equation"]))
+            match = re.search(rf"\b{operand}((?:\[\w+\])+)", equation)
             letters[operand] = re.findall(r"\w+", match[1].upper()) if match else []
         o, w, i = letters["O"], letters["W"], letters["I"]
         if not o or not w or not i or set(o + w + i) - set(sizes):
-            self.wrong(
-                "equation",
-                node,
-                "equation",
-                f"{plain['equation']!r} is not understood",
-                "write O[b][k]+=W[k][c]*I[b][c] with the loops of loop_dims",
-            )
+            what = f"{equation!r} is not understood"
+            self.wrong("equation", one.node, "equation", what, EQUATION)
             return
 
         def extent(names: list[str]) -> int:
-            total = 1
-            for letter in names:
-                total *= sizes[letter]
-            return total
+            return prod(sizes[letter] for letter in names)
 
         groups = extent([x for x in o if x in w and x in i])
-        m, n = (
-            extent([x for x in o if x in i and x not in w]),
-            extent([x for x in o if x in w and x not in i]),
-        )
+        m = extent([x for x in o if x in i and x not in w])
+        n = extent([x for x in o if x in w and x not in i])
         k = extent([x for x in w if x in i and x not in o])
         lead = (groups,) if groups > 1 else ()
-        computed = sources.get("W", number) != number
-        weight = self.operand(number, sources, "W", (*lead, k, n)) if computed else f"{name}.weight"
-        self.put(
-            Gemm(
-                name,
-                self.operand(number, sources, "I", (*lead, m, k)),
-                weight,
-                name,
-                m,
-                k,
-                n,
-                groups,
-            )
-        )
+        computed = one.sources.get("W", one.number) != one.number
+        weight = self.operand(one, "W", (*lead, k, n)) if computed else f"{name}.weight"
+        self.put(Gemm(name, self.operand(one, "I", (*lead, m, k)), weight, name, m, k, n, groups))
         if not computed:
             self.tensors[weight] = TensorSpec(weight, (*lead, k, n), "weight")
 

@@ -8,12 +8,13 @@ from typing import Any
 
 from accelsim import api
 from accelsim.chip import Chip
-from accelsim.config.mapping_file import load_mappings
+from accelsim.config.mapping_file import load_mapping_file
 from accelsim.errors import InputError, Problem
 from accelsim.explore.steady import steady
 from accelsim.job.reader import job_yaml, set_texts
 from accelsim.job.record import Job
 from accelsim.job.values import JobValues
+from accelsim.mapping.homes import DEFAULT
 from accelsim.results.labels import with_own_names
 from accelsim.results.result import Result, Values
 from accelsim.workload import Workload
@@ -41,6 +42,8 @@ class Made:
         values."""
         job, work = self.job, self.workload if workload is None else workload
         valued = inputs is not None
+        given = None if job.mapping is None else load_mapping_file(job.mapping, chip, work)
+        homes = job.homes or (given.homes if given else None) or DEFAULT
         return api.run(
             chip,
             work,
@@ -48,7 +51,7 @@ class Made:
             labels=self.labels if valued else None,
             engine=job.engine,
             weights=weights,
-            mappings=None if job.mapping is None else load_mappings(job.mapping, chip, work),
+            mappings=given.mappings if given else None,
             rounding=job.rounding,
             search=job.search,
             budget=job.budget,
@@ -58,6 +61,7 @@ class Made:
             samples=self.values.samples(work) if valued else None,
             reference_check=job.reference_check,
             keep=keep,
+            homes=homes,
         )
 
     def run_on(self, chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:
@@ -116,7 +120,7 @@ def _asked(job: Job, chip: Chip) -> Chip:
     if job.point is not None:
         chip = at_point(chip, job.point)
     if job.weights is not None:
-        chip = dataclasses.replace(chip, weights=job.weights)
+        chip = chip.at_weights(job.weights)
     return seeded(chip, job.seed)
 
 

@@ -237,6 +237,12 @@ class Job:
         path=True,
         but={"sweep": ONE_CHIP, "replay": "each layer runs alone"},
     )
+    homes: Literal["off_chip", "on_chip"] | None = _asked(
+        "Where tensors between operators stand: off_chip, or on_chip where they fit and that pays; default: what "
+        "the mapping file says, else off_chip.",
+        "--homes",
+        but={"sweep": "points are as runs that do not say", "replay": "each layer runs alone"},
+    )
     search: Literal["cycles", "energy", "edp"] | None = _asked(
         "Search mappings that make this small, instead of the default ones.",
         "--search",

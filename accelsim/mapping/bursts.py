@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.formats import FORMAT_NAMES, get
 from accelsim.mapping.rows.record import Rows
+from accelsim.mapping.tensors import TensorTable
 from accelsim.program.opcodes import Access
 from accelsim.program.table import TensorRow
 from accelsim.units.dram import bursts_touched, sum_of_floors
@@ -37,45 +38,57 @@ class Layouts(NamedTuple):
     """Of each tensor row: how its regions are given (OWN dimensions, one PIECE, a matrix of a
     convolution's PLANES, TRANSPOSED), its dimensions there, RANK numbers, filters of a group; the row whose
     bytes it shares, and in what other order of axes they may lie, RANK numbers, its own where in none.
-    bits: of an element, by format. burst: bytes, the only entry."""
+    home, low, high: memory where the tensor is at home, first byte there and the one behind it. bits: of an
+    element, by format. burst: bytes; far: the memory off the chip; each the only entry. turned: of each row that
+    others share the bytes of, 1 where they do lie in that other order, 0 where they do not or nobody knows yet."""
 
     kind: Any
     dims: Any
     filters: Any
     root: Any
     other: Any
+    home: Any
+    low: Any
+    high: Any
     bits: Any
     burst: Any
+    far: Any
+    turned: Any
 
 
 class Choices(NamedTuple):
     """Off-chip operands that another order of axes serves otherwise: the operand, the row whose bytes they are,
-    and bytes that it moves more in that order. used: how many. gain: of each row, bytes that the other
-    order saves. written: of each row, elements that were written there."""
+    and bytes that it moves more in that order. used: how many. noted: 0 where they are not written down. gain: of
+    each row, bytes that the other order saves. written: of each row, elements that were written at home."""
 
     operand: Any
     root: Any
     more: Any
     used: Any
+    noted: Any
     gain: Any
     written: Any
 
 
 @jit.allocates_nothing
 def in_bursts(rows: Rows, where: Layouts, choices: Choices, first: int) -> bool:
-    """Give the off-chip operands of rows the bytes of whole bursts, of tensors as they lie in their own order.
-    first: number of the first operand among all. False when there is not room for as many choices as operands."""
-    o, burst = rows.operand, where.burst[0]
-    if choices.used[0] + rows.at[1] > len(choices.operand):
+    """Give the off-chip operands of rows the bytes of whole bursts, of tensors as they lie, and count what is written
+    at home. first: number of the first operand among all. False when there is not room for as many choices as
+    operands."""
+    o, burst, far, noted = rows.operand, where.burst[0], where.far[0], choices.noted[0] == 1
+    if noted and choices.used[0] + rows.at[1] > len(choices.operand):
         return False
     for e in range(rows.at[1]):
         at = 15 * e
-        if o[at + 1] != rows.own[0]:
+        tensor, memory, address = o[at], o[at + 1], o[at + 2]
+        if memory != where.home[tensor] or not where.low[tensor] <= address < where.high[tensor]:
             continue
-        tensor, size, bits = o[at], o[at + 4], where.bits[o[at + 6]]
+        size, bits = o[at + 4], where.bits[o[at + 6]]
         elements = o[at + 8] * o[at + 10] * o[at + 12] * o[at + 14]
         if o[at + 5] != READ:
             choices.written[tensor] += elements
+        if memory != far:
+            continue
         one = -(-size // burst)
         o[at + 4] = burst * one
         if where.kind[tensor] == PIECE or (elements * bits + 7) // 8 != size:
@@ -92,9 +105,12 @@ def in_bursts(rows: Rows, where: Layouts, choices: Choices, first: int) -> bool:
             continue
         n, root = choices.used[0], where.root[tensor]
         more = burst * pieces(region, order, bits, burst) - own
-        choices.operand[n], choices.root[n], choices.more[n] = first + e, root, more
         choices.gain[root] -= more
-        choices.used[0] = n + 1
+        if where.turned[root] == 1:
+            o[at + 4] = own + more
+        if noted:
+            choices.operand[n], choices.root[n], choices.more[n] = first + e, root, more
+            choices.used[0] = n + 1
     return True
 
 
@@ -163,23 +179,39 @@ BURSTS: jit.Helpers = (
 
 
 class Transfers:
-    """The off-chip operands of a Program as they come. tensors: its rows. fast: by machine code."""
+    """The operands at home of a Program as they come. table: its tensors. fast: by machine code. noted: whether
+    operands are written down, for settle(). turned: as turned() of the same rows before."""
 
     def __init__(
-        self, tensors: list[TensorRow], workload: Workload, burst: int, fast: bool
+        self,
+        table: TensorTable,
+        workload: Workload,
+        burst: int,
+        fast: bool,
+        noted: bool = True,
+        turned: Ints | None = None,
     ) -> None:
+        tensors = table.rows
         self.fast, self.room = fast, 1024
-        columns = (*layouts(tensors, workload), _BITS, np.array([burst], np.int64))
+        lies = np.zeros(len(tensors), np.int64) if turned is None else turned
+        columns = (
+            *layouts(tensors, workload),
+            *homes(table),
+            _BITS,
+            *np.array([[burst], [table.far]], np.int64),
+            lies,
+        )
         self.where = Layouts(*(self._ready(column) for column in columns))
         self.kernel = jit.quick(in_bursts, BURSTS) if fast else in_bursts
         self.choices = Choices(*map(self._ready, self._empty(self.room, len(tensors))))
+        self.choices.noted[0] = int(noted)
 
     def _ready(self, column: Ints) -> Any:
         return column if self.fast else column.tolist()
 
     @staticmethod
     def _empty(room: int, tensors: int) -> list[Ints]:
-        return [np.zeros(size, np.int64) for size in (room, room, room, 1, tensors, tensors)]
+        return [np.zeros(size, np.int64) for size in (room, room, room, 1, 1, tensors, tensors)]
 
     def note(self, rows: Rows, first: int) -> None:
         """Rows that a nest has written; first: number of their first operand among all."""
@@ -196,13 +228,24 @@ class Transfers:
         """Bytes of all operands, of tensors in the order of axes that moves fewer bursts."""
         used = int(self.choices.used[0])
         operand, root, more = (np.asarray(c[:used], np.int64) for c in self.choices[:3])
-        other = np.asarray(self.choices.gain, np.int64)[root] > 0
+        other = self.turned()[root] == 1
         size[operand[other]] += more[other]
+
+    def turned(self) -> Ints:
+        """Whether the other order of axes moves fewer bursts, by tensor row."""
+        return (np.asarray(self.choices.gain, np.int64) > 0).astype(np.int64)
 
     @property
     def written(self) -> Ints:
-        """Elements of each tensor row that were written off chip."""
+        """Elements of each tensor row that were written at home."""
         return np.asarray(self.choices.written, np.int64)
+
+
+def homes(table: TensorTable) -> tuple[Ints, Ints, Ints]:
+    """Of each tensor row where it is at home: memory, first byte, the one behind the last."""
+    found = np.array([(home.memory, home.address) for home in table.home], np.int64).reshape(-1, 2)
+    sizes = [table.size_of(row) for row in table.rows]
+    return found[:, 0].copy(), found[:, 1].copy(), found[:, 1] + np.array(sizes, np.int64)
 
 
 def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, Ints, Ints, Ints]:

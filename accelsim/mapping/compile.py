@@ -10,11 +10,14 @@ from math import inf
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
+from accelsim.mapping.chips import unmapped
 from accelsim.mapping.crossbars import CrossbarMapping, assign
+from accelsim.mapping.homes import OFF_CHIP, Homes
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
 from accelsim.mapping.placement import fits
 from accelsim.mapping.programs import complete, program_of
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.size import check_size, commands_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.tilings.default import CLOSE, Pick, hopeful, legal, pick
@@ -29,11 +32,20 @@ TIMED = 3  # runs of a small workload that its Plan may take on as many arrays, 
 COMMANDS = 4000  # of all of them together
 
 
-def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = None) -> Plan:
-    """Choose a mapping for every MAC operator that has none given; check the given ones.
+def plan(
+    chip: Chip,
+    workload: Workload,
+    mappings: Dict[str, Mapping] | None = None,
+    homes: Homes = OFF_CHIP,
+) -> Plan:
+    """Choose a mapping for every MAC operator that has none given; check the given ones. homes: where tensors
+    stand, which leaves operators so much room.
 
-    InputError lists every given mapping that does not fit, and every name that is no operator.
+    InputError lists every given mapping that does not fit, and every name that is no operator; or what of the
+    chip no mapping uses yet.
     """
+    if problems := unmapped(chip):
+        raise InputError(problems)
     formats = tensor_formats(workload, chip)
     given = dict(mappings or {})
     chosen: dict[str, Mapping | CrossbarMapping] = {}
@@ -44,7 +56,7 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     macs = [op for op in workload.operators if not isinstance(op, VectorOperator)]
     readers = Counter(op.weight for op in macs)
     cold = chip.weights == "cold"
-    analog = on_crossbars(chip, workload, formats)
+    analog = on_crossbars(chip, workload, formats, homes)
     reserve = 0 if cold or chip.mac_array is None else resident_bytes(chip, workload, tuple(analog))
     problems = unserved(chip, workload)
     for op in macs:
@@ -54,13 +66,13 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
                 problems.append(_on_crossbars(op.name))
             continue
         geometry = geometry_of(op)
-        triple = (*operator_formats(op, chip), formats[op.output])
+        triple, room = (*operator_formats(op, chip), formats[op.output]), homes.room(op.name)
         if op.name in given:
             mapping = given.pop(op.name)
             fetched = cold or not workload.is_stored(op.weight)
-            case = (geometry, mapping, triple, fetched)
+            case = (geometry, mapping, triple, fetched, room)
             if case not in sound:
-                wrong = check_mapping(chip, geometry, mapping, triple, op.name, fetched)
+                wrong = check_mapping(chip, geometry, mapping, triple, op.name, fetched, room)
                 problems += wrong
                 if not wrong:
                     sound.add(case)
@@ -68,9 +80,9 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
             stored = workload.is_stored(op.weight)
             fetched = cold or not stored
             first = fetched and not chosen  # before it nothing hides how its weights come
-            key = (geometry, triple, stored, first)
+            key = (geometry, triple, stored, first, room)
             if key not in cache:
-                task = Task(chip, geometry, triple, op.name, reserve, fetched, stored, first)
+                task = Task(chip, geometry, triple, op.name, reserve, fetched, stored, first, room)
                 cache[key] = pick(task)
             mapping, several = cache[key].chosen.mapping, readers[op.weight] > 1
             if several and not fetched:  # it lies in its buffer once, in tiles of all who read it
@@ -81,7 +93,7 @@ def plan(chip: Chip, workload: Workload, mappings: Dict[str, Mapping] | None = N
     problems += [_unknown(name, chosen) for name in given]
     if problems:
         raise InputError(problems)
-    return quickest(chip, workload, Plan(chosen, formats), picks)
+    return quickest(chip, workload, Plan(chosen, formats, homes), picks)
 
 
 def unserved(chip: Chip, workload: Workload) -> list[Problem]:
@@ -137,7 +149,7 @@ def quickest(
             left[margin] -= 1
             if left[margin] < 0:
                 break
-            changed = Plan({**chosen.mappings, **dict.fromkeys(names, mapping)}, chosen.formats)
+            changed = replace(chosen, mappings={**chosen.mappings, **dict.fromkeys(names, mapping)})
             took = ticks(changed)
             if took < best * (1 - margin):
                 chosen, best = changed, took
@@ -145,7 +157,7 @@ def quickest(
 
 
 def on_crossbars(
-    chip: Chip, workload: Workload, formats: Dict[str, str]
+    chip: Chip, workload: Workload, formats: Dict[str, str], homes: Homes = OFF_CHIP
 ) -> dict[str, CrossbarMapping]:
     """The operators that run on crossbars, none on a chip without."""
     if chip.crossbar is None:
@@ -153,7 +165,7 @@ def on_crossbars(
     operators = [op for op in workload.operators if not isinstance(op, VectorOperator)]
     triples = {op.name: (*operator_formats(op, chip), formats[op.output]) for op in operators}
     computed = {op.name for op in operators if not workload.is_stored(op.weight)}
-    return assign(chip, operators, triples, chip.weights == "cold", computed)
+    return assign(chip, operators, triples, chip.weights == "cold", computed, homes.rooms)
 
 
 def check_mapping(
@@ -163,9 +175,10 @@ def check_mapping(
     formats: tuple[str, str, str],
     name: str,
     cold: bool | None = None,
+    room: Room = UNDIVIDED,
 ) -> list[Problem]:
     """Everything wrong with an explicit mapping: ranges, shapes of tiles, buffers. cold: its weights
-    are fetched, default what the chip says."""
+    are fetched, default what the chip says. room: of its tiles."""
     problems = []
 
     def wrong(key: str, message: str, fix: str) -> None:
@@ -210,15 +223,12 @@ def check_mapping(
     cold = chip.weights == "cold" if cold is None else cold
     if not problems:
         try:
-            short = fits(chip, geometry, mapping, formats, None if cold else 0)
+            short = fits(chip, geometry, mapping, formats, None if cold else 0, room=room)
         except InputError as error:  # the dataflow cannot run such a tile
             return [replace(one, path=f"{name}.{one.path}") for one in error.problems]
-        for memory, (need, room) in short.items():
-            wrong(
-                "fits",
-                f"the tiles need {need} bytes of {memory}, which has {room}",
-                "make the tiles smaller",
-            )
+        for memory, (need, free) in short.items():
+            message = f"the tiles need {need} bytes of {memory}, which has {free}"
+            wrong("fits", message, "make the tiles smaller")
     return problems
 
 

@@ -41,6 +41,7 @@ from accelsim.program.table import (
     Dependencies,
     Operands,
     Program,
+    Shapes,
 )
 from accelsim.program.validate import validate
 from accelsim.workload import VectorOperator, Workload
@@ -95,31 +96,52 @@ READERS: tuple[tuple[Any, jit.Helpers], ...] = (
 )
 
 
-class Counter:
-    """Rows of all operators, counted as they come. commands: how many there are, about."""
+class RowReader:
+    """Rows as columns. noted, turned: as Transfers takes them."""
 
-    def __init__(self, parts: Parts, commands: int, fast: bool) -> None:
+    def __init__(
+        self, parts: Parts, fast: bool, noted: bool = True, turned: Ints | None = None
+    ) -> None:
         self.parts, self.fast = parts, fast
         made, tensors = parts.machine, parts.table.rows
-        self.far = made.memory_index[parts.chip.dma.memory]
         self.wide, self.roots = widest(made.memories), roots_of(tensors)
         room = [memory.bytes for memory in made.memories]
         facts = (self.roots, *(np.array(column, np.int64) for column in ([self.wide], room, [0])))
         self.facts = tuple(self._ready(column) for column in facts)
-        self.transfers = Transfers(tensors, parts.workload, parts.chip.dram.burst, fast)
+        burst = parts.chip.dram.burst
+        self.transfers = Transfers(parts.table, parts.workload, burst, fast, noted, turned)
         self.numbering = Numbering([unit.kind for unit in made.units], fast)
         self.kernel = jit.quick(count_rows) if fast else count_rows
-        self.room = rows_for(WINDOW, 4 * WINDOW, (0, 0), fast)
-        self.styles: list[Ints] = []
-        self.commands = self.operands = 0
-        self.columns = Counted(*(self._empty(0) for _ in Counted._fields))
-        self._widen(commands + 1, 3 * commands)
 
     def _ready(self, column: Ints) -> Any:
         return column if self.fast else column.tolist()
 
     def _empty(self, size: int) -> Any:
         return np.empty(size, np.int64) if self.fast else [0] * size
+
+    def read(self, rows: Rows, styles: Ints, out: Counted, command: int, operand: int) -> None:
+        """Write the rows in a room as columns, from a command and an operand on; those have ``operand`` in all
+        before them. styles: of their nests."""
+        self.transfers.note(rows, operand)
+        self.numbering.note(rows.command, int(rows.at[0]), styles, out.shape, command)
+        self.kernel(rows, self.facts, out, command, operand)
+
+    @property
+    def outside(self) -> bool:
+        """Whether an operand reaches past its memory."""
+        return bool(self.facts[3][0])
+
+
+class Counter(RowReader):
+    """Rows of all operators, counted as they come. commands: how many there are, about."""
+
+    def __init__(self, parts: Parts, commands: int, fast: bool) -> None:
+        super().__init__(parts, fast)
+        self.room = rows_for(WINDOW, 4 * WINDOW, (0, 0), fast)
+        self.styles: list[Ints] = []
+        self.commands = self.operands = 0
+        self.columns = Counted(*(self._empty(0) for _ in Counted._fields))
+        self._widen(commands + 1, 3 * commands)
 
     def _widen(self, commands: int, operands: int) -> None:
         """Room for so many commands and operands."""
@@ -154,15 +176,13 @@ class Counter:
 
     def _count(self) -> None:
         """Count the rows in the room, and empty it."""
-        rows = self.room._replace(own=self._ready(np.array([self.far, 0], np.int64)))
+        rows = self.room
         count, used = int(rows.at[0]), int(rows.at[1])
         commands, operands = self.commands + count, self.operands + used
         if commands >= len(self.columns.unit) or operands > len(self.columns.root):
             self._widen(2 * commands + 1, 2 * operands)
-        self.transfers.note(rows, self.operands)
         styles = np.concatenate([NO_STYLE, *self.styles])
-        self.numbering.note(rows.command, count, styles, self.columns.shape, self.commands)
-        self.kernel(rows, self.facts, self.columns, self.commands, self.operands)
+        self.read(rows, styles, self.columns, self.commands, self.operands)
         self.commands, self.operands = commands, operands
         rows.at[0] = rows.at[1] = 0
 
@@ -198,11 +218,12 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     program = _program(parts, rows, counter.numbering, owner)
     lag = release_lag(chip, program)
     walk, found = _walked(counter, rows, program, lag)
-    if len(found.faults.row) or counter.facts[3][0] or not _kept(walk, found, program):
+    if len(found.faults.row) or counter.outside or not _kept(walk, found, program):
         # says in words what is wrong
         validate(compile_program(chip, workload, chosen=chosen), workload, derived=True)
         raise ConservationError("rows are wrong as counts and right as a table")
-    check_sums(program, workload, counter.transfers.written, parts)
+    done = _products(program, len(workload.operators))
+    check_sums(done, workload, counter.transfers.written, parts)
     program.dependencies = dependencies_of(found.edges, lag)
     program.demands = demands(program)
     return program
@@ -241,6 +262,7 @@ def _program(parts: Parts, rows: Counted, numbering: Numbering, owner: Ints) -> 
         made.tick_hz,
         (),
         parts.residents,
+        commands_ahead=parts.chip.commands_ahead,
     )
 
 
@@ -260,7 +282,7 @@ def _walked(counter: Counter, rows: Counted, program: Program, lag: Ints) -> tup
         counter.roots[[resident.tensor for resident in kept]],
         [resident.at_start for resident in kept],
     )
-    walk = Walk(seen, lag)
+    walk = Walk(seen, lag, ahead=program.commands_ahead)
     return walk, walk.run(walk.busiest(), walk.most, derive=True)
 
 
@@ -274,16 +296,24 @@ def _kept(walk: Walk, found: Result, program: Program) -> bool:
     )
 
 
-def check_sums(program: Program, workload: Workload, written: Ints, parts: Parts) -> None:
-    """ConservationError unless every operator computes all its products and stores all its results. written:
-    elements of each tensor row that were written off chip."""
-    s, count = program.shapes, len(workload.operators)
+def products_of(s: Shapes) -> Ints:
+    """Products that one command of each shape computes."""
     groups = np.where(s.opcode == Opcode.MVM, np.maximum(s.extents[:, 3], 1), 1)
     macs = (s.opcode == Opcode.MATMUL) | (s.opcode == Opcode.MVM)
-    each = np.where(macs, groups * s.extents[:, :3].prod(axis=1), 0)
-    so_far = np.concatenate([np.zeros(1, np.int64), np.cumsum(each[program.commands.shape])])
-    ends = np.searchsorted(program.commands.operator, np.arange(count), side="right")
-    done = np.diff(so_far[ends], prepend=0).tolist()
+    return np.where(macs, groups * s.extents[:, :3].prod(axis=1), 0)
+
+
+def _products(program: Program, operators: int) -> Ints:
+    """Products that each operator computes."""
+    each = products_of(program.shapes)[program.commands.shape]
+    so_far = np.concatenate([np.zeros(1, np.int64), np.cumsum(each)])
+    ends = np.searchsorted(program.commands.operator, np.arange(operators), side="right")
+    return np.diff(so_far[ends], prepend=0)
+
+
+def check_sums(done: Ints, workload: Workload, written: Ints, parts: Parts) -> None:
+    """ConservationError unless every operator computes all its products and stores all its results. done:
+    products of each operator. written: elements of each tensor row that were written at home."""
     for part, op in zip(parts.list, workload.operators, strict=True):
         if part.same_as is not None:
             continue

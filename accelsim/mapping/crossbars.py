@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.mapping import Geometry, geometry_of, sum_format
-from accelsim.mapping.tiles import BOXES, MOST_M, PLANE, m_tiles, runs_of
+from accelsim.mapping.rooms import UNDIVIDED, Room
+from accelsim.mapping.tiles import (
+    BOXES,
+    MOST_M,
+    PIECES,
+    PLANE,
+    Tiles,
+    m_tiles,
+    runs_of,
+    tiles_of,
+)
 from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
-PIECES = 8  # vectors that a copy of an operator's weights is worth
+WORTH = 8  # vectors that a copy of an operator's weights is worth
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +35,7 @@ class CrossbarMapping:
     blocks follow by replica, group or pack of groups, row block, column block. replicas: copies, which
     take runs in turn. reprogrammed: the weights are written in every run. slots: of inputs, partial
     sums and outputs. size: crossbars of a copy. pack: groups that share a crossbar, block-diagonally; the
-    last may hold fewer.
+    last may hold fewer. input_resident: the input is fetched once, run by run, and stays.
     """
 
     batch: int
@@ -36,6 +47,7 @@ class CrossbarMapping:
     slots: int
     size: int
     pack: int = 1
+    input_resident: bool = False
 
     @property
     def last(self) -> int:
@@ -101,13 +113,14 @@ def assign(
     formats: dict[str, tuple[str, str, str]],
     cold: bool,
     computed: Collection[str] = (),
+    rooms: Mapping[str, Room] | None = None,
 ) -> dict[str, CrossbarMapping]:
     """A CrossbarMapping for every operator that runs on the chip's crossbars.
 
     In order, one copy each (operators that share a weight share its crossbars); what finds none, and
     what has a ``computed`` second operand instead of a weight, follows ``unmapped``; then, with
-    ``replicate``, copies of the operator with the most vectors a copy while there is room. InputError
-    when weights find no place, or a run of one vector no buffer.
+    ``replicate``, copies of the operator with the most vectors a copy while there is room. rooms: of operators
+    that have only a part of the buffers. InputError when weights find no place, or a run of one vector no buffer.
     """
     crossbar = chip.crossbar
     assert crossbar is not None
@@ -145,7 +158,9 @@ def assign(
                 first.reprogrammed,
             )
     return {
-        want.op.name: _tiled(chip, crossbar, want, formats[want.op.name])
+        want.op.name: _tiled(
+            chip, crossbar, want, formats[want.op.name], (rooms or {}).get(want.op.name, UNDIVIDED)
+        )
         for group in members.values()
         for want in group
         if want.first >= 0
@@ -213,11 +228,11 @@ def _pool(chip: Chip, crossbar: Crossbar, wants: list[_Want]) -> int:
 
 
 def _replicate(wants: list[_Want], at: int, free: int) -> None:
-    """Give spare crossbars to the operators that stream the most vectors a copy, PIECES at least."""
+    """Give spare crossbars to the operators that stream the most vectors a copy, WORTH at least."""
     growing = list(wants)
     while growing:
         slowest = max(growing, key=lambda want: want.geometry.m / want.replicas)
-        if slowest.size > free or (slowest.replicas + 1) * PIECES > slowest.geometry.m:
+        if slowest.size > free or (slowest.replicas + 1) * WORTH > slowest.geometry.m:
             growing.remove(slowest)
             continue
         slowest.replicas += 1
@@ -233,6 +248,7 @@ def needs(
     geometry: Geometry,
     formats: tuple[str, str, str],
     mapping: CrossbarMapping,
+    room: Room = UNDIVIDED,
     most: list[int] | None = None,
 ) -> dict[str, tuple[str, int, int]]:
     """(memory, bytes of a slot, slots) of "input", "sums" and "out". most: what m_tiles() finds of the mapping's runs,
@@ -244,44 +260,55 @@ def needs(
     box = most[PLANE] * mapping.pack * geometry.channels * get(formats[0]).bits
     held = most[MOST_M] * mapping.pack * geometry.n
     rows = blocks_of(crossbar, geometry)[0]
+    inputs = 0 if 0 in room.here else (box + 7) // 8, mapping.slots
+    if mapping.input_resident:
+        inputs = (
+            packs_of(crossbar, geometry) * pieces_of(geometry, mapping, formats[0]).found[PIECES],
+            1,
+        )
     return {
-        "input": (crossbar.input, (box + 7) // 8, mapping.slots),
+        "input": (crossbar.input, *inputs),
         "sums": (crossbar.output, rows * get(sum_format(crossbar)).bytes_for(held), mapping.slots),
         "out": (crossbar.output, get(formats[2]).bytes_for(held), mapping.slots),
     }
 
 
+def pieces_of(geometry: Geometry, mapping: CrossbarMapping, form: str) -> Tiles:
+    """The runs with the pieces of an input that stays, of a pack of groups."""
+    deep = geometry.channels * mapping.pack
+    pack = replace(geometry, channels=deep)
+    sizes = mapping.batch, mapping.height, mapping.width, geometry.n, deep * geometry.kernel
+    return tiles_of(pack, sizes, (get(form).bits, 1), True, True)
+
+
 def _tiled(
-    chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str, str]
+    chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str, str], room: Room
 ) -> CrossbarMapping:
     """The runs with the least product of estimated time and bytes moved off chip: long runs fetch the
     rows between them once, short ones let loads, products and stores overlap."""
-    geometry = want.geometry
+    geometry, chip = want.geometry, room.of(chip)
     best, least = None, 0.0
     placed = want.first, want.replicas, want.reprogrammed
     bits, pack = get(formats[0]).bits, pack_of(crossbar, geometry)
-    for run in _runs(geometry):
-        mapping = CrossbarMapping(*run, *placed, 2, want.size, pack)
+    stays = (False, True) if room.once and 0 not in room.on_chip else (False,)
+    for run, stay in product(_runs(geometry), stays):
+        mapping = CrossbarMapping(*run, *placed, 2, want.size, pack, stay)
         most = m_tiles(geometry, run, geometry.channels * bits, listed=False)[1]
-        sizes = [
-            (memory, size)
-            for memory, size, _ in needs(chip, geometry, formats, mapping, most).values()
-        ]
         for slots in (2 * want.replicas, want.replicas + 1, 2, 1):
+            mapping = replace(mapping, slots=slots)
             used: dict[str, int] = {}
-            for memory, size in sizes:
-                used[memory] = used.get(memory, 0) + size * slots
+            for memory, size, count in needs(chip, geometry, formats, mapping, room, most).values():
+                used[memory] = used.get(memory, 0) + size * count
             if all(size <= chip.memories[memory].size for memory, size in used.items()):
                 break
         else:
             continue
-        mapping = CrossbarMapping(*run, *placed, slots, want.size, pack)
-        cost = _estimate(chip, crossbar, geometry, formats, mapping, most[BOXES])
+        cost = _estimate(chip, crossbar, geometry, formats, mapping, room, most[BOXES])
         if best is None or cost < least:
             best, least = mapping, cost
     if best is None:
         wanted: dict[str, int] = {}
-        for memory, size, count in needs(chip, geometry, formats, mapping).values():
+        for memory, size, count in needs(chip, geometry, formats, mapping, room).values():
             wanted[memory] = wanted.get(memory, 0) + size * count
         listed = ", ".join(f"{memory} {size}" for memory, size in wanted.items())
         small = [
@@ -308,12 +335,20 @@ def _estimate(
     geometry: Geometry,
     formats: tuple[str, str, str],
     mapping: CrossbarMapping,
+    room: Room,
     boxes: int,
 ) -> float:
     """Seconds times bytes off chip of an operator; it only ranks, the engine says what it takes. boxes: bytes of
     all input boxes of a group."""
+    plane = geometry.batch * geometry.in_height * geometry.in_width
     loaded = geometry.groups * boxes
+    if mapping.input_resident:
+        loaded = get(formats[0]).bytes_for(geometry.groups * geometry.channels * plane)
+    if 0 in room.on_chip:
+        loaded = 0
     stored = get(formats[2]).bytes_for(geometry.groups * geometry.m * geometry.n)
+    if 2 in room.on_chip:
+        stored = 0
     packs = packs_of(crossbar, geometry)
     tiles = runs_of(geometry, (mapping.batch, mapping.height, mapping.width))
     runs = tiles * packs
@@ -321,17 +356,22 @@ def _estimate(
     rate = dram.bandwidth * dram.efficiency
     work = geometry.groups * geometry.m * geometry.n * blocks_of(crossbar, geometry)[0]
     at_once = min(mapping.replicas, mapping.slots, tiles)
-    stages = (
-        loaded / rate + runs * chip.dma.setup / chip.clocks[chip.dma.clock],
-        packs * geometry.m * crossbar.interval_seconds / at_once,
+    setup = chip.dma.setup / chip.clocks[chip.dma.clock]
+    streamed = packs * geometry.m * crossbar.interval_seconds
+    stages = [
+        loaded / rate + runs * setup,
+        streamed / at_once,
         work / vector.lanes / chip.clocks[vector.clock],
         stored / rate,
-    )
+    ]
+    if room.on_chip:  # transfers take so little that slots going round tell
+        alone = crossbar.latency_seconds + (streamed + stages[2]) / runs + setup
+        stages.append(runs / mapping.slots * alone)
     fill = 2 * dram.latency + crossbar.latency_seconds
     overlapped = sum(stages) / runs + max(stages) * (runs - 1) / runs
     if mapping.slots == 1:
         overlapped = sum(stages)
-    return (fill + overlapped) * (loaded + stored)
+    return (fill + overlapped) * max(1, loaded + stored)
 
 
 def _runs(geometry: Geometry) -> Iterable[tuple[int, int, int]]:

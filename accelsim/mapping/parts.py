@@ -15,6 +15,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
+from accelsim.mapping.homes import OFF_CHIP, Homes, side_by_side
 from accelsim.mapping.mapping import Mapping, array_for, geometry_of
 from accelsim.mapping.placement import place
 from accelsim.mapping.programs import Placed
@@ -24,6 +25,8 @@ from accelsim.mapping.rows.record import Fast, Local, Nest, Rows, again, written
 from accelsim.mapping.rows.shapes import NUMBER, number_shapes
 from accelsim.mapping.rows.vector import shares_weights, vector_nest
 from accelsim.mapping.tensors import (
+    ALIGNMENT,
+    Home,
     TensorTable,
     build_tensors,
     check_room,
@@ -40,10 +43,12 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided for each operator: its mapping (None for vector operators)."""
+    """What was decided for each operator: its mapping (None for vector operators); and where tensors are at home,
+    all off chip by default."""
 
     mappings: Dict[str, Mapping | CrossbarMapping]
     formats: Dict[str, str]
+    homes: Homes = OFF_CHIP
 
 
 @dataclass(slots=True)
@@ -78,7 +83,7 @@ class Parts:
         self.fast = Fast(sum(commands.values()), (in_bursts, BURSTS), (number_shapes, NUMBER))
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
-        self.residents = _off_chip(self.machine, chip, table)
+        self.residents = _at_home(table)
         self.workload = workload
         self.weight_at: dict[
             tuple[int, int, int], int
@@ -102,14 +107,13 @@ class Parts:
     def local(self, part: Part) -> Local:
         """The tensors of a part."""
         home = self.table.home
-        numbers = [number for row in part.tensors for number in (row, home[row])]
-        return Local(numbers, self.machine.memory_index[self.chip.dma.memory])
+        return Local([number for row in part.tensors for number in (row, *home[row])])
 
     def segments(self) -> tuple[list[Placed], Transfers, bool]:
         """The rows of all parts; what they move off chip; and whether machine code writes them all."""
         nests = [(part, self.nest(part)) for part in self.list if part.same_as is None]
         fast = all(self.fast(nest) for _, nest in nests)
-        transfers = Transfers(self.table.rows, self.workload, self.chip.dram.burst, fast)
+        transfers = Transfers(self.table, self.workload, self.chip.dram.burst, fast)
         placed, operands = [], 0
         for part, nest in nests:
 
@@ -129,6 +133,7 @@ class Parts:
         triple = (*operator_formats(op, chip), formats[op.output])
         mapping, geometry = self.chosen.mappings[op.name], geometry_of(op)
         tensors = _locals(self.table, op, self.sums[op.name])
+        room = self.chosen.homes.room(op.name)
         parity = number % 2
         if isinstance(mapping, CrossbarMapping):
             return self._on_crossbars(number, op, mapping, triple, tensors)
@@ -139,10 +144,16 @@ class Parts:
                 where = self._kept(op, mapping, triple)
 
         def make() -> Nest:
-            return mac_nest(chip, self.machine, geometry, mapping, triple, parity, where)
+            return mac_nest(chip, self.machine, geometry, mapping, triple, parity, where, room)
 
-        alike = (geometry, triple, mapping, parity, self.workload.is_stored(op.weight))
-        return Part(number, op.name, (*alike, where), make, tensors, alike=alike)
+        key = (geometry, triple, mapping, parity, room, self.workload.is_stored(op.weight))
+        alike = (key, self._homes(tensors))
+        return Part(number, op.name, (*key, where), make, tensors, alike=alike)
+
+    def _homes(self, tensors: list[int]) -> tuple[Home | None, ...]:
+        """Where tensors are at home on chip, None for those that are not."""
+        homes = (self.table.home[row] for row in tensors)
+        return tuple(home if home.on_chip else None for home in homes)
 
     def _kept(self, op: MacOperator, mapping: Mapping, triple: tuple[str, str, str]) -> int:
         """Address of weights that stay in their buffer; operators that share them share it."""
@@ -170,10 +181,12 @@ class Parts:
             self.residents += _in_cells(self.machine, self.chip, self.table, op, mapping, triple[1])
             self.in_cells.add(weight)
 
+        room = self.chosen.homes.room(op.name)
+
         def make() -> Nest:
             parity = number % 2
             return crossbar_nest(
-                self.chip, self.machine, geometry_of(op), mapping, triple, parity, cold
+                self.chip, self.machine, geometry_of(op), mapping, triple, parity, cold, room
             )
 
         return Part(number, op.name, op.name, make, tensors, alike=op.name)
@@ -182,9 +195,8 @@ class Parts:
         if op.is_view:
             return Part(number, op.name, same_as=op.inputs[0], alike="view")
         kinds = vector_formats(op, self.chosen.formats)
-        parity = number % 2
-        if self.beside:
-            parity = 1
+        room = self.chosen.homes.room(op.name)
+        parity = 1 if self.beside else number % 2
         twice = tuple(op.inputs.index(name) for name in op.inputs)
         key = (
             op.kind,
@@ -196,14 +208,16 @@ class Parts:
             twice,
             kinds,
             parity,
+            room,
         )
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
 
         def make() -> Nest:
             kept = self.weight_end if self.beside else 0
-            return vector_nest(self.chip, self.machine, op, kinds, parity, kept)
+            return vector_nest(self.chip, self.machine, op, kinds, parity, kept, room)
 
-        return Part(number, op.name, key, make, tensors, alike=key)
+        alike = (key, self._homes(tensors))
+        return Part(number, op.name, key, make, tensors, alike=alike)
 
 
 def _summands(
@@ -267,19 +281,19 @@ def _locals(table: TensorTable, op: MacOperator, summands: int) -> list[int]:
     return [table.index[key] for key in keys]
 
 
-def _off_chip(machine: Machine, chip: Chip, table: TensorTable) -> tuple[ResidentRow, ...]:
-    """What lies in the off-chip memory before and after: inputs, weights, outputs."""
-    rows, dram = [], machine.memory_index[chip.dma.memory]
+def _at_home(table: TensorTable) -> tuple[ResidentRow, ...]:
+    """What lies at home before and after: inputs, weights, outputs; and what is at home on chip in between."""
+    rows = []
     caches = {row.view_of for row in table.rows if row.view == "cache" and row.role == "input"}
     for number, row in enumerate(table.rows):
-        grown = number in caches
-        if row.view_of >= 0 or (row.role not in ("input", "weight", "output") and not grown):
+        if row.view_of >= 0:
             continue
-        elements = prod(row.shape)
-        span = get(row.format).bytes_for(elements)
-        rows.append(
-            ResidentRow(number, dram, table.home[number], span, row.role != "output" or grown, True)
-        )
+        grown, home = number in caches, table.home[number]
+        at_end = row.role in ("input", "weight", "output") or grown
+        if at_end or home.on_chip:
+            at_start = at_end and (row.role != "output" or grown)
+            span = get(row.format).bytes_for(prod(row.shape))
+            rows.append(ResidentRow(number, home.memory, home.address, span, at_start, at_end))
     return tuple(rows)
 
 
@@ -302,9 +316,18 @@ def parts_of(
 ) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
     sums = _summands(chip, workload, chosen.mappings)
-    table = build_tensors(
-        workload, chip, chosen.formats, sums, never_spilled(workload, chosen.mappings)
-    )
+    kept = never_spilled(workload, chosen.mappings)
+    memories = machine(chip).memory_index
+    on_chip = {
+        name: Home(memories[stand.memory], stand.address, 1)
+        for name, stand in chosen.homes.at.items()
+    }
+    table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip)
+    if (
+        table.end > chip.dram.size
+    ):  # addresses of tensors that nobody reads any more are given again
+        shared = side_by_side(workload, chosen.formats, on_chip, ALIGNMENT)
+        table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, shared)
     check_room(table, chip, workload)
     return Parts(chip, workload, chosen, table, sums, commands or {})
 

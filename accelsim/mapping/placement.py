@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from accelsim.chip import Chip
 from accelsim.formats import get
 from accelsim.mapping.mapping import Geometry, Mapping, chip_for, sum_format
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.tiles import (
     DEEPEST,
     MOST_K,
@@ -38,7 +39,8 @@ class Placement:
     """Tiles with their bytes, and the areas they live in.
 
     lanes: sets of slots inside one memory instance. sums_slots: partial-sum slots (0: every sum
-    is finished in one pass). input_split, weight_split: instances read different tiles.
+    is finished in one pass). input_here: passes read the input where it stands, and no tile of it is anywhere else.
+    input_split, weight_split: instances read different tiles.
     A tile's outputs lie packed, one block of all its rows for each pass along n.
     """
 
@@ -48,6 +50,7 @@ class Placement:
     input_bits: int
     weight_bits: int
     sum_format: str
+    input_here: bool
     input_resident: bool
     input_slot: int
     weight_slot: int
@@ -91,18 +94,20 @@ def place(
     formats: tuple[str, str, str],
     parity: int,
     weight_address: int | None = None,
+    room: Room = UNDIVIDED,
 ) -> Placement:
-    """Sizes and addresses of one operator's tiles. parity: 0 fills memories from the bottom, 1
+    """Sizes and addresses of one operator's tiles. parity: 0 fills its room from the bottom, 1
     from the top, so that neighbouring operators overlap little. weight_address: where resident
     weights already lie. formats: input, weight, output."""
-    chip = chip_for(chip, mapping)
+    chip, here = chip_for(room.of(chip), mapping), 0 in room.here
     array, g = chip.array, geometry
     bits = get(formats[0]).bits, get(formats[1]).bits
     limits = array.pass_limits(mapping.dataflow, array.rate(formats[0], formats[1]), g, mapping)
     several = array.count > 1
     split = several and array.split in ("m", "k"), several and array.split in ("n", "k")
-    reuse, stays = not (split[0] and is_private(chip, array.input)), mapping.input_resident
-    tiles = _tiles(chip, g, mapping, bits, reuse)
+    reuse = not (split[0] and is_private(chip, array.input))
+    stays = mapping.input_resident and not here
+    tiles = _tiles(chip, g, mapping, bits, (stays, reuse))
     most = tiles.found
     lanes = _lanes(chip, (*split, several))
     held = most[MOST_M] * most[MOST_N]
@@ -117,14 +122,16 @@ def place(
     sums_slots = _sums_slots(array, mapping, one_pass, spills)
     kept = mapping.weight_resident or weight_address is not None
     whole = g.groups * most[PIECES], g.groups * most[WEIGHTS] * int(kept)
-    sizes = _sizes(array, mapping, lanes, (*slots, sums_slot, out_slot), sums_slots, whole)
-    areas = _areas(chip, sizes, parity, weight_address)
+    held_in = 0 if here else slots[0], slots[1], sums_slot, out_slot
+    sizes = _sizes(array, mapping, lanes, held_in, sums_slots, whole)
+    areas = _areas(chip, sizes, parity, weight_address, room)
     return Placement(
         array,
         limits,
         tiles,
         *bits,
         wide,
+        here,
         stays,
         slots[0],
         slots[1],
@@ -145,18 +152,22 @@ def place(
 
 
 def _tiles(
-    chip: Chip, geometry: Geometry, mapping: Mapping, bits: tuple[int, int], reuse: bool
+    chip: Chip,
+    geometry: Geometry,
+    mapping: Mapping,
+    bits: tuple[int, int],
+    kept: tuple[bool, bool],
 ) -> Tiles:
     """The tiles of an operator; the last ones are kept, for whoever chooses a mapping is followed by whoever makes
-    its rows."""
+    its rows. kept: whether its input stays, and whether rows that earlier tiles brought are not fetched again."""
     held: dict[object, Tiles] = chip.memo.setdefault("tiles", {})
     sizes = mapping.batch, mapping.height, mapping.width, mapping.n, mapping.k
-    key = (geometry, sizes, bits, mapping.input_resident, reuse)
+    key = (geometry, sizes, bits, kept)
     found = held.get(key)
     if found is None:
         if len(held) >= HELD:
             held.clear()
-        found = held[key] = tiles_of(geometry, sizes, bits, mapping.input_resident, reuse)
+        found = held[key] = tiles_of(geometry, sizes, bits, *kept)
     return found
 
 
@@ -213,24 +224,31 @@ def fits(
     formats: tuple[str, str, str],
     weight_address: int | None = None,
     reserve: int = 0,
+    room: Room = UNDIVIDED,
 ) -> dict[str, tuple[int, int]]:
     """Memories that are too small for a mapping: name -> (bytes needed, bytes there)."""
     short = {}
-    for memory, size in place(chip, geometry, mapping, formats, 0, weight_address).needs().items():
-        room = capacity(chip, memory)
+    placed = place(chip, geometry, mapping, formats, 0, weight_address, room)
+    for memory, size in placed.needs().items():
+        free = capacity(room.of(chip), memory)
         if memory == chip.array.weight:
-            room -= reserve
+            free -= reserve
             if weight_address is not None:  # all weights of the workload lie there, its own too
                 size -= get(formats[1]).bytes_for(geometry.groups * geometry.k * geometry.n)
-        if size > room:
-            short[memory] = (size, room)
+        if size > free:
+            short[memory] = (size, free)
     return short
 
 
 def _areas(
-    chip: Chip, sizes: dict[str, tuple[str, int]], parity: int, weight_address: int | None
+    chip: Chip,
+    sizes: dict[str, tuple[str, int]],
+    parity: int,
+    weight_address: int | None,
+    room: Room,
 ) -> dict[str, Area]:
-    """Areas side by side in their memories. weight_address: where weights are already, beside the others."""
+    """Areas side by side in the room that memories have. chip: with memories of that room. weight_address: where
+    weights are already, beside the others."""
     used: dict[str, int] = {}
     areas = {}
     for operand, (memory, size) in sizes.items():
@@ -240,5 +258,5 @@ def _areas(
         below = used.get(memory, 0)
         used[memory] = below + size
         base = below if parity == 0 else capacity(chip, memory) - below - size
-        areas[operand] = Area(memory, base, size)
+        areas[operand] = Area(memory, room.base(memory) + base, size)
     return areas

@@ -76,6 +76,7 @@ def program_of(
         made.tick_hz,
         (),
         residents,
+        commands_ahead=chip.commands_ahead,
     )
 
 
@@ -89,7 +90,11 @@ def complete(program: Program, chip: Chip, transfers: Transfers) -> Program:
 def release_lag(chip: Chip, program: Program) -> Ints:
     """Ticks between the release of the elements' registers by a pass and what each command may write over
     them: of a PRELOAD what the array says, else 0."""
-    shapes = program.shapes
+    return shape_lags(chip, program.shapes)[program.commands.shape]
+
+
+def shape_lags(chip: Chip, shapes: Shapes) -> Ints:
+    """release_lag() of every shape."""
     lag = np.zeros(len(shapes.kind), np.int64)
     if chip.mac_array is not None:
         period = machine(chip).tick_hz // chip.clocks[chip.array.clock]
@@ -98,7 +103,7 @@ def release_lag(chip: Chip, program: Program) -> Ints:
             preloads.tolist(), shapes.extents[preloads, 3].tolist(), strict=True
         ):
             lag[shape] = chip.array.slot_lag(number) * period
-    return lag[program.commands.shape]
+    return lag
 
 
 def _commands(

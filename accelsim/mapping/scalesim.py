@@ -78,12 +78,12 @@ def _program(
     work = replace(workload, operators=operators, tensors=tensors)
     table = build_tensors(work, chip, tensor_formats(work, chip))
     fast = Fast(folds, (number_shapes, NUMBER))
-    far, placed = machine(chip).memory_index[chip.dma.memory], []
+    placed = []
     for at, op in enumerate(operators):
         assert not isinstance(op, VectorOperator)
         nest = folds_nest(chip, machine(chip), geometry_of(op), flow)
         keys = [table.index[f"{op.name}/{key}"] for key in ("lowered", "weight", "matrix", "sums")]
-        own = Local([found for row in keys for found in (row, table.home[row])], far)
+        own = Local([found for row in keys for found in (row, *table.home[row])])
         placed.append(Placed(written(nest, fast(nest), own), at))
     kernels = bool(placed) and fast(nest)
     program = program_of(

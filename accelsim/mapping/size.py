@@ -99,12 +99,22 @@ def check_size(chip: Chip, workload: Workload, chosen: Plan, units: int) -> dict
     return counts
 
 
+def fits_memory(total: int, units: int) -> bool:
+    """Whether there is memory for the table of so many commands on so many units."""
+    return _need(total, units) <= resources.allowed_bytes()
+
+
+def _need(total: int, units: int) -> int:
+    """Bytes of the table."""
+    clocks = units if units <= MANY_UNITS else HUBS
+    return PREPARED_BYTES + total * (COMMAND_BYTES + CLOCK_BYTES * clocks)
+
+
 def check_commands(total: int, units: int, most: str, source: str = "") -> None:
     """InputError when so many commands on so many units need more memory than may be used. most: where they
     come from, for the message."""
-    clocks = units if units <= MANY_UNITS else HUBS
     resources.require(
-        PREPARED_BYTES + total * (COMMAND_BYTES + CLOCK_BYTES * clocks),
+        _need(total, units),
         f"{total:,} commands on {units:,} units ({most}, {total * COMMAND_SECONDS:,.0f} s in all)",
         "make the arrays or their buffers larger, take fewer of them or a smaller layer",
         source,

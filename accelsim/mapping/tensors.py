@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from math import prod
+from typing import NamedTuple
 
-from accelsim.chip import Chip
+from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import Integer, get
 from accelsim.mapping.crossbars import CrossbarMapping
@@ -20,37 +22,53 @@ from accelsim.workload.vector_kinds import VECTOR_KINDS
 ALIGNMENT = 64  # bytes, so that tensors start on a burst
 
 
+class Home(NamedTuple):
+    """Where a tensor stands from its writer to its last reader: number of a memory, address there, whether that
+    is on chip."""
+
+    memory: int
+    address: int
+    on_chip: int = 0
+
+
 @dataclass(slots=True)
 class TensorTable:
-    """Rows of Program.tensors, found by name; ``home`` is each row's off-chip address."""
+    """Rows of Program.tensors, found by name, and where each is at home: off chip, in memory number ``far``,
+    unless ``on_chip`` has its name. shared: addresses off chip of those that have bytes one after the other.
+    end: bytes that are taken off chip."""
 
+    far: int
+    on_chip: Mapping[str, Home] = field(default_factory=dict)
+    shared: Mapping[str, int] = field(default_factory=dict)
     rows: list[TensorRow] = field(default_factory=list)
-    home: list[int] = field(default_factory=list)
+    home: list[Home] = field(default_factory=list)
     index: dict[object, int] = field(default_factory=dict)
     end: int = 0
 
-    def add(self, row: TensorRow, key: str, on_chip: bool = False) -> int:
-        """Append a row with its own off-chip space, or the space of what it is a view of. on_chip: it
-        never leaves the chip and needs none."""
+    def add(self, row: TensorRow, key: str, stays: bool = False) -> int:
+        """Append a row with its own space at home, or the space of what it is a view of. stays: it never leaves
+        the units' tiles and needs none."""
         number = len(self.rows)
         if row.view_of >= 0:
             self.home.append(self.home[row.view_of])
+        elif row.name in self.on_chip:
+            self.home.append(self.on_chip[row.name])
+        elif row.name in self.shared:
+            self.home.append(Home(self.far, self.shared[row.name]))
         else:
-            elements = 1
-            for size in row.shape:
-                elements *= size
-            self.home.append(self.end)
-            if on_chip:
-                self.rows.append(row)
-                self.index[key] = number
-                return number
-            record = get(row.format)  # partial sums are spilled in whole bytes
-            whole = row.view == "sums"
-            size = elements * -(-record.bits // 8) if whole else record.bytes_for(elements)
+            size = 0 if stays else self.size_of(row)
+            self.home.append(Home(self.far, self.end))
             self.end += -(-size // ALIGNMENT) * ALIGNMENT
         self.rows.append(row)
         self.index[key] = number
         return number
+
+    @staticmethod
+    def size_of(row: TensorRow) -> int:
+        """Bytes that a tensor, or a view of it, takes at home; partial sums are spilled in whole bytes."""
+        record, elements = get(row.format), prod(row.shape)
+        whole = row.view == "sums"
+        return elements * -(-record.bits // 8) if whole else record.bytes_for(elements)
 
     def view(
         self,
@@ -178,16 +196,21 @@ def build_tensors(
     formats: Mapping[str, str],
     summands: Mapping[str, int] | None = None,
     kept: Collection[str] = (),
+    on_chip: Mapping[str, Home] | None = None,
+    reused: tuple[Mapping[str, int], int] = ({}, 0),
 ) -> TensorTable:
     """All tensors of a workload with the views that its MAC operators read and write.
 
     Keys: the tensor's name; "<operator>/lowered", "/weight", "/matrix", "/sums" (and "/sums.1",
     ... for further partial sums that are kept apart). summands: how many there are, by operator,
-    default 1. kept: operators whose partial sums are never spilled.
+    default 1. kept: operators whose partial sums are never spilled. on_chip: tensors at home there, by name.
+    reused: addresses of tensors off chip, by name, in the first bytes, which several have one after the other; how
+    many bytes.
     """
-    table = TensorTable()
+    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {}, reused[0])
+    table.end = reused[1]
     _activations(table, workload, formats)
-    shared, wide = shared_weights(workload), sum_format(chip.core)
+    common, wide = shared_weights(workload), sum_format(chip.core)
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
@@ -196,10 +219,10 @@ def build_tensors(
         key, weight = f"{op.name}/weight", operator_formats(op, chip)[1]
         if not workload.is_stored(op.weight):
             table.view(op.weight, "weight", (groups, k, n), weight, number, op.name)
-        elif op.weight in shared and (op.weight, groups, k, n, weight) in table.index:
+        elif op.weight in common and (op.weight, groups, k, n, weight) in table.index:
             table.index[key] = table.index[op.weight, groups, k, n, weight]
         else:
-            owner = -1 if op.weight in shared else number
+            owner = -1 if op.weight in common else number
             row = TensorRow(op.weight, (groups, k, n), weight, 0, -1, "weight", owner, "weight")
             table.index[op.weight, groups, k, n, weight] = table.add(row, key)
         table.view(op.output, "matrix", (groups, m, n), formats[op.output], number, op.name)

@@ -72,6 +72,7 @@ class ProgramBuilder:
     operators: list[str] = field(default_factory=list)
     residents: list[ResidentRow] = field(default_factory=list)
     blocks: list[BlockRow] = field(default_factory=list)
+    commands_ahead: int = 0
     _shapes: dict[tuple[int, ...], int] = field(default_factory=dict)
     _commands: list[tuple[int, ...]] = field(default_factory=list)
     _operands: list[list[tuple[Part, Access]]] = field(default_factory=list)
@@ -262,6 +263,7 @@ class ProgramBuilder:
             self.tick_hz,
             tuple(self.blocks),
             tuple(self.residents),
+            commands_ahead=self.commands_ahead,
         )
 
     def _operand_table(self) -> Operands:

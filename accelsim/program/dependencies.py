@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.formats import get
 from accelsim.program.opcodes import Opcode
-from accelsim.program.passes import Carried, add_up, collect, locate, places
+from accelsim.program.passes import Carried, add_up, collect, index_ends, locate, places
 from accelsim.program.shadow import (
     HELPERS,
     NONE,
@@ -32,12 +32,15 @@ from accelsim.program.shadow import (
     Segments,
     State,
     Stated,
+    copy_cells,
+    count_cells,
     scan,
 )
 from accelsim.program.table import (
     Demands,
     Dependencies,
     MemoryRow,
+    PortRow,
     Program,
     ResidentRow,
     TensorRow,
@@ -48,12 +51,13 @@ from accelsim.program.table import (
 Ints = NDArray[np.int64]
 MOST = 100  # findings that are noted
 SUMMING = {Opcode.MATMUL, Opcode.MVM}  # whose units add to sums that they hold
+WHOLE, UNBOUNDED = -1, 1 << 61  # mask of a ring that holds every row; a command memory that does
 MANY_UNITS, HUBS = 32, 8  # above so many units only the busiest ones are followed at first
 
 
 def dependencies(program: Program, lag: Ints) -> Dependencies:
     """Every edge that a Program needs and does not follow from others. lag: as hazards.derived() takes it."""
-    walk = Walk(touches_of(program), lag)
+    walk = Walk(touches_of(program), lag, ahead=program.commands_ahead)
     return dependencies_of(walk.run(walk.busiest(), walk.most, derive=True).edges, lag)
 
 
@@ -68,7 +72,14 @@ def dependencies_of(edges: Listed, lag: Ints) -> Dependencies:
 def demands(program: Program) -> Demands:
     """Bytes that each command moves through each port: its operands' on their memories' ports."""
     o, ports = program.operands, max(1, len(program.ports))
-    columns = (o.start, o.memory, o.access, o.bytes, *memory_ports(program), np.zeros(ports))
+    columns = (
+        o.start,
+        o.memory,
+        o.access,
+        o.bytes,
+        *memory_ports(program.ports, program.memories),
+        np.zeros(ports),
+    )
     fast = jit.fits(add_up, (), len(program), jit.COMMANDS_ABOVE)
     ready: list[Any] = plain_int64(*columns) if fast else [c.astype(int).tolist() for c in columns]
     most = 2 * len(o.memory)
@@ -78,15 +89,12 @@ def demands(program: Program) -> Demands:
     return Demands(*(np.array(column, np.int64) for column in (start, port[:count], size[:count])))
 
 
-def memory_ports(program: Program) -> tuple[Ints, Ints]:
+def memory_ports(ports: Sequence[PortRow], memories: Sequence[MemoryRow]) -> tuple[Ints, Ints]:
     """The port rows that each memory is read and written through, -1 for none."""
-    names = {port.name: number for number, port in enumerate(program.ports)}
+    names = {port.name: number for number, port in enumerate(ports)}
     read, write = (
         np.array(
-            [
-                names.get(f"{m.name}.{side}", names.get(f"{m.name}.port", -1))
-                for m in program.memories
-            ],
+            [names.get(f"{m.name}.{side}", names.get(f"{m.name}.port", -1)) for m in memories],
             np.int64,
         )
         for side in ("read", "write")
@@ -106,7 +114,8 @@ def roots_of(tensors: Sequence[TensorRow]) -> Ints:
 
 def region_tensors(program: Program) -> Ints:
     """Tensor row of each operand, for comparing regions; a number of its own for operands whose
-    footprint is a whole tensor but whose region is a part of it (off-chip tensors)."""
+    footprint is a whole tensor but whose region is a part of it (off-chip tensors), and for those inside a
+    tensor's home on chip, where addresses tell regions."""
     o = program.operands
     elements = np.array([prod(t.shape) for t in program.tensors], np.int64)
     bits = np.array([get(t.format).bits for t in program.tensors], np.int64)
@@ -115,7 +124,22 @@ def region_tensors(program: Program) -> Ints:
         inside *= o.extent[:, axis]
     part = inside < elements[o.tensor]
     part &= o.span >= -(-elements * bits // 8)[o.tensor]
+    part |= inside_homes(program)
     return np.where(part, -1 - np.arange(len(part)), o.tensor)
+
+
+def inside_homes(program: Program) -> NDArray[np.bool_]:
+    """Which operands lie in their tensor's home on chip: a resident that is there neither at the start nor at the
+    end."""
+    o, root = program.operands, roots_of(program.tensors)
+    homes = [one for one in program.residents if not (one.at_start or one.at_end)]
+    memory, low, high = np.full((3, len(program.tensors)), -1, np.int64)
+    for home in homes:
+        own = root[home.tensor]
+        memory[own], low[own], high[own] = home.memory, home.address, home.address + home.span
+    of = root[o.tensor]
+    inside = (o.memory == memory[of]) & (o.address >= low[of])
+    return np.asarray(inside & (o.address + o.span <= high[of]), np.bool_)
 
 
 def widest(memories: tuple[MemoryRow, ...]) -> int:
@@ -185,13 +209,52 @@ def in_segments(low: Ints, high: Ints, fast: bool) -> tuple[Ints, Ints, int]:
     room, count = 4096, -1
     while count < 0:
         table, ends = np.full(4 * room, -1, np.int64), np.empty(room, np.int64)
-        count = jit.compiled(collect)(low, high, table, ends)
+        count = jit.compiled(collect)(low, high, table, ends, 0)
         room *= 4
     edges, index = np.sort(ends[:count]), np.empty_like(table)
     places_of = np.empty((2, len(low)), np.int64)
+    jit.compiled(index_ends)(edges, table, index)
     for values, out in zip((low, high), places_of, strict=True):
-        jit.compiled(locate)(values, edges, table, index, out)
+        jit.compiled(locate)(values, table, index, out)
     return places_of[0], places_of[1], count
+
+
+class Ends:
+    """Ends of footprints as they come, then where they are among the sorted ones: in_segments() by and by."""
+
+    def __init__(self, fast: bool) -> None:
+        self.fast, self.count = fast, 0
+        self.found, self.table = np.empty(1024, np.int64), np.full(4096, -1, np.int64)
+        self.index: Any = {}
+
+    def note(self, low: Any, high: Any) -> None:
+        """Ends of more footprints."""
+        if not self.fast:
+            self.index.update(dict.fromkeys([*low, *high]))
+            return
+        kernel, need = jit.compiled(collect), self.count + 2 * len(low)
+        if need > len(self.found):
+            old, room = self.found[: self.count], 1 << need.bit_length()
+            self.found, self.table = np.empty(room, np.int64), np.full(4 * room, -1, np.int64)
+            kernel(old, old, self.table, self.found, 0)
+        self.count = kernel(low, high, self.table, self.found, self.count)
+
+    def settle(self) -> int:
+        """No more will come; how many there are."""
+        if not self.fast:
+            self.index = {end: place for place, end in enumerate(sorted(self.index))}
+            return len(self.index)
+        self.found, self.index = np.sort(self.found[: self.count]), np.empty_like(self.table)
+        jit.compiled(index_ends)(self.found, self.table, self.index)
+        return self.count
+
+    def places(self, ends: Any) -> Any:
+        """Segments that begin at these ends."""
+        if not self.fast:
+            return [self.index[end] for end in ends]
+        found = np.empty(len(ends), np.int64)
+        jit.compiled(locate)(ends, self.table, self.index, found)
+        return found
 
 
 def streams(seen: Touches, fast: bool) -> tuple[Ints, Ints, Ints, Ints]:
@@ -225,12 +288,34 @@ class Result(NamedTuple):
     held: Ints
 
 
+Runs = tuple[list[int], list[int]]  # first segments, and those behind the last
+
+
+def busiest(many: Ints) -> Ints:
+    """Hub number of each stream: of all where they are few, else of those with the most commands; -1 for the others.
+    many: commands of each."""
+    units = len(many)
+    if units <= MANY_UNITS:
+        return np.arange(units, dtype=np.int64)
+    hub = np.full(units, -1, np.int64)
+    hub[np.argsort(-many, kind="stable")[:HUBS]] = np.arange(HUBS)
+    return hub
+
+
+def summing(units: Sequence[UnitRow]) -> Ints:
+    """Which units add to sums that they hold (1)."""
+    return np.array([bool(SUMMING & set(unit.opcodes)) for unit in units], np.int64)
+
+
 class Walk:
     """What commands touch, as scan() takes it. lag: as hazards.derived() takes it. stated: edges that are followed,
-    none where they are derived."""
+    none where they are derived. ahead: Program.commands_ahead."""
 
-    def __init__(self, seen: Touches, lag: Ints, stated: Dependencies | None = None) -> None:
+    def __init__(
+        self, seen: Touches, lag: Ints, stated: Dependencies | None = None, ahead: int = 0
+    ) -> None:
         self.seen, self.most = seen, 64 + len(seen.root)  # edges, as a rule
+        self.ahead = ahead
         self.fast = jit.fits(scan, HELPERS, len(seen.unit), jit.COMMANDS_ABOVE)
         low, high, self.segments = in_segments(seen.low, seen.high, self.fast)
         count = len(seen.root)
@@ -240,8 +325,7 @@ class Walk:
         if stated is not None:
             edges = (stated.start, stated.predecessor, stated.kind)
         self.stated = Stated(*self._ready(*plain_int64(seen.queue, *edges)))
-        adds = [bool(SUMMING & set(unit.opcodes)) for unit in seen.units]
-        sums = np.array(adds, np.int64)[self.unit_of]
+        sums = summing(seen.units)[self.unit_of]
         self.commands = self._ready(*plain_int64(stream, place, lag, sums))
         columns = (seen.start, seen.root, seen.number, seen.access, low[:count], high[:count])
         regions = (seen.offset, seen.extent)
@@ -249,71 +333,126 @@ class Walk:
         self.operands = Operands._make((*made, seen.rank))
 
     def busiest(self) -> Ints:
-        """Hub number of each stream: of all where they are few, else of those with the most commands; -1
-        for the others."""
-        units = len(self.unit_of)
-        if units <= MANY_UNITS:
-            return np.arange(units, dtype=np.int64)
-        hub = np.full(units, -1, np.int64)
-        hub[np.argsort(-self.many, kind="stable")[:HUBS]] = np.arange(HUBS)
-        return hub
+        """Hub number of each stream."""
+        return busiest(self.many)
 
     def run(self, hub: Ints, most: int, derive: bool) -> Result:
         """Follow the streams that ``hub`` numbers. most: room for edges, which get more when they need it."""
-        cells = len(self.seen.root) + 1024
-        while True:
-            state = self._start(hub, cells, most, derive)
-            kernel = jit.compiled(scan, HELPERS) if self.fast else scan
-            if kernel(self.stated, self.operands, state):
-                break
-            cells, most = 4 * cells, 4 * most if derive else most
-        begins, holder = np.asarray(state.segments.end), np.asarray(state.segments.holder)
-        begins = np.where(begins != 0, np.arange(self.segments), 0)
-        return Result(
-            _listed(state.faults), _listed(state.edges), holder[np.maximum.accumulate(begins)]
-        )
-
-    def _start(self, hub: Ints, cells: int, most: int, derive: bool) -> State:
-        """Before the first command. cells, most: room for readers of runs, and for edges."""
-        units, hubs = len(self.unit_of), int(hub.max(initial=-1)) + 1
-        queues = 1 + int(self.seen.queue.max(initial=0))
-
-        def full(size: int, value: int = 0, dtype: type = np.int64) -> Any:
-            return np.full(size, value, dtype) if self.fast else [value] * size
-
-        def room(size: int) -> Any:
-            return np.empty(size, np.int64) if self.fast else [0] * size
-
-        def found(size: int) -> Found:
-            return Found(room(size), room(size), room(size), full(1))
-
-        table = full(2 * hubs * len(self.seen.unit), dtype=np.int32)
-        return State(
-            Last(full(queues, -1), full(units, -1)),
-            self._segments(),
-            Readers(room(cells), room(cells), room(cells), full(1)),
-            Known._make((*self.commands, table, hubs, *self._ready(hub), full(units), full(units))),
-            Needs(full(units), full(units, -1), full(units), full(units, -1), full(1), int(derive)),
-            found(MOST),
-            found(most if derive else 0),
-        )
+        seen = self.seen
+        queues = 1 + int(seen.queue.max(initial=0))
+        shadow = Shadow(self.fast, derive, self._segments(), queues)
+        shadow.follow(self.commands, hub, len(seen.unit), WHOLE, self.ahead)
+        shadow.room(len(seen.root) + 1024, most if derive else 0)
+        shadow.over(self.stated, self.operands, 0)
+        return Result(_listed(shadow.state.faults), _listed(shadow.state.edges), shadow.held())
 
     def _segments(self) -> Segments:
         """The segments of all memories before the first command."""
-        end = np.arange(1, self.segments + 1)
-        writer, holder = np.full((2, self.segments), NONE)
-        there = zip(
-            self.seen.resident.tolist(), self.seen.at_start, *self.resident_runs, strict=True
-        )
-        for root, at_start, a, b in there:
-            if at_start:
-                writer[a:b], holder[a:b] = RESIDENT, root
-        none, owned = np.full(self.segments, -1), np.zeros(self.segments, np.int64)
-        return Segments(*self._ready(end, writer, none.copy(), holder, none, owned))
+        return segments_of(self.segments, self.seen, self.resident_runs, self.fast)
 
     def _ready(self, *columns: Any) -> list[Any]:
         """Columns as arrays for machine code, as lists for plain Python."""
         return list(columns) if self.fast else [column.tolist() for column in columns]
+
+
+def segments_of(count: int, seen: Touches, runs: Runs, fast: bool) -> Segments:
+    """So many elementary segments of all memories before the first command. runs: of the residents of ``seen``."""
+    end = np.arange(1, count + 1)
+    writer, holder = np.full((2, count), NONE)
+    for root, at_start, a, b in zip(seen.resident.tolist(), seen.at_start, *runs, strict=True):
+        if at_start:
+            writer[a:b], holder[a:b] = RESIDENT, root
+    none, owned = np.full(count, -1), np.zeros(count, np.int64)
+    columns = (end, writer, none.copy(), holder, none, owned)
+    return Segments(*(columns if fast else [column.tolist() for column in columns]))
+
+
+class Shadow:
+    """The walk's State. fast: arrays, for machine code. queues: how many."""
+
+    def __init__(self, fast: bool, derive: bool, segments: Segments, queues: int) -> None:
+        self.fast, self.derive, self.segments, self.queues = fast, derive, segments, queues
+
+    def follow(self, columns: Sequence[Any], hub: Ints, rows: int, mask: int, ahead: int) -> None:
+        """Rows are known in a ring of so many. columns: the first four of Known. hub: number of each stream."""
+        units, hubs = len(hub), int(hub.max(initial=-1)) + 1
+        table = np.empty(2 * hubs * rows, np.int32) if self.fast else [0] * (2 * hubs * rows)
+        numbered: Any = hub if self.fast else hub.tolist()
+        empty, full = self._room, self._full
+        self.state = State(
+            Last(full(self.queues, -1), full(units, -1)),
+            self.segments,
+            Readers(empty(0), empty(0), empty(0), full(1)),
+            Known._make(
+                (
+                    *columns,
+                    table,
+                    hubs,
+                    numbered,
+                    full(units),
+                    full(units),
+                    mask,
+                    ahead or UNBOUNDED,
+                )
+            ),
+            Needs(
+                full(units),
+                full(units, -1),
+                full(units),
+                full(units, -1),
+                full(1),
+                int(self.derive),
+            ),
+            self._found(MOST),
+            self._found(0),
+            full(2),
+        )
+
+    def room(self, cells: int, edges: int) -> None:
+        """Room for so many cells of readers and edges, those of now among them."""
+        state = self.state
+        gone = state.at[0] - state.known.ahead
+        counting, copying = (
+            (jit.compiled(f) if self.fast else f) for f in (count_cells, copy_cells)
+        )
+        used = counting(state.segments, state.readers, gone)
+        rooms = (self._room(max(cells, used)) for _ in range(3))
+        readers = Readers._make((*rooms, self._full(1)))
+        copying(state.segments, state.readers, readers, gone)
+        found = self._found(max(edges, int(state.edges.used[0])))
+        for old, new in zip(state.edges, found, strict=True):
+            new[: len(old)] = old
+        self.state = state._replace(readers=readers, edges=found)
+
+    def over(self, stated: Stated, operands: Operands, first: int) -> None:
+        """Walk over the next columns. first: the number of their first row."""
+        kernel = jit.compiled(scan, HELPERS) if self.fast else scan
+        while not kernel(stated, operands, self.state, first):
+            at, state = self.state.at, self.state
+            x = int(at[0]) - first
+            here = range(operands.start[x], operands.start[x + 1])
+            need = sum(max(0, int(operands.high[j]) - int(operands.low[j])) for j in here)
+            cells, edges = len(state.readers.row), len(state.edges.row)
+            self.room(max(2 * need, cells), edges)
+            if 2 * (int(self.state.readers.used[0]) + need) > len(self.state.readers.row):
+                self.room(2 * cells + 4 * need, edges)
+            if at[1]:
+                self.room(cells, 2 * edges + 2 * int(state.needs.used[0]))
+
+    def held(self) -> Ints:
+        """The tensor in every segment."""
+        begins, holder = (np.asarray(c) for c in (self.segments.end, self.segments.holder))
+        begins = np.where(begins != 0, np.arange(len(begins)), 0)
+        return np.asarray(holder[np.maximum.accumulate(begins)], np.int64)
+
+    def _full(self, size: int, value: int = 0) -> Any:
+        return np.full(size, value, np.int64) if self.fast else [value] * size
+
+    def _room(self, size: int) -> Any:
+        return np.empty(size, np.int64) if self.fast else [0] * size
+
+    def _found(self, size: int) -> Found:
+        return Found._make((*(self._room(size) for _ in range(3)), self._full(1)))
 
 
 def _listed(found: Found) -> Listed:

@@ -33,6 +33,8 @@ def tables_of(program: Program) -> dict[str, object]:
         name: [plain(row) for row in getattr(program, name)] for name in TABLES
     }
     tables["tick_hz"] = program.tick_hz
+    if program.commands_ahead:
+        tables["commands_ahead"] = program.commands_ahead
     if program.repeat is not None:
         tables["repeat"] = plain(program.repeat)
     return tables

@@ -45,7 +45,7 @@ def check_hazards(f: Findings) -> None:
     p = f.program
     if len(p) == 0 or not (p.operands.span.any() or p.residents):
         return
-    walk = Walk(touches_of(p), np.zeros(len(p), np.int64), p.dependencies)
+    walk = Walk(touches_of(p), np.zeros(len(p), np.int64), p.dependencies, p.commands_ahead)
     found = walk.run(walk.busiest(), 0, derive=False)
     if len(found.faults.row) and len(walk.unit_of) > MANY_UNITS:
         # what the busiest streams know is not enough: ask what all know
@@ -57,7 +57,7 @@ def derived(program: Program, lag: Ints) -> Program:
     """The Program with the dependencies and demands that its operands ask for. lag: of each command,
     ticks between the release of what it overwrites and its issue. ProgramError for what no edge mends:
     bytes that are read and were not written, or not with that tensor."""
-    walk = Walk(touches_of(program), lag)
+    walk = Walk(touches_of(program), lag, ahead=program.commands_ahead)
     found = walk.run(walk.busiest(), walk.most, derive=True)
     findings = Findings(program)
     _report(findings, walk, found)

@@ -24,13 +24,13 @@ def places(unit: Column, queue: Column, place: Column, first: Column, count: Col
 
 
 @jit.allocates_nothing
-def collect(low: Column, high: Column, table: Column, found: Column) -> int:
-    """Distinct ends of footprints into ``found``; how many.
+def collect(low: Column, high: Column, table: Column, found: Column, count: int) -> int:
+    """Distinct ends of footprints into ``found``, behind so many; how many then.
 
-    table: a hash table of a power of two entries, -1, more than twice as long as ``found``, which
+    table: a hash table of a power of two entries, -1 at first, more than twice as long as ``found``, which
     takes them all or the answer is -1.
     """
-    mask, count = len(table) - 1, 0
+    mask = len(table) - 1
     last_low, last_high = -1, -1
     for j in range(len(low)):
         if low[j] == last_low and high[j] == last_high:
@@ -50,8 +50,8 @@ def collect(low: Column, high: Column, table: Column, found: Column) -> int:
 
 
 @jit.allocates_nothing
-def locate(values: Column, edges: Column, table: Column, index: Column, found: Column) -> None:
-    """Position of every value among the sorted ``edges``. table, index: a hash table as collect()'s."""
+def index_ends(edges: Column, table: Column, index: Column) -> None:
+    """Positions of the sorted ``edges`` in a hash table as collect()'s."""
     mask = len(table) - 1
     for at in range(len(table)):
         table[at] = -1
@@ -62,6 +62,12 @@ def locate(values: Column, edges: Column, table: Column, index: Column, found: C
             at = (at + 1) & mask
         table[at] = key
         index[at] = position
+
+
+@jit.allocates_nothing
+def locate(values: Column, table: Column, index: Column, found: Column) -> None:
+    """Position of every value. table, index: as index_ends() made them."""
+    mask = len(table) - 1
     for j in range(len(values)):
         key = values[j]
         at = (key * 0x9E3779B1 ^ key >> 15) & mask

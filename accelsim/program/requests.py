@@ -24,6 +24,7 @@ from accelsim.program.table import (
     Operands,
     Program,
     QueueRow,
+    ResidentRow,
     TensorRow,
     column_names,
     entries_of,
@@ -66,7 +67,7 @@ def slots_of(program: Program, begin: Ints, end: Ints, pace: int) -> Slots:
     shift, count = np.zeros(many, np.int64), np.ones(many, np.int64)
     for number, row in enumerate(program.memories):
         mine = np.flatnonzero((memory == number) & (names >= 0))
-        fixed = [r.address + r.span for r in program.residents if r.memory == number]
+        fixed = [r.address + r.span for r in fixed_in(program) if r.memory == number]
         floor = -(-max(fixed, default=0) // ALIGNMENT) * ALIGNMENT
         for most in range(int(wanted[mine].max(initial=0)), 0, -1):
             slots = np.minimum(wanted[mine], most)
@@ -75,6 +76,11 @@ def slots_of(program: Program, begin: Ints, end: Ints, pace: int) -> Slots:
                 count[mine], shift[mine] = slots, ends - slots * size[mine] - low[mine]
                 break
     return Slots(shift[group], count[group], np.where(count > 1, size, 0)[group])
+
+
+def fixed_in(program: Program) -> list[ResidentRow]:
+    """What lies in memories at the start or the end; other residents are homes that tensors have in between."""
+    return [resident for resident in program.residents if resident.at_start or resident.at_end]
 
 
 def _groups(program: Program, owner: Ints) -> Ints:
@@ -86,11 +92,11 @@ def _groups(program: Program, owner: Ints) -> Ints:
     users = np.unique(held * wide + operator) // wide
     places, count = np.unique(users, return_counts=True)
     several = np.isin(held, places[count > 1])
-    stays = np.array([r.memory * wide + root[r.tensor] for r in program.residents], np.int64)
-    read, write = memory_ports(program)
+    stays = [r.memory * wide + int(root[r.tensor]) for r in fixed_in(program)]
+    read, write = memory_ports(program.ports, program.memories)
     moves = (read >= 0) & (write >= 0)
     return np.where(
-        moves[o.memory] & (o.span > 0) & ~np.isin(held, stays),
+        moves[o.memory] & (o.span > 0) & ~np.isin(held, np.array(stays, np.int64)),
         o.memory * wide + np.where(several, of, tensors + operator),
         -1,
     )
@@ -115,10 +121,27 @@ def in_requests(program: Program, count: int, slots: Slots | None = None) -> Pro
         columns["address"] += shift + request % turns * size
     tensors, number = _versions(program, count)
     columns["tensor"] = number[request, columns["tensor"]]
-    residents = tuple(
-        r if r.at_start else replace(r, tensor=int(number[-1, r.tensor])) for r in program.residents
-    )
-    return _rows(replace(program, tensors=tensors, residents=residents), commands, columns)
+    residents = [
+        r if r.at_start else replace(r, tensor=int(number[-1, r.tensor])) for r in fixed_in(program)
+    ]
+    residents += _homes(program, number, slots)
+    return _rows(replace(program, tensors=tensors, residents=tuple(residents)), commands, columns)
+
+
+def _homes(program: Program, number: Ints, slots: Slots | None) -> list[ResidentRow]:
+    """Where every request's versions of tensors stand that are at home on chip. number: as _versions() gives."""
+    o, root, made = program.operands, roots_of(program.tensors), []
+    for home in program.residents:
+        if home.at_start or home.at_end:
+            continue
+        entries = np.flatnonzero((root[o.tensor] == root[home.tensor]) & (o.memory == home.memory))
+        for request in range(len(number)):
+            low = home.address
+            if slots is not None and len(entries):
+                shift, turns, size = (int(column[entries[0]]) for column in slots)
+                low += shift + request % turns * size
+            made.append(replace(home, tensor=int(number[request, home.tensor]), address=low))
+    return made
 
 
 def _versions(program: Program, count: int) -> tuple[tuple[TensorRow, ...], Ints]:
@@ -162,8 +185,8 @@ def in_order(program: Program, order: Ints, lag: Ints) -> Program:
 
 def apart(program: Program, lag: Ints) -> Program:
     """The rows of requests as they would run were no request behind another in a queue: every request has a queue
-    of its own on each unit, and older ones go first. When its commands issue is an order for in_order(). lag: as
-    hazards.derived() takes it."""
+    of its own on each unit, older ones go first, and the command memory holds all. When its commands issue is an
+    order for in_order(). lag: as hazards.derived() takes it."""
     c, units = program.commands, len(program.units)
     used, queue = np.unique(c.request * units + c.unit, return_inverse=True)
     queues = tuple(
@@ -171,4 +194,4 @@ def apart(program: Program, lag: Ints) -> Program:
         for key in used.tolist()
     )
     commands = replace(c, queue=queue.astype(np.int64))
-    return derived(replace(program, commands=commands, queues=queues), lag)
+    return derived(replace(program, commands=commands, queues=queues, commands_ahead=0), lag)

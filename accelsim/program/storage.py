@@ -121,4 +121,5 @@ def _program(tables: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> Program
         repeat=repeat,
         operators=tuple(tables["operators"]),
         tick_hz=int(tables["tick_hz"]),
+        commands_ahead=int(tables.get("commands_ahead", 0)),
     )

@@ -210,7 +210,9 @@ class ResidentRow:
 @dataclass(slots=True)
 class Program:
     """The one plan that timing, energy and numerics read. tick_hz: ticks a second. repeat: rows that
-    stand for more than themselves, or None; len() counts the rows that are listed."""
+    stand for more than themselves, or None; len() counts the rows that are listed. commands_ahead: entries of the
+    command memory, 0 for no bound: a row issues no earlier than the row so many before it, and all before that
+    one, have ended."""
 
     commands: Commands
     shapes: Shapes
@@ -229,6 +231,7 @@ class Program:
     residents: tuple[ResidentRow, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
     repeat: RepeatRow | None = None
+    commands_ahead: int = 0
 
     def __len__(self) -> int:
         return len(self.commands.opcode)

@@ -181,7 +181,7 @@ def _ports(f: Findings) -> None:
     """Bytes demanded on a memory's ports are the bytes that the operands move there."""
     p = f.program
     o, d = p.operands, p.demands
-    read, write = memory_ports(p)
+    read, write = memory_ports(p.ports, p.memories)
     rows = np.repeat(np.arange(len(p)), np.diff(o.start))
     ports = max(1, len(p.ports))
     keys, sizes = [], []

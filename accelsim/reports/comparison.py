@@ -18,26 +18,13 @@ from accelsim.energy.components import component_of
 from accelsim.energy.joules import Charge
 from accelsim.escaping import CsvWriter, file_stem
 from accelsim.noise import Stream
-from accelsim.reports.style import COMPONENTS, below, figure
+from accelsim.reports.style import COMPONENTS, STACK, below, figure, stacked
 from accelsim.results.comparison import Comparison, Side
 
 Floats = NDArray[np.float64]
 DIGITAL, PCM = "#0072B2", "#E69F00"
 YEAR = 365 * 86400.0
 CELLS = 20_000  # a level, in the histogram
-ORDER = (
-    "mac",
-    "cells",
-    "converters",
-    "drivers",
-    "register",
-    "sram",
-    "vector",
-    "leakage",
-    "bus",
-    "dram",
-    "writing",
-)
 
 
 def draw(found: Comparison, folder: Path) -> None:
@@ -67,7 +54,7 @@ def stems(names: Sequence[str]) -> list[str]:
 
 def by_component(side: Side, batch: int) -> dict[str, float]:
     """Microjoules an inference by component of the pictures."""
-    sums = dict.fromkeys(ORDER, 0.0)
+    sums = dict.fromkeys(STACK, 0.0)
     for charge in side.main.energy.charges:
         sums[_component(side, charge)] += sum(charge.joules) * 1e6 / batch
     return sums
@@ -85,43 +72,27 @@ def energy(whole: Comparison, folder: Path) -> None:
     points = [by_component(side, found.batch) for side in found.sides]
     _csv(
         folder / "energy_points.csv",
-        ["chip", *ORDER],
+        ["chip", *STACK],
         ([name, *point.values()] for name, point in zip(names, points, strict=True)),
     )
-    made, axes, _ = figure(3.4)
-    place, base = np.arange(len(names)), np.zeros(len(names))
-    factor, unit = (
-        (1e3, "nJ") if max(sum(point.values()) for point in points) < 1.0 else (1.0, "uJ")
-    )
-    for key in ORDER:
-        heights = np.array([point[key] for point in points])
-        if heights.any():
-            title, colour, hatch = COMPONENTS[key]
-            axes.bar(
-                place,
-                heights * factor,
-                0.6,
-                base * factor,
-                label=title,
-                color=colour,
-                hatch=hatch,
-                edgecolor="black",
-                linewidth=0.4,
-            )
-            base += heights
-    for i, side in enumerate(found.sides):
+    made, axes = figure(3.4)
+    totals = [sum(point.values()) for point in points]
+    factor, unit = (1e3, "nJ") if max(totals) < 1.0 else (1.0, "uJ")
+    heights = {key: np.array([point[key] for point in points]) * factor for key in STACK}
+    tops = stacked(axes, heights, COMPONENTS, 0.6)
+    for i, (side, total) in enumerate(zip(found.sides, totals, strict=True)):
         kind = "PCM" if side.analog else "digital"
         seconds = _with_unit(side.main.seconds / found.batch, "s")
         axes.annotate(
-            f"{kind}, {_with_unit(base[i] * 1e-6, 'J')}\n{seconds}\n{side.area * 1e6:,.3g} mm2",
-            (i, base[i] * factor),
+            f"{kind}, {_with_unit(total * 1e-6, 'J')}\n{seconds}\n{side.area * 1e6:,.3g} mm2",
+            (i, tops[i]),
             (0, 3),
             ha="center",
             textcoords="offset points",
         )
-    axes.set_xticks(place, [_label(side) for side in found.sides])
+    axes.set_xticks(range(len(names)), [_label(side) for side in found.sides])
     axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylim(0, float(base.max()) * factor * 1.32)
+    axes.set_ylim(0, float(tops.max()) * 1.32)
     axes.set_ylabel(f"energy an inference ({unit})")
     axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.01))
     boundary = "Boundary: chip, off-chip memory and leakage included; areas are lower bounds"
@@ -146,8 +117,8 @@ def ratio_steps(found: Comparison, side: Side) -> list[tuple[str, Ratio]]:
     first = found.sides[0]
     device = ("mac", "cells")
     steps = []
-    for number, key in enumerate(ORDER[1:], 1):
-        inside = set(device) | set(ORDER[2 : number + 1])
+    for number, key in enumerate(STACK[1:], 1):
+        inside = set(device) | set(STACK[2 : number + 1])
         parts = [
             [charge for charge in one.main.energy.charges if _component(one, charge) in inside]
             for one in (first, side)
@@ -175,7 +146,7 @@ def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
             for name, one in steps
         ),
     )
-    made, axes, _ = figure(3.0)
+    made, axes = figure(3.0)
     axes.set_yscale("log")
     shown = [(i, one) for i, (_, one) in enumerate(steps) if np.isfinite(one.value)]
     ends = [x for _, one in shown for x in (one.value, one.low, one.high)]
@@ -242,7 +213,7 @@ def values(found: Comparison, folder: Path) -> None:
     """Top-1, or signal to noise without labels, over age."""
     labelled = any(x is not None for side in found.sides for aged in side.aged for x in aged.top1)
     rows = []
-    made, axes, _ = figure(3.0)
+    made, axes = figure(3.0)
     for number, side in enumerate(found.sides):
         marks = "os^Dv"[number % 5]
         for kelvin in sorted({aged.temperature for aged in side.aged}):
@@ -309,7 +280,7 @@ def levels(side: Side, folder: Path, stem: str) -> None:
     """Histogram of the conductance levels after programming and after a year."""
     chosen, seen = level_points(side)
     assert side.chip.crossbar is not None
-    made, axes, _ = figure(2.6)
+    made, axes = figure(2.6)
     high = float(chosen[-1]) * 1.25e6
     edges = np.linspace(0.0, high, 251)
     rows = []

@@ -10,13 +10,16 @@ from accelsim.explore.what_if import advice
 from accelsim.mapping import Mapping, geometry_of
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, crossbars_of
 from accelsim.mapping.tensors import operator_formats
+from accelsim.chip import machine
 from accelsim.results.breakdown import (
     CAUSES,
     TimeShare,
     joule_shares,
     time_shares,
+    arrays_of,
     unit_groups,
 )
+from accelsim.results.homes import stood
 from accelsim.results.nest import loop_nest
 from accelsim.results.result import Result
 from accelsim.results.rounding import apportioned, column, decimals_of, percentages
@@ -55,6 +58,8 @@ def explanation(result: Result, layer: str | None = None, why: str | None = None
         _joules(say, result, number)
     if why != "errors":
         _nests(say, result, number)
+    if why in (None, "joules") and number is None:
+        _homes(say, result)
     if number is None:
         if why in (None, "errors"):
             _errors(say, result)
@@ -81,7 +86,7 @@ def _cycles(say: Say, result: Result, number: int | None) -> None:
     say("\nwhere the cycles went, in % of the makespan")
     others = () if number is None else ("others",)
     rows = []
-    for unit, names in unit_groups(result.planned.program).items():
+    for unit, names in unit_groups(machine(result.chip)).items():
         members = set(names)
         mine = [share for share in shares if share.unit in members]
         sums = [
@@ -109,11 +114,7 @@ def _cycles(say: Say, result: Result, number: int | None) -> None:
 
 def _waits(say: Say, result: Result, shares: list[TimeShare]) -> None:
     """What the arrays wait for: the units whose commands were last to be ready."""
-    arrays = {
-        row.name
-        for row in result.planned.program.units
-        if result.planned.program.unit_kinds[row.kind] == result.chip.core.name
-    }
+    arrays = {result.program.units[i].name for i in arrays_of(result).tolist()}
     sums: dict[tuple[str, str], int] = {}
     for share in shares:
         if share.unit in arrays and share.waits_for:
@@ -203,7 +204,8 @@ def _nests(say: Say, result: Result, number: int | None) -> None:
         _crossbars(say, result, op, mapping)
         return
     say(f"\nloop nest of {op.name}")
-    for line in loop_nest(chip, geometry_of(op), mapping, formats, chip.weights == "cold"):
+    room = result.plan.homes.room(op.name)
+    for line in loop_nest(chip, geometry_of(op), mapping, formats, chip.weights == "cold", room):
         say(f"  {line}")
     row = result.operators[number]
     peak = chip.core.count * chip.array.rows * chip.array.columns
@@ -261,6 +263,19 @@ def _crossbars(say: Say, result: Result, op: MacOperator, mapping: CrossbarMappi
         say("  its weights are written in every run")
 
 
+def _homes(say: Say, result: Result) -> None:
+    """Where tensors between operators stood, where some are on chip."""
+    found = stood(result)
+    if not found:
+        return
+    say("\nwhere tensors between operators stood, in bytes")
+    rows = [
+        [one.tensor, one.memory, *(f"{n:,}" for n in (one.size, one.filled, one.read, one.saved))]
+        for one in found
+    ]
+    table(say, ["tensor", "memory", "size", "filled", "read", "saved off chip"], rows, (0, 1))
+
+
 def _advice(say: Say, result: Result, aim: str) -> None:
     best = advice(
         result.chip,
@@ -271,6 +286,7 @@ def _advice(say: Say, result: Result, aim: str) -> None:
             if isinstance(mapping, Mapping)
         },
         aim,
+        homes=result.plan.homes,
     )
     say(
         f"\nwhat lowers {'time' if aim == 'cycles' else 'energy'} most, each change simulated alone"

@@ -19,24 +19,16 @@ def trace_events(result: Result) -> list[dict[str, Any]]:
         {"ph": "M", "name": "process_name", "pid": 1, "args": {"name": title}}
     ]
     for number, instance in enumerate(program.units):
-        events.append(
-            {
-                "ph": "M",
-                "name": "thread_name",
-                "pid": 1,
-                "tid": number,
-                "args": {"name": instance.name},
-            }
-        )
-        events.append(
-            {
-                "ph": "M",
-                "name": "thread_sort_index",
-                "pid": 1,
-                "tid": number,
-                "args": {"sort_index": number},
-            }
-        )
+        for what, value in (("name", instance.name), ("sort_index", number)):
+            events.append(
+                {
+                    "ph": "M",
+                    "name": f"thread_{what}",
+                    "pid": 1,
+                    "tid": number,
+                    "args": {what: value},
+                }
+            )
     names = [*program.operators, "-"]
     opcodes = [Opcode(code).name for code in range(len(Opcode))]
     causes = {int(why): why.name.lower() for why in Why}

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim import resources
 from accelsim.energy.components import component_of
+from accelsim.errors import InputError
 from accelsim.escaping import CsvWriter
-from accelsim.reports.style import CAUSES, COMPONENTS, REST, below, figure, save
+from accelsim.reports.style import CAUSES, COMPONENTS, REST, below, figure, save, stacked
 from accelsim.results.breakdown import arrays_of, within_operators
 from accelsim.results.result import Result, peak_macs_per_cycle
 
@@ -96,44 +98,41 @@ def caption(result: Result, boundary: str) -> str:
 
 
 def draw(result: Result, folder: Path, formats: Sequence[str] = ("png", "svg")) -> None:
-    """Write energy.png, energy.svg, energy_points.csv and the same of utilisation."""
-    names, points = energy_points(result)
-    _stacked(
-        folder,
-        "energy",
-        names,
-        points,
-        COMPONENTS,
-        "energy (uJ)",
-        caption(result, "chip"),
-        None,
-        formats,
-    )
-    names, points, share = time_points(result)
-    _stacked(
-        folder,
-        "utilisation",
-        names,
-        points,
-        {**CAUSES, "idle": REST},
-        "array time (1,000 cycles)",
-        caption(result, "chip") + ADDED,
-        share,
-        formats,
-    )
+    """Write energy.png, energy.svg, energy_points.csv and the same of utilisation, which needs the table of commands:
+    there is none where the rows of a run passed and their table would not fit."""
+    text = caption(result, "chip")
+    bars = Bars(*energy_points(result), None)
+    _stacked(bars, Look("energy", COMPONENTS, "energy (uJ)", text), folder, formats)
+    try:
+        bars = Bars(*time_points(result))
+    except InputError as error:
+        if error.problems[0].code != resources.TOO_MUCH:
+            raise
+        return
+    looks = {**CAUSES, "idle": REST}
+    look = Look("utilisation", looks, "array time (1,000 cycles)", text + ADDED)
+    _stacked(bars, look, folder, formats)
 
 
-def _stacked(
-    folder: Path,
-    stem: str,
-    names: list[str],
-    points: dict[str, NDArray[np.float64]],
-    looks: dict[str, tuple[str, str, str]],
-    label: str,
-    text: str,
-    share: Share | None,
-    formats: Sequence[str],
-) -> None:
+class Bars(NamedTuple):
+    """A bar for each operator, of the parts by their keys; a share as a line over them."""
+
+    names: list[str]
+    points: dict[str, NDArray[np.float64]]
+    share: Share | None
+
+
+class Look(NamedTuple):
+    """Name of the files; title, colour and hatch of each part; label of the axis; the caption."""
+
+    stem: str
+    parts: dict[str, tuple[str, str, str]]
+    label: str
+    text: str
+
+
+def _stacked(bars: Bars, look: Look, folder: Path, formats: Sequence[str]) -> None:
+    (names, points, share), (stem, looks, label, text) = bars, look
     line = None if share is None else share.percent
     with (folder / f"{stem}_points.csv").open("w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file)
@@ -143,25 +142,11 @@ def _stacked(
             more = [] if line is None else ["" if np.isnan(line[i]) else repr(float(line[i]))]
             writer.writerow([name, *(repr(float(part[i])) for part in points.values()), *more])
     if len(names) > MOST_BARS:
-        names, points, share = _largest(names, points, share)
+        names, points, share = _largest(bars)
         line = None if share is None else share.percent
-    made, axes, _ = figure(3.6)
+    made, axes = figure(3.6)
     place = np.arange(len(names))
-    base = np.zeros(len(names))
-    for key, (title, colour, hatch) in looks.items():
-        if points[key].any():
-            axes.bar(
-                place,
-                points[key],
-                0.78,
-                base,
-                label=title,
-                color=colour,
-                hatch=hatch,
-                edgecolor="black",
-                linewidth=0.4,
-            )
-            base += points[key]
+    base = stacked(axes, {key: points[key] for key in looks}, looks, 0.78)
     axes.set_ylabel(label)
     axes.set_ylim(0, max(float(base.max(initial=0.0)) * 1.05, 1e-12))
     axes.set_xlim(-0.6, max(len(names) - 0.4, 0.6))
@@ -197,13 +182,12 @@ def _line(
     labels.append("utilisation")
 
 
-def _largest(
-    names: list[str], points: dict[str, NDArray[np.float64]], share: Share | None
-) -> tuple[list[str], dict[str, NDArray[np.float64]], Share | None]:
+def _largest(bars: Bars) -> Bars:
     """The MOST_BARS - 1 largest operators in order, and the sum of the others."""
+    names, points, share = bars
     total = np.sum(list(points.values()), axis=0)
     keep = np.sort(np.argsort(total)[::-1][: MOST_BARS - 1])
     rest = np.setdiff1d(np.arange(len(names)), keep)
     merged = {key: np.append(part[keep], part[rest].sum()) for key, part in points.items()}
     whole = None if share is None else share.merged(keep, rest)
-    return [names[i] for i in keep] + [f"{len(rest)} others"], merged, whole
+    return Bars([names[i] for i in keep] + [f"{len(rest)} others"], merged, whole)

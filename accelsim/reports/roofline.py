@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,14 @@ RUNS = (
     ("#CC79A7", "D"),
     ("#E69F00", "v"),
     ("#56B4E9", "P"),
+)
+#: what stands for a point in a file of points
+POINT_HEAD = (
+    "operator",
+    "macs_per_byte",
+    "gmacs_per_second",
+    "peak_gmacs_per_second",
+    "off_chip_gbytes_per_second",
 )
 ABOVE = (
     " Time of an operator: what it adds to the run. One above its line had operands fetched, or worked, "
@@ -61,56 +70,20 @@ def draw_roofline(
     results: list[Result], folder: Path, formats: Sequence[str] = ("png", "svg")
 ) -> None:
     """roofline.png, .svg and roofline_points.csv of one or several runs."""
-    made, axes, _ = figure(3.8)
-    lines = []
-    low, high = 1e9, 1.0
-    for result in results:
-        for point in roofline_points(result):
-            low, high = min(low, point.intensity), max(high, point.intensity)
-    low, high = min(low, 1.0) / 2, high * 4
-    span = np.geomspace(low, high, 200)
-    labels = labels_of(results)
-    for number, result in enumerate(results):
+    made, axes = figure(3.8)
+    seen = [point.intensity for result in results for point in roofline_points(result)]
+    span = np.geomspace(min([*seen, 1.0]) / 2, max([*seen, 1.0]) * 4, 200)
+    for number, (result, label) in enumerate(zip(results, labels_of(results), strict=True)):
         colour, marker = RUNS[number % len(RUNS)]
         peak, bandwidth = roofs(result)
-        axes.plot(
-            span,
-            np.minimum(peak, span * bandwidth),
-            color=colour,
-            linewidth=1.2,
-            linestyle=("-", "--", ":", "-.")[number % 4],
-        )
+        line = {"linewidth": 1.2, "linestyle": ("-", "--", ":", "-.")[number % 4]}
+        axes.plot(span, np.minimum(peak, span * bandwidth), color=colour, **line)
         points = roofline_points(result)
-        axes.plot(
-            [p.intensity for p in points],
-            [p.speed for p in points],
-            marker,
-            color=colour,
-            markersize=5,
-            markerfacecolor="white",
-            label=labels[number],
-        )
-        shown: list[tuple[float, float]] = []
-        for point in sorted(points, key=lambda p: p.speed):
-            spot = (np.log10(point.intensity), np.log10(point.speed))
-            near = any(abs(spot[0] - x) < 0.65 and abs(spot[1] - y) < 0.12 for x, y in shown)
-            if len(results) == 1 and not near:
-                shown.append(spot)
-                axes.annotate(
-                    point.name, (point.intensity, point.speed), (4, -9), textcoords="offset points"
-                )
-        lines += [
-            [
-                result.workload.name,
-                result.chip.name,
-                p.name,
-                repr(p.intensity),
-                repr(p.speed),
-                repr(peak),
-                repr(bandwidth),
-            ]
-            for p in points
-        ]
+        x, y = [p.intensity for p in points], [p.speed for p in points]
+        mark = {"markersize": 5, "markerfacecolor": "white"}
+        axes.plot(x, y, marker, color=colour, label=label, **mark)
+        if len(results) == 1:
+            _name(axes, points)
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xlabel("multiply-accumulates an off-chip byte")
@@ -125,15 +98,19 @@ def draw_roofline(
     save(made, folder, "roofline", formats)
     with (folder / "roofline_points.csv").open("w", newline="", encoding="utf-8") as file:
         writer = CsvWriter(file)
-        writer.writerow(
-            [
-                "workload",
-                "chip",
-                "operator",
-                "macs_per_byte",
-                "gmacs_per_second",
-                "peak_gmacs_per_second",
-                "off_chip_gbytes_per_second",
-            ]
-        )
-        writer.writerows(lines)
+        writer.writerow(["workload", "chip", *POINT_HEAD])
+        for result in results:
+            names, ends = (result.workload.name, result.chip.name), [*map(repr, roofs(result))]
+            for p in roofline_points(result):
+                writer.writerow([*names, p.name, repr(p.intensity), repr(p.speed), *ends])
+
+
+def _name(axes: Any, points: list[Point]) -> None:
+    """Operators' names beside their points, the slowest first, where they have room."""
+    shown: list[tuple[float, float]] = []
+    for point in sorted(points, key=lambda p: p.speed):
+        spot = (np.log10(point.intensity), np.log10(point.speed))
+        if not any(abs(spot[0] - x) < 0.65 and abs(spot[1] - y) < 0.12 for x, y in shown):
+            shown.append(spot)
+            place = (point.intensity, point.speed)
+            axes.annotate(point.name, place, (4, -9), textcoords="offset points")

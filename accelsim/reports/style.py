@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from accelsim.escaping import visible_lines
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 COLUMN_INCHES = 7.0
 CHARACTERS = 112  # of 8 pt in a column's width
@@ -29,6 +33,20 @@ COMPONENTS: dict[str, tuple[str, str, str]] = {
     "bus": ("on-chip bus", "#999999", "++"),
     "dram": ("off-chip memory", "#D55E00", "--"),
 }
+#: components from the cell outwards, as bars stack them
+STACK = (
+    "mac",
+    "cells",
+    "converters",
+    "drivers",
+    "register",
+    "sram",
+    "vector",
+    "leakage",
+    "bus",
+    "dram",
+    "writing",
+)
 CAUSES: dict[str, tuple[str, str, str]] = {
     "busy": ("computing", "#0072B2", ""),
     "data": ("waits for data", "#D55E00", "///"),
@@ -101,12 +119,30 @@ def blank(height: float) -> Any:
     return made
 
 
-def figure(height: float) -> tuple[Any, Any, Any]:
-    """(pyplot-free figure, axes, canvas class) of column width and a height in inches."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
+def figure(height: float) -> tuple[Any, Any]:
+    """(figure, its axes) of column width and a height in inches."""
     made = blank(height)
-    return made, made.add_subplot(), FigureCanvasAgg
+    return made, made.add_subplot()
+
+
+def stacked(
+    axes: Any,
+    parts: Mapping[str, NDArray[np.float64]],
+    looks: Mapping[str, tuple[str, str, str]],
+    width: float,
+) -> NDArray[np.float64]:
+    """Bars at 0, 1, ..., part on part in the order of ``parts``, without those that are nothing; their tops. looks:
+    title, colour and hatch of each part."""
+    import numpy as np
+
+    base = np.zeros(max((len(heights) for heights in parts.values()), default=0))
+    for name, heights in parts.items():
+        if heights.any():
+            title, colour, hatch = looks.get(name, (name, "#666666", "/"))
+            box = {"color": colour, "hatch": hatch, "edgecolor": "black", "linewidth": 0.4}
+            axes.bar(np.arange(len(base)), heights, width, base, label=title, **box)
+            base += heights
+    return base
 
 
 def below(made: Any, text: str) -> None:

@@ -15,7 +15,7 @@ from accelsim.reports.pictures import caption
 from accelsim.reports.style import below, figure, save
 from accelsim.results.breakdown import MANY, stretches, unit_groups
 from accelsim.results.result import Result
-from accelsim.results.windows import covered
+from accelsim.timing.windows import covered
 
 BINS = 560  # of a picture's width: 2 pixels each
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442")
@@ -136,7 +136,7 @@ def draw_timeline(result: Result, folder: Path, formats: Sequence[str] = ("png",
 
 def picture(result: Result, found: Moments) -> tuple[Any, Any]:
     """The figure and its axes; time is in ms."""
-    made, axes, _ = figure(1.7 + 0.36 * len(found.rows))
+    made, axes = figure(1.7 + 0.36 * len(found.rows))
     paint(axes, found, 1e3 / result.tick_hz)
     axes.set_xlabel("time (ms)")
     made.legend(handles=keys(), ncols=4, loc="outside upper left")

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from accelsim.chip import Machine, machine
 from accelsim.errors import ConservationError
 from accelsim.program.opcodes import Why
 from accelsim.program.table import Program
 from accelsim.results.result import Result
-from accelsim.results.windows import Windows, ends
 from accelsim.timing import Timeline
+from accelsim.timing.windows import Windows, ends
 
 Ints = NDArray[np.int64]
 #: what a unit's time is made of, in the order of printing
@@ -108,12 +109,12 @@ def stretches(program: Program, timeline: Timeline, units: Ints) -> dict[str, tu
     return found
 
 
-def unit_groups(program: Program, many: int = MANY) -> dict[str, list[str]]:
+def unit_groups(made: Program | Machine, many: int = MANY) -> dict[str, list[str]]:
     """Label -> names of units: each alone, but more than ``many`` of a kind together."""
-    found = Counter(row.kind for row in program.units)
+    found = Counter(row.kind for row in made.units)
     groups: dict[str, list[str]] = {}
-    for row in program.units:
-        kind, alike = program.unit_kinds[row.kind], found[row.kind]
+    for row in made.units:
+        kind, alike = made.unit_kinds[row.kind], found[row.kind]
         groups.setdefault(f"{kind} (all {alike})" if alike > many else row.name, []).append(
             row.name
         )
@@ -122,7 +123,8 @@ def unit_groups(program: Program, many: int = MANY) -> dict[str, list[str]]:
 
 def arrays_of(result: Result) -> Ints:
     """Numbers of the instances of the unit that multiplies."""
-    units, kinds = result.program.units, result.program.unit_kinds
+    made = machine(result.chip)
+    units, kinds = made.units, made.unit_kinds
     return np.array([i for i, row in enumerate(units) if kinds[row.kind] == result.chip.core.name])
 
 

@@ -17,6 +17,7 @@ import shlex
 import sys
 import zipfile
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -25,18 +26,22 @@ from typing import Any
 import numpy as np
 
 from accelsim import __version__
+from accelsim.constants.price import AreaRow
 from accelsim.drafts import draft_folder
 from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import CsvWriter, visible
+from accelsim.explore import SearchReport
 from accelsim.results import fidelity
+from accelsim.results.homes import stood
 from accelsim.results.inputs import VERSION, dump
-from accelsim.results.result import Result
+from accelsim.results.result import OperatorRow, Result, Values
 
 CREATED, CHECKSUMS = "created.txt", "checksums.sha256"
 MADE_BY = "# made by: "
 JOB = "job.yaml"
 NEEDED = ("result.json", "inputs.json", "energy.csv")
+OPERATOR, AREA = (tuple(field.name for field in fields(row)) for row in (OperatorRow, AreaRow))
 STALLS = ("data", "slot", "start", "queue", "port")
 
 
@@ -91,37 +96,10 @@ def to_dict(result: Result) -> dict[str, Any]:
         "energy_joules": {name: energy.boundary(name) for name in BOUNDARIES},
         "energy_band_joules": {name: energy.band_of(name) for name in BOUNDARIES},
         "energy_by_family_joules": result.spread,
-        "area_square_metres": [
-            {
-                "unit": row.unit,
-                "part": row.part,
-                "area": row.area,
-                "band": row.band,
-                "source": row.source,
-            }
-            for row in result.area
-        ],
+        "area_square_metres": [_row(row, AREA) for row in result.area],
         "average_power_watts": energy.total / result.seconds if result.seconds else 0.0,
         "assumptions": result.assumptions,
-        "operators": [
-            {
-                "name": row.name,
-                "kind": row.kind,
-                "macs": row.macs,
-                "cycles": row.cycles,
-                "from_cycle": row.from_cycle,
-                "to_cycle": row.to_cycle,
-                "busy_cycles": row.busy_cycles,
-                "stalled_cycles": row.stalled_cycles,
-                "utilisation": row.utilisation,
-                "computing_cycles": row.computing_cycles,
-                "dram_read_bytes": row.dram_read_bytes,
-                "dram_written_bytes": row.dram_written_bytes,
-                "joules": row.joules,
-                "mapping": row.mapping,
-            }
-            for row in result.operators
-        ],
+        "operators": [_row(row, OPERATOR) for row in result.operators],
         "units": [
             {
                 "name": unit.name,
@@ -133,47 +111,52 @@ def to_dict(result: Result) -> dict[str, Any]:
             for unit in result.units
         ],
     }
-    if result.steady is not None:
-        each, runs = result.workload.inferences, result.steady
+    if result.plan.homes.at:
+        whole["homes"] = [asdict(one) for one in stood(result)]
+    if (runs := result.steady) is not None:
+        each = result.workload.inferences
         whole["steady_state_seconds"] = runs.seconds
         whole["steady_state_inferences_per_second"] = each / runs.seconds
         whole["steady_state_energy_per_inference_joules"] = runs.energy.total / each
         whole["steady_state_first_result_seconds"] = runs.first
         whole["steady_state_measured_runs"] = None if runs.proved else runs.measured
     if result.search is not None:
-        report = result.search
-        whole["search"] = {
-            "objective": report.objective,
-            "budget": report.budget,
-            "default_cycles": report.default_cycles,
-            "default_joules": report.default_joules,
-            "kept_default": report.kept_default,
-            "operators": {
-                name: {
-                    "seen": found.seen,
-                    "tried": found.tried,
-                    "complete": found.complete,
-                    "cycles_alone": found.cycles,
-                    "bound_cycles": found.bound_cycles,
-                }
-                for name, found in report.found.items()
-            },
-        }
+        whole["search"] = _search(result.search)
     if result.values is not None:
-        # the float reference's last bits differ between machines; ours do not
-        noise = {
-            name: round(value, 4) if np.isfinite(value) else "exact" if value > 0 else "no signal"
-            for name, value in result.values.signal_to_noise_db.items()
-        }
-        whole["values"] = {
-            "scores": result.values.scores,
-            "signal_to_noise_db": noise,
-            **fidelity.plain(result),
-        }
-        if result.values.repeated:
-            whole["values"]["vectors_read_again_by_command"] = {
-                str(row): count for row, count in result.values.repeated.items()
+        whole["values"] = _values(result, result.values)
+    return whole
+
+
+def _row(row: object, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in names}
+
+
+def _search(report: SearchReport) -> dict[str, Any]:
+    """What a search of mappings found."""
+    return {
+        **_row(report, ("objective", "budget", "default_cycles", "default_joules", "kept_default")),
+        "operators": {
+            name: {
+                **_row(found, ("seen", "tried", "complete")),
+                "cycles_alone": found.cycles,
+                "bound_cycles": found.bound_cycles,
             }
+            for name, found in report.found.items()
+        },
+    }
+
+
+def _values(result: Result, values: Values) -> dict[str, Any]:
+    """What values came to. The float reference's last bits differ between machines; ours do not."""
+    noise = {
+        name: round(value, 4) if np.isfinite(value) else "exact" if value > 0 else "no signal"
+        for name, value in values.signal_to_noise_db.items()
+    }
+    whole = {"scores": values.scores, "signal_to_noise_db": noise, **fidelity.plain(result)}
+    if values.repeated:
+        whole["vectors_read_again_by_command"] = {
+            str(row): count for row, count in values.repeated.items()
+        }
     return whole
 
 
@@ -185,66 +168,24 @@ def _csv(rows: list[list[Any]]) -> bytes:
 
 def operators_csv(result: Result) -> bytes:
     """One line an operator."""
-    rows: list[list[Any]] = [
-        [
-            "operator",
-            "kind",
-            "macs",
-            "cycles",
-            "from_cycle",
-            "to_cycle",
-            "busy_cycles",
-            *(f"stalled_{name}_cycles" for name in STALLS),
-            "utilisation",
-            "computing_cycles",
-            "dram_read_bytes",
-            "dram_written_bytes",
-            "joules",
-            "mapping",
-        ]
-    ]
+    at = OPERATOR.index("stalled_cycles")
+    stalls = (f"stalled_{name}_cycles" for name in STALLS)
+    rows: list[list[Any]] = [["operator", *OPERATOR[1:at], *stalls, *OPERATOR[at + 1 :]]]
     for row in result.operators:
-        rows.append(
-            [
-                row.name,
-                row.kind,
-                row.macs,
-                row.cycles,
-                row.from_cycle,
-                row.to_cycle,
-                row.busy_cycles,
-                *(row.stalled_cycles.get(name, 0) for name in STALLS),
-                "" if row.utilisation is None else repr(row.utilisation),
-                repr(row.computing_cycles),
-                row.dram_read_bytes,
-                row.dram_written_bytes,
-                repr(row.joules),
-                row.mapping,
-            ]
-        )
+        cells = list(_row(row, OPERATOR).values())
+        cells[at : at + 1] = [row.stalled_cycles.get(name, 0) for name in STALLS]
+        rows.append(cells)
     return _csv(rows)
 
 
 def energy_csv(result: Result) -> bytes:
     """One line for each (operator, unit, action)."""
     names = [op.name for op in result.workload.operators]
-    rows: list[list[Any]] = [
-        ["operator", "unit", "action", "count", "joules", "boundary", "band", "source"]
-    ]
+    head = ("unit", "action", "count", "joules", "boundary", "band", "source")
+    rows: list[list[Any]] = [["operator", *head]]
     for row in result.energy.rows:
         name = names[row.operator] if row.operator >= 0 else "(whole run)"
-        rows.append(
-            [
-                name,
-                row.unit,
-                row.action,
-                repr(row.count),
-                repr(row.joules),
-                row.boundary,
-                row.band,
-                row.source,
-            ]
-        )
+        rows.append([name, *_row(row, head).values()])
     return _csv(rows)
 
 
@@ -297,7 +238,7 @@ def contents(result: Result) -> dict[str, bytes]:
     files = {
         "result.json": (json.dumps(to_dict(result), indent=1) + "\n").encode(),
         "inputs.json": (
-            json.dumps(dump(result.chip, result.workload, result.plan.mappings), indent=1) + "\n"
+            json.dumps(dump(result.chip, result.workload, result.plan), indent=1) + "\n"
         ).encode(),
         "operators.csv": operators_csv(result),
         "energy.csv": energy_csv(result),

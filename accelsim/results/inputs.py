@@ -20,6 +20,8 @@ from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS
 from accelsim.mapping import Mapping, Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
+from accelsim.mapping.homes import OFF_CHIP, Homes, Stand
+from accelsim.mapping.rooms import Room
 from accelsim.units.dataflows import dataflows
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
 from accelsim.workload.validity import wrong_in
@@ -44,10 +46,8 @@ def plain(value: Any) -> Any:
     return value
 
 
-def dump(
-    chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]
-) -> dict[str, Any]:
-    """Chip, workload and mappings as plain values."""
+def dump(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, Any]:
+    """Chip, workload, mappings and homes (where some are on chip) as plain values."""
     operators = [
         {"type": "vector" if isinstance(op, VectorOperator) else op.kind, **plain(op)}
         for op in workload.operators
@@ -57,7 +57,16 @@ def dump(
         "version": VERSION,
         "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_values(chip)},
         "workload": {**whole, "operators": operators},
-        "mappings": plain(mappings),
+        "mappings": plain(chosen.mappings),
+        **({"homes": _homes(chosen.homes)} if chosen.homes.at else {}),
+    }
+
+
+def _homes(homes: Homes) -> dict[str, Any]:
+    """Homes as plain values, keys as the records name them."""
+    return {
+        "at": {name: stand._asdict() for name, stand in homes.at.items()},
+        "rooms": {name: plain(room._asdict()) for name, room in homes.rooms.items()},
     }
 
 
@@ -76,12 +85,12 @@ def load(whole: Dict[str, Any], file: str) -> tuple[Chip, Workload, Plan]:
         )
     root = node_of(dict(whole), Place(file))
     reader = _InputsReader(file)
-    chip, workload, given = reader.read(root)
+    chip, workload, given, homes = reader.read(root)
     if reader.problems or chip is None or workload is None:
         raise InputError(reader.problems)
     own = {name: mapping for name, mapping in given.items() if isinstance(mapping, Mapping)}
     try:
-        chosen = plan(chip, workload, own)  # crossbars are assigned anew
+        chosen = plan(chip, workload, own, homes)  # crossbars are assigned anew
     except InputError as error:
         raise InputError(
             [
@@ -127,23 +136,61 @@ class _InputsReader(Reader):
 
     def read(
         self, root: Node
-    ) -> tuple[Chip | None, Workload | None, dict[str, Mapping | CrossbarMapping]]:
-        """Chip, workload and mappings, None where something is wrong."""
+    ) -> tuple[Chip | None, Workload | None, dict[str, Mapping | CrossbarMapping], Homes]:
+        """Chip, workload, mappings and homes, None where something is wrong."""
         items = root.value
         self.keys(
             items,
-            ("version", "chip", "workload", "mappings"),
+            ("version", "chip", "workload", "mappings", "homes"),
             "",
             ("chip", "workload", "mappings"),
             root.place,
         )
         if self.problems:
-            return None, None, {}
-        return (
-            self.chip(items["chip"][1]),
-            self.workload(items["workload"][1]),
-            self.mappings(items["mappings"][1]),
-        )
+            return None, None, {}, OFF_CHIP
+        chip, workload = self.chip(items["chip"][1]), self.workload(items["workload"][1])
+        mappings, homes = self.mappings(items["mappings"][1]), OFF_CHIP
+        if "homes" in items and chip is not None and workload is not None:
+            homes = self.homes(items["homes"][1], chip, workload)
+        return chip, workload, mappings, homes
+
+    def homes(self, node: Node, chip: Chip, workload: Workload) -> Homes:
+        """Where tensors stand, inside memories of the chip, and rooms of its operators."""
+        items = self.mapping(node, "homes") or {}
+        self.keys(items, ("at", "rooms"), "homes", ("at", "rooms"), node.place)
+        operators = {op.name for op in workload.operators}
+        whole = node.plain()
+        try:
+            at = {name: Stand(**stand) for name, stand in whole["at"].items()}
+            rooms = {
+                name: Room(
+                    tuple((str(m), int(b), int(s)) for m, b, s in room["parts"]),
+                    tuple(map(int, room["here"])),
+                    tuple(map(int, room["on_chip"])),
+                    bool(room["once"]),
+                )
+                for name, room in whole["rooms"].items()
+            }
+            parts = [*at.values(), *(part for room in rooms.values() for part in room.parts)]
+            sound = at.keys() <= workload.tensors.keys() and rooms.keys() <= operators
+            sound = sound and all(
+                memory in chip.memories
+                and 0 <= base <= base + size <= chip.memories[memory].size
+                and {type(base), type(size)} == {int}
+                for memory, base, size in parts
+            )
+        except (KeyError, TypeError, ValueError, AttributeError):
+            sound = False
+        if not sound:
+            self.wrong(
+                "run.homes",
+                node.place,
+                "homes",
+                "are not homes of this chip and workload",
+                "run it again",
+            )
+            return OFF_CHIP
+        return Homes(at, rooms)
 
     def chip(self, node: Node) -> Chip | None:
         """The chip, by the rules of chip files."""

@@ -6,7 +6,7 @@ import csv
 import os
 from math import inf, isclose
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,8 +18,8 @@ from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import uncell
 from accelsim.explore.planned import Planned, run_plan
+from accelsim.explore.streamed import Streamed
 from accelsim.mapping import compile_program
-from accelsim.program.digest import program_digest
 from accelsim.results.files import JOB, NEEDED, check_files
 from accelsim.results.inputs import load
 from accelsim.results.result import Result
@@ -36,70 +36,74 @@ def load_run(folder: str | Path) -> Result:
     that plans otherwise.
     """
     path = Path(folder)
-    for name in NEEDED:
-        if not os.path.isfile(path / name):
-            raise InputError(
-                Problem(
-                    "run.folder",
-                    f"has no {name}",
-                    "give a folder that `accelsim run --out` wrote",
-                    file=str(path),
-                )
-            )
+    if lost := [name for name in NEEDED if not os.path.isfile(path / name)]:
+        raise _refused(
+            "folder", path, f"has no {lost[0]}", "give a folder that `accelsim run --out` wrote"
+        )
     check_files(path)
     whole, inputs = (
         strict_json.read(path / name, "run.damaged", "run it again") for name in NEEDED[:2]
     )
     chip, workload, chosen = load(inputs, str(path / "inputs.json"))
     rows = _energy(path / "energy.csv", chip, [op.name for op in workload.operators])
-    try:
-        spread = {k: _figure(v) for k, v in whole["energy_by_family_joules"].items()}
-        values = whole.get("values", {})
-        repeated = {
-            int(k): _figure(v) for k, v in values.get("vectors_read_again_by_command", {}).items()
-        }
-        folded = "planned_layers" in whole["program"]
-        digest, maker = str(whole["program"]["digest"]), str(whole["accelsim"])
-        scores = {k: _figure(v) for k, v in values.get("scores", {}).items()}
-        total = _figure(whole["energy_joules"]["chip"])
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise _damaged(path / "result.json", f"{type(error).__name__}: {error}") from None
-    if not isclose(sum(row.joules for row in rows), total, rel_tol=1e-9, abs_tol=1e-30):
+    stored = _stored(whole, path / "result.json")
+    if not isclose(sum(row.joules for row in rows), stored.total, rel_tol=1e-9, abs_tol=1e-30):
         raise _damaged(path / "energy.csv", "its joules do not add up to those of result.json")
-    mappings = chosen.mappings
-    if repeated:
+    if stored.repeated:
         program = compile_program(chip, workload, chosen=chosen)
-        planned = Planned(
-            program, simulate(program, chip, activity=_activity(repeated, len(program), path))
-        )
+        activity = _activity(stored.repeated, len(program), path)
+        timeline = simulate(program, chip, activity=activity)
+        planned: Planned | Streamed = Planned(program, timeline, activity=activity)
     else:
-        planned = run_plan(chip, workload, chosen, folds=folded)
-    if program_digest(planned.program) != digest:
-        raise InputError(
-            Problem(
-                "run.version",
-                f"was made by version {maker}, whose plan differs from {__version__}'s",
-                "run it again",
-                file=str(path),
-            )
-        )
-    program, timeline = planned.program, planned.timeline
+        planned = run_plan(chip, workload, chosen, folds=stored.folded)
+    if planned.digest != stored.digest:
+        said = f"was made by version {stored.maker}, whose plan differs from {__version__}'s"
+        raise _refused("version", path, said, "run it again")
     energy = EnergyReport(rows)
-    operators = summarise(program, chip, workload, timeline, energy, mappings)
+    operators = summarise(planned, chip, workload, energy, chosen.mappings)
     return Result(
         chip,
         workload,
         planned,
         chosen,
-        timeline.units(program),
+        planned.units,
         energy,
         operators,
         None,
-        spread,
+        stored.spread,
         folder=str(path),
-        scores=scores,
+        scores=stored.scores,
         job=(path / JOB).read_text("utf-8") if os.path.isfile(path / JOB) else "",
     )
+
+
+class _Stored(NamedTuple):
+    """What result.json says. repeated: vectors read again by command."""
+
+    spread: dict[str, float]
+    repeated: dict[int, float]
+    folded: bool
+    digest: str
+    maker: str
+    scores: dict[str, float]
+    total: float
+
+
+def _stored(whole: Any, file: Path) -> _Stored:
+    try:
+        values = whole.get("values", {})
+        repeated = values.get("vectors_read_again_by_command", {})
+        return _Stored(
+            {k: _figure(v) for k, v in whole["energy_by_family_joules"].items()},
+            {int(k): _figure(v) for k, v in repeated.items()},
+            "planned_layers" in whole["program"],
+            str(whole["program"]["digest"]),
+            str(whole["accelsim"]),
+            {k: _figure(v) for k, v in values.get("scores", {}).items()},
+            _figure(whole["energy_joules"]["chip"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise _damaged(file, f"{type(error).__name__}: {error}") from None
 
 
 def _activity(
@@ -121,10 +125,12 @@ def _figure(value: Any) -> float:
     return float(value)
 
 
+def _refused(code: str, path: Path, message: str, fix: str) -> InputError:
+    return InputError(Problem(f"run.{code}", message, fix, file=str(path)))
+
+
 def _damaged(path: Path, why: str) -> InputError:
-    return InputError(
-        Problem("run.damaged", f"is damaged ({why[:200]})", "run it again", file=str(path))
-    )
+    return _refused("damaged", path, f"is damaged ({why[:200]})", "run it again")
 
 
 def _energy(path: Path, chip: Chip, operators: list[str]) -> list[EnergyRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,15 +16,15 @@ from accelsim.energy import AreaRow, EnergyReport, area
 from accelsim.explore import SearchReport
 from accelsim.explore.planned import Planned
 from accelsim.explore.steady import Steady
+from accelsim.explore.streamed import Streamed
 from accelsim.mapping import Plan, compile_program
+from accelsim.mapping.homes import homes_in_words
 from accelsim.mapping.tensors import formats_in_words
 from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization
-from accelsim.program.digest import program_digest
-from accelsim.program.repeats import commands_of
 from accelsim.program.table import Program
 from accelsim.results.narrow_operands import narrow_operands
-from accelsim.timing import Timeline, UnitTime
+from accelsim.timing import Timeline, UnitTime, simulate
 from accelsim.units.crossbar import Crossbar
 from accelsim.workload import Workload
 
@@ -98,15 +98,15 @@ class Values:
 class Result:
     """Timing, energy and values of one Program, with what they depend on.
 
-    planned: the Program as it was timed, equal layers noted once; program and timeline have every command,
-    made when first asked for.
+    planned: the Program as it was timed, equal layers noted once, or the sums of one whose rows passed; program and
+    timeline have every command, made when first asked for.
     """
 
     chip: Chip
     workload: Workload
-    planned: Planned
+    planned: Planned | Streamed
     plan: Plan
-    units: list[UnitTime]
+    units: Sequence[UnitTime]
     energy: EnergyReport
     operators: list[OperatorRow]
     values: Values | None
@@ -116,7 +116,6 @@ class Result:
     folder: str = ""  # where it was saved
     scores: dict[str, float] = field(default_factory=dict)  # of a saved run's values
     job: str = ""  # the text of the job file that makes it again, where it was run from a job
-    _digest: str = field(default="", init=False, repr=False)
     _full: tuple[Program, Timeline] | None = field(default=None, init=False, repr=False)
 
     def __repr__(self) -> str:
@@ -128,16 +127,21 @@ class Result:
 
     def _in_full(self) -> tuple[Program, Timeline]:
         if self._full is None:
-            program, timeline = self.planned.program, self.planned.timeline
-            if program.repeat is not None:
-                timeline = timeline.in_full(program)
-                program = compile_program(self.chip, self.workload, chosen=self.plan)
+            planned = self.planned
+            if isinstance(planned, Planned) and not (planned.counts or planned.program.repeat):
+                self._full = (planned.program, planned.timeline)
+                return self._full
+            program = compile_program(self.chip, self.workload, chosen=self.plan)
+            if isinstance(planned, Planned):
+                timeline = planned.timeline.in_full(planned.program)
+            else:
+                timeline = simulate(program, self.chip)
             self._full = (program, timeline)
         return self._full
 
     @property
     def program(self) -> Program:
-        """The Program in full."""
+        """The Program in full. InputError where its rows passed and there is no memory for their table."""
         return self._in_full()[0]
 
     @property
@@ -148,24 +152,22 @@ class Result:
     @property
     def commands(self) -> int:
         """How many commands ran."""
-        return commands_of(self.planned.program)
+        return self.planned.commands
 
     @property
     def tick_hz(self) -> int:
         """Ticks a second."""
-        return self.planned.timeline.tick_hz
+        return self.planned.tick_hz
 
     @property
     def makespan(self) -> int:
         """Ticks from the start to the last result."""
-        return self.planned.timeline.makespan
+        return self.planned.makespan
 
     @property
     def program_digest(self) -> str:
-        """SHA-256 of the Program as it was planned, worked out when first asked for."""
-        if not self._digest:
-            self._digest = program_digest(self.planned.program)
-        return self._digest
+        """SHA-256 of the Program as it was planned, or of its sums where its rows passed."""
+        return self.planned.digest
 
     @property
     def area(self) -> list[AreaRow]:
@@ -175,11 +177,11 @@ class Result:
     @property
     def cycles(self) -> int:
         """Makespan in cycles of the array's clock."""
-        return self.planned.timeline.cycles(self.chip.clocks[self.chip.core.clock])
+        return -(-self.makespan * self.chip.clocks[self.chip.core.clock] // self.tick_hz)
 
     @property
     def seconds(self) -> float:
-        return self.planned.timeline.seconds
+        return self.makespan / self.tick_hz
 
     @property
     def joules(self) -> float:
@@ -212,6 +214,7 @@ class Result:
             "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
             *formats_in_words(self.workload, self.chip),
+            *homes_in_words(self.plan.homes, self.chip),
         ]
         if (crossbar := self.chip.crossbar) is not None:
             notes += self._analog(crossbar)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,6 +70,15 @@ class LayerReport:
     dram: tuple[tuple[int, int, int], ...]
 
 
+class Layer(NamedTuple):
+    """A layer, or one channel of it: its dataflow's number and its commands."""
+
+    name: str
+    flow: int
+    geometry: Geometry
+    commands: slice
+
+
 def layer_reports(
     chip: Chip, workload: Workload, program: Program, timeline: Timeline
 ) -> list[LayerReport]:
@@ -87,11 +97,8 @@ def layer_reports(
             here = slice(at, at + folds)
             at += folds
             name = op.name if op.groups == 1 else f"{op.name}Channel_{channel}"
-            rows.append(
-                _layer(
-                    chip, flow, geometry, name, timeline, here, cycle, words[:, here], extra[here]
-                )
-            )
+            layer = Layer(name, flow, geometry, here)
+            rows.append(_report(chip, layer, timeline, cycle, words[:, here], extra[here]))
     return rows
 
 
@@ -113,20 +120,13 @@ def _phantom(program: Program, chip: Chip) -> Ints:
     return np.asarray(counts[program.commands.shape], np.int64)
 
 
-def _layer(
-    chip: Chip,
-    flow: int,
-    geometry: Geometry,
-    name: str,
-    timeline: Timeline,
-    here: slice,
-    cycle: int,
-    words: Ints,
-    phantom: Ints,
+def _report(
+    chip: Chip, layer: Layer, timeline: Timeline, cycle: int, words: Ints, phantom: Ints
 ) -> LayerReport:
-    array = chip.array
+    """The line of a layer. words, phantom: of its commands."""
+    array, flow, here = chip.array, layer.flow, layer.commands
     rows, columns = array.rows, array.columns
-    along_rows, along_columns, steps = spread(flow, geometry)
+    along_rows, along_columns, steps = spread(flow, layer.geometry)
     start = int(timeline.issue[here.start]) // cycle
     ends = -(-timeline.release[here] // cycle) - start
     own = int(timeline.interval[here].sum()) // cycle
@@ -139,7 +139,7 @@ def _layer(
     counts[2] += int(phantom.sum())
     far = _off_chip(chip, words[3:], timeline.issue[here] // cycle - start, int(ends[-1]))
     return LayerReport(
-        name,
+        layer.name,
         far[2][1] - min(far[0][0], far[1][0]),
         total,
         total + 1 - own,

@@ -7,11 +7,13 @@ their way, the sum with the stages of its multiply-accumulate, and the drain dow
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.formats import get
+from accelsim.jit import Helpers
 from accelsim.program.opcodes import Opcode
 from accelsim.rtl.schedule import (
     Layout,
@@ -23,126 +25,174 @@ from accelsim.rtl.schedule import (
     word_range,
 )
 from accelsim.rtl.twin import Signals, Twin, ready
-from accelsim.rtl.word import fit_word
+from accelsim.rtl.word import Word, fit_word
 
 Ints = NDArray[np.int64]
 
 
-def output_cycles(
-    a: Ints,
-    b: Ints,
-    mac: Ints,
-    first: Ints,
-    end: Ints,
-    used: Ints,
-    sizes: tuple[int, int, int, int],
-    systolic: int,
-    double: int,
-    exit_row: int,
-    low: int,
-    high: int,
-    saturate: int,
-    out: Ints,
-    out_valid: Ints,
-) -> None:
-    """Run len(mac) cycles; out[t], out_valid[t] is what the exit shows after edge t.
+class Ports(NamedTuple):
+    """What stands at the edges, cycle by cycle. a (cycles, rows, k lanes), b (cycles, columns, k lanes x output
+    lanes): operands, before the skew (``hop`` cycles a row, one a column). mac, first, ends, used (cycles): multiply
+    in this cycle; it starts a sum; the sum ends with this cycle; rows in use."""
 
-    a (cycles, rows, k lanes), b (cycles, columns, k lanes x output lanes): operands at the edges,
-    before the skew (``hop`` cycles a row, one a column). mac, first, end, used (cycles): multiply
-    in this cycle; it starts a sum; the sum ends with this cycle; rows in use. sizes: k lanes,
-    output lanes, hop, latency of a multiply-accumulate (the sum is read when it starts). double: a
-    second register holds a finished sum. exit_row: counted from 1. out (cycles + 1, columns,
-    output lanes).
-    """
-    cycles, rows = a.shape[0], a.shape[1]
-    columns = b.shape[1]
-    lanes, wide, hop, latency = sizes
-    a_reg = np.zeros((rows, columns, lanes), np.int64)
-    control = np.zeros((rows, columns, 3), np.int64)  # mac, first, rows in use at the end
-    b_reg = np.zeros((rows, columns, hop, lanes * wide), np.int64)
-    stage = np.zeros((rows, columns, latency, wide), np.int64)  # the last one is the sum itself
-    stage_valid = np.zeros((rows, columns, latency), np.int64)
-    done = np.zeros((rows, columns, latency), np.int64)  # rows in use, 0: nothing ends
-    drain = np.zeros((rows, columns, wide), np.int64)  # second register (double only)
-    full = np.zeros((rows, columns), np.int64)
-    shift = np.zeros((rows, columns), np.int64)
-    start = np.zeros(columns, np.int64)
-    skew_row, skew_column = (hop, 1) if systolic else (0, 0)
-    product = np.zeros(wide, np.int64)
-    for now in range(cycles):
+    a: Ints
+    b: Ints
+    mac: Ints
+    first: Ints
+    ends: Ints
+    used: Ints
+
+
+class Numbers(NamedTuple):
+    """Lanes of k, output lanes, hop, latency of a multiply-accumulate (the sum is read when it starts). double: a
+    second register holds a finished sum. exit_row: counted from 1. word: of sums."""
+
+    lanes: int
+    wide: int
+    hop: int
+    latency: int
+    systolic: int
+    double: int
+    exit_row: int
+    word: Word
+
+
+class Elements(NamedTuple):
+    """Registers of all elements, by row and column. control: mac, first, rows in use at the end. stage: of a
+    multiply-accumulate, the last one is the sum itself. done: rows in use, 0 where nothing ends. drain: the second
+    register (double only). full, shift: of the drain. start (columns): of a drain. product: of one element."""
+
+    a: Ints
+    b: Ints
+    control: Ints
+    stage: Ints
+    stage_valid: Ints
+    done: Ints
+    drain: Ints
+    full: Ints
+    shift: Ints
+    start: Ints
+    product: Ints
+
+
+def at_rest(ports: Ports, size: Numbers) -> Elements:
+    """The elements before the first edge."""
+    grid = (ports.a.shape[1], ports.b.shape[1])
+    shapes: tuple[tuple[int, ...], ...] = (
+        (size.lanes,),
+        (size.hop, size.lanes * size.wide),
+        (3,),
+        (size.latency, size.wide),
+        (size.latency,),
+        (size.latency,),
+        (size.wide,),
+        (),
+        (),
+    )
+    whole = [*((*grid, *shape) for shape in shapes), (grid[1],), (size.wide,)]
+    return Elements(*(np.zeros(shape, np.int64) for shape in whole))
+
+
+def starts(e: Elements, size: Numbers, j: int) -> int:
+    """Whether column j starts to drain: its last row has finished, a cycle later from second registers."""
+    ends = 0
+    for i in range(e.done.shape[0]):
+        if e.done[i, j, size.latency - 1] == i + 1:
+            ends = 1
+    go = e.start[j] if size.double else ends
+    e.start[j] = ends
+    return go
+
+
+def show(e: Elements, size: Numbers, j: int, out: Ints, out_valid: Ints) -> None:
+    """The exit of column j shows what its row holds. out (columns, output lanes), out_valid: of one edge."""
+    row = size.exit_row - 1
+    if e.full[row, j]:
+        out_valid[j] = 1
+        out[j] = e.drain[row, j] if size.double else e.stage[row, j, size.latency - 1]
+
+
+def drain(e: Elements, size: Numbers, go: int, i: int, j: int) -> int:
+    """Results move down the column; whether one moves into the element."""
+    moves = 1 if i > 0 and (go or e.shift[i - 1, j]) else 0
+    if go or e.shift[i, j]:
+        e.full[i, j] = 0
+    e.shift[i, j] = moves
+    if moves:
+        e.full[i, j] = e.full[i - 1, j]
+    if size.double:
+        if moves:
+            e.drain[i, j] = e.drain[i - 1, j]
+        if e.done[i, j, size.latency - 1]:
+            e.drain[i, j] = e.stage[i, j, size.latency - 1]
+            e.full[i, j] = 1
+    return moves
+
+
+def pass_on(ports: Ports, e: Elements, size: Numbers, now: int, i: int, j: int) -> None:
+    """The operands come from the left and from above, or from the edges."""
+    row_edge, column_edge = now, now
+    if size.systolic:
+        row_edge, column_edge = now - size.hop * i, now - j
+    if size.systolic and j > 0:
+        e.a[i, j], e.control[i, j] = e.a[i, j - 1], e.control[i, j - 1]
+    elif row_edge >= 0:
+        active = 1 if i < ports.used[row_edge] else 0
+        e.a[i, j] = ports.a[row_edge, i]
+        e.control[i, j, 0] = ports.mac[row_edge] * active
+        e.control[i, j, 1] = ports.first[row_edge]
+        e.control[i, j, 2] = ports.ends[row_edge] * ports.used[row_edge] * active
+    else:
+        e.control[i, j] = 0
+    if size.systolic:
+        for hold in range(size.hop - 1, 0, -1):
+            e.b[i, j, hold] = e.b[i, j, hold - 1]
+    if size.systolic and i > 0:
+        e.b[i, j, 0] = e.b[i - 1, j, size.hop - 1]
+    elif column_edge >= 0:
+        e.b[i, j, 0] = ports.b[column_edge, j]
+
+
+def accumulate(e: Elements, size: Numbers, i: int, j: int) -> None:
+    """The sum is read now and written ``latency`` edges later."""
+    lanes, wide, last = size.lanes, size.wide, size.latency - 1
+    for x in range(wide):
+        total = 0 if e.control[i, j, 1] else e.stage[i, j, last, x]
+        for lane in range(lanes):
+            total += e.a[i, j, lane] * e.b[i, j, 0, lane * wide + x]
+        e.product[x] = fit_word(total, size.word)
+    for step in range(last, 0, -1):
+        e.done[i, j, step] = e.done[i, j, step - 1]
+        if step < last or e.stage_valid[i, j, step - 1]:
+            e.stage[i, j, step] = e.stage[i, j, step - 1]
+        e.stage_valid[i, j, step] = e.stage_valid[i, j, step - 1]
+    e.done[i, j, 0], e.stage_valid[i, j, 0] = e.control[i, j, 2], e.control[i, j, 0]
+    if last > 0 or e.control[i, j, 0]:
+        e.stage[i, j, 0] = e.product
+
+
+def output_cycles(ports: Ports, e: Elements, size: Numbers, out: Ints, out_valid: Ints) -> None:
+    """Run len(ports.mac) cycles; out[t] (columns, output lanes), out_valid[t] is what the exit shows after edge t, of
+    len(ports.mac) + 1."""
+    rows, columns, last = len(e.full), len(e.start), size.latency - 1
+    for now in range(len(ports.mac)):
+        moment = now if size.double else now + 1
         for j in range(columns - 1, -1, -1):
-            # a finished last row starts the column's drain, a cycle later from second registers
-            ends = 0
-            for i in range(rows):
-                if done[i, j, latency - 1] == i + 1:
-                    ends = 1
-            go = start[j] if double else ends
-            start[j] = ends
-            take = 1 if go or shift[exit_row - 1, j] else 0
-            moment = now if double else now + 1
-            if take and full[exit_row - 1, j]:
-                out_valid[moment, j] = 1
-                if double:
-                    out[moment, j] = drain[exit_row - 1, j]
-                else:
-                    out[moment, j] = stage[exit_row - 1, j, latency - 1]
+            go = starts(e, size, j)
+            if go or e.shift[size.exit_row - 1, j]:
+                show(e, size, j, out[moment], out_valid[moment])
             for i in range(rows - 1, -1, -1):
-                moves = 1 if i > 0 and (go or shift[i - 1, j]) else 0
-                leaves = 1 if go or shift[i, j] else 0
-                shift[i, j] = moves
-                finished = done[i, j, latency - 1]
-                if leaves:
-                    full[i, j] = 0
-                if moves:
-                    full[i, j] = full[i - 1, j]
-                if double:
-                    if moves:
-                        drain[i, j] = drain[i - 1, j]
-                    if finished:
-                        drain[i, j] = stage[i, j, latency - 1]
-                        full[i, j] = 1
-                # operands
-                row_edge, column_edge = now - skew_row * i, now - skew_column * j
-                if systolic and j > 0:
-                    a_reg[i, j] = a_reg[i, j - 1]
-                    control[i, j] = control[i, j - 1]
-                elif row_edge >= 0:
-                    active = 1 if i < used[row_edge] else 0
-                    a_reg[i, j] = a[row_edge, i]
-                    control[i, j, 0] = mac[row_edge] * active
-                    control[i, j, 1] = first[row_edge]
-                    control[i, j, 2] = end[row_edge] * used[row_edge] * active
-                else:
-                    control[i, j] = 0
-                if systolic:
-                    for hold in range(hop - 1, 0, -1):
-                        b_reg[i, j, hold] = b_reg[i, j, hold - 1]
-                    if i > 0:
-                        b_reg[i, j, 0] = b_reg[i - 1, j, hop - 1]
-                    elif column_edge >= 0:
-                        b_reg[i, j, 0] = b[column_edge, j]
-                else:
-                    b_reg[i, j, 0] = b[column_edge, j]
-                # the sum is read now and written ``latency`` edges later
-                for x in range(wide):
-                    total = 0 if control[i, j, 1] else stage[i, j, latency - 1, x]
-                    for lane in range(lanes):
-                        total += a_reg[i, j, lane] * b_reg[i, j, 0, lane * wide + x]
-                    product[x] = fit_word(total, low, high, saturate)
-                for step in range(latency - 1, 0, -1):
-                    done[i, j, step] = done[i, j, step - 1]
-                    if step < latency - 1 or stage_valid[i, j, step - 1]:
-                        stage[i, j, step] = stage[i, j, step - 1]
-                    stage_valid[i, j, step] = stage_valid[i, j, step - 1]
-                done[i, j, 0] = control[i, j, 2]
-                stage_valid[i, j, 0] = control[i, j, 0]
-                if latency > 1 or control[i, j, 0]:
-                    stage[i, j, 0] = product
-                if not double:
+                moves = drain(e, size, go, i, j)
+                pass_on(ports, e, size, now, i, j)
+                accumulate(e, size, i, j)
+                if not size.double:
                     if moves:  # the drain runs through the sums
-                        stage[i, j, latency - 1] = stage[i - 1, j, latency - 1]
-                    if done[i, j, latency - 1]:
-                        full[i, j] = 1
+                        e.stage[i, j, last] = e.stage[i - 1, j, last]
+                    if e.done[i, j, last]:
+                        e.full[i, j] = 1
+
+
+STEPS: Helpers = (starts, show, drain, pass_on, (accumulate, (fit_word,)))
 
 
 class OutputArray(Twin):
@@ -151,7 +201,7 @@ class OutputArray(Twin):
     one_bit = ("mac", "first", "ends")
 
     def signals(self, plan: Layout, passes: Sequence[TilePass]) -> Signals:
-        """As output_cycles takes them. With second result registers a short pass ends as late as its
+        """As Ports. With second result registers a short pass ends as late as its
         interval says (OutputStationary.times): nothing streams in the padding."""
         array, cycles = plan.array, horizon(plan, passes)
         shapes = shape_rows(array, plan.number, plan.rate, passes, Opcode.MATMUL, plan.exit_row)
@@ -171,22 +221,25 @@ class OutputArray(Twin):
                 final = one.issue + interval[index] - 1
             used[one.issue : final + 1] = plan.rows[index]
             end[final] = 1
-        return {"a": a, "b": b, "mac": mac, "first": first, "ends": end, "used": used}
+        return Ports(a, b, mac, first, end, used)._asdict()
 
     def run(self, plan: Layout, signals: Signals, compile_loops: bool) -> tuple[Ints, Ints]:
         """What the exit shows after every edge."""
         array, lanes = plan.array, plan.held * plan.streamed
         out, valid = blank_exit(len(signals["mac"]), array.columns, lanes)
-        ready(output_cycles, compile_loops)(
-            *signals.values(),
-            (plan.lanes, lanes, array.hop_registers, array.mac_latency),
+        size = Numbers(
+            plan.lanes,
+            lanes,
+            array.hop_registers,
+            array.mac_latency,
             int(array.structure == "systolic"),
             int(array.stationary_depth > 1),
             plan.exit_row,
-            *word_range(array),
-            out,
-            valid,
+            word_range(array),
         )
+        ports = Ports(**signals)
+        step = ready(output_cycles, compile_loops, STEPS)
+        step(ports, at_rest(ports, size), size, out, valid)
         return out, valid
 
     def share(self, plan: Layout) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from accelsim.formats import get
 from accelsim.jit import Helpers
 from accelsim.rtl.schedule import Layout, TilePass, blank_exit, word_range
 from accelsim.rtl.twin import Signals, Twin, ready
-from accelsim.rtl.word import fit_word
+from accelsim.rtl.word import Word, fit_word
 from accelsim.units.dataflows.row_stationary import Fold, Turns, fold_of, turns_of
 
 Ints = NDArray[np.int64]
@@ -53,8 +53,8 @@ class Loads(NamedTuple):
 
 
 class Numbers(NamedTuple):
-    """Places of a chain, output rows, groups, taps, words of inputs, filters, slots, latency, hop; sums' least and
-    largest, and whether they saturate."""
+    """Places of a chain, output rows, groups, taps, words of inputs, filters, slots, latency, hop; of sums the
+    word."""
 
     places: int
     rows: int
@@ -65,9 +65,7 @@ class Numbers(NamedTuple):
     slots: int
     latency: int
     hop: int
-    low: int
-    high: int
-    saturate: int
+    word: Word
 
 
 class Elements(NamedTuple):
@@ -121,7 +119,7 @@ def multiply(work: Work, e: Elements, size: Numbers, d: int, at: int) -> None:
             weight = e.pads[d, g, work.slot[at], work.tap[at] * size.filters + work.turn[at]]
             before = 0 if work.starts[at] else e.sums[d, j, g, work.turn[at]]
             total = before + weight * e.held[d, j, work.keep[at]]
-            e.stage[d, j, g, 0] = fit_word(total, size.low, size.high, size.saturate)
+            e.stage[d, j, g, 0] = fit_word(total, size.word)
 
 
 def rise(e: Elements, size: Numbers, d: int) -> None:
@@ -136,7 +134,7 @@ def rise(e: Elements, size: Numbers, d: int) -> None:
             e.sums[d, j, g, e.flags[d, last, 2]] = total
             if d > 0:
                 below = e.up[d - 1, j, g, size.hop - 1]
-                total = fit_word(total + below, size.low, size.high, size.saturate)
+                total = fit_word(total + below, size.word)
             e.up[d, j, g, 0] = total
 
 
@@ -197,7 +195,7 @@ class RowArray(Twin):
         size, array = Sizes(plan), plan.array
         out, valid = blank_exit(len(signals["valid"]), size.rows * size.groups, 1)
         own = array.stationary_depth, array.mac_latency, array.hop_registers
-        whole = Numbers(*size.numbers(), *own, *word_range(array))
+        whole = Numbers(*size.numbers(), *own, word_range(array))
         work, loads = (
             record(*(signals[name] for name in record._fields)) for record in (Work, Loads)
         )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from accelsim.formats import FORMAT_INDEX
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
+from accelsim.rtl.word import Word
 from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray, Rate
 
@@ -171,7 +172,7 @@ def blank_exit(cycles: int, columns: int, lanes: int) -> tuple[Ints, Ints]:
     )
 
 
-def word_range(array: MacArray) -> tuple[int, int, int]:
-    """Least and greatest sum that the array's accumulators hold, and whether they saturate."""
+def word_range(array: MacArray) -> Word:
+    """What the array's accumulators hold."""
     half = 1 << (array.accumulator.bits - 1)
-    return -half, half - 1, int(array.accumulator.overflow == "saturate")
+    return Word(-half, half - 1, int(array.accumulator.overflow == "saturate"))

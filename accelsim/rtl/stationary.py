@@ -8,100 +8,128 @@ value it had before the edge.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.formats import get
-from accelsim.rtl.broadcast import broadcast_cycles
+from accelsim.jit import Helpers
+from accelsim.rtl import broadcast
+from accelsim.rtl.broadcast import Ports
 from accelsim.rtl.schedule import Layout, TilePass, blank_exit, horizon, tiled, word_range
 from accelsim.rtl.twin import Signals, Twin, ready
-from accelsim.rtl.word import fit_word
+from accelsim.rtl.word import Word, fit_word
 from accelsim.units.dataflows import dataflow
 
 Ints = NDArray[np.int64]
 
 
-def stationary_cycles(
-    stream: Ints,
-    valid: Ints,
-    slot: Ints,
-    load: Ints,
-    load_start: Ints,
-    load_slot: Ints,
-    load_values: Ints,
-    sizes: tuple[int, int, int, int, int],
-    exit_row: int,
-    low: int,
-    high: int,
-    saturate: int,
-    out: Ints,
-    out_valid: Ints,
-) -> None:
-    """Run len(valid) cycles; out[t], out_valid[t] is what the exit shows after edge t.
+class Numbers(NamedTuple):
+    """Lanes of k, of the held operand, of the stream; hop (registers of the partial sum a row); slots; exit row,
+    counted from 1; of sums the word."""
 
-    stream (cycles, rows, k lanes x stream lanes): operands at the left edge, before the skew of
-    ``hop`` cycles a row. valid, slot (cycles): whether, and which stationary slot they meet.
-    load, load_start, load_slot (cycles), load_values (cycles, columns, k lanes x held lanes): the
-    preload at the top edge, before the skew of one cycle a column. sizes: k lanes, held lanes,
-    stream lanes, hop (registers of the partial sum a row), slots. exit_row: counted from 1.
-    out (cycles + 1, columns, held x stream lanes).
-    """
-    cycles, rows = stream.shape[0], stream.shape[1]
-    columns = load_values.shape[1]
-    lanes, held, streamed, hop, slots = sizes
-    a_reg = np.zeros((rows, columns, lanes * streamed), np.int64)
-    a_valid = np.zeros((rows, columns), np.int64)
-    a_slot = np.zeros((rows, columns), np.int64)
-    sums = np.zeros((rows, columns, hop, held * streamed), np.int64)
-    sum_valid = np.zeros((rows, columns, hop), np.int64)
-    taken = np.zeros((rows, columns), np.int64)
-    store = np.zeros((rows, columns, slots, lanes * held), np.int64)
-    for now in range(cycles):
+    lanes: int
+    held: int
+    streamed: int
+    hop: int
+    slots: int
+    exit_row: int
+    word: Word
+
+
+class Elements(NamedTuple):
+    """Registers of all elements, by row and column: the streamed operand with its valid bit and slot, partial sums on
+    their way down, whether a preload was taken, the stationary operand."""
+
+    a: Ints
+    a_valid: Ints
+    a_slot: Ints
+    sums: Ints
+    sum_valid: Ints
+    taken: Ints
+    store: Ints
+
+
+def at_rest(ports: Ports, size: Numbers) -> Elements:
+    """The elements before the first edge."""
+    grid = (ports.stream.shape[1], ports.load_values.shape[1])
+    shapes: tuple[tuple[int, ...], ...] = (
+        (size.lanes * size.streamed,),
+        (),
+        (),
+        (size.hop, size.held * size.streamed),
+        (size.hop,),
+        (),
+        (size.slots, size.lanes * size.held),
+    )
+    return Elements(*(np.zeros((*grid, *shape), np.int64) for shape in shapes))
+
+
+def pass_on(ports: Ports, e: Elements, size: Numbers, now: int, i: int, j: int) -> None:
+    """The stream operand, its valid bit and slot come from the left, ``hop`` cycles later a row."""
+    edge = now - size.hop * i
+    if j > 0:
+        e.a[i, j] = e.a[i, j - 1]
+        e.a_valid[i, j], e.a_slot[i, j] = e.a_valid[i, j - 1], e.a_slot[i, j - 1]
+    elif edge >= 0:
+        e.a[i, j] = ports.stream[edge, i]
+        e.a_valid[i, j], e.a_slot[i, j] = ports.valid[edge], ports.slot[edge]
+    else:
+        e.a_valid[i, j], e.a_slot[i, j] = 0, 0
+
+
+def add(e: Elements, size: Numbers, i: int, j: int) -> None:
+    """The products join the sum from above, which takes hop registers on its way down."""
+    lanes, held, streamed, hop = size.lanes, size.held, size.streamed, size.hop
+    for stage in range(hop - 1, 0, -1):
+        e.sums[i, j, stage] = e.sums[i, j, stage - 1]
+        e.sum_valid[i, j, stage] = e.sum_valid[i, j, stage - 1]
+    slot = e.a_slot[i, j]
+    for x in range(held):
+        for y in range(streamed):
+            total = e.sums[i - 1, j, hop - 1, x * streamed + y] if i > 0 else 0
+            for lane in range(lanes):
+                weight = e.store[i, j, slot, lane * held + x]
+                total += weight * e.a[i, j, lane * streamed + y]
+            e.sums[i, j, 0, x * streamed + y] = fit_word(total, size.word)
+    e.sum_valid[i, j, 0] = e.a_valid[i, j]
+
+
+def preload(ports: Ports, e: Elements, now: int, i: int, j: int) -> None:
+    """A column-wide enable, a cycle later a column; a row takes what the row above pushes out."""
+    top = now - j
+    enable = ports.load[top] if top >= 0 else 0
+    if enable and i > 0:
+        enable = 0 if ports.load_start[top] else e.taken[i - 1, j]
+    e.taken[i, j] = enable
+    if not enable:
+        return
+    target = ports.load_slot[top]
+    if e.a_valid[i, j] and e.a_slot[i, j] == target:  # hold rule: in use, not written
+        return
+    if i > 0:
+        e.store[i, j, target] = e.store[i - 1, j, target]
+    else:
+        e.store[i, j, target] = ports.load_values[top, j]
+
+
+def stationary_cycles(ports: Ports, e: Elements, size: Numbers, out: Ints, out_valid: Ints) -> None:
+    """Run len(ports.valid) cycles; out[t] (columns, held x stream lanes), out_valid[t] is what the exit shows after
+    edge t, of len(ports.valid) + 1."""
+    rows, columns = e.taken.shape
+    for now in range(len(ports.valid)):
         for i in range(rows - 1, -1, -1):
-            edge = now - hop * i
             for j in range(columns - 1, -1, -1):
-                # stream operand, its valid bit and slot select, from the left
-                if j > 0:
-                    use, which = a_valid[i, j - 1], a_slot[i, j - 1]
-                    a_reg[i, j] = a_reg[i, j - 1]
-                elif edge >= 0:
-                    use, which = valid[edge], slot[edge]
-                    a_reg[i, j] = stream[edge, i]
-                else:
-                    use, which = 0, 0
-                a_valid[i, j] = use
-                a_slot[i, j] = which
-                # multiply, add to the sum from above, hop registers on the way down
-                for stage in range(hop - 1, 0, -1):
-                    sums[i, j, stage] = sums[i, j, stage - 1]
-                    sum_valid[i, j, stage] = sum_valid[i, j, stage - 1]
-                for x in range(held):
-                    for y in range(streamed):
-                        total = sums[i - 1, j, hop - 1, x * streamed + y] if i > 0 else 0
-                        for lane in range(lanes):
-                            total += (
-                                store[i, j, which, lane * held + x]
-                                * a_reg[i, j, lane * streamed + y]
-                            )
-                        sums[i, j, 0, x * streamed + y] = fit_word(total, low, high, saturate)
-                sum_valid[i, j, 0] = use
-                # preload: a column-wide enable; a row takes what the row above pushes out
-                top = now - j
-                enable = load[top] if top >= 0 else 0
-                if enable and i > 0:
-                    enable = 0 if load_start[top] else taken[i - 1, j]
-                taken[i, j] = enable
-                if enable:
-                    target = load_slot[top]
-                    if not (use and which == target):  # hold rule: in use, not written
-                        if i > 0:
-                            store[i, j, target] = store[i - 1, j, target]
-                        else:
-                            store[i, j, target] = load_values[top, j]
+                pass_on(ports, e, size, now, i, j)
+                add(e, size, i, j)
+                preload(ports, e, now, i, j)
         for j in range(columns):
-            out_valid[now + 1, j] = sum_valid[exit_row - 1, j, hop - 1]
-            out[now + 1, j] = sums[exit_row - 1, j, hop - 1]
+            out_valid[now + 1, j] = e.sum_valid[size.exit_row - 1, j, size.hop - 1]
+            out[now + 1, j] = e.sums[size.exit_row - 1, j, size.hop - 1]
+
+
+STEPS: Helpers = (pass_on, (add, (fit_word,)), preload)
 
 
 class Stationary(Twin):
@@ -110,12 +138,11 @@ class Stationary(Twin):
     one_bit = ("valid", "load", "load_start")
 
     def signals(self, plan: Layout, passes: Sequence[TilePass]) -> Signals:
-        """As stationary_cycles takes them."""
+        """As Ports."""
         array, cycles = plan.array, horizon(plan, passes)
-        flags = np.zeros((5, cycles), np.int64)
+        valid, slot, load, load_start, load_slot = np.zeros((5, cycles), np.int64)
         stream = np.zeros((cycles, array.rows, plan.lanes * plan.streamed), np.int64)
         values = np.zeros((cycles, array.columns, plan.lanes * plan.held), np.int64)
-        valid, slot, load, load_start, load_slot = flags
         for index, one in enumerate(passes):
             weights = dataflow(plan.number).stays == "weight"
             kept, moving = (one.b, one.a.T) if weights else (one.a.T, one.b)
@@ -131,28 +158,24 @@ class Stationary(Twin):
                 values[span] = tile[::-1] if array.structure == "systolic" else tile
                 load[span], load_slot[span] = 1, one.slot
                 load_start[one.preload] = 1
-        return {
-            "stream": stream,
-            "valid": valid,
-            "slot": slot,
-            "load": load,
-            "load_start": load_start,
-            "load_slot": load_slot,
-            "load_values": values,
-        }
+        return Ports(stream, valid, slot, load, load_start, load_slot, values)._asdict()
 
     def run(self, plan: Layout, signals: Signals, compile_loops: bool) -> tuple[Ints, Ints]:
         """What the exit shows after every edge."""
         array, lanes = plan.array, (plan.lanes, plan.held, plan.streamed)
-        ports, word = tuple(signals.values()), word_range(array)
-        out, valid = blank_exit(len(signals["valid"]), array.columns, plan.held * plan.streamed)
+        ports, word = Ports(**signals), word_range(array)
+        out, valid = blank_exit(len(ports.valid), array.columns, plan.held * plan.streamed)
         if array.structure == "systolic":
-            sizes = (*lanes, array.row_latency, array.stationary_depth)
-            step = ready(stationary_cycles, compile_loops)
-            step(*ports, sizes, plan.exit_row, *word, out, valid)
+            hop, slots = array.row_latency, array.stationary_depth
+            size = Numbers(*lanes, hop, slots, plan.exit_row, word)
+            step = ready(stationary_cycles, compile_loops, STEPS)
+            step(ports, at_rest(ports, size), size, out, valid)
         else:
-            tree = (*lanes, array.dot, array.mac_latency, array.stationary_depth)
-            ready(broadcast_cycles, compile_loops)(*ports, tree, *word, out, valid)
+            levels = (array.rows * array.dot - 1).bit_length()
+            latency, slots = array.mac_latency, array.stationary_depth
+            tree = broadcast.Numbers(*lanes, array.dot, latency, slots, levels, word)
+            step = ready(broadcast.broadcast_cycles, compile_loops, broadcast.STEPS)
+            step(ports, broadcast.at_rest(ports, tree), tree, out, valid)
         return out, valid
 
     def share(self, plan: Layout) -> tuple[int, ...]:

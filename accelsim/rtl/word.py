@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
 
-def fit_word(value: int, low: int, high: int, saturate: int) -> int:
-    """value brought into low..high, by saturation or by wrapping."""
-    if saturate:
-        return min(max(value, low), high)
-    return (value - low) % (high - low + 1) + low
+
+class Word(NamedTuple):
+    """Least and greatest value of a word; whether it saturates (else it wraps)."""
+
+    low: int
+    high: int
+    saturate: int
+
+
+def fit_word(value: int, word: Word) -> int:
+    """value brought into the word's range."""
+    if word.saturate:
+        return min(max(value, word.low), word.high)
+    return (value - word.low) % (word.high - word.low + 1) + word.low

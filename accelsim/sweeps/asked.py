@@ -15,7 +15,7 @@ from accelsim.job.record import Job
 from accelsim.store import Point, SweepSpec
 from accelsim.store.folder import SWEEP, context
 from accelsim.sweeps.context import context_of
-from accelsim.sweeps.drive import SweepRun, run_sweep
+from accelsim.sweeps.drive import Driving, SweepRun, run_sweep
 from accelsim.sweeps.executors import executor_named
 from accelsim.sweeps.executors.base import EVALUATOR, Executor
 from accelsim.sweeps.file import load_sweep
@@ -84,19 +84,16 @@ def run_points(job: Job, how: How) -> Done:
     asked = asked_of(job, how)
     kept = jit.cache_folder()
     cache = None if kept is None else str(kept.parent / "parts")
-    run = run_sweep(
-        asked.spec,
-        asked.points,
-        asked.folder,
-        asked.executor,
-        fresh_store=how.fresh,
+    driving = Driving(
+        fresh=how.fresh,
         fail_fast=how.fail_fast,
         sets=tuple(set_texts(job)),
         job=shared(job),
         evaluator=how.evaluator,
         cache_folder=cache,
-        prepare_kernels=how.evaluator == EVALUATOR and len(asked.points) > WARM,
+        prepare=how.evaluator == EVALUATOR and len(asked.points) > WARM,
     )
+    run = run_sweep(asked.spec, asked.points, asked.folder, asked.executor, driving)
     return Done(asked.spec, run)
 
 

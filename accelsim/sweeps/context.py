@@ -17,33 +17,18 @@ def context_of(
 ) -> dict[str, Any]:
     """The content of context.json. sets: --set of the sweep's own keys. job: what else the job said."""
     return {
-        **({"job": job} if job else {}),
+        **_job(job),
         "format": VERSION,
-        "name": spec.name,
-        "question": spec.question,
-        "answer": spec.answer,
-        "source": spec.source,
+        **_fields(spec, "name", "question", "answer", "source"),
         "set": list(sets),
         "model": identity.model,
         "settings": identity.settings,
         "bases": [
-            {
-                "name": base.name,
-                "source": base.source,
-                "analog": base.analog,
-                "digest": base.digest,
-                "set": dict(base.sets),
-            }
+            {**_fields(base, "name", "source", "analog", "digest"), "set": dict(base.sets)}
             for base in spec.bases
         ],
         "works": [
-            {
-                "name": work.name,
-                "source": work.source,
-                "batch": work.batch,
-                "digest": work.digest,
-                **({"job": work.job} if work.job else {}),
-            }
+            {**_fields(work, "name", "source", "batch", "digest"), **_job(work.job)}
             for work in spec.works
         ],
         "axes": [
@@ -56,11 +41,7 @@ def context_of(
             }
             for axis in spec.axes
         ],
-        "sampling": spec.sampling,
-        "points": spec.points,
-        "seed": spec.seed,
-        "repeats": spec.repeats,
-        "search": spec.search,
+        **_fields(spec, "sampling", "points", "seed", "repeats", "search"),
         "measures": list(spec.measures),
         "constraints": [list(bound) for bound in spec.constraints],
         "objectives": list(spec.objectives),
@@ -74,6 +55,15 @@ def context_of(
             "images": spec.values.images,
             "ages_s": list(spec.values.ages),
             "temperatures_K": list(spec.values.temperatures),
-            **({"job": spec.values.job} if spec.values.job else {}),
+            **_job(spec.values.job),
         },
     }
+
+
+def _fields(record: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(record, name) for name in names}
+
+
+def _job(job: dict[str, Any] | None) -> dict[str, Any]:
+    """What else a job said, where it said anything."""
+    return {"job": job} if job else {}

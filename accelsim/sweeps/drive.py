@@ -50,36 +50,41 @@ class SweepRun:
     columns: Columns | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Driving:
+    """How the points of a sweep are run. fresh: without what the store holds. fail_fast: end at the first point that
+    fails. sets, job: what the sweep was asked with, for the context. evaluator, cache_folder, prepare: as in
+    executors.base.Job. progress: makes a Progress from (total, held, objectives)."""
+
+    fresh: bool = False
+    fail_fast: bool = False
+    sets: tuple[str, ...] = ()
+    job: dict[str, Any] | None = None
+    evaluator: str = EVALUATOR
+    cache_folder: str | None = None
+    prepare: bool = False
+    progress: Callable[..., Any] = progress_for
+
+
 def run_sweep(
-    spec: SweepSpec,
-    points: Iterable[Point],
-    folder: str | Path,
-    executor: Executor,
-    *,
-    fresh_store: bool = False,
-    fail_fast: bool = False,
-    sets: tuple[str, ...] = (),
-    job: dict[str, Any] | None = None,
-    evaluator: str = EVALUATOR,
-    cache_folder: str | None = None,
-    prepare_kernels: bool = False,
-    progress: Callable[..., Any] = progress_for,
+    spec: SweepSpec, points: Iterable[Point], folder: str | Path, executor: Executor, how: Driving
 ) -> SweepRun:
     """Run the points that the store of a folder lacks.
 
-    points: of the spec, in the order to run them in. sets, job: what the sweep was asked with, for the context.
-    evaluator: as in Job. progress: makes a Progress from (total, held, objectives). InputError when the store
-    cannot hold them, when a worker cannot begin, or with fail_fast at the first point that fails.
+    points: of the spec, in the order to run them in. InputError when the store cannot hold them, when a worker
+    cannot begin, or with fail_fast at the first point that fails.
     """
     begin = time.monotonic()
     place, known = Path(folder), identity(spec)
-    prepare(place, context_of(spec, known, sets, job), spec.text, fresh_store)
+    prepare(place, context_of(spec, known, how.sets, how.job), spec.text, how.fresh)
     with driving(place) as alone:
         drive = _Drive(spec, list(points), place, executor, known)
-        work = Job(spec, str(place.absolute()), cache_folder, evaluator, prepare=prepare_kernels)
-        drive.backwards, drive.fail_fast = not alone, fail_fast
+        work = Job(
+            spec, str(place.absolute()), how.cache_folder, how.evaluator, prepare=how.prepare
+        )
+        drive.backwards, drive.fail_fast = not alone, how.fail_fast
         with Stopper() as stopper, executor:
-            drive.go(work, stopper, progress)
+            drive.go(work, stopper, how.progress)
         drive.finish()
     drive.run.seconds = time.monotonic() - begin
     return drive.run

@@ -123,7 +123,7 @@ class Evaluator:
             return {"writing_joules": 0.0, "writing_seconds": 0.0}
         found: dict[str, Timed] = {}
         for weights in ("cold", "resident"):
-            other = dataclasses.replace(chip, weights=weights)
+            other = chip.at_weights(weights)
             try:
                 found[weights] = self.timings.of(other, workload, digest, search)
             except InputError as error:

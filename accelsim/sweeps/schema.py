@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from accelsim.config.reader import rules_of
-from accelsim.config.schema import DRAFT
+from accelsim.config.schema import TEXT, document, mapping_to, record
 from accelsim.config.sweep_axes import SEARCHES
 from accelsim.config.sweep_ranges import MOST_STEPS
 from accelsim.config.versions import RULE
@@ -23,21 +23,11 @@ from accelsim.sweeps.settings import (
 )
 from accelsim.sweeps.works import WORK_KEYS
 
-TEXT = {"type": "string"}
 NUMBER = {"type": ["number", "string"], "description": "a number, or a quantity like 10 MHz"}
 SETS = {
     "type": "object",
     "description": "keys of the chip file, like units.array.rows, and their values",
 }
-
-
-def _object(required: tuple[str, ...] = (), /, **properties: Any) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": list(required),
-        "additionalProperties": False,
-    }
 
 
 def _list(of: Any, least: int = 1) -> dict[str, Any]:
@@ -52,18 +42,16 @@ def _whole(low: int, high: int) -> dict[str, Any]:
     return {"type": "integer", "minimum": low, "maximum": high}
 
 
-def sweep_schema() -> dict[str, Any]:
-    """JSON Schema of a sweep file."""
-    names: dict[str, Any] = {"enum": list(dict.fromkeys([*GROUPS, *MAIN, *MEASURES]))}
-    batch = _whole(1, 1 << 20)
+def _axis() -> dict[str, Any]:
+    """Of an entry of vary."""
     span = {"from": NUMBER, "to": NUMBER}
-    axis = {
-        **_object(
+    return {
+        **record(
             key={**TEXT, "description": "a key of the chip file, or search, weights, batch"},
             keys=_list(TEXT, 2),
             values=_list({}),
-            range=_object(("from", "to"), **span, step=NUMBER),
-            log=_object(("from", "to"), **span, points=_whole(2, MOST_STEPS)),
+            range=record(("from", "to"), **span, step=NUMBER),
+            log=record(("from", "to"), **span, points=_whole(2, MOST_STEPS)),
             tie=_one_or_more(TEXT),
             bases=_one_or_more(TEXT),
             when=SETS,
@@ -73,22 +61,41 @@ def sweep_schema() -> dict[str, Any]:
             {"oneOf": [{"required": [name]} for name in ("values", "range", "log")]},
         ],
     }
-    sampled = _object(
-        (), **{name: _whole(1, MOST_SAMPLES) for name in SAMPLINGS}, seed=_whole(0, LARGEST_SEED)
-    )
-    pairs = {"type": "object"}
+
+
+def _workload() -> dict[str, Any]:
+    """Of an entry of workloads."""
     kinds = {"gemm": {"type": "boolean"}, "edges": _whole(2, 16)}
-    work = _object(
+    return record(
         ("workload",),
         workload=TEXT,
-        batch=_one_or_more(batch),
-        **{key: kinds.get(key, pairs) for key in WORK_KEYS},
+        batch=_one_or_more(_whole(1, 1 << 20)),
+        **{key: kinds.get(key, {"type": "object"}) for key in WORK_KEYS},
     )
+
+
+def _values() -> dict[str, Any]:
+    """Of the values that runs compute."""
     said: dict[str, Any] = {
         key: {"enum": list(rules_of(Job)[key].choices)} if rules_of(Job)[key].choices else TEXT
         for key in VALUE_KEYS
     }
-    said["percentile"] = {"type": "number"}
+    return record(
+        ("input",),
+        input=TEXT,
+        images=_whole(1, 1 << 24),
+        ages=_one_or_more(NUMBER),
+        temperatures=_one_or_more(TEXT),
+        **said | {"percentile": {"type": "number"}},
+    )
+
+
+def sweep_schema() -> dict[str, Any]:
+    """JSON Schema of a sweep file."""
+    names: dict[str, Any] = {"enum": list(dict.fromkeys([*GROUPS, *MAIN, *MEASURES]))}
+    seed = _whole(0, LARGEST_SEED)
+    sampled = record(**{name: _whole(1, MOST_SAMPLES) for name in SAMPLINGS}, seed=seed)
+    bound = {**TEXT, "description": "like: area <= 40 mm2, top1 >= 0.95, fits"}
     sections = {
         "format": RULE,
         "name": TEXT,
@@ -97,34 +104,25 @@ def sweep_schema() -> dict[str, Any]:
         "bases": {
             "type": "object",
             "minProperties": 1,
-            "additionalProperties": {"anyOf": [TEXT, _object(chip=TEXT, base=TEXT, set=SETS)]},
+            "additionalProperties": {"anyOf": [TEXT, record(chip=TEXT, base=TEXT, set=SETS)]},
         },
-        "workloads": _list({"anyOf": [TEXT, work]}),
-        "vary": _list(axis),
+        "workloads": _list({"anyOf": [TEXT, _workload()]}),
+        "vary": _list(_axis()),
         "exclude": {"anyOf": [SETS, _list(SETS)]},
         "sample": {"anyOf": [{"const": "grid"}, sampled]},
         "search": {"enum": list(SEARCHES)},
         "measures": _one_or_more(names),
-        "values": _object(
-            ("input",),
-            input=TEXT,
-            images=_whole(1, 1 << 24),
-            ages=_one_or_more(NUMBER),
-            temperatures=_one_or_more(TEXT),
-            **said,
-        ),
-        "seed": _whole(0, LARGEST_SEED),
+        "values": _values(),
+        "seed": seed,
         "repeats": _whole(1, MOST_REPEATS),
-        "constraints": _one_or_more(
-            {**TEXT, "description": "like: area <= 40 mm2, top1 >= 0.95, fits"}
-        ),
+        "constraints": _one_or_more(bound),
         "objectives": _one_or_more(names),
-        "objective": _object(
+        "objective": record(
             ("of", "by"),
             of=names,
             over={"const": "workloads"},
             by={"enum": list(RULES)},
-            weights={"type": "object", "additionalProperties": {"type": "number"}},
+            weights=mapping_to({"type": "number"}),
         ),
         "execution": {
             "anyOf": [
@@ -141,11 +139,4 @@ def sweep_schema() -> dict[str, Any]:
             ]
         },
     }
-    return {
-        "$schema": DRAFT,
-        "title": "accelsim sweep",
-        "type": "object",
-        "properties": {key: sections[key] for key in KEYS},
-        "required": list(REQUIRED),
-        "additionalProperties": False,
-    }
+    return document("sweep", sections, KEYS, REQUIRED)

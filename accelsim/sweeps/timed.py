@@ -14,16 +14,18 @@ import numpy as np
 
 from accelsim.analog.parts import Adc, Drive
 from accelsim.chip import Chip
-from accelsim.energy import Work, compact, work_of
+from accelsim.energy import Work, compact
 from accelsim.explore import search_plan
-from accelsim.explore.planned import run_counts
-from accelsim.mapping import Plan, plan
+from accelsim.explore.homes import plan_at_home
+from accelsim.explore.planned import Planned, run_counts
+from accelsim.explore.streamed import Streamed
+from accelsim.mapping import Plan
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.crossbars import trimmed
+from accelsim.mapping.homes import DEFAULT
 from accelsim.program.table import Program, Shapes
 from accelsim.sweeps.cache import Cache
 from accelsim.timing import simulate
-from accelsim.timing.bounds import check_bounds
 from accelsim.workload import Workload
 
 HELD = 512  # readings kept as objects
@@ -54,8 +56,8 @@ class Timings:
 
     def of(self, chip: Chip, workload: Workload, work_digest: str, search: str | None) -> Timed:
         """The reading of a workload on a chip. InputError for what does not fit. A search that weighs
-        energy depends on the whole chip, everything else on its timing alone."""
-        priced = search in ("energy", "edp")
+        energy, or homes on chip, depend on the whole chip, everything else on its timing alone."""
+        priced = search in ("energy", "edp") or DEFAULT == "on_chip"
         key = (chip.digest if priced else chip.timing_form, work_digest, search)
         found = self.held.get(key)
         if found is None:
@@ -77,17 +79,18 @@ def timed(
     chip: Chip, workload: Workload, search: str | None, programs: Programs | None = None
 ) -> Timed:
     """One run without values: planned, timed, its conservation laws checked. programs: those made before."""
-    chosen = plan(chip, workload) if search is None else search_plan(chip, workload, search)[0]
+    if search is None:
+        chosen = plan_at_home(chip, workload)
+    else:
+        chosen = search_plan(chip, workload, search)[0]
     used = trimmed(chip, chosen.mappings.values())
     if programs is not None and used.crossbar is not None:
         program = programs.of(used, workload, chosen)
-        timeline = simulate(program, used)
+        planned: Planned | Streamed = Planned(program, simulate(program, used))
     else:
         planned = run_counts(used, workload, chosen)
-        program, timeline = planned.program, planned.timeline
-    timeline.units(program)
-    check_bounds(program, timeline)
-    return Timed(compact(work_of(program, timeline), used), timeline.makespan, timeline.tick_hz)
+    assert planned.units  # that they add up
+    return Timed(compact(planned.work, used), planned.makespan, planned.tick_hz)
 
 
 class Programs:

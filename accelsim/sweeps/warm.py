@@ -9,8 +9,8 @@ from accelsim.energy.counts import tally
 from accelsim.mapping.counted import count_rows
 from accelsim.mapping.rows import crossbar
 from accelsim.program.shadow import HELPERS, scan
-from accelsim.results.summary import operator_ticks
 from accelsim.timing import events
+from accelsim.timing.operators import operator_ticks
 from accelsim.timing.pull import PULLING, run_pull
 from accelsim.timing.timeline import unit_ticks
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from accelsim.errors import ConservationError
@@ -24,8 +26,13 @@ def lower_bounds(program: Program, timeline: Timeline) -> dict[str, int]:
 
 def check_bounds(program: Program, timeline: Timeline) -> None:
     """Raise ConservationError when the makespan is below a lower bound."""
-    for name, ticks in lower_bounds(program, timeline).items():
-        if timeline.makespan < ticks:
+    hold_bounds(lower_bounds(program, timeline), timeline.makespan)
+
+
+def hold_bounds(bounds: Mapping[str, int], makespan: int) -> None:
+    """Raise ConservationError when a makespan is below one of them."""
+    for name, ticks in bounds.items():
+        if makespan < ticks:
             raise ConservationError(
-                f"the makespan of {timeline.makespan} ticks is below {name}'s own {ticks}"
+                f"the makespan of {makespan} ticks is below {name}'s own {ticks}"
             )

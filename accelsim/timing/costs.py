@@ -22,6 +22,10 @@ class Times:
     first: Ints
     last: Ints
 
+    def take(self, rows: Ints) -> Times:
+        """Some of them, in any order."""
+        return Times(self.interval[rows], self.first[rows], self.last[rows])
+
 
 def shape_rows(shapes: Shapes, chosen: NDArray[np.bool_]) -> Shapes:
     """The shape rows picked by a mask."""
@@ -34,23 +38,29 @@ def command_times(
     """Ask every unit for the times of its unique shapes and spread them over the commands. activity:
     per-command columns from the values; "repeated": vectors read again, a whole number more of m."""
     repeated = (activity or {}).get("repeated")
-    shapes = program.shapes
-    rows = len(shapes.kind)
-    columns = [np.zeros(rows, np.int64) for _ in range(3)]
-    for number, kind in enumerate(program.unit_kinds):
+    times = shape_times(
+        program.shapes, program.unit_kinds, program.tick_hz, chip, repeated is not None
+    ).take(program.commands.shape)
+    if repeated is not None:
+        _lengthen(program, chip, times, repeated)
+    return times
+
+
+def shape_times(
+    shapes: Shapes, kinds: tuple[str, ...], tick_hz: int, chip: Chip, measured: bool = False
+) -> Times:
+    """Times of every shape. kinds: Program.unit_kinds. measured: without what a chip file states of reads again."""
+    columns = [np.zeros(len(shapes.kind), np.int64) for _ in range(3)]
+    for number, kind in enumerate(kinds):
         chosen = shapes.kind == number
         if not chosen.any():
             continue
         unit = chip.unit_of_kind(kind)
-        cost = (unit if repeated is None else unit.measured()).cost(shape_rows(shapes, chosen))
-        period = program.tick_hz // chip.clock_of_kind(kind)
+        cost = (unit.measured() if measured else unit).cost(shape_rows(shapes, chosen))
+        period = tick_hz // chip.clock_of_kind(kind)
         for column, values in zip(columns, (cost.interval, cost.first, cost.last), strict=True):
             column[chosen] = values * period
-    shape = program.commands.shape
-    times = Times(*(column[shape] for column in columns))
-    if repeated is not None:
-        _lengthen(program, chip, times, repeated)
-    return times
+    return Times(*columns)
 
 
 def _lengthen(program: Program, chip: Chip, times: Times, repeated: NDArray[np.float64]) -> None:

@@ -30,7 +30,7 @@ from accelsim.timing.events import HELPERS, run_events
 from accelsim.timing.folding import run_folded
 from accelsim.timing.in_order import run_in_order
 from accelsim.timing.pull import MOST_UNITS, PULLING, pulled, run_pull
-from accelsim.timing.records import Edges, Moves, OrderState
+from accelsim.timing.records import Edges, Moves, OrderState, of_window
 from accelsim.timing.repeats import run_repeated
 from accelsim.timing.timeline import Timeline
 
@@ -137,13 +137,17 @@ def check_range(program: Program, times: Times) -> None:
         (float(moved[i]) / port.width + float(count[i])) * port.beat for i, port in enumerate(ports)
     )
     ticks *= 1 + max((part.turns for part in spans(program)), default=0)
+    refuse_range(ticks, program.tick_hz)
+
+
+def refuse_range(ticks: float, tick_hz: int) -> None:
+    """InputError for so many ticks, all commands one behind another, where they are too many."""
     if ticks > MOST_TICKS:
-        most = MOST_TICKS / program.tick_hz
         raise InputError(
             Problem(
                 "timing.range",
-                f"takes up to {ticks / program.tick_hz:.3g} s, and times in ticks of "
-                f"{program.tick_hz:g} Hz end at {most:.3g} s",
+                f"takes up to {ticks / tick_hz:.3g} s, and times in ticks of {tick_hz:g} Hz end at "
+                f"{MOST_TICKS / tick_hz:.3g} s",
                 "raise the slowest bandwidth or clock, or give a smaller workload",
             )
         )
@@ -258,7 +262,7 @@ def _in_order(program: Program, times: Times, ticks: Ints, fast: bool) -> list[I
         edges.kind,
         edges.lag,
     )
-    state = OrderState(
+    columns = (
         unit,
         queue,
         busy,
@@ -268,7 +272,10 @@ def _in_order(program: Program, times: Times, ticks: Ints, fast: bool) -> list[I
         found_columns(fast, len(program), 0),
         *(blank(fast, units, value) for value in (0, 0, -1)),
         *(blank(fast, queues, value) for value in (0, -1)),
+        of_window(program.commands_ahead, len(program)),
+        blank(fast, 1),
     )
+    state = OrderState._make(columns)
     kernel = jit.compiled(run_in_order) if fast else run_in_order
     for begin in range(0, len(program), SLICE):
         kernel(begin, min(begin + SLICE, len(program)), state)

@@ -27,6 +27,7 @@ from accelsim.timing.records import (
     Successors,
     Units,
     Waits,
+    of_window,
 )
 from accelsim.units.stateful import SERVERS, STATE_WORDS
 
@@ -60,10 +61,12 @@ def initial_state(
     """The state before anything has happened. words: initial words of the stateful units. compiled:
     kernels are at hand."""
     commands, count = program.commands, len(program)
+    ahead = of_window(program.commands_ahead, len(program))
     pending = np.diff(program.dependencies.start)
+    pending[ahead:] += 1  # for room in the command memory
     queues = _queues(program, arrays)
     return EventState(
-        progress=columns_for(arrays, np.array([0, -1]))[0],
+        progress=columns_for(arrays, np.array([0, -1, ahead, 0, 0]))[0],
         heap=_heap(program, arrays, pending, queues),
         costs=Costs(
             *columns_for(

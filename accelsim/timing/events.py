@@ -19,7 +19,7 @@ GRANT_END, REQUEST, UNIT_GRANT, PORT_GRANT = 0, 1, 2, 3
 DATA, SLOT, START = 0, 1, 2
 ROUND_ROBIN, FIRST_COME, PRIORITY = 0, 1, 2
 WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
-ISSUED, MARK = 0, 1
+ISSUED, MARK, AHEAD, OLDEST, GONE = range(5)
 
 
 @jit.allocates_nothing
@@ -216,6 +216,29 @@ def go_on(state: EventState, issued: int, final: int, now: int) -> None:
             if queues.items[queues.head[q]] == j:
                 at = wait_at[j] if wait_at[j] > queues.issue[q] else queues.issue[q]
                 push(heap, at, REQUEST * PHASE + j)
+    if final >= 0 and state.progress[OLDEST] + state.progress[AHEAD] < len(found.end):
+        leave(state)
+
+
+def leave(state: EventState) -> None:
+    """Commands that are over, with all before them, leave the command memory; as many others enter it."""
+    progress, heap, costs, _, waits, _, queues, _, _, found = state
+    pending, wait_at, wait_why, wait_ref, wait_edge = waits
+    oldest, gone, ahead = progress[OLDEST], progress[GONE], progress[AHEAD]
+    last = len(found.end) - ahead
+    while oldest < last and found.release[oldest] >= 0:
+        if found.end[oldest] > gone:
+            gone = found.end[oldest]
+        j = oldest + ahead
+        if gone > wait_at[j]:
+            wait_at[j], wait_why[j], wait_ref[j], wait_edge[j] = gone, WHY_QUEUE, oldest, 0
+        pending[j] -= 1
+        q = costs.queue[j]
+        if pending[j] == 0 and queues.items[queues.head[q]] == j:
+            at = wait_at[j] if wait_at[j] > queues.issue[q] else queues.issue[q]
+            push(heap, at, REQUEST * PHASE + j)
+        oldest += 1
+    progress[OLDEST], progress[GONE] = oldest, gone
 
 
 def next_row(queues: Queues, units: Units, unit_of: Any, unit: int) -> int:
@@ -289,5 +312,5 @@ HELPERS: jit.Helpers = (
     push,
     (grant, (push, choose_requester)),
     (issue, (push, (ask, ((serve, (serve_open_page,)),)), (move, (push, cut_grant)))),
-    (go_on, (push,)),
+    (go_on, (push, (leave, (push,)))),
 )

@@ -13,7 +13,7 @@ Stateful units have state of another kind: blocks with one are not folded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,9 +57,10 @@ def run_folded(
 ) -> Folded:
     """Times of all commands, with repetitions of the engine's state skipped.
 
-    least: rows that a block must have to be looked at; shorter ones cost more than they save.
+    least: rows that a block must have to be looked at; shorter ones cost more than they save. Rows that would
+    wait for room in the command memory are simulated one by one.
     """
-    state = initial_state(program, times, True, words)
+    state = initial_state(replace(program, commands_ahead=0), times, True, words)
     kernel = jit.compiled(run_events, HELPERS) if fast else run_events
     copied = 0
 
@@ -71,8 +72,20 @@ def run_folded(
     for block in proved_blocks(program) or find_blocks(program, least):
         copied += BlockMarks(program, state, block).run(advance)
     advance(-1)
+    if waits_for_room(program, state.results()):
+        state, copied = initial_state(program, times, True, words), 0
+        advance(-1)
     state.check()
     return Folded(state.results(), copied)
+
+
+def waits_for_room(program: Program, columns: list[Ints]) -> bool:
+    """Whether a row of a Program that ran without a bound would wait for room in the command memory, or say that it
+    did. columns: issue first, end fourth."""
+    ahead, issue, end = program.commands_ahead, columns[0], columns[3]
+    if not 0 < ahead < len(issue):
+        return False
+    return bool((np.maximum.accumulate(end[:-ahead]) >= issue[ahead:]).any())
 
 
 def tried(body: int) -> bool:

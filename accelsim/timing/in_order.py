@@ -13,7 +13,8 @@ WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
 def run_in_order(begin: int, stop: int, state: OrderState) -> None:
     """Times of commands begin .. stop."""
     unit, queue, busy, drain, first, edges, found = state[:7]
-    unit_free, unit_end, unit_last, queue_issue, queue_last = state[7:]
+    unit_free, unit_end, unit_last, queue_issue, queue_last, ahead, gone = state[7:]
+    left = gone[0]
     edge_start, edge_pred, edge_kind, edge_lag = edges
     issue, first_at, release, end, why, ref = found
     for i in range(begin, stop):
@@ -29,6 +30,11 @@ def run_in_order(begin: int, stop: int, state: OrderState) -> None:
             if t > at or (t == at and t > 0 and kind + 1 < cause):
                 at, cause, whom = t, kind + 1, p
         q, u = queue[i], unit[i]
+        if i >= ahead:
+            if end[i - ahead] > left:
+                left = end[i - ahead]
+            if left > at:
+                at, cause, whom = left, WHY_QUEUE, i - ahead
         if queue_issue[q] > at:
             at, cause, whom = queue_issue[q], WHY_QUEUE, queue_last[q]
         if unit_free[u] > at:
@@ -43,3 +49,4 @@ def run_in_order(begin: int, stop: int, state: OrderState) -> None:
         why[i], ref[i] = cause, whom
         unit_free[u], unit_end[u], unit_last[u] = done, last, i
         queue_issue[q], queue_last[q] = at, i
+    gone[0] = left

@@ -8,16 +8,18 @@ things in a tick is kept: ends of grants, issues until no command is ready any m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim import jit
-from accelsim.program.table import Program
+from accelsim.program.table import PortRow, Program, UnitRow
 from accelsim.timing.costs import Times
 from accelsim.timing.event_state import blank, columns_for
 from accelsim.timing.records import (
+    UNBOUNDED,
     Demanded,
     Edges,
     Found,
@@ -25,6 +27,8 @@ from accelsim.timing.records import (
     PullPorts,
     PullRows,
     PullUnits,
+    Ring,
+    of_window,
 )
 
 Ints = NDArray[np.int64]
@@ -33,7 +37,10 @@ ROUND_ROBIN, FIRST_COME, PRIORITY = 0, 1, 2
 WHY_NONE, WHY_QUEUE, WHY_UNIT = 0, 4, 5
 NEVER = 1 << 62
 NOBODY, SEVERAL = -1, -2
-DONE, NOW = 0, 1
+ROOM = -2  # what a unit waits for whose next command is not in the command memory
+WHOLE = -1  # mask of a ring that holds everything
+DONE, NOW, OLDEST, KNOWN, ALL, ASKED, INSIDE = range(7)
+STATES = 7
 MOST_UNITS = 64  # each tick looks at all units; beyond, a heap of events is quicker
 
 
@@ -42,7 +49,9 @@ def run_pull(
     budget: int, rows: PullRows, units: PullUnits, ports: PullPorts, found: Found, progress: Any
 ) -> None:
     """Go through at most ``budget`` ticks in which something happens. progress: commands that are over
-    (DONE), and the tick to look at, NEVER after the last one (NOW)."""
+    (DONE), the tick to look at, NEVER after the last one (NOW); the first command that is in the command memory
+    (OLDEST), commands that are known so far (KNOWN) and whether they are all (ALL). Where more must be known before
+    the tick can go on it stops in the middle of it: units to look at (ASKED), and that it did (INSIDE)."""
     priority, head, _, _, _, _, _, _, busy, last, _, _, todo, finished = units
     shared, arbiter, quantum, beat, port_end, holder, since = ports[:7]
     granted, port_last, active, left, arrival = ports[7:]
@@ -51,10 +60,12 @@ def run_pull(
     for _ in range(budget):
         if now == NEVER:
             break
-        over, asked = 0, 0
+        over, asked = 0, progress[ASKED]
+        again = progress[INSIDE] == 1
+        progress[INSIDE], progress[ASKED] = 0, 0
         for x in range(none):
             p = shared[x]
-            if port_end[p] != now:
+            if again or port_end[p] != now:
                 continue
             u = holder[p]
             left[p * many + u] -= granted[p]
@@ -67,15 +78,22 @@ def run_pull(
                 if busy[u] == 0:
                     finished[over] = last[u]
                     over += 1
-        if now == 0:
+        if now == 0 and not again:
             for u in range(many):
                 if head[u] >= 0:
                     todo[asked] = u
                     asked += 1
-        while over > 0 or asked > 0 or soon == now:
-            if over > 0 or asked > 0:
-                look(rows, units, found, over, asked, now)
-                done += over
+        while over > 0 or asked > 0 or again or soon == now:
+            if over > 0 or asked > 0 or again:
+                if not again:
+                    asked = settle(rows, units, found, over, asked, now)
+                    done += over
+                    if leave(rows, found, progress):
+                        progress[NOW], progress[DONE] = now, done
+                        progress[INSIDE], progress[ASKED] = 1, asked
+                        return
+                again = False
+                look(rows, units, found, progress[OLDEST], asked)
             over, asked, soon = issue(rows, units, ports, found, now)
         tick, now = now, soon
         for x in range(none):
@@ -93,16 +111,16 @@ def run_pull(
     progress[DONE] = done
 
 
-def look(rows: PullRows, units: PullUnits, found: Found, over: int, asked: int, now: int) -> None:
-    """The times of commands that are over (units.finished); then what waits for them and the next commands
-    of units.todo go on through what they wait for: to the first that is not over, or to when they issue."""
-    unit, hold, drain, first, _, edges, _ = rows
-    start, row, of, lag = edges
-    _, head, ready, at, cause, whom, place, waits_for, busy, _, free, unit_end, todo, done = units
+def settle(rows: PullRows, units: PullUnits, found: Found, over: int, asked: int, now: int) -> int:
+    """The times of commands that are over (units.finished); how many units are to be looked at then (units.todo),
+    ``asked`` of them before: those that wait for one of them, and those whose next command may go on."""
+    unit, hold, drain, first = rows[:4]
+    _, head, _, _, _, _, _, waits_for, _, _, free, unit_end, todo, done = units
     issued, first_at, release, end, _, _ = found
-    many = len(head)
+    many, mask = len(head), rows.ring.row
     for x in range(over):
-        i = done[x]
+        row = done[x]
+        i = row & mask
         u = unit[i]
         t = issued[i] + hold[i]
         if now > t:
@@ -117,28 +135,65 @@ def look(rows: PullRows, units: PullUnits, found: Found, over: int, asked: int, 
         unit_end[u] = t
         first_at[i] = early if early < t else t
         for v in range(many):
-            if waits_for[v] == i:
+            if waits_for[v] == row:
                 todo[asked] = v
                 asked += 1
         if waits_for[u] < 0 and head[u] >= 0:
             todo[asked] = u
             asked += 1
+    return asked
+
+
+def leave(rows: PullRows, found: Found, progress: Any) -> bool:
+    """Commands that are over, with all before them, leave the command memory. Whether more must be known."""
+    ahead, mask = rows.ring.ahead, rows.ring.row
+    known = progress[KNOWN]
+    if ahead == UNBOUNDED:
+        return False
+    release, end, gone, row = found.release, found.end, rows.gone, progress[OLDEST]
+    while row < known and release[row & mask] >= 0:
+        gone[row & mask] = end[row & mask]
+        if row > 0 and gone[(row - 1) & mask] > end[row & mask]:
+            gone[row & mask] = gone[(row - 1) & mask]
+        row += 1
+    progress[OLDEST] = row
+    return bool(progress[ALL] == 0 and row + ahead > known)
+
+
+def look(rows: PullRows, units: PullUnits, found: Found, oldest: int, asked: int) -> None:
+    """Next commands of units (units.todo, and those that wait for room in the command memory) go on through what they
+    wait for: to the first that is not over, or to when they issue. oldest: command in the command memory."""
+    start, row, of, lag = rows.edges
+    _, head, ready, at, cause, whom, place, waits_for, busy, _, free, _, todo, _ = units
+    mask, entry, _, ahead = rows.ring
+    issued, release, end, gone = found.issue, found.release, found.end, rows.gone
+    if ahead != UNBOUNDED:
+        for u in range(len(head)):
+            if waits_for[u] == ROOM and head[u] < oldest + ahead:
+                todo[asked] = u
+                asked += 1
     for x in range(asked):
         u = todo[x]
+        i = head[u]
         if busy[u] > 0 or ready[u] != NEVER:
             continue
-        last = start[head[u] + 1]
+        if i >= oldest + ahead:
+            waits_for[u] = ROOM
+            continue
         a, reason, earlier, blocked = at[u], cause[u], whom[u], -1
+        if i >= ahead and gone[(i - ahead) & mask] > a:
+            a, reason, earlier = gone[(i - ahead) & mask], WHY_QUEUE, i - ahead
+        last = start[(i + 1) & mask]
         for j in range(place[u], last):
-            p, kind = row[j], of[j]
-            t = issued[p] if kind == START else release[p]
+            p, kind = row[j & entry], of[j & entry]
+            t = issued[p & mask] if kind == START else release[p & mask]
             if t < 0:
                 blocked = p
                 place[u] = j
                 break
             if kind == DATA:
-                t = end[p]
-            t += lag[j]
+                t = end[p & mask]
+            t += lag[j & entry]
             if t > a or (t == a and t > 0 and kind + 1 < reason):
                 a, reason, earlier = t, kind + 1, p
         at[u], cause[u], whom[u], waits_for[u] = a, reason, earlier, blocked
@@ -152,7 +207,8 @@ def issue(
 ) -> tuple[int, int, int]:
     """Issue what is ready now; how many commands are over with that (units.finished), how many units are to be
     looked at (units.todo), and when the next command is ready."""
-    later, edges, moves = rows[4:]
+    later, edges, moves = rows[4:7]
+    mask, _, _, ahead = rows.ring
     _, head, ready, at, cause, whom, place, waits_for, busy, last, free, _, todo, finished = units
     issued, why, ref = found.issue, found.why, found.ref
     many, over, asked, soon = len(head), 0, 0, NEVER
@@ -164,17 +220,17 @@ def issue(
             continue
         i, before = head[u], last[u]
         a, reason, earlier = at[u], cause[u], whom[u]
-        if before >= 0 and issued[before] > a:
-            a, reason, earlier = issued[before], WHY_QUEUE, before
+        if before >= 0 and before > i - ahead and issued[before & mask] > a:
+            a, reason, earlier = issued[before & mask], WHY_QUEUE, before
         if free[u] > a:
             reason, earlier = WHY_UNIT, before
-        issued[i], why[i], ref[i] = now, reason, earlier
+        issued[i & mask], why[i & mask], ref[i & mask] = now, reason, earlier
         ready[u], last[u] = NEVER, i
         at[u], cause[u], whom[u] = 0, WHY_NONE, -1
-        then = head[u] = later[i]
+        then = head[u] = later[i & mask]
         if then >= 0:
-            place[u] = edges.start[then]
-        count = busy[u] = moves.start[i + 1] - moves.start[i]
+            place[u] = edges.start[then & mask]
+        count = busy[u] = moves.start[(i + 1) & mask] - moves.start[i & mask]
         if count == 0:
             finished[over] = i
             over += 1
@@ -183,18 +239,19 @@ def issue(
             if waits_for[v] == i:  # for the start of a command that still moves something
                 todo[asked] = v
                 asked += 1
-        move(moves, ports, many, i, u, now)
+        move(rows, ports, many, i, u, now)
     return over, asked, soon
 
 
-def move(moves: Moves, ports: PullPorts, many: int, row: int, unit: int, now: int) -> None:
+def move(rows: PullRows, ports: PullPorts, many: int, row: int, unit: int, now: int) -> None:
     """A unit asks the ports for what its command moves; a long grant of another's ends with the quantum at work.
     many: units."""
-    start, port, size = moves
+    start, port, size = rows.moves
     _, arbiter, quantum, beat, port_end, holder, since, granted, _, active, left, arrival = ports
-    for j in range(start[row], start[row + 1]):
-        p = port[j]
-        left[p * many + unit] = size[j]
+    mask, entry = rows.ring.row, rows.ring.move
+    for j in range(start[row & mask], start[(row + 1) & mask]):
+        p = port[j & entry]
+        left[p * many + unit] = size[j & entry]
         arrival[p * many + unit] = now
         active[p] += 1
         if holder[p] >= 0 and arbiter[p] != FIRST_COME and granted[p] > quantum[p]:
@@ -229,13 +286,10 @@ def next_served(arbiter: int, last: int, base: int, left: Any, arrival: Any, pri
 
 
 @jit.allocates_nothing
-def lay_out(rows: PullRows, demanded: Demanded, user: Any, head: Any, tail: Any) -> None:
-    """Fill in the moves over shared ports, hold (interval before), later and head. user: by port its only
-    unit, NOBODY before, or SEVERAL. tail: NOBODY by unit before."""
-    unit, hold, later, moves = rows.unit, rows.hold, rows.later, rows.moves
-    start, port, size, width, beat = demanded
-    count = len(unit)
-    for i in range(count):
+def port_users(unit: Any, demanded: Demanded, user: Any) -> None:
+    """Note the only unit that each port has, or SEVERAL. user: by port, NOBODY before."""
+    start, port, size = demanded[:3]
+    for i in range(len(unit)):
         for j in range(start[i], start[i + 1]):
             if size[j] > 0:
                 p = port[j]
@@ -243,49 +297,67 @@ def lay_out(rows: PullRows, demanded: Demanded, user: Any, head: Any, tail: Any)
                     user[p] = unit[i]
                 elif user[p] != unit[i]:
                     user[p] = SEVERAL
-    at = 0
-    for i in range(count):
-        for j in range(start[i], start[i + 1]):
+
+
+@jit.allocates_nothing
+def lay_out(
+    rows: PullRows, demanded: Demanded, user: Any, units: PullUnits, tail: Any, begin: int
+) -> None:
+    """Commands from ``begin`` on become known: their moves over shared ports, hold (interval before), later, and
+    what their units do next. demanded: of them alone. tail: by unit the last command known, NOBODY before any."""
+    unit, hold, later, moves = rows.unit, rows.hold, rows.later, rows.moves
+    start, port, size, width, beat = demanded
+    mask, _, entry, _ = rows.ring
+    at = moves.start[begin & mask]
+    for x in range(len(start) - 1):
+        row = begin + x
+        i = row & mask
+        for j in range(start[x], start[x + 1]):
             if size[j] > 0:
                 p = port[j]
                 beats = -(-size[j] // width[p])
                 if user[p] == SEVERAL:
-                    moves.port[at] = p
-                    moves.beats[at] = beats
+                    moves.port[at & entry] = p
+                    moves.beats[at & entry] = beats
                     at += 1
                 elif beats * beat[p] > hold[i]:
                     hold[i] = beats * beat[p]
-        moves.start[i + 1] = at
+        moves.start[(row + 1) & mask] = at
         later[i] = NOBODY
         u = unit[i]
-        if tail[u] < 0:
-            head[u] = i
+        if units.head[u] < 0:
+            units.head[u] = row
+            units.place[u] = rows.edges.start[i]
+            units.waits_for[u] = ROOM
         else:
-            later[tail[u]] = i
-        tail[u] = i
+            later[tail[u] & mask] = row
+        tail[u] = row
 
 
 #: what run_pull calls, for jit.compiled
-PULLING: jit.Helpers = (look, (issue, (move,)), next_served)
+PULLING: jit.Helpers = (settle, leave, look, (issue, (move,)), next_served)
 
 
 def pulled(program: Program, times: Times, fast: bool, ticks: int) -> list[Ints]:
     """issue, first, release, end, why, ref, interval of every command. ticks: to go through in one call."""
-    user, head = (
-        blank(fast, max(1, len(program.ports)), NOBODY),
-        blank(fast, len(program.units), -1),
-    )
-    rows = _rows(program, times, fast, user, head)
-    units = _units(program, fast, head)
-    ports = _ports(program, fast, user)
-    issue, release = blank(fast, len(program), -1), blank(fast, len(program), -1)
-    first, end, why, ref = (room(fast, len(program)) for _ in range(4))
-    found, progress = Found(issue, first, release, end, why, ref), blank(fast, 2)
+    d, count = program.demands, len(program)
+    unit, *carried = columns_for(fast, program.commands.unit, d.start, d.port, d.bytes)
+    demanded = Demanded(*carried, *of_ports(program.ports, fast, "width", "beat"))
+    user = blank(fast, max(1, len(program.ports)), NOBODY)
+    (jit.compiled(port_users) if fast else port_users)(unit, demanded, user)
+    rows, units = _rows(program, times, fast, unit), units_of(program.units, fast, len(user))
+    tail = blank(fast, len(program.units), NOBODY)
+    (jit.compiled(lay_out) if fast else lay_out)(rows, demanded, user, units, tail, 0)
+    ports = ports_of(program.ports, fast, user, len(program.units))
+    issue, release = blank(fast, count, -1), blank(fast, count, -1)
+    first, end, why, ref = (room(fast, count) for _ in range(4))
+    found, progress = Found(issue, first, release, end, why, ref), blank(fast, STATES)
+    progress[KNOWN], progress[ALL] = count, 1
     kernel = jit.compiled(run_pull, PULLING) if fast else run_pull
     while progress[NOW] != NEVER:
         kernel(ticks, rows, units, ports, found, progress)
-    if progress[DONE] != len(program):
-        raise RuntimeError(f"{len(program) - int(progress[DONE])} commands never became ready")
+    if progress[DONE] != count:
+        raise RuntimeError(f"{count - int(progress[DONE])} commands never became ready")
     return [*(np.asarray(column, np.int64) for column in found), times.interval]
 
 
@@ -294,57 +366,46 @@ def room(arrays: bool, size: int) -> Any:
     return np.empty(size, np.int64) if arrays else [0] * size
 
 
-def _of_ports(program: Program, fast: bool, *names: str) -> list[Any]:
-    rows = [
-        np.array([getattr(port, name) for port in program.ports] or [1], np.int64) for name in names
-    ]
-    return columns_for(fast, *rows)
+def of_ports(rows: Sequence[PortRow], fast: bool, *names: str) -> list[Any]:
+    """Columns of what ports say of themselves."""
+    return columns_for(
+        fast, *(np.array([getattr(row, name) for row in rows] or [1], np.int64) for name in names)
+    )
 
 
-def _rows(program: Program, times: Times, fast: bool, user: Any, head: Any) -> PullRows:
-    """What is known of commands; fills in who uses each port, and the first command of each unit."""
-    d, e = program.demands, program.dependencies
-    count, entries = len(program), len(d.port)
-    unit, hold, drain, first, *edges = columns_for(
+def _rows(program: Program, times: Times, fast: bool, unit: Any) -> PullRows:
+    """What is known of commands, without what lay_out() adds."""
+    e, count, entries = program.dependencies, len(program), len(program.demands.port)
+    hold, drain, first, *edges = columns_for(
         fast,
-        program.commands.unit,
         times.interval.copy(),
         times.last - times.interval,
         times.first,
-        e.start,
-        e.predecessor,
-        e.kind,
-        e.lag,
+        *(e.start, e.predecessor, e.kind, e.lag),
     )
     moves = Moves(blank(fast, count + 1), room(fast, entries), room(fast, entries))
-    rows = PullRows(unit, hold, drain, first, room(fast, count), Edges(*edges), moves)
-    demanded = Demanded(
-        *columns_for(fast, d.start, d.port, d.bytes), *_of_ports(program, fast, "width", "beat")
-    )
-    lay = jit.compiled(lay_out) if fast else lay_out
-    lay(rows, demanded, user, head, blank(fast, len(head), NOBODY))
-    return rows
+    ahead = of_window(program.commands_ahead, count)
+    gone = room(fast, 0 if ahead == UNBOUNDED else count)
+    ring = Ring(WHOLE, WHOLE, WHOLE, ahead)
+    return PullRows(unit, hold, drain, first, room(fast, count), Edges(*edges), moves, ring, gone)
 
 
-def _units(program: Program, fast: bool, head: Any) -> PullUnits:
-    rows, start = program.units, program.dependencies.start
-    priority, place = columns_for(
-        fast,
-        np.array([row.priority for row in rows], np.int64),
-        np.array([start[row] if row >= 0 else 0 for row in head], np.int64),
-    )
-    before = [blank(fast, len(rows), value) for value in (NEVER, 0, WHY_NONE, -1)]
+def units_of(rows: Sequence[UnitRow], fast: bool, ports: int) -> PullUnits:
+    """Units before their first command."""
+    (priority,) = columns_for(fast, np.array([row.priority for row in rows], np.int64))
+    before = [blank(fast, len(rows), value) for value in (-1, NEVER, 0, WHY_NONE, -1, 0)]
     behind = [blank(fast, len(rows), value) for value in (-1, 0, -1, 0, 0)]
-    room = [blank(fast, size) for size in (4 * len(rows), len(rows) + len(program.ports))]
-    return PullUnits(*[priority, head, *before, place, *behind, *room])
+    room = [blank(fast, size) for size in (5 * len(rows), len(rows) + ports)]
+    return PullUnits(*[priority, *before, *behind, *room])
 
 
-def _ports(program: Program, fast: bool, user: Any) -> PullPorts:
+def ports_of(rows: Sequence[PortRow], fast: bool, user: Any, units: int) -> PullPorts:
+    """Ports that nobody has asked. user: as port_users() says."""
     count = len(user)
     shared = np.array([port for port in range(count) if user[port] == SEVERAL], np.int64)
     return PullPorts(
         *columns_for(fast, shared),
-        *_of_ports(program, fast, "arbiter", "quantum", "beat"),
+        *of_ports(rows, fast, "arbiter", "quantum", "beat"),
         *(blank(fast, count, value) for value in (NEVER, NOBODY, 0, 0, -1, 0)),
-        *(blank(fast, count * len(program.units)) for _ in range(2)),
+        *(blank(fast, count * units) for _ in range(2)),
     )

@@ -127,8 +127,9 @@ class Found(NamedTuple):
 
 
 class EventState(NamedTuple):
-    """All that run_events reads and changes. progress: commands issued (ISSUED), and the command whose issue
-    ends a call (MARK; -1: none)."""
+    """All that run_events reads and changes. progress: commands issued (ISSUED), the command whose issue
+    ends a call (MARK; -1: none), entries of the command memory (AHEAD), the first command that has not left it
+    (OLDEST), and when those before it had ended (GONE)."""
 
     progress: Any
     heap: Heap
@@ -163,7 +164,8 @@ class Edges(NamedTuple):
 
 class OrderState(NamedTuple):
     """All that run_in_order reads and changes. busy: interval or port time of a command, the longer; of units
-    when they are free, their last result and command; of queues the last issue and its command."""
+    when they are free, their last result and command; of queues the last issue and its command. ahead: entries of
+    the command memory (of_window()); gone: when all that have left it had ended, the only element."""
 
     unit: Any
     queue: Any
@@ -177,6 +179,16 @@ class OrderState(NamedTuple):
     unit_last: Any
     queue_issue: Any
     queue_last: Any
+    ahead: Any
+    gone: Any
+
+
+UNBOUNDED = 1 << 61  # entries of a command memory that holds every row
+
+
+def of_window(ahead: int, commands: int) -> int:
+    """Entries of a Program's command memory, as engines take them: UNBOUNDED where all commands have room."""
+    return ahead if 0 < ahead < commands else UNBOUNDED
 
 
 class Demanded(NamedTuple):
@@ -189,9 +201,20 @@ class Demanded(NamedTuple):
     beat: Any
 
 
+class Ring(NamedTuple):
+    """Where a number's entry lies: number & row, & edge, & move, of commands, edges and moves. ahead: entries of the
+    command memory (of_window())."""
+
+    row: int
+    edge: int
+    move: int
+    ahead: int
+
+
 class PullRows(NamedTuple):
     """Of every command: unit; interval or time of the ports that are its unit's alone, the longer; drain; first
-    result; the next command of its unit (-1: none). moves: over shared ports."""
+    result; the next command of its unit (-1: none known). moves: over shared ports. gone: when it and all before it
+    had ended, where the command memory is bounded."""
 
     unit: Any
     hold: Any
@@ -200,13 +223,15 @@ class PullRows(NamedTuple):
     later: Any
     edges: Edges
     moves: Moves
+    ring: Ring
+    gone: Any
 
 
 class PullUnits(NamedTuple):
     """Of every unit: rank; its next command (-1: none), when that issues (NEVER: not known), and of the dependencies
     looked at so far the last: when, Why, for which command; the dependency to look at, and the command that it
-    waits for. Shared ports that still serve it, its last command, when it is free, its last result.
-    todo, finished: room for lists of units to look at and of commands that are over."""
+    waits for (-1: none, ROOM: to be in the command memory). Shared ports that still serve it, its last command, when
+    it is free, its last result. todo, finished: room for lists of units to look at and of commands that are over."""
 
     priority: Any
     head: Any

@@ -178,6 +178,10 @@ class Reference:
         #: what others wait for: the end of a command (or its release), its issue
         self.finished: dict[int, simpy.Event] = {}
         self.issued: dict[int, simpy.Event] = {}
+        #: the command memory: when all up to a row that has left it had ended, by row; who waits for that
+        self.left: list[int] = []
+        self.leaving: dict[int, simpy.Event] = {}
+        self.ahead = program.commands_ahead or count
         self.units = [Unit(self, u) for u in range(len(program.units))]
         self.ports = [
             Port(self, number, row.beat, row.quantum, arbiters[row.arbiter])
@@ -221,6 +225,11 @@ class Reference:
                 when, cause = known[past] + lag, kind + 1
                 if when > at or (when == at and when > 0 and cause < why):
                     at, why, whom = when, cause, past
+            if (oldest := row - self.ahead) >= 0:
+                if oldest >= len(self.left):
+                    yield self.leaving.setdefault(oldest, self.env.event())
+                if self.left[oldest] > at:
+                    at, why, whom = self.left[oldest], int(Why.QUEUE), oldest
             if before_at > at:
                 at, why, whom = before_at, int(Why.QUEUE), before
             if at > self.env.now:
@@ -263,8 +272,15 @@ class Reference:
         self.first[row] = min(issue + columns.first[row], end)
         unit.free_at, unit.last_end, unit.busy = release, end, False
         self.fire(self.finished.pop(row, None))
+        self.leave()
         if unit.waiting:
             unit.wake()
+
+    def leave(self) -> None:
+        """Rows that are over, with all before them, leave the command memory."""
+        while (row := len(self.left)) < len(self.end) and self.end[row] >= 0:
+            self.left.append(max(self.end[row], self.left[-1] if self.left else 0))
+            self.fire(self.leaving.pop(row, None))
 
     def ask(self, row: int, now: int) -> tuple[int, int, int]:
         """Times of a stateful command, asked for at its issue."""

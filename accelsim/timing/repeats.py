@@ -11,14 +11,16 @@ did behind s(j + 1), later by ``times`` periods. That needs, and check() asks fo
 - all rows before the copies have ended by s(j), and no row behind them has issued by s(j + 1), so that
   nothing runs beside the copies;
 - the rows that issue or end between the two marks run one period later in the next copy, whichever copies
-  they are of; then the copies in between may be taken as whole copies of the body.
+  they are of; then the copies in between may be taken as whole copies of the body;
+- no row has to wait for room in the command memory: then none has in full, where rows lie as far behind the
+  oldest one that runs.
 
 Where one fails, Unsettled is raised, and the caller lists more copies.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +31,7 @@ from accelsim.program.table import BlockRow, Program, RepeatRow
 from accelsim.timing.costs import Times
 from accelsim.timing.event_state import initial_state
 from accelsim.timing.events import HELPERS, MARK, run_events
-from accelsim.timing.folding import BlockMarks, Mark
+from accelsim.timing.folding import BlockMarks, Mark, waits_for_room
 
 Ints = NDArray[np.int64]
 SLICE = 1_000_000
@@ -55,7 +57,7 @@ def run_repeated(program: Program, times: Times, fast: bool) -> Settled:
     low, high = r.alike
     if not same_rows(program, low, high, r.length):
         raise Unsettled("the copies differ")
-    state = initial_state(program, times, True, None, fast)
+    state = initial_state(replace(program, commands_ahead=0), times, True, None, fast)
     kernel = jit.compiled(run_events, HELPERS) if fast else run_events
 
     def advance(mark: int) -> None:
@@ -73,6 +75,8 @@ def run_repeated(program: Program, times: Times, fast: bool) -> Settled:
     advance(-1)
     state.check()
     columns = state.results()
+    if waits_for_room(program, columns):
+        raise Unsettled("the command memory is full")
     if not inside or marks[0].state != marks[1].state:
         raise Unsettled("the state of the engine does not repeat")
     _check(program, r, columns, *marks)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,7 @@ from accelsim import jit
 from accelsim.errors import ConservationError
 from accelsim.program.opcodes import Why
 from accelsim.program.repeats import by_kernel, listed, spans
-from accelsim.program.table import Program
+from accelsim.program.table import Program, UnitRow
 
 Ints = NDArray[np.int64]
 GAPS = (Why.DATA, Why.SLOT, Why.START, Why.QUEUE)
@@ -34,6 +35,39 @@ class UnitTime:
     drain: int
     stalled: dict[str, int]
     idle: int
+
+
+class UnitTimes(Sequence[UnitTime]):
+    """A line a unit, made when it is read: a chip may have 100,000 of them. table: by unit its busy, port, last
+    release, last end and other ticks, and gaps by cause. ConservationError when a unit's do not add up."""
+
+    def __init__(self, units: Sequence[UnitRow], table: Ints, makespan: int) -> None:
+        self.units, self.table, self.makespan = units, table[:, :9], makespan
+        busy, port, released, ended, other = self.table[:, :5].T
+        idle = makespan - ended
+        total = busy + (ended - released) + port + self.table[:, 5:].sum(axis=1) + idle
+        wrong = np.flatnonzero((total != makespan) | (other != 0) | (idle < 0))
+        if len(wrong):
+            raise ConservationError(f"the time of unit {units[wrong[0]].name} does not add up")
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @overload
+    def __getitem__(self, at: int) -> UnitTime: ...
+    @overload
+    def __getitem__(self, at: slice) -> list[UnitTime]: ...
+    def __getitem__(self, at: int | slice) -> UnitTime | list[UnitTime]:
+        if isinstance(at, slice):
+            return [self[i] for i in range(*at.indices(len(self)))]
+        busy, port, released, ended, _, *gaps = self.table[at].tolist()
+        stalled = {cause.name.lower(): ticks for cause, ticks in zip(GAPS, gaps, strict=True)}
+        stalled["port"] = port
+        drain = ended - released
+        return UnitTime(self.units[at].name, busy + drain, drain, stalled, self.makespan - ended)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, UnitTimes) and list(self) == list(other)
 
 
 @dataclass(slots=True)
@@ -64,7 +98,7 @@ class Timeline:
         """Makespan in whole cycles of a clock, rounded up."""
         return -(-self.makespan * clock_hz // self.tick_hz)
 
-    def units(self, program: Program) -> list[UnitTime]:
+    def units(self, program: Program) -> UnitTimes:
         """Where each unit's time went. ConservationError when it does not add up."""
         count = len(program.units)
         if by_kernel(program, unit_ticks):
@@ -87,14 +121,14 @@ class Timeline:
                 )
                 for part in spans(program)
             ):
-                return self._rows(program, table)
+                return UnitTimes(program.units, table, self.makespan)
         if program.repeat is not None:
             return self.in_full(program)._units(
                 program.commands.unit[listed(program).rows], program
             )
         return self._units(program.commands.unit, program)
 
-    def _units(self, unit: Ints, program: Program) -> list[UnitTime]:
+    def _units(self, unit: Ints, program: Program) -> UnitTimes:
         """units() in columns, in any order of issues. unit: of every row."""
         count = len(program.units)
         order = np.lexsort((self.release, self.issue, unit))
@@ -113,12 +147,13 @@ class Timeline:
         np.maximum.at(last_end, unit, self.end)
         gaps = {cause: _per_unit(owner, np.where(why == cause, gap, 0), count) for cause in GAPS}
         other = _per_unit(owner, np.where((why == Why.UNIT) | (why == Why.NONE), gap, 0), count)
-        return self._rows(
-            program,
+        return UnitTimes(
+            program.units,
             np.stack(
                 [busy, waiting, last_release, last_end, other, *(gaps[cause] for cause in GAPS)],
                 axis=1,
             ),
+            self.makespan,
         )
 
     def in_full(self, program: Program) -> Timeline:
@@ -140,27 +175,12 @@ class Timeline:
             period=0,
         )
 
-    def _rows(self, program: Program, table: Ints) -> list[UnitTime]:
-        """A line a unit from its busy, port, last release, last end, other ticks and gaps by cause."""
-        rows, causes = [], [cause.name.lower() for cause in GAPS]
-        for row, (busy, port, released, ended, other, *gaps) in zip(
-            program.units, table[:, :9].tolist(), strict=True
-        ):
-            drain = ended - released
-            stalled = dict(zip(causes, gaps, strict=True))
-            stalled["port"] = port
-            idle, own = self.makespan - ended, busy + drain
-            if own + sum(stalled.values()) + idle != self.makespan or other or idle < 0:
-                raise ConservationError(f"the time of unit {row.name} does not add up")
-            rows.append(UnitTime(row.name, own, drain, stalled, idle))
-        return rows
-
 
 @jit.allocates_nothing
 def unit_ticks(
     unit: Any, issue: Any, release: Any, end: Any, interval: Any, why: Any, later: int, table: Any
 ) -> bool:
-    """Add up sums by unit (Timeline._rows) in one pass; False where program order is not the order of
+    """Add up sums by unit (UnitTimes) in one pass; False where program order is not the order of
     issues. later: to be added to the times.
 
     The fourth column holds the last end; a unit's issue before is kept in the last column.

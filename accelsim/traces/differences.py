@@ -95,23 +95,12 @@ def compare_run(result: Result, trace: Trace) -> list[Difference]:
     """
     work, kept = result.workload, None if result.values is None else result.values.kept
     if kept is None:
-        raise InputError(
-            Problem(
-                "record.values",
-                "no values were computed to compare with it",
-                "give --input",
-                file=trace.path,
-            )
+        raise _refused(
+            trace, "values", "no values were computed to compare with it", "give --input"
         )
     if trace.recorded.workload and trace.recorded.workload != workload_digest(work):
-        raise InputError(
-            Problem(
-                "record.workload",
-                f"was recorded of another workload than {work.name}, or of other shapes",
-                "give a trace of this one",
-                file=trace.path,
-            )
-        )
+        what = f"was recorded of another workload than {work.name}, or of other shapes"
+        raise _refused(trace, "workload", what, "give a trace of this one")
     places = [(name, "input", name) for name, spec in work.tensors.items() if spec.role == "input"]
     places += [
         (op.name, op.kind, op.output)
@@ -124,39 +113,26 @@ def compare_run(result: Result, trace: Trace) -> list[Difference]:
         if known is None or name not in trace.archive.headers:
             continue
         if known.shape != work.tensors[name].shape:
-            problems.append(
-                trace.archive.problem(
-                    "shape",
-                    f"has shape {list(known.shape)}, the run's {list(work.tensors[name].shape)}",
-                    "give a trace of this workload",
-                    name,
-                )
-            )
+            what = f"has shape {list(known.shape)}, the run's {list(work.tensors[name].shape)}"
+            fix = "give a trace of this workload"
+            problems.append(trace.archive.problem("shape", what, fix, name))
             continue
         try:
-            rows.append(
-                difference(
-                    operator,
-                    kind,
-                    trace.tensor(name),
-                    kept.tensors[name],
-                    kept.network.activations[name],
-                )
-            )
+            quantization = kept.network.activations[name]
+            recorded, codes = trace.tensor(name), kept.tensors[name]
+            rows.append(difference(operator, kind, recorded, codes, quantization))
         except InputError as error:
             problems += error.problems
-    if not problems and not any(row.kind != "input" for row in rows):
-        problems.append(
-            Problem(
-                "record.workload",
-                f"records no tensor that {work.name} computes",
-                "give a trace of this workload",
-                file=trace.path,
-            )
-        )
     if problems:
         raise InputError(problems)
+    if not any(row.kind != "input" for row in rows):
+        what = f"records no tensor that {work.name} computes"
+        raise _refused(trace, "workload", what, "give a trace of this workload")
     return rows
+
+
+def _refused(trace: Trace, code: str, message: str, fix: str) -> InputError:
+    return InputError(Problem(f"record.{code}", message, fix, file=trace.path))
 
 
 def first_difference(rows: list[Difference]) -> Difference | None:

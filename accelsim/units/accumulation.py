@@ -24,10 +24,14 @@ from accelsim.formats import Block, Fixed, Format, Grid, Integer, Minifloat, get
 from accelsim.formats.random_bits import key_of, mixed, word_at
 from accelsim.formats.rounding import draws, mode_of, packed, rounded, rounding_named
 from accelsim.units.accumulation_loops import (
-    LOW_WORD,
+    Course,
+    Cut,
+    General,
+    Nearest,
     any_loop,
     any_row,
     any_step,
+    box_words,
     cut_four,
     cut_loop,
     cut_one,
@@ -108,11 +112,28 @@ class Adder:
         """What every exact product is a whole multiple of."""
         return self.operands[0].quantum * self.operands[1].quantum
 
-    def constants(self) -> tuple[NDArray[np.int64], int, NDArray[np.int64]]:
-        """(mode, place of the random bits in a turned word, packed grid) of the general loops."""
-        mode = np.array([*mode_of(self.rounding), self.how.random_bits], np.int64)
+    def general(self) -> General:
+        """How the general loops round."""
         place = min(FLOAT32 - self.grid.precision, MOST_RANDOM_BITS) - self.how.random_bits
-        return mode, max(place, 0), packed(self.grid, self.overflow, self.rounding)
+        product_grid = np.zeros(9, np.int64)
+        if self.product is not None and self.product.grid is not None:
+            product_grid = packed(self.product.grid, self.product.overflows[0], "nearest_even")
+        return General(
+            mode_of(self.rounding, self.how.random_bits),
+            np.int64(max(place, 0)),
+            packed(self.grid, self.overflow, self.rounding),
+            self.product is not None,
+            product_grid,
+        )
+
+    def course(self, depth: int, first: int, index: int, columns: int) -> Course:
+        """Chunks and random words of ``depth`` products, the first of number ``first``, for outputs from number
+        ``index`` on, rows ``columns`` apart."""
+        numbers = (np.int64(number) for number in (index, columns))
+        chunk = self.how.chunk
+        return Course(
+            np.int64(first), np.int64(chunk or depth), not chunk, key_of(self.how.seed), *numbers
+        )
 
 
 def grid_of(record: Format, what: str) -> Grid:
@@ -271,25 +292,14 @@ def _summed(
     if unit.overflow == "wrap":
         return _wrapped(a, b, unit, total)
     (m, depth), n, (first, index, columns) = a.shape, b.shape[1], place
-    size, carry, key = np.int64(unit.how.chunk or depth), not unit.how.chunk, key_of(unit.how.seed)
     small = m * n * depth < SMALL and depth < SMALL // 30
     loop, left, right, total, constants = _loop(unit, a, b, total, small)
     kernel: Any = plain_loop if small else jit.compiled(loop, HELPERS[loop])
 
     def part(rows: slice) -> None:
-        ahead = () if loop is nearest_loop else (np.int64(first),)
-        seeded = (key, np.int64(index + rows.start * columns), np.int64(columns))
+        course = unit.course(depth, first, index + rows.start * columns, columns)
         with np.errstate(all="ignore"):  # plain code wraps and passes NaN on as compiled code does
-            kernel(
-                left[rows],
-                right,
-                total[rows],
-                *ahead,
-                size,
-                carry,
-                *constants,
-                *(() if loop is nearest_loop else seeded),
-            )
+            kernel(left[rows], right, total[rows], course, constants)
 
     step = max(1, min(-(-m // max(1, threads)), CALL // max(1, n * depth)))
     pieces = [slice(low, min(low + step, m)) for low in range(0, m, step)]
@@ -306,17 +316,11 @@ def _summed(
 
 def closed(unit: Adder, total: Floats, chunk: Floats, at: int, index: int, columns: int) -> Floats:
     """round(total + chunk) for a box of outputs (m, n), a chunk that ends before product ``at``."""
-    mode, place, grid = unit.constants()
-    key = key_of(unit.how.seed)
-    words = word_at(
-        key, index + np.arange(len(total))[:, None] * columns + np.arange(total.shape[1])
-    )
-    low, high = (words & LOW_WORD).astype(np.uint32), (words >> np.uint64(32)).astype(np.uint32)
+    how = unit.general()
+    low, high = box_words(key_of(unit.how.seed), index, columns, total.shape)
     with np.errstate(all="ignore"):
         word = random_word(low, ~high, np.uint32(at))
-        found: Any = any_step(
-            total, chunk, word, np.int64(place), mode[0], mode[1], mode[2], mode[3], grid
-        )
+        found: Any = any_step(total, chunk, word, how.place, how.mode, how.grid)
     return np.asarray(found, np.float64) + 0.0
 
 
@@ -351,24 +355,14 @@ def _loop(
         if unit.rounding in ("nearest_even", "nearest_away"):
             half = (1 << drop) >> 1
             even = half if unit.rounding == "nearest_away" else max(half - 1, 0)
-            constants = (np.uint32(even), np.uint32(half), np.uint32(1 << drop), mask)
+            constants = Nearest(np.uint32(even), np.uint32(half), np.uint32(1 << drop), mask)
             return (nearest_loop, *operands, constants)
         bits = unit.how.random_bits if unit.rounding == "stochastic" else 0
         part = np.uint32(((1 << bits) - 1) << (drop - bits))
         share = steps_a_word(max(bits, 1))
-        return (cut_loop, *operands, (np.int64(share), part, mask))
-    product = unit.product is not None
-    product_grid = np.zeros(9, np.int64)
-    if unit.product is not None and unit.product.grid is not None:
-        product_grid = packed(unit.product.grid, unit.product.overflows[0], "nearest_even")
-    mode, place, grid = unit.constants()
-    return (
-        any_loop,
-        np.ascontiguousarray(a, np.float64),
-        np.ascontiguousarray(b, np.float64),
-        total,
-        (product, product_grid, mode, np.int64(place), grid),
-    )
+        return (cut_loop, *operands, Cut(np.int64(share), part, mask))
+    wide = (np.ascontiguousarray(x, np.float64) for x in (a, b))
+    return (any_loop, *wide, total, unit.general())
 
 
 def _narrow(unit: Adder, a: NDArray[Any], b: NDArray[Any], total: Floats) -> bool:

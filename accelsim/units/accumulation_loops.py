@@ -9,12 +9,12 @@ products a word (steps_a_word); a chunk that ends before product k from word k u
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from accelsim.formats.random_bits import word_at
-from accelsim.formats.rounding import DIRECTED, NEAREST, STOCHASTIC, TO_EVEN, rounded
+from accelsim.formats.rounding import DIRECTED, NEAREST, STOCHASTIC, TO_EVEN, Mode, rounded
 from accelsim.units.accumulation_steps import (
     cut_step,
     nearest_step,
@@ -29,18 +29,57 @@ U32, U64 = np.uint32, np.uint64
 TURN = np.uint64(32)
 
 
-def nearest_loop(
-    a: Any,
-    b: Any,
-    total: Any,
-    chunk: Any,
-    carry: Any,
-    even_add: Any,
-    odd_add: Any,
-    odd: Any,
-    mask: Any,
-) -> None:
+class Course(NamedTuple):
+    """What becomes of the products in turn. first: k of the first one. chunk: products a chunk. key: of random
+    words. index: number of output (0, 0), rows ``columns`` apart."""
+
+    first: Any
+    chunk: Any
+    carry: Any
+    key: Any
+    index: Any
+    columns: Any
+
+
+class Nearest(NamedTuple):
+    """Constants of nearest_step."""
+
+    even_add: Any
+    odd_add: Any
+    odd: Any
+    mask: Any
+
+
+class Cut(NamedTuple):
+    """share: steps a random word. part: where random bits stand (0: plain cutting). mask: of cut_step."""
+
+    share: Any
+    part: Any
+    mask: Any
+
+
+class General(NamedTuple):
+    """How any_loop rounds. place: lowest position of the random bits in their part of a word. product: whether
+    products are rounded, to product_grid."""
+
+    mode: Mode
+    place: Any
+    grid: Any
+    product: Any
+    product_grid: Any
+
+
+class Words(NamedTuple):
+    """The two key words of a row's outputs."""
+
+    low: Any
+    high: Any
+
+
+def nearest_loop(a: Any, b: Any, total: Any, course: Course, how: Nearest) -> None:
     """total += a @ b in chunks, float32, every sum by nearest_step."""
+    chunk, carry = course.chunk, course.carry
+    even_add, odd_add, odd, mask = how
     m, depth = a.shape
     n = b.shape[1]
     s0, s1, s2, s3 = (
@@ -94,109 +133,60 @@ def key_words(key: Any, index: Any, low: Any, high: Any, width: Any) -> None:
         low[j], high[j] = U32(word & LOW_WORD), U32(word >> U64(32))
 
 
-def cut_pair(
-    s: Any,
-    low: Any,
-    high: Any,
-    number: Any,
-    a: Any,
-    b0: Any,
-    b1: Any,
-    words: Any,
-    part: Any,
-    mask: Any,
-    width: Any,
-) -> None:
-    """Two steps of one row with the two halves of one random word each.
+def cut_pair(s: Any, words: Words, drawn: Any, number: Any, a: Any, rows: Any, how: Cut) -> None:
+    """Two steps of one row with the two halves of one random word each. drawn: holds the words. rows: two of b,
+    as wide as there are outputs.
 
     Step by step over all outputs: steps of one output on end would wait for one another."""
+    low, high, part, mask = words.low, words.high, how.part, how.mask
     a0, a1 = a[0], a[1]
-    for j in range(width):
+    b0, b1 = rows
+    for j in range(b0.shape[0]):
         word = random_word(low[j], high[j], number)
-        words[j] = word
+        drawn[j] = word
         s[j] = cut_step(s[j], a0 * b0[j], U32(word & part), mask)
-    for j in range(width):
-        s[j] = cut_step(s[j], a1 * b1[j], U32(U32(words[j] >> U32(16)) & part), mask)
+    for j in range(b0.shape[0]):
+        s[j] = cut_step(s[j], a1 * b1[j], U32(U32(drawn[j] >> U32(16)) & part), mask)
 
 
-def cut_four(
-    s: Any,
-    low: Any,
-    high: Any,
-    number: Any,
-    a: Any,
-    b0: Any,
-    b1: Any,
-    b2: Any,
-    b3: Any,
-    words: Any,
-    part: Any,
-    mask: Any,
-    width: Any,
-) -> None:
+def cut_four(s: Any, words: Words, drawn: Any, number: Any, a: Any, rows: Any, how: Cut) -> None:
     """As cut_pair: four steps, the word turned by 0 to 3 bytes."""
+    low, high, part, mask = words.low, words.high, how.part, how.mask
     a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
-    for j in range(width):
+    b0, b1, b2, b3 = rows
+    for j in range(b0.shape[0]):
         word = random_word(low[j], high[j], number)
-        words[j] = word
+        drawn[j] = word
         s[j] = cut_step(s[j], a0 * b0[j], U32(word & part), mask)
-    for j in range(width):
-        s[j] = cut_step(s[j], a1 * b1[j], U32(U32(words[j] >> U32(8)) & part), mask)
-    for j in range(width):
-        s[j] = cut_step(s[j], a2 * b2[j], U32(U32(words[j] >> U32(16)) & part), mask)
-    for j in range(width):
-        word = words[j]
+    for j in range(b0.shape[0]):
+        s[j] = cut_step(s[j], a1 * b1[j], U32(U32(drawn[j] >> U32(8)) & part), mask)
+    for j in range(b0.shape[0]):
+        s[j] = cut_step(s[j], a2 * b2[j], U32(U32(drawn[j] >> U32(16)) & part), mask)
+    for j in range(b0.shape[0]):
+        word = drawn[j]
         s[j] = cut_step(
             s[j], a3 * b3[j], U32(U32(U32(word >> U32(24)) | U32(word << U32(8))) & part), mask
         )
 
 
-def cut_one(
-    s: Any,
-    low: Any,
-    high: Any,
-    number: Any,
-    turn: Any,
-    a0: Any,
-    b0: Any,
-    part: Any,
-    mask: Any,
-    width: Any,
-) -> None:
+def cut_one(s: Any, words: Words, number: Any, turn: Any, a0: Any, b0: Any, how: Cut) -> None:
     """One step with its random word turned to the right by ``turn`` bits."""
-    for j in range(width):
+    low, high, part, mask = words.low, words.high, how.part, how.mask
+    for j in range(b0.shape[0]):
         word = U64(random_word(low[j], high[j], number))
         turned = U32(U64(U64(word | U64(word << TURN)) >> U64(turn)) & LOW_WORD)
         s[j] = cut_step(s[j], a0 * b0[j], U32(turned & part), mask)
 
 
-def cut_loop(
-    a: Any,
-    b: Any,
-    total: Any,
-    first: Any,
-    chunk: Any,
-    carry: Any,
-    share: Any,
-    part: Any,
-    mask: Any,
-    key: Any,
-    index: Any,
-    columns: Any,
-) -> None:
-    """total += a @ b in chunks, float32, every sum by cut_step.
-
-    first: k of the first product. share: steps a random word. part: where random bits stand (0: plain
-    cutting). index: number of output (0, 0), rows ``columns`` apart.
-    """
+def cut_loop(a: Any, b: Any, total: Any, course: Course, how: Cut) -> None:
+    """total += a @ b in chunks, float32, every sum by cut_step."""
+    first, chunk, carry, key, index, columns = course
+    share, part, mask = how
     m, depth = a.shape
     n = b.shape[1]
     s, c = np.empty(WIDTH, np.float32), np.empty(WIDTH, np.float32)
-    low, high, words = (
-        np.empty(WIDTH, np.uint32),
-        np.empty(WIDTH, np.uint32),
-        np.empty(WIDTH, np.uint32),
-    )
+    low, high = np.empty(WIDTH, np.uint32), np.empty(WIDTH, np.uint32)
+    words, drawn = Words(low, high), np.empty(WIDTH, np.uint32)
     for j0 in range(0, n, WIDTH):
         w = min(WIDTH, n - j0)
         for i in range(m):
@@ -209,128 +199,82 @@ def cut_loop(
                 while k < end:
                     at = first + k
                     step, lane = U32(at // share), at % share
-                    if lane == 0 and k + share <= end:
-                        b0, b1 = b[k, j0 : j0 + w], b[k + 1, j0 : j0 + w]
-                        if share == 2:
-                            cut_pair(
-                                s, low, high, step, a[i, k : k + 2], b0, b1, words, part, mask, w
-                            )
-                        else:
-                            cut_four(
-                                s,
-                                low,
-                                high,
-                                step,
-                                a[i, k : k + 4],
-                                b0,
-                                b1,
-                                b[k + 2, j0 : j0 + w],
-                                b[k + 3, j0 : j0 + w],
-                                words,
-                                part,
-                                mask,
-                                w,
-                            )
-                        k += share
-                    else:
+                    b0 = b[k, j0 : j0 + w]
+                    if lane != 0 or k + share > end:
                         turn = 32 // share * lane
-                        cut_one(s, low, high, step, turn, a[i, k], b[k, j0 : j0 + w], part, mask, w)
+                        cut_one(s, words, step, turn, a[i, k], b0, how)
                         k += 1
+                        continue
+                    b1 = b[k + 1, j0 : j0 + w]
+                    if share == 2:
+                        cut_pair(s, words, drawn, step, a[i, k : k + 2], (b0, b1), how)
+                    else:
+                        rows = (b0, b1, b[k + 2, j0 : j0 + w], b[k + 3, j0 : j0 + w])
+                        cut_four(s, words, drawn, step, a[i, k : k + 4], rows, how)
+                    k += share
                 for j in range(w):
                     word = random_word(low[j], U32(~high[j]), U32(first + end))
                     c[j] = s[j] if carry else cut_step(c[j], s[j], U32(word & part), mask)
             total[i, j0 : j0 + w] = c[:w]
 
 
-def any_step(
-    total: Any,
-    term: Any,
-    word: Any,
-    shift: Any,
-    kind: Any,
-    positive: Any,
-    negative: Any,
-    bits: Any,
-    grid: Any,
-) -> Any:
+def any_step(total: Any, term: Any, word: Any, shift: Any, mode: Mode, grid: Any) -> Any:
     """total + term rounded to a grid, in float64; random bits from ``shift`` of a word on, which
     goes round."""
     twice = U64(U64(word) | U64(U64(word) << TURN))
-    random = np.int64(np.int64(U64(twice >> U64(shift))) & ((np.int64(1) << bits) - 1))
-    return rounded(odd_sum(total, term), random, kind, positive, negative, bits, grid)
+    random = np.int64(np.int64(U64(twice >> U64(shift))) & ((np.int64(1) << mode.bits) - 1))
+    return rounded(odd_sum(total, term), random, mode, grid)
 
 
 def any_row(
-    s: Any,
-    term: Any,
-    low: Any,
-    high: Any,
-    number: Any,
-    shift: Any,
-    mode: Any,
-    grid: Any,
-    width: Any,
+    s: Any, term: Any, words: Words, number: Any, shift: Any, mode: Mode, grid: Any, width: Any
 ) -> None:
-    """s += term for one row. mode: (kind, positive, negative, random bits)."""
-    kind, positive, negative, bits = mode[0], mode[1], mode[2], mode[3]
+    """s += term for one row."""
+    kind, positive, negative, bits = mode
+    low, high = words.low, words.high
     none, zero = U32(0), np.int64(0)
     if kind == NEAREST:  # one loop each, so that each becomes vector code
         for j in range(width):
-            s[j] = any_step(s[j], term[j], none, zero, NEAREST, positive, negative, zero, grid)
+            nearest = Mode(NEAREST, positive, negative, zero)
+            s[j] = any_step(s[j], term[j], none, zero, nearest, grid)
     elif kind == DIRECTED:
         for j in range(width):
-            s[j] = any_step(s[j], term[j], none, zero, DIRECTED, positive, negative, zero, grid)
+            directed = Mode(DIRECTED, positive, negative, zero)
+            s[j] = any_step(s[j], term[j], none, zero, directed, grid)
     else:
         for j in range(width):
             word = random_word(low[j], high[j], number)
-            s[j] = any_step(s[j], term[j], word, shift, STOCHASTIC, zero, negative, bits, grid)
+            stochastic = Mode(STOCHASTIC, zero, negative, bits)
+            s[j] = any_step(s[j], term[j], word, shift, stochastic, grid)
 
 
 def products(term: Any, factor: Any, row: Any, product: Any, grid: Any, width: Any) -> None:
     """term = factor row; product: each rounded (nearest even) to a grid."""
     zero = np.int64(0)
+    even = Mode(NEAREST, TO_EVEN, TO_EVEN, zero)
     if product:
         for j in range(width):
-            term[j] = rounded(factor * row[j], zero, NEAREST, TO_EVEN, TO_EVEN, zero, grid)
+            term[j] = rounded(factor * row[j], zero, even, grid)
     else:
         for j in range(width):
             term[j] = factor * row[j]
 
 
-def any_loop(
-    a: Any,
-    b: Any,
-    total: Any,
-    first: Any,
-    chunk: Any,
-    carry: Any,
-    product: Any,
-    product_grid: Any,
-    mode: Any,
-    place: Any,
-    grid: Any,
-    key: Any,
-    index: Any,
-    columns: Any,
-) -> None:
-    """total += a @ b in chunks, float64, to any grid in any rounding, with every end watched.
-
-    mode: (kind, positive, negative, random bits). place: lowest position of the random bits in
-    their part of a word.
-    """
+def any_loop(a: Any, b: Any, total: Any, course: Course, how: General) -> None:
+    """total += a @ b in chunks, float64, to any grid in any rounding, with every end watched."""
+    first, chunk, carry, key, index, columns = course
+    mode, place, grid, product, product_grid = how
     m, depth = a.shape
     n = b.shape[1]
     s, c, term = np.empty(WIDTH), np.empty(WIDTH), np.empty(WIDTH)
-    share = np.int64(steps_a_word(mode[3]))
-    low, high, opposite = (
-        np.zeros(WIDTH, np.uint32),
-        np.zeros(WIDTH, np.uint32),
-        np.zeros(WIDTH, np.uint32),
-    )
+    share = np.int64(steps_a_word(mode.bits))
+    low, high = np.zeros(WIDTH, np.uint32), np.zeros(WIDTH, np.uint32)
+    opposite = np.zeros(WIDTH, np.uint32)
+    words, inverted = Words(low, high), Words(low, opposite)
     for j0 in range(0, n, WIDTH):
         w = min(WIDTH, n - j0)
         for i in range(m):
-            if mode[0] == STOCHASTIC:
+            if mode.kind == STOCHASTIC:
                 key_words(key, index + i * columns + j0, low, high, w)
                 opposite[:w] = ~high[:w]
             c[:w] = total[i, j0 : j0 + w]
@@ -341,56 +285,41 @@ def any_loop(
                     at = first + k
                     products(term, a[i, k], b[k, j0 : j0 + w], product, product_grid, w)
                     shift = place + 32 // share * (at % share)
-                    any_row(s, term, low, high, U32(at // share), shift, mode, grid, w)
+                    any_row(s, term, words, U32(at // share), shift, mode, grid, w)
                 if carry:
                     c[:w] = s[:w]
                 else:
-                    any_row(c, s, low, opposite, U32(first + end), place, mode, grid, w)
+                    any_row(c, s, inverted, U32(first + end), place, mode, grid, w)
             total[i, j0 : j0 + w] = c[:w]
 
 
-def plain_loop(
-    a: Any,
-    b: Any,
-    total: Any,
-    first: Any,
-    chunk: Any,
-    carry: Any,
-    product: Any,
-    product_grid: Any,
-    mode: Any,
-    place: Any,
-    grid: Any,
-    key: Any,
-    index: Any,
-    columns: Any,
-) -> None:
+def box_words(key: Any, index: Any, columns: Any, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """The two key words of every output of a box (m, n), the first of number ``index``, rows ``columns`` apart."""
+    words = word_at(key, index + np.arange(shape[0])[:, None] * columns + np.arange(shape[1]))
+    return (words & LOW_WORD).astype(np.uint32), (words >> U64(32)).astype(np.uint32)
+
+
+def plain_loop(a: Any, b: Any, total: Any, course: Course, how: General) -> None:
     """any_loop on whole (m, n) arrays, for little work: nothing is compiled."""
-    m, depth = a.shape
-    kind, positive, negative, bits = mode
-    zero, share = np.int64(0), steps_a_word(bits)
-    low, high = np.zeros(total.shape, np.uint32), np.zeros(total.shape, np.uint32)
-    if kind == STOCHASTIC:
-        number = index + np.arange(m)[:, None] * columns + np.arange(b.shape[1])
-        words = word_at(key, number)
-        low, high = (words & LOW_WORD).astype(np.uint32), (words >> U64(32)).astype(np.uint32)
+    first, chunk = int(course.first), int(course.chunk)
+    mode, place, grid = how.mode, how.place, how.grid
+    zero, share = np.int64(0), steps_a_word(mode.bits)
+    even = Mode(NEAREST, TO_EVEN, TO_EVEN, zero)
+    low = high = np.zeros(total.shape, np.uint32)
+    if mode.kind == STOCHASTIC:
+        low, high = box_words(course.key, course.index, course.columns, total.shape)
     with np.errstate(all="ignore"):
-        for k0 in range(0, depth, int(chunk)):
-            end = min(k0 + int(chunk), depth)
-            s = total.copy() if carry else np.zeros_like(total)
+        for k0 in range(0, a.shape[1], chunk):
+            end = min(k0 + chunk, a.shape[1])
+            s = total.copy() if course.carry else np.zeros_like(total)
             for k in range(k0, end):
-                at = int(first) + k
+                at = first + k
                 term = a[:, k, None] * b[k]
-                if product:
-                    term = rounded(term, zero, NEAREST, TO_EVEN, TO_EVEN, zero, product_grid)
-                word, shift = (
-                    random_word(low, high, U32(at // share)),
-                    place + 32 // share * (at % share),
-                )
-                s = any_step(s, term, word, shift, kind, positive, negative, bits, grid)
-            word = random_word(low, ~high, U32(int(first) + end))
-            total[:] = (
-                s
-                if carry
-                else any_step(total, s, word, place, kind, positive, negative, bits, grid)
-            )
+                if how.product:
+                    term = rounded(term, zero, even, how.product_grid)
+                word = random_word(low, high, U32(at // share))
+                s = any_step(s, term, word, place + 32 // share * (at % share), mode, grid)
+            if not course.carry:
+                word = random_word(low, ~high, U32(first + end))
+                s = any_step(total, s, word, place, mode, grid)
+            total[:] = s

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.constants.price import AreaRow, Price
 from accelsim.constants.technology import Technology
-from accelsim.fields import Bounds, Quantity
+from accelsim.fields import Bounds, Quantity, binary
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
 from accelsim.workload import Operator, VectorOperator
@@ -110,6 +110,10 @@ class Unit(ABC):
         del clocks, memories
         return self
 
+    def caption(self) -> tuple[str, ...]:
+        """What it is, in a few short lines of a picture."""
+        return (self.kind.replace("_", " "),)
+
     def at_precision(self, precision: Precision) -> Self:
         """The unit as it is in a chip of these formats."""
         del precision
@@ -171,7 +175,8 @@ class Unit(ABC):
 class Memory(ABC):
     """One kind of memory, described by a frozen dataclass. part: what it is to units, "sram" for what they
     read and write, "dram" for what lies off the chip. scope: "shared" is one instance, "private" one for each
-    instance of what multiplies."""
+    instance of what multiplies. behind: the memory that it is filled from and spilled to, "" for the one of the
+    DMA engine, which itself stands behind all and has none."""
 
     kind: ClassVar[str]
     part: ClassVar[str]
@@ -183,6 +188,11 @@ class Memory(ABC):
     arbiter: str
     quantum: int
     scope: str
+    behind: str = ""
+
+    def caption(self) -> tuple[str, ...]:
+        """What it is, in a few short lines of a picture."""
+        return (f"{self.kind} {binary(self.size)}",)
 
     @property
     @abstractmethod

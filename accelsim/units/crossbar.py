@@ -165,6 +165,14 @@ class Crossbar(Unit):
         for name in instance_names(self.name, self.count):
             yield Instance(name, self.name, self.opcodes, ((f"{name}.cells", self.cell_bytes),))
 
+    def caption(self) -> tuple[str, ...]:
+        device = self.device.rpartition("/")[2].removesuffix(".json")
+        return (
+            f"{self.rows} x {self.columns} cells",
+            device,
+            f"{self.adc.bits} bit {self.adc.kind} ADC",
+        )
+
     def within(self, clocks: Mapping[str, int], memories: Mapping[str, Memory]) -> Self:
         return replace(self, clock_hz=clocks[self.clock])
 

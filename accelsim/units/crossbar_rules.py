@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -31,9 +31,22 @@ def crossbar_rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
 
 def _rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
     """(key, code, message, fix) of everything that is wrong."""
-    device = None
+    device = yield from _device_of(unit)
+    yield from _drive_rules(unit)
+    yield from _converter_rules(unit)
+    yield from _scheme_rules(unit)
+    yield from _column_rules(unit)
+    yield from _writing_rules(unit)
+    yield from _age_rules(unit)
+    if device is not None:
+        yield from _device_rules(unit, device)
+    yield from _chip_rules(unit, around)
+
+
+def _device_of(unit: Crossbar) -> Generator[Rule, None, Device | None]:
+    """The cells' device, or what is wrong with its name or file."""
     try:
-        device = device_named(unit.device)
+        return device_named(unit.device)
     except KeyError:
         yield (
             "device",
@@ -44,7 +57,11 @@ def _rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
     except InputError as error:
         for problem in error.problems:
             yield "device", "device", f"{problem.file}: {problem.message}", problem.fix
-    drive, cells, adc = unit.drive, unit.cells, unit.adc
+    return None
+
+
+def _drive_rules(unit: Crossbar) -> Iterator[Rule]:
+    drive = unit.drive
     if drive.supply < drive.voltage:
         yield (
             "drive.supply",
@@ -67,13 +84,17 @@ def _rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
             f"{drive.retries} there may be",
             f"write at most {drive.retries}, or more retries",
         )
-    if drive.retries and not adc.bits:
+    if drive.retries and not unit.adc.bits:
         yield (
             "drive.retries",
             "retries",
             "an ideal converter has no end at which to read again",
             "write 0, or adc.bits of 2 to 24",
         )
+
+
+def _converter_rules(unit: Crossbar) -> Iterator[Rule]:
+    adc = unit.adc
     if adc.bits == 1:
         yield (
             "adc.bits",
@@ -102,7 +123,12 @@ def _rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
             f"{adc.range:g} full columns are more than {unit.rows} rows give",
             f"write at most {unit.rows}, or 0",
         )
-    if drive.phases == 4 and cells.sign != "differential":
+
+
+def _scheme_rules(unit: Crossbar) -> Iterator[Rule]:
+    """Phases, levels and slices against the signs that the cells of a weight carry."""
+    cells = unit.cells
+    if unit.drive.phases == 4 and cells.sign != "differential":
         yield (
             "drive.phases",
             "phases",
@@ -132,6 +158,10 @@ def _rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
             "digits of slices stand at even distances",
             "write spacing: even",
         )
+
+
+def _column_rules(unit: Crossbar) -> Iterator[Rule]:
+    cells = unit.cells
     if unit.outputs < 1:
         yield (
             "columns",
@@ -148,7 +178,9 @@ def _rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
             f"{unit.writing.parallel} cells are more than a row has",
             f"write at most {unit.columns * cells.cells}",
         )
-    yield from _writing_rules(unit)
+
+
+def _age_rules(unit: Crossbar) -> Iterator[Rule]:
     if unit.wear.model not in wear_names():
         yield (
             "wear.model",
@@ -171,9 +203,6 @@ def _rules(unit: Crossbar, around: Around) -> Iterator[Rule]:
             f"the cells spent {spent:g} s in storage, their age is {unit.age:g} s",
             f"write age: {spent:g} s or more, or shorter times",
         )
-    if device is not None:
-        yield from _device_rules(unit, device)
-    yield from _chip_rules(unit, around)
 
 
 def _writing_rules(unit: Crossbar) -> Iterator[Rule]:

@@ -15,6 +15,7 @@ from accelsim.constants.price import CHIP, Price, row_value
 from accelsim.constants.rows import components
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
+from accelsim.fields import binary
 from accelsim.units.base import Bounds, Memory, Prices, Quantity
 
 LONGEST_BEAT = 1 << 53  # ticks of one burst
@@ -41,6 +42,9 @@ class Dram(Memory):
     background: Annotated[float, Quantity("W"), Bounds(0.0, 1e4)] = 0.0
     arbiter: Literal["round_robin", "first_come", "priority"] = "round_robin"
     quantum: Annotated[int, Bounds(1, 1 << 20)] = 16
+
+    def caption(self) -> tuple[str, ...]:
+        return (f"{self.standard}, {binary(self.size)}", f"{self.bandwidth / 1e9:.4g} GB/s")
 
     def timed(self) -> Dram:
         """Without what only joules depend on."""

@@ -10,17 +10,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
 from accelsim.formats import Grid
-from accelsim.formats.random_bits import key_of, word_at
 from accelsim.formats.rounding import INFINITY, MAGNITUDE, STOCHASTIC, rounded
 from accelsim.units.accumulation import Adder
-from accelsim.units.accumulation_loops import LOW_WORD, TURN
+from accelsim.units.accumulation_loops import TURN, Course, General, box_words
 from accelsim.units.accumulation_steps import SIGN64, random_word, steps_a_word
 
 Floats = NDArray[np.float64]
@@ -89,22 +87,8 @@ def accumulate_groups(
         )
     total = np.zeros((len(left.values), n)) if start is None else np.array(start, np.float64)
     if total.size and depth:
-        mode, place, grid = unit.constants()
-        grouped_loop(
-            left,
-            right,
-            group,
-            total,
-            first,
-            chunk or depth,
-            not chunk,
-            mode,
-            place,
-            grid,
-            key_of(unit.how.seed),
-            index,
-            n if columns is None else columns,
-        )
+        course = unit.course(depth, first, index, n if columns is None else columns)
+        grouped_loop(left, right, group, total, course, unit.general())
     return total + 0.0
 
 
@@ -158,47 +142,30 @@ def odd_total(terms: list[Floats]) -> Floats:
 
 
 def grouped_loop(
-    left: Operand,
-    right: Operand,
-    group: int,
-    total: Floats,
-    first: int,
-    chunk: int,
-    carry: bool,
-    mode: NDArray[np.int64],
-    place: int,
-    grid: NDArray[np.int64],
-    key: Any,
-    index: int,
-    columns: int,
+    left: Operand, right: Operand, group: int, total: Floats, course: Course, how: General
 ) -> None:
     """total += products in groups and chunks, as accumulation_loops.any_loop. A group draws as its
     first product."""
-    depth = left.values.shape[1]
+    depth, first, chunk = left.values.shape[1], int(course.first), int(course.chunk)
     parts = group_parts(left, right, group)
-    kind, positive, negative, bits = mode
+    bits, place = int(how.mode.bits), int(how.place)
     share = steps_a_word(bits)
     low = high = np.zeros(total.shape, np.uint32)
-    if kind == STOCHASTIC:
-        words = word_at(
-            key, index + np.arange(len(total))[:, None] * columns + np.arange(total.shape[1])
-        )
-        low, high = (words & LOW_WORD).astype(np.uint32), (words >> np.uint64(32)).astype(np.uint32)
+    if how.mode.kind == STOCHASTIC:
+        low, high = box_words(course.key, course.index, course.columns, total.shape)
 
     def step(
         before: Floats, terms: list[Floats], high_word: NDArray[np.uint32], at: int, shift: int
     ) -> Floats:
         word = random_word(low, high_word, np.uint32(at)).astype(np.uint64)
-        random = ((word | word << TURN) >> np.uint64(shift)).astype(np.int64) & (
-            (1 << int(bits)) - 1
-        )
-        found = rounded(odd_total([before, *terms]), random, kind, positive, negative, bits, grid)
+        random = ((word | word << TURN) >> np.uint64(shift)).astype(np.int64) & ((1 << bits) - 1)
+        found = rounded(odd_total([before, *terms]), random, how.mode, how.grid)
         return np.asarray(found, np.float64)
 
     with np.errstate(all="ignore"):
         for k0 in range(0, depth, chunk):
             end = min(k0 + chunk, depth)
-            s = total.copy() if carry else np.zeros_like(total)
+            s = total.copy() if course.carry else np.zeros_like(total)
             for g0 in range(k0, end, group):
                 k, at = slice(g0, min(g0 + group, end)), first + g0
                 terms = [a[:, k] @ b[k] for a, b in parts]
@@ -209,4 +176,4 @@ def grouped_loop(
                     power = power + right.scales[g0 // group].astype(np.int32)
                 scaled = [np.ldexp(term, power) for term in terms]
                 s = step(s, scaled, high, at // share, place + 32 // share * (at % share))
-            total[:] = s if carry else step(total, [s], ~high, first + end, place)
+            total[:] = s if course.carry else step(total, [s], ~high, first + end, place)

@@ -11,6 +11,7 @@ from typing import Any
 from accelsim import units as here
 from accelsim.offered import modules_of, offered
 from accelsim.units.base import Memory, Unit
+from accelsim.units.link import Link
 
 GROUP = "accelsim.units"
 
@@ -25,8 +26,13 @@ def _classes() -> tuple[Any, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _kinds(base: type) -> dict[str, Any]:
-    whole = [each for each in _classes() if issubclass(each, base) and not inspect.isabstract(each)]
+def _kinds(base: type) -> Mapping[str, Any]:
+    return _kinds_among(base, _classes())
+
+
+@lru_cache(maxsize=8)
+def _kinds_among(base: type, classes: tuple[Any, ...]) -> Mapping[str, Any]:
+    whole = [each for each in classes if issubclass(each, base) and not inspect.isabstract(each)]
     return {each.kind: each for each in whole if each.in_files}
 
 
@@ -38,3 +44,8 @@ def unit_kinds() -> Mapping[str, type[Unit]]:
 def memory_kinds() -> Mapping[str, type[Memory]]:
     """Classes of memories by the ``kind`` that a chip file writes."""
     return _kinds(Memory)
+
+
+def link_kinds() -> Mapping[str, type[Link]]:
+    """Classes of links by the ``kind`` that a chip file writes."""
+    return _kinds(Link)

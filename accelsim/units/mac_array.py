@@ -185,6 +185,15 @@ class MacArray(Unit):
             yield Instance(name, self.name, (Opcode.MATMUL,), own)
             yield Instance(f"{name}.preload", f"{self.name}.preload", (Opcode.PRELOAD,))
 
+    def caption(self) -> tuple[str, ...]:
+        factors = [
+            f" x {n} {name}" for n, name in ((self.dot, "dot"), (self.simd, "simd")) if n > 1
+        ]
+        pairs = [f"{rate.input} x {rate.weight}" for rate in self.rates]
+        more = f", {len(pairs) - 1} more" if len(pairs) > 1 else ""
+        flow = self.dataflow.replace("_", " ")
+        return f"{self.rows} x {self.columns} MACs{''.join(factors)}", flow, f"{pairs[0]}{more}"
+
     def at_precision(self, precision: Precision) -> Self:
         """The array with the accumulator of the pair of formats that the chip runs. InputError where it does
         not run the pair."""

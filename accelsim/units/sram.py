@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, ClassVar, Literal, Self
 
 from accelsim.constants.price import CORE, AreaRow, Price
 from accelsim.constants.sram import sram_cost
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError
+from accelsim.fields import LATER, binary
 from accelsim.units.base import Bounds, Memory, Prices, Quantity
 
 STEP = 1024  # bytes that a buffer is enlarged by
@@ -24,7 +25,8 @@ class Sram(Memory):
     "shared" one port for both. buffering: "double" keeps two tiles of each streamed tensor so
     that a load overlaps the work on the other, "single" keeps one. scope: "shared" is one
     instance for all arrays, "private" one for each array instance.
-    quantum: beats granted at a time when several requesters share a port.
+    quantum: beats granted at a time when several requesters share a port. behind: the memory that
+    it is filled from and spilled to; "": the one of the DMA engine.
     """
 
     kind: ClassVar[str] = "sram"
@@ -39,11 +41,16 @@ class Sram(Memory):
     scope: Literal["shared", "private"] = "shared"
     arbiter: Literal["round_robin", "first_come", "priority"] = "round_robin"
     quantum: Annotated[int, Bounds(1, 1 << 20)] = 16
+    behind: str = field(default="", metadata=LATER)
 
     @property
     def bytes_per_cycle(self) -> int:
         """Bytes that one port moves a cycle."""
         return max(1, self.banks * self.width // 8)
+
+    def caption(self) -> tuple[str, ...]:
+        banks = f"{self.banks} x {self.width} bit" if self.banks > 1 else f"{self.width} bit"
+        return binary(self.size), banks
 
     def timed(self) -> Sram:
         """All of it: sizes, widths and ports decide Programs and times."""

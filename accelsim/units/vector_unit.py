@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
 from accelsim.constants.price import CORE, Price, row_value
 from accelsim.constants.technology import Technology
+from accelsim.fields import LATER, Names, Table
 from accelsim.formats import FORMATS, Integer, get
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.base import Around, Bounds, Cost, Counts, Prices, Rule, Unit
 from accelsim.workload import Operator, VectorOperator
+from accelsim.workload.vector_kinds import VECTOR_KINDS
+
+Rate = Annotated[float, Bounds(1e-6, 1e6)]
+
+
+def _kinds() -> list[str]:
+    return list(VECTOR_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,10 @@ class VectorUnit(Unit):
     format: of the values that vector operators give, and of tensors between them; None where the chip does not
     say (mapping/vector_formats.py). Times and joules of an operation do not depend on it, bytes do.
 
-    Shape extents: (elements written, element operations).
+    rates: operations a lane and cycle of operators of some kinds, 1 for others. does: the only kinds that it can
+    do; () for all. It always requantises and adds partial sums.
+
+    Shape extents: (elements written, element operations, pace: 0, or which of the rates counted from 1).
     """
 
     kind: ClassVar[str] = "vector_unit"
@@ -42,9 +53,19 @@ class VectorUnit(Unit):
     latency: Annotated[int, Bounds(1, 1 << 20)] = 4
     count: Annotated[int, Bounds(1, 1)] = 1
     format: Literal["int8", "int16", "fp16", "bf16", "fp32", "fp16_169"] | None = None
+    rates: Annotated[Table[Rate], Names(_kinds)] = field(default=Table(), metadata=LATER)
+    does: tuple[Annotated[str, Names(_kinds)], ...] = field(default=(), metadata=LATER)
 
     def runs(self, operator: Operator | VectorOperator) -> bool:
-        return isinstance(operator, VectorOperator)
+        able = isinstance(operator, VectorOperator)
+        return able and (not self.does or operator.kind in self.does)
+
+    def caption(self) -> tuple[str, ...]:
+        return (f"{self.lanes} vector lanes", *(("some operators",) if self.does else ()))
+
+    def pace(self, kind: str) -> int:
+        """The extent that says how fast operators of a kind are."""
+        return 1 + list(self.rates).index(kind) if kind in self.rates else 0
 
     def rules(self, around: Around, written: Mapping[str, Any]) -> Iterator[Rule]:
         precision = around.precision
@@ -69,6 +90,10 @@ class VectorUnit(Unit):
 
     def cost(self, shapes: Shapes) -> Cost:
         interval = -(-shapes.extents[:, 1] // self.lanes)
+        if self.rates:
+            rates = np.array([1.0, *self.rates.values()])[shapes.extents[:, 2]]
+            slowed = np.ceil(shapes.extents[:, 1] / (self.lanes * rates) * (1 - 1e-12))
+            interval = np.where(rates == 1.0, interval, slowed.astype(np.int64))
         return Cost(interval, np.full_like(interval, self.latency), interval + self.latency - 1)
 
     def actions(self, shapes: Shapes) -> Mapping[str, Counts]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from accelsim import jit
 from accelsim.analog import Adc, Block, Drive, Scheme, Tile
-from accelsim.analog.converters import convert, convert_plain
+from accelsim.analog.converters import Noise, convert, convert_plain
 from accelsim.analog.sums import (
     COARSE,
     LONG,
@@ -122,7 +122,7 @@ def test_plain_and_compiled_convert_alike(noise: str, kind: type) -> None:
     totals = [np.ones(sums.shape) for _ in range(2)]
     kernels = (convert_plain, jit.compiled(convert))
     counts = [
-        kernel(sums, 1.3e-4, deviates, spread, variance, 0.1, 60.0, weight, total)
+        kernel(sums, 1.3e-4, Noise(deviates, spread, variance, 0.1), 60.0, weight, total)
         for kernel, total in zip(kernels, totals, strict=True)
     ]
     assert counts[0] == counts[1] > 0 and (totals[0] == totals[1]).all()

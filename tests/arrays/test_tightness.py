@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from accelsim.rtl.output_stationary import output_cycles
-from accelsim.rtl.schedule import blank_exit, earliest, layout
+from accelsim.rtl.schedule import earliest, layout
 from accelsim.rtl.twin import twin_of
 from accelsim.units.mac_array import MacArray
 from tests.arrays.runs import (
@@ -116,19 +116,7 @@ def test_products_of_one_sum_wait_for_the_latency() -> None:
     twin = twin_of(OS)
     signals = twin.signals(plan, passes)  # a product every 2 cycles
     for array, right in ((fast, True), (slow, False)):
-        out, valid = blank_exit(len(signals["mac"]), 2, 1)
-        output_cycles(
-            *signals.values(),
-            (1, 1, 1, array.mac_latency),
-            1,
-            1,
-            2,
-            -(1 << 31),
-            (1 << 31) - 1,
-            0,
-            out,
-            valid,
-        )
+        out, valid = twin.run(replace(plan, array=array), signals, False)
         traces = twin.read_back(plan, passes, out, valid)
         assert right_values(Case(fast, OS, INT8, passes), traces) is right
 

@@ -21,7 +21,13 @@ from accelsim.devices.pulses import (
     pulses_named,
 )
 from accelsim.devices.statistical import SMALLEST, Statistical
-from accelsim.devices.statistical_kernels import encoded, program_cells, read_cells
+from accelsim.devices.statistical_kernels import (
+    Programming,
+    Reading,
+    encoded,
+    program_cells,
+    read_cells,
+)
 from accelsim.devices.wear import wear_named
 from accelsim.errors import InputError
 from accelsim.noise import Stream
@@ -82,9 +88,7 @@ def test_kernels_give_the_bits_of_the_model(name: str) -> None:
         made, exponent = goal.copy(), np.zeros(count)
         program_cells(
             goal,
-            model.g_max,
-            SMALLEST,
-            *curves,
+            Programming(model.g_max, SMALLEST, *curves),
             errors if model.programming_error else errors[:0],
             own if model.drift else own[:0],
             made,
@@ -99,11 +103,7 @@ def test_kernels_give_the_bits_of_the_model(name: str) -> None:
         read_cells(
             made,
             exponent,
-            model.g_max,
-            SMALLEST,
-            encoded(model.read_noise.record),
-            span,
-            factor,
+            Reading(model.g_max, SMALLEST, encoded(model.read_noise.record), span, factor),
             deviates if model.noise else deviates[:0],
             found,
         )

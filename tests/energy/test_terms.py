@@ -244,7 +244,7 @@ def test_every_charge_is_its_operators() -> None:
             ("vector", "requantize", np.array([2.0, 0.0, 3.0, 0.0])),
         ],
         [("dram", "read_bit", np.array([8.0, 0.0, 0.0, 16.0]))],
-        {"mac_int8_int8": np.array([0.0, 20.0, 0.0, 0.0])},
+        {("array", "mac_int8_int8"): np.array([0.0, 20.0, 0.0, 0.0])},
         0.5,
         {("vector", "requantize"): 0.125},
     )

@@ -30,6 +30,7 @@ from accelsim.store.shards import shards
 from accelsim.store.view import index
 from accelsim.sweeps.validate import checked_sweep
 from accelsim.traces import check_arrays, load_trace, replay
+from tests.chip.graphs import MESHED, NESTED
 from tests.fuzz.accepted import check_chip, check_result, check_run, check_workload, figures, small
 from tests.fuzz.mutate import damaged, edited, edited_arrays, edited_table
 from tests.importers.test_other_files import LLAMA, ZIGZAG
@@ -345,6 +346,7 @@ def _chips(path: Path) -> None:
 #: kind -> what makes a Loader in a folder
 LOADERS: dict[str, Callable[[Path], Loader]] = {
     "chip": lambda f: Documents(f, _texts("configs/chips/*.yaml"), _chips),
+    "graph": lambda f: Documents(f, [("nested.yaml", NESTED), ("meshed.yaml", MESHED)], _chips),
     "workload": lambda f: Documents(
         f, _texts("workloads/*.yaml", "resnet18", "resnet50"), _work(f)
     ),

@@ -18,6 +18,7 @@ from tests.fuzz.worker import SECONDS
 ROOT = Path(__file__).parents[2]
 KINDS = (
     "chip",
+    "graph",
     "workload",
     "sweep",
     "mapping",

@@ -99,7 +99,7 @@ def test_the_terminal_shows_codes_whatever_the_locale() -> None:
 
 def test_dollars_are_dollars_in_pictures_and_powers_stay(tmp_path: Path) -> None:
     """`$` opened a formula of matplotlib's, whose parser raised."""
-    made, axes, _ = style.figure(2)
+    made, axes = style.figure(2)
     axes.set_xticks([0, 1], ["a$b$\\c", "$\\bad{$\x1b"])
     axes.set_yscale("log")
     axes.plot([0, 1], [1e-3, 1e3], label="$x\\q$")

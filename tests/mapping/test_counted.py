@@ -11,14 +11,20 @@ import pytest
 import accelsim
 from accelsim import jit
 from accelsim.chip import Chip
-from accelsim.energy import account, compact, work_of
+from accelsim.energy import account, charge, compact, counts_of, work_of
 from accelsim.errors import ConservationError, InputError
-from accelsim.explore.planned import run_counts, run_plan
-from accelsim.mapping import Plan, compile_program, counted, plan
+from accelsim.explore import planned
+from accelsim.explore.measured import run_of
+from accelsim.explore.planned import Planned, run_counts, run_plan
+from accelsim.explore.streamed import Streamed, stream
+from accelsim.mapping import Plan, compile_program, counted, passing, plan
 from accelsim.mapping.counted import compile_counts
+from accelsim.mapping.passing import Passing
 from accelsim.program.table import Demands, Dependencies, Shapes
+from accelsim.sweeps.timed import timed
 from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
+from accelsim.timing.operators import operator_times
 from accelsim.workload import Workload
 from tests.mapping.random_cases import random_chip, random_mapping, random_operator, single
 from tests.mapping.random_networks import random_network
@@ -51,6 +57,112 @@ def held_against_the_table(chip: Chip, work: Workload, chosen: Plan) -> int:
     reports = [account(*pair) for pair in zip((table, counts), (chip,) * 2, times, strict=True)]
     assert reports[0].rows == reports[1].rows
     return len(counts)
+
+
+def held_against_the_stream(chip: Chip, work: Workload, chosen: Plan) -> Streamed:
+    """Rows that pass: commands, edges, demands, ticks, bytes and joules of the table's."""
+    table = compile_counts(chip, work, chosen)
+    rows = Passing(chip, work, chosen)
+    chunks = list(rows.chunks(rows.survey()))
+    c, o, e, d = table.commands, table.operands, table.dependencies, table.demands
+    owner = np.repeat([chunk.operator for chunk in chunks], [len(chunk.unit) for chunk in chunks])
+    np.testing.assert_array_equal(owner, c.operator)
+    for wanted, parts in (
+        (c.unit, [chunk.unit for chunk in chunks]),
+        (c.shape, [chunk.shape for chunk in chunks]),
+        (o.memory, [chunk.memory for chunk in chunks]),
+        (o.bytes, [chunk.bytes for chunk in chunks]),
+        (np.diff(o.start), [np.diff(chunk.start) for chunk in chunks]),
+        (np.diff(e.start), [np.diff(chunk.edges.start) for chunk in chunks]),
+        (e.predecessor, [chunk.edges.predecessor for chunk in chunks]),
+        (e.kind, [chunk.edges.kind for chunk in chunks]),
+        (e.lag, [chunk.edges.lag for chunk in chunks]),
+        (np.diff(d.start), [np.diff(chunk.demands.start) for chunk in chunks]),
+        (d.port, [chunk.demands.port for chunk in chunks]),
+        (d.bytes, [chunk.demands.bytes for chunk in chunks]),
+    ):
+        np.testing.assert_array_equal(wanted, np.concatenate(parts))
+    found, line = stream(chip, work, chosen), simulate(table, chip)
+    assert (found.commands, found.makespan) == (len(table), line.makespan)
+    assert found.units == line.units(table)
+    times = operator_times(table, chip.dma.memory, line, len(work.operators))
+    np.testing.assert_array_equal(found.times.table, times.table)
+    np.testing.assert_array_equal(found.times.computing, times.computing)
+    done = work_of(table, line)
+    for name in ("runs", "read", "written"):
+        np.testing.assert_array_equal(getattr(found.work, name), getattr(done, name), name)
+    assert charge(counts_of(found.work, chip), chip).rows == account(table, chip, line).rows
+    return found
+
+
+def hold_the_stream(seed: int, cases: int) -> int:
+    """Hold so many random cases against the stream, in command memories of a few rows and of many; in how many the
+    bound moved the makespan."""
+    rng, held, moved = np.random.default_rng([61, seed]), 0, 0
+    while held < cases:
+        case = random_case(rng)
+        if case is None:
+            continue
+        chip, work, chosen = case
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(passing, "CHUNK", int(rng.integers(1, 200)))
+            free = held_against_the_stream(chip, work, chosen)
+            ahead = int(rng.integers(1, 24))
+            bound = held_against_the_stream(replace(chip, commands_ahead=ahead), work, chosen)
+        moved, held = moved + (bound.makespan != free.makespan), held + 1
+    return moved
+
+
+@pytest.mark.parametrize("which", ["plain", "compiled"])
+def test_rows_that_pass_are_the_table(which: jit.Which) -> None:
+    with jit.only(which):
+        assert hold_the_stream(0, 8) > 2
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_many_rows_that_pass_are_the_table(seed: int) -> None:
+    assert hold_the_stream(seed, 25) > 8
+
+
+def test_a_network_in_a_full_command_memory() -> None:
+    """Rings of rows, edges and readers are used again and again: 40,000 rows through a memory of 200."""
+    chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("resnet18")
+    chosen = plan(chip, work)
+    found = held_against_the_stream(replace(chip, commands_ahead=200), work, chosen)
+    assert found.commands > 30_000
+
+
+def test_large_runs_pass_and_make_their_table_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """run(), a sweep's point and a search's measure as they are with a table."""
+    chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
+    listed = accelsim.run(chip, work)
+    point, trial = timed(chip, work, None), run_of(chip, work, listed.plan)
+    monkeypatch.setattr(planned, "LISTED", 10)
+    passed = accelsim.run(chip, work)
+    assert isinstance(passed.planned, Streamed) and not isinstance(listed.planned, Streamed)
+    assert (passed.makespan, passed.commands) == (listed.makespan, listed.commands)
+    assert passed.operators == listed.operators and passed.units == listed.units
+    assert passed.energy.rows == listed.energy.rows and passed.assumptions == listed.assumptions
+    assert len(passed.program) == passed.commands
+    assert passed.program_digest == accelsim.run(chip, work).program_digest != listed.program_digest
+    np.testing.assert_array_equal(passed.timeline.end, listed.timeline.end)
+    again = timed(chip, work, None)
+    assert again.makespan == point.makespan
+    np.testing.assert_array_equal(again.work.runs, point.work.runs)
+    other = run_of(chip, work, listed.plan)
+    assert other.cycles == trial.cycles and other.joules == trial.joules
+
+
+def test_more_units_than_a_stream_looks_at_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip, work = accelsim.load_chip("pcm_8level"), accelsim.load_workload("small_cnn")
+    listed = accelsim.run(chip, work)
+    monkeypatch.setattr(planned, "LISTED", 10)
+    monkeypatch.setattr(planned, "MOST_UNITS", 3)
+    counts = accelsim.run(chip, work)
+    assert isinstance(counts.planned, Planned) and counts.planned.counts
+    assert counts.operators == listed.operators and counts.energy.rows == listed.energy.rows
+    assert counts.program.operands.offset.shape == listed.program.operands.offset.shape
 
 
 def random_case(rng: np.random.Generator) -> tuple[Chip, Workload, Plan] | None:

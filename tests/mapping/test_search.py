@@ -11,7 +11,8 @@ import pytest
 from accelsim import api
 from accelsim.chip import Chip
 from accelsim.errors import InputError
-from accelsim.explore.plan_search import measure_of, rates_of, search_plan, whole
+from accelsim.explore.measured import whole
+from accelsim.explore.plan_search import measure_of, rates_of, search_plan
 from accelsim.mapping import check_mapping, compile_program, geometry_of, plan
 from accelsim.mapping.mapping import ORDERS, Mapping
 from accelsim.mapping.tensors import operator_formats, tensor_formats

@@ -34,6 +34,7 @@ RULES = "tests/program/test_validate.py tests/program/test_probes.py"
 STORE = "tests/store"
 REPLAY = "tests/traces/test_replay.py::"
 ROWS = "tests/arrays/test_row_stationary.py"
+STREAM = "tests/mapping/test_counted.py"
 BAD_TRACES = "tests/traces/test_bad_traces.py"
 
 FAULTS = [
@@ -497,7 +498,7 @@ FAULTS = [
     (
         "overwriting unseen",
         "program/shadow.py",
-        "ask(needs, known.unit[r], r, WAR)",
+        "ask(needs, known.unit[r & mask], r, WAR)",
         "settled = settled or False",
         RULES,
     ),
@@ -557,9 +558,59 @@ FAULTS = [
         "known = 0",
         "tests/mapping/test_tiles.py",
     ),
+    # -- the command memory, and rows that pass it
+    (
+        "a row enters a full command memory",
+        "timing/pull.py",
+        "if i >= oldest + ahead:",
+        "if i > oldest + ahead:",
+        "tests/timing/test_pull.py",
+    ),
+    (
+        "room in the command memory when the last row has ended, not all",
+        "timing/in_order.py",
+        "if end[i - ahead] > left:",
+        "if True:",
+        "tests/timing/test_engines_agree.py",
+    ),
+    (
+        "room in the command memory an entry late",
+        "timing/events.py",
+        "j = oldest + ahead",
+        "j = oldest + ahead - 1",
+        "tests/timing/test_engines_agree.py",
+    ),
+    (
+        "a row that must have left the command memory gets an edge",
+        "program/shadow.py",
+        "if r <= i - known.ahead:",
+        "if r < i - known.ahead:",
+        "tests/program/test_dependencies.py",
+    ),
+    (
+        "tensors that pass never lie in the other order",
+        "mapping/bursts.py",
+        "if where.turned[root] == 1:",
+        "if where.turned[root] == 2:",
+        STREAM,
+    ),
+    (
+        "computing that reaches into the next stretch is forgotten",
+        "timing/windows.py",
+        "stop = np.concatenate([[max(self.until, self.reached)], top[1:]])",
+        "stop = np.concatenate([[self.until], top[1:]])",
+        STREAM,
+    ),
+    (
+        "an edge's place is used again too early",
+        "timing/ring.py",
+        "self.size = 1 << (2 * self.ahead + 4 * most).bit_length()",
+        "self.size = 1 << (self.ahead // 2 + 2 * most).bit_length()",
+        STREAM,
+    ),
     (
         "gaps of operators swapped",
-        "results/summary.py",
+        "timing/operators.py",
         "table[6 + why[i] - FIRST_GAP, own] +=",
         "table[6 + LAST_GAP - why[i], own] +=",
         "tests/timing/test_tallies.py",
@@ -1164,8 +1215,8 @@ FAULTS = [
     (
         "one half of the word twice",
         "units/accumulation_loops.py",
-        "U32(U32(words[j] >> U32(16)) & part), mask)\n\n",
-        "U32(words[j] & part), mask)\n\n",
+        "U32(U32(drawn[j] >> U32(16)) & part), mask)\n\n",
+        "U32(drawn[j] & part), mask)\n\n",
         LOOPS,
     ),
     (

@@ -56,6 +56,7 @@ def scan(
     ended: Any,
     found_row: Any,
     found_kind: Any,
+    ahead: int,
 ) -> int:
     """Walk the commands in order; returns how many findings were written (at most len(found_row)).
 
@@ -63,9 +64,10 @@ def scan(
     command among its unit's. sums: 1 where it reads sums of its own as they come, pass behind pass.
     writer: last writing command of a segment (-1 none, -2 resident). holder: tensor in it.
     readers: (segment x units) last reader's place + 1. released, ended: (command x units), the
-    place + 1 of the unit's last command known to be so at the issue.
+    place + 1 of the unit's last command known to be so at the issue. ahead: Program.commands_ahead, or more
+    than there are.
     """
-    found = 0
+    found, gone = 0, [0] * units
     for i in range(count):
         base = i * units
         u = unit[i]
@@ -95,6 +97,11 @@ def scan(
                 released[base + v] = place[p] + 1
             if edge_kind[j] == DATA and place[p] + 1 > ended[base + v]:
                 ended[base + v] = place[p] + 1
+        if i >= ahead:
+            gone[unit[i - ahead]] += 1
+            for v in range(units):
+                released[base + v] = max(released[base + v], gone[v])
+                ended[base + v] = max(ended[base + v], gone[v])
         for turn in range(2):
             for j in range(op_start[i], op_start[i + 1]):
                 access = op_access[j]
@@ -202,7 +209,8 @@ def hazards(program: Program) -> set[tuple[int, str]]:
         [x.tolist() for x in part]
         for part in (columns, (o.offset.ravel(), o.extent.ravel()), state)
     ]
-    found = scan(count, units, *lists[0], o.offset.shape[1], *lists[1], *lists[2])
+    ahead = p.commands_ahead or count
+    found = scan(count, units, *lists[0], o.offset.shape[1], *lists[1], *lists[2], ahead)
     rows, kinds = lists[2][8][:found], lists[2][9][:found]
     final = np.array(lists[2][2])
     gone = {

@@ -226,9 +226,7 @@ def test_a_saved_run_loads_as_it_was(tmp_path: Path, chip: str) -> None:
     same(result, again)
     assert [vars_of(x) for x in again.operators] == [
         vars_of(x)
-        for x in summarise(
-            result.program, result.chip, work, result.timeline, result.energy, result.plan.mappings
-        )
+        for x in summarise(result.planned, result.chip, work, result.energy, result.plan.mappings)
     ]
 
 

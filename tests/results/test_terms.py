@@ -303,7 +303,9 @@ def test_mappings_of_a_saved_run_are_in_range(ran: Result) -> None:
 
     def said(**changed: int) -> str:
         chosen = {name: replace(m, **changed) for name, m in ran.plan.mappings.items()}
-        whole = json.loads(json.dumps(dump(ran.chip, ran.workload, chosen)))
+        whole = json.loads(
+            json.dumps(dump(ran.chip, ran.workload, replace(ran.plan, mappings=chosen)))
+        )
         try:
             load(whole, "inputs.json")
         except InputError as error:
@@ -319,7 +321,7 @@ def test_mappings_of_a_saved_run_are_in_range(ran: Result) -> None:
 
 
 def test_formats_of_a_saved_run_are_known(ran: Result) -> None:
-    whole = json.loads(json.dumps(dump(ran.chip, ran.workload, ran.plan.mappings)))
+    whole = json.loads(json.dumps(dump(ran.chip, ran.workload, ran.plan)))
     whole["workload"]["operators"][0]["weight_format"] = "int9"
     whole["workload"]["tensors"]["x"]["format"] = "int10"
     with pytest.raises(InputError) as caught:

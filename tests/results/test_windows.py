@@ -20,7 +20,7 @@ from accelsim.reports.pictures import Share
 from accelsim.results.files import operators_csv, to_dict
 from accelsim.results.result import Result, peak_macs_per_cycle
 from accelsim.results.rounding import apportioned, column, decimals_of, percentages
-from accelsim.results.windows import Windows, covered
+from accelsim.timing.windows import Windows, covered
 
 CHIPS = shipped.names("chip")
 LIGHT = ("digits_cnn", "digits_mlp", "digits_residual", "small_cnn", "small_gemm")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from accelsim import jit
-from accelsim.analog.converters import Converter, convert, convert_plain
+from accelsim.analog.converters import Converter, Noise, convert, convert_plain
 from accelsim.devices import device_named
 from accelsim.devices.flicker import Flicker
 from accelsim.devices.levels import error_spaced, evenly_spaced, nearest
@@ -181,7 +181,8 @@ def test_a_pass_of_conversions(kind: str) -> None:
             wanted[i, j] += max(-top, min(top, code)) * weight[j]
     for kernel in (convert_plain, convert, jit.compiled(convert)):
         total = np.full((7, 5), 3.0)
-        assert kernel(sums, 1.75, deviates, spread, variance, 0.5, top, weight, total) == over > 0
+        noise = Noise(deviates, spread, variance, 0.5)
+        assert kernel(sums, 1.75, noise, top, weight, total) == over > 0
         assert total == pytest.approx(wanted, rel=1e-12)
 
 

@@ -16,7 +16,7 @@ from accelsim.store import SweepSpec
 from accelsim.store.folder import prepare
 from accelsim.store.view import index
 from accelsim.sweeps.context import context_of
-from accelsim.sweeps.drive import SweepRun, run_sweep
+from accelsim.sweeps.drive import Driving, SweepRun, run_sweep
 from accelsim.sweeps.executors import Chunk, Done, Executor, Job
 from accelsim.sweeps.identity import identity
 from accelsim.sweeps.progress import Progress
@@ -44,15 +44,8 @@ def run(
 ) -> SweepRun:
     """A sweep of fake points."""
     spec = spec or sweep(execution={"marks": str(folder.parent)})
-    return run_sweep(
-        spec,
-        points(count, **special),
-        folder,
-        executor,
-        evaluator=evaluator,
-        fail_fast=fail_fast,
-        progress=Silent,
-    )
+    how = Driving(evaluator=evaluator, fail_fast=fail_fast, progress=Silent)
+    return run_sweep(spec, points(count, **special), folder, executor, how)
 
 
 def undisturbed(folder: Path, count: int, **special: int) -> str:

@@ -59,7 +59,12 @@ def repeated(seed: int, bodies: int) -> tuple[Program, Times]:
     )
     operands = replace(program.operands, start=np.zeros(length * bodies + 1, np.int64))
     whole = replace(
-        program, commands=tiled, dependencies=dependencies, demands=moved, operands=operands
+        program,
+        commands=tiled,
+        dependencies=dependencies,
+        demands=moved,
+        operands=operands,
+        commands_ahead=length * (1 + seed % 4) if seed % 3 == 0 else 0,
     )
     return whole, Times(
         *(np.tile(column, bodies) for column in (times.interval, times.first, times.last))

@@ -22,7 +22,7 @@ FULL = [pytest.param(block, marks=pytest.mark.full) for block in range(4, 40)]
 
 
 def of_own_queues(seed: int) -> tuple[Program, Times]:
-    """A random Program whose units have a queue each and no state."""
+    """A random Program whose units have a queue each and no state; every third in a small command memory."""
     program, times, _ = random_program(seed)
     commands = replace(
         program.commands,
@@ -31,7 +31,9 @@ def of_own_queues(seed: int) -> tuple[Program, Times]:
     )
     units = tuple(replace(row, serve="") for row in program.units)
     queues = tuple(QueueRow(row.name, 0) for row in units)
-    return replace(program, commands=commands, units=units, queues=queues), times
+    ahead = 1 + seed // 3 % 6 if seed % 3 == 0 else 0
+    made = replace(program, commands=commands, units=units, queues=queues, commands_ahead=ahead)
+    return made, times
 
 
 def columns(line: Timeline) -> list[np.ndarray]:

@@ -7,9 +7,10 @@ import pytest
 import accelsim
 from accelsim import jit
 from accelsim.energy import account
+from accelsim.explore.planned import Planned
 from accelsim.mapping.compile import compile_program, plan
 from accelsim.results import summary
-from accelsim.timing import simulate
+from accelsim.timing import operators, simulate
 from accelsim.timing.engine import run, uncontended
 from tests.timing.random_programs import random_program
 
@@ -38,11 +39,14 @@ def test_units_and_operators(chip: str, workload: str) -> None:
             found.append(
                 (
                     timeline.units(program),
-                    summary.summarise(program, made, work, timeline, energy, chosen.mappings),
+                    summary.summarise(
+                        Planned(program, timeline), made, work, energy, chosen.mappings
+                    ),
                 )
             )
     assert found[0] == found[1]
-    assert summary._ticks(program, made, timeline, len(work.operators)) is not None
+    dram = [row.name for row in program.memories].index(made.dma.memory)
+    assert operators._ticks(program, dram, timeline, len(work.operators)) is not None
 
 
 def test_units_whose_rows_issue_out_of_order() -> None:

@@ -13,10 +13,18 @@ import numpy as np
 from accelsim import jit
 from accelsim.chip import Chip, Machine
 from accelsim.formats import FORMAT_INDEX, get
-from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, needs, packs_of
+from accelsim.mapping.crossbars import (
+    CrossbarMapping,
+    blocks_of,
+    needs,
+    packs_of,
+    pieces_of,
+)
 from accelsim.mapping.mapping import Geometry, sum_format
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows.record import (
     ACCUMULATE,
+    HOME,
     MOVE,
     READ,
     WRITE,
@@ -30,7 +38,7 @@ from accelsim.mapping.rows.record import (
     packed,
     touches,
 )
-from accelsim.mapping.tiles import BOX, M_TILE, m_tiles
+from accelsim.mapping.tiles import BOX, M_TILE, REACHES_BACK_TO, m_tiles
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.units.base import instance_names
 
@@ -52,9 +60,11 @@ class Crossbars(NamedTuple):
 
     packs, pack: packs of groups, groups in a full one. high, wide: rows and outputs of a crossbar.
     row_blocks, column_blocks: of a pack. channels: of a group. programs: crossbars that are written
-    first. unit, cells: of its first crossbar, the others follow. far: addresses and bytes at home.
-    tiles: (runs of vectors, 8) first, size; first image, images, first row, rows, first column, columns
-    of the input.
+    first. unit, cells: of its first crossbar, the others follow. far: addresses and bytes at home. here: products
+    read the input there; stays: it is fetched once, a run's new rows at a time, and stays, a pack in ``whole``
+    bytes. tiles: (runs of vectors, 9) first, size; first image, images, first row, rows, first column, columns
+    of the input that its LOAD brings; the run whose rows come first in what it reads. pieces: offsets of what LOADs
+    bring where it stays.
     """
 
     groups: int
@@ -88,19 +98,23 @@ class Crossbars(NamedTuple):
     far_input: tuple[int, int]
     far_weight: tuple[int, int]
     far_output: tuple[int, int]
+    here: int
+    stays: int
+    whole: int
     tiles: Any
+    pieces: Any
 
 
 class Job(NamedTuple):
     """A run of vectors ``first`` .. ``first + size`` of ``groups`` groups. number: of the copy's first
-    crossbar. input, sums, codes: addresses of its slots."""
+    crossbar. source: memory, address and span of its input. sums, codes: addresses of its slots."""
 
     group: int
     groups: int
     first: int
     size: int
     number: int
-    input: int
+    source: tuple[int, int, int]
     sums: int
     codes: int
 
@@ -132,7 +146,7 @@ def program(op: Crossbars, number: Any, rows: Rows) -> None:
     size = packed(groups * k * n, op.weight.bits)
     shared = groups if op.pack > 1 else 0
     begin(rows, op.program.style, op.unit + number, 0, (0, n, k, shared, 0))
-    far = (op.program.home, op.far_weight[0], op.far_weight[1])
+    far = (HOME, op.far_weight[0], op.far_weight[1])
     touches(rows, READ, op.weight, far, size, box)
     touches(rows, WRITE, op.weight, (op.cells.memory + number, op.cells.base, size), size, box)
 
@@ -141,17 +155,24 @@ def run(op: Crossbars, number: Any, rows: Rows) -> None:
     """One job, from its input to its output codes."""
     tile, slot = number // op.packs, number % op.slots
     pack = number % op.packs
-    first, size, image, images, row, high, column, wide = op.tiles[tile]
+    first, size, image, images, row, high, column, wide, back = op.tiles[tile]
     group = pack * op.pack
     groups = min(op.pack, op.groups - group)
     copy = (tile % op.replicas * op.packs + pack) * op.row_blocks * op.column_blocks
+    near = source = op.inputs.memory, op.inputs.base + slot * op.inputs.size, op.inputs.size
+    if op.here:
+        source = HOME, op.far_input[0], op.far_input[1]
+    elif op.stays:
+        base, low, end = op.inputs.base + pack * op.whole, op.pieces[tile], op.pieces[tile + 1]
+        near = op.inputs.memory, base + low, end - low
+        source = op.inputs.memory, base + op.pieces[back], end - op.pieces[back]
     job = Job(
         group,
         groups,
         first,
         size,
         copy,
-        op.inputs.base + slot * op.inputs.size,
+        source,
         op.partials.base + slot * op.partials.size,
         op.codes.base + slot * op.codes.size,
     )
@@ -162,8 +183,8 @@ def run(op: Crossbars, number: Any, rows: Rows) -> None:
         box = (row, high, 0, channels, 0, 1, 0, 1)
     else:
         box = (group, groups, row, high, 0, op.channels, 0, 1)
-    near = (op.inputs.memory, job.input, op.inputs.size)
-    move(rows, op.load, op.input, op.far_input, near, box)
+    if op.here == 0 and images * high * wide > 0:
+        move(rows, op.load, op.input, op.far_input, near, box)
     products(op, job, rows)
     digital(op, job, rows)
 
@@ -171,7 +192,6 @@ def run(op: Crossbars, number: Any, rows: Rows) -> None:
 def products(op: Crossbars, job: Job, rows: Rows) -> None:
     """One MVM on every crossbar of the job's copy: all row blocks see the same slot of inputs, each
     leaves partial sums of its own."""
-    source = (op.inputs.memory, job.input, op.inputs.size)
     apart = op.partials.size // op.row_blocks
     bits = op.sums.bits
     for r in range(op.row_blocks):
@@ -188,7 +208,7 @@ def products(op: Crossbars, job: Job, rows: Rows) -> None:
             out = packed(job.groups * job.size * n, bits)
             shared = job.groups if op.pack > 1 else 0
             begin(rows, PRODUCTS, op.unit + crossbar, WHOLE_SUM, (job.size, n, k, shared, 0))
-            touches(rows, READ, op.lowered, source, moved, seen)
+            touches(rows, READ, op.lowered, job.source, moved, seen)
             weights = (job.group, job.groups, k0, k, n0, n, 0, 1)
             cells = (op.cells.memory + crossbar, op.cells.base, held)
             touches(rows, READ, op.weight, cells, held, weights)
@@ -234,12 +254,14 @@ def crossbar_nest(
     formats: tuple[str, str, str],
     parity: int,
     cold: bool,
+    room: Room = UNDIVIDED,
 ) -> Nest:
     """What writes the rows of an operator on its crossbars. formats: of input, weight, output. parity: its slots lie
-    at the start of their memories (0) or at the end. cold: weights are written in every run."""
+    at the start of its room (0) or at the end. cold: weights are written in every run."""
     assert chip.crossbar is not None
-    areas = slot_areas(chip, machine, geometry, mapping, formats, parity)
+    areas = slot_areas(chip, machine, geometry, mapping, formats, parity, room)
     op = crossbars(chip, machine, geometry, mapping, formats, areas, cold or mapping.reprogrammed)
+    op = op._replace(here=int(0 in room.here))
     blocks = op.row_blocks * op.column_blocks
     most = (blocks + 4, 3 * blocks + op.row_blocks + 6)
     a, b, out, s = (FORMAT_INDEX[name] for name in (*formats, sum_format(chip.crossbar)))
@@ -273,8 +295,6 @@ def crossbars(
     packs = packs_of(unit, g)
     first = instance_names(unit.name, unit.count)[0]
     at = machine.unit_index[first] + mapping.first
-    # every tensor is at home off chip
-    home_input, home_weight, home_output = (machine.memory_index[chip.dma.memory],) * 3
     input, weight, output, sums = (get(name) for name in (*formats, sum_format(unit)))
     a, b, out, s = (FORMAT_INDEX[name] for name in (*formats, sum_format(unit)))
     return Crossbars(
@@ -295,9 +315,9 @@ def crossbars(
         at,
         Area(machine.memory_index[f"{first}.cells"] + mapping.first, 0, unit.cell_bytes),
         machine.unit_index[chip.vector_unit.name],
-        Route(LOADS, machine.unit_index[f"{dma}.input"], home_input, 1),
-        Route(PROGRAMS, at, home_weight, 1),
-        Route(STORES, machine.unit_index[f"{dma}.output"], home_output, 0),
+        Route(LOADS, machine.unit_index[f"{dma}.input"], 1),
+        Route(PROGRAMS, at, 1),
+        Route(STORES, machine.unit_index[f"{dma}.output"], 0),
         What(INPUT, input.bits, a),
         What(LOWERED, input.bits, a),
         What(WEIGHT_MATRIX, weight.bits, b),
@@ -307,7 +327,10 @@ def crossbars(
         (0, input.bytes_for(g.groups * g.batch * g.channels * g.in_height * g.in_width)),
         (0, weight.bytes_for(g.groups * g.k * g.n)),
         (0, output.bytes_for(g.groups * g.m * g.n)),
-        run_table(g, mapping),
+        0,
+        int(mapping.input_resident),
+        areas[0].size // packs,
+        *run_table(g, mapping, formats[0]),
     )
 
 
@@ -318,20 +341,27 @@ def slot_areas(
     mapping: CrossbarMapping,
     formats: tuple[str, str, str],
     parity: int,
+    room: Room,
 ) -> tuple[Area, Area, Area]:
     """Slots of input, sums and output."""
     used: dict[str, int] = {}
-    areas = {}
-    for name, (memory, size, count) in needs(chip, geometry, formats, mapping).items():
+    areas, free = {}, room.of(chip).memories
+    for name, (memory, size, count) in needs(chip, geometry, formats, mapping, room).items():
         below = used.get(memory, 0)
         used[memory] = below + size * count
-        base = chip.memories[memory].size - used[memory] if parity else below
-        areas[name] = Area(machine.memory_index[memory], base, size)
+        base = free[memory].size - used[memory] if parity else below
+        areas[name] = Area(machine.memory_index[memory], room.base(memory) + base, size)
     return areas["input"], areas["sums"], areas["out"]
 
 
-def run_table(geometry: Geometry, mapping: CrossbarMapping) -> Ints:
-    """Runs of vectors and the input that each needs, as Crossbars.tiles."""
-    table, _ = m_tiles(geometry, (mapping.batch, mapping.height, mapping.width))
-    rows = np.asarray(table, np.int64).reshape(-1, M_TILE)
-    return np.concatenate([rows[:, :2], rows[:, BOX:]], axis=1)
+def run_table(geometry: Geometry, mapping: CrossbarMapping, form: str) -> tuple[Ints, Ints]:
+    """Runs of vectors and the input that each needs, as Crossbars.tiles and pieces. form: of the input."""
+    if mapping.input_resident:
+        found = pieces_of(geometry, mapping, form)
+        table, pieces = found.m, found.pieces
+    else:
+        table, _ = m_tiles(geometry, (mapping.batch, mapping.height, mapping.width))
+        pieces = np.zeros(1, np.int64)
+    rows = table.reshape(-1, M_TILE)
+    columns = rows[:, :2], rows[:, BOX:], rows[:, REACHES_BACK_TO : REACHES_BACK_TO + 1]
+    return np.concatenate(columns, axis=1), pieces

@@ -17,6 +17,7 @@ from accelsim.chip import Chip, Machine
 from accelsim.formats import FORMAT_INDEX
 from accelsim.mapping.mapping import Geometry
 from accelsim.mapping.rows.record import (
+    HOME,
     READ,
     WRITE,
     Nest,
@@ -55,11 +56,10 @@ def fold_counts(flow: int, geometry: Geometry, rows: int, columns: int) -> tuple
 
 
 class Words(NamedTuple):
-    """A tensor of the layer, the buffer that the array has it in, and its home."""
+    """A tensor of the layer, and the buffer that the array has it in."""
 
     what: What
     buffer: int
-    home: int
 
 
 class Layer(NamedTuple):
@@ -118,10 +118,10 @@ def fold(op: Layer, number: Any, rows: Rows) -> None:
     touches(rows, WRITE, op.output.what, (op.output.buffer, 0, 0), m * n, c)
     if fetches(op.input_when, row, column):
         part = min(m * k, -(-m * k * op.unique // op.uses)) if op.shared else m * k
-        touches(rows, READ, op.input.what, (op.input.home, 0, 0), part, a)
+        touches(rows, READ, op.input.what, (HOME, 0, 0), part, a)
     if fetches(op.weight_when, row, column):
-        touches(rows, READ, op.weight.what, (op.weight.home, 0, 0), k * n, b)
-    touches(rows, WRITE, op.output.what, (op.output.home, 0, 0), m * n, c)
+        touches(rows, READ, op.weight.what, (HOME, 0, 0), k * n, b)
+    touches(rows, WRITE, op.output.what, (HOME, 0, 0), m * n, c)
 
 
 def ranges(op: Layer, row: Any, column: Any) -> Any:
@@ -160,8 +160,6 @@ def layer(chip: Chip, machine: Machine, g: Geometry, flow: int) -> Layer:
     fits = unique <= chip.memories[array.input].size // 2
     input_stationary = flow == INPUT_STATIONARY
     sums = flow != OUTPUT_STATIONARY and row_folds > 1
-    # every tensor is at home off chip
-    home_input, home_weight, home_output = (machine.memory_index[chip.dma.memory],) * 3
     return Layer(
         int(flow),
         machine.unit_index[array.name],
@@ -176,12 +174,11 @@ def layer(chip: Chip, machine: Machine, g: Geometry, flow: int) -> Layer:
         int(fits or input_stationary),
         FIRST_COLUMN if fits and not input_stationary else EVERY_FOLD,
         weight_fetches(chip, g, flow),
-        Words(What(LOWERED, BITS, FORM), machine.memory_index[array.input], home_input),
-        Words(What(WEIGHT, BITS, FORM), machine.memory_index[array.weight], home_weight),
+        Words(What(LOWERED, BITS, FORM), machine.memory_index[array.input]),
+        Words(What(WEIGHT, BITS, FORM), machine.memory_index[array.weight]),
         Words(
             What(SUMS if sums else OUTPUT, BITS, FORM),
             machine.memory_index[array.output],
-            home_output,
         ),
     )
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from accelsim import jit
 from accelsim.mapping.rows.record import (
     ACCUMULATE,
+    HOME,
     MOVE,
     READ,
     USES,
@@ -75,7 +76,7 @@ class Buffer(NamedTuple):
     as it comes from home and as passes see it. lane: bytes between the slots of two instances in one memory.
     stays: all tiles do, each at an offset of its own, a group after ``group`` bytes. apart: instances need
     different tiles. private: each instance has a memory of its own. keys: tiles of all groups. whole: bytes at
-    home."""
+    home. here: passes read it there."""
 
     stored: What
     used: What
@@ -89,6 +90,7 @@ class Buffer(NamedTuple):
     private: int
     keys: int
     whole: int
+    here: int
 
 
 class Slide(NamedTuple):
@@ -217,9 +219,12 @@ def bring(op: Op, rows: Rows, route: Route, buffer: Buffer, lane: Any, near: Any
 
 
 def fetch_input(op: Op, state: State, rows: Rows, spot: Any) -> Any:
-    """The LOAD of a job's input, unless it is there; memory, address and span that its passes read."""
+    """The LOAD of a job's input, unless it is there; memory, address and span that its passes read: tiles of it, or
+    all where it is at home."""
     i, g, m, _, k = spot
     x, tiles = op.input, op.loops.tiles
+    if x.here:
+        return HOME, 0, x.whole
     lane, tile = i if x.apart else 0, op.m[M_TILE * m + LOADED_BY]
     deep = op.k[K_TILE * k + SAME_CHANNELS]
     key = (g * tiles[2] + deep) * tiles[0] + tile + lane * x.private * x.keys

@@ -13,6 +13,7 @@ from accelsim.chip.machine import memory_of
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.placement import Placement, fused, place
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows import mac
 from accelsim.mapping.rows.record import Nest, Route, What, cut
 from accelsim.mapping.tiles import MOST_K, MOST_M, MOST_N, PIECES, WEIGHTS
@@ -36,10 +37,11 @@ def mac_nest(
     formats: tuple[str, str, str],
     parity: int,
     weight_address: int | None,
+    room: Room = UNDIVIDED,
 ) -> Nest:
-    """What writes the rows of one operator. formats: of input, weight, output. parity: 0 fills memories from below,
+    """What writes the rows of one operator. formats: of input, weight, output. parity: 0 fills its room from below,
     1 from above. weight_address: where weights lie that are not fetched."""
-    layout = place(chip, geometry, mapping, formats, parity, weight_address)
+    layout = place(chip, geometry, mapping, formats, parity, weight_address, room)
     build = Builder(chip, machine, geometry, mapping, formats, layout, weight_address is None)
     op, styles = build.op(), styles_of(formats, layout.sum_format)
     return Nest(mac.mac_rows, mac.MAC_HELPERS, op, build.state(op), styles, build.most(op))
@@ -64,11 +66,6 @@ class Builder:
         self.units = instance_names(self.array.name, chip.array.count)[: self.array.count]
         self.tiles = layout.tiles.counts
         self.column = layout.sums_area.memory.endswith(".accumulators")
-        off_chip = machine.memory_index[chip.dma.memory]
-        #: where each tensor is at home
-        self.homes = dict.fromkeys(
-            (mac.INPUT, mac.WEIGHT_MATRIX, mac.OUTPUT_MATRIX, mac.SUMS), off_chip
-        )
 
     def op(self) -> mac.Op:
         """What the nest reads."""
@@ -82,11 +79,11 @@ class Builder:
             self._weight(),
             self._sums(),
             self._output(),
-            self._route(mac.LOAD_INPUT, "input", mac.INPUT, 1),
-            self._route(mac.LOAD_WEIGHT, "weight", mac.WEIGHT_MATRIX, 1),
-            self._route(mac.RELOAD, "input", mac.SUMS, 1),
-            self._route(mac.SPILL, "output", mac.SUMS, 0),
-            self._route(mac.STORE, "output", mac.OUTPUT_MATRIX, 0),
+            self._route(mac.LOAD_INPUT, "input", 1),
+            self._route(mac.LOAD_WEIGHT, "weight", 1),
+            self._route(mac.RELOAD, "input", 1),
+            self._route(mac.SPILL, "output", 0),
+            self._route(mac.STORE, "output", 0),
             t.m,
             t.n,
             t.k,
@@ -157,9 +154,8 @@ class Builder:
         sizes = most[MOST_M], most[MOST_N], most[MOST_K]
         return _three([cut(*pair) for pair in zip(sizes, self.layout.limits, strict=True)])
 
-    def _route(self, style: int, channel: str, tensor: int, inward: int) -> Route:
-        unit = self.machine.unit_index[f"{self.chip.dma.name}.{channel}"]
-        return Route(style, unit, self.homes[tensor], inward)
+    def _route(self, style: int, channel: str, inward: int) -> Route:
+        return Route(style, self.machine.unit_index[f"{self.chip.dma.name}.{channel}"], inward)
 
     def _memories(self, name: str) -> list[int]:
         index = self.machine.memory_index
@@ -212,6 +208,7 @@ class Builder:
             int(private),
             keys,
             get(self.formats[0]).bytes_for(total),
+            int(layout.input_here),
         )
 
     def _weight(self) -> mac.Buffer:
@@ -232,6 +229,7 @@ class Builder:
             int(private),
             keys,
             get(self.formats[1]).bytes_for(g.groups * g.k * g.n),
+            0,
         )
 
     def _sums(self) -> mac.Buffer:
@@ -252,7 +250,7 @@ class Builder:
 
 
 def _results(what: What, base: int, size: int, slots: int, lane: int, whole: int) -> mac.Buffer:
-    return mac.Buffer(what, what, base, size, slots, lane, 0, 0, 1, 1, 0, whole)
+    return mac.Buffer(what, what, base, size, slots, lane, 0, 0, 1, 1, 0, whole, 0)
 
 
 def _three(values: list[int]) -> tuple[int, int, int]:

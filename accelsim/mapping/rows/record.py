@@ -18,10 +18,11 @@ from accelsim import jit
 from accelsim.program.opcodes import Access
 
 Ints = NDArray[np.int64]
-COMMAND, OPERAND = 8, 15  # numbers that a command, an operand takes
+COMMAND, OPERAND, LOCAL = 8, 15, 4  # numbers that a command, an operand, a tensor takes
 MEMORY, ADDRESS = 1, 2  # two of an operand's
 ROOM = 512  # commands in the room that a nest is given at first
 LOCALS = 1 << 11  # tensors of an operator, at most
+HOME = -1  # in place of a memory: where the tensor is at home
 READ, WRITE, ACCUMULATE = int(Access.READ), int(Access.WRITE), int(Access.ACCUMULATE)
 
 
@@ -31,9 +32,9 @@ class Rows(NamedTuple):
     at: the next command, the next operand. command: COMMAND numbers each: style, unit, flags, five
     extents. first: first operand of each command. operand: OPERAND numbers each: tensor, memory,
     address, span, bytes, access, format, then offset and extent of four dimensions. limit: commands
-    and operands that there is room for. local: of the operator's tensors by local number, two numbers
-    each: its number among all, and its address where it is at home. own: the memory where tensors are at home, and
-    what is added to the operator's numbers of styles.
+    and operands that there is room for. local: of the operator's tensors by local number, LOCAL numbers
+    each: its number among all, the memory where it is at home, its address there, and whether that is on chip.
+    styles: what is added to the operator's numbers of styles, the only entry.
     """
 
     at: Any
@@ -42,7 +43,7 @@ class Rows(NamedTuple):
     operand: Any
     limit: Any
     local: Any
-    own: Any
+    styles: Any
 
 
 class What(NamedTuple):
@@ -54,12 +55,11 @@ class What(NamedTuple):
 
 
 class Route(NamedTuple):
-    """How a tensor comes from its home or gets there. style, unit: of the commands that move it. home:
-    the memory where it is at home. inward: 1 from there, 0 to there."""
+    """How a tensor comes from its home or gets there. style, unit: of the commands that move it. inward: 1 from
+    there, 0 to there."""
 
     style: int
     unit: int
-    home: int
     inward: int
 
 
@@ -77,7 +77,7 @@ def begin(rows: Rows, style: Any, unit: Any, flags: Any, extents: Any) -> None:
     """The next command. extents: five."""
     i, c = rows.at[0], rows.command
     at = 8 * i
-    c[at] = rows.own[1] + style
+    c[at] = rows.styles[0] + style
     c[at + 1] = unit
     c[at + 2] = flags
     c[at + 3], c[at + 4], c[at + 5], c[at + 6], c[at + 7] = extents
@@ -86,14 +86,15 @@ def begin(rows: Rows, style: Any, unit: Any, flags: Any, extents: Any) -> None:
 
 
 def touches(rows: Rows, access: Any, what: What, place: Any, size: Any, box: Any) -> None:
-    """The command's next operand. place: memory, address, span. size: bytes moved. box: offset and
-    extent of four dimensions."""
-    e, o, own = rows.at[1], rows.operand, 2 * what.tensor
+    """The command's next operand. place: memory, address, span; HOME and an address counted from the tensor's own
+    there. size: bytes moved. box: offset and extent of four dimensions."""
+    e, o, own = rows.at[1], rows.operand, 4 * what.tensor
     at = 15 * e
     o[at] = rows.local[own]
     o[at + 1], o[at + 2], o[at + 3] = place
-    if place[0] == rows.own[0]:
-        o[at + 2] += rows.local[own + 1]
+    if place[0] == HOME:
+        o[at + 1] = rows.local[own + 1]
+        o[at + 2] += rows.local[own + 2]
     o[at + 4] = size
     o[at + 5] = access
     o[at + 6] = what.form
@@ -112,13 +113,14 @@ def move(rows: Rows, route: Route, what: What, far: Any, near: Any, box: Any) ->
     """A box between a tensor's home and a memory near the units. far: address and span at home.
     near: memory, address, span; further places near are further operands of the same command."""
     size = packed(box[1] * box[3] * box[5] * box[7], what.bits)
-    begin(rows, route.style, route.unit, 0, (size, 0, 0, 0, 0))
+    on_chip = rows.local[4 * what.tensor + 3]
+    begin(rows, route.style, route.unit, 0, (size, on_chip, 0, 0, 0))
     if route.inward:
-        touches(rows, READ, what, (route.home, far[0], far[1]), size, box)
+        touches(rows, READ, what, (HOME, far[0], far[1]), size, box)
         touches(rows, WRITE, what, near, size, box)
     else:
         touches(rows, READ, what, near, size, box)
-        touches(rows, WRITE, what, (route.home, far[0], far[1]), size, box)
+        touches(rows, WRITE, what, (HOME, far[0], far[1]), size, box)
 
 
 #: for jit.compiled
@@ -179,24 +181,22 @@ Reader = Callable[[Rows, int], None]
 
 
 class Local(NamedTuple):
-    """An operator's tensors by local number: of each its number among all and its address at home, as
-    Rows.local. far: the memory in which they are at home. styles: of operators before it in the same room."""
+    """An operator's tensors by local number, as Rows.local. styles: of operators before it in the same room."""
 
     numbers: list[int]
-    far: int
     styles: int = 0
 
 
 def local(count: int) -> Local:
     """Tensors that keep their local numbers and lie nowhere."""
-    return Local([number for own in range(count) for number in (own, 0)], -1)
+    return Local([number for own in range(count) for number in (own, HOME, 0, 0)])
 
 
 def filled(nest: Nest, fast: bool, tensors: Local, room: Callable[[], Rows]) -> Iterator[Rows]:
     """All rows of one operator, as many at once as there is room for. fast: by machine code. room: gives room, whose
-    ``local`` and ``own`` are filled in here. The nest is used up."""
+    ``local`` and ``styles`` are filled in here. The nest is used up."""
     write, op, state = nest.rows, nest.op, nest.state
-    own: Any = [tensors.numbers, [tensors.far, tensors.styles]]
+    own: Any = [tensors.numbers, [tensors.styles]]
     if fast:
         write = jit.quick(write, nest.helpers)
         own = [np.array(numbers, np.int64) for numbers in own]

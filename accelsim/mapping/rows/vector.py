@@ -15,7 +15,9 @@ from accelsim.chip import Chip, Machine
 from accelsim.chip.machine import memory_of
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.mapping import slots_of
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows.record import (
+    HOME,
     MOVE,
     READ,
     USES,
@@ -27,11 +29,14 @@ from accelsim.mapping.rows.record import (
     begin,
     cut,
     move,
+    packed,
     uses,
 )
 from accelsim.mapping.rows.vector_tiles import (
     ABSENT,
     BITS,
+    HERE,
+    IN_A_ROW,
     READS,
     SPAN,
     Output,
@@ -47,14 +52,14 @@ from accelsim.workload import VectorOperator
 
 Ints = NDArray[np.int64]
 #: columns of a tensor's places: local number, format, its memory near the unit, address of the first slot
-#: there, slots, memory where it is at home, its bytes there, style and unit of what moves it
-TENSOR, FORM, NEAR, ADDRESS, SLOTS, HOME, WHOLE, STYLE, UNIT = range(9)
+#: there, slots, its bytes at home, style and unit of what moves it
+TENSOR, FORM, NEAR, ADDRESS, SLOTS, WHOLE, STYLE, UNIT = range(8)
 
 
 class VectorNest(NamedTuple):
     """An operator and its tiles. tensors, places: a row for each input that is read, then one for the
     output (columns of vector_tiles.py and above). image .. column: where in the output what is computed
-    begins. work: operations in all. style, unit: of VECTOR."""
+    begins. work: operations in all. pace: how fast they are on the unit. style, unit: of VECTOR."""
 
     output: Output
     tensors: Ints
@@ -66,6 +71,7 @@ class VectorNest(NamedTuple):
     row: int
     column: int
     work: int
+    pace: int
     style: int
     unit: int
 
@@ -84,7 +90,8 @@ def vector_rows(op: Any, state: Any, rows: Rows) -> bool:
         height = min(op.tile_rows, output.rows - row)
         box = (tile // (tall * deep), 1, channel, channels, row, height, 0, output.columns)
         for i in range(inputs):
-            load_input(op, rows, i, tile, box)
+            if op.tensors[i][HERE] == 0:
+                load_input(op, rows, i, tile, box)
         compute_tile(op, rows, tile, box)
         store_tile(op, rows, tile, box)
     return True
@@ -94,8 +101,9 @@ def load_input(op: Any, rows: Rows, i: int, tile: int, box: Any) -> None:
     """Fetch the part of an input that a tile reads."""
     tensor, place = op.tensors[i], op.places[i]
     read = own_axes(read_box(op.output, tensor, box), tensor[ABSENT])
-    route = Route(place[STYLE], place[UNIT], place[HOME], 1)
-    move(rows, route, what(tensor, place), (0, place[WHOLE]), slot(tensor, place, tile), read)
+    route = Route(place[STYLE], place[UNIT], 1)
+    far = at_home(op.output, tensor, place, box)
+    move(rows, route, what(tensor, place), far, slot(tensor, place, tile), read)
 
 
 def compute_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
@@ -103,11 +111,15 @@ def compute_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
     last = len(op.tensors) - 1
     elements = box[3] * box[5] * box[7]
     work = work_until(op, box, elements) - work_until(op, box, 0)
-    begin(rows, op.style, op.unit, 0, (elements, work, 0, 0, 0))
+    begin(rows, op.style, op.unit, 0, (elements, work, op.pace, 0, 0))
     for i in range(last):
         tensor, place = op.tensors[i], op.places[i]
         read = own_axes(read_box(op.output, tensor, box), tensor[ABSENT])
-        uses(rows, READ, what(tensor, place), slot(tensor, place, tile), read)
+        near = slot(tensor, place, tile)
+        if tensor[HERE]:
+            far = at_home(op.output, tensor, place, box)
+            near = HOME, far[0], far[1]
+        uses(rows, READ, what(tensor, place), near, read)
     tensor, place = op.tensors[last], op.places[last]
     uses(rows, WRITE, what(tensor, place), slot(tensor, place, tile), made_box(op, tensor, box))
 
@@ -116,9 +128,9 @@ def store_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
     """Take a computed tile home."""
     last = len(op.tensors) - 1
     tensor, place = op.tensors[last], op.places[last]
-    route = Route(place[STYLE], place[UNIT], place[HOME], 0)
-    made = made_box(op, tensor, box)
-    move(rows, route, what(tensor, place), (0, place[WHOLE]), slot(tensor, place, tile), made)
+    route = Route(place[STYLE], place[UNIT], 0)
+    made, far = made_box(op, tensor, box), at_home(op.output, tensor, place, box)
+    move(rows, route, what(tensor, place), far, slot(tensor, place, tile), made)
 
 
 def what(tensor: Any, place: Any) -> What:
@@ -130,6 +142,16 @@ def slot(tensor: Any, place: Any, tile: int) -> Any:
     """Where a tile's part of a tensor lies near the unit: memory, address, span."""
     span = tensor[SPAN]
     return place[NEAR], place[ADDRESS] + tile % place[SLOTS] * span, span
+
+
+def at_home(output: Any, tensor: Any, place: Any, box: Any) -> Any:
+    """Where a tile's part of a tensor lies at home: address there and span, of all of it where the part is not in
+    a row."""
+    if tensor[IN_A_ROW] == 0:
+        return 0, place[WHOLE]
+    plane = (box[0] * output.channels + box[2]) * output.rows + box[4]
+    size = packed(box[1] * box[3] * box[5] * box[7], tensor[BITS])
+    return packed(plane * output.columns, tensor[BITS]), size
 
 
 def made_box(op: Any, tensor: Any, box: Any) -> Any:
@@ -165,12 +187,21 @@ BOX: jit.Helpers = ((read_box, READS), own_axes)
 NEAR_UNIT: jit.Helpers = (what, slot)
 MADE: jit.Helpers = ((made_box, (own_axes,)),)
 MOVES: jit.Helpers = ((move, MOVE),)
-COMPUTE: jit.Helpers = (*BOX, *NEAR_UNIT, *MADE, begin, (uses, USES), (work_until, (wrapped,)))
+AT_HOME: jit.Helpers = ((at_home, (packed,)),)
+COMPUTE: jit.Helpers = (
+    *BOX,
+    *NEAR_UNIT,
+    *AT_HOME,
+    *MADE,
+    begin,
+    (uses, USES),
+    (work_until, (wrapped,)),
+)
 VECTOR: jit.Helpers = (
     cut,
-    (load_input, (*BOX, *NEAR_UNIT, *MOVES)),
+    (load_input, (*BOX, *NEAR_UNIT, *AT_HOME, *MOVES)),
     (compute_tile, COMPUTE),
-    (store_tile, (*NEAR_UNIT, *MADE, *MOVES)),
+    (store_tile, (*NEAR_UNIT, *AT_HOME, *MADE, *MOVES)),
 )
 
 
@@ -181,15 +212,18 @@ def vector_nest(
     formats: tuple[str, ...],
     parity: int,
     kept: int = 0,
+    room: Room = UNDIVIDED,
 ) -> Nest:
     """What writes the rows of a vector operator. Local tensors: its inputs, then its output.
 
     formats: of each input, then of the output. parity: 1 to lie at the top of the buffers. kept: bytes at the
     bottom of the array's weight buffer that hold weights.
     """
-    free = beside_weights(chip, kept) if kept else chip
-    tiling = tile_vector(op, free, tuple(get(name).bits for name in formats))
-    nest = _nest(chip, machine, op, formats, tiling, parity)
+    own = room.of(chip)
+    free = beside_weights(own, kept) if kept else own
+    tiling = tile_vector(op, free, tuple(get(name).bits for name in formats), room)
+    addresses = _addresses(own, tiling, parity, room)
+    nest = _nest(chip, machine, op, formats, tiling, addresses)
     many = len(read_inputs(op))
     state, most = np.zeros(1, np.int64), (many + 2, 3 * many + 3)
     return Nest(vector_rows, VECTOR, nest, state, _styles(op, formats), most)
@@ -215,10 +249,9 @@ def _nest(
     op: VectorOperator,
     formats: tuple[str, ...],
     tiling: Tiling,
-    parity: int,
+    addresses: list[int],
 ) -> VectorNest:
     many, unit = len(read_inputs(op)), chip.vector_unit
-    addresses = _addresses(chip, tiling, parity)
     places = [
         _place(chip, machine, op, formats, which)
         for which in (*read_inputs(op), len(op.input_shapes))
@@ -237,6 +270,7 @@ def _nest(
         tiling.rows,
         *begins,
         op.work,
+        unit.pace(op.kind),
         many,
         machine.unit_index[unit.name],
     )
@@ -255,15 +289,15 @@ def _place(
         machine.memory_index[memory_of(chip, near, 0)],
         0,
         slots_of(chip, near),
-        machine.memory_index[dma.memory],
         get(formats[which]).bytes_for(prod(shapes[which])),
         0,
         machine.unit_index[f"{dma.name}.{'output' if made else 'input'}"],
     ]
 
 
-def _addresses(chip: Chip, tiling: Tiling, parity: int) -> list[int]:
-    """First bytes of the slots of each input, then of the output: from the bottom, or up to the top."""
+def _addresses(chip: Chip, tiling: Tiling, parity: int, room: Room) -> list[int]:
+    """First bytes of the slots of each input, then of the output: from the bottom of the room, or up to its top.
+    chip: with memories of that room."""
     unit = chip.vector_unit
     spans = tiling.tensors[:, SPAN]
     sizes = [int(span) * tiling.input_slots for span in spans[:-1]]
@@ -273,6 +307,7 @@ def _addresses(chip: Chip, tiling: Tiling, parity: int) -> list[int]:
     if parity:
         base = chip.memories[unit.input].size - read
         last = chip.memories[unit.output].size - made - below
+    base, last = room.base(unit.input) + base, room.base(unit.output) + last
     return [*accumulate(sizes[:-1], initial=base), last]
 
 

@@ -22,6 +22,7 @@ from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.mapping.mapping import slots_of
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows.record import cut, packed
 from accelsim.workload import VectorOperator
 from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
@@ -33,8 +34,9 @@ PIECES = 4  # tiles to aim at, so that loads, work and stores overlap
 IN_PROPORTION, AS_MANY, UNDER_WINDOWS = 0, 1, 2  # how an input is read
 
 #: columns of a tensor's row: its four axes, how it is read, axes of the four that it does not have,
-#: bits of an element, bytes of its part of the largest tile
-IMAGES, CHANNELS, ROWS, COLUMNS, READ_AS, ABSENT, BITS, SPAN = range(8)
+#: bits of an element, bytes of its part of the largest tile; whether it is read where it stands, without a slot;
+#: whether its part of a tile, at home, is the same elements in a row as the tile's in the output
+IMAGES, CHANNELS, ROWS, COLUMNS, READ_AS, ABSENT, BITS, SPAN, HERE, IN_A_ROW = range(10)
 
 
 class Output(NamedTuple):
@@ -49,7 +51,7 @@ class Output(NamedTuple):
     window: int
 
 
-class Room(NamedTuple):
+class Bytes(NamedTuple):
     """Bytes for the input parts and for the output, and the slots that each is held in."""
 
     input: int
@@ -159,7 +161,9 @@ def tile_fits(output: Any, tensors: Any, room: Any, tile: Any) -> bool:
     """Whether a tile, channels and rows, fits the buffers. Writes the SPAN of every tensor."""
     last, total = len(tensors) - 1, 0
     for i in range(last + 1):
-        tensors[i][SPAN] = largest_part(output, tensors[i], tile[0], tile[1])
+        tensors[i][SPAN] = 0
+        if tensors[i][HERE] == 0:
+            tensors[i][SPAN] = largest_part(output, tensors[i], tile[0], tile[1])
         total += tensors[i][SPAN]
     made = tensors[last][SPAN]
     read = (total - made) * room.input_slots
@@ -196,16 +200,18 @@ class Tiling:
     output_slots: int
 
 
-def tile_vector(op: VectorOperator, chip: Chip, bits: tuple[int, ...]) -> Tiling:
+def tile_vector(
+    op: VectorOperator, chip: Chip, bits: tuple[int, ...], room: Room = UNDIVIDED
+) -> Tiling:
     """The largest tiles that fit the vector unit's buffers, at least PIECES of them if possible.
 
-    bits: of an element of each input, then of the output.
+    chip: with memories of the operator's room. bits: of an element of each input, then of the output.
     """
     unit, memories = chip.vector_unit, chip.memories
     output = Output(*made_shape(op), op.stride[0], op.padding[0], op.kernel[0])
-    tensors = _tensors(op, bits)
+    tensors = _tensors(op, bits, room)
     share = 2 if unit.input == unit.output else 1
-    room = Room(
+    free = Bytes(
         memories[unit.input].size // share,
         memories[unit.output].size // share,
         slots_of(chip, unit.input),
@@ -216,25 +222,25 @@ def tile_vector(op: VectorOperator, chip: Chip, bits: tuple[int, ...]) -> Tiling
     if planes < PIECES and VECTOR_KINDS[op.kind].access != "reduce":
         rows = cut(rows, cut(PIECES, planes))
     tile = [channels, rows]
-    if not halve_tile(output, tensors, room, tile):
+    if not halve_tile(output, tensors, free, tile):
         read, made = sum(row[SPAN] for row in tensors[:-1]), tensors[-1][SPAN]
         raise InputError(
             Problem(
                 "mapping.vector.fits",
-                f"one row of {op.name} needs {read * room.input_slots} bytes of "
-                f"{unit.input} and {made * room.output_slots} bytes of {unit.output}",
+                f"one row of {op.name} needs {read * free.input_slots} bytes of "
+                f"{unit.input} and {made * free.output_slots} bytes of {unit.output}",
                 "make the buffers larger",
             )
         )
     channels, rows = tile
     return Tiling(
-        output, np.array(tensors, np.int64), channels, rows, room.input_slots, room.output_slots
+        output, np.array(tensors, np.int64), channels, rows, free.input_slots, free.output_slots
     )
 
 
-def _tensors(op: VectorOperator, bits: tuple[int, ...]) -> list[list[int]]:
+def _tensors(op: VectorOperator, bits: tuple[int, ...], room: Room) -> list[list[int]]:
     """The row of each input that is read, and of the output, without its SPAN."""
-    rank = len(op.output_shape)
+    rank, made = len(op.output_shape), len(op.input_shapes)
     found = []
     for which in read_inputs(op):
         shape, how = op.input_shapes[which], IN_PROPORTION
@@ -242,5 +248,15 @@ def _tensors(op: VectorOperator, bits: tuple[int, ...]) -> list[list[int]]:
             how = AS_MANY
         elif op.kind in POOLS:
             how = UNDER_WINDOWS
-        found.append([*four(shape, rank), how, max(0, 4 - len(shape)), bits[which], 0])
-    return [*found, [*made_shape(op), IN_PROPORTION, max(0, 4 - rank), bits[-1], 0]]
+        row = [*four(shape, rank), how, max(0, 4 - len(shape)), bits[which], 0]
+        found.append([*row, int(which in room.here), int(in_a_row(op, bits, which, room))])
+    last = int(in_a_row(op, bits, made, room))
+    return [*found, [*made_shape(op), IN_PROPORTION, max(0, 4 - rank), bits[-1], 0, 0, last]]
+
+
+def in_a_row(op: VectorOperator, bits: tuple[int, ...], which: int, room: Room) -> bool:
+    """Whether every tile's part of an input, or of the output, is whole bytes in a row at home on chip, and the
+    parts follow one another as tiles do."""
+    shape = (*op.input_shapes, op.output_shape)[which]
+    same = VECTOR_KINDS[op.kind].access in ("same", "row") and shape == op.output_shape
+    return same and bits[which] % 8 == 0 and which in room.on_chip

@@ -63,7 +63,9 @@ def own_variants(task: Task, dataflow: str = "") -> list[Variant]:
 def legal(task: Task, mapping: Mapping) -> bool:
     """Whether the tiles fit the buffers."""
     address = None if task.cold else 0
-    return not fits(task.chip, task.geometry, mapping, task.formats, address, task.reserve)
+    return not fits(
+        task.chip, task.geometry, mapping, task.formats, address, task.reserve, task.room
+    )
 
 
 def promising(task: Task, dataflow: str = "") -> list[Tilings]:

@@ -118,7 +118,7 @@ def estimate(e: Setting, t: Tile, choice: Choice) -> Estimate:
     )
     cycles = time(e, t, choice.order, (inputs, weights, outputs), near)
     used = choose(choice.keep_input, e.needed, inputs.bytes)
-    certain = outputs.bytes + weights.bytes + used
+    certain = e.far[2] * outputs.bytes + e.far[1] * weights.bytes + e.far[0] * used
     bound = np.maximum(t.least, certain * e.cycle)
     return Estimate(
         cycles,
@@ -140,20 +140,20 @@ def transfers(e: Setting, t: Tile, choice: Choice) -> tuple[Loads, Loads, Loads]
     times_w = choose(turned_w & (keep_w == 0), t.m.steps, 1)
     channel = e.groups * t.k.channels * (e.bits[0] / 8)
     kept = channel * (t.m.rows if e.pieces else t.m.new_rows)
-    bytes_i = choose(keep_i, kept, channel * t.m.planes * times_i)
+    bytes_i = choose(keep_i, kept, channel * t.m.planes * times_i) * (1 - e.here)
     inputs = Loads(
-        e.groups * t.m.tiles * t.k.runs * times_i,
-        choose(keep_i, 0, e.groups * t.m.steps * t.k.run_steps * times_i),
+        e.groups * t.m.tiles * t.k.runs * times_i * (1 - e.here),
+        choose(keep_i, 0, e.groups * t.m.steps * t.k.run_steps * times_i) * (1 - e.here),
         times_i,
         bytes_i,
-        bytes_i * choose(keep_i, t.resident, t.streamed),
+        bytes_i * choose(keep_i, t.resident, t.streamed) * e.far[0],
     )
     count = e.cold * e.groups * t.n.tiles * t.k.tiles * times_w
     bytes_w = e.cold * e.whole[1] * times_w
     turns = choose(keep_w, 0, e.cold * e.groups * t.n.steps * t.k.steps * times_w)
-    weights = Loads(count, turns, times_w, bytes_w, bytes_w * t.weights)
+    weights = Loads(count, turns, times_w, bytes_w, bytes_w * t.weights * e.far[1])
     visits = e.groups * t.m.tiles * t.n.tiles, e.groups * t.m.steps * t.n.steps
-    return inputs, weights, Loads(*visits, 1, e.whole[2], e.whole[2] * t.stored)
+    return inputs, weights, Loads(*visits, 1, e.whole[2], e.whole[2] * t.stored * e.far[2])
 
 
 def hold(e: Setting, loads: Loads, near: Stream) -> Any:
@@ -186,7 +186,7 @@ def time(e: Setting, t: Tile, order: Any, loads: tuple[Loads, ...], near: tuple[
     passes = t.cycles / e.groups / (t.m.passes * t.n.passes * t.k.passes)
     first = fill(e, inputs, weights, held) + np.minimum(e.preload, passes)
     finish = e.drain + vector / np.maximum(outputs.count, 1)
-    final = finish + store + e.latency
+    final = finish + store + e.latency * e.far[2]
     job = cycles / (e.groups * t.m.steps * t.n.steps * t.k.steps)
     visit = cycles / outputs.turns
     far = sum(item.moved for item in loads) * e.cycle - outputs.moved * e.cycle / outputs.count
@@ -283,6 +283,7 @@ def room(e: Setting, t: Tile, choice: Choice) -> Any:
     sums = choose(e.fused, choose(one_pass, 0, 1), e.slots[2]) * (outputs * (e.bits_sum / 8))
     kept = e.groups * t.k.channels * (e.bits[0] / 8) * (t.m.rows if e.pieces else t.m.new_rows)
     size_i = choose(keep_i, kept + t.m.tiles * t.k.tiles, e.lanes[0] * e.slots[0] * slot_i)
+    size_i = size_i * (1 - e.here)
     size_w = e.cold * choose(keep_w, e.whole[1] + 64, e.lanes[1] * e.slots[1] * slot_w)
     column = e.sum_room >= 0
     size_o = e.lanes[2] * (e.slots[2] * outputs * (e.bits[2] / 8) + choose(column, 0.0, sums))

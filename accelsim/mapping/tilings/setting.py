@@ -11,6 +11,7 @@ from accelsim.chip import Chip
 from accelsim.formats import FORMAT_INDEX, get
 from accelsim.mapping.mapping import Geometry, array_for, buffers_of, sum_format
 from accelsim.mapping.placement import fused, is_private
+from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.program.opcodes import Flag, Opcode
 from accelsim.program.table import Shapes
 from accelsim.units.dataflows import dataflow
@@ -21,7 +22,7 @@ from accelsim.units.sram import Sram
 class Task(NamedTuple):
     """One MAC operator to be tiled. formats: input, weight, output. reserve: bytes of the weight buffer
     that other operators' weights hold. cold: its weights are fetched. stored: they are laid out tile by tile.
-    alone: no operator before it works while its first weights come."""
+    alone: no operator before it works while its first weights come. room: of its tiles."""
 
     chip: Chip
     geometry: Geometry
@@ -31,6 +32,7 @@ class Task(NamedTuple):
     cold: bool = True
     stored: bool = True
     alone: bool = True
+    room: Room = UNDIVIDED
 
 
 class Variant(NamedTuple):
@@ -107,6 +109,7 @@ class Setting:
     (m, n, k) or of (inputs, weights, outputs).
 
     arrays: that work. lanes: sets of slots in one memory. pieces: a resident input is fetched tile by tile.
+    here: passes read the input where it stands. far: 1 where an operand is at home off chip.
     cycle: a byte's off chip, which comes in bursts. setup, latency: of a transfer. drain: of the last pass.
     preload: of the first. hidden: other operators work while the first weights come. vector: an element's on the
     vector unit, 0 where the array finishes sums. sums_slots: in which sums wait for it. needs: cycles that bytes
@@ -116,7 +119,7 @@ class Setting:
     """
 
     def __init__(self, task: Task, variant: Variant) -> None:
-        chip, g = task.chip, task.geometry
+        chip, g = task.room.of(task.chip), task.geometry
         array = array_for(chip.array, variant.split, variant.arrays)
         buffers, clock = buffers_of(chip), chip.clocks[array.clock]
         along, count = array.split, array.count
@@ -134,6 +137,10 @@ class Setting:
         stays = dataflow(variant.dataflow).stays
         self.weights_stay, self.inputs_stay = int(stays == "weight"), int(stays == "input")
         self.cold, self.hidden = int(task.cold), int(not task.alone)
+        self.here, self.far = (
+            int(0 in task.room.here),
+            [int(i not in task.room.on_chip) for i in range(3)],
+        )
         self.setup, self.latency = chip.dma.setup, chip.dram.latency * clock
         self.burst, self.cycle = (
             chip.dram.burst,
@@ -147,7 +154,8 @@ class Setting:
             1 if along == "k" and count > 1 else 1 << 30 if self.fused else variant.slots[2]
         )
         self._bytes(task)
-        self.needs = self.cycle * (self.needed + self.cold * self.whole[1] + self.whole[2])
+        least = self.needed, self.cold * self.whole[1], self.whole[2]
+        self.needs = self.cycle * sum(size * far for size, far in zip(least, self.far, strict=True))
         reserve_i = task.reserve if names[0] == names[1] else 0
         self.same = names[0] == names[1], names[0] == names[2], names[1] == names[2]
         self.room = buffers.input - reserve_i, buffers.weight - task.reserve, buffers.output

@@ -11,7 +11,7 @@ from accelsim.chip import Chip, machine
 from accelsim.config.scalesim_cfg import ScaleSimConfig, chip_of
 from accelsim.mapping.mapping import Geometry, geometry_of
 from accelsim.mapping.rows.folds import LOWERED, OUTPUT, SUMS, WEIGHT, fold_counts, folds_nest
-from accelsim.mapping.rows.record import Nest, Segment, written
+from accelsim.mapping.rows.record import HOME, Nest, Segment, written
 from accelsim.program.opcodes import Access, Flag
 from accelsim.units.dataflows import dataflow_named
 from tests.mapping.random_cases import random_operator
@@ -44,10 +44,9 @@ def rows_of(layer: Layer) -> Segment:
     return written(nest_of(layer), fast=True)
 
 
-def operands(segment: Segment, layer: Layer) -> tuple[Any, Any]:
-    """(on chip, off chip) operands."""
-    chip, _, _ = layer
-    far = segment.operands[:, 1] == machine(chip).memory_index["dram"]
+def operands(segment: Segment) -> tuple[Any, Any]:
+    """Operands on chip, and those at home."""
+    far = segment.operands[:, 1] == HOME
     return segment.operands[~far], segment.operands[far]
 
 
@@ -65,7 +64,7 @@ def test_folds_cover_the_product_once() -> None:
         segment = rows_of(layer)
         products = np.zeros((g.groups, g.m, g.k, g.n), np.int64)
         begun, ended = (np.zeros((g.groups, g.m, g.n), np.int64) for _ in range(2))
-        near, _ = operands(segment, layer)
+        near, _ = operands(segment)
         for command, (a, b, c) in zip(
             segment.commands, near.reshape(len(segment), 3, -1)[..., BOX], strict=True
         ):
@@ -87,7 +86,7 @@ def test_what_fits_half_its_buffer_is_fetched_once() -> None:
     once = np.zeros(2, int)
     for layer in layers(90, 3):
         chip, g, flow = layer
-        near, far = operands(rows_of(layer), layer)
+        near, far = operands(rows_of(layer))
         writes = far[far[:, 5] == Access.WRITE]
         assert (writes == np.where(np.arange(15) == 1, writes[0, 1], near[2::3])).all()
         assert np.isin(writes[:, 0], (OUTPUT, SUMS)).all()

@@ -49,7 +49,7 @@ def test_no_job_takes_more_room_than_its_bound() -> None:
         numbers = build.op()
         op, state = record.plain(numbers), record.plain(build.state(numbers))
         most, done = build.most(numbers), False
-        tensors = {"local": record.local(64).numbers, "own": [-1, 0]}
+        tensors = {"local": record.local(64).numbers, "styles": [0]}
         while not done:
             rows = record.rows_for(*most, most, False)._replace(limit=[0, 0], **tensors)
             done = mac.mac_rows(op, state, rows)
@@ -175,20 +175,24 @@ def inside(part: list[int], whole: list[int]) -> bool:
 
 
 def test_a_table_says_where_tensors_are_at_home() -> None:
-    """Weights and outputs with another memory as home: that memory's number changes, nothing else."""
+    """Weights and outputs at home on chip: what is touched there has that memory and address, what moves from or to
+    there says that it stays on chip, and nothing else changes."""
+    moved = (mac.WEIGHT_MATRIX, mac.OUTPUT_MATRIX)
     for case in random_cases(6, 10):
-        build = builder((*case[:6], None))
-        before = segment_of(build)
-        old = build.homes[mac.WEIGHT_MATRIX]
-        new = next(number for number in case[1].memory_index.values() if number != old)
-        build.homes[mac.WEIGHT_MATRIX] = build.homes[mac.OUTPUT_MATRIX] = new
-        after = segment_of(build)
-        moved = np.isin(before.operands[:, 0], (mac.WEIGHT_MATRIX, mac.OUTPUT_MATRIX))
-        moved &= before.operands[:, 1] == old
-        expected = before.operands.copy()
-        expected[moved, 1] = new
-        assert moved.sum() >= 2 and np.array_equal(after.operands, expected)
-        assert np.array_equal(after.commands, before.commands)
+        nest = mac_nest(*case[:6], None)
+        before = written(nest, fast=True)
+        table = record.local(64)
+        for tensor in moved:
+            at = record.LOCAL * tensor
+            table.numbers[at + 1 : at + record.LOCAL] = [99, 1000, 1]
+        after = written(mac_nest(*case[:6], None), True, table)
+        own = np.isin(before.operands[:, 0], moved) & (before.operands[:, 1] == record.HOME)
+        operands, commands = before.operands.copy(), before.commands.copy()
+        operands[own, 1] = 99
+        operands[own, 2] += 1000
+        commands[np.searchsorted(before.start, np.flatnonzero(own), side="right") - 1, 4] = 1
+        assert own.sum() >= 2 and np.array_equal(after.operands, operands)
+        assert np.array_equal(after.commands, commands)
 
 
 def segment_of(build: Builder) -> Segment:

@@ -12,7 +12,7 @@ from accelsim.chip import Chip, machine
 from accelsim.chip.machine import memory_of
 from accelsim.errors import InputError
 from accelsim.loading import load_chip
-from accelsim.mapping.rows.record import Nest, Segment, written
+from accelsim.mapping.rows.record import HOME, Nest, Segment, written
 from accelsim.mapping.rows.vector import vector_nest
 from accelsim.mapping.rows.vector_tiles import (
     PIECES,
@@ -101,7 +101,7 @@ def test_slots_lie_inside_their_memories_and_apart() -> None:
             whole.memory_index[memory_of(chip, name, 0)]: chip.memories[name].size
             for name in (chip.vector_unit.input, chip.vector_unit.output)
         }
-        near = rows.operands[rows.operands[:, MEMORY] != whole.memory_index[chip.dma.memory]]
+        near = rows.operands[rows.operands[:, MEMORY] != HOME]
         assert (near[:, ADDRESS] >= 0).all()
         assert all(e[ADDRESS] + e[REACH] <= sizes[e[MEMORY]] for e in near)
         slots = sorted({(e[MEMORY], e[ADDRESS], e[REACH], e[TENSOR]) for e in near.tolist()})
@@ -111,9 +111,8 @@ def test_slots_lie_inside_their_memories_and_apart() -> None:
 
 
 def test_bytes_fit_their_slots() -> None:
-    for (chip, _, _, _), rows in cases(6):
-        home = machine(chip).memory_index[chip.dma.memory]
-        near = rows.operands[rows.operands[:, MEMORY] != home]
+    for _, rows in cases(6):
+        near = rows.operands[rows.operands[:, MEMORY] != HOME]
         assert (near[:, BYTES] <= near[:, REACH]).all()
 
 

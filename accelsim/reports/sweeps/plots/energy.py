@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.reports.style import COMPONENTS
+from accelsim.reports.style import COMPONENTS, STACK, stacked
 from accelsim.reports.sweeps.base import Drawn, NotDrawn, Plot, View
 from accelsim.reports.sweeps.looks import MOST_PANELS, left_out, legend_above, panels, works_of
 from accelsim.reports.sweeps.named import Named, design_text, named, require_points
@@ -16,19 +16,6 @@ from accelsim.reports.sweeps.scale import figure_of, label_of, scale_of
 from accelsim.reports.sweeps.table import Floats
 
 ENERGY = "energy_chip_joules"
-ORDER = (
-    "mac",
-    "cells",
-    "converters",
-    "drivers",
-    "register",
-    "sram",
-    "vector",
-    "leakage",
-    "bus",
-    "dram",
-    "writing",
-)
 MOST_BARS = 9
 
 
@@ -53,7 +40,7 @@ class Energy(Plot):
         notes, rows, answers = [], [], []
         names = [
             n
-            for n in (*ORDER, *sorted(set(view.designs.parts) - set(ORDER)))
+            for n in (*STACK, *sorted(set(view.designs.parts) - set(STACK)))
             if n in view.designs.parts
         ]
         for work, place in zip(shown, axes, strict=True):
@@ -93,23 +80,9 @@ def _bars(
 ) -> list[list[str | int | float]]:
     whole = np.array([view.designs.measure(ENERGY)[one.row] for one in mine])
     factor, unit = scale_of(ENERGY, whole)
-    base, at = np.zeros(len(mine)), np.arange(len(mine))
-    for name in names:
-        heights = _heights(view, mine, name) * factor
-        if heights.any():
-            title, colour, hatch = COMPONENTS.get(name, (name, "#666666", "/"))
-            place.bar(
-                at,
-                heights,
-                0.66,
-                base,
-                label=title,
-                color=colour,
-                hatch=hatch,
-                edgecolor="black",
-                linewidth=0.4,
-            )
-            base += heights
+    at = np.arange(len(mine))
+    heights = {name: _heights(view, mine, name) * factor for name in names}
+    base = stacked(place, heights, COMPONENTS, 0.66)
     half = [
         float(view.designs.spread[ENERGY][1, one.row]) * factor
         if ENERGY in view.designs.spread

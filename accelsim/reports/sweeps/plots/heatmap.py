@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from accelsim.reports.sweeps.scale import (
     short_keys,
     spread_log,
 )
-from accelsim.reports.sweeps.table import Bools, Floats
+from accelsim.reports.sweeps.table import Bools, Floats, Ints
 
 MOST_MAPS = 6
 MOST_STEPS = 16  # values of a key
@@ -64,20 +64,20 @@ class Heatmap(Plot):
             )
         shown = places[:MOST_MAPS]
         made, axes = panels(len(shown), 2.2)
-        rows: list[list[str | int | float]] = []
-        answers = []
-        tables = [cells(view, base, work, pair, objective) for base, work, pair in shown]
-        scale = scale_of(measure, np.concatenate([table.ravel() for table in tables]))
-        for (base, work, pair), place, table in zip(shown, axes, tables, strict=True):
-            rows += _draw(view, made, place, (base, work), pair, table, objective, scale)
-            answers.append(_answer(view, base, work, pair, table, objective))
+        drawn = [
+            Panel(base, work, pair, objective, cells(view, base, work, pair, objective))
+            for base, work, pair in shown
+        ]
+        scale = scale_of(measure, np.concatenate([one.table.ravel() for one in drawn]))
+        for one, place in zip(drawn, axes, strict=True):
+            _draw(view, one, made, place, scale)
         best = "largest" if better_when_larger(objective) else "smallest"
         notes = [
             f"Each cell: the {best} {SHORT.get(measure, measure)} over all other keys; "
             "boxed: the best cell; dotted: cells that cannot be told from it (nearer than "
             f"{100 * NEAR:g} % or the seeds' spread), no box where that is all"
         ]
-        if any(holes(table) for table in tables):
+        if any(holes(one.table) for one in drawn):
             notes[0] += "; crossed out: no design" + (
                 " that keeps the constraints" if view.context.constraints else " of the sweep"
             )
@@ -85,12 +85,27 @@ class Heatmap(Plot):
         return Drawn(
             made,
             ["base", "workload", "key", "value", "other key", "other value", measure],
-            rows,
-            " ".join(answers),
+            [row for one in drawn for row in _rows(view, one)],
+            " ".join(_answer(view, one) for one in drawn),
             boundary_of(measure),
             notes,
             list(dict.fromkeys(base for base, _, _ in shown)),
         )
+
+
+class Panel(NamedTuple):
+    """A workload on a base over a pair of keys. table: of cells()."""
+
+    base: str
+    work: str
+    pair: tuple[str, str]
+    objective: str
+    table: Floats
+
+    def seen(self) -> tuple[Ints, Ints]:
+        """The table's rows and columns that hold a value."""
+        known = np.isfinite(self.table)
+        return np.flatnonzero(known.any(axis=1)), np.flatnonzero(known.any(axis=0))
 
 
 def _pair(view: View, base: str, measure: str, given: Sequence[str]) -> tuple[str, str] | None:
@@ -171,96 +186,85 @@ def holes(table: Floats) -> bool:
     return not bool(known[np.ix_(known.any(axis=1), known.any(axis=0))].all())
 
 
-def _draw(
-    view: View,
-    made: Any,
-    place: Any,
-    where: tuple[str, str],
-    pair: tuple[str, str],
-    table: Floats,
-    objective: str,
-    scale: tuple[float, str],
-) -> list[list[str | int | float]]:
+def _draw(view: View, one: Panel, made: Any, place: Any, scale: tuple[float, str]) -> None:
     from matplotlib.colors import LogNorm, Normalize
-    from matplotlib.patches import Rectangle
 
-    d, measure = view.designs, objective.lstrip("-")
-    labels = [[said(value).replace(", ", ",\n") for value in d.sets[key].values] for key in pair]
-    wide, deep = (np.flatnonzero(np.isfinite(table).any(axis=axis)) for axis in (0, 1))
-    seen = table[np.ix_(deep, wide)]
+    deep, wide = one.seen()
     factor, unit = scale
-    known = seen[np.isfinite(seen)] * factor
+    values = one.table[np.ix_(deep, wide)] * factor
+    known = values[np.isfinite(values)]
     norm: Any = (LogNorm if spread_log(known, 4.0) else Normalize)(known.min(), known.max() or 1.0)
-    picture = place.imshow(seen * factor, cmap=MAP, norm=norm, origin="lower", aspect="auto")
-    for i, row in enumerate(seen * factor):
-        for j, value in enumerate(row):
-            if not np.isfinite(value):
-                place.add_patch(
-                    Rectangle(
-                        (j - 0.5, i - 0.5),
-                        1,
-                        1,
-                        facecolor="#EEEEEE",
-                        hatch="xx",
-                        edgecolor="#888888",
-                        linewidth=0,
-                    )
-                )
-            elif len(wide) <= 6:
-                place.text(
-                    j,
-                    i,
-                    figure_of(value),
-                    ha="center",
-                    va="center",
-                    color="white" if norm(value) < 0.5 else "black",
-                )
-    alike = tied(view, where, pair, objective, table)[np.ix_(deep, wide)]
-    line = "-" if alike.sum() == 1 else ":"
-    for down, right in np.argwhere(alike) if not alike.all() else ():
-        for colour, width in (("white", 3.2), ("black", 1.4)):
-            box = Rectangle(
-                (right - 0.5, down - 0.5),
-                1,
-                1,
-                fill=False,
-                edgecolor=colour,
-                linestyle=line,
-                linewidth=width,
-                zorder=4,
-                clip_on=False,
-            )
-            place.add_patch(box)
-    names = short_keys(view.varied())
-    longest = max(len(line) for n in wide for line in labels[0][n].split("\n"))
-    turn = 40 if len(wide) > 6 or longest * len(wide) > 40 else 0
-    place.set_xticks(range(len(wide)), [labels[0][n] for n in wide], rotation=turn)
-    place.set_yticks(range(len(deep)), [labels[1][n] for n in deep])
-    place.set_xlabel(names.get(pair[0], pair[0]))
-    place.set_ylabel(names.get(pair[1], pair[1]))
-    place.set_title(f"{where[1]} on {where[0]}", loc="left")
-    bar = made.colorbar(picture, ax=place, label=label_of(measure, unit), pad=0.02)
+    picture = place.imshow(values, cmap=MAP, norm=norm, origin="lower", aspect="auto")
+    _say_values(place, values, norm)
+    where = (one.base, one.work)
+    alike = tied(view, where, one.pair, one.objective, one.table)[np.ix_(deep, wide)]
+    if not alike.all():
+        _box(place, alike)
+    _say_keys(view, place, one)
+    place.set_title(f"{one.work} on {one.base}", loc="left")
+    label = label_of(one.objective.lstrip("-"), unit)
+    bar = made.colorbar(picture, ax=place, label=label, pad=0.02)
     if isinstance(norm, LogNorm):
         log_axis(bar.ax, "y")
-    x, y = (d.sets[key].values for key in pair)
+
+
+def _say_values(place: Any, values: Floats, norm: Any) -> None:
+    """Numbers in the cells where they have room; cells without a value are crossed out."""
+    from matplotlib.patches import Rectangle
+
+    empty: dict[str, Any] = {"facecolor": "#EEEEEE", "hatch": "xx", "edgecolor": "#888888", "linewidth": 0}
+    for i, row in enumerate(values):
+        for j, value in enumerate(row):
+            if not np.isfinite(value):
+                place.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, **empty))
+            elif values.shape[1] <= 6:
+                colour = "white" if norm(value) < 0.5 else "black"
+                place.text(j, i, figure_of(value), ha="center", va="center", color=colour)
+
+
+def _box(place: Any, alike: Bools) -> None:
+    """The best cell boxed, or dotted boxes around all that cannot be told from it."""
+    from matplotlib.patches import Rectangle
+
+    edge: dict[str, Any] = {"linestyle": "-" if alike.sum() == 1 else ":", "zorder": 4, "clip_on": False}
+    for down, right in np.argwhere(alike):
+        for colour, width in (("white", 3.2), ("black", 1.4)):
+            look: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": width, **edge}
+            place.add_patch(Rectangle((right - 0.5, down - 0.5), 1, 1, **look))
+
+
+def _say_keys(view: View, place: Any, one: Panel) -> None:
+    """The keys and their values along both axes."""
+    deep, wide = one.seen()
+    x, y = (view.designs.sets[key].values for key in one.pair)
+    along, up = (
+        [said(values[n]).replace(", ", ",\n") for n in shown]
+        for values, shown in ((x, wide), (y, deep))
+    )
+    names = short_keys(view.varied())
+    longest = max(len(line) for label in along for line in label.split("\n"))
+    turn = 40 if len(wide) > 6 or longest * len(wide) > 40 else 0
+    place.set_xticks(range(len(wide)), along, rotation=turn)
+    place.set_yticks(range(len(deep)), up)
+    place.set_xlabel(names.get(one.pair[0], one.pair[0]))
+    place.set_ylabel(names.get(one.pair[1], one.pair[1]))
+
+
+def _rows(view: View, one: Panel) -> list[list[str | int | float]]:
+    """Points of the CSV, cell by cell."""
+    deep, wide = one.seen()
+    first, second = one.pair
+    x, y = (view.designs.sets[key].values for key in one.pair)
     return [
-        [
-            where[0],
-            where[1],
-            pair[0],
-            said(x[a]),
-            pair[1],
-            said(y[b]),
-            float(table[b, a]) if np.isfinite(table[b, a]) else "",
-        ]
+        [one.base, one.work, first, said(x[a]), second, said(y[b]), "" if value != value else value]
         for b in deep
         for a in wide
+        for value in (float(one.table[b, a]),)
     ]
 
 
-def _answer(
-    view: View, base: str, work: str, pair: tuple[str, str], table: Floats, objective: str
-) -> str:
+def _answer(view: View, one: Panel) -> str:
+    pair, table, objective = one.pair, one.table, one.objective
     cost = -table if better_when_larger(objective) else table
     i, j = divmod(int(np.nanargmin(cost)), table.shape[1])
     factor, unit = scale_of(objective.lstrip("-"), table)
@@ -269,6 +273,6 @@ def _answer(
         f"{names.get(key, key)} {said(view.designs.sets[key].values[n])}"
         for key, n in zip(pair, (j, i), strict=True)
     ]
-    count = int(tied(view, (base, work), pair, objective, table).sum()) - 1
+    count = int(tied(view, (one.base, one.work), pair, objective, table).sum()) - 1
     more = f", and {count} more cells that cannot be told from it" if count else ""
-    return f"{work} on {base}: best {figure_of(float(table[i, j]) * factor)} {unit} at {', '.join(at)}{more}."
+    return f"{one.work} on {one.base}: best {figure_of(float(table[i, j]) * factor)} {unit} at {', '.join(at)}{more}."

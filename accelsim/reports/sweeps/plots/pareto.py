@@ -12,6 +12,7 @@ from accelsim.reports.sweeps.choices import measure_named
 from accelsim.reports.sweeps.joint import joint_view
 from accelsim.reports.sweeps.looks import (
     MOST_PANELS,
+    Look,
     left_out,
     legend_above,
     log_axis,
@@ -139,75 +140,14 @@ class _Panel:
             faint = faint[kept]
         self.shown = np.concatenate([np.flatnonzero(either), faint])
         for base, look in looks_of(self.view).items():
-            mine = faint[d.base.where(base)[faint]]
-            for rows, hollow in (
-                (mine[~self.view.cut[mine]], False),
-                (mine[self.view.cut[mine]], True),
-            ):
-                place.scatter(
-                    x[rows],
-                    y[rows],
-                    13 if len(faint) < 1500 else 4,
-                    marker=look.marker,
-                    linewidth=0.5,
-                    rasterized=True,
-                    facecolor="none" if hollow else look.colour,
-                    edgecolor=look.colour if hollow else "none",
-                    alpha=0.6 if hollow else 0.35,
-                )
-            chosen = np.flatnonzero(either & d.base.where(base))
-            _bars(place, d, self.pair, chosen, x, y, [factor for factor, _ in scales], look.colour)
-            whole = chosen[self.front[chosen]]
-            part = chosen[~self.front[chosen]]
-            place.scatter(
-                x[part],
-                y[part],
-                22,
-                marker=look.marker,
-                facecolor=look.colour,
-                alpha=0.75,
-                edgecolor="none",
-                zorder=3,
-            )
-            place.scatter(
-                x[whole],
-                y[whole],
-                34,
-                marker=look.marker,
-                facecolor=look.colour,
-                edgecolor="black",
-                linewidth=0.8,
-                zorder=4,
-                label=look.label,
-            )
-        for analog, colour, line in ((False, "#0072B2", "-"), (True, "#B36B00", "--")):
-            rows = np.flatnonzero(self.fronts[analog])
-            rows = rows[np.argsort(self.cost[0][rows], kind="stable")]
-            if len(rows) > 1:
-                place.step(
-                    x[rows],
-                    y[rows],
-                    where="post",
-                    color=colour,
-                    linestyle=line,
-                    linewidth=1.0,
-                    zorder=2,
-                )
+            mine, own = d.base.where(base), [factor for factor, _ in scales]
+            self._draw_dominated(place, look, x, y, faint[mine[faint]], len(faint) < 1500)
+            chosen = np.flatnonzero(either & mine)
+            _bars(place, d, self.pair, chosen, (x, y), own, look.colour)
+            self._draw_front(place, look, x, y, chosen)
+        self._draw_steps(place, x, y)
         spots = [np.log(v) if log else v for v, log in zip((x, y), logs, strict=True)]
-        spans = [float(np.ptp(v[self.mine])) or 1.0 for v in spots]
-        put: list[tuple[float, float]] = []
-        for row, one in self.letters.items():
-            spot = (float(spots[0][row]) / spans[0], float(spots[1][row]) / spans[1])
-            near = sum(abs(spot[0] - a) < 0.05 and abs(spot[1] - b) < 0.1 for a, b in put)
-            put.append(spot)
-            place.annotate(
-                one.letter,
-                (x[row], y[row]),
-                ((4, 4), (4, -11), (-11, 4), (-11, -11))[near % 4],
-                textcoords="offset points",
-                weight="bold",
-                zorder=6,
-            )
+        self._say_letters(place, spots, x, y)
         for axis, log, (_, unit), name in zip("xy", logs, scales, self.pair, strict=True):
             _axis(place, axis, log, label_of(name.lstrip("-"), unit))
             share_axis(place, axis, name.lstrip("-"))
@@ -216,6 +156,48 @@ class _Panel:
             for row, one in list(self.letters.items())[:8]
         ]
         return notes
+
+    def _draw_dominated(
+        self, place: Any, look: Look, x: Floats, y: Floats, rows: Ints, large: bool
+    ) -> None:
+        """Faint marks, hollow where a constraint is broken. large: there is room."""
+        size, cut = 13 if large else 4, self.view.cut[rows]
+        shared = {"marker": look.marker, "linewidth": 0.5, "rasterized": True}
+        full = {"facecolor": look.colour, "edgecolor": "none", "alpha": 0.35}
+        hollow = {"facecolor": "none", "edgecolor": look.colour, "alpha": 0.6}
+        for mine, how in ((rows[~cut], full), (rows[cut], hollow)):
+            place.scatter(x[mine], y[mine], size, **shared, **how)
+
+    def _draw_front(self, place: Any, look: Look, x: Floats, y: Floats, rows: Ints) -> None:
+        """Marks of what no design of its technology beats, with an edge where none at all does."""
+        whole, part = rows[self.front[rows]], rows[~self.front[rows]]
+        shared = {"marker": look.marker, "facecolor": look.colour}
+        inner = {"alpha": 0.75, "edgecolor": "none", "zorder": 3}
+        outer = {"edgecolor": "black", "linewidth": 0.8, "zorder": 4, "label": look.label}
+        place.scatter(x[part], y[part], 22, **shared, **inner)
+        place.scatter(x[whole], y[whole], 34, **shared, **outer)
+
+    def _draw_steps(self, place: Any, x: Floats, y: Floats) -> None:
+        """A line along the front of each technology."""
+        for analog, colour, line in ((False, "#0072B2", "-"), (True, "#B36B00", "--")):
+            rows = np.flatnonzero(self.fronts[analog])
+            rows = rows[np.argsort(self.cost[0][rows], kind="stable")]
+            if len(rows) > 1:
+                look = {"color": colour, "linestyle": line, "linewidth": 1.0, "zorder": 2}
+                place.step(x[rows], y[rows], where="post", **look)
+
+    def _say_letters(self, place: Any, seen: Sequence[Floats], x: Floats, y: Floats) -> None:
+        """Letters of named designs, each at another corner where several are near. seen: x and y as the axes have
+        them."""
+        spans = [float(np.ptp(v[self.mine])) or 1.0 for v in seen]
+        put: list[tuple[float, float]] = []
+        for row, one in self.letters.items():
+            spot = (float(seen[0][row]) / spans[0], float(seen[1][row]) / spans[1])
+            near = sum(abs(spot[0] - a) < 0.05 and abs(spot[1] - b) < 0.1 for a, b in put)
+            put.append(spot)
+            corner = ((4, 4), (4, -11), (-11, 4), (-11, -11))[near % 4]
+            look = {"textcoords": "offset points", "weight": "bold", "zorder": 6}
+            place.annotate(one.letter, (x[row], y[row]), corner, **look)
 
     def rows(self, keys: Sequence[str]) -> list[list[str | int | float]]:
         """Points of the CSV: what is drawn, front first. keys: its columns."""
@@ -268,26 +250,18 @@ def _bars(
     d: Any,
     pair: tuple[str, str],
     rows: Ints,
-    x: Floats,
-    y: Floats,
+    at: tuple[Floats, Floats],
     factors: list[float],
     colour: str,
 ) -> None:
+    """Spreads of seeds around the designs of some rows."""
     bars = [
         np.nan_to_num(d.spread[p.lstrip("-")][:, rows]) * f if p.lstrip("-") in d.spread else None
         for p, f in zip(pair, factors, strict=True)
     ]
     if any(one is not None and one.any() for one in bars):
-        place.errorbar(
-            x[rows],
-            y[rows],
-            bars[1],
-            bars[0],
-            linestyle="none",
-            color=colour,
-            elinewidth=0.8,
-            capsize=2,
-        )
+        (x, y), look = at, {"color": colour, "elinewidth": 0.8, "capsize": 2}
+        place.errorbar(x[rows], y[rows], bars[1], bars[0], linestyle="none", **look)
 
 
 def _axis(place: Any, axis: str, log: bool, label: str) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from accelsim.reports.roofline import roofline_points, roofs
+from accelsim.reports.roofline import POINT_HEAD, Point, roofline_points, roofs
 from accelsim.reports.sweeps.base import Drawn, NotDrawn, Plot, View
 from accelsim.reports.sweeps.looks import (
     MOST_PANELS,
+    Look,
     left_out,
     legend_above,
     log_axis,
@@ -17,7 +19,7 @@ from accelsim.reports.sweeps.looks import (
     panels,
     works_of,
 )
-from accelsim.reports.sweeps.named import design_text, require_best
+from accelsim.reports.sweeps.named import Named, design_text, require_best
 from accelsim.reports.sweeps.scale import figure_of
 from accelsim.results.result import Result
 
@@ -50,56 +52,17 @@ class Roofline(Plot):
             notes += left_out("designs", [one.letter for one in mine[MOST_DESIGNS:]])
             seen: list[float] = []
             for one in mine[:MOST_DESIGNS]:
-                look, result = looks[one.base], view.run(one.row)
-                peak, bandwidth = roofs(result)
-                points = roofline_points(result)
-                seen += [p.intensity for p in points]
-                place.plot(
-                    [p.intensity for p in points],
-                    [p.speed for p in points],
-                    look.marker,
-                    markersize=3,
-                    color=look.colour,
-                    alpha=0.45,
-                    markeredgecolor="none",
-                )
-                x, y = whole(result)
-                if x > 0:
-                    seen.append(x)
-                    place.plot(
-                        [x],
-                        [y],
-                        look.marker,
-                        markersize=8,
-                        color=look.colour,
-                        markeredgecolor="black",
-                        label=look.label,
-                        linestyle="none",
-                        zorder=4,
-                    )
-                rows += [
-                    [work, one.letter, one.base, p.name, p.intensity, p.speed, peak, bandwidth]
-                    for p in points
-                ]
-                rows.append([work, one.letter, one.base, "(whole)", x, y, peak, bandwidth])
-                roof = min(peak, bandwidth * x or peak)
-                words.append(
-                    f"{work}, {one.base}: {figure_of(100 * y / roof)} % of its roof, "
-                    f"{'memory' if roof < peak else 'compute'} bound"
-                )
+                result = view.run(one.row)
+                seen += _reached(place, looks[one.base], result)
+                rows += _rows(one, result)
+                words.append(_bound(one, result))
                 notes.append(f"{one.letter}: {design_text(view, one.row)}")
             low, high = (min(seen) / 2, max(seen) * 2) if seen else (1.0, 100.0)
             span = np.geomspace(low, high, 100)
             for one in mine[:MOST_DESIGNS]:
                 peak, bandwidth = roofs(view.run(one.row))
-                place.plot(
-                    span,
-                    np.minimum(peak, bandwidth * span),
-                    looks[one.base].line,
-                    color=looks[one.base].colour,
-                    linewidth=1.0,
-                    zorder=1,
-                )
+                look, roof = looks[one.base], np.minimum(peak, bandwidth * span)
+                place.plot(span, roof, look.line, color=look.colour, linewidth=1.0, zorder=1)
             for axis in "xy":
                 log_axis(place, axis)
             place.set_title(work, loc="left")
@@ -110,21 +73,41 @@ class Roofline(Plot):
         notes += left_out("workloads", works[MOST_PANELS:])
         return Drawn(
             made,
-            [
-                "workload",
-                "letter",
-                "base",
-                "operator",
-                "macs_per_byte",
-                "gmacs_per_second",
-                "peak_gmacs_per_second",
-                "off_chip_gbytes_per_second",
-            ],
+            ["workload", "letter", "base", *POINT_HEAD],
             rows,
             "; ".join(words) + ".",
             "",
             notes,
         )
+
+
+def _reached(place: Any, look: Look, result: Result) -> list[float]:
+    """Mark what a run's operators and the whole of it reached; their intensities."""
+    points, (x, y) = roofline_points(result), whole(result)
+    seen = [p.intensity for p in points]
+    small = {"markersize": 3, "alpha": 0.45, "markeredgecolor": "none"}
+    place.plot(seen, [p.speed for p in points], look.marker, color=look.colour, **small)
+    if x > 0:
+        large = {"markersize": 8, "markeredgecolor": "black", "linestyle": "none", "zorder": 4}
+        place.plot([x], [y], look.marker, color=look.colour, label=look.label, **large)
+    return [*seen, x] if x > 0 else seen
+
+
+def _rows(one: Named, result: Result) -> list[list[str | int | float]]:
+    """Points of the CSV: every operator, then the whole."""
+    points = [Point("(whole)", *whole(result))]
+    return [
+        [one.work, one.letter, one.base, p.name, p.intensity, p.speed, *roofs(result)]
+        for p in (*roofline_points(result), *points)
+    ]
+
+
+def _bound(one: Named, result: Result) -> str:
+    """What the whole reached of its roof, in words."""
+    (peak, bandwidth), (x, y) = roofs(result), whole(result)
+    roof = min(peak, bandwidth * x or peak)
+    bound = "memory" if roof < peak else "compute"
+    return f"{one.work}, {one.base}: {figure_of(100 * y / roof)} % of its roof, {bound} bound"
 
 
 def whole(result: Result) -> tuple[float, float]:

@@ -55,24 +55,13 @@ class BestTable(Plot):
         lines: list[list[str]] = []
         for seen, one in chosen:
             d, technology = seen.designs, "PCM" if one.analog else "digital"
-            figures: list[str | float] = []
-            texts = []
-            for name in names:
-                value, spread = _value(seen, name, one), _spread(seen, name, one)
-                cells = spread_cells(name, value, spread)
-                figures += [value, *cells] if np.isfinite(value) else [""] * (1 + len(cells))
-                texts.append(_text(name, value, spread, units[name][0]))
-            rows.append(
-                [
-                    one.letter,
-                    one.work,
-                    one.base,
-                    technology,
-                    "; ".join(one.best_in),
-                    *(said(d.sets[key].at(one.row)) for key in keys),
-                    int(d.repeats[one.row]),
-                    *figures,
-                ]
+            known_by = [one.letter, one.work, one.base, technology, "; ".join(one.best_in)]
+            sets = (said(d.sets[key].at(one.row)) for key in keys)
+            figures = (cell for name in names for cell in _figures(seen, name, one))
+            rows.append([*known_by, *sets, int(d.repeats[one.row]), *figures])
+            texts = (
+                _text(name, _value(seen, name, one), _spread(seen, name, one), units[name][0])
+                for name in names
             )
             design = f"{design_text(seen, one.row)} ({technology})"
             lines.append([one.letter, one.work, design, one.why, *texts])
@@ -96,6 +85,13 @@ class BestTable(Plot):
         bounds = list(dict.fromkeys(b for name in names if (b := boundary_of(name))))
         answer = _answer(view) + (f" {_answer(other)}" if other is not None else "")
         return Drawn(None, head, rows, answer, ", ".join(bounds), (), (), (), (shown, lines))
+
+
+def _figures(view: View, name: str, one: Named) -> list[str | float]:
+    """A measure's value and what its seeds give beside it, empty where there is none."""
+    value = _value(view, name, one)
+    cells = spread_cells(name, value, _spread(view, name, one))
+    return [value, *cells] if np.isfinite(value) else [""] * (1 + len(cells))
 
 
 def _value(view: View, name: str, one: Named) -> float:

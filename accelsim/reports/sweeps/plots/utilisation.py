@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from accelsim.reports.style import CAUSES, REST
 from accelsim.reports.sweeps.base import Drawn, NotDrawn, Plot, View
 from accelsim.reports.sweeps.looks import left_out, legend_above, panels
-from accelsim.reports.sweeps.named import design_text, require_best
+from accelsim.reports.sweeps.named import Named, design_text, require_best
 from accelsim.reports.sweeps.scale import figure_of
 from accelsim.reports.sweeps.table import Floats
 from accelsim.results.result import Result
 
 MOST_BARS = 12
+LOOKS = {**CAUSES, "idle": REST}
 
 
 class Utilisation(Plot):
@@ -34,65 +36,19 @@ class Utilisation(Plot):
         parts = (
             {one.row: shares(view.run(one.row)) for one in shown} if view.rerun is not None else {}
         )
-        made, (axes,) = panels(1, 0.55 + 0.27 * len(shown))
-        at, left = np.arange(len(shown)), np.zeros(len(shown))
-        looks = {**CAUSES, "idle": REST}
-        for name, (title, colour, hatch) in looks.items():
-            width = (
-                np.array([parts[one.row].get(name, 0.0) if parts else 0.0 for one in shown]) * 100
-            )
-            if width.any():
-                axes.barh(
-                    at,
-                    width,
-                    0.6,
-                    left,
-                    color=colour,
-                    hatch=hatch,
-                    edgecolor="black",
-                    linewidth=0.4,
-                    label=title,
-                )
-                left += width
         used: Floats = np.array([value[one.row] for one in shown]) * 100
-        if not parts:
-            axes.barh(at, used, 0.6, color="#0072B2", edgecolor="black", linewidth=0.4)
-        axes.plot(
-            used,
-            at,
-            "D",
-            color="white",
-            markeredgecolor="black",
-            markersize=5,
-            linestyle="none",
-            label="useful multiply-accumulates over the peak",
-        )
-        for place, number in zip(at, used, strict=True):
-            axes.annotate(
-                f"{figure_of(float(number))} %", (101.5, place), va="center", annotation_clip=False
-            )
-        axes.set_yticks(
-            at,
-            [
-                f"{one.letter}: {one.work}, {one.base} ({'PCM' if one.analog else 'digital'})"
-                for one in shown
-            ],
-        )
-        axes.invert_yaxis()
-        axes.set_xlim(0, 100)
-        axes.set_xlabel("share of the arrays' time (%); numbers: utilisation")
-        legend_above(made, [axes], 3)
+        made = _bars(shown, parts, used)
         notes = [f"{one.letter}: {design_text(view, one.row)}" for one in shown][:6]
         notes += left_out("designs", [one.letter for one in chosen[MOST_BARS:]])
         if not parts:
             notes.append(f"No shares by cause: {view.why_no_rerun}")
-        names = list(looks)
+        names = list(LOOKS)
         rows = [
             [
                 one.letter,
                 one.work,
                 one.base,
-                "PCM" if one.analog else "digital",
+                _technology(one),
                 float(value[one.row]),
                 *(float(parts[one.row].get(name, 0.0)) if parts else "" for name in names),
             ]
@@ -108,6 +64,46 @@ class Utilisation(Plot):
             "",
             notes,
         )
+
+
+def _bars(shown: Sequence[Named], parts: dict[int, dict[str, float]], used: Floats) -> Any:
+    """The figure: a bar for each design. parts: of its time by cause, row by row, or none; used: per cent."""
+    made, (axes,) = panels(1, 0.55 + 0.27 * len(shown))
+    at, left = np.arange(len(shown)), np.zeros(len(shown))
+    box = {"edgecolor": "black", "linewidth": 0.4}
+    for name, (title, colour, hatch) in LOOKS.items():
+        width = np.array([parts[one.row].get(name, 0.0) if parts else 0.0 for one in shown]) * 100
+        if width.any():
+            axes.barh(at, width, 0.6, left, color=colour, hatch=hatch, label=title, **box)
+            left += width
+    if not parts:
+        axes.barh(at, used, 0.6, color="#0072B2", **box)
+    axes.plot(
+        used,
+        at,
+        "D",
+        color="white",
+        markeredgecolor="black",
+        markersize=5,
+        linestyle="none",
+        label="useful multiply-accumulates over the peak",
+    )
+    for place, number in zip(at, used, strict=True):
+        axes.annotate(
+            f"{figure_of(float(number))} %", (101.5, place), va="center", annotation_clip=False
+        )
+    axes.set_yticks(
+        at, [f"{one.letter}: {one.work}, {one.base} ({_technology(one)})" for one in shown]
+    )
+    axes.invert_yaxis()
+    axes.set_xlim(0, 100)
+    axes.set_xlabel("share of the arrays' time (%); numbers: utilisation")
+    legend_above(made, [axes], 3)
+    return made
+
+
+def _technology(one: Named) -> str:
+    return "PCM" if one.analog else "digital"
 
 
 def shares(result: Result) -> dict[str, float]:

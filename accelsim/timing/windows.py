@@ -44,6 +44,10 @@ class Windows:
         ticks a cycle."""
         return self._by_operator(np.diff(-(-self.edges // tick)))
 
+    def shares(self, before: Ints) -> Ints:
+        """What each operator's window has of what has come up before each operator's end."""
+        return self._by_operator(np.diff(before[self.order], prepend=0))
+
     def within(self, start: Ints, stop: Ints) -> Ints:
         """Ticks of the stretches start .. stop (start <= stop) in each operator's window, added up."""
         return self._by_operator(covered(self.edges, start, stop))
@@ -67,6 +71,42 @@ def _minima(edges: Ints, times: Ints) -> Ints:
     below = np.searchsorted(ordered, edges)
     found: Ints = before[below] + edges * (len(ordered) - below)
     return found
+
+
+class Computing:
+    """computing() of passes as they end, in any order."""
+
+    def __init__(self, operators: int) -> None:
+        none = np.zeros(0, np.int64)
+        self.start, self.stop = none, none  # passes not looked at yet
+        self.until = self.reached = self.total = 0  # what lies before is settled
+        self.before = np.zeros(operators, np.int64)  # ticks of computing before each operator's end
+
+    def add(self, start: Ints, stop: Ints) -> None:
+        """More passes, from and to."""
+        self.start = np.concatenate([self.start, start])
+        self.stop = np.concatenate([self.stop, stop])
+
+    def settle(self, until: int, end: Ints) -> None:
+        """Every pass that begins before ``until`` has been added, and operators end where ``end`` says, or later
+        than that tick."""
+        here = self.start < until
+        order = np.argsort(self.start[here], kind="stable")
+        start, stop = self.start[here][order], self.stop[here][order]
+        self.start, self.stop = self.start[~here], self.stop[~here]
+        top = np.maximum.accumulate(np.concatenate([[self.reached], stop]))
+        start = np.concatenate([[self.until], np.maximum(start, top[:-1])])
+        stop = np.concatenate([[max(self.until, self.reached)], top[1:]])
+        over = np.flatnonzero((end >= self.until) & (end < until))
+        over = over[np.argsort(end[over], kind="stable")]
+        edges = np.concatenate([[self.until], end[over], [until]])
+        so_far = self.total + np.cumsum(covered(edges, start, np.maximum(start, stop)))
+        self.before[over] = so_far[:-1]
+        self.until, self.reached, self.total = until, int(top[-1]), int(so_far[-1])
+
+    def ticks(self, end: Ints) -> Ints:
+        """Ticks of each operator's window in which any array computes; all has been added and settled."""
+        return Windows.of(end).shares(self.before)
 
 
 def ends(program: Program, timeline: Timeline) -> tuple[Ints, Ints]:

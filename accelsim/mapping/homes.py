@@ -1,0 +1,464 @@
+"""Where each tensor between two operators stands, from its writer to its last reader.
+
+A tensor has a home in a memory of a consumer, which then reads it there, in one of its producer, in one that
+these stand behind, or off chip. Homes that are needed at the same time lie side by side; where there is not
+room for all, the tensor whose last reader is farthest goes. Operators' tiles get the largest part of each
+memory that homes leave them. A vector operator of equal shapes writes over an input that nobody reads later.
+
+What is read or written from the outside (inputs, weights, outputs, grown caches) stays off chip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from accelsim.chip import Chip
+from accelsim.chip.machine import copies
+from accelsim.chip.routes import chain
+from accelsim.formats import get
+from accelsim.mapping.rooms import UNDIVIDED, Room
+from accelsim.mapping.rows.vector_tiles import in_a_row
+from accelsim.workload import Operator, VectorOperator, Workload
+
+MODES = ("off_chip", "on_chip")
+DEFAULT = "off_chip"  # of every run that does not say
+SHARES = (0.0, 0.25, 0.5, 0.75)  # of a memory with tiles, what homes may take: each is tried
+
+
+class Stand(NamedTuple):
+    """Bytes of a memory, by its name, that a tensor has from its writer to its last reader."""
+
+    memory: str
+    address: int
+    span: int
+
+
+@dataclass(frozen=True, slots=True)
+class Homes:
+    """at: tensors at home on chip, by name; the others are off chip. rooms: of operators, by name, that have not
+    all memories for their tiles, or read something where it stands."""
+
+    at: Mapping[str, Stand] = field(default_factory=dict)
+    rooms: Mapping[str, Room] = field(default_factory=dict)
+
+    def room(self, operator: str) -> Room:
+        """What an operator's tiles may take."""
+        return self.rooms.get(operator, UNDIVIDED)
+
+
+OFF_CHIP = Homes()
+
+
+class Life(NamedTuple):
+    """A tensor with all its views. first, last: numbers of the operators that write it and read it last. size:
+    bytes. memories: where it may be at home, the best first."""
+
+    name: str
+    first: int
+    last: int
+    size: int
+    memories: tuple[str, ...]
+
+
+class Touched(NamedTuple):
+    """What an operator touches: tensors by input number, the memories that it reads each in, the one that it
+    writes. here: inputs that it can read at home in that memory."""
+
+    inputs: tuple[str, ...]
+    near: tuple[str, ...]
+    output: str
+    out: str
+    here: tuple[int, ...]
+
+    @property
+    def tiles(self) -> set[str]:
+        """Memories in which it has tiles."""
+        return {*self.near, self.out}
+
+
+def homes_of(
+    chip: Chip,
+    workload: Workload,
+    formats: Mapping[str, str],
+    analog: Iterable[str] = (),
+    needs: Mapping[str, Mapping[str, int]] | None = None,
+    limits: tuple[float, bool] = (0.5, True),
+) -> Homes:
+    """Homes of the tensors of a workload. formats: of activations. analog: operators on crossbars. needs: bytes of
+    memories that operators' tiles take, where that is known. limits: the share of every other memory that homes may
+    take, and whether they may be in memories that buffers are filled from."""
+    return _Allocation(chip, workload, formats, set(analog), needs or {}, limits).homes()
+
+
+def ways(
+    chip: Chip,
+    workload: Workload,
+    formats: Mapping[str, str],
+    analog: Iterable[str],
+    needs: Mapping[str, Mapping[str, int]],
+) -> Iterator[Homes]:
+    """homes_of() by all SHARES that tell, each way once, with memories that buffers are filled from and without."""
+    analog, seen = set(analog), [OFF_CHIP]
+    levels = any(len(chain(chip, memory)) > 2 for memory in chip.memories)
+    for above in (True, False) if levels else (True,):
+        for share in SHARES:
+            made = _Allocation(chip, workload, formats, analog, needs, (share, above))
+            homes = made.homes()
+            if homes not in seen:
+                seen.append(homes)
+                yield homes
+            if made.all_nearest:
+                break  # a larger share has nothing to give
+
+
+def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
+    """What a run takes for granted of homes on chip."""
+    if not homes.at:
+        return []
+    used = {stand.memory for stand in homes.at.values()}
+    buffers = {name for name, memory in chip.memories.items() if memory.part != "dram"}
+    above = {
+        chip.memories[memory].behind for memory in buffers if chip.memories[memory].behind
+    } & used
+    passed = f"; what is at home off chip passes {', '.join(sorted(above))} by" if above else ""
+    return [
+        f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
+        f"memory on chip to another{passed}"
+    ]
+
+
+def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:
+    """What an operator touches, by the unit that runs it."""
+    if isinstance(op, VectorOperator):
+        unit = chip.vector_unit
+        every = tuple(range(len(op.inputs)))
+        return Touched(op.inputs, (unit.input,) * len(every), op.output, unit.output, every)
+    inputs = inputs_of(op)
+    if analog:
+        crossbar = chip.crossbar
+        assert crossbar is not None
+        return Touched(inputs, (crossbar.input,) * 2, op.output, crossbar.output, (0,))
+    array = chip.array
+    return Touched(inputs, (array.input, array.weight), op.output, array.output, (0,))
+
+
+def roots(workload: Workload) -> dict[str, str]:
+    """The tensor that each tensor shares its bytes with: views, and caches that grow."""
+    alias: dict[str, str] = {}
+    for op in workload.operators:
+        if isinstance(op, VectorOperator) and op.kind == "append":
+            alias[op.inputs[0]] = op.output
+        elif isinstance(op, VectorOperator) and op.is_view:
+            alias[op.output] = op.inputs[0]
+
+    def root(name: str) -> str:
+        while name in alias:
+            name = alias[name]
+        return name
+
+    return {name: root(name) for name in workload.tensors}
+
+
+def lives(workload: Workload, formats: Mapping[str, str]) -> Iterator[tuple[Life, list[int]]]:
+    """Tensors that operators write for one another, in the order in which they are written, with the operators that
+    read each; caches that grow are none."""
+    operators, tensors, root = workload.operators, workload.tensors, roots(workload)
+    outside = {root[name] for name, spec in tensors.items() if spec.role != "intermediate"}
+    readers: dict[str, list[int]] = {}
+    for number, op in enumerate(operators):
+        if isinstance(op, VectorOperator) and op.kind == "append":
+            outside.add(root[op.output])
+        for name in inputs_of(op) if _moves(op) else ():
+            readers.setdefault(root[name], []).append(number)
+    for number, op in enumerate(operators):
+        name = op.output
+        if root[name] == name and name not in outside and _moves(op):
+            size = get(formats[name]).bytes_for(tensors[name].elements)
+            mine = readers.get(name, [number])
+            if size:
+                yield Life(name, number, mine[-1], size, ()), mine
+
+
+def inputs_of(op: Operator) -> tuple[str, ...]:
+    """Tensors that an operator reads, weights too."""
+    return op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight)
+
+
+def side_by_side(
+    workload: Workload, formats: Mapping[str, str], but: Iterable[str], alignment: int
+) -> tuple[dict[str, int], int]:
+    """Addresses of tensors between operators in one memory, each the lowest that is free from its writer to its last
+    reader; bytes that they take in all. but: tensors that stand elsewhere."""
+    elsewhere, at, end = set(but), dict[str, int](), 0
+    there: list[tuple[Life, tuple[int, int]]] = []
+    for life, _ in lives(workload, formats):
+        if life.name in elsewhere:
+            continue
+        there = [(other, taken) for other, taken in there if other.last >= life.first]
+        size = -(-life.size // alignment) * alignment
+        free = _gaps((taken for _, taken in there), 1 << 62)
+        low = next(low for low, high in free if high - low >= size)
+        at[life.name] = low
+        there.append((life, (low, low + size)))
+        end = max(end, low + size)
+    return at, end
+
+
+class _Allocation:
+    """Homes as they are given away. needs, limits: as homes_of() takes them."""
+
+    def __init__(
+        self,
+        chip: Chip,
+        workload: Workload,
+        formats: Mapping[str, str],
+        analog: set[str],
+        needs: Mapping[str, Mapping[str, int]],
+        limits: tuple[float, bool],
+    ) -> None:
+        self.chip, self.workload, self.formats = chip, workload, formats
+        self.needs, (self.share, self.above) = needs, limits
+        self.root = roots(workload)
+        self.touched = [touched_by(chip, op, op.name in analog) for op in workload.operators]
+        self.inputs = [[self.root[name] for name in touched.inputs] for touched in self.touched]
+        self.lives = {life.name: life for life in self._lives()}
+        self.at: dict[str, Stand] = {}
+        self.living: list[list[str]] = [
+            [] for _ in workload.operators
+        ]  # tensors at home, by operator
+
+    def homes(self) -> Homes:
+        """Homes of all tensors, in the order in which they are written."""
+        for life in self.lives.values():
+            self._settle(life, life.memories)
+        rooms = {
+            op.name: room
+            for number, op in enumerate(self.workload.operators)
+            if (room := self._room(number)) != UNDIVIDED
+        }
+        return Homes(dict(self.at), rooms) if self.at else OFF_CHIP
+
+    @property
+    def all_nearest(self) -> bool:
+        """Whether every tensor stands in the best of the memories where it may."""
+        return all(
+            name in self.at and self.at[name].memory == life.memories[0]
+            for name, life in self.lives.items()
+        )
+
+    # -- lives ---------------------------------------------------------------------------------
+
+    def _lives(self) -> Iterator[Life]:
+        """Tensors that may be at home on chip, in the order in which they are written."""
+        for life, readers in lives(self.workload, self.formats):
+            memories = self._memories(life.name, life.first, readers)
+            if memories:
+                yield life._replace(memories=memories)
+
+    def _memories(self, name: str, writer: int, readers: list[int]) -> tuple[str, ...]:
+        """Where a tensor may be at home: where its readers can use it, where it is written, above these."""
+        near: dict[str, None] = {}
+        for number in readers:
+            touched = self.touched[number]
+            for i in touched.here:
+                if self.inputs[number][i] == name:
+                    near[touched.near[i]] = None
+        near[self.touched[writer].out] = None
+        for memory in list(near):
+            for above in chain(self.chip, memory) if self.above else ():
+                if self.chip.memories[above].part == "sram":
+                    near[above] = None
+        return tuple(memory for memory in near if self._serves(memory))
+
+    def _serves(self, memory: str) -> bool:
+        """Whether tensors may stand in a memory: one that all share, and that no weights stay in."""
+        chip, spec = self.chip, self.chip.memories[memory]
+        array = chip.mac_array
+        stay = chip.weights == "resident" and array is not None and memory == array.weight
+        return copies(chip, spec) == 1 and not stay
+
+    # -- places --------------------------------------------------------------------------------
+
+    def _settle(self, life: Life, memories: tuple[str, ...]) -> None:
+        """Find a home in one of the memories; a tensor with a farther last reader makes way, and is settled anew."""
+        for memory in memories:
+            stand = self._found(life, memory)
+            victim = None
+            if stand is None:
+                victim = self._farthest(life, memory)
+                if victim is None:
+                    continue
+                given = self.at[victim.name]
+                self._leave(victim)
+                stand = self._found(life, memory)
+                if stand is None:
+                    self._take(victim, given)
+                    continue
+            self._take(life, stand)
+            if victim is not None:
+                rest = victim.memories[victim.memories.index(memory) + 1 :]
+                self._settle(victim, rest)
+            return
+
+    def _take(self, life: Life, stand: Stand) -> None:
+        self.at[life.name] = stand
+        for number in range(life.first, life.last + 1):
+            self.living[number].append(life.name)
+
+    def _leave(self, life: Life) -> None:
+        del self.at[life.name]
+        for number in range(life.first, life.last + 1):
+            self.living[number].remove(life.name)
+
+    def _farthest(self, life: Life, memory: str) -> Life | None:
+        """The tensor at home in a memory when another one is written whose last reader is farthest, and farther
+        than the other one's; none that was written over an input, or is."""
+        there = [
+            self.lives[name]
+            for name in self.living[life.first]
+            if self.at[name].memory == memory and not self._shares(name)
+        ]
+        far = max(there, key=lambda one: one.last, default=None)
+        return far if far is not None and far.last > life.last else None
+
+    def _shares(self, name: str) -> bool:
+        """Whether a tensor's bytes are another one's, too, at its first or last operator."""
+        own, life = self.at[name], self.lives[name]
+        return any(
+            other != name and _overlap(self.at[other], own)
+            for number in (life.first, life.last)
+            for other in self.living[number]
+        )
+
+    def _found(self, life: Life, memory: str) -> Stand | None:
+        """Where in a memory a tensor leaves operators the most room; None where it fits nowhere."""
+        numbers = range(life.first, life.last + 1)
+        taken = [self._taken(number, memory) for number in numbers]
+        size = self.chip.memories[memory].size
+        gaps = [_gaps(ranges, size) for ranges in taken]
+        needs = [self._reserve(number, memory, life.name) for number in numbers]
+        lows: dict[int, None] = {}
+        if (over := self._written_over(life, memory)) is not None:
+            lows[self.at[over].address] = None
+        for low, high in _gaps(set().union(*taken), size):
+            if high - low >= life.size:
+                lows |= {low: None, high - life.size: None}
+        best, most = None, (-1, 0)
+        for low in lows:
+            left = _left(gaps, needs, low, low + life.size)
+            if left > most:
+                best, most = Stand(memory, low, life.size), left
+        return best
+
+    def _taken(self, number: int, memory: str) -> set[tuple[int, int]]:
+        """Bytes of a memory that homes take while an operator runs."""
+        stands = (self.at[name] for name in self.living[number])
+        return {(s.address, s.address + s.span) for s in stands if s.memory == memory}
+
+    def _reserve(self, number: int, memory: str, coming: str = "") -> int:
+        """Bytes of a memory that an operator's tiles must have. coming: a tensor that would be at home there."""
+        op, touched = self.workload.operators[number], self.touched[number]
+        if not _moves(op) or memory not in touched.tiles:
+            return 0
+        if memory != touched.out and all(
+            near != memory or i in self._here(number, memory, coming)
+            for i, near in enumerate(touched.near)
+        ):
+            return 0
+        if op.name in self.needs:
+            return self.needs[op.name].get(memory, 0)
+        return int((1 - self.share) * self.chip.memories[memory].size)
+
+    def _here(self, number: int, memory: str, coming: str = "") -> set[int]:
+        """Inputs that an operator reads at home in a memory."""
+        touched = self.touched[number]
+        found = set()
+        for i in touched.here:
+            name = self.inputs[number][i]
+            stands = name == coming or (name in self.at and self.at[name].memory == memory)
+            if touched.near[i] == memory and stands:
+                found.add(i)
+        return found
+
+    def _written_over(self, life: Life, memory: str) -> str | None:
+        """An input at home in a memory that its writer may write a tensor over: one of as many elements in a row,
+        none wider, that nobody reads later."""
+        op = self.workload.operators[life.first]
+        if not isinstance(op, VectorOperator):
+            return None
+        bits = tuple(get(self.formats[name]).bits for name in (*op.inputs, op.output))
+        every = Room(on_chip=tuple(range(len(bits))))
+        if not in_a_row(op, bits, len(op.inputs), every):
+            return None
+        for i, name in enumerate(op.inputs):
+            own = self.lives.get(self.root[name])
+            if own is None or own.name not in self.at or self.at[own.name].memory != memory:
+                continue
+            if own.last == life.first and bits[i] >= bits[-1] and in_a_row(op, bits, i, every):
+                return own.name
+        return None
+
+    # -- rooms ---------------------------------------------------------------------------------
+
+    def _room(self, number: int) -> Room:
+        """What homes leave an operator."""
+        op, touched = self.workload.operators[number], self.touched[number]
+        if not _moves(op):
+            return UNDIVIDED
+        parts = []
+        for memory in sorted(touched.tiles):
+            taken = self._taken(number, memory)
+            if taken:
+                base, size = _largest(taken, self.chip.memories[memory].size)
+                parts.append((memory, base, size))
+        here = {i for memory in touched.tiles for i in self._here(number, memory)}
+        names = [*self.inputs[number], touched.output]
+        on_chip = tuple(i for i, name in enumerate(names) if name in self.at)
+        return Room(tuple(parts), tuple(sorted(here)), on_chip, once=True)
+
+
+def _moves(op: Operator) -> bool:
+    """Whether an operator has any command."""
+    return not (isinstance(op, VectorOperator) and op.is_view)
+
+
+def _overlap(a: Stand, b: Stand) -> bool:
+    return (
+        a.memory == b.memory and a.address < b.address + b.span and b.address < a.address + a.span
+    )
+
+
+def _gaps(taken: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:
+    """What ranges of bytes leave of a memory."""
+    found, at = [], 0
+    for low, high in sorted(taken):
+        if low > at:
+            found.append((at, low))
+        at = max(at, high)
+    if at < size:
+        found.append((at, size))
+    return found
+
+
+def _left(
+    gaps: list[list[tuple[int, int]]], needs: list[int], low: int, high: int
+) -> tuple[int, int]:
+    """What a home would leave the operators meanwhile: the least room of any beyond what it must have, negative
+    where that is not enough; and the room of all, so that free bytes stay in one piece. gaps, needs: of each."""
+    least, total = 1 << 62, 0
+    for free, need in zip(gaps, needs, strict=True):
+        room = 0
+        for begin, end in free:
+            apart = end <= low or begin >= high
+            room = max(room, end - begin if apart else max(low - begin, end - high))
+        least = min(least, room - need)
+        total += room
+    return least, total
+
+
+def _largest(taken: Iterable[tuple[int, int]], size: int) -> tuple[int, int]:
+    """First byte and size of the largest gap."""
+    low, high = max(_gaps(taken, size), key=lambda gap: gap[1] - gap[0], default=(0, 0))
+    return low, high - low

@@ -1,0 +1,79 @@
+"""Where the tensors between operators stood in a run, and what that saved off chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from accelsim.explore.streamed import Streamed
+from accelsim.mapping.homes import roots
+from accelsim.program.dependencies import roots_of
+from accelsim.program.opcodes import Access
+from accelsim.results.result import Result
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """A tensor between two operators, and the memory in which it was at home. size: its bytes there. filled, read:
+    bytes written there, and read there by copies and by units. saved: bytes that would have passed the off-chip
+    memory, were it at home there and fetched once by each operator that reads it; 0 where it was."""
+
+    tensor: str
+    memory: str
+    size: int
+    filled: int
+    read: int
+    saved: int
+
+
+def stood(result: Result) -> list[Stood]:
+    """Every tensor between two operators of a run with homes on chip, in the order in which they are written; none
+    of a run without, nor of one whose rows passed."""
+    homes, workload = result.plan.homes.at, result.workload
+    if not homes or isinstance(result.planned, Streamed):
+        return []
+    program = result.program
+    o, root = program.operands, roots_of(program.tensors)
+    owner = np.repeat(program.commands.operator, np.diff(o.start))
+    memories = {memory.name: number for number, memory in enumerate(program.memories)}
+    far, names = result.chip.dma.memory, roots(workload)
+    number = {program.tensors[row].name: row for row in np.unique(root).tolist()}
+    found = []
+    for name in dict.fromkeys(names[op.output] for op in workload.operators):
+        if name not in number or any(
+            workload.tensors[other].role != "intermediate" and names[other] == name
+            for other in names
+        ):
+            continue
+        home = homes.get(name)
+        mine = root[o.tensor] == number[name]
+        mine &= o.memory == memories[far if home is None else home.memory]
+        if home is not None:
+            mine &= (o.address >= home.address) & (o.address < home.address + home.span)
+        written = mine & (o.access != Access.READ)
+        read = mine & (o.access != Access.WRITE)
+        filled, readers = int(o.bytes[written].sum()), len(np.unique(owner[read]))
+        size = home.span if home is not None else filled
+        saved = 0 if home is None else size * (1 + readers)
+        place = far if home is None else home.memory
+        found.append(Stood(name, place, size, filled, int(o.bytes[read].sum()), saved))
+    return found
+
+
+def in_words(result: Result) -> list[str]:
+    """A line a memory in which tensors were at home."""
+    found = stood(result)
+    lines = []
+    for memory in dict.fromkeys(one.memory for one in found):
+        mine = [one for one in found if one.memory == memory]
+        size, filled, read, saved = (
+            sum(getattr(one, key) for one in mine) / 1024
+            for key in ("size", "filled", "read", "saved")
+        )
+        less = f"; {saved:,.1f} KiB less off chip" if saved else ""
+        lines.append(
+            f"between operators at home in {memory}: {len(mine)} tensors of {size:,.1f} KiB in all, "
+            f"{filled:,.1f} KiB written, {read:,.1f} KiB read there{less}"
+        )
+    return lines

@@ -1,0 +1,187 @@
+"""Homes asked for: by option, job, mapping file and Python; saved, searched, run back to back, explained."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import accelsim
+from accelsim import Job, api, verbs
+from accelsim.cli.main import cli
+from accelsim.config.mapping_file import load_mapping_file
+from accelsim.errors import InputError
+from accelsim.explore import search_plan
+from accelsim.explore.steady import alone, steady, stream
+from accelsim.explore.what_if import what_if
+from accelsim.mapping import plan
+from accelsim.program.validate import validate
+from accelsim.results import files
+from accelsim.results.homes import stood
+from accelsim.results.inputs import dump, load
+from accelsim.results.load import load_run
+from accelsim.timing import simulate
+
+CHIP, WORK = "int8_edge", "small_cnn"
+
+
+def test_every_way_to_ask(tmp_path: Path) -> None:
+    """The mapping file says on_chip; the option stands above it; nobody says: off chip."""
+    written = tmp_path / "mapping.yaml"
+    written.write_text("homes: on_chip\n")
+    asked = [
+        (Job(chip=(CHIP,), workload=WORK, homes="on_chip"), True),
+        (Job(chip=(CHIP,), workload=WORK, mapping=str(written)), True),
+        (Job(chip=(CHIP,), workload=WORK, mapping=str(written), homes="off_chip"), False),
+        (Job(chip=(CHIP,), workload=WORK), False),
+    ]
+    plans = [verbs.run(job).plan for job, _ in asked]
+    assert [bool(one.homes.at) for one in plans] == [on_chip for _, on_chip in asked]
+    assert plans[0] == plans[1] and plans[2] == plans[3]
+    chip, work = api.load_chip(CHIP), api.load_workload(WORK)
+    assert plans[3] == plan(chip, work)
+    for homes in ("off_chip", "on_chip"):
+        assert verbs.run(Job(chip=(CHIP,), workload=WORK, homes=homes)).plan in plans  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("homes: l2\n", "mapping.yaml:1:8: homes: "),
+        ("homes: [on_chip]\n", "mapping.yaml:1:8: homes: "),
+        ("home: on_chip\n", "mapping.yaml:1:1: home: "),
+        ("{}\n", "operators: is missing"),
+    ],
+)
+def test_wrong_homes_of_a_mapping_file(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_mapping_file(path, api.load_chip(CHIP), api.load_workload(WORK))
+    assert said in str(caught.value)
+
+
+def test_given_tiles_keep_their_room() -> None:
+    """A mapping that takes all of the input buffer but a KiB leaves homes there no more."""
+    chip, work = api.load_chip(CHIP), api.load_workload("digits_cnn")
+    given = plan(chip, work).mappings
+    result = api.run(chip, work, mappings=given, homes="on_chip")  # type: ignore[arg-type]
+    assert result.plan.homes.at and result.plan.mappings == given
+
+
+def test_a_saved_run_is_made_again_at_home(tmp_path: Path) -> None:
+    result = verbs.run(Job(chip=(CHIP,), workload=WORK, homes="on_chip"))
+    files.save(result, tmp_path / "run")
+    again = load_run(tmp_path / "run")
+    assert again.plan == result.plan and again.cycles == result.cycles
+    whole = json.loads((tmp_path / "run" / "result.json").read_text())
+    assert [one["tensor"] for one in whole["homes"]] == ["conv1", "pool1", "conv2", "pool"]
+    plain = json.loads(json.dumps(dump(result.chip, result.workload, result.plan)))
+    for change in ({"memory": "nowhere"}, {"address": -1}, {"span": 1 << 40}, {"address": 0.5}):
+        wrong = json.loads(json.dumps(plain))
+        wrong["homes"]["at"]["conv1"] |= change
+        with pytest.raises(InputError, match="are not homes of this chip and workload"):
+            load(wrong, "inputs.json")
+    wrong = json.loads(json.dumps(plain))
+    wrong["homes"]["rooms"]["nobody"] = wrong["homes"]["rooms"]["conv1"]
+    with pytest.raises(InputError, match="are not homes of this chip and workload"):
+        load(wrong, "inputs.json")
+
+
+def test_what_is_said_adds_up() -> None:
+    """Bytes written at home are those that operators make; what that saved is what off_chip moves more, but for
+    halos and bursts."""
+    near = verbs.run(Job(chip=(CHIP,), workload=WORK, homes="on_chip"))
+    found = {one.tensor: one for one in stood(near)}
+    sizes = {op.output: near.workload.tensors[op.output].elements for op in near.workload.operators}
+    for name, one in found.items():
+        assert one.size == one.filled == sizes[name] and one.memory == "input_buffer"
+        assert one.saved == 2 * one.size and one.read >= one.size
+    far = verbs.run(Job(chip=(CHIP,), workload=WORK))
+    assert stood(far) == []
+    moved = [
+        sum(row.dram_read_bytes + row.dram_written_bytes for row in run.operators)
+        for run in (far, near)
+    ]
+    saved = sum(one.saved for one in found.values())
+    assert saved <= moved[0] - moved[1] <= 1.1 * saved
+    assert any("at home in input_buffer" in note for note in near.assumptions)
+    assert not any("at home" in note for note in far.assumptions)
+
+
+def test_run_and_explain_say_where_tensors_stood(tmp_path: Path) -> None:
+    folder = str(tmp_path / "run")
+    ran = CliRunner().invoke(cli, ["run", CHIP, WORK, "--homes", "on_chip", "--out", folder])
+    assert "at home in input_buffer: 4 tensors of 22.0 KiB in all" in ran.output
+    explained = CliRunner().invoke(cli, ["explain", folder])
+    line = [text for text in explained.output.splitlines() if text.startswith("pool1 ")][-1]
+    assert line.split()[:4] == ["pool1", "input_buffer", "4,096", "4,096"]
+    layer = CliRunner().invoke(cli, ["explain", folder, "--layer", "conv2"])
+    assert "the input at home in input_buffer, read there" in layer.output
+    far = CliRunner().invoke(cli, ["run", CHIP, WORK])
+    assert "at home" not in far.output
+
+
+def test_searched_mappings_get_homes_of_their_own() -> None:
+    chip, work = api.load_chip(CHIP), api.load_workload(WORK)
+    found, report = search_plan(chip, work, "cycles", 2, homes="on_chip")
+    assert found.homes.at and report.cycles <= report.default_cycles
+    result = api.run(chip, work, search="cycles", budget=2, homes="on_chip")
+    assert result.plan == found and abs(result.cycles - report.cycles) < 1
+
+
+def test_back_to_back_runs_stand_at_home_each() -> None:
+    """Every request's tensors have homes of their own version, in slots of their own where there is room."""
+    chip, work = api.load_chip(CHIP), api.load_workload("digits_cnn", 4)
+    result = api.run(chip, work, homes="on_chip")
+    one = alone(chip, work, result.plan)
+    for free, slots in ((False, None), (False, one.slots), (True, one.slots)):
+        program = stream(one, 4, free, slots).program
+        validate(program, work)
+        homes = [
+            (program.tensors[r.tensor].version, r.address)
+            for r in program.residents
+            if not (r.at_start or r.at_end) and program.tensors[r.tensor].name == "conv1"
+        ]
+        assert [version for version, _ in homes] == [0, 1, 2, 3]
+        assert len({address for _, address in homes}) == (1 if slots is None else 3)
+    found = steady(chip, work, result.plan)
+    assert found.seconds <= result.seconds and found.energy.total <= result.joules
+
+
+def test_what_if_starts_from_the_run() -> None:
+    chip, work = api.load_chip(CHIP), api.load_workload(WORK)
+    result = api.run(chip, work, homes="on_chip")
+    base, changed = what_if(chip, work, result.plan.mappings, result.plan.homes)  # type: ignore[arg-type]
+    assert base.seconds == result.seconds and base.joules == pytest.approx(result.joules, rel=1e-12)
+    dear = {change.text: change for change in changed}
+    assert all(change.joules < 2 * base.joules for change in dear.values())
+
+
+def test_addresses_off_chip_are_given_again_where_they_must() -> None:
+    """A memory too small for all tensors at once takes those that are needed at once: the same times, values apart."""
+    chip, work = api.load_chip(CHIP), api.load_workload("digits_cnn")
+    whole = api.run(chip, work)
+    used = max(
+        int(end)
+        for end in (whole.program.operands.address + whole.program.operands.span)[
+            whole.program.operands.memory
+            == [memory.name for memory in whole.program.memories].index("dram")
+        ]
+    )
+
+    def within(size: int) -> accelsim.Result:
+        dram = replace(chip.dram, size=size)
+        return api.run(replace(chip, memories={**chip.memories, "dram": dram}), work)
+
+    tight = within(used - 64)
+    validate(tight.program, work)
+    assert tight.program_digest != whole.program_digest
+    assert simulate(tight.program, tight.chip).makespan <= 1.05 * whole.makespan
+    assert np.array_equal(within(used).program.operands.address, whole.program.operands.address)
+    with pytest.raises(InputError, match="the tensors of digits_cnn take"):
+        within(6000)
