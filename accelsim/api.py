@@ -15,13 +15,13 @@ from accelsim.energy import charge, counts_of, spread
 from accelsim.errors import ConservationError, InputError, Problem
 from accelsim.explore import search_plan
 from accelsim.explore.homes import plan_at_home
+from accelsim.explore.plan_search import BUDGET
 from accelsim.explore.planned import Planned, run_plan
 from accelsim.explore.streamed import Streamed
 from accelsim.loading import load_chip, load_workload
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program
 from accelsim.mapping.homes import DEFAULT
-from accelsim.mapping.tilings.search import BUDGET
 from accelsim.numerics.ranges import Calibration
 from accelsim.numerics.seeded import seed_of, seeded_tensors
 from accelsim.program.opcodes import Opcode
@@ -91,7 +91,7 @@ def run(
     values in the workload) no outputs are computed. labels: (batch,) classes for top-1. engine:
     auto, plain, compiled or simpy, all with the same result. weights: "cold" or "resident",
     default the chip's. mappings: explicit mappings by operator. search: "cycles", "energy" or "edp"
-    looks for mappings that make it small, with ``budget`` engine runs an operator, instead of
+    looks for mappings that make it small, with ``budget`` runs of the workload, instead of
     taking the default ones. prepared: a network and codes of its inputs, in the place of inputs and the
     workload's values. keep: the Result keeps every tensor's codes, for traces.save_trace.
     calibration: ranges from values, those on ``samples`` (default: the inputs), and clips of weights.

@@ -154,7 +154,7 @@ class Chip:
 
     def standing(self, name: str) -> int:
         """In how many instances of its core a unit, a memory or a link stands."""
-        return len(prefixes(self, scope_of(name)))
+        return len(prefixes(self, scope_of(name))) if self.templates else 1
 
     @property
     def cores(self) -> Mapping[str, Core]:

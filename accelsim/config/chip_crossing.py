@@ -165,11 +165,14 @@ class Crossing:
 
     def memory_use(self, scope: Scope, unit: str, key: str, target: str, part: str) -> str:
         """The name in the chip of a memory that a unit names; of the only one that fits where it names none."""
+        found = scope.memory(target)
+        if found is not None and found[1] is not None and found[1].part == part:
+            self.used.add(found[0])
+            return found[0]
         visible = scope.visible()
         fitting = [name for name, m in visible.items() if m is not None and m.part == part]
         if not target and len(fitting) == 1:
-            target = fitting[0]
-        found = scope.memory(target)
+            return self.memory_use(scope, unit, key, fitting[0], part)
         if not target:
             message = f"is missing, and the chip has {len(fitting)} memories of kind {part}"
             fix = "write one of: " + (", ".join(fitting) or "none is defined")
@@ -178,7 +181,7 @@ class Crossing:
                 self.wrong(scope, "units", unit, key, "chip.memory", message, fix)
         elif found is None:
             self.unknown(scope, "units", unit, key, "chip.memory", target, visible)
-        elif found[1] is not None and found[1].part != part:
+        elif found[1] is not None:
             message = f"{target} is a {found[1].kind}, a {part} is needed"
             fix = "write one of: " + ", ".join(fitting)
             self.wrong(scope, "units", unit, key, "chip.memory_kind", message, fix)

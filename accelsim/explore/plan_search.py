@@ -1,37 +1,45 @@
-"""The mappings of a whole workload, searched operator by operator and judged together."""
+"""The mappings of a whole workload, searched in runs of the whole workload.
+
+In every run each operator whose proposals promise less takes the next of them, all at once, and keeps it where it
+adds less to the figure than the best it had: where it stands, with what comes before and after it, not alone. What
+the best ones take together the last run says.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 from accelsim.chip import Chip
 from accelsim.energy import prices
+from accelsim.errors import InputError
 from accelsim.explore.homes import plan_at_home
-from accelsim.explore.measured import run_of, whole
+from accelsim.explore.measured import Run
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of
 from accelsim.mapping.compile import resident_bytes
 from accelsim.mapping.homes import DEFAULT
 from accelsim.mapping.tensors import operator_formats
-from accelsim.mapping.tilings.search import (
-    BUDGET,
-    Found,
-    Measure,
-    Rates,
-    Run,
-    search_operator,
-    value_of,
-)
+from accelsim.mapping.tilings.near import CYCLES, Rates
+from accelsim.mapping.tilings.search import SLACK, Found, Proposals
 from accelsim.mapping.tilings.setting import Task
-from accelsim.workload import MacOperator, TensorSpec, VectorOperator, Workload
+from accelsim.workload import MacOperator, VectorOperator, Workload
+
+Objective = Literal["cycles", "energy", "edp"]
+OBJECTIVES: tuple[str, ...] = ("cycles", "energy", "edp")
+BUDGET = 3  # runs of the whole workload
+FULL_RUN = 4000  # commands of a run that counts as a whole one; shorter ones count for less
+CHEAPEST = 0.05
+WIDEST = 0.5  # part of a figure by which estimates may be off in the end
 
 
 @dataclass(frozen=True, slots=True)
 class SearchReport:
     """objective, budget: what was asked. found: by operator. cycles, joules: of the whole workload
-    as planned; default_cycles, default_joules: with the default mappings. kept_default: the
-    searched mappings were no better together, so the default ones were taken."""
+    as planned; default_cycles, default_joules: with the default mappings. kept_default: no mappings searched
+    were better, so the default ones were taken."""
 
     objective: str
     budget: int
@@ -41,6 +49,29 @@ class SearchReport:
     default_cycles: float
     default_joules: float
     kept_default: bool
+
+
+@dataclass(slots=True)
+class Line:
+    """Equal operators: by name, by number among all, their inputs and outputs; and what may be tried of them."""
+
+    names: list[str]
+    numbers: list[int]
+    sides: list[tuple[str, str]]
+    proposals: Proposals
+
+    def turned(self, run: Run) -> tuple[bool, ...]:
+        """How the input and the output of most of them lie off chip."""
+        lie = Counter((run.turned[one], run.turned[two]) for one, two in self.sides)
+        return lie.most_common(1)[0][0]
+
+    def found(self, name: str, default: Run, best: Run) -> Found:
+        """What the search says of one of them."""
+        number, p = self.numbers[self.names.index(name)], self.proposals
+        mapping = best.chosen.mappings[name]
+        assert isinstance(mapping, OperatorMapping)
+        cycles = float(best.added[number]), float(default.added[number])
+        return Found(mapping, *cycles, p.bound_cycles, p.seen, len(p.done))
 
 
 def search_plan(
@@ -54,75 +85,89 @@ def search_plan(
 ) -> tuple[Plan, SearchReport]:
     """The best Plan found, never worse than the default one.
 
-    objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: engine runs
-    a distinct operator. seeds: mappings to try first. homes: as plan_at_home() takes them; operators are
-    searched with their tensors off chip, then homes found beside their tiles. InputError as plan().
+    objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: runs of the workload with
+    other mappings, those of few commands count for less. seeds: mappings to try first. homes: as plan_at_home()
+    takes them; mappings are searched in the room that the default's homes leave. InputError as plan().
     """
-    default = plan_at_home(chip, workload, None, homes)
-    cold = chip.weights == "cold"
-    mac = [
-        op
-        for op in workload.operators
-        if not isinstance(op, VectorOperator)
-        and isinstance(default.mappings[op.name], OperatorMapping)
-    ]
-    elsewhere = tuple(set(default.mappings) - {op.name for op in mac})  # on crossbars
-    reserve = 0 if cold or not mac else resident_bytes(chip, workload, elsewhere)
-    rates = rates_of(chip) if mac else None
-    cache: dict[object, Found] = {}
-    found: dict[str, Found] = {}
-    for number, op in enumerate(mac):
-        triple = (*operator_formats(op, chip), default.formats[op.output])
-        seed = (seeds or {}).get(op.name)
-        held = workload.is_stored(op.weight)
-        key = (geometry_of(op), triple, seed, held)
-        if key not in cache:
-            assert rates is not None
-            task = Task(chip, geometry_of(op), triple, op.name, reserve, cold or not held, held)
-            measure = measure_of(chip, op, triple, held)
-            own = default.mappings[op.name]
-            assert isinstance(own, OperatorMapping)
-            seeded = (own, seed) if seed else (own,)
-            cache[key] = search_operator(task, measure, rates, objective, budget, seeded)
-        found[op.name] = cache[key]
+    default = best = Run(chip, workload, plan_at_home(chip, workload, None, homes))
+    rates = rates_of(chip, default, objective)
+    lines = _lines(default, rates, seeds or {})
+    spent, each = 0.0, min(1.0, max(CHEAPEST, default.commands / FULL_RUN))
+    slack = SLACK
+    while spent < budget:
+        promised = [line.proposals.next(slack) for line in lines]
+        tried = {at: mapping for at, mapping in enumerate(promised) if mapping is not None}
+        if not tried and slack < WIDEST:
+            slack *= 4
+            continue
+        if not tried:
+            break
+        run = _run(default, lines, tried)
+        if run is not None:
+            figures = run.figures(rates)
+            for at, mapping in tried.items():
+                lines[at].proposals.took(mapping, float(figures[lines[at].numbers].sum()))
+            if run.value(objective) < best.value(objective):
+                best = run
+                for line in lines:
+                    line.proposals.lies(line.turned(run))
+        spent += each
         if progress is not None:
-            progress("search", number + 1, len(mac))
-    mappings = {name: item.mapping for name, item in found.items()}
-    searched = plan_at_home(chip, workload, mappings, homes)
-    before = whole(chip, workload, default)
-    after = whole(chip, workload, searched)
-    kept = value_of(objective, *after) > value_of(objective, *before)
-    if kept:
-        searched, after = default, before
-    return searched, SearchReport(objective, budget, found, *after, *before, kept)
+            progress("search", int(spent), budget)
+    run = _run(default, lines, {})
+    if run is not None and run.value(objective) < best.value(objective):
+        best = run
+    found = {name: line.found(name, default, best) for line in lines for name in line.names}
+    both = (best.cycles, best.joules, default.cycles, default.joules)
+    return best.chosen, SearchReport(objective, budget, found, *both, best is default)
 
 
-def measure_of(
-    chip: Chip, op: MacOperator, formats: tuple[str, str, str], held: bool = True
-) -> Measure:
-    """Runs one operator alone under a mapping. held: its second operand is a stored weight."""
-    shapes = (
-        (op.input, op.input_shape, "input", formats[0]),
-        (op.weight, op.weight_shape, "weight" if held else "input", formats[1]),
-        (op.output, op.output_shape, "output", formats[2]),
-    )
-    alone = Workload(
-        op.name,
-        (op,),
-        {name: TensorSpec(name, shape, role, form) for name, shape, role, form in shapes},
-    )
-
-    def measure(mapping: OperatorMapping) -> Run:
-        kinds = {op.input: formats[0], op.output: formats[2]}
-        if not held:
-            kinds[op.weight] = formats[1]
-        return run_of(chip, alone, Plan({op.name: mapping}, kinds))
-
-    return measure
+def _run(default: Run, lines: list[Line], tried: dict[int, OperatorMapping]) -> Run | None:
+    """With the best mappings, but for those that are tried; None where they do not fit beside one another."""
+    mappings = dict(default.chosen.mappings)
+    for at, line in enumerate(lines):
+        mappings |= dict.fromkeys(line.names, tried.get(at, line.proposals.best))
+    try:
+        return Run(default.chip, default.workload, replace(default.chosen, mappings=mappings))
+    except InputError:
+        return None
 
 
-def rates_of(chip: Chip) -> Rates:
-    """What the search's estimate of energy charges, from the chip's own prices."""
+def _lines(run: Run, rates: Rates, seeds: Mapping[str, OperatorMapping]) -> list[Line]:
+    """The operators whose mappings are searched, equal ones together."""
+    chip, workload, chosen = run.chip, run.workload, run.chosen
+    members: dict[Any, list[tuple[int, MacOperator]]] = {}
+    for number, op in enumerate(workload.operators):
+        if isinstance(op, VectorOperator):
+            continue
+        mapping = chosen.mappings[op.name]
+        if isinstance(mapping, OperatorMapping):
+            triple = (*operator_formats(op, chip), chosen.formats[op.output])
+            held = workload.is_stored(op.weight)
+            room = chosen.homes.room(op.name)
+            key = (geometry_of(op), triple, held, mapping, seeds.get(op.name), room)
+            members.setdefault(key, []).append((number, op))
+    cold = chip.weights == "cold"
+    searched = {op.name for some in members.values() for _, op in some}
+    elsewhere = tuple(set(chosen.mappings) - searched)  # on crossbars
+    reserve = 0 if cold or not members else resident_bytes(chip, workload, elsewhere)
+    figures, lines = run.figures(rates), list[Line]()
+    for (geometry, triple, held, mapping, seed, room), some in members.items():
+        numbers, first = [number for number, _ in some], some[0][1]
+        where = (chip, geometry, triple, first.name, reserve, cold or not held, held)
+        task = Task(*where, alone=not lines, room=room)
+        value, tried = float(figures[numbers].sum()), (seed,) if seed else ()
+        proposals = Proposals(task, rates, mapping, value, len(some), tried)
+        sides = [(op.input, op.output) for _, op in some]
+        lines.append(Line([op.name for _, op in some], numbers, sides, proposals))
+    return lines
+
+
+def rates_of(chip: Chip, run: Run, objective: str = "cycles") -> Rates:
+    """What the figure of an objective is made of, by the chip's own prices. A product falls as its factors do, each in
+    its share of what the ``run`` takes. A chip without arrays has no mappings to search."""
+    if objective == "cycles" or chip.mac_array is None:
+        return CYCLES
     _, memories = prices(chip)
     array = chip.array
     near = [
@@ -133,8 +178,9 @@ def rates_of(chip: Chip) -> Rates:
     watts = sum(
         price.joules for (_, action), price in memories.items() if action == "leakage_second"
     )
+    static = watts / chip.clocks[array.clock]
     return Rates(
         8 * memories[chip.dma.memory, "read_bit"].joules,
         8 * sum(near) / len(near),
-        watts / chip.clocks[array.clock],
+        static if objective == "energy" else static + run.joules / run.cycles,
     )

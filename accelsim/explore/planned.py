@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip, machine
 from accelsim.energy.counts import Work, work_of
-from accelsim.explore.streamed import Streamed, stream
+from accelsim.explore.streamed import SUMS, Streamed, stream
 from accelsim.mapping import Plan, compile_program
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.fold import fold, layers_of
@@ -33,8 +33,9 @@ from accelsim.timing.timeline import UnitTimes
 from accelsim.workload import Workload
 from accelsim.workload.repeats import Layers
 
+TABLE, COUNTS = "table", "counts"  # what is kept of a run, beside SUMS
 KEPT = (5, 9)  # layers listed, one trial after the other
-LISTED = 500_000  # commands of a Program whose table is made where nothing asks for it
+LISTED = 300_000  # commands of a Program whose table is made where nothing asks for it
 MOST_UNITS = 1024  # each tick of a stream looks at all of them
 
 
@@ -50,6 +51,11 @@ class Planned:
     kept: int = 0
     activity: Mapping[str, NDArray[np.float64]] | None = None
     counts: bool = False
+
+    @property
+    def form(self) -> str:
+        """What is kept of the run."""
+        return COUNTS if self.counts else TABLE
 
     @property
     def commands(self) -> int:
@@ -88,15 +94,22 @@ class Planned:
 
 
 def run_plan(
-    chip: Chip, workload: Workload, chosen: Plan, engine: str = "auto", folds: bool = True
+    chip: Chip,
+    workload: Workload,
+    chosen: Plan,
+    engine: str = "auto",
+    folds: bool = True,
+    form: str = "",
 ) -> Planned | Streamed:
     """The run of a Plan: a Program, valid, and its Timeline, or what a large one came to. folds: whether equal
-    layers may be listed once and noted; the SimPy engine takes Programs in full only. InputError for what does
-    not fit."""
+    layers may be listed once and noted; the SimPy engine takes Programs in full only. form: what is kept (TABLE,
+    COUNTS, SUMS), by size where nothing is said. InputError for what does not fit."""
     layers = layers_of(chip, workload, chosen) if folds and engine != "simpy" else None
     counts = commands_of(chip, workload, chosen)
-    for kept in KEPT:
-        if layers is None or kept >= layers.count or large(chip, _listed(counts, layers, kept)):
+    for kept in KEPT if form in ("", TABLE) else ():
+        if layers is None or kept >= layers.count:
+            break
+        if not form and large(chip, _listed(counts, layers, kept)):
             break
         made = fold(chip, workload, chosen, layers, kept)
         if made is None:
@@ -107,8 +120,11 @@ def run_plan(
         except Unsettled:
             continue
         return Planned(made.program, timeline, layers, kept)
-    if large(chip, sum(counts.values())) and engine in ("auto", "compiled"):
-        return _counts(chip, workload, chosen, engine, sum(counts.values()))
+    form = form or form_of(chip, sum(counts.values()), engine)
+    if form == SUMS:
+        return stream(chip, workload, chosen)
+    if form == COUNTS:
+        return _counts(chip, workload, chosen, engine)
     program = compile_program(chip, workload, chosen=chosen)
     validate(program, workload, derived=True)
     return Planned(program, simulate(program, chip, engine))  # type: ignore[arg-type]
@@ -127,10 +143,12 @@ def large(chip: Chip, commands: int) -> bool:
     return commands > LISTED or not fits_memory(commands, len(machine(chip).units))
 
 
-def passes(chip: Chip, commands: int, engine: str = "auto") -> bool:
-    """Whether a run of so many commands is timed as its rows pass."""
-    few = len(machine(chip).units) <= MOST_UNITS
-    return engine in ("auto", "compiled") and few and large(chip, commands)
+def form_of(chip: Chip, commands: int, engine: str = "auto") -> str:
+    """What is kept of a run of so many commands: TABLE; where they are large SUMS, timed as rows pass, or COUNTS on
+    more units than a stream looks at."""
+    if engine not in ("auto", "compiled") or not large(chip, commands):
+        return TABLE
+    return SUMS if len(machine(chip).units) <= MOST_UNITS else COUNTS
 
 
 def run_counts(
@@ -141,15 +159,12 @@ def run_counts(
     run_plan."""
     if layers_of(chip, workload, chosen) is not None:
         return run_plan(chip, workload, chosen, engine)
-    total = sum(commands_of(chip, workload, chosen).values())
-    return _counts(chip, workload, chosen, engine, total)
-
-
-def _counts(
-    chip: Chip, workload: Workload, chosen: Plan, engine: str, commands: int
-) -> Planned | Streamed:
-    """A run of about so many commands without a table of what they touch."""
-    if passes(chip, commands, engine):
+    if form_of(chip, sum(commands_of(chip, workload, chosen).values()), engine) == SUMS:
         return stream(chip, workload, chosen)
+    return _counts(chip, workload, chosen, engine)
+
+
+def _counts(chip: Chip, workload: Workload, chosen: Plan, engine: str) -> Planned:
+    """A run without a table of what commands touch."""
     program = compile_counts(chip, workload, chosen)
     return Planned(program, simulate(program, chip, engine), counts=True)  # type: ignore[arg-type]

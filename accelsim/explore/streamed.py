@@ -44,13 +44,14 @@ from accelsim.timing.windows import Computing
 from accelsim.workload import Workload
 
 Ints = NDArray[np.int64]
+SUMS = "sums"  # what is kept of such a run
 ENTRY_BYTES = 300  # of a row in the ring, with its edges and what it knows of others
 
 
 @dataclass(frozen=True)
 class Streamed:
     """What a run came to, as explore.planned.Planned says it: commands, ticks, where units' and operators' time went,
-    and what was done. layers, kept: none are left out."""
+    what was done, and which tensors lie off chip in the other order of their axes. layers, kept: none are left out."""
 
     commands: int
     makespan: int
@@ -58,8 +59,10 @@ class Streamed:
     units: UnitTimes
     work: Work
     times: OperatorTimes
+    turned: dict[str, bool]
     layers: None = None
     kept: int = 0
+    form: str = SUMS
 
     @cached_property
     def digest(self) -> str:
@@ -124,7 +127,8 @@ def _result(rows: Passing, counted: Counting, clocked: Clocking, survey: Survey)
     operators = OperatorTimes(table, clocked.computing.ticks(table[END]))
     seconds = makespan / made.tick_hz
     work = counted.work(seconds)
-    return Streamed(survey.rows, makespan, made.tick_hz, units, work, operators)
+    turned = rows.reader.transfers.lies(rows.parts.named)
+    return Streamed(survey.rows, makespan, made.tick_hz, units, work, operators, turned)
 
 
 class Counting:

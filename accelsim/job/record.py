@@ -249,9 +249,9 @@ class Job:
         but={"replay": "each layer runs alone"},
     )
     budget: Annotated[int, Bounds(1, 100_000)] = _asked(
-        "Engine runs an operator for --search.",
+        "Runs of the workload for --search.",
         "--budget",
-        default=12,
+        default=3,
         metavar="N",
         but={"replay": "each layer runs alone", "sweep": "kept points are of the default"},
     )

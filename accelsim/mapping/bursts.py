@@ -10,6 +10,7 @@ On-chip bytes stay what they are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Dict
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -193,6 +194,7 @@ class Transfers:
     ) -> None:
         tensors = table.rows
         self.fast, self.room = fast, 1024
+        self.told = turned
         lies = np.zeros(len(tensors), np.int64) if turned is None else turned
         columns = (
             *layouts(tensors, workload),
@@ -234,6 +236,11 @@ class Transfers:
     def turned(self) -> Ints:
         """Whether the other order of axes moves fewer bursts, by tensor row."""
         return (np.asarray(self.choices.gain, np.int64) > 0).astype(np.int64)
+
+    def lies(self, rows: Dict[str, int]) -> dict[str, bool]:
+        """Whether tensors lie in the other order of axes. rows: of them, by name."""
+        turned, root = self.turned() if self.told is None else self.told, self.where.root
+        return {name: bool(turned[root[row]]) for name, row in rows.items()}
 
     @property
     def written(self) -> Ints:

@@ -20,8 +20,9 @@ from accelsim.mapping.programs import complete, program_of
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.size import check_size, commands_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.mapping.tilings.default import CLOSE, Pick, hopeful, legal, pick
+from accelsim.mapping.tilings.default import Pick, hopeful, legal, pick
 from accelsim.mapping.tilings.setting import Task
+from accelsim.mapping.tilings.tables import CLOSE
 from accelsim.program.table import Program
 from accelsim.timing import simulate
 from accelsim.units.dataflows import dataflow

@@ -203,6 +203,11 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     """The Program of a Plan as counts: with the commands, times and bytes of compile_program()'s, without flags,
     tensors' regions and addresses. InputError as compile_program; ConservationError where products or stored
     elements are missing."""
+    return counted(chip, workload, chosen)[0]
+
+
+def counted(chip: Chip, workload: Workload, chosen: Plan) -> tuple[Program, dict[str, bool]]:
+    """compile_counts(), and whether each tensor lies off chip in the other order of its axes (bursts.py)."""
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
     parts = parts_of(chip, workload, chosen, commands)
     parts.fast.readers = READERS
@@ -226,7 +231,7 @@ def compile_counts(chip: Chip, workload: Workload, chosen: Plan) -> Program:
     check_sums(done, workload, counter.transfers.written, parts)
     program.dependencies = dependencies_of(found.edges, lag)
     program.demands = demands(program)
-    return program
+    return program, counter.transfers.lies(parts.named)
 
 
 def _program(parts: Parts, rows: Counted, numbering: Numbering, owner: Ints) -> Program:

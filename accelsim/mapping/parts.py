@@ -104,6 +104,12 @@ class Parts:
             made = self._nests[part.key] = part.make()
         return Nest(made.rows, made.helpers, made.op, again(made.state), made.styles, made.most)
 
+    @property
+    def named(self) -> dict[str, int]:
+        """Rows of the workload's tensors, by name."""
+        index = self.table.index
+        return {name: index[name] for name in self.workload.tensors if name in index}
+
     def local(self, part: Part) -> Local:
         """The tensors of a part."""
         home = self.table.home

@@ -73,8 +73,8 @@ def _crossbars(chip: Chip, g: Geometry, mapping: CrossbarMapping) -> int:
 
 
 def _vector(chip: Chip, op: VectorOperator, chosen: Plan) -> int:
-    unit = chip.vector_unit
-    room = chip.memories[unit.output].size // slots_of(chip, unit.output)
+    unit, own = chip.vector_unit, chosen.homes.room(op.name).of(chip)
+    room = own.memories[unit.output].size // slots_of(chip, unit.output)
     elements = 1
     for size in op.output_shape:
         elements *= size

@@ -9,8 +9,10 @@ as many banks as the given chip's buffer with the most, so that it may be read a
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 
 from accelsim.chip import Chip
+from accelsim.chip.routes import chain
 from accelsim.constants.rows import table
 from accelsim.mapping.compile import resident_bytes
 from accelsim.units.base import Unit
@@ -32,14 +34,16 @@ def with_memories(chip: Chip, model: Chip, workload: Workload) -> Chip:
         if role in given:
             buffers[name] = _given(chip, own[role], model, given[role], name)
         else:
-            buffers[name] = dataclasses.replace(_buffer(chip, own[role]), name=name)
+            buffers[name] = dataclasses.replace(_buffer(chip, own[role]), name=name, behind="")
+    renamed = {given[role]: name for role, name in names.items() if role in given}
+    buffers |= _levels(chip, own, model, renamed, buffers)
     dram = dataclasses.replace(model.dram, name=chip.dram.name)
     kept = {
         name: memory
         for name, memory in chip.memories.items()
-        if name not in own.values() and name not in buffers and name != dram.name
+        if name not in {*own.values(), *_behind(chip, own.values()), *buffers, dram.name}
     }
-    gone = set(own.values()) - set(buffers)
+    gone = {*own.values(), *_behind(chip, own.values())} - set(buffers)
     technology = dataclasses.replace(
         chip.technology,
         constants=tuple(
@@ -59,6 +63,38 @@ def with_memories(chip: Chip, model: Chip, workload: Workload) -> Chip:
         most = max(memory.banks for memory in model.memories.values() if isinstance(memory, Sram))
         made = holding(made, workload, most)
     return made
+
+
+def _behind(chip: Chip, buffers: Iterable[str]) -> list[str]:
+    """Memories on the chip behind its buffers that are none themselves, nearer ones first."""
+    given = list(buffers)
+    every = [name for buffer in given for name in chain(chip, buffer)[1:] if name not in given]
+    return [name for name in dict.fromkeys(every) if chip.memories[name].part != "dram"]
+
+
+def _levels(
+    chip: Chip, own: dict[str, str], model: Chip, renamed: dict[str, str], buffers: dict[str, Sram]
+) -> dict[str, Sram]:
+    """The memories behind the model's buffers, with the clock of the chip's, under names that are free; and the given
+    buffers before them. renamed: the model's buffers to theirs here."""
+    clock = _buffer(chip, next(iter(own.values()))).clock
+    mine = {*own.values(), *_behind(chip, own.values())}
+    taken, names = {*buffers, *(set(chip.memories) - mine)}, dict(renamed)
+    for name in _behind(model, renamed):
+        free = name
+        while free in taken:
+            free += "_"
+        names[name] = free
+        taken.add(free)
+    found = {
+        names[name]: dataclasses.replace(_buffer(model, name), name=names[name], clock=clock)
+        for name in names
+        if name not in renamed
+    }
+    return {
+        name: dataclasses.replace(one, behind=names.get(one.behind, ""))
+        for name, one in (found | buffers).items()
+    }
 
 
 def holding(chip: Chip, workload: Workload, banks: int = 1) -> Chip:

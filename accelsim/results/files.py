@@ -32,6 +32,7 @@ from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import CsvWriter, visible
 from accelsim.explore import SearchReport
+from accelsim.explore.planned import TABLE
 from accelsim.results import fidelity
 from accelsim.results.homes import stood
 from accelsim.results.inputs import VERSION, dump
@@ -45,14 +46,12 @@ OPERATOR, AREA = (tuple(field.name for field in fields(row)) for row in (Operato
 STALLS = ("data", "slot", "start", "queue", "port")
 
 
-def _layers(result: Result) -> dict[str, Any]:
-    """What was planned of equal layers, if there are any."""
-    layers = result.planned.layers
-    return (
-        {}
-        if layers is None
-        else {"equal_layers": layers.count, "planned_layers": result.planned.kept}
-    )
+def _form(result: Result) -> dict[str, Any]:
+    """What was planned of equal layers, if there are any; what the digest is of, where it is not the table."""
+    planned = result.planned
+    if planned.layers is not None:
+        return {"equal_layers": planned.layers.count, "planned_layers": planned.kept}
+    return {} if planned.form == TABLE else {"digest_of": planned.form}
 
 
 def rates(result: Result) -> dict[str, float]:
@@ -85,7 +84,7 @@ def to_dict(result: Result) -> dict[str, Any]:
         "program": {
             "digest": result.program_digest,
             "commands": result.commands,
-            **_layers(result),
+            **_form(result),
         },
         "weights": chip.weights,
         "clock_hz": clock,
@@ -137,9 +136,7 @@ def _search(report: SearchReport) -> dict[str, Any]:
         **_row(report, ("objective", "budget", "default_cycles", "default_joules", "kept_default")),
         "operators": {
             name: {
-                **_row(found, ("seen", "tried", "complete")),
-                "cycles_alone": found.cycles,
-                "bound_cycles": found.bound_cycles,
+                **_row(found, ("seen", "tried", "cycles", "default_cycles", "bound_cycles")),
             }
             for name, found in report.found.items()
         },

@@ -17,7 +17,7 @@ from accelsim.energy import EnergyReport, EnergyRow
 from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import uncell
-from accelsim.explore.planned import Planned, run_plan
+from accelsim.explore.planned import TABLE, Planned, run_plan
 from accelsim.explore.streamed import Streamed
 from accelsim.mapping import compile_program
 from accelsim.results.files import JOB, NEEDED, check_files
@@ -55,7 +55,7 @@ def load_run(folder: str | Path) -> Result:
         timeline = simulate(program, chip, activity=activity)
         planned: Planned | Streamed = Planned(program, timeline, activity=activity)
     else:
-        planned = run_plan(chip, workload, chosen, folds=stored.folded)
+        planned = run_plan(chip, workload, chosen, folds=stored.folded, form=stored.form)
     if planned.digest != stored.digest:
         said = f"was made by version {stored.maker}, whose plan differs from {__version__}'s"
         raise _refused("version", path, said, "run it again")
@@ -78,11 +78,12 @@ def load_run(folder: str | Path) -> Result:
 
 
 class _Stored(NamedTuple):
-    """What result.json says. repeated: vectors read again by command."""
+    """What result.json says. repeated: vectors read again by command. form: what the digest is of."""
 
     spread: dict[str, float]
     repeated: dict[int, float]
     folded: bool
+    form: str
     digest: str
     maker: str
     scores: dict[str, float]
@@ -97,6 +98,7 @@ def _stored(whole: Any, file: Path) -> _Stored:
             {k: _figure(v) for k, v in whole["energy_by_family_joules"].items()},
             {int(k): _figure(v) for k, v in repeated.items()},
             "planned_layers" in whole["program"],
+            str(whole["program"].get("digest_of", TABLE)),
             str(whole["program"]["digest"]),
             str(whole["accelsim"]),
             {k: _figure(v) for k, v in values.get("scores", {}).items()},

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.formats import get
-from accelsim.jit import Helpers
+from accelsim.jit import Helpers, allocates_nothing, in_one_piece
 from accelsim.program.opcodes import Opcode
 from accelsim.rtl.schedule import (
     Layout,
@@ -25,7 +25,7 @@ from accelsim.rtl.schedule import (
     word_range,
 )
 from accelsim.rtl.twin import Signals, Twin, ready
-from accelsim.rtl.word import Word, fit_word
+from accelsim.rtl.word import Word, fit_word, put
 
 Ints = NDArray[np.int64]
 
@@ -109,7 +109,7 @@ def show(e: Elements, size: Numbers, j: int, out: Ints, out_valid: Ints) -> None
     row = size.exit_row - 1
     if e.full[row, j]:
         out_valid[j] = 1
-        out[j] = e.drain[row, j] if size.double else e.stage[row, j, size.latency - 1]
+        put(out[j], e.drain[row, j] if size.double else e.stage[row, j, size.latency - 1])
 
 
 def drain(e: Elements, size: Numbers, go: int, i: int, j: int) -> int:
@@ -122,9 +122,9 @@ def drain(e: Elements, size: Numbers, go: int, i: int, j: int) -> int:
         e.full[i, j] = e.full[i - 1, j]
     if size.double:
         if moves:
-            e.drain[i, j] = e.drain[i - 1, j]
+            put(e.drain[i, j], e.drain[i - 1, j])
         if e.done[i, j, size.latency - 1]:
-            e.drain[i, j] = e.stage[i, j, size.latency - 1]
+            put(e.drain[i, j], e.stage[i, j, size.latency - 1])
             e.full[i, j] = 1
     return moves
 
@@ -135,10 +135,11 @@ def pass_on(ports: Ports, e: Elements, size: Numbers, now: int, i: int, j: int) 
     if size.systolic:
         row_edge, column_edge = now - size.hop * i, now - j
     if size.systolic and j > 0:
-        e.a[i, j], e.control[i, j] = e.a[i, j - 1], e.control[i, j - 1]
+        put(e.a[i, j], e.a[i, j - 1])
+        put(e.control[i, j], e.control[i, j - 1])
     elif row_edge >= 0:
         active = 1 if i < ports.used[row_edge] else 0
-        e.a[i, j] = ports.a[row_edge, i]
+        put(e.a[i, j], ports.a[row_edge, i])
         e.control[i, j, 0] = ports.mac[row_edge] * active
         e.control[i, j, 1] = ports.first[row_edge]
         e.control[i, j, 2] = ports.ends[row_edge] * ports.used[row_edge] * active
@@ -146,11 +147,11 @@ def pass_on(ports: Ports, e: Elements, size: Numbers, now: int, i: int, j: int) 
         e.control[i, j] = 0
     if size.systolic:
         for hold in range(size.hop - 1, 0, -1):
-            e.b[i, j, hold] = e.b[i, j, hold - 1]
+            put(e.b[i, j, hold], e.b[i, j, hold - 1])
     if size.systolic and i > 0:
-        e.b[i, j, 0] = e.b[i - 1, j, size.hop - 1]
+        put(e.b[i, j, 0], e.b[i - 1, j, size.hop - 1])
     elif column_edge >= 0:
-        e.b[i, j, 0] = ports.b[column_edge, j]
+        put(e.b[i, j, 0], ports.b[column_edge, j])
 
 
 def accumulate(e: Elements, size: Numbers, i: int, j: int) -> None:
@@ -164,13 +165,15 @@ def accumulate(e: Elements, size: Numbers, i: int, j: int) -> None:
     for step in range(last, 0, -1):
         e.done[i, j, step] = e.done[i, j, step - 1]
         if step < last or e.stage_valid[i, j, step - 1]:
-            e.stage[i, j, step] = e.stage[i, j, step - 1]
+            put(e.stage[i, j, step], e.stage[i, j, step - 1])
         e.stage_valid[i, j, step] = e.stage_valid[i, j, step - 1]
     e.done[i, j, 0], e.stage_valid[i, j, 0] = e.control[i, j, 2], e.control[i, j, 0]
     if last > 0 or e.control[i, j, 0]:
-        e.stage[i, j, 0] = e.product
+        put(e.stage[i, j, 0], e.product)
 
 
+@allocates_nothing
+@in_one_piece
 def output_cycles(ports: Ports, e: Elements, size: Numbers, out: Ints, out_valid: Ints) -> None:
     """Run len(ports.mac) cycles; out[t] (columns, output lanes), out_valid[t] is what the exit shows after edge t, of
     len(ports.mac) + 1."""
@@ -187,12 +190,19 @@ def output_cycles(ports: Ports, e: Elements, size: Numbers, out: Ints, out_valid
                 accumulate(e, size, i, j)
                 if not size.double:
                     if moves:  # the drain runs through the sums
-                        e.stage[i, j, last] = e.stage[i - 1, j, last]
+                        put(e.stage[i, j, last], e.stage[i - 1, j, last])
                     if e.done[i, j, last]:
                         e.full[i, j] = 1
 
 
-STEPS: Helpers = (starts, show, drain, pass_on, (accumulate, (fit_word,)))
+STEPS: Helpers = (
+    starts,
+    (show, (put,)),
+    (drain, (put,)),
+    (pass_on, (put,)),
+    (accumulate, (fit_word, put)),
+    put,
+)
 
 
 class OutputArray(Twin):

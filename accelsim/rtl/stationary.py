@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.formats import get
-from accelsim.jit import Helpers
+from accelsim.jit import Helpers, allocates_nothing, in_one_piece
 from accelsim.rtl import broadcast
 from accelsim.rtl.broadcast import Ports
 from accelsim.rtl.schedule import Layout, TilePass, blank_exit, horizon, tiled, word_range
 from accelsim.rtl.twin import Signals, Twin, ready
-from accelsim.rtl.word import Word, fit_word
+from accelsim.rtl.word import Word, fit_word, put
 from accelsim.units.dataflows import dataflow
 
 Ints = NDArray[np.int64]
@@ -70,10 +70,10 @@ def pass_on(ports: Ports, e: Elements, size: Numbers, now: int, i: int, j: int) 
     """The stream operand, its valid bit and slot come from the left, ``hop`` cycles later a row."""
     edge = now - size.hop * i
     if j > 0:
-        e.a[i, j] = e.a[i, j - 1]
+        put(e.a[i, j], e.a[i, j - 1])
         e.a_valid[i, j], e.a_slot[i, j] = e.a_valid[i, j - 1], e.a_slot[i, j - 1]
     elif edge >= 0:
-        e.a[i, j] = ports.stream[edge, i]
+        put(e.a[i, j], ports.stream[edge, i])
         e.a_valid[i, j], e.a_slot[i, j] = ports.valid[edge], ports.slot[edge]
     else:
         e.a_valid[i, j], e.a_slot[i, j] = 0, 0
@@ -83,7 +83,7 @@ def add(e: Elements, size: Numbers, i: int, j: int) -> None:
     """The products join the sum from above, which takes hop registers on its way down."""
     lanes, held, streamed, hop = size.lanes, size.held, size.streamed, size.hop
     for stage in range(hop - 1, 0, -1):
-        e.sums[i, j, stage] = e.sums[i, j, stage - 1]
+        put(e.sums[i, j, stage], e.sums[i, j, stage - 1])
         e.sum_valid[i, j, stage] = e.sum_valid[i, j, stage - 1]
     slot = e.a_slot[i, j]
     for x in range(held):
@@ -109,11 +109,13 @@ def preload(ports: Ports, e: Elements, now: int, i: int, j: int) -> None:
     if e.a_valid[i, j] and e.a_slot[i, j] == target:  # hold rule: in use, not written
         return
     if i > 0:
-        e.store[i, j, target] = e.store[i - 1, j, target]
+        put(e.store[i, j, target], e.store[i - 1, j, target])
     else:
-        e.store[i, j, target] = ports.load_values[top, j]
+        put(e.store[i, j, target], ports.load_values[top, j])
 
 
+@allocates_nothing
+@in_one_piece
 def stationary_cycles(ports: Ports, e: Elements, size: Numbers, out: Ints, out_valid: Ints) -> None:
     """Run len(ports.valid) cycles; out[t] (columns, held x stream lanes), out_valid[t] is what the exit shows after
     edge t, of len(ports.valid) + 1."""
@@ -126,10 +128,10 @@ def stationary_cycles(ports: Ports, e: Elements, size: Numbers, out: Ints, out_v
                 preload(ports, e, now, i, j)
         for j in range(columns):
             out_valid[now + 1, j] = e.sum_valid[size.exit_row - 1, j, size.hop - 1]
-            out[now + 1, j] = e.sums[size.exit_row - 1, j, size.hop - 1]
+            put(out[now + 1, j], e.sums[size.exit_row - 1, j, size.hop - 1])
 
 
-STEPS: Helpers = (pass_on, (add, (fit_word,)), preload)
+STEPS: Helpers = ((pass_on, (put,)), (add, (fit_word, put)), (preload, (put,)), put)
 
 
 class Stationary(Twin):

@@ -8,6 +8,7 @@ from accelsim import jit
 from accelsim.energy.counts import tally
 from accelsim.mapping.counted import count_rows
 from accelsim.mapping.rows import crossbar
+from accelsim.mapping.tilings.near import NEAR, near_best
 from accelsim.program.shadow import HELPERS, scan
 from accelsim.timing import events
 from accelsim.timing.operators import operator_ticks
@@ -19,6 +20,7 @@ WITNESSES: tuple[tuple[jit.Kernel, jit.Helpers], ...] = (
     (run_pull, PULLING),
     (scan, HELPERS),
     (count_rows, ()),
+    (near_best, NEAR),
     (unit_ticks, ()),
     (tally, ()),
 )

@@ -129,11 +129,9 @@ class Adder:
     def course(self, depth: int, first: int, index: int, columns: int) -> Course:
         """Chunks and random words of ``depth`` products, the first of number ``first``, for outputs from number
         ``index`` on, rows ``columns`` apart."""
-        numbers = (np.int64(number) for number in (index, columns))
-        chunk = self.how.chunk
-        return Course(
-            np.int64(first), np.int64(chunk or depth), not chunk, key_of(self.how.seed), *numbers
-        )
+        chunk, key = self.how.chunk, key_of(self.how.seed)
+        begin, size, number, apart = map(np.int64, (first, chunk or depth, index, columns))
+        return Course(begin, size, not chunk, key, number, apart)
 
 
 def grid_of(record: Format, what: str) -> Grid:

@@ -30,8 +30,8 @@ TURN = np.uint64(32)
 
 
 class Course(NamedTuple):
-    """What becomes of the products in turn. first: k of the first one. chunk: products a chunk. key: of random
-    words. index: number of output (0, 0), rows ``columns`` apart."""
+    """What becomes of the products in turn. first: k of the first one. chunk: products a chunk. carry: as above.
+    key: of random words. index: number of output (0, 0), rows ``columns`` apart."""
 
     first: Any
     chunk: Any

@@ -321,7 +321,7 @@ def test_bits_over_links_are_charged_a_hop(kind: str, tmp_path: Path) -> None:
     )
     chip = load(tmp_path, text)
     tables = machine(chip)
-    b = ProgramBuilder(tables.tick_hz, list(tables.units), list(tables.unit_kinds))
+    b = ProgramBuilder(tables.tick_hz, units=list(tables.units), kinds=list(tables.unit_kinds))
     b.queues, b.ports, b.memories = list(tables.queues), list(tables.ports), list(tables.memories)
     x, op = b.tensor("x", (96,), role="input"), b.operator("copy")
     ends = ["cluster[0].core[1].l1", "cluster[0].core[2].l1"]

@@ -13,6 +13,7 @@ import pytest
 import accelsim
 from accelsim import api, shipped
 from accelsim.chip import Chip
+from accelsim.chip.routes import chain
 from accelsim.cli.main import main
 from accelsim.config import load_chip
 from accelsim.config.writer import chip_yaml
@@ -51,6 +52,14 @@ def test_any_chip_takes_any_others_memories(one: str, other: str, tmp_path: Path
         assert own.size == given.size * copies and own.banks == given.banks * copies
         assert all(getattr(own, key) == getattr(given, key) for key in BUFFER[2:])
         assert own.clock == buffer(chip, role).clock
+        behind, wanted = (
+            [
+                replace(here.memories[name], name="", behind="", clock="")
+                for name in chain(here, of.name)[1:-1]
+            ]  # type: ignore[call-arg, type-var]
+            for here, of in ((made, own), (model, given))
+        )
+        assert behind == wanted
     if hasattr(chip.core, "weight") and not hasattr(model.core, "weight"):
         need = weight_bytes(chip, work)
         assert buffer(made, "weight").size >= need

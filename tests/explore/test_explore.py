@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from accelsim import api
 from accelsim.chip import Chip
-from accelsim.explore import plan_search, search_plan
+from accelsim.explore import measured, plan_search, search_plan
 from accelsim.explore.what_if import advice, changes, what_if
-from accelsim.mapping import plan
+from accelsim.mapping import Plan, plan
 from accelsim.mapping.mapping import Mapping
-from accelsim.mapping.tilings.search import Found
-from accelsim.mapping.tilings.setting import Task
+from accelsim.mapping.tilings.search import Proposals
+from accelsim.workload import VectorOperator, Workload
 
 
 def slow(chip: str = "int8_edge") -> Chip:
@@ -24,11 +25,15 @@ def test_mappings_that_are_worse_together_are_not_kept(monkeypatch: pytest.Monke
     chip, work = api.load_chip("int8_edge"), api.load_workload("digits_cnn", 8)
     bad = plan(chip, work).mappings
 
-    def poor(task: Task, *more: object) -> Found:
-        small = replace(bad[task.name], n=1, batch=1)
-        return Found(small, 1.0, 1.0, 2.0, 2.0, 1.0, 1, 1, True)
+    class Poor(Proposals):
+        """One mapping, a bad one, which is said to add nothing."""
 
-    monkeypatch.setattr(plan_search, "search_operator", poor)
+        def next(self, slack: float = 0.0) -> Mapping | None:
+            left, self.value = self.value, 0.0
+            self.best = replace(bad[self.task.name], n=1, batch=1)
+            return self.best if left else None
+
+    monkeypatch.setattr(plan_search, "Proposals", Poor)
     found, report = search_plan(chip, work)
     assert report.kept_default and found.mappings == bad
     assert report.cycles == report.default_cycles
@@ -36,25 +41,37 @@ def test_mappings_that_are_worse_together_are_not_kept(monkeypatch: pytest.Monke
 
 def test_a_seed_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     chip, work = slow(), api.load_workload("small_gemm")
-    best, report = search_plan(chip, work, budget=500)
+    best, report = search_plan(chip, work, budget=2)
     default = plan(chip, work).mappings["product"]
-    tried: list[Mapping] = []
-    measure_of = plan_search.measure_of
+    tried: list[object] = []
 
-    def watched(*arguments: object) -> object:
-        inner = measure_of(*arguments)  # type: ignore[arg-type]
+    class Watched(measured.Run):
+        """A run whose mapping is noted."""
 
-        def measure(mapping: Mapping) -> tuple[float, float]:
-            tried.append(mapping)
-            return inner(mapping)
+        def __init__(self, chip: Chip, workload: Workload, chosen: Plan) -> None:
+            super().__init__(chip, workload, chosen)
+            tried.append(chosen.mappings["product"])
 
-        return measure
-
-    monkeypatch.setattr(plan_search, "measure_of", watched)
+    monkeypatch.setattr(plan_search, "Run", Watched)
+    assert isinstance(default, Mapping)
     odd = replace(default, height=7)
     search_plan(chip, work, budget=1, seeds={"product": odd})
     assert odd in tried
     assert report.cycles <= report.default_cycles and best.mappings
+
+
+@pytest.mark.parametrize("objective", ["cycles", "energy"])
+def test_what_operators_add_is_all_that_a_run_takes(objective: str) -> None:
+    chip, work = api.load_chip("int8_edge"), api.load_workload("digits_residual", 4)
+    run = measured.Run(chip, work, plan(chip, work))
+    rates = plan_search.rates_of(chip, run, objective)
+    figures = run.figures(rates)
+    assert run.added.sum() == pytest.approx(run.cycles) and (run.added >= 0).all()
+    vectors = [isinstance(op, VectorOperator) for op in work.operators]
+    assert not figures[np.array(vectors) & (np.arange(len(vectors)) > 0)].any()
+    joules = sum(row.joules for row in run.energy.rows if row.operator >= 0)
+    whole = run.cycles if objective == "cycles" else joules + run.cycles * rates.cycle
+    assert figures.sum() == pytest.approx(whole)
 
 
 @pytest.mark.parametrize("name", ["int8_edge", "mixed_quad", "ibm_quad_like"])

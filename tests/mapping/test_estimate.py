@@ -16,12 +16,12 @@ from accelsim.mapping import compile_program, geometry_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.tiles import BOX, BOXES, M_TILE, MOST_M, PIECES, PLANE, m_tiles, tiles_of
 from accelsim.mapping.tilings.candidates import MLimits, m_cuts
-from accelsim.mapping.tilings.default import CLOSE, choose_mapping, legal, own_variants
+from accelsim.mapping.tilings.default import choose_mapping, legal, own_variants
 from accelsim.mapping.tilings.estimate import Choice, estimate
 from accelsim.mapping.tilings.passes import passes_of
 from accelsim.mapping.tilings.search import variants
-from accelsim.mapping.tilings.setting import Setting, Stream, Streams, Task, Variant
-from accelsim.mapping.tilings.tables import Tilings
+from accelsim.mapping.tilings.setting import Stream, Streams, Task, Variant, setting_of
+from accelsim.mapping.tilings.tables import CLOSE, Tilings
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program, Shapes
 from accelsim.workload import Conv2d, Gemm
@@ -148,7 +148,7 @@ def test_one_tiling_after_another_has_the_same_estimates_as_all_at_once() -> Non
         )
         for variant in variants(task.chip)[::3]:
             tilings = Tilings(task, variant)
-            setting = Setting(task, variant)
+            setting = setting_of(task, variant)
             every = tilings.columns
             for number in rng.integers(0, len(every.fits), 10).tolist():
                 order, drop_i, drop_w, *at = map(int, np.unravel_index(number, tilings.shape))

@@ -12,12 +12,13 @@ import pytest
 
 import accelsim
 from accelsim.chip import Chip
+from accelsim.energy import work_of
 from accelsim.errors import ProgramError
 from accelsim.explore import homes as judge
 from accelsim.explore.homes import WORSE, plan_at_home
 from accelsim.explore.measured import whole
 from accelsim.mapping import Plan, compile_program, plan
-from accelsim.mapping.homes import OFF_CHIP, Homes, homes_of
+from accelsim.mapping.homes import OFF_CHIP, Homes, Stand, homes_of
 from accelsim.mapping.rooms import Room
 from accelsim.program.dependencies import roots_of
 from accelsim.program.opcodes import Access, Opcode
@@ -270,3 +271,29 @@ def test_a_tensor_at_home_is_read_in_other_parts_than_it_was_written() -> None:
         if len(rows := np.flatnonzero(program.commands.operator == number))
     }
     assert sizes["relu_a"] == {80} and sizes["relu_b"] == {48, 32}
+
+
+@pytest.mark.parametrize(("on_chip", "cycles"), [(True, 21), (False, 181)])
+def test_a_copy_by_hand(on_chip: bool, cycles: int) -> None:
+    """64 bytes to the vector unit and back: 8 cycles of setup each way, 2 of work and 3 until it leaves the unit; off
+    chip 100 ns, or 80 cycles, more each way. Every byte is read and written once in each memory that it passes."""
+    chip, shape = accelsim.load_chip("int8_edge"), (1, 1, 1, 64)
+    tensors = {"x": TensorSpec("x", shape, "input"), "y": TensorSpec("y", shape, "output", "int8")}
+    relu = VectorOperator("relu", "relu", ("x",), "y", (shape,), shape)
+    work = Workload("copy", (relu,), tensors)
+    at = {"x": Stand("output_buffer", 0, 64), "y": Stand("input_buffer", 0, 64)}
+    parts = (("input_buffer", 64, 1024), ("output_buffer", 64, 1024))
+    homes = Homes(at, {"relu": Room(parts, on_chip=(0, 1))}) if on_chip else OFF_CHIP
+    program = compile_program(chip, work, chosen=plan(chip, work, None, homes))
+    validate(program, work)
+    timeline = simulate(program, chip)
+    assert timeline.makespan * 800e6 == cycles * timeline.tick_hz
+    assert simulate(program, chip, "simpy").makespan == timeline.makespan
+    found = work_of(program, timeline)
+    moved = {
+        name: (read.sum() / 8, written.sum() / 8)
+        for name, read, written in zip(found.memories, found.read, found.written, strict=True)
+    }
+    far, near = ((0, 0), 2 * 64) if on_chip else ((64, 64), 64)
+    assert moved["dram"] == far
+    assert moved["input_buffer"] == (64, near) and moved["output_buffer"] == (near, 64)

@@ -15,7 +15,11 @@ import pytest
 from accelsim import load_chip
 from accelsim.energy import account
 from accelsim.errors import ProgramError
+from accelsim.formats import get
 from accelsim.mapping import Mapping, compile_program, plan
+from accelsim.mapping.homes import OFF_CHIP, Homes, Stand
+from accelsim.mapping.rooms import Room
+from accelsim.mapping.tensors import tensor_formats
 from accelsim.numerics.execute import execute
 from accelsim.program.opcodes import Opcode
 from accelsim.program.table import Program, Shapes
@@ -30,15 +34,30 @@ FLOWS = ("output_stationary", "weight_stationary", "input_stationary")
 SMALL = ["units.array.rows=4", "units.array.columns=4"]
 
 
-def setting(name: str, flow: int):
-    """A convolution with edge tiles in every dimension, cut into several buffer tiles."""
+def setting(name: str, flow: int, at_home: bool = False):
+    """A convolution with edge tiles in every dimension, cut into several buffer tiles. at_home: its input and its
+    output stand on chip."""
     chip = load_chip(name, [*SMALL, f"units.array.dataflow={FLOWS[flow]}"])
     op = Conv2d("op", "x", "w", "y", 1, 5, 6, 7, 10, (3, 3), padding=(1, 1, 1, 1))
     work = single(op)
     mapping = Mapping(flow, 1, 4, 7, 6, 27, "mnk")
-    program = compile_program(chip, work, chosen=plan(chip, work, {"op": mapping}))
+    homes = homes_of_one(chip, work) if at_home else OFF_CHIP
+    program = compile_program(chip, work, chosen=plan(chip, work, {"op": mapping}, homes))
     values = random_values(np.random.default_rng(3), op, chip)
     return chip, op, work, program, values
+
+
+def homes_of_one(chip, work) -> Homes:
+    """The input at the bottom of its buffer, read there, and the output at the bottom of its own."""
+    formats = tensor_formats(work, chip)
+    stands = {
+        tensor: Stand(memory, 0, get(formats[tensor]).bytes_for(work.tensors[tensor].elements))
+        for tensor, memory in (("x", "input_buffer"), ("y", "output_buffer"))
+    }
+    parts = tuple(
+        (memory, span, chip.memories[memory].size - span) for memory, _, span in stands.values()
+    )
+    return Homes(stands, {"op": Room(parts, here=(0,), on_chip=(0, 2))})
 
 
 def readings(chip, op, work, program: Program, values):
@@ -78,8 +97,11 @@ def output_region(op, program: Program, row: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", CHIPS)
 @pytest.mark.parametrize("flow", range(3))
-def test_altering_one_row_changes_its_own_outputs_joules_and_cycles(name: str, flow: int) -> None:
-    chip, op, work, program, values = setting(name, flow)
+@pytest.mark.parametrize("at_home", [False, True])
+def test_altering_one_row_changes_its_own_outputs_joules_and_cycles(
+    name: str, flow: int, at_home: bool
+) -> None:
+    chip, op, work, program, values = setting(name, flow, at_home)
     validate(program, work)
     base_y, base_busy, base_joules, _ = readings(chip, op, work, program, values)
     rows = program.rows(Opcode.MATMUL)
@@ -121,8 +143,11 @@ def test_altering_one_row_changes_its_own_outputs_joules_and_cycles(name: str, f
 
 @pytest.mark.parametrize("name", CHIPS)
 @pytest.mark.parametrize("flow", range(3))
-def test_moving_one_operand_changes_its_own_outputs_and_is_refused(name: str, flow: int) -> None:
-    chip, op, work, program, values = setting(name, flow)
+@pytest.mark.parametrize("at_home", [False, True])
+def test_moving_one_operand_changes_its_own_outputs_and_is_refused(
+    name: str, flow: int, at_home: bool
+) -> None:
+    chip, op, work, program, values = setting(name, flow, at_home)
     base_y, *_ = readings(chip, op, work, program, values)
     for row in program.rows(Opcode.MATMUL)[::7].tolist():
         entry = int(program.operands.start[row])

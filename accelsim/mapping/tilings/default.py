@@ -6,19 +6,20 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
 from accelsim.mapping.mapping import Mapping, buffers_of, slots_of
 from accelsim.mapping.placement import fits
+from accelsim.mapping.tilings.near import Limits, Near
 from accelsim.mapping.tilings.setting import Task, Variant
-from accelsim.mapping.tilings.tables import Tilings
+from accelsim.mapping.tilings.tables import CLOSE, Tilings
 from accelsim.units.dataflows import dataflow_named
 
-CLOSE = 0.01  # estimates within this part of the best count as equal: then fewer bytes off chip win
 ALIKE = 0.005  # a dataflow's own mappings count as equally fast within this part
 HOPEFUL = 1.25  # times the best estimate, up to which a tiling may turn out to be quicker
 
@@ -76,10 +77,9 @@ def promising(task: Task, dataflow: str = "") -> list[Tilings]:
         tilings = Tilings(task, variant)
         if tilings.floor > best * (1 + CLOSE):
             continue
-        fit = tilings.columns.cycles[tilings.columns.fits]
-        if len(fit):
+        if len(tilings.quick.cycles):
             found.append(tilings)
-            best = min(best, float(fit.min()))
+            best = min(best, float(tilings.quick.cycles.min()))
         if best <= tilings.setting.needs * (1 + CLOSE):
             break
     return found
@@ -88,27 +88,40 @@ def promising(task: Task, dataflow: str = "") -> list[Tilings]:
 def ranked(sets: list[Tilings]) -> Iterator[Candidate]:
     """The tilings that fit by estimate, best first: on the fewest arrays that are as good as any, of those that
     are as good as the best the one of fewest bytes off chip."""
-    best = [float(s.columns.cycles[s.columns.fits].min()) for s in sets]
+    best = [float(s.quick.cycles.min()) for s in sets]
     near = min(best, default=0.0) * (1 + CLOSE)
     fewest = min((s.arrays for s, one in zip(sets, best, strict=True) if one <= near), default=0)
     yield from _ranked([s for s in sets if s.arrays == fewest], CLOSE)
     yield from _ranked([s for s in sets if s.arrays != fewest], CLOSE)
 
 
-def _ranked(sets: list[Tilings], close: float) -> Iterator[Candidate]:
+def _ranked(sets: list[Tilings], close: float, most: float = np.inf) -> Iterator[Candidate]:
+    """Those within ``close`` of the best by bytes off chip, then those of up to ``most`` cycles by cycles."""
     if not sets:
         return
-    number = np.concatenate([np.flatnonzero(s.columns.fits) for s in sets])
-    owner = np.repeat(np.arange(len(sets)), [int(s.columns.fits.sum()) for s in sets])
-    cycles, moved, passes = (
-        np.concatenate([getattr(s.columns, name)[s.columns.fits] for s in sets])
-        for name in ("cycles", "moved", "passes")
-    )
-    best = cycles <= cycles.min() * (1 + close)
-    first, rest = np.flatnonzero(best), np.flatnonzero(~best)
-    first = first[np.lexsort((cycles[first], passes[first], moved[first]))]
-    rest = rest[np.lexsort((passes[rest], moved[rest], cycles[rest]))]
-    for at in (*first.tolist(), *rest.tolist()):
+    best = min(float(s.quick.cycles.min()) for s in sets) * (1 + close)
+    columns = _columns([s.quick for s in sets])
+    _, _, cycles, moved, passes = columns
+    first = np.lexsort((cycles, passes, moved))
+    yield from _candidates(sets, columns, first[cycles[first] <= min(best, most)])
+    columns = _columns([s.near(Limits(most)) for s in sets])
+    _, _, cycles, moved, passes = columns
+    rest = np.lexsort((passes, moved, cycles))
+    yield from _candidates(sets, columns, rest[cycles[rest] > best])
+
+
+def _columns(found: list[Near]) -> tuple[NDArray[Any], ...]:
+    """Of tilings of several sets: the set, the number in it, cycles, bytes moved, passes."""
+    owner = np.repeat(np.arange(len(found)), [len(one.number) for one in found])
+    names = ("number", "cycles", "moved", "passes")
+    return owner, *(np.concatenate([getattr(one, name) for one in found]) for name in names)
+
+
+def _candidates(
+    sets: list[Tilings], columns: tuple[NDArray[Any], ...], order: NDArray[np.intp]
+) -> Iterator[Candidate]:
+    owner, number, cycles = columns[:3]
+    for at in order.tolist():
         yield Candidate(float(cycles[at]), sets[owner[at]].mapping(int(number[at])))
 
 
@@ -239,9 +252,7 @@ def hopeful(made: Pick) -> Iterator[tuple[Mapping, float]]:
 
 def _hopeful(made: Pick, sets: list[Tilings]) -> Iterator[Mapping]:
     seen = {_tiles(made.chosen)}
-    for one in _ranked(sets, 0.0):
-        if one.cycles > made.chosen.cycles * HOPEFUL:
-            return
+    for one in _ranked(sets, 0.0, made.chosen.cycles * HOPEFUL):
         if _tiles(one) not in seen and legal(made.task, one.mapping):
             seen.add(_tiles(one))
             yield one.mapping

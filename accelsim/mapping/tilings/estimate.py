@@ -159,8 +159,9 @@ def transfers(e: Setting, t: Tile, choice: Choice) -> tuple[Loads, Loads, Loads]
 def hold(e: Setting, loads: Loads, near: Stream) -> Any:
     """Cycles of one transfer."""
     count = np.maximum(loads.count, 1)
-    ports = np.maximum(loads.moved * e.cycle, loads.bytes * near.byte) / count
-    return choose(loads.count > 0, np.maximum(ports, e.setup), 0)
+    near_byte = near.beat / near.width
+    ports = np.maximum(loads.moved * e.cycle, loads.bytes * near_byte) / count
+    return choose(loads.count > 0, np.maximum(ports, e.setup), 0.0)
 
 
 def work(e: Setting, t: Tile, order: Any) -> Any:
@@ -189,7 +190,8 @@ def time(e: Setting, t: Tile, order: Any, loads: tuple[Loads, ...], near: tuple[
     final = finish + store + e.latency * e.far[2]
     job = cycles / (e.groups * t.m.steps * t.n.steps * t.k.steps)
     visit = cycles / outputs.turns
-    far = sum(item.moved for item in loads) * e.cycle - outputs.moved * e.cycle / outputs.count
+    moved = inputs.moved + weights.moved + outputs.moved
+    far = moved * e.cycle - outputs.moved * e.cycle / outputs.count
     busy = np.maximum(far, np.maximum(inputs.count * held[0], weights.count * held[1]))
     both = np.minimum(inputs.moved, weights.moved) * e.cycle
     round_m = choose((order == 0) & (weights.times == 1), 1 - 1 / t.m.steps, 0.0) * e.cold
@@ -211,15 +213,18 @@ def time(e: Setting, t: Tile, order: Any, loads: tuple[Loads, ...], near: tuple[
 def fill(e: Setting, inputs: Loads, weights: Loads, held: tuple[Any, Any]) -> Any:
     """Cycles until the first tiles have come. held: of a transfer of either, alone; both share the memory, which
     serves them in turn as long as both have something to fetch."""
-    longest: Any = 0.0
-    pairs = ((inputs, weights, e.slots[1], 1), (weights, inputs, e.slots[0], 1 - e.hidden))
-    for (own, other, room, waited), alone in zip(pairs, held, strict=True):
-        piece, theirs = own.moved / np.maximum(own.count, 1), other.moved
-        behind = choose(other.turns > 0, theirs * room / np.maximum(other.count, 1), theirs)
-        shared = (piece + np.minimum(piece, np.minimum(behind, theirs))) * e.cycle
-        come = choose(own.count > 0, np.maximum(alone, shared) + e.latency, 0.0)
-        longest = np.maximum(longest, come * waited)
-    return longest
+    first = come(e, (inputs, weights), e.slots[1], held[0])
+    return np.maximum(first, come(e, (weights, inputs), e.slots[0], held[1]) * (1 - e.hidden))
+
+
+def come(e: Setting, pair: tuple[Loads, Loads], room: Any, alone: Any) -> Any:
+    """Cycles until the first transfer has come. pair: of the operand, of the other one. room: slots of the other.
+    alone: cycles of a transfer."""
+    own, other = pair
+    piece, theirs = own.moved / np.maximum(own.count, 1), other.moved
+    behind = choose(other.turns > 0, theirs * room / np.maximum(other.count, 1), theirs)
+    shared = (piece + np.minimum(piece, np.minimum(behind, theirs))) * e.cycle
+    return choose(own.count > 0, np.maximum(alone, shared) + e.latency, 0.0)
 
 
 def rounds(
@@ -227,20 +232,16 @@ def rounds(
 ) -> Any:
     """Cycles until slots of inputs and of weights have gone round: filled, read, filled again. cycles: of the array.
     held: of a transfer of either."""
-    longest: Any = 0.0
     inside = (
         t.n.passes * t.k.passes / (t.n.tiles * t.k.tiles)
     )  # stationary tiles of a weight's slot
     early = choose(e.weights_stay == 1, 1 / np.maximum(inside, 1), 0.0)
-    for count, load, fetched, part in (
-        (e.slots[0], loads[0], held[0] + e.latency, 1.0),
-        (e.slots[1], loads[1], held[1] + e.latency + e.weights_stay * t.load, 1 - early),
-    ):
-        each = fetched + cycles / np.maximum(load.turns, 1) * part
-        longest = np.maximum(
-            longest, choose(load.turns > 0, np.ceil(load.turns / count) * each, 0.0)
-        )
-    return longest
+    each_i = held[0] + e.latency + cycles / np.maximum(loads[0].turns, 1)
+    come_w = held[1] + e.latency + e.weights_stay * t.load
+    each_w = come_w + cycles / np.maximum(loads[1].turns, 1) * (1 - early)
+    round_i = choose(loads[0].turns > 0, np.ceil(loads[0].turns / e.slots[0]) * each_i, 0.0)
+    round_w = choose(loads[1].turns > 0, np.ceil(loads[1].turns / e.slots[1]) * each_w, 0.0)
+    return np.maximum(round_i, round_w)
 
 
 def visits(e: Setting, cycles: Any, outputs: Loads, store: Any, finish: Any) -> Any:
@@ -254,23 +255,23 @@ def visits(e: Setting, cycles: Any, outputs: Loads, store: Any, finish: Any) -> 
 def ports(e: Setting, loads: tuple[Loads, ...], near: tuple[Any, ...]) -> Any:
     """Cycles of the buffers' busiest port."""
     s, (inputs, weights, outputs) = e.streams, loads
-    busy: list[Any] = [0.0] * s.ports
-    for stream, size in (
-        (s.input_read, near[0]),
-        (s.weight_read, near[1]),
-        (s.sums_read, near[2]),
-        (s.sums_write, near[2]),
-        (s.codes_write, near[3]),
-        (s.input_write, inputs.bytes),
-        (s.weight_write, weights.bytes),
-        (s.codes_read, outputs.bytes),
-    ):
-        if stream.port >= 0:
-            busy[stream.port] = busy[stream.port] + size * stream.byte * stream.share
-    longest: Any = 0.0
-    for one in busy:
-        longest = np.maximum(longest, one)
-    return longest
+    busiest: Any = 0.0
+    for port in range(s.ports):
+        busy: Any = 0.0
+        for stream, size in (
+            (s.input_read, near[0]),
+            (s.weight_read, near[1]),
+            (s.sums_read, near[2]),
+            (s.sums_write, near[2]),
+            (s.codes_write, near[3]),
+            (s.input_write, inputs.bytes),
+            (s.weight_write, weights.bytes),
+            (s.codes_read, outputs.bytes),
+        ):
+            if stream.port == port:
+                busy = busy + size * (stream.beat / stream.width) * stream.share
+        busiest = np.maximum(busiest, busy)
+    return busiest
 
 
 def room(e: Setting, t: Tile, choice: Choice) -> Any:
@@ -280,7 +281,9 @@ def room(e: Setting, t: Tile, choice: Choice) -> Any:
     slot_w = packed_bytes(t.k.size * t.n.size, e.bits[1])
     outputs = t.n.size * t.m.most
     one_pass = (t.k.tiles == 1) & ((e.limit_k == 0) | (t.k.size <= e.limit_k))
-    sums = choose(e.fused, choose(one_pass, 0, 1), e.slots[2]) * (outputs * (e.bits_sum / 8))
+    sums = choose(e.streams.finished, choose(one_pass, 0, 1), e.slots[2]) * (
+        outputs * (e.bits_sum / 8)
+    )
     kept = e.groups * t.k.channels * (e.bits[0] / 8) * (t.m.rows if e.pieces else t.m.new_rows)
     size_i = choose(keep_i, kept + t.m.tiles * t.k.tiles, e.lanes[0] * e.slots[0] * slot_i)
     size_i = size_i * (1 - e.here)

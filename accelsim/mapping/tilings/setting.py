@@ -22,7 +22,8 @@ from accelsim.units.sram import Sram
 class Task(NamedTuple):
     """One MAC operator to be tiled. formats: input, weight, output. reserve: bytes of the weight buffer
     that other operators' weights hold. cold: its weights are fetched. stored: they are laid out tile by tile.
-    alone: no operator before it works while its first weights come. room: of its tiles."""
+    alone: no operator before it works while its first weights come. room: of its tiles. turned: whether its
+    input and its output lie off chip in the other order of axes (bursts.py), () where it is not known."""
 
     chip: Chip
     geometry: Geometry
@@ -33,6 +34,7 @@ class Task(NamedTuple):
     stored: bool = True
     alone: bool = True
     room: Room = UNDIVIDED
+    turned: tuple[bool, ...] = ()
 
 
 class Variant(NamedTuple):
@@ -52,11 +54,6 @@ class Stream(NamedTuple):
     width: int
     beat: float
     share: float
-
-    @property
-    def byte(self) -> float:
-        """Cycles that a byte holds the port."""
-        return self.beat / self.width
 
 
 class Streams(NamedTuple):
@@ -104,82 +101,127 @@ def streams_of(chip: Chip, array: MacArray) -> Streams:
     )
 
 
-class Setting:
+class Setting(NamedTuple):
     """What the estimate reads beside the tiling: elements, bytes, cycles of the array. Three numbers are of
     (m, n, k) or of (inputs, weights, outputs).
 
-    arrays: that work. lanes: sets of slots in one memory. pieces: a resident input is fetched tile by tile.
-    here: passes read the input where it stands. far: 1 where an operand is at home off chip.
-    cycle: a byte's off chip, which comes in bursts. setup, latency: of a transfer. drain: of the last pass.
-    preload: of the first. hidden: other operators work while the first weights come. vector: an element's on the
-    vector unit, 0 where the array finishes sums. sums_slots: in which sums wait for it. needs: cycles that bytes
-    off chip take at the least. whole: bytes of the tensors; needed: of the input, those that some output reads.
-    room: of the buffers. same: whether inputs and weights, inputs and outputs, weights and outputs share one.
-    sum_room: of the columns' accumulators, -1 where sums lie with the outputs.
+    lanes: sets of slots in one memory. pieces: a resident input is fetched tile by tile. here: 1 where passes read the
+    input where it stands. far: 1 where an operand is at home off chip. cycle: a byte's off chip,
+    which comes in bursts. setup, latency: of a transfer. drain: of the last pass. preload: of the first. hidden:
+    other operators work while the first weights come. vector: an element's on the vector unit, 0 where the array
+    finishes sums. sums_slots: in which sums wait for it. needs: cycles that bytes off chip take at the least. whole:
+    bytes of the tensors; needed: of the input, those that some output reads. room: of the buffers. same: whether
+    inputs and weights, inputs and outputs, weights and outputs share one. sum_room: of the columns' accumulators,
+    -1 where sums lie with the outputs.
     """
 
-    def __init__(self, task: Task, variant: Variant) -> None:
-        chip, g = task.room.of(task.chip), task.geometry
-        array = array_for(chip.array, variant.split, variant.arrays)
-        buffers, clock = buffers_of(chip), chip.clocks[array.clock]
-        along, count = array.split, array.count
-        self.arrays, self.groups, self.sizes = count, g.groups, (g.m, g.n, g.k)
-        self.bits = [get(name).bits for name in task.formats]
-        self.bits_sum = get(sum_format(array)).bits
-        names, self.slots = (array.input, array.weight, array.output), variant.slots
-        private = [is_private(chip, name) for name in names]
-        dealt = [along in axes and count > 1 for axes in ("mk", "nk", "mnk")]
-        self.lanes = [
-            count if apart and not own else 1 for apart, own in zip(dealt, private, strict=True)
-        ]
-        self.pieces = private[0] and along != "n" and count > 1
-        self.limit_k = array.pass_limits(variant.dataflow, array.rate(*task.formats[:2]))[2]
-        stays = dataflow(variant.dataflow).stays
-        self.weights_stay, self.inputs_stay = int(stays == "weight"), int(stays == "input")
-        self.cold, self.hidden = int(task.cold), int(not task.alone)
-        self.here, self.far = (
-            int(0 in task.room.here),
-            [int(i not in task.room.on_chip) for i in range(3)],
-        )
-        self.setup, self.latency = chip.dma.setup, chip.dram.latency * clock
-        self.burst, self.cycle = (
-            chip.dram.burst,
-            clock / (chip.dram.bandwidth * chip.dram.efficiency),
-        )
-        self.drain, self.preload = _ends(array, task.formats, variant.dataflow, g)
-        self.streams = streams_of(chip, array)
-        self.fused = self.streams.finished
-        self.vector = 0.0 if self.fused else self._finishing(chip, array)
-        self.sums_slots = (
-            1 if along == "k" and count > 1 else 1 << 30 if self.fused else variant.slots[2]
-        )
-        self._bytes(task)
-        least = self.needed, self.cold * self.whole[1], self.whole[2]
-        self.needs = self.cycle * sum(size * far for size, far in zip(least, self.far, strict=True))
-        reserve_i = task.reserve if names[0] == names[1] else 0
-        self.same = names[0] == names[1], names[0] == names[2], names[1] == names[2]
-        self.room = buffers.input - reserve_i, buffers.weight - task.reserve, buffers.output
-        self.sum_room = buffers.sum_capacity if buffers.sums == "column" else -1
+    groups: int
+    sizes: tuple[int, int, int]
+    bits: tuple[int, int, int]
+    bits_sum: int
+    slots: tuple[int, int, int]
+    lanes: tuple[int, int, int]
+    pieces: bool
+    limit_k: int
+    weights_stay: int
+    inputs_stay: int
+    cold: int
+    hidden: int
+    here: int
+    far: tuple[int, int, int]
+    setup: float
+    latency: float
+    cycle: float
+    drain: float
+    preload: float
+    streams: Streams
+    vector: float
+    sums_slots: int
+    needs: float
+    whole: tuple[float, float, float]
+    needed: float
+    room: tuple[int, int, int]
+    same: tuple[bool, bool, bool]
+    sum_room: int
 
-    def _finishing(self, chip: Chip, array: MacArray) -> float:
-        """Cycles of the vector unit, an output: the others' sums are added to the first one's, then codes made."""
-        s, unit, wide = self.streams, chip.vector_unit, self.bits_sum / 8
-        lane = chip.clocks[array.clock] / chip.clocks[unit.clock] / unit.lanes
-        code = max(lane, s.sums_read.byte * wide, s.codes_write.byte * self.bits[2] / 8)
-        add = max(lane, 2 * s.sums_read.byte * wide)
-        return code + add * (array.count - 1 if array.split == "k" else 0)
 
-    def _bytes(self, task: Task) -> None:
-        g, bits = task.geometry, self.bits
-        sides = zip((g.in_height, g.in_width), (g.out_height, g.out_width), g.reach, strict=True)
-        tall, wide = (
-            max(0, min(size, there) - 2 * reach) if g.convolution else size
-            for size, there, reach in sides
-        )
-        plane = g.groups * g.batch * g.channels * bits[0] / 8
-        self.needed = plane * tall * wide
-        weights, outputs = g.groups * g.k * g.n, g.groups * g.m * g.n
-        self.whole = plane * g.in_height * g.in_width, weights * bits[1] / 8, outputs * bits[2] / 8
+def setting_of(task: Task, variant: Variant) -> Setting:
+    """What the estimate reads of a task whose tilings are a variant's."""
+    chip, g = task.room.of(task.chip), task.geometry
+    array = array_for(chip.array, variant.split, variant.arrays)
+    buffers, clock = buffers_of(chip), chip.clocks[array.clock]
+    along, count = array.split, array.count
+    names = (array.input, array.weight, array.output)
+    private = [is_private(chip, name) for name in names]
+    lanes = [
+        count if along in axes and count > 1 and not own else 1
+        for axes, own in zip(("mk", "nk", "mnk"), private, strict=True)
+    ]
+    stays = dataflow(variant.dataflow).stays
+    cycle = clock / (chip.dram.bandwidth * chip.dram.efficiency)
+    drain, preload = _ends(array, task.formats, variant.dataflow, g)
+    streams = streams_of(chip, array)
+    whole, needed = _bytes(task)
+    bits = [get(name).bits for name in task.formats]
+    far = [int(operand not in task.room.on_chip) for operand in range(3)]
+    least = needed, int(task.cold) * whole[1], whole[2]
+    reserve_i = task.reserve if names[0] == names[1] else 0
+    sums = variant.slots[2] if not streams.finished else 1 << 30
+    return Setting(
+        g.groups,
+        (g.m, g.n, g.k),
+        (bits[0], bits[1], bits[2]),
+        get(sum_format(array)).bits,
+        variant.slots,
+        (lanes[0], lanes[1], lanes[2]),
+        private[0] and along != "n" and count > 1,
+        array.pass_limits(variant.dataflow, array.rate(*task.formats[:2]))[2],
+        int(stays == "weight"),
+        int(stays == "input"),
+        int(task.cold),
+        int(not task.alone),
+        int(0 in task.room.here),
+        (far[0], far[1], far[2]),
+        float(chip.dma.setup),
+        float(chip.dram.latency * clock),
+        float(cycle),
+        float(drain),
+        float(preload),
+        streams,
+        0.0 if streams.finished else float(_finishing(chip, array, streams, bits[2])),
+        1 if along == "k" and count > 1 else sums,
+        cycle * sum(size * there for size, there in zip(least, far, strict=True)),
+        whole,
+        needed,
+        (buffers.input - reserve_i, buffers.weight - task.reserve, buffers.output),
+        (names[0] == names[1], names[0] == names[2], names[1] == names[2]),
+        buffers.sum_capacity if buffers.sums == "column" else -1,
+    )
+
+
+def _finishing(chip: Chip, array: MacArray, s: Streams, bits: int) -> float:
+    """Cycles of the vector unit, an output: the others' sums are added to the first one's, then codes made. bits:
+    of an output."""
+    unit, wide = chip.vector_unit, get(sum_format(array)).bits / 8
+    lane = chip.clocks[array.clock] / chip.clocks[unit.clock] / unit.lanes
+    read = s.sums_read.beat / s.sums_read.width * wide
+    code = max(lane, read, s.codes_write.beat / s.codes_write.width * bits / 8)
+    add = max(lane, 2 * (s.sums_read.beat / s.sums_read.width) * wide)
+    return code + add * (array.count - 1 if array.split == "k" else 0)
+
+
+def _bytes(task: Task) -> tuple[tuple[float, float, float], float]:
+    """Bytes of the tensors, and of the input those that some output reads."""
+    g, bits = task.geometry, [get(name).bits for name in task.formats]
+    sides = zip((g.in_height, g.in_width), (g.out_height, g.out_width), g.reach, strict=True)
+    tall, wide = (
+        max(0, min(size, there) - 2 * reach) if g.convolution else size
+        for size, there, reach in sides
+    )
+    plane = g.groups * g.batch * g.channels * bits[0] / 8
+    weights, outputs = g.groups * g.k * g.n, g.groups * g.m * g.n
+    whole = plane * g.in_height * g.in_width, weights * bits[1] / 8, outputs * bits[2] / 8
+    return whole, plane * tall * wide
 
 
 @lru_cache(maxsize=1024)

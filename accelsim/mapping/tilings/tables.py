@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from accelsim import jit
 from accelsim.formats import get
 from accelsim.mapping.mapping import Geometry, Mapping, array_for
 from accelsim.mapping.tilings.candidates import Candidates, Ints, MCuts, candidates, m_cuts, ranges
@@ -21,11 +22,25 @@ from accelsim.mapping.tilings.estimate import (
     Tile,
     estimate,
 )
+from accelsim.mapping.tilings.near import (
+    CHOICES,
+    COMPILE_ABOVE,
+    CYCLES,
+    NEAR,
+    Limits,
+    Near,
+    Packed,
+    Rates,
+    by_columns,
+    by_kernel,
+    near_best,
+)
 from accelsim.mapping.tilings.passes import passes_of
-from accelsim.mapping.tilings.setting import Setting, Streams, Task, Variant
+from accelsim.mapping.tilings.setting import Setting, Streams, Task, Variant, setting_of
 from accelsim.units.mac_array import MacArray
 
 ORDERS = ("mnk", "nmk")
+CLOSE = 0.01  # estimates within this part of the best count as equal: then fewer bytes off chip win
 
 
 class Tables(NamedTuple):
@@ -34,6 +49,7 @@ class Tables(NamedTuple):
     cuts: MCuts
     sizes: Candidates
     tile: Tile
+    packed: Packed
 
 
 class Runs(NamedTuple):
@@ -81,13 +97,21 @@ def _output_runs(g: Geometry, most: Ints, n: Ints) -> tuple[Runs, Runs]:
     return Runs(whole, plane), Runs(np.where(n == every, most, 1) * n, every)
 
 
+class OffChip(NamedTuple):
+    """How tensors lie off chip. burst: bytes. stored, turned: as Task has them."""
+
+    burst: int
+    stored: bool
+    turned: tuple[bool, ...]
+
+
 def _factors(
-    g: Geometry, cuts: MCuts, sizes: Candidates, bits: list[int], burst: int, stored: bool
+    g: Geometry, cuts: MCuts, sizes: Candidates, bits: list[int], far: OffChip
 ) -> list[Floats]:
     """Bytes off chip over bytes: of an input that streams, that stays, of weights, of outputs.
 
-    Which way a tensor lies all that touch it decide together: images take the mean of both, matrices count as
-    row-major, as vector operators read and write them.
+    Which way a tensor lies all that touch it decide together: unless it is known, images take the mean of both;
+    matrices count as row-major, as vector operators read and write them.
     """
     n, k = np.array(sizes.n, np.int64)[:, None], np.array(sizes.k, np.int64)
     tiles, most, rows, columns = cuts.table[[0, 1, 6, 7]][:, :, None, None]
@@ -95,19 +119,21 @@ def _factors(
     every = cuts.table[5, :, None, None] // g.in_width  # rows of all images
     new = np.minimum(rows, np.maximum(-(-every // np.minimum(tiles, every)), 1))
     pairs = (
-        (_input_runs(g, rows, columns, channels), bits[0]),
-        (_input_runs(g, new, np.full_like(columns, g.in_width), channels), bits[0]),
-        (_output_runs(g, most, n), bits[2]),
+        (_input_runs(g, rows, columns, channels), bits[0], 0),
+        (_input_runs(g, new, np.full_like(columns, g.in_width), channels), bits[0], 0),
+        (_output_runs(g, most, n), bits[2], 1),
     )
 
-    def rounded(runs: tuple[Runs, Runs], bits: int) -> Floats:
-        rows, channels = (run.rounded(bits, burst * 8) for run in runs)
-        return np.sqrt(rows * channels) if g.convolution else rows
+    def rounded(runs: tuple[Runs, Runs], bits: int, of: int) -> Floats:
+        rows, channels = (run.rounded(bits, 8 * far.burst) for run in runs)
+        if not g.convolution:
+            return rows
+        return (rows, channels)[far.turned[of]] if far.turned else np.sqrt(rows * channels)
 
     streamed, resident, outputs = (rounded(*pair) for pair in pairs)
-    weights = whole_bursts(n * k * bits[1], burst * 8)
-    if not stored:
-        weights = _matrix(k, n, g.n)[0].rounded(bits[1], burst * 8)
+    weights = whole_bursts(n * k * bits[1], 8 * far.burst)
+    if not far.stored:
+        weights = _matrix(k, n, g.n)[0].rounded(bits[1], 8 * far.burst)
     return [streamed, resident, weights, outputs]
 
 
@@ -118,11 +144,10 @@ def tables_of(
     dataflow: int,
     g: Geometry,
     streams: Streams,
-    burst: int,
-    stored: bool,
+    far: OffChip,
     more: bool,
 ) -> Tables:
-    """The tables of an operator on the arrays that work. burst: bytes. stored: as Task has it."""
+    """The tables of an operator on the arrays that work."""
     rate = array.rate(*formats[:2])
     limits, along = array.pass_limits(dataflow, rate), array.split if array.count > 1 else ""
     sizes = candidates(g, array, limits, along, more, array.adder(rate) is not None)
@@ -148,20 +173,31 @@ def tables_of(
         passes.load,
         g.groups * passes.carried,
         g.groups * passes.least / array.count,
-        *_factors(g, cuts, sizes, [get(name).bits for name in formats], burst, stored),
+        *_factors(g, cuts, sizes, [get(name).bits for name in formats], far),
     )
-    return Tables(cuts, sizes, tile)
+    return Tables(cuts, sizes, tile, packed(tile))
+
+
+def packed(tile: Tile) -> Packed:
+    """The tables of a Tile of arrays."""
+    m, n, k = (np.stack([np.ravel(column) for column in part], axis=1) for part in tile[:3])
+    rest = np.empty((*tile.cycles.shape, len(tile) - 3))
+    for at, column in enumerate(tile[3:]):
+        rest[..., at] = column
+    return Packed(m, n, k, rest)
 
 
 class Tilings:
     """The tilings of one operator that share a Variant. more: finer sizes for a search, which contain the
-    coarse ones.
+    coarse ones. setting: setting_of() the two, where it is known.
 
     A tiling's number counts (order, keep input, keep weights, cut, n, k), the last one fastest.
     """
 
-    def __init__(self, task: Task, variant: Variant, more: bool = False) -> None:
-        self.variant, self.setting = variant, Setting(task, variant)
+    def __init__(
+        self, task: Task, variant: Variant, more: bool = False, setting: Setting | None = None
+    ) -> None:
+        self.variant, self.setting = variant, setting or setting_of(task, variant)
         array = array_for(task.chip.array, variant.split, variant.arrays)
         self.arrays, self.groups = array.count, task.geometry.groups
         self.tables = tables_of(
@@ -170,10 +206,10 @@ class Tilings:
             variant.dataflow,
             task.geometry,
             self.setting.streams,
-            task.chip.dram.burst,
-            task.stored,
+            OffChip(task.chip.dram.burst, task.stored, task.turned),
             more,
         )
+        self.size = self.tables.tile.cycles.size
         self.shape = (2, 2, 2, *self.tables.tile.cycles.shape)
 
     @property
@@ -181,6 +217,11 @@ class Tilings:
         """Cycles that none of the tilings is estimated below."""
         tile = self.tables.tile
         return float(np.maximum(tile.settled, tile.carried).min())
+
+    @property
+    def bound(self) -> float:
+        """Cycles that no schedule of a tiling beats."""
+        return max(float(self.tables.tile.least.min()), self.setting.needs)
 
     @cached_property
     def columns(self) -> Estimate:
@@ -195,11 +236,17 @@ class Tilings:
         cycles, bound, moved, certain, passes, near, fits = table
         return Estimate(cycles, bound, moved, certain, passes, near, fits > 0)
 
-    def ordered(self, some: Ints) -> Ints:
-        """Some tilings, best first."""
-        c = self.columns
-        variant, place = np.divmod(some, c.cycles.size // 8)
-        return some[np.lexsort((variant, place, c.passes[some], c.moved[some], c.cycles[some]))]
+    @cached_property
+    def quick(self) -> Near:
+        """The tilings whose estimate is CLOSE to the best."""
+        return self.near(Limits(close=1 + CLOSE))
+
+    def near(self, limits: Limits, rates: Rates = CYCLES) -> Near:
+        """The tilings that count."""
+        kernel = (near_best, NEAR)
+        if jit.fits(*kernel, CHOICES * self.size, COMPILE_ABOVE):
+            return by_kernel(self.setting, self.tables.packed, rates, limits)
+        return by_columns(self.columns, rates, limits)
 
     def mapping(self, number: int) -> Mapping:
         """The mapping of one tiling."""
