@@ -118,8 +118,12 @@ def _totals(result: Result) -> None:
         _rates(result, "one by one", result.seconds)
         + f"; {column([each], decimals_of(each))[-1]} uJ an inference"
     )
-    if (every := result.steady_seconds) is not None:
-        click.echo(_rates(result, f"back to back, a run every {every * 1e3:.4g} ms", every))
+    if (runs := result.steady) is not None:
+        each = 1e6 * runs.energy.total / result.workload.inferences
+        how = f"back to back, the first after {runs.first * 1e3:.4g} ms and then one every {runs.seconds * 1e3:.4g} ms"
+        click.echo(
+            f"{_rates(result, how, runs.seconds)}; {column([each], decimals_of(each))[-1]} uJ an inference"
+        )
     if (report := result.search) is not None:
         click.echo(
             f"searched for {report.objective}: {report.default_cycles:,.0f} -> {report.cycles:,.0f} "

@@ -10,6 +10,7 @@ from accelsim import api
 from accelsim.chip import Chip
 from accelsim.config.mapping_file import load_mapping_file
 from accelsim.errors import InputError, Problem
+from accelsim.explore.steady import steady
 from accelsim.job.reader import job_yaml, set_texts
 from accelsim.job.record import Job
 from accelsim.job.values import JobValues
@@ -71,9 +72,7 @@ class Made:
         """The run of the job's one chip, which says what job it was of."""
         result = self.run(self.chips[0], inputs=self.inputs, keep=keep, progress=progress)
         if self.job.throughput:
-            from accelsim.explore.throughput import steady_seconds
-
-            result.steady_seconds = steady_seconds(result.chip, self.workload, result.plan)
+            result.steady = steady(result.chip, self.workload, result.plan)
         result.job = job_yaml(self.job)
         return result
 

@@ -142,7 +142,7 @@ class Parts:
         mapping, geometry = self.chosen.mappings[op.name], geometry_of(op)
         tensors = _locals(self.table, op, self.sums[op.name])
         room = self.chosen.homes.room(op.name)
-        parity = number % 2 if room.turns else 0
+        parity = number % 2
         if isinstance(mapping, CrossbarMapping):
             return self._on_crossbars(number, op, mapping, triple, tensors)
         where = None
@@ -192,7 +192,7 @@ class Parts:
         room = self.chosen.homes.room(op.name)
 
         def make() -> Nest:
-            parity = number % 2 if room.turns else 0
+            parity = number % 2
             return crossbar_nest(
                 self.chip, self.machine, geometry_of(op), mapping, triple, parity, cold, room
             )
@@ -204,7 +204,7 @@ class Parts:
             return Part(number, op.name, same_as=op.inputs[0], alike="view")
         kinds = vector_formats(op, self.chosen.formats)
         room = self.chosen.homes.room(op.name)
-        parity = 1 if self.beside else number % 2 if room.turns else 0
+        parity = 1 if self.beside else number % 2
         twice = tuple(op.inputs.index(name) for name in op.inputs)
         key = (
             op.kind,

@@ -201,8 +201,7 @@ class Walking:
         self.known = [rows._empty(self.size) for _ in range(3)]  # unit, place and lag
         units = len(made.units)
         self.first, self.many = (rows._ready(np.full(units, value, np.int64)) for value in (-1, 0))
-        self.alone = rows._ready(np.ones(units, np.int64))
-        columns = (*self.known, self.alone, rows._ready(summing(made.units)))
+        columns = (*self.known, rows._ready(summing(made.units)))
         segments = segments_of(rows.segments, seen, self.runs, self.fast)
         self.shadow = Shadow(self.fast, True, segments, units)
         self.shadow.follow(columns, busiest(survey.many), self.size, self.size - 1, self.ahead)
@@ -214,7 +213,7 @@ class Walking:
         """The edges of the next rows."""
         count, ready = len(out.unit), self.rows._ready
         place = self.rows._empty(count)
-        self.numbering(out.unit, out.unit, place, self.alone, self.first, self.many)
+        self.numbering(out.unit, out.unit, place, self.first, self.many)
         lag = self.lags[np.asarray(out.shape, np.int64)]
         for ring, values in zip(self.known, (out.unit, place, lag), strict=True):
             put(ring, first, np.asarray(values, np.int64), self.fast)

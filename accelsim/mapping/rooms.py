@@ -14,14 +14,12 @@ class Room(NamedTuple):
     """parts: (memory, first byte, bytes) of memories that the operator's tiles have only a part of. here: inputs,
     by number, that are read where they stand, without a LOAD or a slot. on_chip: inputs, and last the output, by
     number, that are at home on chip. once: whether an input from off the chip stays in its buffer, where that has
-    room, until all of it was used. turns: whether successive operators fill memories from below and from above in
-    turn."""
+    room, until all of it was used."""
 
     parts: tuple[tuple[str, int, int], ...] = ()
     here: tuple[int, ...] = ()
     on_chip: tuple[int, ...] = ()
     once: bool = False
-    turns: bool = True
 
     def base(self, memory: str) -> int:
         """First byte of a memory that tiles may take."""

@@ -68,18 +68,30 @@ def check_coverage(f: Findings, workload: Workload | None) -> None:
     low = np.stack([a_low[:, 0], a_low[:, 1], b_low[:, 2], a_low[:, 2]], axis=1)
     size = np.stack([a[:, 0], m, n, k], axis=1)
     counted = (c.flags[rows] & Flag.RECOMPUTES) == 0
-    owners = c.operator[rows]
-    for operator in np.unique(owners).tolist():
-        chosen = np.flatnonzero(counted & (owners == operator))
+    version = np.array([tensor.version for tensor in program.tensors], np.int64)
+    request = np.minimum(c.request[rows], version[o.tensor[entry + 2]])  # with outputs of its own
+    wide = len(program.operators) + 1
+    owners = request * wide + c.operator[rows] + 1
+    made = np.unique(owners).tolist()
+    for owner in made:
+        chosen, operator = np.flatnonzero(counted & (owners == owner)), owner % wide - 1
         limits = _limits(program, operator, entry[chosen], workload)
         name = program.operators[operator] if operator >= 0 else "no operator"
+        name += of_request(owner // wide)
         _cover(f, name, low[chosen], size[chosen], limits)
         _sums(f, name, c.flags[rows[chosen]], size[chosen], limits)
     if workload is not None:
-        present = set(np.unique(c.operator[rows]).tolist())
+        present, requests = set(made), int(request.max(initial=0)) + 1
         for number, op in enumerate(workload.operators):
-            if not isinstance(op, VectorOperator) and number not in present:
-                f.one("program.coverage", op.name, "has no command at all")
+            for of in range(0 if isinstance(op, VectorOperator) else requests):
+                if of * wide + number + 1 not in present:
+                    path = op.name + of_request(of)
+                    f.one("program.coverage", path, "has no command at all")
+
+
+def of_request(number: int) -> str:
+    """Which request a finding is of, where it is not the first."""
+    return f" of request {number}" if number else ""
 
 
 def _limits(program: Program, operator: int, entry: Ints, workload: Workload | None) -> Ints:

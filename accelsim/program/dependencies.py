@@ -269,6 +269,21 @@ class Ends:
         return found
 
 
+def streams(seen: Touches, fast: bool) -> tuple[Ints, Ints, Ints, Ints]:
+    """Commands of one unit from one queue issue and are released in order, and are a stream: the number of each
+    command's, the unit of each stream, the place of each command in its own, and how many a stream has."""
+    stream, unit_of = seen.unit, np.arange(len(seen.units), dtype=np.int64)
+    while True:
+        place, many = np.zeros(len(stream), np.int64), np.zeros(len(unit_of), np.int64)
+        columns = (stream, seen.queue, place, np.full(len(unit_of), -1, np.int64), many)
+        made: Any = columns if fast else [column.tolist() for column in columns]
+        if (jit.compiled(places) if fast else places)(*made):
+            return stream, unit_of, np.asarray(made[2], np.int64), np.asarray(made[4], np.int64)
+        queues = 1 + int(seen.queue.max(initial=0))
+        found, stream = np.unique(seen.unit * queues + seen.queue, return_inverse=True)
+        stream, unit_of = stream.astype(np.int64), found // queues
+
+
 class Listed(NamedTuple):
     """Findings, or edges, as shadow.Found."""
 
@@ -289,8 +304,8 @@ Runs = tuple[list[int], list[int]]  # first segments, and those behind the last
 
 
 def busiest(many: Ints) -> Ints:
-    """Hub number of each unit: of all where they are few, else of those with the most commands; -1 for the others.
-    many: commands of each unit."""
+    """Hub number of each stream: of all where they are few, else of those with the most commands; -1 for the others.
+    many: commands of each."""
     units = len(many)
     if units <= MANY_UNITS:
         return np.arange(units, dtype=np.int64)
@@ -315,38 +330,30 @@ class Walk:
         self.ahead = ahead
         self.fast = jit.fits(scan, HELPERS, len(seen.unit), jit.COMMANDS_ABOVE)
         low, high, self.segments = in_segments(seen.low, seen.high, self.fast)
-        count, units = len(seen.root), len(seen.units)
+        count = len(seen.root)
         self.resident_runs = low[count:].tolist(), high[count:].tolist()
-        place, alone = np.zeros(len(seen.unit), np.int64), np.ones(units, np.int64)
-        numbered = (
-            (seen.unit, seen.queue) if self.fast else (seen.unit.tolist(), seen.queue.tolist())
-        )
-        first, many = np.full(units, -1, np.int64), np.zeros(units, np.int64)
-        numbering = jit.compiled(places) if self.fast else places
-        numbering(*numbered, place, alone, first, many)
-        self.many = many
+        stream, self.unit_of, place, self.many = streams(seen, self.fast)
         edges = (np.zeros(len(seen.start), np.int64), *(np.zeros(0, np.int64),) * 2)
         if stated is not None:
             edges = (stated.start, stated.predecessor, stated.kind)
         self.stated = Stated(*self._ready(*plain_int64(seen.queue, *edges)))
-        self.commands = self._ready(*plain_int64(seen.unit, place, lag))
-        self.alone, self.sums = self._ready(alone, summing(seen.units))
+        sums = summing(seen.units)[self.unit_of]
+        self.commands = self._ready(*plain_int64(stream, place, lag, sums))
         columns = (seen.start, seen.root, seen.number, seen.access, low[:count], high[:count])
         regions = (seen.offset, seen.extent)
         made = self._ready(*plain_int64(*columns, *regions))
         self.operands = Operands._make((*made, seen.rank))
 
     def busiest(self) -> Ints:
-        """Hub number of each unit."""
+        """Hub number of each stream."""
         return busiest(self.many)
 
     def run(self, hub: Ints, most: int, derive: bool) -> Result:
-        """Follow the units that ``hub`` numbers. most: room for edges, which get more when they need it."""
+        """Follow the streams that ``hub`` numbers. most: room for edges, which get more when they need it."""
         seen = self.seen
         queues = 1 + int(seen.queue.max(initial=0))
         shadow = Shadow(self.fast, derive, self._segments(), queues)
-        known = (*self.commands, self.alone, self.sums)
-        shadow.follow(known, hub, len(seen.unit), WHOLE, self.ahead)
+        shadow.follow(self.commands, hub, len(seen.unit), WHOLE, self.ahead)
         shadow.room(len(seen.root) + 1024, most if derive else 0)
         shadow.over(self.stated, self.operands, 0)
         return Result(_listed(shadow.state.faults), _listed(shadow.state.edges), shadow.held())
@@ -379,7 +386,7 @@ class Shadow:
         self.fast, self.derive, self.segments, self.queues = fast, derive, segments, queues
 
     def follow(self, columns: Sequence[Any], hub: Ints, rows: int, mask: int, ahead: int) -> None:
-        """Rows are known in a ring of so many. columns: the first five of Known. hub: number of each unit."""
+        """Rows are known in a ring of so many. columns: the first four of Known. hub: number of each stream."""
         units, hubs = len(hub), int(hub.max(initial=-1)) + 1
         table = np.empty(2 * hubs * rows, np.int32) if self.fast else [0] * (2 * hubs * rows)
         numbered: Any = hub if self.fast else hub.tolist()

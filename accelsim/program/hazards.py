@@ -47,9 +47,9 @@ def check_hazards(f: Findings) -> None:
         return
     walk = Walk(touches_of(p), np.zeros(len(p), np.int64), p.dependencies, p.commands_ahead)
     found = walk.run(walk.busiest(), 0, derive=False)
-    if len(found.faults.row) and len(p.units) > MANY_UNITS:
-        # what the busiest units know is not enough: ask what all know
-        found = walk.run(np.arange(len(p.units), dtype=np.int64), 0, derive=False)
+    if len(found.faults.row) and len(walk.unit_of) > MANY_UNITS:
+        # what the busiest streams know is not enough: ask what all know
+        found = walk.run(np.arange(len(walk.unit_of), dtype=np.int64), 0, derive=False)
     _report(f, walk, found)
 
 

@@ -9,11 +9,9 @@ from accelsim.program.shadow import READ, WRITE, Column
 
 
 @jit.allocates_nothing
-def places(
-    unit: Column, queue: Column, place: Column, alone: Column, first: Column, count: Column
-) -> None:
-    """Number of each command among its unit's, and whether one queue feeds the unit. first: -1 and
-    count: 0 for every unit."""
+def places(unit: Column, queue: Column, place: Column, first: Column, count: Column) -> bool:
+    """Number of each command among its unit's; False where several queues feed a unit. first: -1 and count: 0
+    for every unit."""
     for i in range(len(unit)):
         u = unit[i]
         place[i] = count[u]
@@ -21,7 +19,8 @@ def places(
         if first[u] < 0:
             first[u] = queue[i]
         elif first[u] != queue[i]:
-            alone[u] = 0
+            return False
+    return True
 
 
 @jit.allocates_nothing

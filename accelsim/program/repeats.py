@@ -13,7 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim import jit
-from accelsim.program.table import Commands, Demands, Dependencies, Operands, Program
+from accelsim.program.table import (
+    Commands,
+    Demands,
+    Dependencies,
+    Operands,
+    Program,
+    entries_of,
+)
 
 Ints = NDArray[np.int64]
 ADDED_ABOVE = 1_000_000  # rows: columns of so many are expanded and added up while kernels load
@@ -114,20 +121,10 @@ def in_full(program: Program, operators: tuple[str, ...] = ()) -> Program:
         ("dependencies", Dependencies),
         ("demands", Demands),
     ):
-        table = getattr(program, name)
-        counts = np.diff(table.start)[rows]
-        start = np.zeros(len(rows) + 1, np.int64)
-        np.cumsum(counts, out=start[1:])
-        owner = np.repeat(np.arange(len(rows)), counts)
-        entries = np.arange(start[-1]) + (table.start[rows] - start[:-1])[owner]
-        columns = {
-            item.name: getattr(table, item.name)[entries]
-            for item in fields(kind)
-            if item.name != "start"
-        }
+        columns, owner = entries_of(getattr(program, name), rows)
         if kind is Dependencies:
             columns["predecessor"] = whole.shifted(program, columns["predecessor"], owner)
-        tables[name] = kind(start=start, **columns)
+        tables[name] = kind(**columns)
     return replace(
         program,
         commands=commands,

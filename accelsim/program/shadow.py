@@ -78,9 +78,10 @@ class Readers(NamedTuple):
 
 class Known(NamedTuple):
     """Rows, and what they know of units, as place + 1 of the last command; a row's entry lies at its number & mask.
-    ahead: a row knows that those so many before it have ended. unit, place: of each row, and which it is of its
-    unit's. lag: ticks between a release and the overwriting by this row. alone: of units, 1
-    where one queue feeds it; sums: 1 where it reads sums of its own as they come, pass behind pass. table:
+    ahead: a row knows that those so many before it have ended. unit: of each row its stream, which are commands of
+    one unit from one queue, issued and released in order (the unit itself where it has one queue); place: which it
+    is of that. lag: ticks between a release and the overwriting by this row. sums: of streams, 1 where sums of
+    their own are read as they come, pass behind pass. table:
     of each row, what it knows to be released of every hub, then what it knows to have ended. hub: number of
     each unit, -1 for none. released, ended: what the row at hand knows of the other units, from its own
     edges."""
@@ -88,7 +89,6 @@ class Known(NamedTuple):
     unit: Column
     place: Column
     lag: Column
-    alone: Column
     sums: Column
     table: Column
     hubs: int
@@ -185,7 +185,7 @@ def inherit(stated: Stated, last: Last, known: Known, i: int, x: int) -> None:
     q, u, gone = stated.queue[x], known.unit[mine], i - known.ahead
     before, same = last.queue[q], last.unit[u]
     take_over(known, i, before if before > gone else -1)
-    if same > gone and same >= 0 and known.alone[u] == 1:
+    if same > gone and same >= 0:
         if same != before:
             merge(known, i, same)
         if known.hub[u] >= 0:
@@ -259,8 +259,8 @@ def read(
 ) -> None:
     """Row i reads operand j: the runs under it must be written, with that tensor, by rows that have ended."""
     unit, end, mask, u = known.unit, segments.end, known.mask, known.unit[i & known.mask]
-    alone, s, high = known.alone[u] == 1, o.low[j], o.high[j]
-    adds = alone and (known.sums[u] == 1 or o.access[j] != READ)
+    s, high = o.low[j], o.high[j]
+    adds = known.sums[u] == 1 or o.access[j] != READ
     cut(segments, s, high)
     while s < high:
         w, over, early, kind = segments.writer[s], False, False, 0
@@ -277,7 +277,7 @@ def read(
             note(faults, i, kind, w)
         elif early:
             ask(needs, unit[w & mask], w, RAW)
-        sure = alone and (over or (early and needs.derive == 1))
+        sure = over or (early and needs.derive == 1)
         add_reader(segments, readers, known, s, i, sure)
         s = end[s]
 
@@ -288,14 +288,14 @@ def write(
     """Row i writes operand j: the readers of the runs under it must have let go, their writers have ended. They
     are one run from then on."""
     unit, end, mask, u = known.unit, segments.end, known.mask, known.unit[i & known.mask]
-    alone, low, high = known.alone[u] == 1, o.low[j], o.high[j]
+    low, high = o.low[j], o.high[j]
     cut(segments, low, high)
     s = low
     while s < high:
         c, w = segments.head[s], segments.writer[s]
         settled = c >= 0 and wait_for_readers(readers, known, needs, i, c)
         early = w >= 0 and not settled and not knows(known, i, w, DATA)
-        if early and not (alone and unit[w & mask] == u):
+        if early and unit[w & mask] != u:
             ask(needs, unit[w & mask], w, WAW)
         after = end[s]
         end[s] = 0
@@ -310,12 +310,12 @@ def wait_for_readers(readers: Readers, known: Known, needs: Needs, i: int, c: in
     before, too: it had ended when one of them read, or (of findings) one is enough."""
     mask, gone = known.mask, i - known.ahead
     u, settled = known.unit[i & mask], False
-    alone, lag = known.alone[u] == 1, known.lag[i & mask]
+    lag = known.lag[i & mask]
     while c >= 0:
         r = readers.row[c]
         if r != i:
             settled = settled or readers.sure[c] == 1
-            ordered = r <= gone or (alone and known.unit[r & mask] == u)
+            ordered = r <= gone or known.unit[r & mask] == u
             if not ordered and (lag > 0 or not knows(known, i, r, SLOT)):
                 ask(needs, known.unit[r & mask], r, WAR)
                 settled = settled or needs.derive == 0

@@ -255,6 +255,22 @@ def column_names(table: type) -> tuple[str, ...]:
     return tuple(item.name for item in fields(table))
 
 
+def entries_of(table: Any, rows: Column) -> tuple[dict[str, Column], Column]:
+    """Columns of a table in compressed-row form (operands, dependencies, demands) for those rows, in that
+    order; and of every entry which of the rows it is of."""
+    counts = np.diff(table.start)[rows]
+    start = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum(counts, out=start[1:])
+    owner = np.repeat(np.arange(len(rows)), counts)
+    entries = np.arange(start[-1]) + (table.start[rows] - start[:-1])[owner]
+    columns = {
+        item.name: getattr(table, item.name)[entries]
+        for item in fields(table)
+        if item.name != "start"
+    }
+    return {"start": start, **columns}, owner
+
+
 def plain_int64(*columns: Any) -> list[Column]:
     """Columns as kernels want them; no copy where they are so already."""
     return [np.ascontiguousarray(column, np.int64) for column in columns]

@@ -112,9 +112,13 @@ def to_dict(result: Result) -> dict[str, Any]:
     }
     if result.plan.homes.at:
         whole["homes"] = [asdict(one) for one in stood(result)]
-    if (seconds := result.steady_seconds) is not None:
-        whole["steady_state_seconds"] = seconds
-        whole["steady_state_inferences_per_second"] = result.workload.inferences / seconds
+    if (runs := result.steady) is not None:
+        each = result.workload.inferences
+        whole["steady_state_seconds"] = runs.seconds
+        whole["steady_state_inferences_per_second"] = each / runs.seconds
+        whole["steady_state_energy_per_inference_joules"] = runs.energy.total / each
+        whole["steady_state_first_result_seconds"] = runs.first
+        whole["steady_state_measured_runs"] = None if runs.proved else runs.measured
     if result.search is not None:
         whole["search"] = _search(result.search)
     if result.values is not None:

@@ -168,7 +168,6 @@ class _InputsReader(Reader):
                     tuple(map(int, room["here"])),
                     tuple(map(int, room["on_chip"])),
                     bool(room["once"]),
-                    bool(room["turns"]),
                 )
                 for name, room in whole["rooms"].items()
             }

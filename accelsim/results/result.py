@@ -15,6 +15,7 @@ from accelsim.devices.wear import wear_named
 from accelsim.energy import AreaRow, EnergyReport, area
 from accelsim.explore import SearchReport
 from accelsim.explore.planned import Planned
+from accelsim.explore.steady import Steady
 from accelsim.explore.streamed import Streamed
 from accelsim.mapping import Plan, compile_program
 from accelsim.mapping.homes import homes_in_words
@@ -111,7 +112,7 @@ class Result:
     values: Values | None
     spread: dict[str, float]  # joules at the chip boundary by family of digital energy
     search: SearchReport | None = None
-    steady_seconds: float | None = None  # between runs back to back, when measured
+    steady: Steady | None = None  # runs back to back, when asked for
     folder: str = ""  # where it was saved
     scores: dict[str, float] = field(default_factory=dict)  # of a saved run's values
     job: str = ""  # the text of the job file that makes it again, where it was run from a job
@@ -228,6 +229,8 @@ class Result:
         notes += [str(note) for note in self.workload.notes.get("assumed", ())]
         if self.values is not None:
             notes += self.values.assumptions
+        if (runs := self.steady) is not None and not runs.proved:
+            notes.append(f"back to back: the mean of {runs.measured} of {runs.runs} runs")
         if (layers := self.planned.layers) is not None:
             kept = self.planned.kept
             notes.append(

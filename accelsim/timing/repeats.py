@@ -83,6 +83,29 @@ def run_repeated(program: Program, times: Times, fast: bool) -> Settled:
     return Settled(columns, marks[1].now - marks[0].now)
 
 
+def period(program: Program, times: Times, block: BlockRow, fast: bool) -> tuple[int, int] | None:
+    """(ticks, turns) after which the engine is again as it was while it goes through the turns of a block: so it
+    would go on in a block without end. None where that is not seen. A block whose turns differ: None."""
+    if not same_rows(program, block.first, block.first + block.length * block.count, block.length):
+        return None
+    state = initial_state(program, times, True, None, fast)
+    kernel = jit.compiled(run_events, HELPERS) if fast else run_events
+    marks, seen = BlockMarks(program, state, block), dict[bytes, tuple[int, int]]()
+    for body in range(block.count):
+        row = block.first + body * block.length
+        state.progress[MARK] = row
+        while state.heap.size[0] > 0 and state.found.issue[row] < 0:
+            kernel(SLICE, state)
+        mark = marks.mark(body)
+        if marks.room(block.length) < 0:
+            return None
+        if mark.state in seen:
+            now, turn = seen[mark.state]
+            return mark.now - now, body - turn
+        seen[mark.state] = mark.now, body
+    return None
+
+
 def _check(program: Program, r: RepeatRow, columns: list[Ints], old: Mark, new: Mark) -> None:
     """Whether nothing runs beside the copies, and whole copies may be put in. Raises Unsettled."""
     low, high = r.alike

@@ -16,9 +16,9 @@ from accelsim.cli.main import cli
 from accelsim.config.mapping_file import load_mapping_file
 from accelsim.errors import InputError
 from accelsim.explore import search_plan
-from accelsim.explore.throughput import repeated, steady_seconds
+from accelsim.explore.steady import alone, steady, stream
 from accelsim.explore.what_if import what_if
-from accelsim.mapping import compile_program, plan
+from accelsim.mapping import plan
 from accelsim.program.validate import validate
 from accelsim.results import files
 from accelsim.results.homes import stood
@@ -134,14 +134,23 @@ def test_searched_mappings_get_homes_of_their_own() -> None:
     assert result.plan == found and abs(result.cycles - report.cycles) < 1
 
 
-def test_back_to_back_runs_stand_at_the_same_places() -> None:
+def test_back_to_back_runs_stand_at_home_each() -> None:
+    """Every request's tensors have homes of their own version, in slots of their own where there is room."""
     chip, work = api.load_chip(CHIP), api.load_workload("digits_cnn", 4)
     result = api.run(chip, work, homes="on_chip")
-    many, longer = repeated(work, result.plan, 3)
-    program = compile_program(chip, many, chosen=longer)
-    validate(program, many)
-    assert longer.homes.at["conv1"] == longer.homes.at["conv1@3"]
-    assert steady_seconds(chip, work, result.plan) <= result.seconds
+    one = alone(chip, work, result.plan)
+    for free, slots in ((False, None), (False, one.slots), (True, one.slots)):
+        program = stream(one, 4, free, slots).program
+        validate(program, work)
+        homes = [
+            (program.tensors[r.tensor].version, r.address)
+            for r in program.residents
+            if not (r.at_start or r.at_end) and program.tensors[r.tensor].name == "conv1"
+        ]
+        assert [version for version, _ in homes] == [0, 1, 2, 3]
+        assert len({address for _, address in homes}) == (1 if slots is None else 3)
+    found = steady(chip, work, result.plan)
+    assert found.seconds <= result.seconds and found.energy.total <= result.joules
 
 
 def test_what_if_starts_from_the_run() -> None:

@@ -1,4 +1,4 @@
-"""Whole-workload search, what-if, steady state: against runs made by hand."""
+"""Whole-workload search and what-if: against runs made by hand."""
 
 from __future__ import annotations
 
@@ -9,14 +9,11 @@ import pytest
 
 from accelsim import api
 from accelsim.chip import Chip
-from accelsim.errors import InputError
 from accelsim.explore import measured, plan_search, search_plan
-from accelsim.explore.throughput import repeated, steady_seconds
 from accelsim.explore.what_if import advice, changes, what_if
-from accelsim.mapping import Plan, compile_program, plan
+from accelsim.mapping import Plan, plan
 from accelsim.mapping.mapping import Mapping
 from accelsim.mapping.tilings.search import Proposals
-from accelsim.timing import simulate
 from accelsim.workload import VectorOperator, Workload
 
 
@@ -101,20 +98,3 @@ def test_advice_is_sorted_and_only_what_helps() -> None:
     base = api.run(slow(), work)
     assert all(item.seconds < base.seconds for item in best)
     assert [item.seconds for item in best] == sorted(item.seconds for item in best)
-
-
-def test_back_to_back_runs_take_the_difference() -> None:
-    chip, work = api.load_chip("int8_edge"), api.load_workload("digits_cnn", 4)
-    chosen = plan(chip, work)
-    ends = []
-    for copies in (2, 3):
-        many, longer = repeated(work, chosen, copies)
-        assert many.macs == copies * work.macs
-        ends.append(simulate(compile_program(chip, many, chosen=longer), chip).seconds)
-    period = steady_seconds(chip, work, chosen)
-    assert period == ends[1] - ends[0]
-    one = api.run(chip, work)
-    busiest = max(unit.busy for unit in one.units) / one.timeline.tick_hz
-    assert busiest * 0.99 <= period <= one.seconds * 1.01
-    with pytest.raises(InputError, match="resident"):
-        steady_seconds(replace(chip, weights="resident"), work, chosen)

@@ -33,7 +33,6 @@ def scan(
     unit: Any,
     queue: Any,
     place: Any,
-    alone: Any,
     sums: Any,
     edge_start: Any,
     edge_pred: Any,
@@ -61,8 +60,8 @@ def scan(
 ) -> int:
     """Walk the commands in order; returns how many findings were written (at most len(found_row)).
 
-    place: number of the command among its unit's. alone: 1 where one queue feeds the unit.
-    sums: 1 where such a unit reads sums of its own as they come, pass behind pass.
+    unit: a number for each pair of unit and queue, whose commands are in order. place: number of the
+    command among its unit's. sums: 1 where it reads sums of its own as they come, pass behind pass.
     writer: last writing command of a segment (-1 none, -2 resident). holder: tensor in it.
     readers: (segment x units) last reader's place + 1. released, ended: (command x units), the
     place + 1 of the unit's last command known to be so at the issue. ahead: Program.commands_ahead, or more
@@ -79,7 +78,7 @@ def scan(
                 released[base + x] = released[p * units + x]
                 ended[base + x] = ended[p * units + x]
         p = unit_last[u]
-        if p >= 0 and alone[u] == 1:
+        if p >= 0:
             for x in range(units):
                 if released[p * units + x] > released[base + x]:
                     released[base + x] = released[p * units + x]
@@ -119,7 +118,7 @@ def scan(
                         elif w >= 0:
                             v = unit[w]
                             if ended[base + v] < place[w] + 1 and not (
-                                v == u and alone[u] == 1 and (sums[u] == 1 or access != READ)
+                                v == u and (sums[u] == 1 or access != READ)
                             ):
                                 kind = RAW
                             elif op_tensor[writer_op[s]] == op_tensor[j]:
@@ -141,12 +140,10 @@ def scan(
                     else:
                         if w >= 0:
                             v = unit[w]
-                            if ended[base + v] < place[w] + 1 and not (v == u and alone[u] == 1):
+                            if ended[base + v] < place[w] + 1 and v != u:
                                 kind = WAW
                         for v in range(units):
-                            if readers[s * units + v] > released[base + v] and not (
-                                v == u and (alone[u] == 1 or readers[s * units + v] == place[i] + 1)
-                            ):
+                            if readers[s * units + v] > released[base + v] and v != u:
                                 kind = WAR
                             readers[s * units + v] = 0
                         writer[s] = i
@@ -164,19 +161,20 @@ def scan(
 def hazards(program: Program) -> set[tuple[int, str]]:
     """(row, code) of every hazard; and (-1, "program.resident") when something is gone at the end."""
     p, c, o, d = program, program.commands, program.operands, program.dependencies
-    count, units = len(p), len(p.units)
+    pairs = list(zip(c.unit.tolist(), c.queue.tolist(), strict=True))
+    streams = {pair: number for number, pair in enumerate(sorted(set(pairs)))}
+    count, units = len(p), len(streams)
     touched = touches_of(p)
     low, high, total = in_segments(touched.low, touched.high, fast=False)
     (low, r_low), (high, r_high) = (np.split(x, [len(o.tensor)]) for x in (low, high))
     root = roots_of(p.tensors)
-    seen = [0] * units
+    stream, seen = np.array([streams[pair] for pair in pairs], np.int64), [0] * units
     place = np.zeros(count, np.int64)
-    for i, unit in enumerate(c.unit.tolist()):
+    for i, unit in enumerate(stream.tolist()):
         place[i] = seen[unit]
         seen[unit] += 1
-    alone = np.array([len(set(c.queue[c.unit == u].tolist())) <= 1 for u in range(units)], np.int64)
     adders = {Opcode.MATMUL, Opcode.MVM}
-    sums = alone * np.array([bool(adders & set(unit.opcodes)) for unit in p.units], np.int64)
+    sums = np.array([bool(adders & set(p.units[unit].opcodes)) for unit, _ in streams], np.int64)
     writer, holder = np.full(total, -1, np.int64), np.full(total, -1, np.int64)
     for resident, a, b in zip(p.residents, r_low.tolist(), r_high.tolist(), strict=True):
         if resident.at_start:
@@ -193,10 +191,9 @@ def hazards(program: Program) -> set[tuple[int, str]]:
         np.zeros(ROOM, np.int64),
     ]
     columns = [
-        c.unit,
+        stream,
         c.queue,
         place,
-        alone,
         sums,
         d.start,
         d.predecessor,
