@@ -774,8 +774,8 @@ FAULTS = [
     (
         "bound above what is possible",
         "mapping/tilings/estimate.py",
-        "bound = np.maximum(t.least, certain * e.cycle)",
-        "bound = np.maximum(t.cycles, certain * e.cycle) * 1.1",
+        "bound = np.maximum(t.least, certain * e.least)",
+        "bound = np.maximum(t.cycles, certain * e.least) * 1.1",
         SEARCH,
     ),
     (
