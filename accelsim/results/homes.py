@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from accelsim.explore.streamed import Streamed
-from accelsim.mapping.homes import roots
+from accelsim.mapping.lifetimes import roots
 from accelsim.program.dependencies import roots_of
 from accelsim.program.opcodes import Access
 from accelsim.results.result import Result

@@ -554,7 +554,7 @@ FAULTS = [
     ),
     (
         "a tensor gone before its last reader",
-        "mapping/homes.py",
+        "mapping/lifetimes.py",
         "yield Life(name, number, mine[-1], size, ()), mine",
         "yield Life(name, number, mine[0], size, ()), mine",
         HOMES,
