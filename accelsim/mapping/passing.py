@@ -60,12 +60,11 @@ class Chunk(NamedTuple):
 
 @dataclass(slots=True)
 class Survey:
-    """What the first pass shows. rows: how many. runs: of each shape. many: commands of each unit. moves: (units,
-    ports) whether a unit moves anything through a port. most: rows of a chunk."""
+    """What the first pass shows. rows: how many. many: commands of each unit. moves: (units, ports) whether a unit
+    moves anything through a port. most: rows of a chunk."""
 
     rows: int
     shapes: Shapes
-    runs: Ints
     many: Ints
     moves: NDArray[np.bool_]
     most: int
@@ -137,7 +136,7 @@ class Passing:
         self.reader = reader = RowReader(self.parts, self.fast, noted=False)
         self.kept = footprints(kept, reader.wide)
         self.ends.note(*(self._ready(column) for column in self.kept))
-        rows, most, runs = 0, 0, np.zeros(0, np.int64)
+        rows, most = 0, 0
         many = np.zeros(len(made.units), np.int64)
         moves = np.zeros((len(made.units), max(1, len(made.ports))), np.bool_)
         sides = memory_ports(made.ports, made.memories)
@@ -149,9 +148,6 @@ class Passing:
                 np.asarray(c, np.int64) for c in (out.unit, out.memory, out.access, out.size)
             )
             many += np.bincount(unit, minlength=len(many))
-            more = np.bincount(np.asarray(out.shape, np.int64), minlength=len(runs))
-            more[: len(runs)] += runs
-            runs = more
             start = np.asarray(out.start, np.int64)
             owner = np.repeat(unit, start[1:] - start[:-1])
             for side, other in zip(sides, (WRITE, READ), strict=True):
@@ -159,7 +155,7 @@ class Passing:
                 moving = (port >= 0) & (access != other) & (size > 0)
                 moves[owner[moving], port[moving]] = True
         self.segments = self.ends.settle()
-        return Survey(rows, reader.numbering.shapes(), runs, many, moves, most)
+        return Survey(rows, reader.numbering.shapes(), many, moves, most)
 
     def chunks(self, survey: Survey) -> Iterator[Chunk]:
         """The second pass. ConservationError where rows read what is not there, or results are missing at the end."""
