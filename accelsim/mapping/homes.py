@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from accelsim.chip import Chip
 from accelsim.chip.machine import copies
-from accelsim.chip.routes import chain
+from accelsim.chip.routes import KEYS, chain
 from accelsim.formats import get
 from accelsim.mapping.lifetimes import Life, gaps_of, inputs_of, lives, moves, roots
 from accelsim.mapping.rooms import UNDIVIDED, Room
@@ -104,19 +104,27 @@ def ways(
 
 
 def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
-    """What a run takes for granted of homes on chip."""
-    if not homes.at:
-        return []
+    """What a run takes for granted of homes on chip, and of levels of memory."""
     used = {stand.memory for stand in homes.at.values()}
-    buffers = {name for name, memory in chip.memories.items() if memory.part != "dram"}
-    above = {
-        chip.memories[memory].behind for memory in buffers if chip.memories[memory].behind
-    } & used
-    passed = f"; what is at home off chip passes {', '.join(sorted(above))} by" if above else ""
-    return [
-        f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
-        f"memory on chip to another{passed}"
-    ]
+    levels = {
+        memory.behind
+        for memory in chip.memories.values()
+        if memory.part == "sram" and memory.behind and chip.memories[memory.behind].part == "sram"
+    }
+    near = {str(getattr(unit, key, "")) for unit in chip.units.values() for key in KEYS}
+    found = []
+    if used:
+        found.append(
+            f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
+            "memory on chip to another"
+        )
+    if above := sorted(levels & used):
+        found.append(f"what is at home off chip passes {', '.join(above)} by")
+    if idle := sorted(levels - used - near):
+        found.append(
+            f"nothing is at home in {', '.join(idle)}: what comes from off the chip passes it by"
+        )
+    return found
 
 
 def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:

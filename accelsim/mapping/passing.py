@@ -183,7 +183,8 @@ class Walking:
     def __init__(self, rows: Passing, reader: RowReader, survey: Survey) -> None:
         made, kept = rows.machine, rows.parts.residents
         self.rows, self.fast = rows, rows.fast
-        self.ahead = min(rows.chip.commands_ahead, survey.rows)
+        ahead = rows.chip.commands_ahead
+        self.ahead = min(ahead, survey.rows) if ahead else survey.rows
         self.lags = shape_lags(rows.chip, survey.shapes)
         empty = np.zeros(0, np.int64)
         none = (empty,) * 6
