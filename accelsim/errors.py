@@ -46,6 +46,13 @@ class InputError(Exception):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
+def one_of(name: str, value: object, choices: Iterable[str]) -> None:
+    """InputError unless a value of that name is one of the choices."""
+    if value not in (known := tuple(choices)):
+        message, fix = f"{value!r} is no choice of {name}", "write one of " + ", ".join(known)
+        raise InputError(Problem(f"{name}.choice", message, fix, file=name))
+
+
 class ProgramError(Exception):
     """A Program that breaks a rule of docs/program.md: a mistake of a mapping, not of a user."""
 

@@ -24,8 +24,8 @@ from accelsim.units.mac_array import MacArray
 from accelsim.units.vector_unit import VectorUnit
 
 COMMANDS_AHEAD = (
-    65_536  # entries of a command memory that holds back almost nothing (docs/decisions/0008)
-)
+    1 << 17
+)  # entries of a command memory that holds no shipped run back (docs/decisions/0008)
 
 
 @dataclass(frozen=True, slots=True)

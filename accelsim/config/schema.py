@@ -95,7 +95,14 @@ def chip_schema() -> dict[str, Any]:
         },
         **_core(),
     }
-    return document("chip", sections, chip_file.KEYS, chip_file.REQUIRED)
+    core = record(
+        count={"type": "integer", "minimum": 1, "maximum": MOST_CORES},
+        grid={"type": "array", "items": {"type": "integer", "minimum": 1}},
+        use=TEXT,
+        **_core(),
+    )
+    whole = document("chip", sections, chip_file.KEYS, chip_file.REQUIRED)
+    return {**whole, "$defs": {"core": core}}
 
 
 def record(required: Iterable[str] = (), /, **properties: Any) -> dict[str, Any]:
@@ -105,18 +112,6 @@ def record(required: Iterable[str] = (), /, **properties: Any) -> dict[str, Any]
         "properties": properties,
         "required": list(required),
         "additionalProperties": False,
-        "$defs": {
-            "core": {
-                "type": "object",
-                "properties": {
-                    "count": {"type": "integer", "minimum": 1, "maximum": MOST_CORES},
-                    "grid": {"type": "array", "items": {"type": "integer", "minimum": 1}},
-                    "use": {"type": "string"},
-                    **_core(),
-                },
-                "additionalProperties": False,
-            }
-        },
     }
 
 

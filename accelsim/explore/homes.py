@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from accelsim.chip import Chip
-from accelsim.errors import InputError
+from accelsim.errors import InputError, one_of
 from accelsim.explore.measured import whole
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of, plan
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.mapping.homes import DEFAULT, ways
+from accelsim.mapping.homes import DEFAULT, MODES, ways
 from accelsim.mapping.placement import place
 from accelsim.mapping.tensors import operator_formats
 from accelsim.workload import VectorOperator, Workload
@@ -27,6 +27,7 @@ def plan_at_home(
     """plan() with homes "off_chip", or "on_chip" where they fit: of a few ways to divide the memories between
     homes and tiles the one of the least cycles times joules; none that takes 1 % more of either than
     off_chip."""
+    one_of("homes", homes, MODES)
     far = plan(chip, workload, mappings)
     if homes == "off_chip":
         return far
@@ -37,9 +38,9 @@ def plan_at_home(
     for found in ways(chip, workload, far.formats, analog, needs):
         try:
             near = plan(chip, workload, mappings, found)
-            cycles, joules = whole(chip, workload, near)
         except InputError:  # too little room is left for the tiles of some operator
             continue
+        cycles, joules = whole(chip, workload, near)
         good = cycles <= before[0] * WORSE and joules <= before[1] * WORSE
         if good and cycles * joules < least:
             best, least = near, cycles * joules

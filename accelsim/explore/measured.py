@@ -14,7 +14,7 @@ from accelsim.explore.streamed import SUMS, stream
 from accelsim.mapping import Plan
 from accelsim.mapping.counted import counted
 from accelsim.mapping.size import commands_of
-from accelsim.mapping.tilings.near import Rates
+from accelsim.mapping.tilings.near import CYCLES, Rates
 from accelsim.program.table import Program
 from accelsim.timing import Timeline, simulate
 from accelsim.timing.operators import END
@@ -61,9 +61,10 @@ class Run:
         return value_of(objective, self.cycles, 0.0 if objective == "cycles" else self.joules)
 
     def figures(self, rates: Rates) -> Floats:
-        """What each MAC operator adds to the figure, with the vector operators behind it, which read as it wrote."""
+        """What each MAC operator adds to the figure, in cycles or joules as ``rates`` weigh them, with the vector
+        operators behind it, which read as it wrote."""
         found = self.added * rates.cycle
-        if rates.far:
+        if rates != CYCLES:
             for each in self.energy.charges:
                 for operator, joules in zip(each.operators, each.joules, strict=True):
                     if operator >= 0:  # static energy is no operator's: cycles count for it

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from accelsim.chip import Chip
 from accelsim.energy import prices
-from accelsim.errors import InputError
+from accelsim.errors import InputError, one_of
 from accelsim.explore.homes import plan_at_home
 from accelsim.explore.measured import Run
 from accelsim.mapping import Mapping as OperatorMapping
@@ -89,6 +89,7 @@ def search_plan(
     other mappings, those of few commands count for less. seeds: mappings to try first. homes: as plan_at_home()
     takes them; mappings are searched in the room that the default's homes leave. InputError as plan().
     """
+    one_of("search", objective, OBJECTIVES)
     default = best = Run(chip, workload, plan_at_home(chip, workload, None, homes))
     rates = rates_of(chip, default, objective)
     lines = _lines(default, rates, seeds or {})

@@ -34,6 +34,7 @@ from accelsim.workload import Workload
 from accelsim.workload.repeats import Layers
 
 TABLE, COUNTS = "table", "counts"  # what is kept of a run, beside SUMS
+FORMS = (TABLE, COUNTS, SUMS)
 KEPT = (5, 9)  # layers listed, one trial after the other
 LISTED = 300_000  # commands of a Program whose table is made where nothing asks for it
 MOST_UNITS = 1024  # each tick of a stream looks at all of them
@@ -82,6 +83,10 @@ class Planned:
         """Where each unit's time went. ConservationError where the run is not sound."""
         check_bounds(self.program, self.timeline)
         return self.timeline.units(self.program)
+
+    def check(self) -> None:
+        """ConservationError where units' times do not add up or the run is shorter than its work allows."""
+        self.units  # noqa: B018 - made and held against its bounds
 
     @cached_property
     def work(self) -> Work:

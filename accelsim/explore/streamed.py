@@ -38,7 +38,7 @@ from accelsim.timing.operators import (
     operator_ticks,
 )
 from accelsim.timing.pull import SEVERAL
-from accelsim.timing.ring import Ended, Passed, RingEngine
+from accelsim.timing.ring import Ended, Passed, RingEngine, bounded, ring_size
 from accelsim.timing.timeline import COLUMNS, UnitTimes, unit_ticks
 from accelsim.timing.windows import Computing
 from accelsim.workload import Workload
@@ -74,6 +74,9 @@ class Streamed:
             total.update(np.ascontiguousarray(column).data)
         return total.hexdigest()
 
+    def check(self) -> None:
+        """Nothing: a run that passed was checked as it ended."""
+
     def operators(self, chip: Chip, count: int) -> OperatorTimes:
         """When each of the operators ran."""
         return self.times
@@ -83,18 +86,18 @@ def stream(chip: Chip, workload: Workload, chosen: Plan) -> Streamed:
     """The run of a Plan. InputError for what does not fit; ConservationError where sums are not the workload's."""
     rows = Passing(chip, workload, chosen)
     survey = rows.survey()
+    ahead = bounded(chip.commands_ahead, survey.rows)
+    resources.require(
+        PREPARED_BYTES + ENTRY_BYTES * ring_size(ahead, survey.most),
+        f"{survey.rows:,} commands that pass a command memory of {ahead:,}",
+        "make the chip's commands_ahead smaller",
+        workload.source,
+    )
     users = survey.moves.sum(axis=0)
     user = np.where(users > 1, SEVERAL, np.where(users == 1, survey.moves.argmax(axis=0), -1))
     made = rows.machine
-    ahead = chip.commands_ahead
     engine = RingEngine(
         made.units, made.ports, user.astype(np.int64), ahead, survey.most, survey.rows, rows.fast
-    )
-    resources.require(
-        PREPARED_BYTES + ENTRY_BYTES * engine.size,
-        f"{survey.rows:,} commands that pass a command memory of {engine.ahead:,}",
-        "make the chip's commands_ahead smaller",
-        workload.source,
     )
     counted, clocked = Counting(rows, survey), Clocking(rows, len(workload.operators))
     chunks = rows.chunks(survey)

@@ -132,8 +132,10 @@ def quickest(
     says that another one of the best few is quicker. picks: by operator, what its mapping was chosen from, under
     a key that equal operators share."""
     keys = dict(picks.values())
+    if not keys:
+        return chosen
     total = sum(commands_of(chip, workload, chosen).values())
-    runs = min(TIMED, COMMANDS // max(1, total)) // max(1, len(keys))
+    runs = min(TIMED, COMMANDS // max(1, total)) // len(keys)
     if not runs:
         return chosen
 

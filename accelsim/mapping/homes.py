@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from accelsim.chip import Chip
 from accelsim.chip.machine import copies
-from accelsim.chip.routes import chain
+from accelsim.chip.routes import KEYS, chain
 from accelsim.formats import get
+from accelsim.mapping.lifetimes import Life, gaps_of, inputs_of, lives, moves, roots
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows.vector_tiles import in_a_row
 from accelsim.workload import Operator, VectorOperator, Workload
@@ -49,17 +50,6 @@ class Homes:
 
 
 OFF_CHIP = Homes()
-
-
-class Life(NamedTuple):
-    """A tensor with all its views. first, last: numbers of the operators that write it and read it last. size:
-    bytes. memories: where it may be at home, the best first."""
-
-    name: str
-    first: int
-    last: int
-    size: int
-    memories: tuple[str, ...]
 
 
 class Touched(NamedTuple):
@@ -114,19 +104,27 @@ def ways(
 
 
 def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
-    """What a run takes for granted of homes on chip."""
-    if not homes.at:
-        return []
+    """What a run takes for granted of homes on chip, and of levels of memory."""
     used = {stand.memory for stand in homes.at.values()}
-    buffers = {name for name, memory in chip.memories.items() if memory.part != "dram"}
-    above = {
-        chip.memories[memory].behind for memory in buffers if chip.memories[memory].behind
-    } & used
-    passed = f"; what is at home off chip passes {', '.join(sorted(above))} by" if above else ""
-    return [
-        f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
-        f"memory on chip to another{passed}"
-    ]
+    levels = {
+        memory.behind
+        for memory in chip.memories.values()
+        if memory.part == "sram" and memory.behind and chip.memories[memory.behind].part == "sram"
+    }
+    near = {str(getattr(unit, key, "")) for unit in chip.units.values() for key in KEYS}
+    found = []
+    if used:
+        found.append(
+            f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
+            "memory on chip to another"
+        )
+    if above := sorted(levels & used):
+        found.append(f"what is at home off chip passes {', '.join(above)} by")
+    if idle := sorted(levels - used - near):
+        found.append(
+            f"nothing is at home in {', '.join(idle)}: what comes from off the chip passes it by"
+        )
+    return found
 
 
 def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:
@@ -142,68 +140,6 @@ def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:
         return Touched(inputs, (crossbar.input,) * 2, op.output, crossbar.output, (0,))
     array = chip.array
     return Touched(inputs, (array.input, array.weight), op.output, array.output, (0,))
-
-
-def roots(workload: Workload) -> dict[str, str]:
-    """The tensor that each tensor shares its bytes with: views, and caches that grow."""
-    alias: dict[str, str] = {}
-    for op in workload.operators:
-        if isinstance(op, VectorOperator) and op.kind == "append":
-            alias[op.inputs[0]] = op.output
-        elif isinstance(op, VectorOperator) and op.is_view:
-            alias[op.output] = op.inputs[0]
-
-    def root(name: str) -> str:
-        while name in alias:
-            name = alias[name]
-        return name
-
-    return {name: root(name) for name in workload.tensors}
-
-
-def lives(workload: Workload, formats: Mapping[str, str]) -> Iterator[tuple[Life, list[int]]]:
-    """Tensors that operators write for one another, in the order in which they are written, with the operators that
-    read each; caches that grow are none."""
-    operators, tensors, root = workload.operators, workload.tensors, roots(workload)
-    outside = {root[name] for name, spec in tensors.items() if spec.role != "intermediate"}
-    readers: dict[str, list[int]] = {}
-    for number, op in enumerate(operators):
-        if isinstance(op, VectorOperator) and op.kind == "append":
-            outside.add(root[op.output])
-        for name in inputs_of(op) if _moves(op) else ():
-            readers.setdefault(root[name], []).append(number)
-    for number, op in enumerate(operators):
-        name = op.output
-        if root[name] == name and name not in outside and _moves(op):
-            size = get(formats[name]).bytes_for(tensors[name].elements)
-            mine = readers.get(name, [number])
-            if size:
-                yield Life(name, number, mine[-1], size, ()), mine
-
-
-def inputs_of(op: Operator) -> tuple[str, ...]:
-    """Tensors that an operator reads, weights too."""
-    return op.inputs if isinstance(op, VectorOperator) else (op.input, op.weight)
-
-
-def side_by_side(
-    workload: Workload, formats: Mapping[str, str], but: Iterable[str], alignment: int
-) -> tuple[dict[str, int], int]:
-    """Addresses of tensors between operators in one memory, each the lowest that is free from its writer to its last
-    reader; bytes that they take in all. but: tensors that stand elsewhere."""
-    elsewhere, at, end = set(but), dict[str, int](), 0
-    there: list[tuple[Life, tuple[int, int]]] = []
-    for life, _ in lives(workload, formats):
-        if life.name in elsewhere:
-            continue
-        there = [(other, taken) for other, taken in there if other.last >= life.first]
-        size = -(-life.size // alignment) * alignment
-        free = _gaps((taken for _, taken in there), 1 << 62)
-        low = next(low for low, high in free if high - low >= size)
-        at[life.name] = low
-        there.append((life, (low, low + size)))
-        end = max(end, low + size)
-    return at, end
 
 
 class _Allocation:
@@ -337,12 +273,12 @@ class _Allocation:
         numbers = range(life.first, life.last + 1)
         taken = [self._taken(number, memory) for number in numbers]
         size = self.chip.memories[memory].size
-        gaps = [_gaps(ranges, size) for ranges in taken]
+        gaps = [gaps_of(ranges, size) for ranges in taken]
         needs = [self._reserve(number, memory, life.name) for number in numbers]
         lows: dict[int, None] = {}
         if (over := self._written_over(life, memory)) is not None:
             lows[self.at[over].address] = None
-        for low, high in _gaps(set().union(*taken), size):
+        for low, high in gaps_of(set().union(*taken), size):
             if high - low >= life.size:
                 lows |= {low: None, high - life.size: None}
         best, most = None, (-1, 0)
@@ -360,7 +296,7 @@ class _Allocation:
     def _reserve(self, number: int, memory: str, coming: str = "") -> int:
         """Bytes of a memory that an operator's tiles must have. coming: a tensor that would be at home there."""
         op, touched = self.workload.operators[number], self.touched[number]
-        if not _moves(op) or memory not in touched.tiles:
+        if not moves(op) or memory not in touched.tiles:
             return 0
         if memory != touched.out and all(
             near != memory or i in self._here(number, memory, coming)
@@ -405,7 +341,7 @@ class _Allocation:
     def _room(self, number: int) -> Room:
         """What homes leave an operator."""
         op, touched = self.workload.operators[number], self.touched[number]
-        if not _moves(op):
+        if not moves(op):
             return UNDIVIDED
         parts = []
         for memory in sorted(touched.tiles):
@@ -419,27 +355,10 @@ class _Allocation:
         return Room(tuple(parts), tuple(sorted(here)), on_chip, once=True)
 
 
-def _moves(op: Operator) -> bool:
-    """Whether an operator has any command."""
-    return not (isinstance(op, VectorOperator) and op.is_view)
-
-
 def _overlap(a: Stand, b: Stand) -> bool:
     return (
         a.memory == b.memory and a.address < b.address + b.span and b.address < a.address + a.span
     )
-
-
-def _gaps(taken: Iterable[tuple[int, int]], size: int) -> list[tuple[int, int]]:
-    """What ranges of bytes leave of a memory."""
-    found, at = [], 0
-    for low, high in sorted(taken):
-        if low > at:
-            found.append((at, low))
-        at = max(at, high)
-    if at < size:
-        found.append((at, size))
-    return found
 
 
 def _left(
@@ -460,5 +379,5 @@ def _left(
 
 def _largest(taken: Iterable[tuple[int, int]], size: int) -> tuple[int, int]:
     """First byte and size of the largest gap."""
-    low, high = max(_gaps(taken, size), key=lambda gap: gap[1] - gap[0], default=(0, 0))
+    low, high = max(gaps_of(taken, size), key=lambda gap: gap[1] - gap[0], default=(0, 0))
     return low, high - low

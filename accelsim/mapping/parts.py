@@ -17,7 +17,8 @@ from accelsim.formats import get
 from accelsim.mapping.bursts import BURSTS, Transfers, in_bursts
 from accelsim.mapping.cores import gathers, sending
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
-from accelsim.mapping.homes import OFF_CHIP, Homes, side_by_side
+from accelsim.mapping.homes import OFF_CHIP, Homes
+from accelsim.mapping.lifetimes import side_by_side
 from accelsim.mapping.mapping import Mapping, array_for, geometry_of
 from accelsim.mapping.placement import place
 from accelsim.mapping.programs import Placed

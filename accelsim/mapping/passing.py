@@ -61,12 +61,11 @@ class Chunk(NamedTuple):
 
 @dataclass(slots=True)
 class Survey:
-    """What the first pass shows. rows: how many. runs: of each shape. many: commands of each unit. moves: (units,
-    ports) whether a unit moves anything through a port. most: rows of a chunk."""
+    """What the first pass shows. rows: how many. many: commands of each unit. moves: (units, ports) whether a unit
+    moves anything through a port. most: rows of a chunk."""
 
     rows: int
     shapes: Shapes
-    runs: Ints
     many: Ints
     moves: NDArray[np.bool_]
     most: int
@@ -138,7 +137,7 @@ class Passing:
         self.reader = reader = RowReader(self.parts, self.fast, noted=False)
         self.kept = footprints(kept, reader.wide)
         self.ends.note(*(self._ready(column) for column in self.kept))
-        rows, most, runs = 0, 0, np.zeros(0, np.int64)
+        rows, most = 0, 0
         many = np.zeros(len(made.units), np.int64)
         moves = may_move(self.chip)
         sides = memory_ports(made.ports, made.memories)
@@ -150,9 +149,6 @@ class Passing:
                 np.asarray(c, np.int64) for c in (out.unit, out.memory, out.access, out.size)
             )
             many += np.bincount(unit, minlength=len(many))
-            more = np.bincount(np.asarray(out.shape, np.int64), minlength=len(runs))
-            more[: len(runs)] += runs
-            runs = more
             start = np.asarray(out.start, np.int64)
             owner = np.repeat(unit, start[1:] - start[:-1])
             for side, other in zip(sides, (WRITE, READ), strict=True):
@@ -160,7 +156,7 @@ class Passing:
                 moving = (port >= 0) & (access != other) & (size > 0)
                 moves[owner[moving], port[moving]] = True
         self.segments = self.ends.settle()
-        return Survey(rows, reader.numbering.shapes(), runs, many, moves, most)
+        return Survey(rows, reader.numbering.shapes(), many, moves, most)
 
     def chunks(self, survey: Survey) -> Iterator[Chunk]:
         """The second pass. ConservationError where rows read what is not there, or results are missing at the end."""
@@ -188,7 +184,8 @@ class Walking:
     def __init__(self, rows: Passing, reader: RowReader, survey: Survey) -> None:
         made, kept = rows.machine, rows.parts.residents
         self.rows, self.fast = rows, rows.fast
-        self.ahead = min(rows.chip.commands_ahead, survey.rows)
+        ahead = rows.chip.commands_ahead
+        self.ahead = min(ahead, survey.rows) if ahead else survey.rows
         self.lags = shape_lags(rows.chip, survey.shapes)
         empty = np.zeros(0, np.int64)
         none = (empty,) * 6

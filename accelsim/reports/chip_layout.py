@@ -1,7 +1,7 @@
 """Where the parts of a chip lie in its picture: boxes in rows, cores as boxes of boxes, links as bands between.
 
 All lengths are inches, y downwards. Off-chip memory stands at the top, then the memories of a core by their depth in
-the tree, its inner cores, its units; a link lies below the topmost row that it joins.
+the tree, those that units use in one row, its inner cores, its units; a link lies below the topmost row that it joins.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ HEAD = LINE + 1.9 * PAD  # of a core, with its title
 
 @dataclass
 class Box:
-    """A memory or a unit. what: memories, units, off_chip."""
+    """A memory or a unit. what: memories, off_chip, units, or crossbars, which are analog."""
 
     name: str
     what: str
@@ -57,8 +57,8 @@ class Band(Box):
 
 @dataclass
 class Group(Box):
-    """A core, drawn once. many: how often it stands in the one around it, in words; framed: whether it has a frame; frame: how wide that is, without the
-    shadows of the others."""
+    """A core, drawn once. many: how often it stands in the one around it, in words; framed: whether it has a frame;
+    frame: how wide that is, without the shadows of the others."""
 
     rows: list[list[Box]] = field(default_factory=list)
     many: str = ""
@@ -140,14 +140,24 @@ def _depth(chip: Chip, name: str) -> int:
     return depth
 
 
+def _levels(chip: Chip, scope: str) -> dict[int, list[Box]]:
+    """Memories of a core by the row that they stand in: those that no other is filled from all in the lowest one, the
+    deepest first, so that what passes a level by stands beside those that do not; off-chip memory of a core in -1."""
+    boxes = _memories(chip, scope)
+    filled_from = {upper(chip, box.name) for box in boxes}
+    depth = {box.name: _depth(chip, box.name) for box in boxes if box.what != "off_chip"}
+    lowest, levels = max(depth.values(), default=0), dict[int, list[Box]]()
+    for box in sorted(boxes, key=lambda box: -depth.get(box.name, 0)):
+        if box.what != "off_chip":
+            row = depth[box.name] if box.name in filled_from else lowest
+            levels.setdefault(row, []).append(box)
+        elif scope:
+            levels.setdefault(-1, []).append(box)
+    return levels
+
+
 def _group(chip: Chip, scope: str) -> Group:
-    levels: dict[int, list[Box]] = {}
-    for box in _memories(chip, scope):
-        if box.what == "off_chip":
-            if scope:
-                levels.setdefault(-1, []).append(box)
-        else:
-            levels.setdefault(_depth(chip, box.name), []).append(box)
+    levels = _levels(chip, scope)
     inner: list[Box] = [
         _group(chip, name) for name in chip.templates if scope_of(name) == scope and name
     ]
@@ -155,7 +165,8 @@ def _group(chip: Chip, scope: str) -> Group:
     for name, unit in chip.units.items():
         if scope_of(name) == scope:
             times = f"{unit.count} x " if unit.count > 1 else ""
-            units.append(Box(name, "units", (f"{times}{local(name)}", *unit.caption())))
+            what = "crossbars" if unit.part == "crossbar" else "units"
+            units.append(Box(name, what, (f"{times}{local(name)}", *unit.caption())))
     below = max(levels, default=-1) + 1
     ranked: dict[float, list[Box]] = {float(level): boxes for level, boxes in levels.items()}
     ranked |= {float(below): inner, float(below + 1): units}
@@ -164,7 +175,9 @@ def _group(chip: Chip, scope: str) -> Group:
             rank = _rank(chip, joint, scope, levels, below)
             name, what = local(joint.link.name), joint.link.caption(joint.shape)
             text = what if name == joint.link.kind else f"{name}: {what}"
-            band = Band(joint.link.name, "links", (text,), joint=joint, dimensions=joint.link.dimensions)
+            band = Band(
+                joint.link.name, "links", (text,), joint=joint, dimensions=joint.link.dimensions
+            )
             while rank in ranked:  # each in a row of its own
                 rank += 0.01
             ranked[rank] = [band]
@@ -173,9 +186,7 @@ def _group(chip: Chip, scope: str) -> Group:
     return Group(scope, "cores", (title,), rows=rows, many=_many(chip, scope))
 
 
-def _rank(
-    chip: Chip, joint: Joint, scope: str, levels: dict[int, list[Box]], below: int
-) -> float:
+def _rank(chip: Chip, joint: Joint, scope: str, levels: dict[int, list[Box]], below: int) -> float:
     """Behind which row a link lies: that of the topmost memory that it joins."""
     nodes = {*joint.link.nodes, *joint.link.placed}
     found = [level for level, boxes in levels.items() if any(box.name in nodes for box in boxes)]

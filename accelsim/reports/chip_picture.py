@@ -13,8 +13,20 @@ from accelsim.fields import binary
 from accelsim.reports.chip_layout import PAD, SHADOW, Band, Box, Group, layout
 from accelsim.reports.style import COLUMN_INCHES, blank
 
-FILL = {"off_chip": "#FBE3D3", "memories": "#D6E9F6", "units": "#DCEFD8", "cores": "#FFFFFF"}
-EDGE = {"off_chip": "#D55E00", "memories": "#0072B2", "units": "#3C7D3C", "cores": "#555555"}
+FILL = {
+    "off_chip": "#FBE3D3",
+    "memories": "#D6E9F6",
+    "units": "#DCEFD8",
+    "crossbars": "#FFF2CC",
+    "cores": "#FFFFFF",
+}
+EDGE = {
+    "off_chip": "#D55E00",
+    "memories": "#0072B2",
+    "units": "#3C7D3C",
+    "crossbars": "#9A6A00",
+    "cores": "#555555",
+}
 ROLES = {"input": "#0072B2", "weight": "#E69F00", "output": "#009E73"}
 LINK, TREE = "#7B3294", "#888888"
 LEGEND = 0.3  # inches below
@@ -58,8 +70,8 @@ def summary(chip: Chip) -> str:
         if memory.part != "dram"
     )
     return (
-        f"{chip.name}: {cores or 'one'} core{'s' * (cores > 1)}, {len(tables.memories)} memories, {len(tables.units)} units, "
-        f"{len(tables.ports)} ports; {binary(stored)} of buffers on the chip"
+        f"{chip.name}: {cores or 'one'} core{'s' * (cores > 1)}, {len(tables.memories)} memories, "
+        f"{len(tables.units)} units, {len(tables.ports)} ports; {binary(stored)} of buffers on the chip"
     )
 
 
@@ -126,7 +138,8 @@ def _box(axes: Any, box: Box) -> None:
             boxstyle="square,pad=0" if isinstance(box, Group) else "round,pad=0,rounding_size=0.04",
             facecolor=FILL[box.what],
             edgecolor=EDGE[box.what],
-            linewidth=0.8,
+            linewidth=1.1 if box.what == "crossbars" else 0.8,
+            linestyle="--" if box.what == "crossbars" else "-",
             zorder=2 if not isinstance(box, Group) else 1,
         )
     )
@@ -274,7 +287,12 @@ def _line(
         axes.plot([here, here], [bottom, top], **style)
         return
     around.lanes.append(lane)
-    points = [(here, bottom if down else top), (here, turn), (lane, turn), (lane, top if down else bottom)]
+    points = [
+        (here, bottom if down else top),
+        (here, turn),
+        (lane, turn),
+        (lane, top if down else bottom),
+    ]
     axes.plot(*zip(*points, strict=True), **style)
 
 

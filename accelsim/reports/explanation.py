@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from accelsim.analog.budget import error_budget
+from accelsim.chip import machine
 from accelsim.errors import InputError, Problem
 from accelsim.explore.what_if import advice
 from accelsim.mapping import Mapping, geometry_of
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, crossbars_of
 from accelsim.mapping.tensors import operator_formats
-from accelsim.chip import machine
 from accelsim.results.breakdown import (
     CAUSES,
     TimeShare,
+    arrays_of,
     joule_shares,
     time_shares,
-    arrays_of,
     unit_groups,
 )
 from accelsim.results.homes import stood
@@ -125,6 +125,7 @@ def _waits(say: Say, result: Result, shares: list[TimeShare]) -> None:
         if ticks / whole >= 0.0005:
             say(f"  the arrays wait for {unit} ({cause}): {100 * ticks / whole:.1f} %")
 
+
 def _operators(say: Say, result: Result) -> None:
     """What each operator adds to the run, and how much of that an array computes: add up to the makespan."""
     rows = [row for row in result.operators if row.ran]
@@ -181,7 +182,8 @@ def _joules(say: Say, result: Result, number: int | None) -> None:
         for share, micro, part in zip(shares, joules, parts, strict=True)
     ]
     rows.append(["total", "", "", total, f"{sum(parts):.1f}", "", "", ""])
-    table(say, 
+    table(
+        say,
         ["action", "count", "pJ each", "uJ", "%", "+- %", "boundary", "source"],
         rows,
         left=(0, 6, 7),
@@ -228,7 +230,8 @@ def _errors(say: Say, result: Result) -> None:
     )
     rows = error_budget(unit.tile())
     total = rows[-1][1]
-    table(say, 
+    table(
+        say,
         ["source alone", "relative error %", "part of the variance %"],
         [
             [name, f"{100 * error:.3g}", f"{100 * (error / total) ** 2:.1f}" if total else "-"]

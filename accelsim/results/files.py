@@ -34,7 +34,7 @@ from accelsim.escaping import CsvWriter, visible
 from accelsim.explore import SearchReport
 from accelsim.explore.planned import TABLE
 from accelsim.results import fidelity
-from accelsim.results.homes import stood
+from accelsim.results.homes import is_listed, stood
 from accelsim.results.inputs import VERSION, dump
 from accelsim.results.result import OperatorRow, Result, Values
 
@@ -110,7 +110,7 @@ def to_dict(result: Result) -> dict[str, Any]:
             for unit in result.units
         ],
     }
-    if result.plan.homes.at:
+    if result.plan.homes.at and is_listed(result):
         whole["homes"] = [asdict(one) for one in stood(result)]
     if (runs := result.steady) is not None:
         each = result.workload.inferences

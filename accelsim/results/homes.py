@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from accelsim.explore.streamed import Streamed
-from accelsim.mapping.homes import roots
+from accelsim.explore.planned import TABLE, Planned
+from accelsim.mapping.lifetimes import roots
 from accelsim.program.dependencies import roots_of
 from accelsim.program.opcodes import Access
 from accelsim.results.result import Result
@@ -27,11 +27,17 @@ class Stood:
     saved: int
 
 
+def is_listed(result: Result) -> bool:
+    """Whether the table of all of a run's commands was made."""
+    planned = result.planned
+    return isinstance(planned, Planned) and planned.form == TABLE and planned.layers is None
+
+
 def stood(result: Result) -> list[Stood]:
     """Every tensor between two operators of a run with homes on chip, in the order in which they are written; none
-    of a run without, nor of one whose rows passed."""
+    of a run without. It reads the table of all commands; InputError where that is not there and would not fit."""
     homes, workload = result.plan.homes.at, result.workload
-    if not homes or isinstance(result.planned, Streamed):
+    if not homes:
         return []
     program = result.program
     o, root = program.operands, roots_of(program.tensors)
@@ -63,8 +69,11 @@ def stood(result: Result) -> list[Stood]:
 
 def in_words(result: Result) -> list[str]:
     """A line a memory in which tensors were at home."""
-    found = stood(result)
-    lines = []
+    if result.plan.homes.at and not is_listed(result):
+        return [
+            "where tensors between operators stood is not listed: explain reads the table of all commands"
+        ]
+    found, lines = stood(result), []
     for memory in dict.fromkeys(one.memory for one in found):
         mine = [one for one in found if one.memory == memory]
         size, filled, read, saved = (

@@ -17,7 +17,7 @@ from accelsim.energy import EnergyReport, EnergyRow
 from accelsim.energy.joules import BOUNDARIES
 from accelsim.errors import InputError, Problem
 from accelsim.escaping import uncell
-from accelsim.explore.planned import TABLE, Planned, run_plan
+from accelsim.explore.planned import FORMS, TABLE, Planned, run_plan
 from accelsim.explore.streamed import Streamed
 from accelsim.mapping import compile_program
 from accelsim.results.files import JOB, NEEDED, check_files
@@ -98,7 +98,7 @@ def _stored(whole: Any, file: Path) -> _Stored:
             {k: _figure(v) for k, v in whole["energy_by_family_joules"].items()},
             {int(k): _figure(v) for k, v in repeated.items()},
             "planned_layers" in whole["program"],
-            str(whole["program"].get("digest_of", TABLE)),
+            _form(whole["program"].get("digest_of", TABLE)),
             str(whole["program"]["digest"]),
             str(whole["accelsim"]),
             {k: _figure(v) for k, v in values.get("scores", {}).items()},
@@ -106,6 +106,12 @@ def _stored(whole: Any, file: Path) -> _Stored:
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise _damaged(file, f"{type(error).__name__}: {error}") from None
+
+
+def _form(said: Any) -> str:
+    if said not in FORMS:
+        raise ValueError(f"program.digest_of is {said!r}, none of {', '.join(FORMS)}")
+    return str(said)
 
 
 def _activity(

@@ -17,12 +17,13 @@ from accelsim.chip import Chip
 from accelsim.energy import Work, compact
 from accelsim.explore import search_plan
 from accelsim.explore.homes import plan_at_home
-from accelsim.explore.planned import Planned, run_counts
-from accelsim.explore.streamed import Streamed
+from accelsim.explore.planned import Planned, form_of, run_counts
+from accelsim.explore.streamed import SUMS, Streamed
 from accelsim.mapping import Plan
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.crossbars import trimmed
 from accelsim.mapping.homes import DEFAULT
+from accelsim.mapping.size import commands_of
 from accelsim.program.table import Program, Shapes
 from accelsim.sweeps.cache import Cache
 from accelsim.timing import simulate
@@ -84,12 +85,13 @@ def timed(
     else:
         chosen = search_plan(chip, workload, search)[0]
     used = trimmed(chip, chosen.mappings.values())
-    if programs is not None and used.crossbar is not None:
+    commands = sum(commands_of(used, workload, chosen).values())
+    if programs is not None and used.crossbar is not None and form_of(used, commands) != SUMS:
         program = programs.of(used, workload, chosen)
         planned: Planned | Streamed = Planned(program, simulate(program, used))
     else:
         planned = run_counts(used, workload, chosen)
-    assert planned.units  # that they add up
+    planned.check()
     return Timed(compact(planned.work, used), planned.makespan, planned.tick_hz)
 
 

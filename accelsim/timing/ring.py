@@ -71,6 +71,17 @@ class Passed(NamedTuple):
     demands: Demands
 
 
+def bounded(ahead: int, total: int) -> int:
+    """Entries of a command memory that a run can fill. ahead: entries that the chip has, 0 for no bound."""
+    return max(1, min(ahead, total) if ahead else total)
+
+
+def ring_size(ahead: int, most: int) -> int:
+    """Rows that a ring holds. most: rows that come to be known at once. An edge names a row less than ``ahead`` before
+    its own, which is less than that before the last known one."""
+    return 1 << (2 * ahead + 4 * most).bit_length()
+
+
 class RingEngine:
     """One run. user: by port its only unit, or pull.SEVERAL. ahead: entries of the command memory. most: rows that
     come to be known at once. total: rows of the run."""
@@ -86,9 +97,8 @@ class RingEngine:
         fast: bool,
     ) -> None:
         self.fast, self.most, self.total = fast, most, total
-        self.ahead = max(1, min(ahead, total) if ahead else total)
-        # an edge names a row less than ``ahead`` before its own, which is less than that before the last known
-        self.size = 1 << (2 * self.ahead + 4 * most).bit_length()
+        self.ahead = bounded(ahead, total)
+        self.size = ring_size(self.ahead, most)
         (numbers,) = columns_for(fast, user)
         self.user, self.units = numbers, units_of(units, fast, len(user))
         self.ports = ports_of(ports, fast, numbers, len(units))

@@ -65,7 +65,7 @@ class VectorUnit(Unit):
 
     def pace(self, kind: str) -> int:
         """The extent that says how fast operators of a kind are."""
-        return 1 + list(self.rates).index(kind) if kind in self.rates else 0
+        return 1 + sorted(self.rates).index(kind) if kind in self.rates else 0
 
     def rules(self, around: Around, written: Mapping[str, Any]) -> Iterator[Rule]:
         precision = around.precision
@@ -91,7 +91,9 @@ class VectorUnit(Unit):
     def cost(self, shapes: Shapes) -> Cost:
         interval = -(-shapes.extents[:, 1] // self.lanes)
         if self.rates:
-            rates = np.array([1.0, *self.rates.values()])[shapes.extents[:, 2]]
+            own = (self.rates[kind] for kind in sorted(self.rates))
+            rates = np.array([1.0, *own])[shapes.extents[:, 2]]
+            # 1e-12: a rate like 0.1 is no binary fraction and takes no cycle more for that
             slowed = np.ceil(shapes.extents[:, 1] / (self.lanes * rates) * (1 - 1e-12))
             interval = np.where(rates == 1.0, interval, slowed.astype(np.int64))
         return Cost(interval, np.full_like(interval, self.latency), interval + self.latency - 1)

@@ -399,6 +399,11 @@ def test_operators_run_at_the_rate_of_their_kind() -> None:
     ):
         done, cycles = run(kind, f"units.vector.rates={json.dumps(rates)}")
         assert cycles == at(rate, done)
+    digests = set[str]()
+    for rates in ('{"tanh": 0.5, "softmax": 4}', '{"softmax": 4, "tanh": 0.5}'):
+        chip = accelsim.load_chip("int8_edge", [f"units.vector.rates={rates}"])
+        digests.add(accelsim.run(chip, accelsim.load_workload("bert_base")).planned.digest)
+    assert len(digests) == 1  # whatever their order in the file
     with pytest.raises(InputError, match="y: no unit of int8_edge runs a softmax"):
         run("softmax", "units.vector.does=[relu, add]")
     assert run("softmax", "units.vector.does=[relu, softmax]") == run("softmax")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 import pytest
 
 from accelsim.chip import Technology
+from accelsim.chip.chip import COMMANDS_AHEAD
 from accelsim.config.chip_file import CORE_KEYS, KEYS
 from accelsim.config.quantities import quantity
 from accelsim.config.reader import rules_of
@@ -107,6 +108,7 @@ def test_keys_within_keys(title: str, row: str, field: str) -> None:
 def test_the_rest_of_the_language() -> None:
     for name in KEYS:
         assert f"`{name}`" in PAGE[: PAGE.index("### technology")], name
+    assert f"command memory, default {COMMANDS_AHEAD}:" in PAGE
     for name in (*CORE_KEYS, "use"):
         assert f"`{name}`" in section("## Cores"), name
     for name in (*link_kinds(), *rules_of(HopEnergy)):

@@ -67,6 +67,13 @@ def test_a_template_is_commented_fits_its_schema_and_runs(tmp_path: Path, templa
         run_cli("init", str(name), "--template", template)
 
 
+def test_schemas_say_what_a_core_is_once() -> None:
+    """Every record of every schema had the cores of a chip in it: 1.9 MB for workloads."""
+    chip, workload = (json.dumps(made()) for made in (chip_schema, workload_schema))
+    assert chip.count('"$defs"') == 1 and chip_schema()["$defs"]["core"]["properties"]["use"]
+    assert "$defs" not in workload
+
+
 def test_a_name_that_is_no_name_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="plain name"):
         run_cli("init", str(tmp_path / "no name!"), "--template", "chip")

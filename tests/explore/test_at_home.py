@@ -15,13 +15,16 @@ from accelsim import Job, api, verbs
 from accelsim.cli.main import cli
 from accelsim.config.mapping_file import load_mapping_file
 from accelsim.errors import InputError
-from accelsim.explore import search_plan
+from accelsim.explore import homes as homes_module
+from accelsim.explore import planned, search_plan
+from accelsim.explore.homes import plan_at_home
 from accelsim.explore.steady import alone, steady, stream
 from accelsim.explore.what_if import what_if
 from accelsim.mapping import plan
+from accelsim.mapping.homes import SHARES, homes_of
 from accelsim.program.validate import validate
 from accelsim.results import files
-from accelsim.results.homes import stood
+from accelsim.results.homes import in_words, stood
 from accelsim.results.inputs import dump, load
 from accelsim.results.load import load_run
 from accelsim.timing import simulate
@@ -66,11 +69,56 @@ def test_wrong_homes_of_a_mapping_file(tmp_path: Path, text: str, said: str) -> 
 
 
 def test_given_tiles_keep_their_room() -> None:
-    """A mapping that takes all of the input buffer but a KiB leaves homes there no more."""
-    chip, work = api.load_chip(CHIP), api.load_workload("digits_cnn")
-    given = plan(chip, work).mappings
-    result = api.run(chip, work, mappings=given, homes="on_chip")  # type: ignore[arg-type]
-    assert result.plan.homes.at and result.plan.mappings == given
+    """Mappings whose tiles take most of a small input buffer: homes leave every operator what its tiles need, and
+    would leave them less if they did not know."""
+    chip = api.load_chip(CHIP, ["memories.input_buffer.size=16 KiB"])
+    work = api.load_workload("mobilenet_v2")
+    far = plan(chip, work)
+    needs = homes_module._needs(chip, work, far, far.mappings)  # type: ignore[arg-type]
+    assert max(need.get("input_buffer", 0) for need in needs.values()) > 12 << 10
+    for share in SHARES:
+        found = homes_of(chip, work, far.formats, (), needs, (share, True))
+        for name, need in needs.items():
+            for memory, _, size in found.room(name).parts:
+                here = memory == chip.array.input and found.room(name).here
+                assert size >= need.get(memory, 0) or here, (share, name)
+    blind = homes_of(chip, work, far.formats, (), {}, (0.75, True))
+    known = homes_of(chip, work, far.formats, (), needs, (0.75, True))
+    assert known.at and known != blind
+    chosen = plan_at_home(chip, work, far.mappings, "on_chip")  # type: ignore[arg-type]
+    assert chosen.homes.at and chosen.mappings == far.mappings
+
+
+def test_a_word_that_is_no_choice_is_refused() -> None:
+    chip, work = api.load_chip(CHIP), api.load_workload(WORK)
+    with pytest.raises(
+        InputError, match="'nonsense' is no choice of homes; write one of off_chip, on_chip"
+    ):
+        api.run(chip, work, homes="nonsense")
+    with pytest.raises(
+        InputError, match="'cylces' is no choice of search; write one of cycles, energy, edp"
+    ):
+        api.run(chip, work, search="cylces")
+
+
+@pytest.mark.parametrize(
+    ("homes", "said"), [("off_chip", "nothing is at home in l2"), ("on_chip", "passes l2 by")]
+)
+def test_a_level_that_is_passed_by_is_named(homes: str, said: str) -> None:
+    result = api.run(api.load_chip("int8_edge_l2"), api.load_workload("resnet18"), homes=homes)
+    assert any(said in note for note in result.assumptions)
+
+
+def test_a_run_without_a_table_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is listed of a run whose table was not made is left to explain, which makes it."""
+    monkeypatch.setattr(planned, "LISTED", 10)
+    result = verbs.run(Job(chip=(CHIP,), workload=WORK, homes="on_chip"))
+    assert result.planned.form == planned.SUMS and result.plan.homes.at
+    assert "homes" not in files.to_dict(result)
+    assert in_words(result) == [
+        "where tensors between operators stood is not listed: explain reads the table of all commands"
+    ]
+    assert len(stood(result)) == 4
 
 
 def test_a_saved_run_is_made_again_at_home(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_random_cores(block: int) -> None:
         timeline.units(program)
         check_bounds(program, timeline)
         if seed % 10 == 0:
-            assert simulate(program, chip, "reference").makespan == timeline.makespan
+            assert simulate(program, chip, "simpy").makespan == timeline.makespan
         counted = compile_counts(chip, work, chosen)
         assert simulate(counted, chip, "plain").makespan == timeline.makespan
         x, w = random_values(rng, op, chip)

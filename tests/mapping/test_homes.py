@@ -273,6 +273,35 @@ def test_a_tensor_at_home_is_read_in_other_parts_than_it_was_written() -> None:
     assert sizes["relu_a"] == {80} and sizes["relu_b"] == {48, 32}
 
 
+def test_what_is_read_later_is_not_written_over() -> None:
+    """b reads a, and so does the sum behind it: b lies elsewhere; the sum may lie on either."""
+    chip = accelsim.load_chip("int8_edge")
+    shape = (1, 20, 4, 4)
+    roles = {
+        "x": "input",
+        "a": "intermediate",
+        "b": "intermediate",
+        "c": "intermediate",
+        "y": "output",
+    }
+    tensors = {name: TensorSpec(name, shape, role, "int8") for name, role in roles.items()}
+    reads = {"a": ("x",), "b": ("a",), "c": ("a", "b"), "y": ("c",)}
+    operators = tuple(
+        VectorOperator(
+            f"make_{out}", "add" if len(one) == 2 else "relu", one, out, (shape,) * len(one), shape
+        )
+        for out, one in reads.items()
+    )
+    work = Workload("read_later", operators, tensors)
+    found = homes_of(chip, work, plan(chip, work).formats)
+    at = found.at
+    assert set(at) == {"a", "b", "c"} and at["a"].memory == at["b"].memory
+    assert at["a"].address + at["a"].span <= at["b"].address or (
+        at["b"].address + at["b"].span <= at["a"].address
+    )
+    validate(compile_program(chip, work, chosen=plan(chip, work, None, found)), work)
+
+
 @pytest.mark.parametrize(("on_chip", "cycles"), [(True, 21), (False, 181)])
 def test_a_copy_by_hand(on_chip: bool, cycles: int) -> None:
     """64 bytes to the vector unit and back: 8 cycles of setup each way, 2 of work and 3 until it leaves the unit; off

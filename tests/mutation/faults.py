@@ -554,7 +554,7 @@ FAULTS = [
     ),
     (
         "a tensor gone before its last reader",
-        "mapping/homes.py",
+        "mapping/lifetimes.py",
         "yield Life(name, number, mine[-1], size, ()), mine",
         "yield Life(name, number, mine[0], size, ()), mine",
         HOMES,
@@ -654,8 +654,8 @@ FAULTS = [
     (
         "an edge's place is used again too early",
         "timing/ring.py",
-        "self.size = 1 << (2 * self.ahead + 4 * most).bit_length()",
-        "self.size = 1 << (self.ahead // 2 + 2 * most).bit_length()",
+        "return 1 << (2 * ahead + 4 * most).bit_length()",
+        "return 1 << (ahead // 2 + 2 * most).bit_length()",
         STREAM,
     ),
     (
@@ -783,7 +783,7 @@ FAULTS = [
         "mapping/tilings/search.py",
         "if value < self.value:",
         "if value > self.value:",
-        SEARCH,
+        f"{SEARCH}::test_the_best_of_those_tried_is_kept",
     ),
     (
         "loops that run more than once count for nothing",

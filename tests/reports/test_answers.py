@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from accelsim.sweeps.file import load_sweep
 from accelsim.reports.sweeps.plots.heatmap import holes
+from accelsim.sweeps.file import load_sweep
 
 ROOT = Path(__file__).parent.parent.parent
 GALLERY = ROOT / "reports" / "gallery"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from accelsim.sweeps.file import load_sweep
 from accelsim.store import Point
 from accelsim.sweeps.evaluate import Evaluator
+from accelsim.sweeps.file import load_sweep
 
 ROOT = Path(__file__).parent.parent.parent
 GALLERY = ROOT / "reports" / "gallery"

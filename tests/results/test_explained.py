@@ -379,6 +379,16 @@ def test_a_run_of_another_plan_is_refused(tmp_path: Path, saved: dict[str, Path]
         load_run(tmp_path)
 
 
+def test_a_digest_of_nothing_known_is_refused(tmp_path: Path, saved: dict[str, Path]) -> None:
+    copied(saved["a"], tmp_path)
+    whole = json.loads((tmp_path / "result.json").read_text())
+    whole["program"]["digest_of"] = "the wind"
+    (tmp_path / "result.json").write_text(json.dumps(whole))
+    sealed(tmp_path)
+    with pytest.raises(InputError, match=r"is damaged .*digest_of is 'the wind'"):
+        load_run(tmp_path)
+
+
 def test_the_report_holds_everything_itself(tmp_path: Path, saved: dict[str, Path]) -> None:
     results = [load_run(saved["a"]), load_run(saved["b"])]
     write_report(results, tmp_path)

@@ -28,7 +28,9 @@ def _environment() -> Environment:
 
 def _seen(value: Any) -> Any:
     """Other people's text without control characters; what a template made itself as it is."""
-    return value if isinstance(value, Markup) or not isinstance(value, str) else visible_lines(value)
+    return (
+        value if isinstance(value, Markup) or not isinstance(value, str) else visible_lines(value)
+    )
 
 
 def filled(name: str, **values: Any) -> str:

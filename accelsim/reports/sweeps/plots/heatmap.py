@@ -212,7 +212,12 @@ def _say_values(place: Any, values: Floats, norm: Any) -> None:
     """Numbers in the cells where they have room; cells without a value are crossed out."""
     from matplotlib.patches import Rectangle
 
-    empty: dict[str, Any] = {"facecolor": "#EEEEEE", "hatch": "xx", "edgecolor": "#888888", "linewidth": 0}
+    empty: dict[str, Any] = {
+        "facecolor": "#EEEEEE",
+        "hatch": "xx",
+        "edgecolor": "#888888",
+        "linewidth": 0,
+    }
     for i, row in enumerate(values):
         for j, value in enumerate(row):
             if not np.isfinite(value):
@@ -226,7 +231,11 @@ def _box(place: Any, alike: Bools) -> None:
     """The best cell boxed, or dotted boxes around all that cannot be told from it."""
     from matplotlib.patches import Rectangle
 
-    edge: dict[str, Any] = {"linestyle": "-" if alike.sum() == 1 else ":", "zorder": 4, "clip_on": False}
+    edge: dict[str, Any] = {
+        "linestyle": "-" if alike.sum() == 1 else ":",
+        "zorder": 4,
+        "clip_on": False,
+    }
     for down, right in np.argwhere(alike):
         for colour, width in (("white", 3.2), ("black", 1.4)):
             look: dict[str, Any] = {"fill": False, "edgecolor": colour, "linewidth": width, **edge}
