@@ -27,7 +27,8 @@ from accelsim.matching.memory import weight_bytes, with_memories
 from accelsim.results.comparison import to_dict
 from accelsim.units.sram import Sram
 
-CHIPS = [name for name in shipped.names("chip") if not api.load_chip(name).templates]
+SHIPPED = {name: api.load_chip(name) for name in shipped.names("chip")}
+CHIPS = [name for name, chip in SHIPPED.items() if not (chip.templates or chip.links)]
 BUFFER = ("size", "banks", "width", "ports", "buffering")
 
 
@@ -75,13 +76,14 @@ def test_any_chip_takes_any_others_memories(one: str, other: str, tmp_path: Path
     assert load_chip(path).digest == made.digest
 
 
-def test_memories_of_cores_go_to_no_other_chip() -> None:
+@pytest.mark.parametrize(("name", "path"), [("rapid_like", "cores"), ("tpu_v4i_like", "links")])
+def test_memories_of_cores_and_on_links_go_to_no_other_chip(name: str, path: str) -> None:
     work = api.load_workload("digits_mlp")
-    chips = api.load_chip("rapid_like"), api.load_chip("int8_edge")
+    chips = SHIPPED[name], SHIPPED["int8_edge"]
     for pair in (chips, chips[::-1]):
         with pytest.raises(InputError, match="only memories of one core") as caught:
             with_memories(*pair, work)
-        assert caught.value.problems[0].path == "cores"
+        assert caught.value.problems[0].path == path
 
 
 def test_a_shared_buffer_is_shared_there_too() -> None:
