@@ -310,7 +310,14 @@ def chain(chip: Chip, memory: str) -> tuple[str, ...]:
 
 
 def route(chip: Chip, start: str, end: str) -> Route:
-    """The Route between two instances of memories of the chip; InputError where none leads there."""
+    """The Route between two instances of memories of the chip, found once; InputError where none leads there."""
+    known: dict[tuple[str, str], Route] = chip.memo.setdefault("routes", {})
+    if (start, end) not in known:
+        known[start, end] = _route(chip, start, end)
+    return known[start, end]
+
+
+def _route(chip: Chip, start: str, end: str) -> Route:
     here = graph(chip)
     stops = _stops(here, chain(chip, start), chain(chip, end))
     if stops is None:
