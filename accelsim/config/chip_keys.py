@@ -136,8 +136,17 @@ def own_value(chip: Chip, key: str) -> Any:
     return local(here) if path[0] == "units" and path[2:3] in NAMING else here
 
 
+def own_comparable(chip: Chip, key: str) -> Any:
+    """own_value() in comparable form; MISSING where the chip has none."""
+    value = own_value(chip, key)
+    if value is MISSING:
+        return value
+    rule = rule_of(chip, key)
+    return comparable(f"{value} bit" if rule is not None and rule.unit == "bit" else value)
+
+
 def comparable(value: Any) -> Any:
-    """A value in a form in which equal ones are equal: "0.1 GHz", "100 MHz" and 1e8; 8 and 8.0."""
+    """A value in a form in which equal ones are equal: "0.1 GHz", "100 MHz" and 1e8; "64 bit" and "8 B"; 8 and 8.0."""
     if isinstance(value, bool) or value is None:
         return repr(value)
     if isinstance(value, int):
@@ -146,7 +155,10 @@ def comparable(value: Any) -> Any:
         return float(f"{value:.12g}")
     if isinstance(value, str):
         found = any_quantity(value)
-        return value if found is None else float(f"{found[0]:.12g}")
+        if found is None:
+            return value
+        size, unit = found
+        return float(f"{size / 8 if unit == 'bit' else size:.12g}")
     if isinstance(value, Mapping):
         return tuple(sorted((str(key), comparable(item)) for key, item in value.items()))
     if isinstance(value, list | tuple):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from accelsim.config.chip_keys import comparable, own_value
+from accelsim.config.chip_keys import comparable, own_comparable
 from accelsim.config.chip_variants import variants_of
 from accelsim.config.reader import MISSING
 from accelsim.store.spec import Axis, Base, Plain, SweepSpec
@@ -223,7 +223,7 @@ def combinations(
 def own_values(spec: SweepSpec, base: Base) -> dict[str, Any]:
     """A base's own values of what conditions and exclusions ask for, in comparable form."""
     chip = variants_of(base).base
-    found = {key: own_value(chip, key) for key in asked_keys(spec)}
+    found = {key: own_comparable(chip, key) for key in asked_keys(spec)}
     if SEARCH in found:
-        found[SEARCH] = "none" if spec.search is None else spec.search
-    return {key: value if value is MISSING else comparable(value) for key, value in found.items()}
+        found[SEARCH] = "none" if spec.search is None else comparable(spec.search)
+    return found

@@ -221,6 +221,17 @@ def test_repeats_only_where_something_is_random(tmp_path: Path) -> None:
     assert [(p.base, p.seed) for p in listed(quiet)] == [("int8", 5), ("pcm", 5)]
 
 
+@pytest.mark.parametrize("said", ["8 B", "64 bit"])
+def test_conditions_know_widths_in_bytes_and_bits(tmp_path: Path, said: str) -> None:
+    """int8_edge's input buffer is 64 bits wide."""
+    width = "memories.input_buffer.width"
+    vary = [{"key": ROWS, "values": [16, 32], "bases": ["int8"], "when": {width: said}}]
+    assert len([p for p in listed(sweep(tmp_path, vary=vary)) if p.base == "int8"]) == 2
+    vary = [{"key": width, "values": ["128 bit", "8 B", "64 B"], "bases": ["int8"]}]
+    spec = sweep(tmp_path, vary=vary, exclude=[{width: said}])
+    assert len([p for p in listed(spec) if p.base == "int8"]) == 2
+
+
 @pytest.mark.parametrize("kind", ["random", "sobol"])
 def test_samples(kind: str, tmp_path: Path) -> None:
     if kind == "sobol":
