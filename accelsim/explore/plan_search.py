@@ -181,7 +181,7 @@ def rates_of(chip: Chip, run: Run, objective: str = "cycles") -> Rates:
     )
     static = watts / chip.clocks[array.clock]
     return Rates(
-        8 * memories[chip.dma.memory, "read_bit"].joules,
+        8 * memories[chip.far, "read_bit"].joules,
         8 * sum(near) / len(near),
         static if objective == "energy" else static + run.joules / run.cycles,
     )

@@ -148,7 +148,7 @@ class Counting:
             np.zeros((len(self.names), operators + 1), np.int64) for _ in range(2)
         )
         self.off_chip = np.zeros((2, operators), np.int64)
-        self.dram = made.memory_index[rows.chip.dma.memory]
+        self.dram = made.memory_index[rows.chip.far]
         ports = made.ports
         self.busy = np.zeros(max(1, len(ports)), np.int64)
         self.width, self.beat = (

@@ -26,7 +26,7 @@ def test_a_count_or_writing_anew() -> None:
         count
         and anew
         and int(anew[1]) < int(count[1])
-        and "digital and a unit of kind mac_array" in fix
+        and "or a unit of kind mac_array" in fix
     )
     plan(load_chip("pcm_8level", [f"units.tiles.count={count[1]}"]), load_workload("resnet18"))
     sets = ["units.tiles.unmapped=reprogram", f"units.tiles.count={anew[1]}"]
