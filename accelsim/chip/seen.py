@@ -38,9 +38,7 @@ def seen_from(chip: Chip, core: str) -> Seen:
         return Seen(replace(chip, links={}), {name: name for name in (*chip.units, *chip.memories)})
     units = [unit for name, unit in chip.units.items() if scope_of(name) == template]
     own = {unit.part for unit in units}
-    units += [
-        unit for part in SERVING if part not in own for unit in nearest(chip, template, part)
-    ]
+    units += [unit for part in SERVING if part not in own for unit in nearest(chip, template, part)]
     used = [
         str(name) for unit in units for key in (*KEYS, "memory") if (name := getattr(unit, key, ""))
     ]

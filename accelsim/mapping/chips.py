@@ -49,7 +49,9 @@ def _several(chip: Chip) -> Refused:
     formats = {unit.name: unit.format for unit in chip.parts("vector_unit")}  # type: ignore[attr-defined]
     if len(set(formats.values())) > 1:
         listed = ", ".join(f"{name} {form or 'none'}" for name, form in formats.items())
-        message = f"vector units state several formats ({listed}), and no mapping converts between them"
+        message = (
+            f"vector units state several formats ({listed}), and no mapping converts between them"
+        )
         yield f"{path_of([*formats][1], 'units')}.format", message, "write one format for all"
 
 
@@ -60,7 +62,9 @@ def _serving(chip: Chip) -> Refused:
         used |= {*side.units}
         for part in SERVING:
             if not side.parts(part):
-                message = f"{name} has no {part} in its core or around it, and no mapping uses another's"
+                message = (
+                    f"{name} has no {part} in its core or around it, and no mapping uses another's"
+                )
                 yield path_of(name, "units"), message, f"write a {part} in its core"
     for name in chip.units:
         if name not in used:

@@ -77,9 +77,9 @@ def homes_of(
     needs: Mapping[str, Mapping[str, int]] | None = None,
     limits: tuple[float, bool] = (0.5, True),
 ) -> Homes:
-    """Homes of the tensors of a workload. formats: of activations. on: the unit of every operator, nothing for a chip of one. needs: bytes of
-    memories that operators' tiles take, where that is known. limits: the share of every other memory that homes may
-    take, and whether they may be in memories that buffers are filled from."""
+    """Homes of the tensors of a workload. formats: of activations. on: the unit of every operator, nothing for a chip
+    of one. needs: bytes of memories that operators' tiles take, where that is known. limits: the share of every other
+    memory that homes may take, and whether they may be in memories that buffers are filled from."""
     return _Allocation(chip, workload, formats, on or {}, needs or {}, limits).homes()
 
 
@@ -214,7 +214,9 @@ class _Allocation:
     def _serves(self, memory: str) -> bool:
         """Whether tensors may stand in a memory: one that all share, and that no weights stay in."""
         stay = any(
-            side.weights == "resident" and side.mac_array is not None and memory == side.array.weight
+            side.weights == "resident"
+            and side.mac_array is not None
+            and memory == side.array.weight
             for side in self.chip.sides.values()
         )
         return copies(self.chip, self.chip.memories[memory]) == 1 and not stay

@@ -27,7 +27,6 @@ from accelsim.mapping.rows.mac_record import mac_nest
 from accelsim.mapping.rows.record import Fast, Local, Nest, Rows, again, written
 from accelsim.mapping.rows.shapes import NUMBER, number_shapes
 from accelsim.mapping.rows.vector import shares_weights, vector_nest
-from accelsim.mapping.units import Choice, side_of
 from accelsim.mapping.tensors import (
     ALIGNMENT,
     Home,
@@ -38,6 +37,7 @@ from accelsim.mapping.tensors import (
     operator_formats,
     vector_formats,
 )
+from accelsim.mapping.units import Choice, side_of
 from accelsim.program.table import ResidentRow
 from accelsim.units.base import instance_names
 from accelsim.workload import MacOperator, VectorOperator, Workload

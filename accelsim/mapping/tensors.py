@@ -320,7 +320,9 @@ def formats_in_words(workload: Workload, chip: Chip) -> list[str]:
         }
         for name in sorted(used) if VECTOR_KINDS[op.kind].wide and len(used) == 1 else ():
             kinds.setdefault(name, {})[op.kind] = None
-    return [_sentence(name, list(found), path_of(unit.name, "units")) for name, found in kinds.items()]
+    return [
+        _sentence(name, list(found), path_of(unit.name, "units")) for name, found in kinds.items()
+    ]
 
 
 def _sentence(name: str, kinds: list[str], unit: str) -> str:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from accelsim.chip import Chip
 from accelsim.chip.cores import scope_of
-from accelsim.errors import Problem
+from accelsim.errors import InputError, Problem
 from accelsim.units.base import Unit
 from accelsim.workload import Operator, VectorOperator, Workload
 
@@ -74,43 +74,68 @@ def sides_that_run(chip: Chip, workload: Workload, op: Operator) -> list[str]:
     return found
 
 
-def sides_named(chip: Chip, name: str) -> list[str]:
-    """Sides that a name means: of a unit, of a core, or of a kind of unit."""
-    sides = chip.sides
+def _means(unit: Unit) -> tuple[str, str, str]:
+    """What a unit is known by: its name, its core, its kind."""
+    return unit.name, scope_of(unit.name), unit.kind
+
+
+def sides_named(chip: Chip, op: Operator, name: str) -> list[str]:
+    """Sides with a unit that runs an operator's kind and is known by a name: its own first, then its core's, then its
+    kind."""
     for key in (0, 1, 2):
         found = [
             which
-            for which, side in sides.items()
-            if any(name == _means(unit)[key] for unit in side.units.values())
+            for which, side in chip.sides.items()
+            if any(unit.runs(op) and name == _means(unit)[key] for unit in side.units.values())
         ]
         if found:
             return found
     return []
 
 
-def _means(unit: Unit) -> tuple[str, str, str]:
-    """What a unit is known by: its name, its core, its kind."""
-    return unit.name, scope_of(unit.name), unit.kind
-
-
-def names_of_sides(chip: Chip) -> list[str]:
+def names_of_sides(chip: Chip, op: Operator) -> list[str]:
     """All that sides_named() knows."""
-    names, cores, kinds = zip(*map(_means, chip.units.values()), strict=True)
-    return [name for name in dict.fromkeys((*cores, *names, *kinds)) if name]
+    known = [_means(unit) for unit in chip.units.values() if unit.runs(op)]
+    return [name for key in (1, 0, 2) for name in dict.fromkeys(one[key] for one in known) if name]
 
 
 def choice_of(chip: Chip, workload: Workload, op: Operator, name: str) -> Choice | Problem:
     """The side that someone names for an operator, or what is wrong with that name."""
     path = f"operators.{op.name}.on"
-    meant = sides_named(chip, name)
+    meant = sides_named(chip, op, name)
     if not meant:
-        fix = "write one of: " + ", ".join(names_of_sides(chip))
-        return Problem("mapping.on", f"the chip has no unit, core or kind {name!r}", fix, path=path)
+        fix = "write one of: " + ", ".join(names_of_sides(chip, op))
+        message = f"the chip has no unit, core or kind {name!r} that runs a {op.kind}"
+        return Problem("mapping.on", message, fix, path=path)
     able = [side for side in meant if side in sides_that_run(chip, workload, op)]
     if not able:
         fix = "write one of: " + ", ".join(sides_that_run(chip, workload, op))
         return Problem("mapping.on", f"{name} does not run {op.name}", fix, path=path)
     return Choice(able[0], GIVEN)
+
+
+def choices_of(chip: Chip, workload: Workload, on: Mapping[str, str | Choice]) -> dict[str, Choice]:
+    """Choices by operator. on: names of units, cores or kinds, or Choices. InputError lists every name that means
+    nothing."""
+    operators = {op.name: op for op in workload.operators}
+    found: dict[str, Choice] = {}
+    problems = []
+    for name, named in on.items():
+        if name not in operators:
+            message, fix = f"the workload has no operator {name!r}", "write one of: "
+            path = f"operators.{name}"
+            problems.append(
+                Problem("mapping.operator", message, fix + ", ".join(operators), path=path)
+            )
+        elif isinstance(named, Choice):
+            found[name] = named
+        elif isinstance(made := choice_of(chip, workload, operators[name], named), Problem):
+            problems.append(made)
+        else:
+            found[name] = made
+    if problems:
+        raise InputError(problems)
+    return found
 
 
 def of_vectors(
