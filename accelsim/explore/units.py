@@ -1,13 +1,16 @@
 """MAC array or crossbars: each operator where it costs the fewest joules, as far as crossbars reach.
 
 What an operator costs on either is simulated, alone, under the chip's own prices. Those that cost less on crossbars
-compete for them, as many as a copy of their weights takes: a knapsack, filled for the most joules saved in all.
+compete for them, as many as a copy of their weights takes: a knapsack, filled for the most joules saved in all. Runs of
+the whole then judge each choice of a small workload (homes.py): how a tensor lies off chip, its writer and its readers
+share.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -15,16 +18,18 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError
 from accelsim.explore.measured import Run
 from accelsim.mapping.chips import unmapped
-from accelsim.mapping.compile import plan
+from accelsim.mapping.compile import Plan, plan
 from accelsim.mapping.crossbars import crossbars_of
 from accelsim.mapping.mapping import geometry_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.units import (
     CHEAPER,
+    COMPARED,
     DEARER,
     FULL,
     GIVEN,
     ONLY,
+    WHOLE,
     Choice,
     array_side,
     crossbar_side,
@@ -79,6 +84,27 @@ def chosen_units(
         for op, (digital, analog) in zip(members, costs, strict=True):
             found[op.name] = Choice(unit, why, digital, analog, size)
     return found
+
+
+Change = Callable[[Mapping[str, Choice]], dict[str, Choice]]
+
+
+def other_units(chip: Chip, workload: Workload, chosen: Plan) -> Iterator[Change]:
+    """Single changes of the choices among units: operators that share weights on the other one."""
+    sides = {array_side(chip): crossbar_side(chip), crossbar_side(chip): array_side(chip)}
+    groups: dict[str, list[str]] = {}
+    for op in workload.operators:
+        if not isinstance(op, VectorOperator) and chosen.on[op.name].why in COMPARED:
+            groups.setdefault(op.weight, []).append(op.name)
+    macs = [op.name for op in workload.operators if not isinstance(op, VectorOperator)]
+
+    def change(names: list[str], on: Mapping[str, Choice]) -> dict[str, Choice]:
+        kept = {name: choice for name, choice in on.items() if name in macs or choice.why == GIVEN}
+        turned = {name: on[name]._replace(unit=sides[on[name].unit], why=WHOLE) for name in names}
+        return {**kept, **turned}
+
+    for names in groups.values():
+        yield partial(change, names)
 
 
 def knapsack(sizes: list[int], worth: list[float], room: int) -> list[int]:

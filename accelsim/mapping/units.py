@@ -16,7 +16,7 @@ from accelsim.units.base import Unit
 from accelsim.workload import Operator, VectorOperator, Workload
 
 GIVEN, ROOM, ONLY, DATA = "given", "room", "only", "data"
-CHEAPER, DEARER, FULL = "cheaper", "dearer", "full"
+COMPARED = CHEAPER, DEARER, FULL, WHOLE = "cheaper", "dearer", "full", "whole"
 #: why an operator runs where it does
 WORDS = {
     "": "",
@@ -27,6 +27,7 @@ WORDS = {
     CHEAPER: "fewer joules there",
     DEARER: "more joules on crossbars",
     FULL: "no crossbars left for it",
+    WHOLE: "fewer joules in the run of all",
 }
 
 
