@@ -109,9 +109,9 @@ def run(
     """
     if weights is not None:
         chip = chip.at_weights(weights)  # type: ignore[arg-type]
-    report, units = None, choices_of(chip, workload, on or {})
+    report, said = None, choices_of(chip, workload, on or {})
     if search is None:
-        chosen = plan_at_home(chip, workload, mappings, homes, units)
+        chosen = plan_at_home(chip, workload, mappings, homes, said)
     else:
         if mappings:
             raise InputError(
@@ -123,7 +123,7 @@ def run(
                 )
             )
         chosen, report = search_plan(
-            chip, workload, search, budget, progress=progress, homes=homes, on=units
+            chip, workload, search, budget, progress=progress, homes=homes, on=said
         )
     values = None
     planned: Planned | Streamed

@@ -141,8 +141,9 @@ def assign(
     must = [want for want in wants if not want.free]
     pool = 0
     if crossbar.unmapped != "reprogram":
-        if (want := next((want for want in must if want.computed), None)) is not None:
-            raise _computed(chip, crossbar, want, must)
+        for want in must:
+            if want.computed:
+                raise _computed(chip, crossbar, want, must)
         if (total := sum(want.size for want in must)) > left:
             raise _too_many(chip, crossbar, must, total)
     elif sum(want.size for want in wants) > left or any(want.computed for want in wants):

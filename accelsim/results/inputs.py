@@ -32,7 +32,6 @@ from accelsim.workload.validity import wrong_in
 OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d, "vector": VectorOperator}
 VERSION = 2
 MOST_SLOTS = 64
-JOULES = ("digital", "analog")
 WORDS = ("name", "description", "values", "source")
 COUNTS = ("batch", "tokens")
 #: notes that say how a model was read, of any plain form
@@ -186,8 +185,10 @@ class _InputsReader(Reader):
         operators = {op.name: op for op in workload.operators}
         try:
             for name, one in node.plain().items():
-                joules = [inf if one[key] is None else float(one[key]) for key in JOULES]
-                choice = Choice(one["unit"], one["why"], *joules, one["crossbars"])
+                digital, analog = (
+                    inf if one[key] is None else float(one[key]) for key in ("digital", "analog")
+                )
+                choice = Choice(one["unit"], one["why"], digital, analog, one["crossbars"])
                 sound = choice.why in WHYS and type(choice.crossbars) is int
                 if sound and choice.unit in sides_that_run(chip, workload, operators[name]):
                     found[name] = choice

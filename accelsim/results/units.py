@@ -34,16 +34,16 @@ def used_units(chip: Chip, workload: Workload, plan: Plan) -> list[Used]:
     for op in workload.operators if plan.on else ():
         choice, side = plan.on[op.name], plan.side(chip, op.name)
         compared = choice.why in COMPARED
-        both = (choice.digital, choice.analog) if compared else (None, None)
+        digital, analog = (choice.digital, choice.analog) if compared else (None, None)
         if isinstance(op, VectorOperator):
             if not op.is_view:
                 unit = side.vector_unit.name
-                found.append(Used(op.name, unit, choice.why, *both, 0, 0))
+                found.append(Used(op.name, unit, choice.why, digital, analog, 0, 0))
             continue
         mapping, geometry = plan.mappings[op.name], geometry_of(op)
         crossbars = mapping.size if isinstance(mapping, CrossbarMapping) else 0
         cells = geometry.groups * geometry.k * geometry.n if crossbars else 0
-        found.append(Used(op.name, choice.unit, choice.why, *both, crossbars, cells))
+        found.append(Used(op.name, choice.unit, choice.why, digital, analog, crossbars, cells))
     return found
 
 

@@ -39,6 +39,7 @@ def random_mixed_chip(rng: np.random.Generator) -> Chip:
         f"{tiles}.rows={side}",
         f"{tiles}.columns={int(rng.choice([4, 8, 16]))}",
         f"{tiles}.writing.parallel=1",
+        f"{tiles}.adc.shared={int(rng.choice([1, 4]))}",
         f"{tiles}.count={int(rng.integers(1, 40))}",
         f"{tiles}.replicate={str(bool(rng.random() < 0.5)).lower()}",
         *(
