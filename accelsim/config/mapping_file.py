@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from accelsim import strict_json
 from accelsim.chip import Chip
 from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.yaml_source import Node, load_yaml
@@ -13,7 +15,7 @@ from accelsim.mapping import Mapping, check_mapping, geometry_of
 from accelsim.mapping.homes import MODES
 from accelsim.mapping.mapping import MAPPING_KEYS, ORDERS, slots_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
-from accelsim.mapping.units import Choice, array_side, choice_of
+from accelsim.mapping.units import LISTED, Choice, array_side, choice_of
 from accelsim.units.dataflows import dataflow_named, dataflow_names
 from accelsim.workload import MacOperator, Operator, VectorOperator, Workload
 
@@ -62,11 +64,13 @@ class _MappingReader(Reader):
         items = self.mapping(root, "")
         if items is None:
             return MappingFile({}, None, {})
-        needed = () if "homes" in items else ("operators",)
-        self.keys(items, ("operators", "homes"), "", needed, root.place)
+        needed = () if items.keys() & {"homes", "sensitive"} else ("operators",)
+        self.keys(items, ("operators", "homes", "sensitive"), "", needed, root.place)
         homes = None
         if "homes" in items:
             homes = self.choice(items["homes"][1], MODES, "homes")
+        if "sensitive" in items:
+            self.sensitive(items["sensitive"][1])
         operators = self.operators_of(items["operators"][1]) if "operators" in items else {}
         return MappingFile(operators, homes, self.on)
 
@@ -98,6 +102,42 @@ class _MappingReader(Reader):
                 self.placed(problem, node)
             found[name] = made
         return found
+
+    def sensitive(self, node: Node) -> None:
+        """Note operators that stay on the MAC array: those of a list of `accelsim sensitivity` whose output loses more
+        than ``loss`` dB of signal to noise against that of its first line."""
+        items = self.mapping(node, "sensitive") or {}
+        keys = ("file", "loss")
+        self.keys(items, keys, "sensitive", keys, node.place)
+        if not all(key in items for key in keys):
+            return
+        name = self.value(
+            items["file"][1],
+            FieldRule("file", str, (), "", None, None, False, True),
+            "sensitive.file",
+        )
+        rule = FieldRule("loss", float, (), "", 0.0, 1e3, False, True)
+        loss = self.number(items["loss"][1], rule, "sensitive.loss")
+        if name is None or loss is None:
+            return
+        path, place = Path(node.place.file).parent / name, items["file"][1].place
+        try:
+            lines = strict_json.read(path, "mapping.sensitive", "write it again")["lines"]
+            noise = {str(line["layer"]): line["snr_db"] for line in lines}
+            whole = inf if noise[""] is None else float(noise[""])
+            lost = {
+                layer: whole - (inf if snr is None else float(snr)) for layer, snr in noise.items()
+            }
+        except (InputError, KeyError, TypeError, ValueError):
+            fix = "name the sensitivity.json that `accelsim sensitivity --out` wrote"
+            self.wrong("mapping.sensitive", place, "sensitive.file", f"{path} is no such list", fix)
+            return
+        array = array_side(self.chip)
+        for op in self.operators.values():
+            if isinstance(op, VectorOperator) or not array:
+                continue
+            if lost.get(op.name, 0.0) > loss:
+                self.on[op.name] = Choice(array, LISTED)
 
     def unit(self, op: Operator, node: Node, path: str) -> None:
         """Note on which side an operator runs, or that it cannot."""

@@ -20,7 +20,7 @@ from accelsim.explore.measured import Run
 from accelsim.mapping.chips import unmapped
 from accelsim.mapping.compile import Plan, plan
 from accelsim.mapping.crossbars import crossbars_of
-from accelsim.mapping.mapping import geometry_of
+from accelsim.mapping.mapping import Geometry, geometry_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.units import (
     CHEAPER,
@@ -29,6 +29,7 @@ from accelsim.mapping.units import (
     FULL,
     GIVEN,
     ONLY,
+    SAID,
     WHOLE,
     Choice,
     array_side,
@@ -99,7 +100,7 @@ def other_units(chip: Chip, workload: Workload, chosen: Plan) -> Iterator[Change
     macs = [op.name for op in workload.operators if not isinstance(op, VectorOperator)]
 
     def change(names: list[str], on: Mapping[str, Choice]) -> dict[str, Choice]:
-        kept = {name: choice for name, choice in on.items() if name in macs or choice.why == GIVEN}
+        kept = {name: choice for name, choice in on.items() if name in macs or choice.why in SAID}
         turned = {name: on[name]._replace(unit=sides[on[name].unit], why=WHOLE) for name in names}
         return {**kept, **turned}
 
@@ -145,15 +146,26 @@ def _room(chip: Chip, workload: Workload, given: Mapping[str, Choice]) -> int:
 def _costs(
     chip: Chip, workload: Workload, op: MacOperator, formats: Mapping[str, str]
 ) -> tuple[float, float]:
-    """Joules of an operator alone on the MAC array and on crossbars; infinite where it does not fit."""
+    """Joules of an operator alone on the MAC array and on crossbars, as many as it takes; infinite where it does not
+    fit the buffers."""
     triple = (*operator_formats(op, chip), formats[op.output])
-    costs = []
-    for unit in (array_side(chip), crossbar_side(chip)):
-        key = ("alone", geometry_of(op), triple, unit)
-        if key not in chip.memo:
-            chip.memo[key] = _joules(chip, alone(workload, op, formats), op, unit)
-        costs.append(float(chip.memo[key]))
-    return costs[0], costs[1]
+    key = ("alone", geometry_of(op), triple)
+    if key not in chip.memo:
+        one, roomy = alone(workload, op, formats), _with_room(chip, geometry_of(op))
+        units = array_side(chip), crossbar_side(chip)
+        chip.memo[key] = tuple(_joules(roomy, one, op, unit) for unit in units)
+    found: tuple[float, float] = chip.memo[key]
+    return found
+
+
+def _with_room(chip: Chip, geometry: Geometry) -> Chip:
+    """The chip with crossbars enough for one copy of an operator's weights."""
+    unit, name = chip.crossbar, crossbar_side(chip)
+    assert unit is not None
+    size = crossbars_of(unit, geometry)
+    if size <= unit.count:
+        return chip
+    return replace(chip, units={**chip.units, name: replace(unit, clock_hz=0, count=size)})
 
 
 def _joules(chip: Chip, workload: Workload, op: MacOperator, unit: str) -> float:

@@ -13,7 +13,7 @@ from accelsim.errors import InputError
 from accelsim.explore.homes import plan_at_home
 from accelsim.mapping import Mapping, Plan, compile_program, plan
 from accelsim.mapping.homes import OFF_CHIP, Homes
-from accelsim.mapping.units import GIVEN, Choice
+from accelsim.mapping.units import SAID, Choice
 from accelsim.timing import simulate
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dataflows import dataflow_names
@@ -132,7 +132,7 @@ def what_if(
     """(as it is, every change that can be simulated). mappings, homes, on: those of the run; the changed
     chips get default mappings, so a change is never helped by a search, homes and units of their own, but for units
     that were given."""
-    said = {name: choice for name, choice in (on or {}).items() if choice.why == GIVEN}
+    said = {name: choice for name, choice in (on or {}).items() if choice.why in SAID}
     mode = "on_chip" if homes.at else "off_chip"
 
     def measured(text: str, changed: Chip, chosen: Plan) -> Change:

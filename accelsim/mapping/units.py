@@ -15,12 +15,14 @@ from accelsim.errors import InputError, Problem
 from accelsim.units.base import Unit
 from accelsim.workload import Operator, VectorOperator, Workload
 
-GIVEN, ROOM, ONLY, DATA = "given", "room", "only", "data"
+GIVEN, LISTED, ROOM, ONLY, DATA = "given", "listed", "room", "only", "data"
+SAID = (GIVEN, LISTED)
 COMPARED = CHEAPER, DEARER, FULL, WHOLE = "cheaper", "dearer", "full", "whole"
 #: why an operator runs where it does
 WORDS = {
     "": "",
     GIVEN: "as given",
+    LISTED: "the sensitivity list names it",
     ROOM: "the first that has room",
     ONLY: "no other unit runs it",
     DATA: "its input is made there",
