@@ -22,6 +22,7 @@ from accelsim.loading import load_chip, load_workload
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program
 from accelsim.mapping.homes import DEFAULT
+from accelsim.mapping.units import Choice, choices_of
 from accelsim.numerics.ranges import Calibration
 from accelsim.numerics.seeded import seed_of, seeded_tensors
 from accelsim.program.opcodes import Opcode
@@ -84,6 +85,7 @@ def run(
     fold: bool = True,
     reference_check: str = "first",
     homes: str = DEFAULT,
+    on: Mapping[str, str | Choice] | None = None,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -100,15 +102,16 @@ def run(
     reference_check: on how many inputs the float reference of an ONNX model is held against onnxruntime's
     result of the whole model: "first" eight, "all" or "off"; InputError where an operator differs.
     homes: where tensors between operators stand: "off_chip", or "on_chip" where they fit and that pays
-    (docs/mapping.md).
+    (docs/mapping.md). on: units that operators run on, by name: a unit's name, its core's or its kind
+    ("digital", "pcm.tiles", "mac_array"); the others run where they cost the fewest joules.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
     if weights is not None:
         chip = chip.at_weights(weights)  # type: ignore[arg-type]
-    report = None
+    report, said = None, choices_of(chip, workload, on or {})
     if search is None:
-        chosen = plan_at_home(chip, workload, mappings, homes)
+        chosen = plan_at_home(chip, workload, mappings, homes, said)
     else:
         if mappings:
             raise InputError(
@@ -119,7 +122,9 @@ def run(
                     file="--search",
                 )
             )
-        chosen, report = search_plan(chip, workload, search, budget, progress=progress, homes=homes)
+        chosen, report = search_plan(
+            chip, workload, search, budget, progress=progress, homes=homes, on=said
+        )
     values = None
     planned: Planned | Streamed
     if prepared is None and inputs is not None:

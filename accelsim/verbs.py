@@ -10,7 +10,7 @@ and column.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,13 +141,13 @@ def compared_files(found: Comparison, job: Job) -> dict[str, bytes]:
 
 
 def sensitivity(job: Job) -> Listing:
-    """Which layer of the job's workload costs most accuracy in few bits."""
+    """Which layer of the job's workload costs most accuracy in few bits, or on crossbars."""
     job = job_for("sensitivity", job)
     with _of(job):
         made = Made(job)
 
-        def run_one(chip: Chip, workload: Any) -> Result:
-            return made.run(chip, workload, made.inputs)
+        def run_one(chip: Chip, workload: Any, on: Mapping[str, str]) -> Result:
+            return made.run(chip, workload, made.inputs, on=on)
 
         return ranked(made.chips[0], made.workload, run_one, job.to)
 

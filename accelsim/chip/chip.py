@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from accelsim.chip.cores import Core, Template, cores, instances, prefixes, scope_of, template_of
 from accelsim.chip.routes import Route, behind, route
 from accelsim.chip.seen import Seen, seen_from
+from accelsim.chip.sides import sides
 from accelsim.constants.technology import Technology
 from accelsim.errors import InputError, Problem
 from accelsim.fields import LATER, unsaid
@@ -143,15 +144,36 @@ class Chip:
         return found
 
     @property
+    def vector_format(self) -> str | None:
+        """The format that the vector units state; all state one (mapping/chips.py)."""
+        unit: Any = self.parts("vector_unit")[0]
+        found: str | None = unit.format
+        return found
+
+    @property
     def dma(self) -> Dma:
         found: Dma = self._part("dma")
         return found
 
     @property
+    def far(self) -> str:
+        """Name of the memory off the chip that the first DMA engine serves."""
+        engine: Any = self.parts("dma")[0]
+        return str(engine.memory)
+
+    @property
     def dram(self) -> Dram:
-        """The off-chip memory that the DMA engine serves."""
-        found: Any = self.memories[self.dma.memory]
+        """The off-chip memory that the DMA engines serve."""
+        found: Any = self.memories[self.far]
         return found  # type: ignore[no-any-return]
+
+    @property
+    def sides(self) -> Mapping[str, Chip]:
+        """The chip as operators on each of its units that multiply see it, by the unit's name (chip/sides.py)."""
+        if "sides" not in self._memo:
+            self._memo["sides"] = sides(self)
+        found: Mapping[str, Chip] = self._memo["sides"]
+        return found
 
     # -- the graph -----------------------------------------------------------------------------
 

@@ -95,7 +95,7 @@ class Planned:
 
     def operators(self, chip: Chip, count: int) -> OperatorTimes:
         """When each of so many operators ran."""
-        return operator_times(self.program, chip.dma.memory, self.timeline, count)
+        return operator_times(self.program, chip.far, self.timeline, count)
 
 
 def run_plan(

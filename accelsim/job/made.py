@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accelsim import api
@@ -37,9 +37,10 @@ class Made:
         weights: str | None = None,
         keep: bool = False,
         progress: api.Progress | None = None,
+        on: Mapping[str, str] | None = None,
     ) -> Result:
         """A run of a chip as the job asks for it. workload: in place of the job's. inputs: None computes no
-        values."""
+        values. on: units of operators beside those of the mapping file."""
         job, work = self.job, self.workload if workload is None else workload
         valued = inputs is not None
         given = None if job.mapping is None else load_mapping_file(job.mapping, chip, work)
@@ -62,6 +63,7 @@ class Made:
             reference_check=job.reference_check,
             keep=keep,
             homes=homes,
+            on={**(given.on if given else {}), **(on or {})},
         )
 
     def run_on(self, chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from accelsim.chip import Chip
-from accelsim.chip.machine import copies
+from accelsim.chip.machine import all_of, copies
 from accelsim.chip.routes import KEYS, chain
 from accelsim.formats import get
 from accelsim.mapping.lifetimes import Life, gaps_of, inputs_of, lives, moves, roots
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows.vector_tiles import in_a_row
+from accelsim.mapping.units import Choice, side_of
 from accelsim.workload import Operator, VectorOperator, Workload
 
 MODES = ("off_chip", "on_chip")
@@ -72,29 +73,29 @@ def homes_of(
     chip: Chip,
     workload: Workload,
     formats: Mapping[str, str],
-    analog: Iterable[str] = (),
+    on: Mapping[str, Choice] | None = None,
     needs: Mapping[str, Mapping[str, int]] | None = None,
     limits: tuple[float, bool] = (0.5, True),
 ) -> Homes:
-    """Homes of the tensors of a workload. formats: of activations. analog: operators on crossbars. needs: bytes of
-    memories that operators' tiles take, where that is known. limits: the share of every other memory that homes may
-    take, and whether they may be in memories that buffers are filled from."""
-    return _Allocation(chip, workload, formats, set(analog), needs or {}, limits).homes()
+    """Homes of the tensors of a workload. formats: of activations. on: the unit of every operator, nothing for a chip
+    of one. needs: bytes of memories that operators' tiles take, where that is known. limits: the share of every other
+    memory that homes may take, and whether they may be in memories that buffers are filled from."""
+    return _Allocation(chip, workload, formats, on or {}, needs or {}, limits).homes()
 
 
 def ways(
     chip: Chip,
     workload: Workload,
     formats: Mapping[str, str],
-    analog: Iterable[str],
+    on: Mapping[str, Choice],
     needs: Mapping[str, Mapping[str, int]],
 ) -> Iterator[Homes]:
     """homes_of() by all SHARES that tell, each way once, with memories that buffers are filled from and without."""
-    analog, seen = set(analog), [OFF_CHIP]
+    seen = [OFF_CHIP]
     levels = any(len(chain(chip, memory)) > 2 for memory in chip.memories)
     for above in (True, False) if levels else (True,):
         for share in SHARES:
-            made = _Allocation(chip, workload, formats, analog, needs, (share, above))
+            made = _Allocation(chip, workload, formats, on, needs, (share, above))
             homes = made.homes()
             if homes not in seen:
                 seen.append(homes)
@@ -127,16 +128,14 @@ def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
     return found
 
 
-def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:
-    """What an operator touches, by the unit that runs it."""
+def touched_by(chip: Chip, op: Operator) -> Touched:
+    """What an operator touches. chip: as its unit sees it."""
     if isinstance(op, VectorOperator):
         unit = chip.vector_unit
         every = tuple(range(len(op.inputs)))
         return Touched(op.inputs, (unit.input,) * len(every), op.output, unit.output, every)
     inputs = inputs_of(op)
-    if analog:
-        crossbar = chip.crossbar
-        assert crossbar is not None
+    if (crossbar := chip.crossbar) is not None:
         return Touched(inputs, (crossbar.input,) * 2, op.output, crossbar.output, (0,))
     array = chip.array
     return Touched(inputs, (array.input, array.weight), op.output, array.output, (0,))
@@ -150,14 +149,14 @@ class _Allocation:
         chip: Chip,
         workload: Workload,
         formats: Mapping[str, str],
-        analog: set[str],
+        on: Mapping[str, Choice],
         needs: Mapping[str, Mapping[str, int]],
         limits: tuple[float, bool],
     ) -> None:
         self.chip, self.workload, self.formats = chip, workload, formats
         self.needs, (self.share, self.above) = needs, limits
         self.root = roots(workload)
-        self.touched = [touched_by(chip, op, op.name in analog) for op in workload.operators]
+        self.touched = [touched_by(side_of(chip, on, op.name), op) for op in workload.operators]
         self.inputs = [[self.root[name] for name in touched.inputs] for touched in self.touched]
         self.lives = {life.name: life for life in self._lives()}
         self.at: dict[str, Stand] = {}
@@ -206,14 +205,38 @@ class _Allocation:
             for above in chain(self.chip, memory) if self.above else ():
                 if self.chip.memories[above].part == "sram":
                     near[above] = None
-        return tuple(memory for memory in near if self._serves(memory))
+        return tuple(
+            memory
+            for memory in near
+            if self._serves(memory) and self._reached(name, memory, writer, readers)
+        )
 
     def _serves(self, memory: str) -> bool:
         """Whether tensors may stand in a memory: one that all share, and that no weights stay in."""
-        chip, spec = self.chip, self.chip.memories[memory]
-        array = chip.mac_array
-        stay = chip.weights == "resident" and array is not None and memory == array.weight
-        return copies(chip, spec) == 1 and not stay
+        stay = any(
+            side.weights == "resident"
+            and side.mac_array is not None
+            and memory == side.array.weight
+            for side in self.chip.sides.values()
+        )
+        return copies(self.chip, self.chip.memories[memory]) == 1 and not stay
+
+    def _reached(self, name: str, memory: str, writer: int, readers: list[int]) -> bool:
+        """Whether a tensor comes to a memory in one transfer from where it is made, and from there to each reader."""
+        ways = [(self.touched[writer].out, memory)]
+        for number in readers:
+            touched, inputs = self.touched[number], self.inputs[number]
+            ways += [
+                (memory, near)
+                for near, read in zip(touched.near, inputs, strict=True)
+                if read == name
+            ]
+        return all(len(self._way(*way)) <= 1 for way in ways)
+
+    def _way(self, start: str, end: str) -> tuple[object, ...]:
+        """Transfers between two memories, of the first instances of each."""
+        first, last = (all_of(self.chip, memory)[0] for memory in (start, end))
+        return self.chip.route(first, last).hops
 
     # -- places --------------------------------------------------------------------------------
 

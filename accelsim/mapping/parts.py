@@ -19,7 +19,7 @@ from accelsim.mapping.cores import gathers, sending
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
 from accelsim.mapping.homes import OFF_CHIP, Homes
 from accelsim.mapping.lifetimes import side_by_side
-from accelsim.mapping.mapping import Mapping, array_for, geometry_of
+from accelsim.mapping.mapping import Mapping, array_for, geometry_of, sum_format
 from accelsim.mapping.placement import place
 from accelsim.mapping.programs import Placed
 from accelsim.mapping.rows.crossbar import crossbar_nest
@@ -37,6 +37,7 @@ from accelsim.mapping.tensors import (
     operator_formats,
     vector_formats,
 )
+from accelsim.mapping.units import Choice, side_of
 from accelsim.program.table import ResidentRow
 from accelsim.units.base import instance_names
 from accelsim.workload import MacOperator, VectorOperator, Workload
@@ -46,12 +47,17 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided for each operator: its mapping (None for vector operators); and where tensors are at home,
-    all off chip by default."""
+    """What was decided for each operator: its mapping (None for vector operators), its unit where the chip has
+    several that multiply, and where tensors are at home, all off chip by default."""
 
     mappings: Dict[str, Mapping | CrossbarMapping]
     formats: Dict[str, str]
     homes: Homes = OFF_CHIP
+    on: Dict[str, Choice] = field(default_factory=dict)
+
+    def side(self, chip: Chip, operator: str) -> Chip:
+        """The chip as an operator on its unit sees it."""
+        return side_of(chip, self.on, operator)
 
 
 @dataclass(slots=True)
@@ -93,7 +99,6 @@ class Parts:
         ] = {}  # (weight's row, tile n, tile k) -> address
         self.weight_end = 0
         self.in_cells: set[int] = set()
-        self.beside = shares_weights(chip)
         self._nests: dict[object, Nest] = {}
         self.list = [self._part(number, op) for number, op in enumerate(workload.operators)]
         if self.weight_end and self.weight_end > chip.memories[chip.array.weight].size:
@@ -138,19 +143,19 @@ class Parts:
     def _part(self, number: int, op: MacOperator | VectorOperator) -> Part:
         if isinstance(op, VectorOperator):
             return self._vector(number, op)
-        chip, formats = self.chip, self.chosen.formats
+        chip, formats = self.chosen.side(self.chip, op.name), self.chosen.formats
         triple = (*operator_formats(op, chip), formats[op.output])
         mapping, geometry = self.chosen.mappings[op.name], geometry_of(op)
         tensors = _locals(self.table, op, self.sums[op.name])
         room = self.chosen.homes.room(op.name)
         parity = number % 2
         if isinstance(mapping, CrossbarMapping):
-            return self._on_crossbars(number, op, mapping, triple, tensors)
+            return self._on_crossbars(chip, number, op, mapping, triple, tensors)
         where = None
         if chip.weights == "resident":
             parity = 1
             if self.workload.is_stored(op.weight):
-                where = self._kept(op, mapping, triple)
+                where = self._kept(chip, op, mapping, triple)
 
         def make() -> Nest:
             return mac_nest(chip, self.machine, geometry, mapping, triple, parity, where, room)
@@ -164,30 +169,31 @@ class Parts:
         homes = (self.table.home[row] for row in tensors)
         return tuple(home if home.on_chip else None for home in homes)
 
-    def _kept(self, op: MacOperator, mapping: Mapping, triple: tuple[str, str, str]) -> int:
+    def _kept(
+        self, chip: Chip, op: MacOperator, mapping: Mapping, triple: tuple[str, str, str]
+    ) -> int:
         """Address of weights that stay in their buffer; operators that share them share it."""
         layout = (self.table.index[f"{op.name}/weight"], mapping.n, mapping.k)
         if layout not in self.weight_at:
             self.weight_at[layout] = self.weight_end
-            size = place(self.chip, geometry_of(op), mapping, triple, 1, 0).weight_area.size
-            self.residents += _resident(
-                self.machine, self.chip, self.table, op, self.weight_end, size
-            )
+            size = place(chip, geometry_of(op), mapping, triple, 1, 0).weight_area.size
+            self.residents += _resident(self.machine, chip, self.table, op, self.weight_end, size)
             self.weight_end += size
         return self.weight_at[layout]
 
     def _on_crossbars(
         self,
+        chip: Chip,
         number: int,
         op: MacOperator,
         mapping: CrossbarMapping,
         triple: tuple[str, str, str],
         tensors: list[int],
     ) -> Part:
-        cold = self.chip.weights == "cold" or mapping.reprogrammed
+        cold = chip.weights == "cold" or mapping.reprogrammed
         weight = self.table.index[f"{op.name}/weight"]
         if not cold and weight not in self.in_cells:
-            self.residents += _in_cells(self.machine, self.chip, self.table, op, mapping, triple[1])
+            self.residents += _in_cells(self.machine, chip, self.table, op, mapping, triple[1])
             self.in_cells.add(weight)
 
         room = self.chosen.homes.room(op.name)
@@ -195,7 +201,7 @@ class Parts:
         def make() -> Nest:
             parity = number % 2
             return crossbar_nest(
-                self.chip, self.machine, geometry_of(op), mapping, triple, parity, cold, room
+                chip, self.machine, geometry_of(op), mapping, triple, parity, cold, room
             )
 
         return Part(number, op.name, op.name, make, tensors, alike=op.name)
@@ -204,8 +210,9 @@ class Parts:
         if op.is_view:
             return Part(number, op.name, same_as=op.inputs[0], alike="view")
         kinds = vector_formats(op, self.chosen.formats)
-        room = self.chosen.homes.room(op.name)
-        parity = 1 if self.beside else number % 2
+        chip, room = self.chosen.side(self.chip, op.name), self.chosen.homes.room(op.name)
+        beside = shares_weights(chip)
+        parity = 1 if beside else number % 2
         twice = tuple(op.inputs.index(name) for name in op.inputs)
         key = (
             op.kind,
@@ -218,26 +225,25 @@ class Parts:
             kinds,
             parity,
             room,
+            chip.vector_unit.name,
         )
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
 
         def make() -> Nest:
-            kept = self.weight_end if self.beside else 0
-            return vector_nest(self.chip, self.machine, op, kinds, parity, kept, room)
+            kept = self.weight_end if beside else 0
+            return vector_nest(chip, self.machine, op, kinds, parity, kept, room)
 
         alike = (key, self._homes(tensors))
         return Part(number, op.name, key, make, tensors, alike=alike)
 
 
-def _summands(
-    chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]
-) -> dict[str, int]:
+def _summands(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, int]:
     """Partial sums that are kept apart, by operator: of arrays that split k, of row blocks."""
     found = {}
     for op in workload.operators:
         if isinstance(op, VectorOperator):
             continue
-        mapping = mappings[op.name]
+        mapping = chosen.mappings[op.name]
         if isinstance(mapping, CrossbarMapping):
             assert chip.crossbar is not None
             found[op.name] = blocks_of(chip.crossbar, geometry_of(op))[0]
@@ -247,16 +253,15 @@ def _summands(
     return found
 
 
-def _sent_home(
-    chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]
-) -> set[str]:
+def _sent_home(chip: Chip, workload: Workload, chosen: Plan) -> set[str]:
     """Operators whose sums of other cores go by way of home."""
     found = set()
     for op in workload.operators:
-        mapping = None if isinstance(op, VectorOperator) else mappings[op.name]
+        mapping = None if isinstance(op, VectorOperator) else chosen.mappings[op.name]
         if isinstance(mapping, Mapping):
-            array = array_for(chip.array, mapping.split, mapping.arrays)
-            if gathers(chip, array) and not sending(chip, array.count):
+            side = chosen.side(chip, op.name)
+            array = array_for(side.array, mapping.split, mapping.arrays)
+            if gathers(side, array) and not sending(side, array.count):
                 found.add(op.name)
     return found
 
@@ -337,19 +342,24 @@ def parts_of(
     commands: Dict[str, int] | None = None,
 ) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
-    sums = _summands(chip, workload, chosen.mappings)
-    kept = never_spilled(workload, chosen.mappings) - _sent_home(chip, workload, chosen.mappings)
+    sums = _summands(chip, workload, chosen)
+    kept = never_spilled(workload, chosen.mappings) - _sent_home(chip, workload, chosen)
     memories = machine(chip).memory_index
     on_chip = {
         name: Home(memories[stand.memory], stand.address, 1)
         for name, stand in chosen.homes.at.items()
     }
-    table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip)
+    wide = {
+        op.name: sum_format(chosen.side(chip, op.name).core)
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+    }
+    table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, wide=wide)
     if (
         table.end > chip.dram.size
     ):  # addresses of tensors that nobody reads any more are given again
         shared = side_by_side(workload, chosen.formats, on_chip, ALIGNMENT)
-        table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, shared)
+        table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, shared, wide)
     check_room(table, chip, workload)
     return Parts(chip, workload, chosen, table, sums, commands or {})
 

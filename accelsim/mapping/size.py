@@ -26,14 +26,15 @@ def commands_of(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, int]:
     equal layers that are listed once are counted each."""
     found: dict[str, int] = {}
     for op in workload.operators:
+        side = chosen.side(chip, op.name)
         if isinstance(op, VectorOperator):
-            found[op.name] = 0 if op.is_view else _vector(chip, op, chosen)
+            found[op.name] = 0 if op.is_view else _vector(side, op, chosen)
             continue
         mapping, geometry = chosen.mappings[op.name], geometry_of(op)
         if isinstance(mapping, CrossbarMapping):
-            found[op.name] = _crossbars(chip, geometry, mapping)
+            found[op.name] = _crossbars(side, geometry, mapping)
         else:
-            found[op.name] = _array(chip.array, op, geometry, mapping, operator_formats(op, chip))
+            found[op.name] = _array(side.array, op, geometry, mapping, operator_formats(op, chip))
     return found
 
 

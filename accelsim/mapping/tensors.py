@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import Integer, get
+from accelsim.mapping.chips import path_of
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping as Tiles
 from accelsim.mapping.mapping import sum_format
@@ -163,7 +164,7 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
         elif root(name) in vector:
             formats[name] = vector[root(name)]
         elif spec.role == "output":
-            formats[name] = sum_format(chip.core)
+            formats[name] = widest_sums(chip)
         else:
             formats[name] = chip.precision.input
     return {name: formats[root(name)] for name in formats}
@@ -184,6 +185,12 @@ def vector_formats(op: VectorOperator, formats: Mapping[str, str]) -> tuple[str,
     return tuple(formats[name] for name in (*op.inputs, op.output))
 
 
+def widest_sums(chip: Chip) -> str:
+    """The storage format of partial sums, of units of both kinds the wider one."""
+    units = [side.core for side in chip.sides.values()]
+    return max((sum_format(unit) for unit in units), key=lambda name: get(name).bits)
+
+
 def shared_weights(workload: Workload) -> set[str]:
     """Stored weights that several MAC operators read, such as those of unrolled steps."""
     names = [op.weight for op in workload.operators if not isinstance(op, VectorOperator)]
@@ -198,6 +205,7 @@ def build_tensors(
     kept: Collection[str] = (),
     on_chip: Mapping[str, Home] | None = None,
     reused: tuple[Mapping[str, int], int] = ({}, 0),
+    wide: Mapping[str, str] | None = None,
 ) -> TensorTable:
     """All tensors of a workload with the views that its MAC operators read and write.
 
@@ -205,12 +213,12 @@ def build_tensors(
     ... for further partial sums that are kept apart). summands: how many there are, by operator,
     default 1. kept: operators whose partial sums are never spilled. on_chip: tensors at home there, by name.
     reused: addresses of tensors off chip, by name, in the first bytes, which several have one after the other; how
-    many bytes.
+    many bytes. wide: formats of partial sums, by operator, where they are not those of all units.
     """
-    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {}, reused[0])
+    table = TensorTable(machine(chip).memory_index[chip.far], on_chip or {}, reused[0])
     table.end = reused[1]
     _activations(table, workload, formats)
-    common, wide = shared_weights(workload), sum_format(chip.core)
+    common, widest = shared_weights(workload), widest_sums(chip)
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
@@ -228,8 +236,8 @@ def build_tensors(
         table.view(op.output, "matrix", (groups, m, n), formats[op.output], number, op.name)
         for i in range((summands or {}).get(op.name, 1)):
             suffix = "sums" if i == 0 else f"sums.{i}"
-            name = f"{op.output}.{suffix}"
-            row = TensorRow(name, (groups, m, n), wide, 0, -1, "sums", number, "intermediate")
+            name, form = f"{op.output}.{suffix}", (wide or {}).get(op.name, widest)
+            row = TensorRow(name, (groups, m, n), form, 0, -1, "sums", number, "intermediate")
             table.add(row, f"{op.name}/{suffix}", op.name in kept)
     return table
 
@@ -265,7 +273,7 @@ def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, s
 
 def check_room(table: TensorTable, chip: Chip, workload: Workload) -> None:
     """InputError when the tensors need more than the off-chip memory has."""
-    name = chip.dma.memory
+    name = chip.far
     if table.end > chip.dram.size:
         raise InputError(
             Problem(
@@ -273,7 +281,7 @@ def check_room(table: TensorTable, chip: Chip, workload: Workload) -> None:
                 f"the tensors of {workload.name} take {table.end} bytes, "
                 f"{name} has {chip.dram.size}",
                 "make the memory larger",
-                path=f"memories.{name}.size",
+                path=f"{path_of(name, 'memories')}.size",
             )
         )
 
@@ -294,12 +302,12 @@ def formats_in_words(workload: Workload, chip: Chip) -> list[str]:
     operators = [
         op for op in workload.operators if isinstance(op, VectorOperator) and not op.is_view
     ]
-    unit = chip.vector_unit
+    unit: Any = chip.parts("vector_unit")[0]
     if unit.format is not None:
         return (
             [
-                f"vector operators in {unit.format}, as units.{unit.name}.format says; what a MAC operator "
-                "reads in its format"
+                f"vector operators in {unit.format}, as {path_of(unit.name, 'units')}.format says; what a "
+                "MAC operator reads in its format"
             ]
             if operators
             else []
@@ -312,7 +320,9 @@ def formats_in_words(workload: Workload, chip: Chip) -> list[str]:
         }
         for name in sorted(used) if VECTOR_KINDS[op.kind].wide and len(used) == 1 else ():
             kinds.setdefault(name, {})[op.kind] = None
-    return [_sentence(name, list(found), unit.name) for name, found in kinds.items()]
+    return [
+        _sentence(name, list(found), path_of(unit.name, "units")) for name, found in kinds.items()
+    ]
 
 
 def _sentence(name: str, kinds: list[str], unit: str) -> str:
@@ -320,5 +330,5 @@ def _sentence(name: str, kinds: list[str], unit: str) -> str:
     more = ", ..." if len(kinds) > 4 else ""
     return (
         f"{', '.join(kinds[:4])}{more} and the vector operators next to them in {name}{scale}, in their "
-        f"bytes too (units.{unit} states no format); what a MAC operator reads in its format"
+        f"bytes too ({unit} states no format); what a MAC operator reads in its format"
     )

@@ -122,10 +122,10 @@ def unit_groups(made: Program | Machine, many: int = MANY) -> dict[str, list[str
 
 
 def arrays_of(result: Result) -> Ints:
-    """Numbers of the instances of the unit that multiplies."""
+    """Numbers of the instances of the units that multiply."""
     made = machine(result.chip)
     units, kinds = made.units, made.unit_kinds
-    return np.array([i for i, row in enumerate(units) if kinds[row.kind] == result.chip.core.name])
+    return np.array([i for i, row in enumerate(units) if kinds[row.kind] in result.chip.sides])
 
 
 def windows_of(result: Result) -> Windows:

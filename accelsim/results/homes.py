@@ -43,7 +43,7 @@ def stood(result: Result) -> list[Stood]:
     o, root = program.operands, roots_of(program.tensors)
     owner = np.repeat(program.commands.operator, np.diff(o.start))
     memories = {memory.name: number for number, memory in enumerate(program.memories)}
-    far, names = result.chip.dma.memory, roots(workload)
+    far, names = result.chip.far, roots(workload)
     number = {program.tensors[row].name: row for row in np.unique(root).tolist()}
     found = []
     for name in dict.fromkeys(names[op.output] for op in workload.operators):

@@ -57,8 +57,9 @@ class Timings:
 
     def of(self, chip: Chip, workload: Workload, work_digest: str, search: str | None) -> Timed:
         """The reading of a workload on a chip. InputError for what does not fit. A search that weighs
-        energy, or homes on chip, depend on the whole chip, everything else on its timing alone."""
-        priced = search in ("energy", "edp") or DEFAULT == "on_chip"
+        energy, homes on chip, or operators that choose between units, depend on the whole chip, everything else on
+        its timing alone."""
+        priced = search in ("energy", "edp") or DEFAULT == "on_chip" or len(chip.sides) > 1
         key = (chip.digest if priced else chip.timing_form, work_digest, search)
         found = self.held.get(key)
         if found is None:

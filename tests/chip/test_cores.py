@@ -275,7 +275,7 @@ def test_short_names_are_of_all_cores_and_raise_where_there_are_several(tmp_path
     assert chip.crossbar is None and chip.dma.name == "dma" and chip.dram.name == "dram"
     twice = load(tmp_path, EDGE.read_text(), "units.dma2={kind: dma, clock: core}")
     with pytest.raises(InputError, match=r"has several units of part dma \(dma, dma2\)"):
-        _ = twice.dram
+        _ = twice.dma
 
 
 # -- a file in a file ------------------------------------------------------------------------------
@@ -476,12 +476,6 @@ OTHER = """\
             "6 vector units share cluster.l2",
         ),
         ("units:\n  dma: {", "units:\n  dma: {queues: 2, ", "units.dma.queues", "outstanding"),
-        (
-            "units:\n  dma:",
-            "weights: {cluster: resident}\nunits:\n  dma:",
-            "weights",
-            "resident weights from others",
-        ),
     ],
 )
 def test_cores_that_no_mapping_uses_are_refused(

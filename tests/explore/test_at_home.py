@@ -77,13 +77,13 @@ def test_given_tiles_keep_their_room() -> None:
     needs = homes_module._needs(chip, work, far, far.mappings)  # type: ignore[arg-type]
     assert max(need.get("input_buffer", 0) for need in needs.values()) > 12 << 10
     for share in SHARES:
-        found = homes_of(chip, work, far.formats, (), needs, (share, True))
+        found = homes_of(chip, work, far.formats, far.on, needs, (share, True))
         for name, need in needs.items():
             for memory, _, size in found.room(name).parts:
                 here = memory == chip.array.input and found.room(name).here
                 assert size >= need.get(memory, 0) or here, (share, name)
-    blind = homes_of(chip, work, far.formats, (), {}, (0.75, True))
-    known = homes_of(chip, work, far.formats, (), needs, (0.75, True))
+    blind = homes_of(chip, work, far.formats, far.on, {}, (0.75, True))
+    known = homes_of(chip, work, far.formats, far.on, needs, (0.75, True))
     assert known.at and known != blind
     chosen = plan_at_home(chip, work, far.mappings, "on_chip")  # type: ignore[arg-type]
     assert chosen.homes.at and chosen.mappings == far.mappings

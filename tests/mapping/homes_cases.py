@@ -9,7 +9,6 @@ import numpy as np
 from accelsim.chip import Chip
 from accelsim.errors import InputError
 from accelsim.mapping import Plan, plan
-from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.homes import SHARES, homes_of
 from accelsim.program.dependencies import roots_of
 from accelsim.program.opcodes import Access
@@ -49,8 +48,7 @@ def random_homes(rng: np.random.Generator) -> tuple[Chip, Workload, Plan]:
     """A network with tensors at home on chip, whether or not that pays."""
     while True:
         chip, work, far = random_network_case(rng)
-        analog = [name for name, one in far.mappings.items() if isinstance(one, CrossbarMapping)]
-        found = homes_of(chip, work, far.formats, analog, {}, (float(rng.choice(SHARES)), True))
+        found = homes_of(chip, work, far.formats, far.on, {}, (float(rng.choice(SHARES)), True))
         if not found.at:
             continue
         try:

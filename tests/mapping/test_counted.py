@@ -85,7 +85,7 @@ def held_against_the_stream(chip: Chip, work: Workload, chosen: Plan) -> Streame
     found, line = stream(chip, work, chosen), simulate(table, chip)
     assert (found.commands, found.makespan) == (len(table), line.makespan)
     assert found.units == line.units(table)
-    times = operator_times(table, chip.dma.memory, line, len(work.operators))
+    times = operator_times(table, chip.far, line, len(work.operators))
     np.testing.assert_array_equal(found.times.table, times.table)
     np.testing.assert_array_equal(found.times.computing, times.computing)
     done = work_of(table, line)
