@@ -43,11 +43,6 @@ class Hop:
     width: int = 0
     multicast: bool = False
 
-    def cycles(self, size: int) -> int:
-        """Cycles of the link's clock that so many bytes take at zero load, never fewer than its ports; 0 without a
-        link."""
-        return max(self.lead, 1) + -(-size // self.width) - 1 if self.link else 0
-
 
 @dataclass(frozen=True, slots=True)
 class Route:

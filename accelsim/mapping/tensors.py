@@ -18,6 +18,7 @@ from accelsim.mapping.mapping import sum_format
 from accelsim.mapping.vector_formats import between, vector_format
 from accelsim.program.table import TensorRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
+from accelsim.workload.aliases import aliases
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 ALIGNMENT = 64  # bytes, so that tensors start on a burst
@@ -247,12 +248,7 @@ def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, s
 
     A cache that rows are appended to is a view of the grown tensor, whose first bytes it is.
     """
-    views = {}
-    for op in workload.operators:
-        if isinstance(op, VectorOperator) and op.kind == "append":
-            views[op.inputs[0]] = (op.output, "cache")
-        elif isinstance(op, VectorOperator) and op.is_view:
-            views[op.output] = (op.inputs[0], op.kind)
+    views = aliases(workload)
     constants = read_constants(workload)
     pending = [
         name

@@ -256,8 +256,7 @@ def test_routes_of_random_chips() -> None:
             assert start == end or len(set(stops)) == len(stops)
             linked += bool(way.ports)
             for hop in way.hops:
-                assert hop.cycles(1) == max(hop.lead, bool(hop.link))
-                assert hop.link != "" or not hop.ports
+                assert hop.link != "" or (not hop.ports and hop.lead == 0)
     assert linked > 300 and refused < 60
 
 
@@ -302,7 +301,6 @@ def test_nested_cores(tmp_path: Path) -> None:
     assert way.storages == ("l3", "cluster[1].l2")
     assert way.ports == ("bus.port", "cluster[1].ring.3>2")
     assert [hop.lead for hop in way.hops] == [0, 3, 4]
-    assert [hop.cycles(64) for hop in way.hops] == [0, 4, 7]
     across = chip.route("cluster[0].core[0].l1", "cluster[1].core[0].l1")
     assert across.storages == ("cluster[0].l2", "cluster[1].l2")
     assert chip.route("cluster[0].core[0].l1", "cluster[0].core[1].l1").ports == (
