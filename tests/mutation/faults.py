@@ -384,8 +384,8 @@ FAULTS = [
     (
         "boundaries overlap",
         "energy/joules.py",
-        "inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]",
-        "inside = (name,)",
+        "return BOUNDARIES[: BOUNDARIES.index(boundary) + 1]",
+        "return (boundary,)",
         ENERGY,
     ),
     # -- numbers
@@ -872,8 +872,8 @@ FAULTS = [
     (
         "what-if plans the old chip",
         "explore/what_if.py",
-        "plan_at_home(changed, workload, None, mode)",
-        "plan_at_home(chip, workload, None, mode)",
+        "plan_at_home(changed, workload, None, mode, said)",
+        "plan_at_home(chip, workload, None, mode, said)",
         "tests/explore/test_explore.py",
     ),
     (
