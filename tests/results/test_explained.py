@@ -59,9 +59,11 @@ LARGE = ("alexnet", "resnet18", "resnet50", "speech_dnn")
 
 
 def enough(chip: str, workload: str = "") -> list[str]:
-    """Crossbars for a workload."""
+    """Crossbars for a workload, and where each has its part of the buffers those of so many."""
     count = 3000 if workload in LARGE else 24
-    return [f"units.tiles.count={count}"] if chip.startswith(("pcm_", "hermes_")) else []
+    buffers = ["memories.outputs.size=9 MiB"] if chip == "hermes_like" and count > 64 else []
+    sets = [f"units.tiles.count={count}", *buffers]
+    return sets if chip.startswith(("pcm_", "hermes_")) else []
 
 
 #: thousands of crossbars make long tables, as do rows of matrix products on elements of row stationary: large
