@@ -223,6 +223,11 @@ class Chip:
             template = scope_of(template)
         return self.core_weights.get(template, self.weights)
 
+    @property
+    def weights_said(self) -> str:
+        """Where weights are at the start: "cold", "resident", or both where cores differ."""
+        return ", ".join(dict.fromkeys(side.weights for side in self.sides.values()))
+
     def at_weights(self, weights: Literal["cold", "resident"]) -> Chip:
         """This chip with the weights of all its cores so at the start."""
         return dataclasses.replace(self, weights=weights, core_weights={})

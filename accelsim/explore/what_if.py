@@ -69,8 +69,8 @@ def changes(chip: Chip) -> Iterator[tuple[str, Chip]]:
         yield from _array_changes(chip, chip.mac_array)
     if chip.crossbar is not None:
         yield from _crossbar_changes(chip, chip.crossbar)
-    if chip.weights == "cold":
-        yield "weights resident on the chip", replace(chip, weights="resident")
+    if "cold" in chip.weights_said:
+        yield "weights resident on the chip", chip.at_weights("resident")
     for point in chip.operating_points:
         yield f"operating point {point.name}", chip.at(point.name)
 
