@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from accelsim.chip import Chip
+from accelsim.energy import Work, charge, compact, counts_of
 from accelsim.errors import InputError, one_of
-from accelsim.explore.measured import whole
+from accelsim.explore.planned import run_counts
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of, plan
 from accelsim.mapping.crossbars import CrossbarMapping
-from accelsim.mapping.homes import DEFAULT, MODES, ways
+from accelsim.mapping.homes import DEFAULT, MODES, has_levels, ways
 from accelsim.mapping.placement import place
 from accelsim.mapping.tensors import operator_formats
 from accelsim.workload import VectorOperator, Workload
 
 WORSE = 1.01  # times the cycles or joules with everything off chip: more is not taken
+ALIKE = 1e-9  # of the figure: what sums in another order differ by makes no plan better
+
+
+class Reading(Protocol):
+    """What a Plan was found to take."""
+
+    @property
+    def work(self) -> Work:
+        """What was done, in the chip's memories."""
+
+
+Read = TypeVar("Read", bound=Reading)
 
 
 def plan_at_home(
@@ -24,27 +38,88 @@ def plan_at_home(
     mappings: Mapping[str, OperatorMapping] | None = None,
     homes: str = DEFAULT,
 ) -> Plan:
-    """plan() with homes "off_chip", or "on_chip" where they fit: of a few ways to divide the memories between
-    homes and tiles the one of the least cycles times joules; none that takes 1 % more of either than
-    off_chip."""
+    """plan() with homes "off_chip", or "on_chip" where they fit: the best() of readings()."""
+    one_of("homes", homes, MODES)
+    if homes == "off_chip":
+        return plan(chip, workload, mappings)
+    runs = readings(chip, workload, lambda chosen: _Run(chosen, chip, workload), mappings)
+    return runs[best((run.work.seconds, run.joules(chip)) for run in runs)].chosen
+
+
+class _Run:
+    """A Plan and what its run does, equal layers once."""
+
+    def __init__(self, chosen: Plan, chip: Chip, workload: Workload) -> None:
+        self.chosen, self.work = chosen, compact(run_counts(chip, workload, chosen).work, chip)
+
+    def joules(self, chip: Chip) -> float:
+        """At the chip boundary."""
+        return charge(counts_of(self.work, chip), chip).total
+
+
+def readings(
+    chip: Chip,
+    workload: Workload,
+    read: Callable[[Plan], Read],
+    mappings: Mapping[str, OperatorMapping] | None = None,
+    homes: str = DEFAULT,
+) -> list[Read]:
+    """Of the plan() with every tensor off chip, and with "on_chip" of ways() to divide the memories between homes and
+    tiles: the largest share for homes first, the next one while that gains(). Memories that buffers are filled from
+    are done without only where homes gain nothing with them. Prices have no part in what is tried. InputError as
+    plan()."""
     one_of("homes", homes, MODES)
     far = plan(chip, workload, mappings)
+    found = [read(far)]
     if homes == "off_chip":
-        return far
+        return found
     analog = [name for name, one in far.mappings.items() if isinstance(one, CrossbarMapping)]
     needs = _needs(chip, workload, far, mappings or {})
-    before = whole(chip, workload, far)
-    best, least = far, before[0] * before[1]
-    for found in ways(chip, workload, far.formats, analog, needs):
-        try:
-            near = plan(chip, workload, mappings, found)
-        except InputError:  # too little room is left for the tiles of some operator
-            continue
-        cycles, joules = whole(chip, workload, near)
-        good = cycles <= before[0] * WORSE and joules <= before[1] * WORSE
-        if good and cycles * joules < least:
-            best, least = near, cycles * joules
-    return best
+    for above in (True, False) if has_levels(chip) else (True,):
+        tried: list[Read] = []
+        for at_home in ways(chip, workload, far.formats, analog, needs, above):
+            try:
+                near = plan(chip, workload, mappings, at_home)
+            except InputError:  # too little room is left for the tiles of some operator
+                continue
+            tried.append(read(near))
+            if len(tried) > 1 and not gains(tried[-1].work, tried[-2].work, chip):
+                break
+        found += tried
+        if any(gains(one.work, found[0].work, chip) for one in tried):
+            break
+    return found
+
+
+def gains(one: Work, other: Work, chip: Chip) -> bool:
+    """Whether a run takes less time than another one, or moves fewer bytes off chip."""
+    return one.seconds < other.seconds or _off_chip(one, chip) < _off_chip(other, chip)
+
+
+def _off_chip(work: Work, chip: Chip) -> float:
+    """Bits that pass the off-chip memories."""
+    return float(
+        sum(
+            read.sum() + written.sum()
+            for name, read, written in zip(work.memories, work.read, work.written, strict=True)
+            if name in chip.memories and chip.memories[name].part == "dram"
+        )
+    )
+
+
+def best(figures: Iterable[tuple[float, float]]) -> int:
+    """Which of readings() is taken: the one of the least seconds times joules; none that takes 1 % more of either
+    than the first. figures: (seconds, joules) of each."""
+    chosen, far, least = 0, (0.0, 0.0), 0.0
+    for number, (seconds, joules) in enumerate(figures):
+        figure = seconds * joules
+        if number == 0:
+            far, least = (seconds, joules), figure
+        elif (
+            seconds <= far[0] * WORSE and joules <= far[1] * WORSE and figure < least * (1 - ALIKE)
+        ):
+            chosen, least = number, figure
+    return chosen
 
 
 def _needs(

@@ -11,7 +11,7 @@ from accelsim.energy import account
 from accelsim.errors import InputError
 from accelsim.explore.homes import plan_at_home
 from accelsim.mapping import Mapping, Plan, compile_program, plan
-from accelsim.mapping.homes import OFF_CHIP, Homes
+from accelsim.mapping.homes import DEFAULT, OFF_CHIP, Homes
 from accelsim.timing import simulate
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dataflows import dataflow_names
@@ -127,8 +127,11 @@ def what_if(
     homes: Homes = OFF_CHIP,
 ) -> tuple[Change, list[Change]]:
     """(as it is, every change that can be simulated). mappings, homes: those of the run; the changed
-    chips get default mappings, so a change is never helped by a search, and homes of their own."""
-    mode = "on_chip" if homes.at else "off_chip"
+    chips get default mappings, so a change is never helped by a search, and homes of their own, unless the run has
+    none where the default has some: then everything was asked to be off chip."""
+    mode = DEFAULT
+    if not homes.at and plan_at_home(chip, workload, mappings).homes.at:
+        mode = "off_chip"
 
     def measured(text: str, changed: Chip, chosen: Plan) -> Change:
         program = compile_program(changed, workload, chosen=chosen)
