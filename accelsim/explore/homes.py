@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol, TypeVar
 
 from accelsim.chip import Chip
+from accelsim.energy import Work, charge, compact, counts_of
 from accelsim.errors import InputError, one_of
-from accelsim.explore.measured import whole
+from accelsim.explore.planned import run_counts
 from accelsim.explore.units import chosen_units, is_mixed, other_units
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of, plan
-from accelsim.mapping.homes import DEFAULT, MODES, ways
+from accelsim.mapping.homes import DEFAULT, MODES, has_levels, ways
 from accelsim.mapping.placement import place
 from accelsim.mapping.size import commands_of
 from accelsim.mapping.tensors import operator_formats
@@ -19,6 +21,18 @@ from accelsim.workload import VectorOperator, Workload
 
 JUDGED = 4000  # commands of a workload whose units runs of the whole judge
 WORSE = 1.01  # times the cycles or joules with everything off chip: more is not taken
+ALIKE = 1e-9  # of the figure: what sums in another order differ by makes no plan better
+
+
+class Reading(Protocol):
+    """What a Plan was found to take."""
+
+    @property
+    def work(self) -> Work:
+        """What was done, in the chip's memories."""
+
+
+Read = TypeVar("Read", bound=Reading)
 
 
 def plan_at_home(
@@ -29,24 +43,23 @@ def plan_at_home(
     on: Mapping[str, Choice] | None = None,
 ) -> Plan:
     """plan() with units of the fewest joules where operators have a choice, but for those that ``on`` says (units.py;
-    in a small workload each choice is tried the other way); with homes "off_chip", or "on_chip" where they fit: of a
-    few ways to divide the memories between homes and tiles the one of the least cycles times joules; none that takes
-    1 % more of either than off_chip."""
+    in a small workload each choice is tried the other way); with homes "off_chip", or "on_chip" where they fit: the
+    best() of readings()."""
     one_of("homes", homes, MODES)
     given, said = mappings or {}, on or {}
-    best = _at_home(chip, workload, given, homes, chosen_units(chip, workload, given, said))
-    if not is_mixed(chip) or sum(commands_of(chip, workload, best).values()) > JUDGED:
-        return best
-    least = whole(chip, workload, best)[1]
-    for changed in other_units(chip, workload, best):
+    found = _at_home(chip, workload, given, homes, chosen_units(chip, workload, given, said))
+    if not is_mixed(chip) or sum(commands_of(chip, workload, found).values()) > JUDGED:
+        return found
+    least = _Run(found, chip, workload).joules(chip)
+    for changed in other_units(chip, workload, found):
         try:
-            made = _at_home(chip, workload, given, homes, changed(best.on))
+            made = _at_home(chip, workload, given, homes, changed(found.on))
         except InputError:  # no crossbars are left
             continue
-        joules = whole(chip, workload, made)[1]
+        joules = _Run(made, chip, workload).joules(chip)
         if joules < least:
-            best, least = made, joules
-    return best
+            found, least = made, joules
+    return found
 
 
 def _at_home(
@@ -57,22 +70,86 @@ def _at_home(
     on: Mapping[str, Choice],
 ) -> Plan:
     """The Plan with operators on these units."""
-    far = plan(chip, workload, mappings, on=on)
     if homes == "off_chip":
-        return far
-    needs = _needs(chip, workload, far, mappings)
-    before = whole(chip, workload, far)
-    best, least = far, before[0] * before[1]
-    for found in ways(chip, workload, far.formats, far.on, needs):
-        try:
-            near = plan(chip, workload, mappings, found, on)
-        except InputError:  # too little room is left for the tiles of some operator
-            continue
-        cycles, joules = whole(chip, workload, near)
-        good = cycles <= before[0] * WORSE and joules <= before[1] * WORSE
-        if good and cycles * joules < least:
-            best, least = near, cycles * joules
-    return best
+        return plan(chip, workload, mappings, on=on)
+    runs = readings(chip, workload, lambda chosen: _Run(chosen, chip, workload), mappings, on=on)
+    return runs[best((run.work.seconds, run.joules(chip)) for run in runs)].chosen
+
+
+class _Run:
+    """A Plan and what its run does, equal layers once."""
+
+    def __init__(self, chosen: Plan, chip: Chip, workload: Workload) -> None:
+        self.chosen, self.work = chosen, compact(run_counts(chip, workload, chosen).work, chip)
+
+    def joules(self, chip: Chip) -> float:
+        """At the chip boundary."""
+        return charge(counts_of(self.work, chip), chip).total
+
+
+def readings(
+    chip: Chip,
+    workload: Workload,
+    read: Callable[[Plan], Read],
+    mappings: Mapping[str, OperatorMapping] | None = None,
+    homes: str = DEFAULT,
+    on: Mapping[str, Choice] | None = None,
+) -> list[Read]:
+    """Of the plan() with every tensor off chip, and with "on_chip" of ways() to divide the memories between homes and
+    tiles: the largest share for homes first, the next one while that gains(). Memories that buffers are filled from
+    are done without only where homes gain nothing with them. Prices have no part in what is tried. on: units of
+    operators, as plan() takes them. InputError as plan()."""
+    one_of("homes", homes, MODES)
+    far = plan(chip, workload, mappings, on=on)
+    found = [read(far)]
+    if homes == "off_chip":
+        return found
+    needs = _needs(chip, workload, far, mappings or {})
+    for above in (True, False) if has_levels(chip) else (True,):
+        tried: list[Read] = []
+        for at_home in ways(chip, workload, far.formats, far.on, needs, above):
+            try:
+                near = plan(chip, workload, mappings, at_home, on)
+            except InputError:  # too little room is left for the tiles of some operator
+                continue
+            tried.append(read(near))
+            if len(tried) > 1 and not gains(tried[-1].work, tried[-2].work, chip):
+                break
+        found += tried
+        if any(gains(one.work, found[0].work, chip) for one in tried):
+            break
+    return found
+
+
+def gains(one: Work, other: Work, chip: Chip) -> bool:
+    """Whether a run takes less time than another one, or moves fewer bytes off chip."""
+    return one.seconds < other.seconds or _off_chip(one, chip) < _off_chip(other, chip)
+
+
+def _off_chip(work: Work, chip: Chip) -> float:
+    """Bits that pass the off-chip memories."""
+    return float(
+        sum(
+            read.sum() + written.sum()
+            for name, read, written in zip(work.memories, work.read, work.written, strict=True)
+            if name in chip.memories and chip.memories[name].part == "dram"
+        )
+    )
+
+
+def best(figures: Iterable[tuple[float, float]]) -> int:
+    """Which of readings() is taken: the one of the least seconds times joules; none that takes 1 % more of either
+    than the first. figures: (seconds, joules) of each."""
+    chosen, far, least = 0, (0.0, 0.0), 0.0
+    for number, (seconds, joules) in enumerate(figures):
+        figure = seconds * joules
+        if number == 0:
+            far, least = (seconds, joules), figure
+        elif (
+            seconds <= far[0] * WORSE and joules <= far[1] * WORSE and figure < least * (1 - ALIKE)
+        ):
+            chosen, least = number, figure
+    return chosen
 
 
 def _needs(

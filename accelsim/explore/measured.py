@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.energy import EnergyReport, charge, counts_of, work_of
+from accelsim.energy import EnergyReport, charge, compact, counts_of, work_of
 from accelsim.explore.planned import form_of
 from accelsim.explore.streamed import SUMS, stream
 from accelsim.mapping import Plan
@@ -27,21 +27,22 @@ Ints = NDArray[np.int64]
 
 class Run:
     """A Plan, and what the workload takes under it. added: cycles that each operator adds to those before it.
-    turned: whether tensors lie off chip in the other order of axes, by name."""
+    turned: whether tensors lie off chip in the other order of axes, by name. work: in the chip's memories."""
 
     def __init__(self, chip: Chip, workload: Workload, chosen: Plan) -> None:
         self.chip, self.workload, self.chosen = chip, workload, chosen
         self.commands = sum(commands_of(chip, workload, chosen).values())
         if form_of(chip, self.commands) == SUMS:
             passed = stream(chip, workload, chosen)
-            ticks, tick_hz, self._work = passed.makespan, passed.tick_hz, passed.work
+            ticks, tick_hz, work = passed.makespan, passed.tick_hz, passed.work
             ends, self.turned = passed.times.table[END], passed.turned
         else:
             program, self.turned = counted(chip, workload, chosen)
             engine = "compiled" if len(program) > COMPILE_ABOVE else "auto"
             timeline = simulate(program, chip, engine)  # type: ignore[arg-type]
             ticks, tick_hz = timeline.makespan, timeline.tick_hz
-            self._work, ends = work_of(program, timeline), _ends(program, timeline)
+            work, ends = work_of(program, timeline), _ends(program, timeline)
+        self.work = compact(work, chip)
         clock = chip.clocks[chip.core.clock]
         self.cycles = ticks * clock / tick_hz
         self.added: Floats = np.diff(np.maximum.accumulate(ends), prepend=0) * (clock / tick_hz)
@@ -49,7 +50,7 @@ class Run:
     @cached_property
     def energy(self) -> EnergyReport:
         """Every joule."""
-        return charge(counts_of(self._work, self.chip), self.chip)
+        return charge(counts_of(self.work, self.chip), self.chip)
 
     @property
     def joules(self) -> float:
@@ -89,9 +90,3 @@ def value_of(objective: str, cycles: float, joules: float) -> float:
     if objective == "cycles":
         return cycles
     return joules if objective == "energy" else cycles * joules
-
-
-def whole(chip: Chip, workload: Workload, chosen: Plan) -> tuple[float, float]:
-    """(cycles of the array's clock, joules at the chip boundary) of a Plan."""
-    run = Run(chip, workload, chosen)
-    return run.cycles, run.joules

@@ -12,7 +12,7 @@ from accelsim.energy import account
 from accelsim.errors import InputError
 from accelsim.explore.homes import plan_at_home
 from accelsim.mapping import Mapping, Plan, compile_program, plan
-from accelsim.mapping.homes import OFF_CHIP, Homes
+from accelsim.mapping.homes import DEFAULT, OFF_CHIP, Homes
 from accelsim.mapping.units import SAID, Choice
 from accelsim.timing import simulate
 from accelsim.units.crossbar import Crossbar
@@ -130,10 +130,13 @@ def what_if(
     on: Dict[str, Choice] | None = None,
 ) -> tuple[Change, list[Change]]:
     """(as it is, every change that can be simulated). mappings, homes, on: those of the run; the changed
-    chips get default mappings, so a change is never helped by a search, homes and units of their own, but for units
-    that were given."""
+    chips get default mappings, so a change is never helped by a search, units of their own, but for those that were
+    given, and homes of their own, unless the run has none where the default has some: then everything was asked to be
+    off chip."""
     said = {name: choice for name, choice in (on or {}).items() if choice.why in SAID}
-    mode = "on_chip" if homes.at else "off_chip"
+    mode = DEFAULT
+    if not homes.at and plan_at_home(chip, workload, mappings, on=on).homes.at:
+        mode = "off_chip"
 
     def measured(text: str, changed: Chip, chosen: Plan) -> Change:
         program = compile_program(changed, workload, chosen=chosen)

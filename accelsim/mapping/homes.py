@@ -25,7 +25,7 @@ from accelsim.mapping.units import Choice, side_of
 from accelsim.workload import Operator, VectorOperator, Workload
 
 MODES = ("off_chip", "on_chip")
-DEFAULT = "off_chip"  # of every run that does not say
+DEFAULT = "on_chip"  # of every run that does not say
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of a memory with tiles, what homes may take: each is tried
 
 
@@ -89,19 +89,26 @@ def ways(
     formats: Mapping[str, str],
     on: Mapping[str, Choice],
     needs: Mapping[str, Mapping[str, int]],
+    above: bool,
 ) -> Iterator[Homes]:
-    """homes_of() by all SHARES that tell, each way once, with memories that buffers are filled from and without."""
+    """homes_of() by all SHARES that tell, each way once, the largest first. above: whether homes may be in memories
+    that buffers are filled from."""
     seen = [OFF_CHIP]
-    levels = any(len(chain(chip, memory)) > 2 for memory in chip.memories)
-    for above in (True, False) if levels else (True,):
-        for share in SHARES:
-            made = _Allocation(chip, workload, formats, on, needs, (share, above))
-            homes = made.homes()
-            if homes not in seen:
-                seen.append(homes)
-                yield homes
-            if made.all_nearest:
-                break  # a larger share has nothing to give
+    least = _Allocation(chip, workload, formats, on, needs, (SHARES[0], above))
+    smallest = least.homes()
+    if not least.all_nearest:  # else a larger share has nothing to give
+        for share in reversed(SHARES[1:]):
+            found = homes_of(chip, workload, formats, on, needs, (share, above))
+            if found not in seen:
+                seen.append(found)
+                yield found
+    if smallest not in seen:
+        yield smallest
+
+
+def has_levels(chip: Chip) -> bool:
+    """Whether buffers are filled from memories on chip."""
+    return any(len(chain(chip, memory)) > 2 for memory in chip.memories)
 
 
 def homes_in_words(homes: Homes, chip: Chip) -> list[str]:

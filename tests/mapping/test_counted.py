@@ -21,7 +21,7 @@ from accelsim.mapping import Plan, compile_program, counted, passing, plan
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.passing import Passing
 from accelsim.program.table import Demands, Dependencies, Shapes
-from accelsim.sweeps.timed import timed
+from accelsim.sweeps.timed import every, taken
 from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
 from accelsim.timing.operators import operator_times
@@ -137,7 +137,7 @@ def test_large_runs_pass_and_make_their_table_when_asked(monkeypatch: pytest.Mon
     """run(), a sweep's point and a search's measure as they are with a table."""
     chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
     listed = accelsim.run(chip, work)
-    point, trial = timed(chip, work, None), Run(chip, work, listed.plan)
+    point, trial = taken(every(chip, work, None), chip), Run(chip, work, listed.plan)
     monkeypatch.setattr(planned, "LISTED", 10)
     passed = accelsim.run(chip, work)
     assert isinstance(passed.planned, Streamed) and not isinstance(listed.planned, Streamed)
@@ -147,7 +147,7 @@ def test_large_runs_pass_and_make_their_table_when_asked(monkeypatch: pytest.Mon
     assert len(passed.program) == passed.commands
     assert passed.program_digest == accelsim.run(chip, work).program_digest != listed.program_digest
     np.testing.assert_array_equal(passed.timeline.end, listed.timeline.end)
-    again = timed(chip, work, None)
+    again = taken(every(chip, work, None), chip)
     assert again.makespan == point.makespan
     np.testing.assert_array_equal(again.work.runs, point.work.runs)
     other = Run(chip, work, listed.plan)
@@ -276,9 +276,9 @@ def _of_another(work: Workload):
 
 def test_tensors_at_home_on_chip_pass_too(monkeypatch: pytest.MonkeyPatch) -> None:
     chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("digits_residual")
-    listed = accelsim.run(chip, work, homes="on_chip")
+    listed = accelsim.run(chip, work)
     monkeypatch.setattr(planned, "LISTED", 10)
-    passed = accelsim.run(chip, work, homes="on_chip")
+    passed = accelsim.run(chip, work)
     assert isinstance(passed.planned, Streamed) and passed.units == listed.units
     assert passed.operators == listed.operators and passed.energy.rows == listed.energy.rows
-    assert passed.makespan < accelsim.run(chip, work).makespan
+    assert passed.makespan < accelsim.run(chip, work, homes="off_chip").makespan

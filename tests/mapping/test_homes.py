@@ -16,7 +16,7 @@ from accelsim.energy import work_of
 from accelsim.errors import ProgramError
 from accelsim.explore import homes as judge
 from accelsim.explore.homes import WORSE, plan_at_home
-from accelsim.explore.measured import whole
+from accelsim.explore.measured import Run
 from accelsim.mapping import Plan, compile_program, plan
 from accelsim.mapping.homes import OFF_CHIP, Homes, Stand, homes_of
 from accelsim.mapping.rooms import Room
@@ -62,7 +62,7 @@ def needed(program: Program, cold: bool) -> dict[str, tuple[int, int]]:
 
 
 def at_home(chip: Chip, work: Workload) -> tuple[Plan, Program]:
-    chosen = plan_at_home(chip, work, None, "on_chip")
+    chosen = plan_at_home(chip, work)
     program = compile_program(chip, work, chosen=chosen)
     validate(program, work)
     return chosen, program
@@ -151,10 +151,10 @@ def judged(seed: int, count: int) -> Counter[str]:
     rng, seen = np.random.default_rng([19, seed]), Counter[str]()
     for _ in range(count):
         chip, work, far = random_network_case(rng)
-        before = whole(chip, work, far)
-        after = whole(chip, work, plan_at_home(chip, work, None, "on_chip"))
-        assert after[0] <= before[0] * WORSE and after[1] <= before[1] * WORSE
-        seen["better"] += after[0] * after[1] < before[0] * before[1]
+        before = Run(chip, work, far)
+        after = Run(chip, work, plan_at_home(chip, work))
+        assert after.cycles <= before.cycles * WORSE and after.joules <= before.joules * WORSE
+        seen["better"] += after.value("edp") < before.value("edp")
         seen["all"] += 1
     return seen
 
@@ -175,9 +175,9 @@ def test_what_would_cost_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
     far = plan(chip, work)
     monkeypatch.setattr(judge, "WORSE", 0.1)
-    assert plan_at_home(chip, work, None, "on_chip") == far
+    assert plan_at_home(chip, work) == far
     monkeypatch.undo()
-    assert plan_at_home(chip, work, None, "on_chip").homes.at
+    assert plan_at_home(chip, work).homes.at
     assert plan_at_home(chip, work, None, "off_chip") == far
     assert far.homes == OFF_CHIP
 

@@ -13,6 +13,7 @@ import pytest
 
 from accelsim import shipped
 from accelsim.errors import InputError
+from accelsim.job import Job
 from accelsim.store import Point, SweepSpec
 from accelsim.sweeps.file import load_sweep
 from accelsim.sweeps.space import count, points
@@ -172,6 +173,30 @@ def test_an_exclusion_may_name_base_and_workload(tmp_path: Path) -> None:
         ("pcm", "small_cnn", "0.7 V"),
         ("pcm", "small_cnn", "0.8 V"),
     ]
+
+
+def test_homes_of_a_sweep(tmp_path: Path) -> None:
+    """Said of all points, varied, or asked for by the job; an axis stands above what is said of all."""
+    asked: dict[str, Any] = {"bases": {"int8": "int8_edge", "pcm": "pcm_8level"}}
+    assert {p.sets for p in listed(sweep(tmp_path, **asked))} == {()}
+    said = (("homes", "off_chip"),)
+    assert {p.sets for p in listed(sweep(tmp_path, **asked, homes="off_chip"))} == {said}
+    axis = {"key": "homes", "values": ["on_chip", "off_chip"], "bases": ["pcm"]}
+    mixed = listed(sweep(tmp_path, **asked, homes="off_chip", vary=[axis]))
+    assert [(p.base, dict(p.sets)["homes"]) for p in mixed] == [
+        ("int8", "off_chip"),
+        ("pcm", "on_chip"),
+        ("pcm", "off_chip"),
+    ]
+    sweep(tmp_path, **asked)
+    by_job = load_sweep(tmp_path / "sweep.yaml", job=Job(sweep="s", homes="off_chip"))
+    assert {p.sets for p in points(by_job)} == {said}
+    only = {"homes": "off_chip", "weights": "cold"}
+    both = [
+        {"key": key, "values": values}
+        for key, values in (("homes", ["on_chip", "off_chip"]), ("weights", ["cold", "resident"]))
+    ]
+    assert len(listed(sweep(tmp_path, bases={"int8": "int8_edge"}, vary=both, exclude=[only]))) == 3
 
 
 def test_search_batch_and_weights(tmp_path: Path) -> None:
