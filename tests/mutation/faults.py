@@ -576,8 +576,8 @@ FAULTS = [
     (
         "homes that cost are taken",
         "explore/homes.py",
-        "elif seconds <= far[0] * WORSE and joules <= far[1] * WORSE and figure < least * (1 - ALIKE):",
-        "elif figure < least * (1 - ALIKE):",
+        "seconds <= far[0] * WORSE and joules <= far[1] * WORSE and figure < least * (1 - ALIKE)",
+        "figure < least * (1 - ALIKE)",
         HOMES,
     ),
     (
