@@ -1,4 +1,4 @@
-"""Chips after published ones: short files, a mark on every value, peaks as published, levels that serve."""
+"""Chips of several levels and kinds: short files, a mark on every value, peaks as published, levels that serve."""
 
 from __future__ import annotations
 
@@ -13,12 +13,19 @@ from accelsim.results.result import Result
 from tests.chip.graphs import ROOT
 from tests.crossbars.test_hermes import measured
 
-MARKED = ("rapid_like", "tpu_v4i_like", "hermes_like")
+MARKED = (
+    "rapid_like",
+    "tpu_v4i_like",
+    "hermes_like",
+    "hybrid_edge",
+    "pcm_large",
+    "int8_edge_l2",
+)
 MARK = re.compile(r"#.*\b(spec|component|assumed)\b")
 
 
 def unmarked(node: Node, lines: list[str], said: bool, key: str = "") -> list[str]:
-    """Keys of numbers without a mark on their line, nor on that of a key around them."""
+    """Keys of numbers without a mark on their line or in the comment above it, nor on that of a key around them."""
     if node.is_map:
         inner = [(name, at.line, value) for name, (at, value) in node.value.items()]
     elif node.is_list:
@@ -27,7 +34,8 @@ def unmarked(node: Node, lines: list[str], said: bool, key: str = "") -> list[st
         return [key] if not said and str(node.value)[:1].isdigit() else []
     found: list[str] = []
     for name, line, value in inner:
-        here = said or bool(MARK.search(lines[line - 1]))
+        above = lines[line - 2] if lines[line - 2].lstrip().startswith("#") else ""
+        here = said or bool(MARK.search(f"{above} {lines[line - 1]}"))
         found += unmarked(value, lines, here, f"{key}.{name}".lstrip("."))
     return found
 
