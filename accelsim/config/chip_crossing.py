@@ -50,10 +50,12 @@ class Crossing:
         if not all(key in self.items for key in ("units", "memories")) and not self.whole.inner:
             return
         parts = [unit for scope in self.whole for unit in scope.units.values()]
-        if all(unit is not None for unit in parts):
+        unread = set[str]().union(*(scope.unread for scope in self.whole))
+        whole = None not in parts and not unread & {"units", "cores"}
+        if whole:
             self.numbers(parts)
         self.cycles()
-        if all(unit is not None for unit in parts):
+        if whole and None not in self.values["memories"].values() and "memories" not in unread:
             self.idle()
         self.rules()
 
@@ -177,7 +179,7 @@ class Crossing:
             message = f"is missing, and the chip has {len(fitting)} memories of kind {part}"
             fix = "write one of: " + (", ".join(fitting) or "none is defined")
             self.used.update(scope.memory(name)[0] for name in fitting)  # type: ignore[index]
-            if None not in visible.values():
+            if None not in visible.values() and not scope.hidden:
                 self.wrong(scope, "units", unit, key, "chip.memory", message, fix)
         elif found is None:
             self.unknown(scope, "units", unit, key, "chip.memory", target, visible)

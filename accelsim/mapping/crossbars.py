@@ -323,6 +323,7 @@ def _tiled(
                 f"(bytes of {listed})",
                 "write " + " and ".join(small),
                 path=f"units.{crossbar.name}",
+                file=chip.source,
             )
         )
     runs = runs_of(geometry, (best.batch, best.height, best.width))

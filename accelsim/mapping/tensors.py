@@ -11,6 +11,7 @@ from typing import NamedTuple
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import Integer, get
+from accelsim.mapping.chips import path_of
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping as Tiles
 from accelsim.mapping.mapping import sum_format
@@ -269,7 +270,8 @@ def check_room(table: TensorTable, chip: Chip, workload: Workload) -> None:
                 f"the tensors of {workload.name} take {table.end} bytes, "
                 f"{name} has {chip.dram.size}",
                 "make the memory larger",
-                path=f"memories.{name}.size",
+                path=f"{path_of(name, 'memories')}.size",
+                file=chip.source,
             )
         )
 
