@@ -32,6 +32,7 @@ class Crossing:
         self.reader, self.whole, self.values = reader, whole, values
         self.items, self.clocks = whole.items, values["clocks"]
         self.used: set[str] = set()
+        self.lost = False  # whether a name was to mean a memory, and does not
 
     def check(self) -> None:
         """All of them; where nothing is wrong, the values are whole."""
@@ -55,7 +56,8 @@ class Crossing:
         if whole:
             self.numbers(parts)
         self.cycles()
-        if whole and None not in self.values["memories"].values() and "memories" not in unread:
+        whole &= None not in self.values["memories"].values() and "memories" not in unread
+        if whole and not self.lost:
             self.idle()
         self.rules()
 
@@ -75,6 +77,7 @@ class Crossing:
         self, scope: Scope, section: str, name: str, key: str, code: str, target: object, known: Any
     ) -> None:
         """Note a name that stands for nothing."""
+        self.lost |= code == "chip.memory"
         path, what = f"{scope.path}{section}.{name}.{key}", code.rpartition(".")[2]
         self.reader.unknown(code, self.place(scope, section, name, key), path, target, what, known)
 
