@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim import api
 from accelsim.chip import Chip
 from accelsim.comparison import Question, side_by_side, wanted
+from accelsim.config.located import located
 from accelsim.config.quantities import quantities
 from accelsim.errors import InputError, Problem
 from accelsim.job import Job, blamed, checked, job_yaml, options, plain_job
@@ -77,11 +78,11 @@ def _at(job: Job, name: str, code: str, message: str, fix: str) -> Problem:
 
 @contextmanager
 def _of(job: Job) -> Iterator[None]:
-    """Problems named by their places in the job's file."""
+    """Problems named by their places in the job's file, else in the file that they know."""
     try:
         yield
     except InputError as error:
-        raise blamed(job, error) from None
+        raise located(blamed(job, error)) from None
 
 
 def run(job: Job, progress: api.Progress | None = None, keep: bool = False) -> Result:

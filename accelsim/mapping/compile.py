@@ -153,7 +153,13 @@ def unserved(chip: Chip, workload: Workload) -> list[Problem]:
     """Operators that no unit of the chip runs."""
     units, fix = chip.units.values(), "give the chip a unit that does, or leave the operator out"
     return [
-        Problem("mapping.unit", f"no unit of {chip.name} runs a {op.kind}", fix, path=op.name)
+        Problem(
+            "mapping.unit",
+            f"no unit of {chip.name} runs a {op.kind}",
+            fix,
+            path=op.name,
+            file=workload.source,
+        )
         for op in workload.operators
         if not (isinstance(op, VectorOperator) and op.is_view)
         and not any(unit.runs(op) for unit in units)

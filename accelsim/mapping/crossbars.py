@@ -327,6 +327,7 @@ def _tiled(
                 f"(bytes of {listed})",
                 "write " + " and ".join(small),
                 path=path_of(crossbar.name, "units"),
+                file=chip.source,
             )
         )
     runs = runs_of(geometry, (best.batch, best.height, best.width))

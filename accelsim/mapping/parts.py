@@ -372,5 +372,6 @@ def no_room(chip: Chip, workload: Workload, total: int) -> InputError:
             f"the weights of {workload.name} take {total} bytes, {chip.array.weight} has {room}",
             "write weights: cold, or make the buffer larger",
             path="weights",
+            file=chip.source,
         )
     )

@@ -278,6 +278,7 @@ def check_room(table: TensorTable, chip: Chip, workload: Workload) -> None:
                 f"{name} has {chip.dram.size}",
                 "make the memory larger",
                 path=f"{path_of(name, 'memories')}.size",
+                file=chip.source,
             )
         )
 
