@@ -13,7 +13,7 @@ from accelsim.api import load_chip, load_workload, run
 from accelsim.chip import Chip
 from accelsim.config.mapping_file import load_mapping_file
 from accelsim.explore.homes import plan_at_home
-from accelsim.explore.measured import whole
+from accelsim.explore.measured import Run
 from accelsim.job import Job
 from accelsim.mapping import Plan, geometry_of
 from accelsim.mapping.crossbars import CrossbarMapping, crossbars_of
@@ -93,9 +93,9 @@ def test_half_the_crossbars_are_used_where_that_is_cheaper(name: str, converter:
         elif choice.why != WHOLE:
             assert (choice.unit == TILES) == (choice.why == CHEAPER)
             assert (choice.digital > choice.analog) == (choice.why in (CHEAPER, FULL))
-    digital = whole(case.chip, case.work, case.on(ARRAY))[1]
-    hybrid = whole(case.chip, case.work, plan)[1]
-    pcm = whole(case.enough, case.work, case.on(TILES))[1]
+    digital = Run(case.chip, case.work, case.on(ARRAY)).joules
+    hybrid = Run(case.chip, case.work, plan).joules
+    pcm = Run(case.enough, case.work, case.on(TILES)).joules
     assert pcm < hybrid < digital
     (line, filled) = units_in_words(case.chip, case.work, plan)
     assert "(the sensitivity list names it)" in line
@@ -125,7 +125,7 @@ def test_a_dearer_converter_keeps_fewer_layers_on_crossbars() -> None:
     whys = [[plan.on[op].why for op in own.macs] for plan in plans]
     assert DEARER not in whys[0] and DEARER in whys[1]
     joules = [
-        whole(one.chip, one.work, plan)[1] for one, plan in zip((own, hermes), plans, strict=True)
+        Run(one.chip, one.work, plan).joules for one, plan in zip((own, hermes), plans, strict=True)
     ]
     assert joules[0] < joules[1]
 

@@ -576,9 +576,23 @@ FAULTS = [
     (
         "homes that cost are taken",
         "explore/homes.py",
-        "seconds <= far[0] * WORSE and joules <= far[1] * WORSE and figure < least * (1 - ALIKE)",
-        "figure < least * (1 - ALIKE)",
+        "seconds <= far[0] * WORSE and joules <= far[1] * WORSE and figure",
+        "figure",
         HOMES,
+    ),
+    (
+        "a sweep's homes without prices",
+        "sweeps/timed.py",
+        "if len(found) == 1:",
+        "if found:",
+        "tests/sweeps/test_evaluate.py",
+    ),
+    (
+        "a sweep's homes not heard",
+        "sweeps/evaluate.py",
+        "return str(dict(point.sets).get(HOMES, DEFAULT))",
+        "return DEFAULT",
+        "tests/sweeps/test_evaluate.py",
     ),
     (
         "regions compared inside a home",
