@@ -84,6 +84,7 @@ def run(
     fold: bool = True,
     reference_check: str = "first",
     homes: str = DEFAULT,
+    images: int | None = None,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -100,7 +101,8 @@ def run(
     reference_check: on how many inputs the float reference of an ONNX model is held against onnxruntime's
     result of the whole model: "first" eight, "all" or "off"; InputError where an operator differs.
     homes: where tensors between operators stand: "off_chip", or "on_chip" where they fit and that pays
-    (docs/mapping.md).
+    (docs/mapping.md). images: of the groups that the batch runs in, one after another; None: all of them, or as many
+    as homes on chip ask for.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
@@ -108,7 +110,7 @@ def run(
         chip = chip.at_weights(weights)  # type: ignore[arg-type]
     report = None
     if search is None:
-        chosen = plan_at_home(chip, workload, mappings, homes)
+        chosen = plan_at_home(chip, workload, mappings, homes, images)
     else:
         if mappings:
             raise InputError(
@@ -119,7 +121,9 @@ def run(
                     file="--search",
                 )
             )
-        chosen, report = search_plan(chip, workload, search, budget, progress=progress, homes=homes)
+        chosen, report = search_plan(
+            chip, workload, search, budget, progress=progress, homes=homes, images=images
+        )
     values = None
     planned: Planned | Streamed
     if prepared is None and inputs is not None:

@@ -62,6 +62,7 @@ class Made:
             reference_check=job.reference_check,
             keep=keep,
             homes=homes,
+            images=given.images if given else None,
         )
 
     def run_on(self, chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:

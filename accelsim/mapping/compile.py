@@ -14,6 +14,7 @@ from accelsim.mapping.chips import unmapped
 from accelsim.mapping.cores import adds_up
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.homes import OFF_CHIP, Homes
+from accelsim.mapping.image_groups import check_images
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
 from accelsim.mapping.placement import fits
@@ -29,6 +30,7 @@ from accelsim.timing import simulate
 from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray
 from accelsim.workload import VectorOperator, Workload
+from accelsim.workload.images import of_group
 
 TIMED = 3  # runs of a small workload that its Plan may take on as many arrays, and again on others
 COMMANDS = 4000  # of all of them together
@@ -41,14 +43,16 @@ def plan(
     homes: Homes = OFF_CHIP,
 ) -> Plan:
     """Choose a mapping for every MAC operator that has none given; check the given ones. homes: where tensors
-    stand, which leaves operators so much room.
+    stand, which leaves operators so much room, and the groups of images that mappings are of.
 
     InputError lists every given mapping that does not fit, and every name that is no operator; or what of the
-    chip no mapping uses yet.
+    chip no mapping uses yet; or says that the batch does not run in such groups.
     """
     if problems := unmapped(chip):
         raise InputError(problems)
     formats = tensor_formats(workload, chip)
+    check_images(workload, formats, homes.images)
+    whole, workload = workload, of_group(workload, homes.images)
     given = dict(mappings or {})
     chosen: dict[str, Mapping | CrossbarMapping] = {}
     cache: dict[object, Pick] = {}
@@ -95,7 +99,7 @@ def plan(
     problems += [_unknown(name, chosen) for name in given]
     if problems:
         raise InputError(problems)
-    return quickest(chip, workload, Plan(chosen, formats, homes), picks)
+    return quickest(chip, whole, Plan(chosen, formats, homes), picks)
 
 
 def unserved(chip: Chip, workload: Workload) -> list[Problem]:

@@ -39,10 +39,12 @@ class Stand(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Homes:
     """at: tensors at home on chip, by name; the others are off chip. rooms: of operators, by name, that have not
-    all memories for their tiles, or read something where it stands."""
+    all memories for their tiles, or read something where it stands. images: of a group of the batch, 0: of all; at
+    and rooms are those of a group, one after another."""
 
     at: Mapping[str, Stand] = field(default_factory=dict)
     rooms: Mapping[str, Room] = field(default_factory=dict)
+    images: int = 0
 
     def room(self, operator: str) -> Room:
         """What an operator's tiles may take."""
@@ -103,8 +105,9 @@ def ways(
                 break  # a larger share has nothing to give
 
 
-def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
-    """What a run takes for granted of homes on chip, and of levels of memory."""
+def homes_in_words(homes: Homes, chip: Chip, batch: int) -> list[str]:
+    """What a run takes for granted of groups of images, homes on chip, and of levels of memory. batch: images in
+    all."""
     used = {stand.memory for stand in homes.at.values()}
     levels = {
         memory.behind
@@ -113,6 +116,10 @@ def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
     }
     near = {str(getattr(unit, key, "")) for unit in chip.units.values() for key in KEYS}
     found = []
+    if homes.images:
+        found.append(
+            f"the batch of {batch} runs in groups of {homes.images}, one after another (images: {batch} runs it whole)"
+        )
     if used:
         found.append(
             f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
@@ -276,7 +283,8 @@ class _Allocation:
         gaps = [gaps_of(ranges, size) for ranges in taken]
         needs = [self._reserve(number, memory, life.name) for number in numbers]
         lows: dict[int, None] = {}
-        if (over := self._written_over(life, memory)) is not None:
+        over = self._written_over(life, memory)
+        if over is not None and self._is_free(life, memory, over):
             lows[self.at[over].address] = None
         for low, high in gaps_of(set().union(*taken), size):
             if high - low >= life.size:
@@ -287,6 +295,16 @@ class _Allocation:
             if left > most:
                 best, most = Stand(memory, low, life.size), left
         return best
+
+    def _is_free(self, life: Life, memory: str, over: str) -> bool:
+        """Whether nothing but the input that a tensor is written over stands in its way there: a tensor that is settled
+        anew finds later ones in place."""
+        stand = Stand(memory, self.at[over].address, life.size)
+        return not any(
+            name != over and _overlap(self.at[name], stand)
+            for number in range(life.first, life.last + 1)
+            for name in self.living[number]
+        )
 
     def _taken(self, number: int, memory: str) -> set[tuple[int, int]]:
         """Bytes of a memory that homes take while an operator runs."""

@@ -15,9 +15,10 @@ from accelsim.results.result import Result
 
 @dataclass(frozen=True, slots=True)
 class Stood:
-    """A tensor between two operators, and the memory in which it was at home. size: its bytes there. filled, read:
-    bytes written there, and read there by copies and by units. saved: bytes that would have passed the off-chip
-    memory, were it at home there and fetched once by each operator that reads it; 0 where it was."""
+    """A tensor between two operators, and the memory in which it was at home. size: its bytes there, of a group of
+    images where the batch runs in groups. filled, read: bytes written there, and read there by copies and by units, of
+    all groups. saved: bytes that would have passed the off-chip memory, were it at home there and fetched once by
+    each operator that reads it; 0 where it was."""
 
     tensor: str
     memory: str
@@ -61,7 +62,7 @@ def stood(result: Result) -> list[Stood]:
         read = mine & (o.access != Access.WRITE)
         filled, readers = int(o.bytes[written].sum()), len(np.unique(owner[read]))
         size = home.span if home is not None else filled
-        saved = 0 if home is None else size * (1 + readers)
+        saved = 0 if home is None else size * (1 + readers) * result.plan.turns(workload)
         place = far if home is None else home.memory
         found.append(Stood(name, place, size, filled, int(o.bytes[read].sum()), saved))
     return found

@@ -24,6 +24,7 @@ from accelsim.mapping.homes import OFF_CHIP, Homes, Stand
 from accelsim.mapping.rooms import Room
 from accelsim.units.dataflows import dataflows
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
+from accelsim.workload.images import group_sizes
 from accelsim.workload.validity import wrong_in
 
 OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d, "vector": VectorOperator}
@@ -47,7 +48,7 @@ def plain(value: Any) -> Any:
 
 
 def dump(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, Any]:
-    """Chip, workload, mappings and homes (where some are on chip) as plain values."""
+    """Chip, workload, mappings and homes (where not all are off chip, of the whole batch) as plain values."""
     operators = [
         {"type": "vector" if isinstance(op, VectorOperator) else op.kind, **plain(op)}
         for op in workload.operators
@@ -58,7 +59,7 @@ def dump(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, Any]:
         "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_values(chip)},
         "workload": {**whole, "operators": operators},
         "mappings": plain(chosen.mappings),
-        **({"homes": _homes(chosen.homes)} if chosen.homes.at else {}),
+        **({"homes": _homes(chosen.homes)} if chosen.homes != OFF_CHIP else {}),
     }
 
 
@@ -67,6 +68,7 @@ def _homes(homes: Homes) -> dict[str, Any]:
     return {
         "at": {name: stand._asdict() for name, stand in homes.at.items()},
         "rooms": {name: plain(room._asdict()) for name, room in homes.rooms.items()},
+        "images": homes.images,
     }
 
 
@@ -157,7 +159,7 @@ class _InputsReader(Reader):
     def homes(self, node: Node, chip: Chip, workload: Workload) -> Homes:
         """Where tensors stand, inside memories of the chip, and rooms of its operators."""
         items = self.mapping(node, "homes") or {}
-        self.keys(items, ("at", "rooms"), "homes", ("at", "rooms"), node.place)
+        self.keys(items, ("at", "rooms", "images"), "homes", ("at", "rooms"), node.place)
         operators = {op.name for op in workload.operators}
         whole = node.plain()
         try:
@@ -172,7 +174,9 @@ class _InputsReader(Reader):
                 for name, room in whole["rooms"].items()
             }
             parts = [*at.values(), *(part for room in rooms.values() for part in room.parts)]
+            images = whole.get("images", 0)  # older runs have no groups
             sound = at.keys() <= workload.tensors.keys() and rooms.keys() <= operators
+            sound = sound and type(images) is int and images in (0, *group_sizes(workload))
             sound = sound and all(
                 memory in chip.memories
                 and 0 <= base <= base + size <= chip.memories[memory].size
@@ -190,7 +194,7 @@ class _InputsReader(Reader):
                 "run it again",
             )
             return OFF_CHIP
-        return Homes(at, rooms)
+        return Homes(at, rooms, images)
 
     def chip(self, node: Node) -> Chip | None:
         """The chip, by the rules of chip files."""
