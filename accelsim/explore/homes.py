@@ -13,6 +13,7 @@ from accelsim.mapping import Plan, geometry_of, plan
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.homes import DEFAULT, MODES, Homes, ways
 from accelsim.mapping.image_groups import bytes_off_chip, sizes_of
+from accelsim.mapping.kept import with_kept
 from accelsim.mapping.placement import place
 from accelsim.mapping.tensors import operator_formats
 from accelsim.workload import VectorOperator, Workload
@@ -48,7 +49,12 @@ def plan_at_home(
         good = cycles <= before[0] * WORSE and joules <= before[1] * WORSE
         if good and cycles * joules < least:
             best, least = near, cycles * joules
-    return best
+    kept = with_kept(chip, workload, best)
+    if kept == best:
+        return best
+    cycles, joules = whole(chip, workload, kept)
+    good = cycles <= before[0] * WORSE and joules <= before[1] * WORSE
+    return kept if good and cycles * joules < least else best
 
 
 def _number(workload: Workload, images: int) -> int:

@@ -46,6 +46,11 @@ class Homes:
     rooms: Mapping[str, Room] = field(default_factory=dict)
     images: int = 0
 
+    @property
+    def any_on_chip(self) -> bool:
+        """Whether tensors are at home on chip, or weights stay there that were fetched once."""
+        return bool(self.at) or any(room.kept for room in self.rooms.values())
+
     def room(self, operator: str) -> Room:
         """What an operator's tiles may take."""
         return self.rooms.get(operator, UNDIVIDED)
@@ -109,6 +114,7 @@ def homes_in_words(homes: Homes, chip: Chip, batch: int) -> list[str]:
     """What a run takes for granted of groups of images, homes on chip, and of levels of memory. batch: images in
     all."""
     used = {stand.memory for stand in homes.at.values()}
+    kept = {room.kept.memory for room in homes.rooms.values() if room.kept is not None}
     levels = {
         memory.behind
         for memory in chip.memories.values()
@@ -125,6 +131,12 @@ def homes_in_words(homes: Homes, chip: Chip, batch: int) -> list[str]:
             f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
             "memory on chip to another"
         )
+    if kept:
+        found.append(
+            f"weights that are fetched more than once stay in {', '.join(sorted(kept))}: their first LOAD writes "
+            "both memories at once"
+        )
+    used |= kept
     if above := sorted(levels & used):
         found.append(f"what is at home off chip passes {', '.join(above)} by")
     if idle := sorted(levels - used - near):

@@ -67,10 +67,10 @@ class TensorTable:
         """A tensor as Rows.local has it, for a group of images."""
         home = self.home[row]
         if not self.turns:
-            return (row, *home, 0, 0)
+            return (row, *home, 0, 0, 0)
         axis, step, size = self.turns[row]
         address = home.address + turn * size * (step > 0 and not home.on_chip)
-        return row, home.memory, address, home.on_chip, axis, turn * step
+        return row, home.memory, address, home.on_chip, axis, turn * step, turn
 
     def at_home(self, row: int) -> int:
         """Bytes that a tensor takes at home: on chip one group's."""

@@ -21,7 +21,7 @@ from accelsim.formats import FORMATS
 from accelsim.mapping import Mapping, Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.homes import OFF_CHIP, Homes, Stand
-from accelsim.mapping.rooms import Room
+from accelsim.mapping.rooms import Kept, Room
 from accelsim.units.dataflows import dataflows
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
 from accelsim.workload.images import group_sizes
@@ -170,10 +170,12 @@ class _InputsReader(Reader):
                     tuple(map(int, room["here"])),
                     tuple(map(int, room["on_chip"])),
                     bool(room["once"]),
+                    None if room.get("kept") is None else Kept(*room["kept"]),
                 )
                 for name, room in whole["rooms"].items()
             }
             parts = [*at.values(), *(part for room in rooms.values() for part in room.parts)]
+            parts += [room.kept[:3] for room in rooms.values() if room.kept is not None]
             images = whole.get("images", 0)  # older runs have no groups
             sound = at.keys() <= workload.tensors.keys() and rooms.keys() <= operators
             sound = sound and type(images) is int and images in (0, *group_sizes(workload))

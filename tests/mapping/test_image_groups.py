@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,17 +19,21 @@ from accelsim.explore.homes import WORSE, plan_at_home
 from accelsim.explore.measured import Run, whole
 from accelsim.explore.steady import steady
 from accelsim.formats import get
-from accelsim.mapping import Plan, compile_program, plan
+from accelsim.mapping import Mapping, Plan, compile_program, plan
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.homes import SHARES, Homes, homes_of
 from accelsim.mapping.image_groups import bytes_off_chip, sizes_of
+from accelsim.mapping.kept import with_kept
 from accelsim.mapping.lifetimes import roots
 from accelsim.mapping.tensors import operator_formats
 from accelsim.program.opcodes import Access
+from accelsim.program.table import Program
 from accelsim.program.validate import validate
+from accelsim.results.homes import stood
+from accelsim.results.inputs import dump, load
 from accelsim.timing import simulate
 from accelsim.timing.operators import END, operator_times
-from accelsim.workload import VectorOperator, Workload
+from accelsim.workload import Gemm, TensorSpec, VectorOperator, Workload
 from accelsim.workload.images import of_group
 from tests.mapping.homes_cases import watch_memories, with_l2
 from tests.mapping.random_cases import random_chip
@@ -97,6 +103,7 @@ def held(seed: int, count: int) -> Counter[str]:
     rng, seen = np.random.default_rng([22, seed]), Counter[str]()
     for _ in range(count):
         chip, work, chosen = random_groups(rng)
+        chosen = with_kept(chip, work, chosen)
         held_against_the_table(chip, work, chosen)
         held_against_the_stream(chip, work, chosen)
         program = compile_program(chip, work, chosen=chosen)
@@ -106,6 +113,7 @@ def held(seed: int, count: int) -> Counter[str]:
         assert simulate(program, chip, "simpy").makespan == timeline.makespan
         times = operator_times(program, chip.dma.memory, timeline, len(work.operators))
         assert times.windows.ticks.sum() == times.table[END].max() == timeline.makespan
+        fetched_once(chip, chosen, work, program)
         written = {name: out for name, (_, out) in reference(chip, work, chosen.homes).items()}
         o, far = program.operands, [m.name for m in program.memories].index(chip.dma.memory)
         for number, row in enumerate(program.tensors):
@@ -115,21 +123,33 @@ def held(seed: int, count: int) -> Counter[str]:
                 bits = get(row.format).bits * o.extent[mine].prod(axis=1).sum()
                 assert bits == 8 * written[row.name], row.name
         seen["at home"] += bool(chosen.homes.at)
+        seen["kept"] += any(room.kept for room in chosen.homes.rooms.values())
         seen["crossbars"] += chip.crossbar is not None
         seen[chip.weights] += 1
     return seen
 
 
+def fetched_once(chip: Chip, chosen: Plan, work: Workload, program: Program) -> None:
+    """Of weights that stay on chip every element comes from off chip once, whatever groups and loops there are."""
+    o, far = program.operands, [m.name for m in program.memories].index(chip.dma.memory)
+    for op in work.operators:
+        if not isinstance(op, VectorOperator) and chosen.homes.room(op.name).kept is not None:
+            rows = [n for n, row in enumerate(program.tensors) if row.name == op.weight]
+            mine = np.isin(o.tensor, rows) & (o.memory == far)
+            assert (o.access[mine] == Access.READ).all()
+            assert o.extent[mine].prod(axis=1).sum() == work.tensors[op.weight].elements
+
+
 def test_random_groups() -> None:
     seen = held(0, 16)
-    assert len(seen) == 4 and min(seen.values()) >= 2, seen
+    assert len(seen) == 5 and min(seen.values()) >= 2, seen
 
 
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_more_random_groups(seed: int) -> None:
     seen = held(seed, 40)
-    assert len(seen) == 4 and min(seen.values()) >= 4, seen
+    assert len(seen) == 5 and min(seen.values()) >= 4, seen
 
 
 @pytest.mark.parametrize(("images", "megabytes"), [(0, 43.4), (4, 37.4), (2, 48.0), (1, 94.7)])
@@ -196,6 +216,74 @@ def test_random_groups_compute_what_the_batch_does() -> None:
         assert run.values.kept is not None and kept[0].values.kept is not None
         for name, codes in kept[0].values.kept.tensors.items():
             np.testing.assert_array_equal(run.values.kept.tensors[name], codes, name)
+
+
+def square(*names: str) -> Workload:
+    """Products of 64 x 64 x 64 behind one another, all by the same weights."""
+    tensors = {"w": TensorSpec("w", (64, 64), "weight")}
+    for name, role in zip(names, ("input", *("intermediate",) * 8), strict=False):
+        tensors[name] = TensorSpec(name, (64, 64), role)
+    tensors[names[-1]] = replace(tensors[names[-1]], role="output")
+    pairs = pairwise(names)
+    operators = tuple(Gemm(f"to_{out}", one, "w", out, 64, 64, 64) for one, out in pairs)
+    return Workload("square", operators, tensors)
+
+
+def bare(chosen: Plan) -> Plan:
+    """The Plan without weights that stay."""
+    rooms = {name: room._replace(kept=None) for name, room in chosen.homes.rooms.items()}
+    return replace(chosen, homes=replace(chosen.homes, rooms=rooms))
+
+
+@pytest.mark.parametrize(
+    ("work", "tile", "times"),
+    [
+        (square("x", "y"), (16, 32), 4),  # four tiles of rows, for each of them both halves
+        (square("x", "y"), (16, 64), 1),  # which stay in their slot
+        (square("x", "h", "y"), (64, 64), 2),
+        (square("x", "g", "h", "y"), (32, 32), 6),
+    ],
+)
+def test_weights_are_fetched_once(work: Workload, tile: tuple[int, int], times: int) -> None:
+    """4,096 bytes that loops and operators come back to, so many times: from off chip once, then from the L2."""
+    chip = accelsim.load_chip("int8_edge_l2")
+    height, n = tile
+    given = {op.name: Mapping(1, 1, height, 1, n, 64) for op in work.operators}
+    first = plan(chip, work, given)
+    kept = with_kept(chip, work, first)
+    assert any(room.kept for room in kept.homes.rooms.values()) == (times > 1)
+    moved = []
+    for chosen in (first, kept):
+        program = compile_program(chip, work, chosen=chosen)
+        validate(program, work)
+        timeline = simulate(program, chip)
+        watch_memories(program, timeline)
+        assert simulate(program, chip, "simpy").makespan == timeline.makespan
+        moved.append(off_chip_bytes(program)["w"])
+        held_against_the_table(chip, work, chosen)
+    assert moved == [(4096 * times, 0), (4096, 0)]
+
+
+def test_weights_stay_for_all_groups() -> None:
+    """Four images one by one: weights come from off chip once, and four times where they do not stay. A saved run has
+    both."""
+    chip, work = accelsim.load_chip("int8_edge_l2"), accelsim.load_workload("small_cnn", batch=4)
+    result = accelsim.run(chip, work, homes="on_chip", images=1)
+    moved = [
+        off_chip_bytes(compile_program(chip, work, chosen=chosen))
+        for chosen in (bare(result.plan), result.plan)
+    ]
+    for op in work.operators:
+        if not isinstance(op, VectorOperator):
+            size = work.tensors[op.weight].elements
+            assert [each[op.weight] for each in moved] == [(4 * size, 0), (size, 0)]
+            one = {each.tensor: each for each in stood(result)}[op.weight]
+            assert (one.memory, one.size, one.filled) == ("l2", size, size)
+            assert one.read == one.saved == 3 * size
+    assert any("fetched more than once stay in l2" in note for note in result.assumptions)
+    again = load(json.loads(json.dumps(dump(chip, work, result.plan))), "inputs.json")[2]
+    assert again == result.plan
+    assert steady(chip, work, result.plan).seconds <= result.seconds
 
 
 def test_never_worse_than_off_chip() -> None:
