@@ -134,10 +134,6 @@ def exhaustive(chip: Chip, op: Gemm, formats: Formats) -> float:
     return best
 
 
-#: the one case of 56 that is further off than 10 %: 31 cycles, 24 are possible
-FAR = {46: 1.30}
-
-
 def small_case(seed: int) -> tuple[Chip, Gemm]:
     rng = np.random.default_rng(seed)
     while True:
@@ -149,14 +145,14 @@ def small_case(seed: int) -> tuple[Chip, Gemm]:
 
 
 @pytest.mark.parametrize(
-    "seed", [*range(4), *(pytest.param(s, marks=pytest.mark.full) for s in range(4, 56))]
+    "seed", [*range(4), *(pytest.param(s, marks=pytest.mark.full) for s in range(4, 100))]
 )
 def test_the_search_is_close_to_exhaustive(seed: int) -> None:
     chip, op = small_case(seed)
     formats = formats_of(chip, op)
     _, report = search_plan(chip, single(op))
     best = exhaustive(chip, op, formats)
-    assert best <= report.cycles <= FAR.get(seed, 1.10) * best
+    assert best <= report.cycles <= 1.05 * best
     assert report.found["g"].bound_cycles <= best * (1 + 1e-9)
 
 
