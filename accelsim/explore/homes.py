@@ -32,7 +32,8 @@ def plan_at_home(
     """plan() with homes "off_chip", or "on_chip" where they fit: of a few ways to divide the memories between
     homes and tiles the one of the least cycles times joules; none that takes 1 % more of either than
     off_chip. images: of the groups that the batch runs in, one after another; all of them where nobody says, but
-    with "on_chip", where as many as move the fewest bytes off chip are tried beside. InputError as plan()."""
+    with "on_chip", where as many as move the fewest bytes off chip are tried beside. To the best come weights that
+    stay on chip once fetched, where that is no worse. InputError as plan()."""
     one_of("homes", homes, MODES)
     given = mappings or {}
     far = plan(chip, workload, mappings, Homes(images=_number(workload, images or 0)))
@@ -40,21 +41,20 @@ def plan_at_home(
         return far
     before = whole(chip, workload, far)
     best, least = far, before[0] * before[1]
-    for found in _tried(chip, workload, far, given, images is None):
+    for found in (*_tried(chip, workload, far, given, images is None), None):
         try:
-            near = plan(chip, workload, mappings, found)
+            near = (
+                plan(chip, workload, mappings, found) if found else with_kept(chip, workload, best)
+            )
         except InputError:  # too little room is left for the tiles of some operator
+            continue
+        if near == best:
             continue
         cycles, joules = whole(chip, workload, near)
         good = cycles <= before[0] * WORSE and joules <= before[1] * WORSE
         if good and cycles * joules < least:
             best, least = near, cycles * joules
-    kept = with_kept(chip, workload, best)
-    if kept == best:
-        return best
-    cycles, joules = whole(chip, workload, kept)
-    good = cycles <= before[0] * WORSE and joules <= before[1] * WORSE
-    return kept if good and cycles * joules < least else best
+    return best
 
 
 def _number(workload: Workload, images: int) -> int:
