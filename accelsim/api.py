@@ -88,6 +88,7 @@ def run(
     reference_check: str = "first",
     homes: str = DEFAULT,
     on: Mapping[str, str | Choice] | None = None,
+    images: int | None = None,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -105,7 +106,8 @@ def run(
     result of the whole model: "first" eight, "all" or "off"; InputError where an operator differs.
     homes: where tensors between operators stand: "off_chip", or "on_chip" where they fit and that pays
     (docs/mapping.md). on: units that operators run on, by name: a unit's name, its core's or its kind
-    ("digital", "pcm.tiles", "mac_array"); the others run where they cost the fewest joules.
+    ("digital", "pcm.tiles", "mac_array"); the others run where they cost the fewest joules. images: of the groups that
+    the batch runs in, one after another; None: all of them, or as many as homes on chip ask for.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
@@ -114,7 +116,7 @@ def run(
         chip = chip.at_weights(weights)  # type: ignore[arg-type]
     report, said = None, choices_of(chip, workload, on or {})
     if search is None:
-        chosen = plan_at_home(chip, workload, mappings, homes, said)
+        chosen = plan_at_home(chip, workload, mappings, homes, said, images)
     else:
         if mappings:
             raise InputError(
@@ -126,7 +128,14 @@ def run(
                 )
             )
         chosen, report = search_plan(
-            chip, workload, search, budget, progress=progress, homes=homes, on=said
+            chip,
+            workload,
+            search,
+            budget,
+            progress=progress,
+            homes=homes,
+            on=said,
+            images=images,
         )
     values = None
     planned: Planned | Streamed

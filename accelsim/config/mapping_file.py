@@ -13,11 +13,13 @@ from accelsim.config.yaml_source import Node, load_yaml
 from accelsim.errors import InputError, Problem
 from accelsim.mapping import Mapping, check_mapping, geometry_of
 from accelsim.mapping.homes import MODES
+from accelsim.mapping.image_groups import check_images
 from accelsim.mapping.mapping import MAPPING_KEYS, ORDERS, slots_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.units import LISTED, Choice, array_side, choice_of
 from accelsim.units.dataflows import dataflow_named, dataflow_names
 from accelsim.workload import MacOperator, Operator, VectorOperator, Workload
+from accelsim.workload.images import of_group
 
 NUMBERS = (
     *("batch", "height", "width", "n", "k"),
@@ -28,12 +30,13 @@ SPLITS = ("m", "n", "k")
 
 
 class MappingFile(NamedTuple):
-    """mappings: by operator. homes: where tensors between operators stand, None where the file does not say. on: units
-    of operators that the file says."""
+    """mappings: by operator. homes: where tensors between operators stand; images: of the groups that the batch runs
+    in; None where the file does not say. on: units of operators that the file says."""
 
     mappings: dict[str, Mapping]
     homes: str | None
     on: dict[str, Choice]
+    images: int | None
 
 
 def load_mapping_file(path: str | Path, chip: Chip, workload: Workload) -> MappingFile:
@@ -52,6 +55,11 @@ def load_mappings(path: str | Path, chip: Chip, workload: Workload) -> dict[str,
     return load_mapping_file(path, chip, workload).mappings
 
 
+def macs_of(workload: Workload) -> list[MacOperator]:
+    """Operators that have mappings."""
+    return [op for op in workload.operators if not isinstance(op, VectorOperator)]
+
+
 class _MappingReader(Reader):
     def __init__(self, chip: Chip, workload: Workload) -> None:
         super().__init__()
@@ -63,16 +71,34 @@ class _MappingReader(Reader):
     def read(self, root: Node) -> MappingFile:
         items = self.mapping(root, "")
         if items is None:
-            return MappingFile({}, None, {})
-        needed = () if items.keys() & {"homes", "sensitive"} else ("operators",)
-        self.keys(items, ("operators", "homes", "sensitive"), "", needed, root.place)
-        homes = None
+            return MappingFile({}, None, {}, None)
+        needed = () if items.keys() & {"homes", "images", "sensitive"} else ("operators",)
+        self.keys(items, ("operators", "homes", "images", "sensitive"), "", needed, root.place)
+        homes, images = None, None
         if "homes" in items:
             homes = self.choice(items["homes"][1], MODES, "homes")
+        if "images" in items:
+            images = self.group(items["images"][1])
         if "sensitive" in items:
             self.sensitive(items["sensitive"][1])
         operators = self.operators_of(items["operators"][1]) if "operators" in items else {}
-        return MappingFile(operators, homes, self.on)
+        return MappingFile(operators, homes, self.on, images)
+
+    def group(self, node: Node) -> int | None:
+        """Images of a group, of which operators' mappings are."""
+        rule = FieldRule("images", int, (), "", 1, None, False, True)
+        images = self.number(node, rule, "images")
+        if not isinstance(images, int):
+            return None
+        try:
+            check_images(self.workload, tensor_formats(self.workload, self.chip), images)
+        except InputError as error:
+            for one in error.problems:
+                self.wrong(one.code, node.place, one.path, one.message, one.fix)
+            return None
+        group = of_group(self.workload, images)
+        self.operators = {op.name: op for op in group.operators}
+        return images
 
     def operators_of(self, listed: Node) -> dict[str, Mapping]:
         found = {}

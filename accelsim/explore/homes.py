@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from accelsim.chip import Chip
@@ -12,12 +13,15 @@ from accelsim.explore.planned import run_counts
 from accelsim.explore.units import chosen_units, is_mixed, other_units
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import Plan, geometry_of, plan
-from accelsim.mapping.homes import DEFAULT, MODES, has_levels, ways
+from accelsim.mapping.homes import DEFAULT, MODES, Homes, has_levels, ways
+from accelsim.mapping.image_groups import bytes_off_chip, sizes_of
+from accelsim.mapping.kept import with_kept
 from accelsim.mapping.placement import place
 from accelsim.mapping.size import commands_of
 from accelsim.mapping.tensors import operator_formats
 from accelsim.mapping.units import Choice
 from accelsim.workload import VectorOperator, Workload
+from accelsim.workload.images import of_group
 
 JUDGED = 4000  # commands of a workload whose units runs of the whole judge
 WORSE = 1.01  # times the cycles or joules with everything off chip: more is not taken
@@ -41,19 +45,22 @@ def plan_at_home(
     mappings: Mapping[str, OperatorMapping] | None = None,
     homes: str = DEFAULT,
     on: Mapping[str, Choice] | None = None,
+    images: int | None = None,
 ) -> Plan:
     """plan() with units of the fewest joules where operators have a choice, but for those that ``on`` says (units.py;
     in a small workload each choice is tried the other way); with homes "off_chip", or "on_chip" where they fit: the
-    best() of readings()."""
+    best() of readings(). images: of the groups that the batch runs in, one after another; all of them where nobody
+    says, but with "on_chip", where as many as move the fewest bytes off chip are tried beside. InputError as plan()."""
     one_of("homes", homes, MODES)
     given, said = mappings or {}, on or {}
-    found = _at_home(chip, workload, given, homes, chosen_units(chip, workload, given, said))
+    units = chosen_units(chip, workload, given, said)
+    found = _at_home(chip, workload, given, homes, units, images)
     if not is_mixed(chip) or sum(commands_of(chip, workload, found).values()) > JUDGED:
         return found
     least = _Run(found, chip, workload).joules(chip)
     for changed in other_units(chip, workload, found):
         try:
-            made = _at_home(chip, workload, given, homes, changed(found.on))
+            made = _at_home(chip, workload, given, homes, changed(found.on), images)
         except InputError:  # no crossbars are left
             continue
         joules = _Run(made, chip, workload).joules(chip)
@@ -68,11 +75,14 @@ def _at_home(
     mappings: Mapping[str, OperatorMapping],
     homes: str,
     on: Mapping[str, Choice],
+    images: int | None,
 ) -> Plan:
     """The Plan with operators on these units."""
     if homes == "off_chip":
-        return plan(chip, workload, mappings, on=on)
-    runs = readings(chip, workload, lambda chosen: _Run(chosen, chip, workload), mappings, on=on)
+        return plan(chip, workload, mappings, _in_groups(workload, images), on)
+    runs = readings(
+        chip, workload, lambda chosen: _Run(chosen, chip, workload), mappings, on=on, images=images
+    )
     return runs[best((run.work.seconds, run.joules(chip)) for run in runs)].chosen
 
 
@@ -94,31 +104,86 @@ def readings(
     mappings: Mapping[str, OperatorMapping] | None = None,
     homes: str = DEFAULT,
     on: Mapping[str, Choice] | None = None,
+    images: int | None = None,
 ) -> list[Read]:
     """Of the plan() with every tensor off chip, and with "on_chip" of ways() to divide the memories between homes and
     tiles: the largest share for homes first, the next one while that gains(). Memories that buffers are filled from
-    are done without only where homes gain nothing with them. Prices have no part in what is tried. on: units of
-    operators, as plan() takes them. InputError as plan()."""
+    are done without only where homes gain nothing with them. Of each, too, with weights that stay on chip once
+    fetched. Prices have no part in what is tried. on: units of operators, as plan() takes them; images: as
+    plan_at_home() does. InputError as plan()."""
     one_of("homes", homes, MODES)
-    far = plan(chip, workload, mappings, on=on)
+    given = mappings or {}
+    far = plan(chip, workload, mappings, _in_groups(workload, images), on)
     found = [read(far)]
     if homes == "off_chip":
         return found
-    needs = _needs(chip, workload, far, mappings or {})
-    for above in (True, False) if has_levels(chip) else (True,):
-        tried: list[Read] = []
-        for at_home in ways(chip, workload, far.formats, far.on, needs, above):
-            try:
-                near = plan(chip, workload, mappings, at_home, on)
-            except InputError:  # too little room is left for the tiles of some operator
-                continue
-            tried.append(read(near))
-            if len(tried) > 1 and not gains(tried[-1].work, tried[-2].work, chip):
+    groups = [far.homes.images]
+    if images is None and (fewest := _fewest(chip, workload, far, given)):
+        groups.append(fewest)
+    plans = [far]
+    for number in groups:
+        for above in _levels(chip):
+            tried: list[Read] = []
+            for at_home in _ways(chip, workload, far, given, number, above):
+                try:
+                    near = plan(chip, workload, mappings, at_home, on)
+                except InputError:  # too little room is left for the tiles of some operator
+                    continue
+                plans.append(near)
+                tried.append(read(near))
+                if len(tried) > 1 and not gains(tried[-1].work, tried[-2].work, chip):
+                    break
+            found += tried
+            if any(gains(one.work, found[0].work, chip) for one in tried):
                 break
-        found += tried
-        if any(gains(one.work, found[0].work, chip) for one in tried):
-            break
-    return found
+    kept = [with_kept(chip, workload, chosen) for chosen in plans]
+    return found + [read(one) for one, other in zip(kept, plans, strict=True) if one != other]
+
+
+def _in_groups(workload: Workload, images: int | None) -> Homes:
+    """Nothing on chip, in groups of so many images."""
+    return Homes(images=0 if images in (None, workload.inferences) else images)
+
+
+def _levels(chip: Chip) -> tuple[bool, ...]:
+    """Whether homes may be in memories that buffers are filled from, as is tried in turn."""
+    return (True, False) if has_levels(chip) else (True,)
+
+
+def _fewest(chip: Chip, workload: Workload, far: Plan, given: Mapping[str, OperatorMapping]) -> int:
+    """Images of the largest groups of those that move the fewest bytes off chip; 0 where the whole batch does."""
+
+    def moved(images: int) -> float:
+        every = (_ways(chip, workload, far, given, images, above) for above in _levels(chip))
+        some = [homes for found in every for homes in found]
+        return min(
+            (bytes_off_chip(chip, workload, far.formats, homes) for homes in some),
+            default=float("inf"),
+        )
+
+    sizes = sizes_of(workload, far.formats)
+    if not sizes:
+        return 0
+    least, chosen = min(moved(0), bytes_off_chip(chip, workload, far.formats, far.homes)), 0
+    for images in sizes:
+        if (bytes_moved := moved(images)) < least:
+            least, chosen = bytes_moved, images
+    return chosen
+
+
+def _ways(
+    chip: Chip,
+    workload: Workload,
+    far: Plan,
+    given: Mapping[str, OperatorMapping],
+    images: int,
+    above: bool,
+) -> Iterator[Homes]:
+    """Homes of groups of so many images."""
+    group = of_group(workload, images)
+    needs = _needs(chip, group, far, given)
+    for homes in ways(chip, group, far.formats, far.on, needs, above):
+        yield replace(homes, images=images)
 
 
 def gains(one: Work, other: Work, chip: Chip) -> bool:

@@ -17,7 +17,7 @@ from accelsim.mapping.size import commands_of
 from accelsim.mapping.tilings.near import CYCLES, Rates
 from accelsim.program.table import Program
 from accelsim.timing import Timeline, simulate
-from accelsim.timing.operators import END
+from accelsim.timing.windows import by_visit
 from accelsim.workload import VectorOperator, Workload
 
 COMPILE_ABOVE = 300  # commands: many runs of the same size pay for loading the kernel
@@ -35,7 +35,7 @@ class Run:
         if form_of(chip, self.commands) == SUMS:
             passed = stream(chip, workload, chosen)
             ticks, tick_hz, work = passed.makespan, passed.tick_hz, passed.work
-            ends, self.turned = passed.times.table[END], passed.turned
+            ends, self.turned = passed.times.windows.end, passed.turned
         else:
             program, self.turned = counted(chip, workload, chosen)
             engine = "compiled" if len(program) > COMPILE_ABOVE else "auto"
@@ -45,7 +45,8 @@ class Run:
         self.work = compact(work, chip)
         clock = chip.clocks[chip.core.clock]
         self.cycles = ticks * clock / tick_hz
-        self.added: Floats = np.diff(np.maximum.accumulate(ends), prepend=0) * (clock / tick_hz)
+        added = np.diff(np.maximum.accumulate(ends), prepend=0).reshape(-1, len(workload.operators))
+        self.added: Floats = added.sum(axis=0) * (clock / tick_hz)
 
     @cached_property
     def energy(self) -> EnergyReport:
@@ -77,10 +78,11 @@ class Run:
 
 
 def _ends(program: Program, timeline: Timeline) -> Ints:
-    """Ticks at which the commands of each operator have ended; 0 of one without."""
+    """Ticks at which the commands of each operator have ended, group of images after group; 0 of one without."""
+    program, visits = by_visit(program, len(program.operators))
     owner = program.commands.operator
     first = np.flatnonzero(np.diff(owner, prepend=-1))
-    ends = np.zeros(len(program.operators), np.int64)
+    ends = np.zeros(len(visits), np.int64)
     ends[owner[first]] = np.maximum.reduceat(timeline.end, first)
     return ends
 

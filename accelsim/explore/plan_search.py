@@ -84,16 +84,17 @@ def search_plan(
     progress: Callable[[str, int, int], None] | None = None,
     homes: str = DEFAULT,
     on: Mapping[str, Choice] | None = None,
+    images: int | None = None,
 ) -> tuple[Plan, SearchReport]:
     """The best Plan found, never worse than the default one.
 
     objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: runs of the workload with
-    other mappings, those of few commands count for less. seeds: mappings to try first. homes: as plan_at_home()
+    other mappings, those of few commands count for less. seeds: mappings to try first. homes, images: as plan_at_home()
     takes them; mappings are searched in the room that the default's homes leave. on: units that operators run on,
     as plan_at_home() takes them. InputError as plan().
     """
     one_of("search", objective, OBJECTIVES)
-    default = best = Run(chip, workload, plan_at_home(chip, workload, None, homes, on))
+    default = best = Run(chip, workload, plan_at_home(chip, workload, None, homes, on, images))
     rates = rates_of(chip, default, objective)
     lines = _lines(default, rates, seeds or {})
     spent, each = 0.0, min(1.0, max(CHEAPEST, default.commands / FULL_RUN))
@@ -141,7 +142,7 @@ def _lines(run: Run, rates: Rates, seeds: Mapping[str, OperatorMapping]) -> list
     """The operators whose mappings are searched, equal ones together."""
     chip, workload, chosen = run.chip, run.workload, run.chosen
     members: dict[Any, list[tuple[int, MacOperator]]] = {}
-    for number, op in enumerate(workload.operators):
+    for number, op in enumerate(chosen.group(workload).operators):
         if isinstance(op, VectorOperator):
             continue
         mapping = chosen.mappings[op.name]

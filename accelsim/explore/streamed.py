@@ -35,12 +35,13 @@ from accelsim.timing.operators import (
     OperatorTimes,
     Timed,
     blank_table,
+    of_all,
     operator_ticks,
 )
 from accelsim.timing.pull import SEVERAL
 from accelsim.timing.ring import Ended, Passed, RingEngine, bounded, ring_size
 from accelsim.timing.timeline import COLUMNS, UnitTimes, unit_ticks
-from accelsim.timing.windows import Computing
+from accelsim.timing.windows import Computing, Windows
 from accelsim.workload import Workload
 
 Ints = NDArray[np.int64]
@@ -99,7 +100,7 @@ def stream(chip: Chip, workload: Workload, chosen: Plan) -> Streamed:
     engine = RingEngine(
         made.units, made.ports, user.astype(np.int64), ahead, survey.most, survey.rows, rows.fast
     )
-    counted, clocked = Counting(rows, survey), Clocking(rows, len(workload.operators))
+    counted, clocked = Counting(rows, survey), Clocking(rows)
     chunks = rows.chunks(survey)
     while not engine.over:
         while engine.wants():
@@ -125,9 +126,11 @@ def _result(rows: Passing, counted: Counting, clocked: Clocking, survey: Survey)
     }
     moved = zip(made.ports, counted.busy.tolist(), strict=False)
     hold_bounds({**busy, **{row.name: ticks for row, ticks in moved}}, makespan)
-    table = clocked.table
+    many = len(rows.workload.operators)
+    windows = Windows.of(clocked.table[END], np.tile(np.arange(many), rows.parts.turns))
+    table = of_all(clocked.table, many)
     table[READ_OFF_CHIP], table[WRITTEN_OFF_CHIP] = counted.off_chip
-    operators = OperatorTimes(table, clocked.computing.ticks(table[END]))
+    operators = OperatorTimes(table, clocked.computing.ticks(windows), windows)
     seconds = makespan / made.tick_hz
     work = counted.work(seconds)
     turned = rows.reader.transfers.lies(rows.parts.named)
@@ -180,7 +183,8 @@ class Counting:
 
     def passed(self, c: Chunk) -> Passed:
         """A chunk as the engine takes it."""
-        owner = np.full(len(c.unit), c.operator, np.int64)
+        visit = c.turn * len(self.rows.workload.operators) + c.operator
+        owner = np.full(len(c.unit), visit, np.int64)
         opcode = self.survey.shapes.opcode[c.shape]
         return Passed(c.unit, owner, opcode, self.times.take(c.shape), c.edges, c.demands)
 
@@ -201,9 +205,10 @@ class Counting:
 
 
 class Clocking:
-    """When rows ran, added up as they end."""
+    """When rows ran, added up as they end, by operator and group of images."""
 
-    def __init__(self, rows: Passing, operators: int) -> None:
+    def __init__(self, rows: Passing) -> None:
+        operators = rows.parts.turns * len(rows.workload.operators)
         self.units = np.zeros((len(rows.machine.units), COLUMNS), np.int64)
         self.table = blank_table(operators)
         self.before = np.zeros((2, len(self.units)), np.int64)

@@ -64,6 +64,7 @@ class Made:
             keep=keep,
             homes=homes,
             on={**(given.on if given else {}), **(on or {})},
+            images=given.images if given else None,
         )
 
     def run_on(self, chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:

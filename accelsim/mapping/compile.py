@@ -15,6 +15,7 @@ from accelsim.mapping.chips import unmapped
 from accelsim.mapping.cores import adds_up
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.homes import OFF_CHIP, Homes
+from accelsim.mapping.image_groups import check_images
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
 from accelsim.mapping.placement import fits
@@ -40,6 +41,7 @@ from accelsim.timing import simulate
 from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray
 from accelsim.workload import MacOperator, VectorOperator, Workload
+from accelsim.workload.images import of_group
 
 TIMED = 3  # runs of a small workload that its Plan may take on as many arrays, and again on others
 COMMANDS = 4000  # of all of them together
@@ -53,17 +55,20 @@ def plan(
     on: Dict[str, Choice] | None = None,
 ) -> Plan:
     """Choose a unit for every operator and a mapping for every MAC operator that has none given; check the given
-    ones. homes: where tensors stand, which leaves operators so much room. on: units of operators, by name; of the
-    others those with a mapping run on the MAC array, and of the rest what crossbars have room for on these.
+    ones. homes: where tensors stand, which leaves operators so much room, and the groups of images that mappings are
+    of. on: units of operators, by name; of the others those with a mapping run on the MAC array, and of the rest what
+    crossbars have room for on these.
 
     InputError lists every given mapping that does not fit, and every name that is no operator; or what of the
-    chip no mapping uses yet.
+    chip no mapping uses yet; or says that the batch does not run in such groups.
     """
     if problems := unmapped(chip):
         raise InputError(problems)
     if problems := unserved(chip, workload):
         raise InputError(problems)
     formats = tensor_formats(workload, chip)
+    check_images(workload, formats, homes.images)
+    whole, workload = workload, of_group(workload, homes.images)
     given = dict(mappings or {})
     choices, analog = placed(chip, workload, formats, given, on or {}, homes)
     chosen: dict[str, Mapping | CrossbarMapping] = {}
@@ -88,7 +93,7 @@ def plan(
     if problems:
         raise InputError(problems)
     several = len(chip.sides) > 1
-    return quickest(chip, workload, Plan(chosen, formats, homes, choices if several else {}), picks)
+    return quickest(chip, whole, Plan(chosen, formats, homes, choices if several else {}), picks)
 
 
 class _OnArrays:

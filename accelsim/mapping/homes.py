@@ -40,10 +40,17 @@ class Stand(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Homes:
     """at: tensors at home on chip, by name; the others are off chip. rooms: of operators, by name, that have not
-    all memories for their tiles, or read something where it stands."""
+    all memories for their tiles, or read something where it stands. images: of a group of the batch, 0: of all; at
+    and rooms are those of a group, one after another."""
 
     at: Mapping[str, Stand] = field(default_factory=dict)
     rooms: Mapping[str, Room] = field(default_factory=dict)
+    images: int = 0
+
+    @property
+    def any_on_chip(self) -> bool:
+        """Whether tensors are at home on chip, or weights stay there that were fetched once."""
+        return bool(self.at) or any(room.kept for room in self.rooms.values())
 
     def room(self, operator: str) -> Room:
         """What an operator's tiles may take."""
@@ -111,9 +118,11 @@ def has_levels(chip: Chip) -> bool:
     return any(len(chain(chip, memory)) > 2 for memory in chip.memories)
 
 
-def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
-    """What a run takes for granted of homes on chip, and of levels of memory."""
+def homes_in_words(homes: Homes, chip: Chip, batch: int) -> list[str]:
+    """What a run takes for granted of groups of images, homes on chip, and of levels of memory. batch: images in
+    all."""
     used = {stand.memory for stand in homes.at.values()}
+    kept = {room.kept.memory for room in homes.rooms.values() if room.kept is not None}
     levels = {
         memory.behind
         for memory in chip.memories.values()
@@ -121,11 +130,21 @@ def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
     }
     near = {str(getattr(unit, key, "")) for unit in chip.units.values() for key in KEYS}
     found = []
+    if homes.images:
+        found.append(
+            f"the batch of {batch} runs in groups of {homes.images}, one after another (images: {batch} runs it whole)"
+        )
     if used:
         found.append(
             f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
             "memory on chip to another"
         )
+    if kept:
+        found.append(
+            f"weights that are fetched more than once stay in {', '.join(sorted(kept))}: their first LOAD writes "
+            "both memories at once"
+        )
+    used |= kept
     if above := sorted(levels & used):
         found.append(f"what is at home off chip passes {', '.join(above)} by")
     if idle := sorted(levels - used - near):
@@ -306,7 +325,8 @@ class _Allocation:
         gaps = [gaps_of(ranges, size) for ranges in taken]
         needs = [self._reserve(number, memory, life.name) for number in numbers]
         lows: dict[int, None] = {}
-        if (over := self._written_over(life, memory)) is not None:
+        over = self._written_over(life, memory)
+        if over is not None and self._is_free(life, memory, over):
             lows[self.at[over].address] = None
         for low, high in gaps_of(set().union(*taken), size):
             if high - low >= life.size:
@@ -317,6 +337,16 @@ class _Allocation:
             if left > most:
                 best, most = Stand(memory, low, life.size), left
         return best
+
+    def _is_free(self, life: Life, memory: str, over: str) -> bool:
+        """Whether nothing but the input that a tensor is written over stands in its way there: a tensor that is settled
+        anew finds later ones in place."""
+        stand = Stand(memory, self.at[over].address, life.size)
+        return not any(
+            name != over and _overlap(self.at[name], stand)
+            for number in range(life.first, life.last + 1)
+            for name in self.living[number]
+        )
 
     def _taken(self, number: int, memory: str) -> set[tuple[int, int]]:
         """Bytes of a memory that homes take while an operator runs."""

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +40,7 @@ from accelsim.mapping.units import Choice, side_of
 from accelsim.program.table import ResidentRow
 from accelsim.units.base import instance_names
 from accelsim.workload import MacOperator, VectorOperator, Workload
+from accelsim.workload.images import of_group
 
 Ints = NDArray[np.int64]
 
@@ -58,6 +58,14 @@ class Plan:
     def side(self, chip: Chip, operator: str) -> Chip:
         """The chip as an operator on its unit sees it."""
         return side_of(chip, self.on, operator)
+
+    def group(self, workload: Workload) -> Workload:
+        """What the mappings are of: the workload of a group of images, or of the whole batch."""
+        return of_group(workload, self.homes.images)
+
+    def turns(self, workload: Workload) -> int:
+        """Groups of images that a run takes one after another."""
+        return workload.inferences // self.homes.images if self.homes.images else 1
 
 
 @dataclass(slots=True)
@@ -77,7 +85,7 @@ class Part:
 
 class Parts:
     """The operators of a workload in order, and what stays resident. commands: of each, about, by
-    name."""
+    name. turns: groups of images, for each of which all of them come once."""
 
     def __init__(
         self,
@@ -93,14 +101,15 @@ class Parts:
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
         self.residents = _at_home(table)
-        self.workload = workload
+        self.workload, self.turns = workload, chosen.turns(workload)
         self.weight_at: dict[
             tuple[int, int, int], int
         ] = {}  # (weight's row, tile n, tile k) -> address
         self.weight_end = 0
         self.in_cells: set[int] = set()
         self._nests: dict[object, Nest] = {}
-        self.list = [self._part(number, op) for number, op in enumerate(workload.operators)]
+        operators = chosen.group(workload).operators
+        self.list = [self._part(number, op) for number, op in enumerate(operators)]
         if self.weight_end and self.weight_end > chip.memories[chip.array.weight].size:
             raise no_room(chip, workload, self.weight_end)
 
@@ -118,26 +127,31 @@ class Parts:
         index = self.table.index
         return {name: index[name] for name in self.workload.tensors if name in index}
 
-    def local(self, part: Part) -> Local:
-        """The tensors of a part."""
-        home = self.table.home
-        return Local([number for row in part.tensors for number in (row, *home[row])])
+    def local(self, part: Part, turn: int) -> Local:
+        """The tensors of a part, for a group of images."""
+        return Local([number for row in part.tensors for number in self.table.local(row, turn)])
+
+    def visits(self) -> Iterator[tuple[Part, int]]:
+        """Parts that have rows, in the order of these: all of them for a group of images, then for the next."""
+        for turn in range(self.turns):
+            for part in self.list:
+                if part.same_as is None:
+                    yield part, turn
 
     def segments(self) -> tuple[list[Placed], Transfers, bool]:
         """The rows of all parts; what they move off chip; and whether machine code writes them all."""
-        nests = [(part, self.nest(part)) for part in self.list if part.same_as is None]
-        fast = all(self.fast(nest) for _, nest in nests)
+        fast = all(self.fast(self.nest(part)) for part in self.list if part.same_as is None)
         transfers = Transfers(self.table, self.workload, self.chip.dram.burst, fast)
         placed, operands = [], 0
-        for part, nest in nests:
+        for part, turn in self.visits():
 
             def note(rows: Rows, before: int) -> None:
                 transfers.note(rows, operands + before)  # noqa: B023
 
-            count = self.commands.get(part.name, 0)
-            made = written(nest, fast, self.local(part), count, note)
+            count = self.commands.get(part.name, 0) // self.turns
+            made = written(self.nest(part), fast, self.local(part, turn), count, note)
             operands += len(made.operands)
-            placed.append(Placed(made, part.number))
+            placed.append(Placed(made, part.number, turn))
         return placed, transfers, fast
 
     def _part(self, number: int, op: MacOperator | VectorOperator) -> Part:
@@ -320,7 +334,7 @@ def _at_home(table: TensorTable) -> tuple[ResidentRow, ...]:
         at_end = row.role in ("input", "weight", "output") or grown
         if at_end or home.on_chip:
             at_start = at_end and (row.role != "output" or grown)
-            span = get(row.format).bytes_for(prod(row.shape))
+            span = table.at_home(number)
             rows.append(ResidentRow(number, home.memory, home.address, span, at_start, at_end))
     return tuple(rows)
 
@@ -342,8 +356,9 @@ def parts_of(
     commands: Dict[str, int] | None = None,
 ) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
-    sums = _summands(chip, workload, chosen)
-    kept = never_spilled(workload, chosen.mappings) - _sent_home(chip, workload, chosen)
+    group = chosen.group(workload)
+    sums = _summands(chip, group, chosen)
+    kept = never_spilled(group, chosen.mappings) - _sent_home(chip, group, chosen)
     memories = machine(chip).memory_index
     on_chip = {
         name: Home(memories[stand.memory], stand.address, 1)
@@ -361,6 +376,8 @@ def parts_of(
         shared = side_by_side(workload, chosen.formats, on_chip, ALIGNMENT)
         table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, shared, wide)
     check_room(table, chip, workload)
+    if group is not workload:
+        table.in_turns(build_tensors(group, chip, chosen.formats, sums, kept))
     return Parts(chip, workload, chosen, table, sums, commands or {})
 
 

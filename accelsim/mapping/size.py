@@ -22,10 +22,10 @@ PREPARED_BYTES = 150 << 20  # kernels and what a run keeps whatever its size
 
 
 def commands_of(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, int]:
-    """Commands of every operator by its closed form, none below the true count by more than a tile's rounding;
-    equal layers that are listed once are counted each."""
+    """Commands of every operator by its closed form, of all groups of images, none below the true count by more than a
+    tile's rounding; equal layers that are listed once are counted each."""
     found: dict[str, int] = {}
-    for op in workload.operators:
+    for op in chosen.group(workload).operators:
         side = chosen.side(chip, op.name)
         if isinstance(op, VectorOperator):
             found[op.name] = 0 if op.is_view else _vector(side, op, chosen)
@@ -35,7 +35,8 @@ def commands_of(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, int]:
             found[op.name] = _crossbars(side, geometry, mapping)
         else:
             found[op.name] = _array(side.array, op, geometry, mapping, operator_formats(op, chip))
-    return found
+    turns = chosen.turns(workload)
+    return {name: turns * count for name, count in found.items()}
 
 
 def _cut(total: int, size: int) -> int:

@@ -21,6 +21,7 @@ from accelsim.workload import MacOperator, VectorOperator, Workload
 from accelsim.workload.aliases import aliases
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
+RANK = 4  # axes of a region
 ALIGNMENT = 64  # bytes, so that tensors start on a burst
 
 
@@ -33,11 +34,20 @@ class Home(NamedTuple):
     on_chip: int = 0
 
 
+class Turn(NamedTuple):
+    """What one group of images has of a tensor. axis, step: along which and by how much groups follow one another, 0
+    and 0 where all read the same; size: bytes at home."""
+
+    axis: int
+    step: int
+    size: int
+
+
 @dataclass(slots=True)
 class TensorTable:
     """Rows of Program.tensors, found by name, and where each is at home: off chip, in memory number ``far``,
     unless ``on_chip`` has its name. shared: addresses off chip of those that have bytes one after the other.
-    end: bytes that are taken off chip."""
+    end: bytes that are taken off chip. turns: of each row, where the batch runs in groups of images; else empty."""
 
     far: int
     on_chip: Mapping[str, Home] = field(default_factory=dict)
@@ -46,6 +56,29 @@ class TensorTable:
     home: list[Home] = field(default_factory=list)
     index: dict[object, int] = field(default_factory=dict)
     end: int = 0
+    turns: list[Turn] = field(default_factory=list)
+
+    def in_turns(self, group: TensorTable) -> None:
+        """The batch runs in groups of images. group: the same rows for one of them."""
+        for row, other in zip(self.rows, group.rows, strict=True):
+            pairs = enumerate(zip(_four(row.shape), _four(other.shape), strict=True))
+            axis, step = next(((n, b) for n, (a, b) in pairs if a != b), (0, 0))
+            self.turns.append(Turn(axis, step, self.size_of(other)))
+
+    def local(self, row: int, turn: int) -> tuple[int, ...]:
+        """A tensor as Rows.local has it, for a group of images."""
+        home = self.home[row]
+        if not self.turns:
+            return (row, *home, 0, 0, 0)
+        axis, step, size = self.turns[row]
+        address = home.address + turn * size * (step > 0 and not home.on_chip)
+        return row, home.memory, address, home.on_chip, axis, turn * step, turn
+
+    def at_home(self, row: int) -> int:
+        """Bytes that a tensor takes at home: on chip one group's."""
+        if self.turns and self.home[row].on_chip:
+            return self.turns[row].size
+        return self.size_of(self.rows[row])
 
     def add(self, row: TensorRow, key: str, stays: bool = False) -> int:
         """Append a row with its own space at home, or the space of what it is a view of. stays: it never leaves
@@ -86,6 +119,11 @@ class TensorTable:
         role = self.rows[origin].role
         row = TensorRow(of, shape, form, 0, origin, view, operator, role)
         return self.add(row, f"{name}/{view}")
+
+
+def _four(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape as regions have it, of at most four axes: leading ones merged."""
+    return shape if len(shape) <= RANK else (prod(shape[: 1 - RANK]), *shape[1 - RANK :])
 
 
 def operator_formats(op: MacOperator, chip: Chip) -> tuple[str, str]:

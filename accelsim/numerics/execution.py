@@ -125,8 +125,9 @@ class Run:
             self.result.clipped[name] = (before[0] + clipped, before[1] + all_)
 
     def part(self, number: int, rows: Ints) -> None:
-        """A run of rows of one operator, in order."""
+        """A run of rows of one operator, in order; what an earlier run of it read may have grown since."""
         op = self.workload.operators[number]
+        self.lowered, self.computed, self.whole = {}, {}, {}
         if isinstance(op, VectorOperator):
             self.vector(op, rows)
             return

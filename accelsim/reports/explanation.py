@@ -200,7 +200,7 @@ def _joules(say: Say, result: Result, number: int | None) -> None:
 def _nests(say: Say, result: Result, number: int | None) -> None:
     if number is None:
         return
-    op = result.workload.operators[number]
+    op = result.plan.group(result.workload).operators[number]
     chip = result.plan.side(result.chip, op.name)
     if isinstance(op, VectorOperator):
         return
@@ -209,14 +209,16 @@ def _nests(say: Say, result: Result, number: int | None) -> None:
     if isinstance(mapping, CrossbarMapping):
         _crossbars(say, result, op, mapping)
         return
-    say(f"\nloop nest of {op.name}")
+    turns, images = result.plan.turns(result.workload), result.plan.homes.images
+    of = f", for each of {turns} groups of {images} images" if images else ""
+    say(f"\nloop nest of {op.name}{of}")
     room = result.plan.homes.room(op.name)
     for line in loop_nest(chip, geometry_of(op), mapping, formats, chip.weights == "cold", room):
         say(f"  {line}")
     row = result.operators[number]
     peak = chip.array.count * chip.array.rows * chip.array.columns
     rate = chip.array.rate(formats[0], formats[1])
-    least = op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
+    least = turns * op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
     say(
         f"  at its peak the array needs {least:,.0f} cycles; its passes kept it "
         f"{row.busy_cycles / chip.array.count:,.0f} busy and "
@@ -298,7 +300,9 @@ def _homes(say: Say, result: Result) -> None:
     found = stood(result)
     if not found:
         return
-    say("\nwhere tensors between operators stood, in bytes")
+    images = result.plan.homes.images
+    of = f", the batch in groups of {images} images" if images else ""
+    say(f"\nwhere tensors between operators stood, in bytes{of}")
     rows = [
         [one.tensor, one.memory, *(f"{n:,}" for n in (one.size, one.filled, one.read, one.saved))]
         for one in found

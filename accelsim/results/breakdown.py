@@ -16,7 +16,7 @@ from accelsim.program.opcodes import Why
 from accelsim.program.table import Program
 from accelsim.results.result import Result
 from accelsim.timing import Timeline
-from accelsim.timing.windows import Windows, ends
+from accelsim.timing.windows import Windows, by_visit, ends
 
 Ints = NDArray[np.int64]
 #: what a unit's time is made of, in the order of printing
@@ -130,7 +130,10 @@ def arrays_of(result: Result) -> Ints:
 
 def windows_of(result: Result) -> Windows:
     """The windows of a run's operators, and a last one of what is left of the run."""
-    return Windows.of(np.append(ends(result.program, result.timeline)[1], result.makespan))
+    operators = len(result.program.operators)
+    program, owner = by_visit(result.program, operators)
+    end = ends(program, result.timeline, len(owner))[1]
+    return Windows.of(np.append(end, result.makespan), np.append(owner, operators))
 
 
 def within_operators(result: Result, units: Ints) -> dict[str, Ints]:

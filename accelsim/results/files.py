@@ -113,7 +113,7 @@ def to_dict(result: Result) -> dict[str, Any]:
     }
     if result.plan.on:
         whole["on"] = [asdict(one) for one in used_units(chip, result.workload, result.plan)]
-    if result.plan.homes.at and is_listed(result):
+    if result.plan.homes.any_on_chip and is_listed(result):
         whole["homes"] = [asdict(one) for one in stood(result)]
     if (runs := result.steady) is not None:
         each = result.workload.inferences

@@ -22,11 +22,12 @@ from accelsim.formats import FORMATS
 from accelsim.mapping import Mapping, Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.homes import OFF_CHIP, Homes, Stand
-from accelsim.mapping.rooms import Room
+from accelsim.mapping.rooms import Kept, Room
 from accelsim.mapping.units import WORDS as WHYS
 from accelsim.mapping.units import Choice, sides_that_run
 from accelsim.units.dataflows import dataflows
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
+from accelsim.workload.images import group_sizes
 from accelsim.workload.validity import wrong_in
 
 OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d, "vector": VectorOperator}
@@ -50,8 +51,8 @@ def plain(value: Any) -> Any:
 
 
 def dump(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, Any]:
-    """Chip, workload, mappings, homes (where some are on chip) and units (where there are several that multiply) as
-    plain values."""
+    """Chip, workload, mappings, homes (where not all are off chip, of the whole batch) and units (where there are
+    several that multiply) as plain values."""
     operators = [
         {"type": "vector" if isinstance(op, VectorOperator) else op.kind, **plain(op)}
         for op in workload.operators
@@ -62,7 +63,7 @@ def dump(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, Any]:
         "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_values(chip)},
         "workload": {**whole, "operators": operators},
         "mappings": plain(chosen.mappings),
-        **({"homes": _homes(chosen.homes)} if chosen.homes.at else {}),
+        **({"homes": _homes(chosen.homes)} if chosen.homes != OFF_CHIP else {}),
         **({"on": _units(chosen.on)} if chosen.on else {}),
     }
 
@@ -83,6 +84,7 @@ def _homes(homes: Homes) -> dict[str, Any]:
     return {
         "at": {name: stand._asdict() for name, stand in homes.at.items()},
         "rooms": {name: plain(room._asdict()) for name, room in homes.rooms.items()},
+        "images": homes.images,
     }
 
 
@@ -203,7 +205,7 @@ class _InputsReader(Reader):
     def homes(self, node: Node, chip: Chip, workload: Workload) -> Homes:
         """Where tensors stand, inside memories of the chip, and rooms of its operators."""
         items = self.mapping(node, "homes") or {}
-        self.keys(items, ("at", "rooms"), "homes", ("at", "rooms"), node.place)
+        self.keys(items, ("at", "rooms", "images"), "homes", ("at", "rooms"), node.place)
         operators = {op.name for op in workload.operators}
         whole = node.plain()
         try:
@@ -214,11 +216,15 @@ class _InputsReader(Reader):
                     tuple(map(int, room["here"])),
                     tuple(map(int, room["on_chip"])),
                     bool(room["once"]),
+                    None if room.get("kept") is None else Kept(*room["kept"]),
                 )
                 for name, room in whole["rooms"].items()
             }
             parts = [*at.values(), *(part for room in rooms.values() for part in room.parts)]
+            parts += [room.kept[:3] for room in rooms.values() if room.kept is not None]
+            images = whole.get("images", 0)  # older runs have no groups
             sound = at.keys() <= workload.tensors.keys() and rooms.keys() <= operators
+            sound = sound and type(images) is int and images in (0, *group_sizes(workload))
             sound = sound and all(
                 memory in chip.memories
                 and 0 <= base <= base + size <= chip.memories[memory].size
@@ -236,7 +242,7 @@ class _InputsReader(Reader):
                 "run it again",
             )
             return OFF_CHIP
-        return Homes(at, rooms)
+        return Homes(at, rooms, images)
 
     def chip(self, node: Node) -> Chip | None:
         """The chip, by the rules of chip files."""

@@ -215,7 +215,7 @@ class Result:
             "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
             *formats_in_words(self.workload, self.chip),
-            *homes_in_words(self.plan.homes, self.chip),
+            *homes_in_words(self.plan.homes, self.chip, self.workload.inferences),
             *units_in_words(self.chip, self.workload, self.plan),
         ]
         if (crossbar := self.chip.crossbar) is not None:

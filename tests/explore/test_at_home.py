@@ -104,6 +104,9 @@ def test_every_verb_stands_tensors_alike(
         ("homes: l2\n", "mapping.yaml:1:8: homes: "),
         ("homes: [on_chip]\n", "mapping.yaml:1:8: homes: "),
         ("home: on_chip\n", "mapping.yaml:1:1: home: "),
+        ("images: 2\n", "mapping.yaml:1:9: images: small_cnn does not run in groups of 2 images"),
+        ("homes: on_chip\nimages: none\n", "mapping.yaml:2:9: images: "),
+        ("images: 0\n", "mapping.yaml:1:9: images: "),
         ("{}\n", "operators: is missing"),
     ],
 )
@@ -185,6 +188,32 @@ def test_a_saved_run_is_made_again_at_home(tmp_path: Path) -> None:
     wrong["homes"]["rooms"]["nobody"] = wrong["homes"]["rooms"]["conv1"]
     with pytest.raises(InputError, match="are not homes of this chip and workload"):
         load(wrong, "inputs.json")
+
+
+def test_groups_of_images_are_asked_for_saved_and_said(tmp_path: Path) -> None:
+    """The mapping file gives the group and mappings of it; the folder keeps both; run and explain say so."""
+    written, folder = tmp_path / "mapping.yaml", str(tmp_path / "run")
+    written.write_text("homes: on_chip\nimages: 2\noperators: {conv1: {batch: 2, n: 8}}\n")
+    options = ["--batch", "6", "--mapping", str(written), "--out", folder]
+    ran = CliRunner().invoke(cli, ["run", CHIP, WORK, *options])
+    said = "the batch of 6 runs in groups of 2, one after another"
+    assert ran.exit_code == 0 and said in ran.output
+    again = load_run(folder)
+    assert again.plan.homes.images == 2 and again.plan.homes.at
+    assert again.plan.mappings["conv1"].batch == 2  # type: ignore[union-attr]
+    assert f"{again.cycles:,} cycles" in ran.output
+    one = {each.tensor: each for each in stood(again)}["conv1"]
+    assert one.filled == 3 * one.size and one.saved == 6 * one.size
+    layer = CliRunner().invoke(cli, ["explain", folder, "--layer", "conv1"])
+    assert "loop nest of conv1, for each of 3 groups of 2 images" in layer.output
+    plain = json.loads((tmp_path / "run" / "inputs.json").read_text())
+    for images in (4, 5, -1, True, "2"):
+        plain["homes"]["images"] = images
+        with pytest.raises(InputError, match="are not homes of this chip and workload"):
+            load(plain, "inputs.json")
+    written.write_text("images: 2\noperators: {conv1: {batch: 3}}\n")
+    with pytest.raises(InputError, match=r"a tile of 3 is outside 1\.\.2"):
+        load_mapping_file(written, api.load_chip(CHIP), api.load_workload(WORK, 6))
 
 
 def test_what_is_said_adds_up() -> None:

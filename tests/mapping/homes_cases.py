@@ -59,10 +59,12 @@ def random_homes(rng: np.random.Generator) -> tuple[Chip, Workload, Plan]:
 
 def watch_memories(program: Program, timeline: Timeline) -> dict[str, int]:
     """Every byte of every memory on chip, command by command, with the ticks of a run: bytes lie inside their memory,
-    hold what is read, and hold one tensor at a time: another one is written when the readers of the one before have
-    let go of it and its writers have ended. So what lies in a memory at any tick is never more than it has.
-    How many bytes of each were ever written."""
+    hold what is read, and hold one tensor at a time, of one group of images: another one is written when the readers
+    of the one before have let go of it and its writers have ended. So what lies in a memory at any tick is never
+    more than it has. How many bytes of each were ever written."""
     o, root = program.operands, roots_of(program.tensors)
+    many = len(root)
+    alike = {n for n, row in enumerate(program.tensors) if row.role in ("weight", "bias")}
     sizes = {number: row.bytes for number, row in enumerate(program.memories) if row.name != "dram"}
     holder, ended, free = (
         {number: np.full(size, fill, np.int64) for number, size in sizes.items()}
@@ -80,6 +82,8 @@ def watch_memories(program: Program, timeline: Timeline) -> dict[str, int]:
             memory, low, span = int(o.memory[e]), int(o.address[e]), int(o.span[e])
             assert low >= 0 and low + span <= sizes[memory]
             here, own = slice(low, low + span), int(root[o.tensor[e]])
+            if own not in alike:
+                own += many * int(program.commands.request[row])
             if o.access[e] != Access.WRITE:
                 assert (holder[memory][here] == own).all(), (row, program.memories[memory].name)
                 np.maximum(free[memory][here], release, out=free[memory][here])

@@ -10,6 +10,7 @@ FOLD = "tests/timing/test_folding.py"
 REPEATS = "tests/timing/test_repeats.py"
 PLANNED = "tests/explore/test_planned.py"
 HOMES = "tests/mapping/test_homes.py"
+GROUPS = "tests/mapping/test_image_groups.py"
 ENERGY = "tests/energy"
 NUMBERS = "tests/numerics/test_quantize.py tests/numerics/test_products.py tests/arrays/test_arithmetic.py"
 RUNS = "tests/mapping/test_random_runs.py"
@@ -593,6 +594,41 @@ FAULTS = [
         "return str(dict(point.sets).get(HOMES, DEFAULT))",
         "return DEFAULT",
         "tests/sweeps/test_evaluate.py",
+    ),
+    (
+        "written over what stands there already",
+        "mapping/homes.py",
+        "if over is not None and self._is_free(life, memory, over):",
+        "if over is not None:",
+        HOMES,
+    ),
+    (
+        "every group computes the first images",
+        "mapping/tensors.py",
+        "axis, turn * step, turn",
+        "axis, 0, turn",
+        GROUPS,
+    ),
+    (
+        "a group fetches weights that stay",
+        "mapping/tensors.py",
+        "axis, turn * step, turn",
+        "axis, turn * step, 0",
+        GROUPS,
+    ),
+    (
+        "weights come again from off chip",
+        "mapping/rows/mac.py",
+        "if op.kept.memory >= 0 and there > 0:",
+        "if False:",
+        GROUPS,
+    ),
+    (
+        "an operator's windows of later groups left out",
+        "timing/windows.py",
+        "np.add.at(found, self.owner[self.order], windows)",
+        "found[self.owner[self.order]] = windows",
+        GROUPS,
     ),
     (
         "regions compared inside a home",
