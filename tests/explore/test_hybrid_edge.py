@@ -51,7 +51,9 @@ class Half(NamedTuple):
     def on(self, side: str) -> Plan:
         """All operators on one side."""
         chip = self.enough if side == TILES else self.chip
-        return plan_at_home(chip, self.work, on={n: Choice(side, "given") for n in self.macs})
+        return plan_at_home(
+            chip, self.work, None, "off_chip", {n: Choice(side, "given") for n in self.macs}
+        )
 
 
 def half(name: str, converter: str) -> Half:
@@ -83,7 +85,7 @@ def test_half_the_crossbars_are_used_where_that_is_cheaper(name: str, converter:
     """At least 80 % of them, by layers that cost less there; listed layers are on the array, and joules lie between
     those of all on one side and all on the other."""
     case = half(name, converter)
-    plan = plan_at_home(case.chip, case.work, on=case.listed)
+    plan = plan_at_home(case.chip, case.work, None, "off_chip", case.listed)
     crossbar = case.chip.crossbar
     assert crossbar is not None and used(plan) >= 0.8 * crossbar.count
     for op in case.macs:
@@ -105,7 +107,7 @@ def test_half_the_crossbars_are_used_where_that_is_cheaper(name: str, converter:
 @pytest.mark.parametrize("name", CASES)
 def test_none_is_used_where_all_are_dearer(name: str) -> None:
     case = half(name, "technology.constants.pcm.tiles/conversions=1 uJ")
-    plan = plan_at_home(case.chip, case.work, on=case.listed)
+    plan = plan_at_home(case.chip, case.work, None, "off_chip", case.listed)
     assert used(plan) == 0
     assert {plan.on[op].why for op in case.macs} == {DEARER, LISTED}
     line, filled = units_in_words(case.chip, case.work, plan)
@@ -121,7 +123,9 @@ def _(case: Half, plan: Plan) -> tuple[Chip, Workload, Plan]:
 def test_a_dearer_converter_keeps_fewer_layers_on_crossbars() -> None:
     """With what HERMES takes around a column a layer of few rows goes back to the array, and joules rise."""
     own, hermes = (half("resnet18", converter) for converter in (OWN, HERMES))
-    plans = [plan_at_home(one.chip, one.work, on=one.listed) for one in (own, hermes)]
+    plans = [
+        plan_at_home(one.chip, one.work, None, "off_chip", one.listed) for one in (own, hermes)
+    ]
     whys = [[plan.on[op].why for op in own.macs] for plan in plans]
     assert DEARER not in whys[0] and DEARER in whys[1]
     joules = [

@@ -103,7 +103,7 @@ def test_no_choice_of_units_takes_fewer_joules(homes: str) -> None:
 
 def test_what_finds_no_crossbars_and_what_none_can_hold() -> None:
     chip = hybrid(*ONE_TILE)
-    chosen = plan_at_home(chip, load_workload("digits_cnn"))
+    chosen = plan_at_home(chip, load_workload("digits_cnn"), None, "off_chip")
     assert (chosen.on["conv2"].why, chosen.on["fc"].why) == (CHEAPER, FULL)
     saved = {n: chosen.on[n].digital - chosen.on[n].analog for n in ("conv2", "fc")}
     assert saved["conv2"] > saved["fc"] > 0
