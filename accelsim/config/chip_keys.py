@@ -36,7 +36,11 @@ def rule_of(chip: Chip, key: str) -> FieldRule | None:
     head, rest = path[0], path[1:]
     if head not in KEYS:
         raise UnknownKey(*_choices(head, KEYS, key))
-    if head == "weights" and not rest:
+    if head == "weights":
+        if rest and not chip.templates:
+            raise UnknownKey("weights has no keys", "leave the last part out")
+        if rest:
+            _known(".".join(rest), chip.templates, key)
         return _WEIGHTS
     if head == "commands_ahead" and not rest:
         return AHEAD
@@ -117,6 +121,8 @@ def own_value(chip: Chip, key: str) -> Any:
     if path[:2] == ["technology", "constants"] and len(path) > 2:
         name = ".".join(path[2:])
         return next((own.value for own in chip.technology.constants if own.key == name), MISSING)
+    if path[0] == "weights" and len(path) > 1:
+        return chip.core_weights.get(".".join(path[1:]), MISSING)
     here: Any = chip
     scope: list[str] = []
     while path[:1] == ["cores"] and len(path) > 2:

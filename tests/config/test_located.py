@@ -38,13 +38,6 @@ CASES = [
     ),
     (
         NESTED,
-        "units:\n  dma",
-        "weights: {cluster.core: resident}\nunits:\n  dma",
-        "cores with resident weights",
-        "~weights: {cluster",
-    ),
-    (
-        NESTED,
         "size: 16 KiB",
         "size: 64 B",
         "no tile of conv fits the buffers cluster.core.l1 (64 bytes)",

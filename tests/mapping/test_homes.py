@@ -327,7 +327,8 @@ def test_no_two_tensors_share_bytes_while_both_are_needed(name: str) -> None:
     chip, work = accelsim.load_chip("int8_edge_l2"), accelsim.load_workload(name)
     formats, shared = plan(chip, work).formats, 0
     spans = {life.name: (life.first, life.last) for life, _ in lives(work, formats)}
-    for found in ways(chip, work, formats, (), {}):
+    every = [found for above in (True, False) for found in ways(chip, work, formats, {}, {}, above)]
+    for found in every:
         for (one, a), (other, b) in combinations(found.at.items(), 2):
             (begin, end), (first, _) = sorted([spans[one], spans[other]])
             together = a.memory == b.memory and first <= end

@@ -16,7 +16,7 @@ from accelsim.chip import Chip
 from accelsim.errors import InputError
 from accelsim.explore import search_plan
 from accelsim.explore.homes import WORSE, plan_at_home
-from accelsim.explore.measured import Run, whole
+from accelsim.explore.measured import Run
 from accelsim.explore.steady import steady
 from accelsim.formats import get
 from accelsim.mapping import Mapping, Plan, compile_program, plan
@@ -43,6 +43,12 @@ from tests.mapping.test_counted import held_against_the_stream, held_against_the
 from tests.mapping.test_homes import off_chip_bytes
 
 ROOT = Path(__file__).parents[2]
+
+
+def whole(chip: Chip, work: Workload, chosen: Plan) -> tuple[float, float]:
+    """Cycles and joules of a Plan's run."""
+    run = Run(chip, work, chosen)
+    return run.cycles, run.joules
 
 
 def reference(chip: Chip, work: Workload, homes: Homes) -> dict[str, tuple[int, int]]:
@@ -303,11 +309,11 @@ def test_never_worse_than_off_chip() -> None:
 
 def test_given_groups_are_taken_or_refused() -> None:
     chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn", batch=4)
-    assert plan_at_home(chip, work, None, "off_chip", 2).homes == Homes(images=2)
-    assert plan_at_home(chip, work, None, "off_chip", 4).homes == Homes()
+    assert plan_at_home(chip, work, None, "off_chip", images=2).homes == Homes(images=2)
+    assert plan_at_home(chip, work, None, "off_chip", images=4).homes == Homes()
     for homes in ("off_chip", "on_chip"):
         with pytest.raises(InputError, match=r"groups of 3 images.*write one of 2, 1, 4"):
-            plan_at_home(chip, work, None, homes, 3)
+            plan_at_home(chip, work, None, homes, images=3)
 
 
 def test_a_search_and_runs_back_to_back_keep_the_groups() -> None:

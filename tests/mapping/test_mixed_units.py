@@ -255,7 +255,12 @@ def test_tiles_are_the_arrays_and_vector_operators_go_where_they_are_sent(tmp_pa
     found = mapped(tmp_path, text)
     assert found.mappings["conv2"].n == 8 and found.mappings["fc"].k == 16
     result = run(
-        hybrid(), load_workload("digits_cnn"), mappings=found.mappings, on=found.on, fold=False
+        hybrid(),
+        load_workload("digits_cnn"),
+        mappings=found.mappings,
+        on=found.on,
+        fold=False,
+        homes="off_chip",
     )
     units = {one.operator: (one.unit, one.why) for one in used_units(*_of(result))}
     assert units["conv2"] == (ARRAY, GIVEN) and units["fc"] == (ARRAY, GIVEN)
