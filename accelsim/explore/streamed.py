@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim import jit, resources
 from accelsim.chip import Chip
-from accelsim.energy.counts import Moving, Work, kinds_of, tally
+from accelsim.energy.counts import Moving, Work, kinds_of, links_of, tally
 from accelsim.errors import ConservationError
 from accelsim.mapping import Plan
 from accelsim.mapping.counted import check_sums, products_of
@@ -147,6 +147,10 @@ class Counting:
         self.read, self.written = (
             np.zeros((len(self.names), operators + 1), np.int64) for _ in range(2)
         )
+        self.links, self.link = links_of(
+            (row.name for row in made.memories), (row.name for row in made.ports)
+        )
+        self.carried = np.zeros((len(self.links), operators + 1), np.int64)
         self.off_chip = np.zeros((2, operators), np.int64)
         self.dram = made.memory_index[rows.chip.dma.memory]
         ports = made.ports
@@ -168,6 +172,8 @@ class Counting:
         for side, access in enumerate((Access.READ, Access.WRITE)):
             self.off_chip[side, c.operator] += c.bytes[far & (c.access == access)].sum()
         d = c.demands
+        for number in range(len(self.links)):
+            self.carried[number, c.operator + 1] += d.bytes[self.link[d.port] == number].sum()
         self.port_ticks(d.port, d.bytes, self.width, self.beat, self.busy)
         self.ticks += float(self.times.last[c.shape].sum(dtype=np.float64))
         refuse_range(self.ticks + float(self.busy.sum(dtype=np.float64)), self.made.tick_hz)
@@ -187,9 +193,11 @@ class Counting:
     def work(self, seconds: float) -> Work:
         """What energy reads."""
         runs = np.asarray(self.runs, np.float64)
-        read, written = (np.asarray(8.0 * side, np.float64) for side in (self.read, self.written))
-        shapes, kinds = self.survey.shapes, self.made.unit_kinds
-        return Work(shapes, kinds, self.names, runs, read, written, None, {}, seconds)
+        nothing = np.zeros_like(self.carried)
+        sides = ((self.read, self.carried), (self.written, nothing))
+        read, written = (8.0 * np.concatenate(side).astype(np.float64) for side in sides)
+        shapes, kinds, names = self.survey.shapes, self.made.unit_kinds, (*self.names, *self.links)
+        return Work(shapes, kinds, names, runs, read, written, None, {}, seconds)
 
 
 class Clocking:

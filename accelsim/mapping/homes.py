@@ -276,7 +276,8 @@ class _Allocation:
         gaps = [gaps_of(ranges, size) for ranges in taken]
         needs = [self._reserve(number, memory, life.name) for number in numbers]
         lows: dict[int, None] = {}
-        if (over := self._written_over(life, memory)) is not None:
+        over = self._written_over(life, memory)
+        if over is not None and self._is_free(life, memory, over):
             lows[self.at[over].address] = None
         for low, high in gaps_of(set().union(*taken), size):
             if high - low >= life.size:
@@ -287,6 +288,16 @@ class _Allocation:
             if left > most:
                 best, most = Stand(memory, low, life.size), left
         return best
+
+    def _is_free(self, life: Life, memory: str, over: str) -> bool:
+        """Whether nothing but the input that a tensor is written over stands in its way there: a tensor that is settled
+        anew finds later ones in place."""
+        stand = Stand(memory, self.at[over].address, life.size)
+        return not any(
+            name != over and _overlap(self.at[name], stand)
+            for number in range(life.first, life.last + 1)
+            for name in self.living[number]
+        )
 
     def _taken(self, number: int, memory: str) -> set[tuple[int, int]]:
         """Bytes of a memory that homes take while an operator runs."""

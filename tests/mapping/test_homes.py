@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,8 @@ from accelsim.explore import homes as judge
 from accelsim.explore.homes import WORSE, plan_at_home
 from accelsim.explore.measured import whole
 from accelsim.mapping import Plan, compile_program, plan
-from accelsim.mapping.homes import OFF_CHIP, Homes, Stand, homes_of
+from accelsim.mapping.homes import OFF_CHIP, Homes, Stand, homes_of, ways
+from accelsim.mapping.lifetimes import lives
 from accelsim.mapping.rooms import Room
 from accelsim.program.dependencies import roots_of
 from accelsim.program.opcodes import Access, Opcode
@@ -300,6 +301,25 @@ def test_what_is_read_later_is_not_written_over() -> None:
         at["b"].address + at["b"].span <= at["a"].address
     )
     validate(compile_program(chip, work, chosen=plan(chip, work, None, found)), work)
+
+
+@pytest.mark.parametrize("name", ["bert_base", "resnet50", "efficientnet_b0"])
+def test_no_two_tensors_share_bytes_while_both_are_needed(name: str) -> None:
+    """Every way to divide the memories, among them those in which a tensor that made way is settled anew where later
+    ones stand already: bytes are shared where one is written over another that is read there last, and nowhere else."""
+    chip, work = accelsim.load_chip("int8_edge_l2"), accelsim.load_workload(name)
+    formats, shared = plan(chip, work).formats, 0
+    spans = {life.name: (life.first, life.last) for life, _ in lives(work, formats)}
+    for found in ways(chip, work, formats, (), {}):
+        for (one, a), (other, b) in combinations(found.at.items(), 2):
+            (begin, end), (first, _) = sorted([spans[one], spans[other]])
+            together = a.memory == b.memory and first <= end
+            if together and a.address < b.address + b.span and b.address < a.address + a.span:
+                op = work.operators[first]
+                assert isinstance(op, VectorOperator) and end == first > begin, (one, other)
+                assert a.address == b.address
+                shared += 1
+    assert shared > 0
 
 
 @pytest.mark.parametrize(("on_chip", "cycles"), [(True, 21), (False, 181)])
