@@ -15,8 +15,8 @@ from accelsim.energy import account, charge, compact, counts_of, work_of
 from accelsim.errors import ConservationError, InputError
 from accelsim.explore import planned
 from accelsim.explore.measured import Run
-from accelsim.explore.planned import Planned, run_counts, run_plan
-from accelsim.explore.streamed import Streamed, stream
+from accelsim.explore.planned import TABLE, Planned, run_counts, run_plan
+from accelsim.explore.streamed import SUMS, Streamed, stream
 from accelsim.mapping import Plan, compile_program, counted, passing, plan
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.passing import Passing
@@ -57,6 +57,16 @@ def held_against_the_table(chip: Chip, work: Workload, chosen: Plan) -> int:
     reports = [account(*pair) for pair in zip((table, counts), (chip,) * 2, times, strict=True)]
     assert reports[0].rows == reports[1].rows
     return len(counts)
+
+
+def test_bits_over_links_are_charged_as_rows_pass() -> None:
+    """A run whose rows pass moves as many bits over the hops of links as its table has."""
+    chip, work = accelsim.load_chip("rapid_like"), accelsim.load_workload("small_cnn")
+    chosen = plan(chip, work)
+    table, passed = (run_plan(chip, work, chosen, form=form).work for form in (TABLE, SUMS))
+    assert table.memories == passed.memories and "ring" in table.memories
+    assert np.array_equal(table.read, passed.read) and np.array_equal(table.written, passed.written)
+    assert table.read[table.memories.index("ring")].sum() > 0
 
 
 def held_against_the_stream(chip: Chip, work: Workload, chosen: Plan) -> Streamed:
