@@ -43,10 +43,6 @@ class Hop:
     width: int = 0
     multicast: bool = False
 
-    def cycles(self, size: int) -> int:
-        """Cycles of the link's clock that so many bytes take at zero load; 0 without a link."""
-        return self.lead + -(-size // self.width) - 1 if self.link else 0
-
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -107,10 +103,11 @@ class Graph:
         return tuple(found)
 
     def hop(self, start: str, end: str) -> Hop | None:
-        """The transfer between two memories over a link, None where none joins them."""
+        """The transfer between two memories over a link, None where none joins them: over that of the innermost core,
+        not one that the core around both stands on; of several the one of the fewest ports."""
         shared = (self.joints[n] for n in self.at.get(start, ()) if n in self.at.get(end, ()))
         found = [hop for joint in shared if (hop := joint.hop(start, end)) is not None]
-        return min(found, key=lambda hop: len(hop.ports), default=None)
+        return min(found, key=lambda hop: (-hop.link.count("."), len(hop.ports)), default=None)
 
     def meet(self, start: str, end: str) -> bool:
         """Whether two memories of which neither stands behind the other meet directly."""

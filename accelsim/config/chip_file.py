@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.chip import Chip, OperatingPoint, Precision, Technology, Template
+from accelsim.chip.chip import WEIGHTS
 from accelsim.chip.cores import MOST_CORES, joined, local, scope_of
 from accelsim.chip.routes import usual
 from accelsim.config.chip_crossing import Crossing
@@ -43,7 +44,6 @@ AHEAD = FieldRule("commands_ahead", int, (), "", 1, 1e9, False, False)
 REQUIRED = ("name", "technology", "clocks")
 REQUIRED_OF_LINKS = ("nodes",)
 CORE_KEYS = ("count", "grid", "memories", "units", "links", "cores")
-WEIGHTS = ("cold", "resident")
 MOST_HZ = 10**11
 SIDE = FieldRule("grid", int, (), "", 1, MOST_CORES, False, True)
 

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from accelsim.chip import Chip, Constant
+from accelsim.chip.chip import WEIGHTS
 from accelsim.chip.cores import MOST_CORES, joined, local, scope_of
 from accelsim.chip.routes import upper
 from accelsim.config.chip_file import AHEAD, KEYS
@@ -16,7 +17,7 @@ from accelsim.config.quantities import any_quantity
 from accelsim.config.reader import MISSING, FieldRule, rule_for, rules_of
 
 _CLOCK = FieldRule("clock", int, (), "Hz", 1, 1e11, False, True)
-_WEIGHTS = FieldRule("weights", str, ("cold", "resident"), "", None, None, False, False)
+_WEIGHTS = FieldRule("weights", str, WEIGHTS, "", None, None, False, False)
 _COUNT = FieldRule("count", int, (), "", 1, MOST_CORES, False, True)
 _TEXT = FieldRule("text", str, (), "", None, None, False, False)
 

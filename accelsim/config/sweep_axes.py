@@ -8,6 +8,7 @@ from typing import Any
 
 from accelsim.chip import Chip
 from accelsim.config.chip_keys import UnknownKey, comparable, conflict, rule_of
+from accelsim.config.overrides import node_of
 from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.sweep_combinations import BATCH, PARAMETER, SEARCH, any_of
@@ -295,8 +296,8 @@ class AxisReader(Reader):
                         if node.is_list and len(node.value) == len(keys) > 1
                         else node
                     )
-                    if inner.value != values[number] and not inner.is_list:
-                        inner = Node(values[number], place)
+                    if inner.plain() != values[number]:
+                        inner = node_of(values[number], place)
                     self.value(inner, rule, key)
                     if len(self.problems) > before + 5:
                         break

@@ -22,7 +22,6 @@ RECORDED = "the trace recorded it"
 OF_A_SWEEP = "the sweep file says it"
 ONE_CHIP = "of one chip; a sweep has many"
 EQUAL_TIMES = "all engines give the same times"
-NO_TIMES = "values alone are asked for"
 #: what a job of a verb cannot do without
 NEEDED = {
     "run": ("chip", "workload"),

@@ -44,10 +44,9 @@ CHUNK = 8192  # rows that pass at once, or a tile where that has more
 
 
 class Chunk(NamedTuple):
-    """Rows of one operator. first: number of the first among all. shape: of each; start, memory, access, bytes: of
-    operands, as Program.operands has them. edges: predecessors are numbers among all."""
+    """Rows of one operator. shape: of each; start, memory, access, bytes: of operands, as Program.operands has them.
+    edges: predecessors are numbers among all."""
 
-    first: int
     operator: int
     unit: Ints
     shape: Ints
@@ -169,7 +168,7 @@ class Passing:
             edges = walk.edges(out, first)
             columns = (out.unit, out.shape, out.start, out.memory, out.access, out.size)
             arrays = (np.array(column, np.int64) for column in columns)
-            yield Chunk._make((first, part.number, *arrays, edges, adding.demands(out)))
+            yield Chunk._make((part.number, *arrays, edges, adding.demands(out)))
             first += len(out.unit)
         walk.check()
         if first != survey.rows or reader.outside:

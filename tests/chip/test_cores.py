@@ -48,6 +48,16 @@ def in_cores(name: str, count: int = 1) -> dict[str, Any]:
     return {**document, "memories": outer, "cores": {"core": core}}
 
 
+def equal_cores(count: int) -> dict[str, Any]:
+    """mixed_quad's file as so many cores, each with one of its arrays, buffers, a vector unit and a DMA engine."""
+    document = in_cores("mixed_quad", count)
+    core = document["cores"]["core"]
+    for memory in core["memories"].values():
+        del memory["scope"]
+    del core["units"]["array"]["count"]
+    return document
+
+
 def drawn(seed: int, many: int) -> list[Chip]:
     """Random chips of the language."""
     rng, found = random.Random(seed), []
@@ -99,12 +109,7 @@ def test_private_memories_are_short_for_a_core_of_a_count() -> None:
     """mixed_quad's four arrays with buffers of their own, and the same as four cores: equal ports, capacities,
     leakage and area."""
     short = accelsim.load_chip("mixed_quad")
-    document = in_cores("mixed_quad", 4)
-    core = document["cores"]["core"]
-    for memory in core["memories"].values():
-        del memory["scope"]
-    del core["units"]["array"]["count"]
-    long = read(document)
+    long = read(equal_cores(4))
 
     def shapes(chip: Chip, table: str) -> list[Any]:
         rows = [row for row in getattr(machine(chip), table)]

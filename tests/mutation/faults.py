@@ -384,8 +384,8 @@ FAULTS = [
     (
         "boundaries overlap",
         "energy/joules.py",
-        "inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]",
-        "inside = (name,)",
+        "return BOUNDARIES[: BOUNDARIES.index(boundary) + 1]",
+        "return (boundary,)",
         ENERGY,
     ),
     # -- numbers

@@ -336,7 +336,11 @@ def test_a_figure_changed_by_hand_is_refused_with_the_command_that_makes_it_anew
             "operators[0].input: 'nothing' is no tensor",
         ),
         (("workload", "operators", 0, "kernel"), [3], "operators[0].kernel: is [3]"),
-        (("workload", "operators", 1, "type"), [], "operators[1].type: a list is not a choice"),
+        (
+            ("workload", "operators", 1, "type"),
+            [],
+            "operators[1].type: an empty list is not a choice",
+        ),
         (
             ("workload", "tensors", "x", "shape"),
             [1, 1, 8, 0],
