@@ -279,6 +279,18 @@ def test_multicast_is_charged_once_a_link() -> None:
         seen += any(count > 1 for count in counts.values())
 
 
+def test_a_link_inside_a_core_carries_what_goes_between_its_memories(tmp_path: Path) -> None:
+    """Not one around it, on which the whole core is one node, however few ports that takes."""
+    places = "{l3: [0, 0], cluster: [[0, 0], [0, 1]]}"
+    mesh = f"mesh: {{kind: mesh, nodes: [cluster, l3], clock: slow, width: 32 B, places: {places}}}"
+    bus = "bus: {kind: bus, nodes: [cluster.l2, l3], clock: slow, width: 32 B, hop: 3}"
+    assert bus in NESTED
+    chip = load(tmp_path, NESTED.replace(bus, mesh))
+    way = chip.route("cluster[1].l2", "cluster[1].core[2].l1")
+    assert way.ports == ("cluster[1].ring.3>2",)
+    assert chip.route("l3", "cluster[1].core[2].l1").ports == ("mesh.0,0>0,1", *way.ports)
+
+
 def test_nested_cores(tmp_path: Path) -> None:
     chip = load(tmp_path, NESTED)
     assert list(chip.cores) == [

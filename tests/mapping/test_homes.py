@@ -20,7 +20,7 @@ from accelsim.mapping import Plan, compile_program, plan
 from accelsim.mapping.homes import OFF_CHIP, Homes, Stand, homes_of, ways
 from accelsim.mapping.lifetimes import lives
 from accelsim.mapping.rooms import Room
-from accelsim.program.dependencies import roots_of
+from accelsim.program.dependencies import inside_homes, region_tensors, roots_of
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.table import Program
 from accelsim.program.validate import validate
@@ -318,6 +318,14 @@ def test_what_is_read_later_is_not_written_over() -> None:
         at["b"].address + at["b"].span <= at["a"].address
     )
     validate(compile_program(chip, work, chosen=plan(chip, work, None, found)), work)
+
+
+def test_addresses_tell_regions_inside_homes() -> None:
+    """Operands in a tensor's home on chip are told apart by their bytes, whole tensors too."""
+    chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
+    program = compile_program(chip, work, chosen=plan_at_home(chip, work, None, "on_chip"))
+    inside = inside_homes(program)
+    assert inside.any() and (region_tensors(program)[inside] < 0).all()
 
 
 @pytest.mark.parametrize("name", ["bert_base", "resnet50", "efficientnet_b0"])
