@@ -24,6 +24,7 @@ from accelsim.workload import VectorOperator, Workload
 from accelsim.workload.images import of_group
 
 JUDGED = 4000  # commands of a workload whose units runs of the whole judge
+PART = 0.999  # of a figure: a way to divide memories that comes to no less than this gains nothing
 WORSE = 1.01  # times the cycles or joules with everything off chip: more is not taken
 ALIKE = 1e-9  # of the figure: what sums in another order differ by makes no plan better
 
@@ -187,8 +188,8 @@ def _ways(
 
 
 def gains(one: Work, other: Work, chip: Chip) -> bool:
-    """Whether a run takes less time than another one, or moves fewer bytes off chip."""
-    return one.seconds < other.seconds or _off_chip(one, chip) < _off_chip(other, chip)
+    """Whether a run takes less time than another one, or moves fewer bytes off chip, by more than PART."""
+    return one.seconds < other.seconds * PART or _off_chip(one, chip) < _off_chip(other, chip) * PART
 
 
 def _off_chip(work: Work, chip: Chip) -> float:

@@ -26,6 +26,7 @@ from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
 WORTH = 8  # vectors that a copy of an operator's weights is worth
+ALIKE = 1.05  # times the least estimate of runs where tensors are on chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,9 +290,10 @@ def _tiled(
     chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str, str], room: Room
 ) -> CrossbarMapping:
     """The runs with the least product of estimated time and bytes moved off chip: long runs fetch the
-    rows between them once, short ones let loads, products and stores overlap."""
+    rows between them once, short ones let loads, products and stores overlap. Where tensors are on chip the longest of
+    those that are ALIKE: the estimate tells them no better, and their rows are fewer."""
     geometry, chip = want.geometry, room.of(chip)
-    best, least = None, 0.0
+    tried: list[tuple[float, CrossbarMapping]] = []
     placed = want.first, want.replicas, want.reprogrammed
     bits, pack = get(formats[0]).bits, pack_of(crossbar, geometry)
     stays = (False, True) if room.once and 0 not in room.on_chip else (False,)
@@ -308,9 +310,8 @@ def _tiled(
         else:
             continue
         cost = _estimate(chip, crossbar, geometry, formats, mapping, room, most[BOXES])
-        if best is None or cost < least:
-            best, least = mapping, cost
-    if best is None:
+        tried.append((cost, mapping))
+    if not tried:
         wanted: dict[str, int] = {}
         for memory, size, count in needs(chip, geometry, formats, mapping, room).values():
             wanted[memory] = wanted.get(memory, 0) + size * count
@@ -330,6 +331,9 @@ def _tiled(
                 file=chip.source,
             )
         )
+    least = min(cost for cost, _ in tried) * (ALIKE if room.on_chip else 1)
+    alike = [(-mapping.m, cost, mapping) for cost, mapping in tried if cost <= least]
+    *_, best = min(alike, key=lambda one: one[:2])
     runs = runs_of(geometry, (best.batch, best.height, best.width))
     return replace(best, replicas=min(best.replicas, runs))  # a copy without a run is none
 
