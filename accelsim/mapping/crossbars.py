@@ -26,7 +26,7 @@ from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
 WORTH = 8  # vectors that a copy of an operator's weights is worth
-ALIKE = 1.05  # times the least estimate of runs where tensors are on chip
+ALIKE = 1.01  # times the least estimate of runs where tensors are on chip
 
 
 @dataclass(frozen=True, slots=True)
