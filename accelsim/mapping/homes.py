@@ -26,7 +26,7 @@ from accelsim.workload import Operator, VectorOperator, Workload
 
 MODES = ("off_chip", "on_chip")
 DEFAULT = "on_chip"  # of every run that does not say
-SHARES = (0.0, 0.25, 0.5, 0.75)  # of a memory with tiles, what homes may take: each is tried
+SHARES = (0.0, 0.25, 0.5, 0.75, 0.875)  # of a memory with tiles, what homes may take: each is tried
 
 
 class Stand(NamedTuple):
