@@ -26,6 +26,9 @@ from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
 WORTH = 8  # vectors that a copy of an operator's weights is worth
+NEAR = (
+    64  # bytes of buffers that weigh as one off chip, about: runs need not wait for a burst saved
+)
 ALIKE = 1.01  # times the least estimate of runs where tensors are on chip
 
 
@@ -365,7 +368,7 @@ def _estimate(
         loaded = get(formats[0]).bytes_for(geometry.groups * geometry.channels * plane)
     if 0 in room.on_chip:
         loaded = 0
-    stored = get(formats[2]).bytes_for(geometry.groups * geometry.m * geometry.n)
+    outputs = stored = get(formats[2]).bytes_for(geometry.groups * geometry.m * geometry.n)
     if 2 in room.on_chip:
         stored = 0
     packs = packs_of(crossbar, geometry)
@@ -392,7 +395,11 @@ def _estimate(
     overlapped = sum(stages) / runs + max(stages) * (runs - 1) / runs
     if mapping.slots == 1:
         overlapped = sum(stages)
-    return (fill + overlapped) * max(1, loaded + stored)
+    moved = loaded + stored
+    if room.on_chip:
+        sums = get(sum_format(crossbar)).bytes_for(work)
+        moved += -(-(2 * sums + outputs + packs * boxes) // NEAR)
+    return (fill + overlapped) * max(1, moved)
 
 
 def _runs(geometry: Geometry) -> Iterable[tuple[int, int, int]]:
