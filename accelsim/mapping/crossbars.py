@@ -299,7 +299,7 @@ def _tiled(
     tried: list[tuple[float, CrossbarMapping]] = []
     placed = want.first, want.replicas, want.reprogrammed
     bits, pack = get(formats[0]).bits, pack_of(crossbar, geometry)
-    stays = (False, True) if room.once and 0 not in room.on_chip else (False,)
+    stays = (True, False) if room.once and 0 not in room.on_chip else (False,)
     for run, stay in product(_runs(geometry), stays):
         mapping = CrossbarMapping(*run, *placed, 2, want.size, pack, stay)
         most = m_tiles(geometry, run, geometry.channels * bits, listed=False)[1]
