@@ -52,6 +52,7 @@ LAYERS = {
     "claims": 14,
     "sweeps": 14,
     "traces": 14,
+    "training": 14,
     "cli": 16,
     "jit_dot": 1,
 }

@@ -23,7 +23,7 @@ from accelsim.mapping.tensors import TensorTable
 from accelsim.program.opcodes import Access
 from accelsim.program.table import TensorRow
 from accelsim.units.dram import bursts_touched, sum_of_floors
-from accelsim.workload import Conv2d, Gemm, Workload
+from accelsim.workload import Conv2d, Gemm, Operator, Workload
 
 Ints = NDArray[np.int64]
 RANK = 4
@@ -255,6 +255,12 @@ def homes(table: TensorTable) -> tuple[Ints, Ints, Ints]:
     return found[:, 0].copy(), found[:, 1].copy(), found[:, 1] + np.array(sizes, np.int64)
 
 
+def _columns_first(op: Operator | None) -> bool:
+    """Whether a second operand lies column after column: filters of a convolution, a transposed matrix."""
+    turned = isinstance(op, Gemm | Conv2d) and op.weight_transposed
+    return turned != isinstance(op, Conv2d)
+
+
 def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """How the tensors of a Program lie off chip: the first fields of Layouts."""
     whole: set[int] = set()
@@ -269,7 +275,7 @@ def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, I
         root.append(number if row.view_of < 0 else root[row.view_of])
         if row.view == "sums" or (row.view == "weight" and row.view_of < 0) or rank > RANK:
             given, shape, rank = PIECE, (1,), 0
-        elif row.view == "weight" and isinstance(op, Gemm) and op.weight_transposed:
+        elif row.view == "weight" and _columns_first(op):
             given, shape = TRANSPOSED, (shape[0], shape[2], shape[1])
         elif row.view == "matrix" and isinstance(op, Conv2d):
             shape = (op.batch, op.filters, op.out_height * op.out_width)

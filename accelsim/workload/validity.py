@@ -4,11 +4,12 @@ shapes that operators say, inside the sizes that the engines count in."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
+from math import isfinite, prod
 
 from accelsim.workload.aliases import Alias, add
 from accelsim.workload.operators import (
     ACTIVATIONS,
+    OPERATOR_ROLES,
     ROLES,
     Conv2d,
     Gemm,
@@ -64,6 +65,13 @@ def as_matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
+def takes_taps(op: Gemm | Conv2d, shape: tuple[int, ...]) -> bool:
+    """Whether a 1 x 1 convolution with a transposed weight reads every tap of a larger kernel of that shape as a filter
+    of its own: the products of a transposed convolution, which col2im adds up."""
+    taps = isinstance(op, Conv2d) and op.weight_transposed and op.kernel == (1, 1)
+    return taps and shape[:1] == op.weight_shape[:1] and prod(shape) == prod(op.weight_shape)
+
+
 def _tensor(name: str, spec: TensorSpec) -> list[Wrong]:
     path, found = f"tensors.{name}", []
     if spec.name != name:
@@ -98,8 +106,14 @@ def _operator(
             found.append((key, f"{name!r} is no tensor that stands before it"))
         elif tensors[name].shape != tuple(shape) and not (
             key in ("input", "weight")
-            and isinstance(op, Gemm)
-            and as_matrix(tensors[name].shape) == tuple(shape)
+            and (
+                (isinstance(op, Gemm) and as_matrix(tensors[name].shape) == tuple(shape))
+                or (
+                    key == "weight"
+                    and isinstance(op, Conv2d)
+                    and takes_taps(op, tensors[name].shape)
+                )
+            )
         ):
             found.append(
                 (key, f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}")
@@ -115,6 +129,8 @@ def _operator(
         )
     if op.activation not in ACTIVATIONS:
         found.append(("activation", f"is {op.activation!r}"))
+    if op.role not in OPERATOR_ROLES:
+        found.append(("role", f"is {op.role!r}"))
     return found
 
 
@@ -151,7 +167,11 @@ def _vector(op: VectorOperator) -> list[Wrong]:
         return [("inputs", f"names {len(op.inputs)} tensors and {len(op.input_shapes)} shapes")]
     if not all(1 <= size <= LARGEST_DIMENSION for size in op.output_shape):
         return [("output_shape", f"is {list(op.output_shape)}")]
-    found = _window(op.kernel, op.stride, op.padding, (1, 1))
+    found = _window(op.kernel, op.stride, op.padding, op.dilation)
+    if len(op.factors) != len(kind.factors) or not all(map(isfinite, op.factors)):
+        found.append(("factors", f"are {list(op.factors)}"))
+    if any(not 0 <= begin <= LARGEST_DIMENSION for begin in op.offset):
+        found.append(("offset", f"is {list(op.offset)}"))
     if op.kind in POOLS and (len(op.input_shape) != 4 or len(op.output_shape) != 4):
         found.append(("input_shapes", "a pool reads and writes four dimensions"))
     turned = (
