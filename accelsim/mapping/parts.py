@@ -331,7 +331,7 @@ def _at_home(table: TensorTable) -> tuple[ResidentRow, ...]:
         if row.view_of >= 0:
             continue
         grown, home = number in caches, table.home[number]
-        at_end = row.role in ("input", "weight", "output") or grown
+        at_end = row.role in ("input", "weight", "bias", "output") or grown
         if at_end or home.on_chip:
             at_start = at_end and (row.role != "output" or grown)
             span = table.at_home(number)
