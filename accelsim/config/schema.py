@@ -177,6 +177,7 @@ def _operators() -> list[dict[str, Any]]:
         "axis": {"type": "integer", "minimum": 0},
         "offset": _list(_whole(0)),
         "factors": _list({"type": "number"}),
+        "updates": TEXT,
         "role": {"enum": list(OPERATOR_ROLES)},
         "parameters": {"type": "object"},
     }

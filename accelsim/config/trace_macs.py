@@ -21,6 +21,7 @@ class MacReader(Reader):
         super().__init__()
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.tensors: dict[str, TensorSpec] = {}
+        self.changed: set[str] = set()  # stored tensors whose next version stands already
 
     def integer(self, node: Node, path: str, low: int, high: int = LARGEST_DIMENSION) -> int | None:
         rule = FieldRule(path, int, (), "", low, high, False, True)
@@ -66,6 +67,13 @@ class MacReader(Reader):
         found = self.choice(items["role"][1], OPERATOR_ROLES, f"{path}.role")
         return {} if found is None else {"role": found}
 
+    def is_changed(self, name: str, place: Place, path: str) -> bool:
+        """Whether a stored tensor has been updated, so that it can be read no more (noted)."""
+        if name in self.changed:
+            message = f"{name} was updated before it"
+            self.wrong("trace.updated", place, path, message, "let the update come behind it")
+        return name in self.changed
+
     def parameters(self, op: Gemm | Conv2d, place: Place, path: str) -> None:
         """Register stored weights and biases; a name known before must have the same shape."""
         count = op.filters if isinstance(op, Conv2d) else op.n
@@ -73,7 +81,7 @@ class MacReader(Reader):
             (op.weight, op.weight_shape, "weight"),
             (op.bias, (count,), "bias"),
         ):
-            if name is None:
+            if name is None or self.is_changed(name, place, f"{path}.{role}"):
                 continue
             known = self.tensors.get(name)
             computed = known is not None and known.role not in ("weight", "bias")

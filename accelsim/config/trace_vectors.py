@@ -11,6 +11,7 @@ from accelsim.config.yaml_source import Node
 from accelsim.workload import TensorSpec, VectorOperator
 from accelsim.workload.kinds.moves import along
 from accelsim.workload.operators import ACTIVATIONS
+from accelsim.workload.validity import STORED
 from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 
 COMMON = ("name", "kind", "input", "output", "role")
@@ -21,7 +22,8 @@ def keys_of(kind: str) -> tuple[str, ...]:
     """Keys that an operator of this kind may have."""
     shape = () if kind in POOLS else ("shape",)
     factors = ("factors",) if VECTOR_KINDS[kind].factors else ()
-    return (*COMMON, *VECTOR_KINDS[kind].keys, *factors, "parameters", *shape)
+    updates = ("updates",) if VECTOR_KINDS[kind].access == "same" else ()
+    return (*COMMON, *VECTOR_KINDS[kind].keys, *factors, *updates, "parameters", *shape)
 
 
 def required_of(kind: str) -> tuple[str, ...]:
@@ -65,7 +67,7 @@ class VectorReader(MacReader):
         if kind == "transpose":
             order = self.axes(items["order"][1], f"{path}.order", len(shapes[0])) or ()
         parameters = self.scales(items, path, name, kind, shapes[0])
-        numbers = self.numbers(items, path, name, kind)
+        numbers = self.numbers(items, path, name, kind, sources)
         if numbers is None:
             return None
         return VectorOperator(
@@ -81,8 +83,17 @@ class VectorReader(MacReader):
             **numbers,
         )
 
-    def numbers(self, items: Items, path: str, name: str, kind: str) -> dict[str, Any] | None:
-        """Role, offset, factors and window of an operator that is no pool; None where one is wrong (noted)."""
+    def updated(self, node: Node, path: str, sources: tuple[str, ...]) -> str:
+        """The stored tensor, one that is read, whose next version an operator makes; "" (noted) for any other."""
+        stored = [name for name in sources if self.tensors[name].role in STORED]
+        found: str | None = self.choice(node, stored, path)
+        self.changed |= {found} if found else set()
+        return found or ""
+
+    def numbers(
+        self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...]
+    ) -> dict[str, Any] | None:
+        """Role, updated tensor, offset, factors, window of what is no pool; None where one is wrong (noted)."""
         before = len(self.problems)
         found: dict[str, Any] = self.role(items, path)
         for key in ("kernel", "stride", "dilation"):
@@ -90,6 +101,8 @@ class VectorReader(MacReader):
                 found[key] = self.pair(items, path, key, 1, 1)
         if "padding" in items:
             found["padding"] = self.padding(items, path)
+        if "updates" in items:
+            found["updates"] = self.updated(items["updates"][1], f"{path}.updates", sources)
         if "offset" in items:
             listed = self.several(items["offset"][1], f"{path}.offset")
             found["offset"] = tuple(self.integer(item, f"{path}.offset", 0) for item in listed)

@@ -433,6 +433,8 @@ class _TraceReader(VectorReader):
                 return None
             if name not in self.shapes:
                 return None  # its own operator is wrong and was noted
+            if self.is_changed(name, item.place, f"{path}.input"):
+                return None
             names.append(name)
         return tuple(names)
 

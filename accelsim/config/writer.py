@@ -207,6 +207,8 @@ def _vector_keys(op: VectorOperator, workload: Workload) -> dict[str, Any]:
     found: dict[str, Any] = {
         key: list(getattr(op, key)) for key in ("offset", "factors") if getattr(op, key)
     }
+    if op.updates:
+        found["updates"] = op.updates
     if op.kind == "transpose":
         found["order"] = list(op.order)
     if op.kind == "concat":

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.formats import FORMAT_NAMES, get
 from accelsim.mapping.rows.record import Rows
-from accelsim.mapping.tensors import TensorTable
+from accelsim.mapping.tensors import TensorTable, updates
 from accelsim.program.opcodes import Access
 from accelsim.program.table import TensorRow
 from accelsim.units.dram import bursts_touched, sum_of_floors
@@ -263,7 +263,7 @@ def _columns_first(op: Operator | None) -> bool:
 
 def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """How the tensors of a Program lie off chip: the first fields of Layouts."""
-    whole: set[int] = set()
+    whole, versions = set[int](), {name for pair in updates(workload).items() for name in pair}
     kind: list[int] = []
     filters: list[int] = []
     root: list[int] = []
@@ -285,8 +285,9 @@ def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, I
         dims.append((*shape, *(1,) * (RANK - len(shape))))
         turned = row.view in ("", "matrix", "weight") and rank in OTHER_ORDER
         other.append(OTHER_ORDER[rank] if turned else ROW_MAJOR)
-        if row.view not in ("", "matrix", "weight", "lowered"):
-            whole.add(root[number])  # a view that counts elements keeps its bytes row-major
+        counted = row.view not in ("", "matrix", "weight", "lowered")
+        if counted or (row.view == "" and row.name in versions):
+            whole.add(root[number])  # views that count elements, and next versions, lie row-major
     if whole:
         other = [ROW_MAJOR if of in whole else o for o, of in zip(other, root, strict=True)]
     columns = (kind, [n for row in dims for n in row], filters, root)

@@ -99,7 +99,7 @@ def _moment(name: str, moment: str, back: Backward) -> str:
 
 def _next(name: str, made: str, back: Backward) -> str:
     """What stands for a tensor in the next step, by its name."""
-    return back.rename(made, f"{name}.{NEXT}")
+    return back.rename(made, f"{name}.{NEXT}", updates=name)
 
 
 def _inside(optimiser: Sgd | Adam, bounds: dict[str, tuple[float, float]]) -> None:

@@ -86,12 +86,12 @@ class Backward:
         self.tensors[op.output] = TensorSpec(op.output, op.output_shape)
         return op.output
 
-    def rename(self, made: str, name: str) -> str:
-        """Give the output of the last operator, and that, another name."""
+    def rename(self, made: str, name: str, **more: Any) -> str:
+        """Give the output of the last operator, and that, another name. more: further fields of it."""
         (last, spec) = self.operators[-1], self.tensors.pop(made)
         assert last.output == made
         name = self.fresh(name)
-        self.operators[-1] = replace(last, name=name, output=name)
+        self.operators[-1] = replace(last, name=name, output=name, **more)
         self.names = self.names - {last.name} | {name}
         self.tensors[name] = replace(spec, name=name)
         return name

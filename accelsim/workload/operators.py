@@ -161,7 +161,8 @@ class VectorOperator:
     parameters: small tensors of it (scales, shifts), which are configuration and move no bytes.
     kernel, stride, padding, dilation as in Conv2d, for the pools, their gradients and col2im. order: axes of a
     transpose. offset: where a slice begins in what it reads, or a pad puts that, by axis; () where nobody says.
-    factors: numbers that it computes with, as its kind says. node: name of the node of the model file that computes
+    factors: numbers that it computes with, as its kind says. updates: the stored tensor, one of its inputs, that the
+    output takes the place of: its next version, at its address. node: name of the node of the model file that computes
     its values, "" for the project's own arithmetic. role: one of OPERATOR_ROLES.
     """
 
@@ -181,6 +182,7 @@ class VectorOperator:
     dilation: tuple[int, int] = (1, 1)
     offset: tuple[int, ...] = ()
     factors: tuple[float, ...] = ()
+    updates: str = ""
     role: str = "forward"
 
     @property

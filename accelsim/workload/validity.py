@@ -13,6 +13,7 @@ from accelsim.workload.operators import (
     ROLES,
     Conv2d,
     Gemm,
+    Operator,
     TensorSpec,
     VectorOperator,
     Workload,
@@ -24,6 +25,7 @@ MOST_DIMENSIONS = 8
 MOST_ELEMENTS = 1 << 50  # as many as products, so that no weight of one is too large alone
 MOST_MACS = 1 << 50
 LARGEST_WINDOW = 1 << 16
+STORED = ("weight", "bias")
 Wrong = tuple[str, str]  # path, what is wrong
 
 
@@ -37,16 +39,18 @@ def wrong_in(workload: Workload) -> list[Wrong]:
     }
     names: set[str] = set()
     alias: dict[str, Alias] = {}
+    updated: set[str] = set()
     for number, op in enumerate(workload.operators):
         path = f"operators[{number}]"
         if not op.name or op.name in names:
             found.append((f"{path}.name", f"{op.name!r} is no name of its own"))
         names.add(op.name)
-        wrong = _operator(op, workload.tensors, ready)
+        wrong = _operator(op, workload.tensors, ready, updated)
         found += [(f"{path}.{key}", message) for key, message in wrong]
         if not wrong and (message := add(alias, op)):
             found.append((f"{path}.inputs", message))
         ready.add(op.output)
+        updated |= {op.updates} if isinstance(op, VectorOperator) and op.updates else set()
     if not found and workload.macs > MOST_MACS:
         found.append(("operators", f"ask for {workload.macs} multiply-accumulates"))
     return found
@@ -84,7 +88,7 @@ def _tensor(name: str, spec: TensorSpec) -> list[Wrong]:
 
 
 def _operator(
-    op: Gemm | Conv2d | VectorOperator, tensors: Mapping[str, TensorSpec], ready: set[str]
+    op: Operator, tensors: Mapping[str, TensorSpec], ready: set[str], updated: set[str]
 ) -> list[Wrong]:
     wrong = _vector(op) if isinstance(op, VectorOperator) else _product(op)
     if wrong:
@@ -118,6 +122,10 @@ def _operator(
             found.append(
                 (key, f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}")
             )
+    found += [(key, f"{name} was updated before it") for key, name, _ in read if name in updated]
+    found += [("parameters", f"{name} was updated before it") for name in small if name in updated]
+    if isinstance(op, VectorOperator) and op.updates:
+        found += _update(op, tensors)
     if op.output not in tensors or op.output in ready:
         found.append(("output", f"{op.output!r} is no tensor of its own"))
     elif tensors[op.output].shape != op.output_shape:
@@ -132,6 +140,15 @@ def _operator(
     if op.role not in OPERATOR_ROLES:
         found.append(("role", f"is {op.role!r}"))
     return found
+
+
+def _update(op: VectorOperator, tensors: Mapping[str, TensorSpec]) -> list[Wrong]:
+    """What is wrong with the tensor whose next version an operator makes."""
+    name = op.updates
+    if name not in op.inputs or name not in tensors or tensors[name].role not in STORED:
+        return [("updates", f"{name!r} is no stored tensor that it reads")]
+    same = VECTOR_KINDS[op.kind].access == "same" and tensors[name].shape == op.output_shape
+    return [] if same else [("updates", f"{name} does not become the output element by element")]
 
 
 def _product(op: Gemm | Conv2d) -> list[Wrong]:
