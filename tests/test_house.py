@@ -43,6 +43,7 @@ LAYERS = {
     "importers": 11,
     "reports": 12,
     "matching": 12,
+    "training": 12,
     "loading": 12,
     "job": 13.5,
     "verbs": 15,
@@ -52,7 +53,6 @@ LAYERS = {
     "claims": 14,
     "sweeps": 14,
     "traces": 14,
-    "training": 14,
     "cli": 16,
     "jit_dot": 1,
 }

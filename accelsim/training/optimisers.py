@@ -59,11 +59,8 @@ class Adam:
         _inside(self, {"rate": (0.0, 1e3), "floor": (0.0, 1.0), "decay": (0.0, 1.0)})
         if not all(0 <= beta < 1 for beta in self.betas) or len(self.betas) != 2 or self.step < 1:
             message = f"has betas {list(self.betas)} and step {self.step}"
-            raise InputError(
-                Problem(
-                    "training.adam", message, "write betas in 0..1 and a step from 1 on", "Adam"
-                )
-            )
+            fix = "write betas from 0 to below 1, a step from 1 on"
+            raise InputError(Problem("training.optimiser", message, fix, "Adam.betas"))
 
     def update(self, name: str, gradient: str, back: Backward) -> None:
         """Append what changes a tensor by its gradient."""

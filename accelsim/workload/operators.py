@@ -266,6 +266,17 @@ class Workload:
         return self.tensors[weight].role == "weight"
 
     @property
+    def moments(self) -> set[str]:
+        """Stored tensors that updates alone read: an optimiser's own, zeros before the first step."""
+        stored = {name for name, spec in self.tensors.items() if spec.role == "weight"}
+        updates = [op for op in self.operators if op.role == "update"]
+        own = {name for op in updates for name in getattr(op, "inputs", ()) if name in stored}
+        for op in self.operators if own else ():
+            if op.role != "update":
+                own -= {*getattr(op, "inputs", ()), getattr(op, "weight", "")}
+        return own
+
+    @property
     def parameters(self) -> int:
         """Elements of all weights and biases."""
         return sum(t.elements for t in self.tensors.values() if t.role in ("weight", "bias"))

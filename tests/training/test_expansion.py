@@ -118,8 +118,8 @@ def test_a_step_is_not_expanded_again() -> None:
         (lambda: Sgd(0.1, 1.5, -1.0), "Sgd.momentum: is 1.5; write a number from 0 to 1"),
         (lambda: Sgd(0.1, 1.5, -1.0), "Sgd.decay: is -1.0"),
         (lambda: Sgd(float("nan")), "Sgd.rate: is nan"),
-        (lambda: Adam(betas=(0.9, 1.0)), "Adam: has betas [0.9, 1.0] and step 1"),
-        (lambda: Adam(step=0), "Adam: has betas [0.9, 0.999] and step 0"),
+        (lambda: Adam(betas=(0.9, 1.0)), "Adam.betas: has betas [0.9, 1.0] and step 1"),
+        (lambda: Adam(step=0), "Adam.betas: has betas [0.9, 0.999] and step 0"),
     ],
 )
 def test_numbers_of_optimisers(made: object, line: str) -> None:
