@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from math import isclose
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from accelsim.config.writer import workload_yaml
 from accelsim.results import Result, save, to_dict
 from accelsim.results.load import load_run
 from accelsim.training import Adam, Sgd, expand
-from accelsim.workload import Workload
+from accelsim.workload import VectorOperator, Workload
 from accelsim.workload.operators import OPERATOR_ROLES
+from tests.training import cases
 
 CHIP = "fp8_64"
 
@@ -69,6 +71,20 @@ def test_updates_move_each_tensor_once_a_pass() -> None:
         update = accelsim.run(chip, work, homes="off_chip").roles[-1]
         moved = update.dram_read_bytes + update.dram_written_bytes
         assert moved == 2 * (passes * network.parameters + decays * weights)
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_every_gradient_is_planned_and_computed(name: str, tmp_path: Path) -> None:
+    """On FP8, by the Program's rows: near enough to the float reference that no operand is another one's."""
+    network = replace(cases.workload(name, tmp_path), values="seeded:3")
+    work = expand(network, cases.loss(name), Sgd(0.1))
+    _, inputs = cases.values(network, cases.loss(name))
+    result = accelsim.run(accelsim.load_chip(CHIP), work, inputs)
+    assert sum(row.cycles for row in result.roles) == result.cycles > 0
+    assert result.values is not None
+    for op in work.operators:
+        if isinstance(op, VectorOperator) and op.updates:
+            assert result.values.signal_to_noise_db[op.output] > 10
 
 
 def test_weight_gradients_cost_what_forward_does() -> None:
