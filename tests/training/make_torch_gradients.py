@@ -1,7 +1,7 @@
 """Gradients of every case of cases.py by torch, in float64, into torch_gradients.npz. Not a part of any test.
 
-python3 -m venv /tmp/torch && /tmp/torch/bin/pip install torch==2.13.0 numpy pyyaml
-PYTHONPATH=. /tmp/torch/bin/python -m tests.training.make_torch_gradients
+python3 -m venv torch_env && torch_env/bin/pip install torch==2.13.0 numpy pyyaml
+PYTHONPATH=. torch_env/bin/python -m tests.training.make_torch_gradients
 """
 
 from __future__ import annotations
