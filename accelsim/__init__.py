@@ -17,6 +17,7 @@ _PARTS = (
     "formats",
     "numerics",
     "traces",
+    "training",
     "verbs",
 )  # whose own functions a user calls: accelsim.formats.get(...)
 

@@ -34,6 +34,7 @@ from accelsim.results.summary import summarise
 from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
 from accelsim.workload import VectorOperator, Workload
+from accelsim.workload.integers import classes_of
 
 __all__ = [
     "Prepared",
@@ -384,14 +385,15 @@ def load_values(workload: Workload) -> dict[str, NDArray[np.generic]]:
     shapes = {
         name: spec.shape
         for name, spec in workload.tensors.items()
-        if spec.role in ("weight", "bias")
+        if spec.role in ("weight", "bias") and name not in workload.moments
     }
     sizes = {
         f"{op.weight}.scale": op.groups * op.n
         for op in workload.operators
         if not isinstance(op, VectorOperator)
     }
-    return load_npz(workload.values, shapes, sizes)
+    zeros = {name: np.zeros(workload.tensors[name].shape) for name in workload.moments}
+    return {**zeros, **load_npz(workload.values, shapes, sizes)}
 
 
 def _batches(
@@ -432,7 +434,7 @@ def _batches(
 
 
 def _check_inputs(workload: Workload, inputs: Mapping[str, NDArray[np.generic]]) -> None:
-    problems = []
+    problems, classes = [], classes_of(workload)
     for name, spec in workload.tensors.items():
         if spec.role != "input":
             continue
@@ -459,6 +461,16 @@ def _check_inputs(workload: Workload, inputs: Mapping[str, NDArray[np.generic]])
             problems.append(
                 Problem(
                     "input.finite", "holds NaN or infinity", "give finite numbers", name, "--input"
+                )
+            )
+        elif name in classes and not np.isin(inputs[name], np.arange(classes[name])).all():
+            problems.append(
+                Problem(
+                    "input.classes",
+                    "holds labels that are no class",
+                    f"give whole numbers from 0 to {classes[name] - 1}",
+                    name,
+                    "--input",
                 )
             )
     if problems:

@@ -43,6 +43,7 @@ LAYERS = {
     "importers": 11,
     "reports": 12,
     "matching": 12,
+    "training": 12,
     "loading": 12,
     "job": 13.5,
     "verbs": 15,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
+from typing import Any
 
+from accelsim.config.yaml_source import parse_yaml
 from accelsim.errors import InputError, Problem
 
 
@@ -56,6 +58,20 @@ def bits_of(given: Sequence[str]) -> dict[str, str]:
         before = found.pop(pattern, "")
         both = {word[:1]: word for word in (before, bits)}
         found[pattern] = both["w"] + both["a"] if both.keys() == {"w", "a"} else bits
+    return found
+
+
+def settings_of(given: Sequence[str]) -> dict[str, Any]:
+    """Keys of a step with numbers, lists or words, as a file has them; InputError for what has no "="."""
+    found: dict[str, Any] = {}
+    for text in given:
+        key, sign, value = text.partition("=")
+        if not sign or not key or not value:
+            raise _wrong("training.step", "is no key with its value", "rate=0.1", text, "step")
+        if key in found:
+            raise _twice("training.step", key, "step")
+        # patterns begin with *, which is none of YAML's texts
+        found[key] = value if key == "frozen" else parse_yaml(value, "--step").plain()
     return found
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from accelsim.cli.dimensions import bits_of, dims_of, numbers_of
+from accelsim.cli.dimensions import bits_of, dims_of, numbers_of, settings_of
 from accelsim.config.overrides import assignments, node_of
 from accelsim.config.reader import FieldRule, rules_of
 from accelsim.config.yaml_source import Node, Place
@@ -119,6 +119,7 @@ PAIRS: dict[str, Callable[[Any], dict[str, Any]]] = {
     "dims": dims_of,
     "value": numbers_of,
     "bits": bits_of,
+    "step": settings_of,
 }
 
 

@@ -10,7 +10,7 @@ import click
 from accelsim.chip import Chip
 from accelsim.energy.joules import BOUNDARIES
 from accelsim.escaping import raw, visible
-from accelsim.results import fidelity
+from accelsim.results import fidelity, roles
 from accelsim.results.homes import in_words
 from accelsim.results.result import OperatorRow, Result, peak_macs_per_cycle
 from accelsim.results.rounding import column, decimals_of
@@ -113,6 +113,8 @@ def _totals(result: Result) -> None:
         click.echo(
             f"  above 100 %: {', '.join(beside[:3])}{more} worked beside operators that ended before"
         )
+    if len(result.roles) > 1:
+        plain_table(*roles.table(result.roles))
     each = 1e6 * result.joules / result.workload.inferences
     click.echo(
         _rates(result, "one by one", result.seconds)

@@ -16,6 +16,7 @@ from accelsim.config.versions import RULE
 from accelsim.constants.rows import families
 from accelsim.formats import FORMAT_NAMES
 from accelsim.units.kinds import link_kinds, memory_kinds, unit_kinds
+from accelsim.workload.operators import OPERATOR_ROLES
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 TEXT = {"type": "string"}
@@ -174,6 +175,10 @@ def _operators() -> list[dict[str, Any]]:
         "shape": _list(_whole(-1)),
         "order": _list({"type": "integer", "minimum": 0}),
         "axis": {"type": "integer", "minimum": 0},
+        "offset": _list(_whole(0)),
+        "factors": _list({"type": "number"}),
+        "updates": TEXT,
+        "role": {"enum": list(OPERATOR_ROLES)},
         "parameters": {"type": "object"},
     }
     found = []

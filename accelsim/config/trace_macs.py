@@ -8,8 +8,8 @@ from accelsim.config.reader import FieldRule, Reader
 from accelsim.config.yaml_source import Node, Place
 from accelsim.formats import FORMATS
 from accelsim.workload import Conv2d, Gemm, TensorSpec
-from accelsim.workload.operators import ACTIVATIONS
-from accelsim.workload.validity import LARGEST_DIMENSION, LARGEST_WINDOW, as_matrix
+from accelsim.workload.operators import ACTIVATIONS, OPERATOR_ROLES
+from accelsim.workload.validity import LARGEST_DIMENSION, LARGEST_WINDOW, as_matrix, takes_taps
 
 Items = dict[str, tuple[Place, Node]]
 
@@ -21,6 +21,7 @@ class MacReader(Reader):
         super().__init__()
         self.shapes: dict[str, tuple[int, ...]] = {}
         self.tensors: dict[str, TensorSpec] = {}
+        self.changed: set[str] = set()  # stored tensors whose next version stands already
 
     def integer(self, node: Node, path: str, low: int, high: int = LARGEST_DIMENSION) -> int | None:
         rule = FieldRule(path, int, (), "", low, high, False, True)
@@ -53,7 +54,25 @@ class MacReader(Reader):
                 found[key] = self.choice(items[key][1], integers, f"{path}.{key}")
         if "groups" in items:
             found["groups"] = self.integer(items["groups"][1], f"{path}.groups", 1)
-        return found
+        if "weight_transposed" in items:
+            found["weight_transposed"] = self.flag(
+                items["weight_transposed"][1], f"{path}.weight_transposed"
+            )
+        return found | self.role(items, path)
+
+    def role(self, items: Items, path: str) -> dict[str, Any]:
+        """What an operator is for in a training step, where it is said."""
+        if "role" not in items:
+            return {}
+        found = self.choice(items["role"][1], OPERATOR_ROLES, f"{path}.role")
+        return {} if found is None else {"role": found}
+
+    def is_changed(self, name: str, place: Place, path: str) -> bool:
+        """Whether a stored tensor has been updated, so that it can be read no more (noted)."""
+        if name in self.changed:
+            message = f"{name} was updated before it"
+            self.wrong("trace.updated", place, path, message, "let the update come behind it")
+        return name in self.changed
 
     def parameters(self, op: Gemm | Conv2d, place: Place, path: str) -> None:
         """Register stored weights and biases; a name known before must have the same shape."""
@@ -62,11 +81,14 @@ class MacReader(Reader):
             (op.weight, op.weight_shape, "weight"),
             (op.bias, (count,), "bias"),
         ):
-            if name is None:
+            if name is None or self.is_changed(name, place, f"{path}.{role}"):
                 continue
             known = self.tensors.get(name)
             computed = known is not None and known.role not in ("weight", "bias")
-            if known is not None and (as_matrix(known.shape) if computed else known.shape) != shape:
+            fits = known is None or (as_matrix(known.shape) if computed else known.shape) == shape
+            if known is not None and not (
+                fits or (role == "weight" and takes_taps(op, known.shape))
+            ):
                 self.wrong(
                     "trace.weight",
                     place,
@@ -107,10 +129,6 @@ class MacReader(Reader):
         if n is None or None in (options.get("activation", "none"), options["weight"]):
             return None
         groups = shape[0] if len(shape) == 3 else 1
-        if "weight_transposed" in items:
-            options["weight_transposed"] = self.flag(
-                items["weight_transposed"][1], f"{path}.weight_transposed"
-            )
         op = Gemm(
             name, sources[0], m=shape[-2], k=shape[-1], n=n, groups=groups, output=output, **options
         )

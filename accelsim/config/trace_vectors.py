@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
+from accelsim.config.reader import FieldRule, said
 from accelsim.config.trace_macs import Items, MacReader
 from accelsim.config.yaml_source import Node
 from accelsim.workload import TensorSpec, VectorOperator
 from accelsim.workload.kinds.moves import along
 from accelsim.workload.operators import ACTIVATIONS
+from accelsim.workload.validity import STORED
 from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 
-COMMON = ("name", "kind", "input", "output")
+COMMON = ("name", "kind", "input", "output", "role")
 Shape = tuple[int, ...]
 
 
 def keys_of(kind: str) -> tuple[str, ...]:
     """Keys that an operator of this kind may have."""
     shape = () if kind in POOLS else ("shape",)
-    return (*COMMON, *VECTOR_KINDS[kind].keys, "parameters", *shape)
+    factors = ("factors",) if VECTOR_KINDS[kind].factors else ()
+    updates = ("updates",) if VECTOR_KINDS[kind].access == "same" else ()
+    return (*COMMON, *VECTOR_KINDS[kind].keys, *factors, *updates, "parameters", *shape)
 
 
 def required_of(kind: str) -> tuple[str, ...]:
     """Keys that it must have besides name and input."""
-    if kind in POOLS:
-        return ("kernel",)
-    if VECTOR_KINDS[kind].shaped:
-        return ("shape",)
-    return tuple(key for key in keys_of(kind) if key in ("order", "axis"))
+    record = VECTOR_KINDS[kind]
+    needed = {"order", "axis", "factors"}
+    needed |= {"kernel"} if record.per == "window" else set()
+    needed |= {"shape"} if record.shaped else set()
+    return tuple(key for key in keys_of(kind) if key in needed)
 
 
 def broadcast(shapes: list[Shape]) -> Shape | None:
@@ -62,6 +67,9 @@ class VectorReader(MacReader):
         if kind == "transpose":
             order = self.axes(items["order"][1], f"{path}.order", len(shapes[0])) or ()
         parameters = self.scales(items, path, name, kind, shapes[0])
+        numbers = self.numbers(items, path, name, kind, sources)
+        if numbers is None:
+            return None
         return VectorOperator(
             name,
             kind,
@@ -72,7 +80,55 @@ class VectorReader(MacReader):
             activation=activation,
             parameters=parameters,
             order=order,
+            **numbers,
         )
+
+    def updated(self, node: Node, path: str, sources: tuple[str, ...]) -> str:
+        """The stored tensor, one that is read, whose next version an operator makes; "" (noted) for any other."""
+        stored = [name for name in sources if self.tensors[name].role in STORED]
+        found: str | None = self.choice(node, stored, path)
+        self.changed |= {found} if found else set()
+        return found or ""
+
+    def numbers(
+        self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...]
+    ) -> dict[str, Any] | None:
+        """Role, updated tensor, offset, factors, window of what is no pool; None where one is wrong (noted)."""
+        before = len(self.problems)
+        found: dict[str, Any] = self.role(items, path)
+        for key in ("kernel", "stride", "dilation"):
+            if key in items:
+                found[key] = self.pair(items, path, key, 1, 1)
+        if "padding" in items:
+            found["padding"] = self.padding(items, path)
+        if "updates" in items:
+            found["updates"] = self.updated(items["updates"][1], f"{path}.updates", sources)
+        if "offset" in items:
+            listed = self.several(items["offset"][1], f"{path}.offset")
+            found["offset"] = tuple(self.integer(item, f"{path}.offset", 0) for item in listed)
+        if "factors" in items:
+            place = f"{path}.factors"
+            rule = FieldRule(place, float, (), "", None, None, False, True)
+            listed = self.several(items["factors"][1], place)
+            found["factors"] = tuple(self.number(item, rule, place) for item in listed)
+        known = VECTOR_KINDS[kind].factors
+        given = len(found.get("factors", ()))
+        if len(self.problems) == before and given != len(known):
+            self.wrong(
+                "trace.factors",
+                items["name"][1].place,
+                f"{path}.factors",
+                f"{name} has {given} factors, a {kind} has {len(known)}",
+                f"write [{', '.join(known)}]" if known else "leave them out",
+            )
+        return found if len(self.problems) == before else None
+
+    def several(self, node: Node, path: str) -> list[Node]:
+        """The entries of a list; none (noted) where there is no list."""
+        if node.is_list:
+            return list(node.value)
+        self.wrong("type.list", node.place, path, f"must be a list, not {said(node)}", "write [0]")
+        return []
 
     def pool(
         self, items: Items, path: str, name: str, kind: str, sources: tuple[str, ...], output: str
@@ -85,6 +141,7 @@ class VectorReader(MacReader):
         shape = self.shapes[sources[0]]
         (kh, kw), (sh, sw), (t, le, b, r) = (window[k] for k in ("kernel", "stride", "padding"))
         out = (*shape[:2], (shape[2] + t + b - kh) // sh + 1, (shape[3] + le + r - kw) // sw + 1)
+        window |= self.role(items, path)
         return VectorOperator(name, kind, sources, output, (shape,), out, **window)
 
     def scales(

@@ -40,9 +40,17 @@ KEYS = (
     "integers",
     "recorded",
 )
-MAC_KEYS = ("weight", "bias", "activation", "input_format", "weight_format", "groups")
+MAC_KEYS = (
+    "weight",
+    "weight_transposed",
+    "bias",
+    "activation",
+    "input_format",
+    "weight_format",
+    "groups",
+)
 KIND_KEYS: dict[str, tuple[str, ...]] = {
-    "gemm": (*COMMON, *MAC_KEYS, "n", "weight_transposed"),
+    "gemm": (*COMMON, *MAC_KEYS, "n"),
     "conv2d": (*COMMON, *MAC_KEYS, "filters", "kernel", "stride", "padding", "dilation"),
     **{kind: keys_of(kind) for kind in VECTOR_KINDS},
 }
@@ -425,6 +433,8 @@ class _TraceReader(VectorReader):
                 return None
             if name not in self.shapes:
                 return None  # its own operator is wrong and was noted
+            if self.is_changed(name, item.place, f"{path}.input"):
+                return None
             names.append(name)
         return tuple(names)
 

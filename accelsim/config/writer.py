@@ -204,7 +204,11 @@ def workload_yaml(workload: Workload, note: str = "", more: dict[str, Any] | Non
 
 def _vector_keys(op: VectorOperator, workload: Workload) -> dict[str, Any]:
     """Keys of a vector operator that its kind does not already say."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {
+        key: list(getattr(op, key)) for key in ("offset", "factors") if getattr(op, key)
+    }
+    if op.updates:
+        found["updates"] = op.updates
     if op.kind == "transpose":
         found["order"] = list(op.order)
     if op.kind == "concat":
@@ -214,9 +218,9 @@ def _vector_keys(op: VectorOperator, workload: Workload) -> dict[str, Any]:
         found["axis"] = differing[0] if differing else 0
     if (
         VECTOR_KINDS[op.kind].access in ("view", "move", "reduce")
-        and not found
+        and not found.keys() & {"order", "axis"}
         and op.kind not in ("append", "flatten", "global_average_pool")
-    ):
+    ) or VECTOR_KINDS[op.kind].shaped:
         found["shape"] = list(op.output_shape)
     usual = tuple(f"{op.name}.{suffix}" for suffix in VECTOR_KINDS[op.kind].parameters)
     if op.parameters != usual:
@@ -228,10 +232,12 @@ def _operator(op: Any, workload: Workload) -> dict[str, Any]:
     found: dict[str, Any] = {"name": op.name, "kind": op.kind}
     if isinstance(op, VectorOperator):
         found["input"] = list(op.inputs) if len(op.inputs) > 1 else op.inputs[0]
-        if op.kind in ("max_pool", "average_pool"):
+        if "kernel" in VECTOR_KINDS[op.kind].keys:
             found |= {"kernel": list(op.kernel), "stride": list(op.stride)}
             if any(op.padding):
                 found["padding"] = list(op.padding)
+            if op.dilation != (1, 1):
+                found["dilation"] = list(op.dilation)
         found |= _vector_keys(op, workload)
     else:
         found["input"] = op.input
@@ -243,11 +249,11 @@ def _operator(op: Any, workload: Workload) -> dict[str, Any]:
                 found["dilation"] = list(op.dilation)
         elif isinstance(op, Gemm):
             found["n"] = op.n
-            if op.weight_transposed:
-                found["weight_transposed"] = True
         if op.groups != 1:
             found["groups"] = op.groups
         found["weight"] = op.weight
+        if op.weight_transposed:
+            found["weight_transposed"] = True
         if op.bias is not None:
             found["bias"] = op.bias
         for key in ("input_format", "weight_format"):
@@ -256,6 +262,8 @@ def _operator(op: Any, workload: Workload) -> dict[str, Any]:
     found["output"] = op.output
     if op.activation != "none":
         found["activation"] = op.activation
+    if op.role != "forward":
+        found["role"] = op.role
     return found
 
 

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.chip import Chip
 from accelsim.energy import EnergyReport, charge, counts_of, work_of
+from accelsim.errors import InputError, Problem
 from accelsim.mapping import Plan, compile_program
 from accelsim.mapping.programs import release_lag
 from accelsim.mapping.size import check_commands
+from accelsim.mapping.tensors import updates
 from accelsim.program.blocks import row_hashes
 from accelsim.program.hazards import derived
 from accelsim.program.requests import Slots, apart, in_order, in_requests, slots_of
@@ -91,7 +93,18 @@ class Stream:
 
 
 def steady(chip: Chip, workload: Workload, chosen: Plan) -> Steady:
-    """Runs of a workload back to back on a chip, as planned for one. InputError for what does not fit."""
+    """Runs of a workload back to back on a chip, as planned for one. InputError for what does not fit, and for a
+    training step, whose runs are not independent."""
+    if updates(workload):
+        raise InputError(
+            Problem(
+                "steady.updates",
+                "changes stored tensors: each step reads what the one before wrote",
+                "run it once",
+                workload.name,
+                workload.source,
+            )
+        )
     one = alone(chip, workload, chosen)
     ways = ((False, None), (False, one.slots), (True, one.slots))
     best = _settled(one, *ways[0])

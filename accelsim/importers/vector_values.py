@@ -66,9 +66,7 @@ def by_kind(
         made = kind.reals(op, real, given)
     elif kind.onnx is not None:
         name, options = kind.onnx
-        axes = [a for a, size in enumerate(op.output_shape) if size != op.input_shape[a]]
-        over = [np.array(axes, np.int64)] if kind.access == "reduce" else []
-        made = _run(name, options, [*real, *given, *over])
+        made = _run(name, options, [*real, *given])
     if made is None:
         raise InputError(
             Problem(

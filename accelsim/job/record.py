@@ -126,6 +126,18 @@ class Job:
         metavar="N",
         but={"replay": RECORDED},
     )
+    step: Mapping[str, Any] = _asked(
+        "Run a step of the workload's training: loss=cross_entropy or mean_square_error, optimiser=sgd (rate, "
+        "momentum, decay) or adam (rate, betas, floor, decay, step), frozen=PATTERNS.",
+        "--step",
+        metavar="KEY=VALUE",
+        pairs=True,
+        but={
+            "replay": RECORDED,
+            "sweep": "its workloads are networks",
+            "sensitivity": "one step has no accuracy",
+        },
+    )
     dims: Mapping[str, int] = _asked(
         "Value of a symbolic dimension of an ONNX or ONNXim model, like batch=1; default: that of the array "
         "of the input that has it.",

@@ -18,6 +18,8 @@ from accelsim.job.record import Job
 from accelsim.loading import read_workload
 from accelsim.numerics.ranges import Calibration
 from accelsim.numerics.seeded import marked, seeded_inputs
+from accelsim.training.losses import TARGETS
+from accelsim.training.settings import stepped
 from accelsim.workload import Workload
 from accelsim.workload.precision import with_bits
 
@@ -67,6 +69,8 @@ class JobValues:
         assert self.job.workload is not None
         reading = self.reading if shapes is None else replace(self.reading, shapes=shapes)
         made = narrowed(read_workload(self.job.workload, reading), self.job)
+        if self.job.step:
+            made = stepped(made, self.job.step)
         if self.job.values == "seeded" and made.values is None:
             return replace(made, values=marked(self.job.seed))
         return made
@@ -83,6 +87,8 @@ class JobValues:
         return given, labels
 
     def _given(self, workload: Workload) -> tuple[Any, Any]:
+        if self.job.step and self.arrays:
+            return self._of_step(workload), None
         if self.picture is None:
             return inputs_of(dict(self.arrays), workload) if self.arrays else (None, None)
         names = [name for name, spec in workload.tensors.items() if spec.role == "input"]
@@ -95,6 +101,20 @@ class JobValues:
             )
         shape = workload.tensors[names[0]].shape
         return {names[0]: load_image(self.picture, shape, self.mean, self.deviation)}, None
+
+    def _of_step(self, workload: Workload) -> Arrays:
+        """Inputs of the network, and targets: those given, else a label for each row."""
+        arrays, tensors = dict(self.arrays), dict(workload.tensors)
+        targets = tensors.pop(TARGETS)
+        given = arrays.pop(TARGETS, arrays.get("labels"))
+        found, _ = inputs_of(arrays, replace(workload, tensors=tensors))
+        if given is None or given.size != targets.elements:
+            there = "are none" if given is None else f"are {given.size}"
+            wanted = f"add {TARGETS} of {list(targets.shape)}, or labels"
+            _refuse(
+                "training.given", f"{there}, the step reads {targets.elements}", wanted, TARGETS
+            )
+        return {**found, TARGETS: given.reshape(targets.shape)}
 
     def samples(self, workload: Workload) -> Arrays | None:
         """Inputs to calibrate on, None for those of the run."""

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from accelsim import jit
 from accelsim.formats import FORMAT_NAMES, get
 from accelsim.mapping.rows.record import Rows
-from accelsim.mapping.tensors import TensorTable
+from accelsim.mapping.tensors import TensorTable, updates
 from accelsim.program.opcodes import Access
 from accelsim.program.table import TensorRow
 from accelsim.units.dram import bursts_touched, sum_of_floors
-from accelsim.workload import Conv2d, Gemm, Workload
+from accelsim.workload import Conv2d, Gemm, Operator, Workload
 
 Ints = NDArray[np.int64]
 RANK = 4
@@ -255,9 +255,15 @@ def homes(table: TensorTable) -> tuple[Ints, Ints, Ints]:
     return found[:, 0].copy(), found[:, 1].copy(), found[:, 1] + np.array(sizes, np.int64)
 
 
+def _columns_first(op: Operator | None) -> bool:
+    """Whether a second operand lies column after column: filters of a convolution, a transposed matrix."""
+    turned = isinstance(op, Gemm | Conv2d) and op.weight_transposed
+    return turned != isinstance(op, Conv2d)
+
+
 def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, Ints, Ints, Ints]:
     """How the tensors of a Program lie off chip: the first fields of Layouts."""
-    whole: set[int] = set()
+    whole, versions = set[int](), {name for pair in updates(workload).items() for name in pair}
     kind: list[int] = []
     filters: list[int] = []
     root: list[int] = []
@@ -269,7 +275,7 @@ def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, I
         root.append(number if row.view_of < 0 else root[row.view_of])
         if row.view == "sums" or (row.view == "weight" and row.view_of < 0) or rank > RANK:
             given, shape, rank = PIECE, (1,), 0
-        elif row.view == "weight" and isinstance(op, Gemm) and op.weight_transposed:
+        elif row.view == "weight" and _columns_first(op):
             given, shape = TRANSPOSED, (shape[0], shape[2], shape[1])
         elif row.view == "matrix" and isinstance(op, Conv2d):
             shape = (op.batch, op.filters, op.out_height * op.out_width)
@@ -279,8 +285,9 @@ def layouts(tensors: list[TensorRow], workload: Workload) -> tuple[Ints, Ints, I
         dims.append((*shape, *(1,) * (RANK - len(shape))))
         turned = row.view in ("", "matrix", "weight") and rank in OTHER_ORDER
         other.append(OTHER_ORDER[rank] if turned else ROW_MAJOR)
-        if row.view not in ("", "matrix", "weight", "lowered"):
-            whole.add(root[number])  # a view that counts elements keeps its bytes row-major
+        counted = row.view not in ("", "matrix", "weight", "lowered")
+        if counted or (row.view == "" and row.name in versions):
+            whole.add(root[number])  # views that count elements, and next versions, lie row-major
     if whole:
         other = [ROW_MAJOR if of in whole else o for o, of in zip(other, root, strict=True)]
     columns = (kind, [n for row in dims for n in row], filters, root)

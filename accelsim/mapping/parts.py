@@ -236,6 +236,7 @@ class Parts:
             op.stride,
             op.padding,
             twice,
+            op.inputs.index(op.updates) if op.updates else -1,
             kinds,
             parity,
             room,
@@ -324,17 +325,19 @@ def _locals(table: TensorTable, op: MacOperator, summands: int) -> list[int]:
 
 
 def _at_home(table: TensorTable) -> tuple[ResidentRow, ...]:
-    """What lies at home before and after: inputs, weights, outputs; and what is at home on chip in between."""
+    """What lies at home before and after: inputs, weights, outputs; and what is at home on chip in between. Of what is
+    updated in place the old version before, the next one after."""
     rows = []
     caches = {row.view_of for row in table.rows if row.view == "cache" and row.role == "input"}
     for number, row in enumerate(table.rows):
         if row.view_of >= 0:
             continue
         grown, home = number in caches, table.home[number]
-        at_end = row.role in ("input", "weight", "output") or grown
+        at_end = row.role in ("input", "weight", "bias", "output") or grown
         if at_end or home.on_chip:
             at_start = at_end and (row.role != "output" or grown)
             span = table.at_home(number)
+            at_end &= number not in table.replaced
             rows.append(ResidentRow(number, home.memory, home.address, span, at_start, at_end))
     return tuple(rows)
 

@@ -47,7 +47,8 @@ class Turn(NamedTuple):
 class TensorTable:
     """Rows of Program.tensors, found by name, and where each is at home: off chip, in memory number ``far``,
     unless ``on_chip`` has its name. shared: addresses off chip of those that have bytes one after the other.
-    end: bytes that are taken off chip. turns: of each row, where the batch runs in groups of images; else empty."""
+    end: bytes that are taken off chip. replaced: rows whose bytes their next version takes. turns: of each row, where
+    the batch runs in groups of images; else empty."""
 
     far: int
     on_chip: Mapping[str, Home] = field(default_factory=dict)
@@ -57,6 +58,7 @@ class TensorTable:
     index: dict[object, int] = field(default_factory=dict)
     end: int = 0
     turns: list[Turn] = field(default_factory=list)
+    replaced: set[int] = field(default_factory=set)
 
     def in_turns(self, group: TensorTable) -> None:
         """The batch runs in groups of images. group: the same rows for one of them."""
@@ -80,12 +82,14 @@ class TensorTable:
             return self.turns[row].size
         return self.size_of(self.rows[row])
 
-    def add(self, row: TensorRow, key: str, stays: bool = False) -> int:
-        """Append a row with its own space at home, or the space of what it is a view of. stays: it never leaves
-        the units' tiles and needs none."""
+    def add(self, row: TensorRow, key: str, stays: bool = False, before: int = -1) -> int:
+        """Append a row with its own space at home, or the space of what it is a view of, or of the row ``before``
+        whose next version it is. stays: it never leaves the units' tiles and needs none."""
         number = len(self.rows)
-        if row.view_of >= 0:
-            self.home.append(self.home[row.view_of])
+        if before >= 0:
+            self.replaced.add(before)
+        if max(row.view_of, before) >= 0:
+            self.home.append(self.home[max(row.view_of, before)])
         elif row.name in self.on_chip:
             self.home.append(self.on_chip[row.name])
         elif row.name in self.shared:
@@ -152,7 +156,7 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
     """
     formats: dict[str, str] = {}
     wanted: dict[str, tuple[str, str]] = {}
-    alias = {
+    alias = updates(workload) | {
         op.output: op.inputs[0]
         for op in workload.operators
         if isinstance(op, VectorOperator) and (op.is_view or op.kind == "append")
@@ -207,6 +211,15 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
         else:
             formats[name] = chip.precision.input
     return {name: formats[root(name)] for name in formats}
+
+
+def updates(workload: Workload) -> dict[str, str]:
+    """The stored tensor that each next version takes the place of."""
+    return {
+        op.output: op.updates
+        for op in workload.operators
+        if isinstance(op, VectorOperator) and op.updates
+    }
 
 
 def read_constants(workload: Workload) -> set[str]:
@@ -284,9 +297,11 @@ def build_tensors(
 def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, str]) -> None:
     """Rows of every tensor that is not a MAC operator's weight; views after what they are views of.
 
-    A cache that rows are appended to is a view of the grown tensor, whose first bytes it is.
+    A cache that rows are appended to is a view of the grown tensor, whose first bytes it is. The next version of a
+    stored tensor is one of its own in the same bytes: who reads the old one must have done so. Where elements are not
+    whole bytes, tiles of both would share some, and it has a place of its own.
     """
-    views = aliases(workload)
+    views, next_of = aliases(workload), updates(workload)
     constants = read_constants(workload)
     pending = [
         name
@@ -297,11 +312,14 @@ def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, s
         later = []
         for name in pending:
             spec, (source, view) = workload.tensors[name], views.get(name, ("", ""))
-            if source and source not in table.index:
+            before = next_of.get(name, "")
+            if any(first and first not in table.index for first in (source, before)):
                 later.append(name)
                 continue
             of = table.index[source] if source else -1
-            table.add(TensorRow(name, spec.shape, formats[name], 0, of, view, -1, spec.role), name)
+            row = TensorRow(name, spec.shape, formats[name], 0, of, view, -1, spec.role)
+            in_place = before and get(formats[name]).bits % 8 == 0
+            table.add(row, name, before=table.index[before] if in_place else -1)
         pending = later
 
 

@@ -52,17 +52,23 @@ def lower_input(
 
 
 def weight_matrix(op: MacOperator, weight: Codes) -> Codes:
-    """(groups, k, n) weights of a convolution (OIHW) or a gemm."""
+    """(groups, k, n) weights of a convolution (OIHW; IOHW and turned where it reads them transposed) or a gemm."""
     if not isinstance(op, Conv2d):
         if op.weight_transposed:
             return weight.reshape(op.groups, op.n, op.k).transpose(0, 2, 1)
         return weight.reshape(op.groups, op.k, op.n)
+    if op.weight_transposed:
+        taps = weight.reshape(op.groups, -1, op.n, *op.kernel)[..., ::-1, ::-1]
+        return np.ascontiguousarray(taps.transpose(0, 1, 3, 4, 2)).reshape(op.groups, op.k, op.n)
     return np.ascontiguousarray(weight.reshape(op.groups, op.n, op.k).transpose(0, 2, 1))
 
 
 def weight_tensor(op: MacOperator, matrix: Codes) -> Codes:
     """The inverse of weight_matrix: weights (groups, k, n) in the operator's own shape."""
-    if isinstance(op, Conv2d) or op.weight_transposed:
+    if isinstance(op, Conv2d) and op.weight_transposed:
+        taps = matrix.reshape(op.groups, -1, *op.kernel, op.n)[:, :, ::-1, ::-1]
+        matrix = taps.transpose(0, 1, 4, 2, 3)
+    elif isinstance(op, Conv2d) or op.weight_transposed:
         matrix = matrix.transpose(0, 2, 1)
     return np.ascontiguousarray(matrix).reshape(op.weight_shape)
 

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from accelsim.noise import Stream
 from accelsim.noise.quick import quick_normal
 from accelsim.workload import TensorSpec, VectorOperator, Workload
+from accelsim.workload.integers import classes_of
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
 MARK = "seeded:"  # begins the ``values`` of a workload whose values are seeded
@@ -45,6 +46,7 @@ def seeded_tensors(workload: Workload, seed: int) -> dict[str, NDArray[np.generi
     """Real values of every stored tensor."""
     rules = _rules(workload)
     found: dict[str, NDArray[np.generic]] = {}
+    rules |= dict.fromkeys(workload.moments, (0.0, 0.0))
     for name, spec in workload.tensors.items():
         if spec.role in ("weight", "bias"):
             mean, deviation = rules.get(name, (0.0, 1.0))
@@ -99,7 +101,7 @@ def _rules(workload: Workload) -> dict[str, tuple[float, float]]:
 
 def _bounds(workload: Workload) -> dict[str, int]:
     """How many things a tensor of integers indexes."""
-    found: dict[str, int] = {}
+    found = classes_of(workload)
     for op in reversed(workload.operators):
         if not isinstance(op, VectorOperator):
             continue

@@ -19,6 +19,7 @@ from accelsim.results.breakdown import arrays_of, within_operators
 from accelsim.results.result import Result, peak_macs_per_cycle
 
 MOST_BARS = 40
+LONGEST_NAME = 25
 ADDED = (
     " Bars: what the arrays did in the cycles that each operator adds; together they are the run. "
     "Utilisation: multiply-accumulates over the peak in those cycles."
@@ -153,7 +154,7 @@ def _stacked(bars: Bars, look: Look, folder: Path, formats: Sequence[str]) -> No
     turned = len(names) > 6
     axes.set_xticks(
         place,
-        names,
+        [in_short(name) for name in names],
         rotation=55 if turned else 0,
         ha="right" if turned else "center",
         rotation_mode="anchor" if turned else "default",
@@ -164,6 +165,12 @@ def _stacked(bars: Bars, look: Look, folder: Path, formats: Sequence[str]) -> No
     axes.legend(handles, labels, ncols=4, loc="lower left", bbox_to_anchor=(0, 1.01))
     below(made, text)
     save(made, folder, stem, formats)
+
+
+def in_short(name: str) -> str:
+    """A name that leaves room for the bars: of a long one the beginning and the end."""
+    half = (LONGEST_NAME - 3) // 2
+    return name if len(name) <= LONGEST_NAME else f"{name[:half]}...{name[-half:]}"
 
 
 def _line(

@@ -33,6 +33,7 @@ from accelsim.errors import InputError, Problem
 from accelsim.escaping import CsvWriter, visible
 from accelsim.explore import SearchReport
 from accelsim.explore.planned import TABLE
+from accelsim.explore.steady import Steady
 from accelsim.results import fidelity
 from accelsim.results.homes import is_listed, stood
 from accelsim.results.inputs import VERSION, dump
@@ -111,22 +112,30 @@ def to_dict(result: Result) -> dict[str, Any]:
             for unit in result.units
         ],
     }
+    if len(result.roles) > 1:
+        whole["roles"] = [asdict(row) for row in result.roles]
     if result.plan.on:
         whole["on"] = [asdict(one) for one in used_units(chip, result.workload, result.plan)]
     if result.plan.homes.any_on_chip and is_listed(result):
         whole["homes"] = [asdict(one) for one in stood(result)]
-    if (runs := result.steady) is not None:
-        each = result.workload.inferences
-        whole["steady_state_seconds"] = runs.seconds
-        whole["steady_state_inferences_per_second"] = each / runs.seconds
-        whole["steady_state_energy_per_inference_joules"] = runs.energy.total / each
-        whole["steady_state_first_result_seconds"] = runs.first
-        whole["steady_state_measured_runs"] = None if runs.proved else runs.measured
+    if result.steady is not None:
+        whole |= _steady(result.steady, result.workload.inferences)
     if result.search is not None:
         whole["search"] = _search(result.search)
     if result.values is not None:
         whole["values"] = _values(result, result.values)
     return whole
+
+
+def _steady(runs: Steady, inferences: int) -> dict[str, Any]:
+    """What runs back to back came to, of so many inferences each."""
+    return {
+        "steady_state_seconds": runs.seconds,
+        "steady_state_inferences_per_second": inferences / runs.seconds,
+        "steady_state_energy_per_inference_joules": runs.energy.total / inferences,
+        "steady_state_first_result_seconds": runs.first,
+        "steady_state_measured_runs": None if runs.proved else runs.measured,
+    }
 
 
 def _row(row: object, names: tuple[str, ...]) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization
 from accelsim.program.table import Program
 from accelsim.results.narrow_operands import narrow_operands
+from accelsim.results.roles import RoleRow, by_role
 from accelsim.results.units import units_in_words
 from accelsim.timing import Timeline, UnitTime, simulate
 from accelsim.units.crossbar import Crossbar
@@ -188,6 +189,11 @@ class Result:
     def joules(self) -> float:
         """Energy at the chip boundary."""
         return self.energy.total
+
+    @property
+    def roles(self) -> list[RoleRow]:
+        """Cycles, joules and bytes by what operators are for; one row where this is no training step."""
+        return by_role(self.workload, self.operators, self.joules)
 
     @property
     def utilisation(self) -> float:

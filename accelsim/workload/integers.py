@@ -51,6 +51,15 @@ def by_readers(workload: Workload) -> dict[str, str]:
     return {name: form for name, form in found.items() if name not in macs}
 
 
+def classes_of(workload: Workload) -> dict[str, int]:
+    """How many classes there are for the labels of a loss, by tensor of labels."""
+    return {
+        op.inputs[1]: op.input_shape[-1]
+        for op in workload.operators
+        if isinstance(op, VectorOperator) and op.kind == "softmax_cross_entropy"
+    }
+
+
 def with_integers(
     workload: Workload, declared: Mapping[str, str] | None = None, samples: Collection[str] = ()
 ) -> Workload:

@@ -17,6 +17,8 @@ from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 ROLES = ("input", "weight", "bias", "intermediate", "output")
 ACTIVATIONS = ("none", "relu")
 HOLDS = ("reals", "integers", "fine")
+#: what an operator is for in a training step
+OPERATOR_ROLES = ("forward", "backward_data", "backward_weight", "update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Gemm:
     """output[g] = activation(input[g] @ weight[g] + bias); tensors (M, K), (K, N), (M, N),
     with a leading group dimension when groups > 1. input_format and weight_format override the
     chip's precision when given. weight may name any tensor, also another operator's output; with
-    weight_transposed it has the shape (N, K)."""
+    weight_transposed it has the shape (N, K). role: one of OPERATOR_ROLES."""
 
     name: str
     input: str
@@ -55,6 +57,7 @@ class Gemm:
     input_format: str | None = None
     weight_format: str | None = None
     weight_transposed: bool = False
+    role: str = "forward"
     kind: str = field(default="gemm", init=False)
 
     @property
@@ -78,7 +81,10 @@ class Gemm:
 
 @dataclass(frozen=True, slots=True)
 class Conv2d:
-    """A 2-D convolution with padding (top, left, bottom, right), stride, dilation and groups."""
+    """A 2-D convolution with padding (top, left, bottom, right), stride, dilation and groups.
+
+    weight_transposed: the weight is that of the convolution which this one is the transposed of: (channels, filters
+    of a group, kernel), each kernel turned by 180 degrees as it is read. role: one of OPERATOR_ROLES."""
 
     name: str
     input: str
@@ -98,6 +104,8 @@ class Conv2d:
     activation: str = "none"
     input_format: str | None = None
     weight_format: str | None = None
+    weight_transposed: bool = False
+    role: str = "forward"
     kind: str = field(default="conv2d", init=False)
 
     @property
@@ -136,6 +144,8 @@ class Conv2d:
 
     @property
     def weight_shape(self) -> tuple[int, ...]:
+        if self.weight_transposed:
+            return (self.channels, self.n, *self.kernel)
         return (self.filters, self.channels // self.groups, *self.kernel)
 
     @property
@@ -149,8 +159,11 @@ class VectorOperator:
 
     kind: one of VECTOR_KINDS. inputs, input_shapes: tensors read, broadcast where the kind allows.
     parameters: small tensors of it (scales, shifts), which are configuration and move no bytes.
-    kernel, stride, padding as in Conv2d, for the pools. order: axes of a transpose. node: name of
-    the node of the model file that computes its values, "" for the project's own arithmetic.
+    kernel, stride, padding, dilation as in Conv2d, for the pools, their gradients and col2im. order: axes of a
+    transpose. offset: where a slice begins in what it reads, or a pad puts that, by axis; () where nobody says.
+    factors: numbers that it computes with, as its kind says. updates: the stored tensor, one of its inputs, that the
+    output takes the place of: its next version, at its address. node: name of the node of the model file that computes
+    its values, "" for the project's own arithmetic. role: one of OPERATOR_ROLES.
     """
 
     name: str
@@ -166,6 +179,11 @@ class VectorOperator:
     parameters: tuple[str, ...] = ()
     order: tuple[int, ...] = ()
     node: str = ""
+    dilation: tuple[int, int] = (1, 1)
+    offset: tuple[int, ...] = ()
+    factors: tuple[float, ...] = ()
+    updates: str = ""
+    role: str = "forward"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -191,9 +209,10 @@ class VectorOperator:
         kind = VECTOR_KINDS[self.kind]
         if self.is_view:
             return 0
-        if self.kind in POOLS:
-            return self.elements * self.kernel[0] * self.kernel[1]
-        of = self.elements if kind.per == "output" else prod(self.input_shape)
+        pooled = kind.per == "output" or self.kind in POOLS
+        of = self.elements if pooled else prod(self.input_shape)
+        if kind.per == "window":
+            of *= self.kernel[0] * self.kernel[1]
         if self.kind == "append":
             of = prod(self.input_shapes[1])
         return of * kind.operations
@@ -245,6 +264,17 @@ class Workload:
     def is_stored(self, weight: str) -> bool:
         """Whether a MAC operator's second operand is a stored weight, not computed in the run."""
         return self.tensors[weight].role == "weight"
+
+    @property
+    def moments(self) -> set[str]:
+        """Stored tensors that updates alone read: an optimiser's own, zeros before the first step."""
+        stored = {name for name, spec in self.tensors.items() if spec.role == "weight"}
+        updates = [op for op in self.operators if op.role == "update"]
+        own = {name for op in updates for name in getattr(op, "inputs", ()) if name in stored}
+        for op in self.operators if own else ():
+            if op.role != "update":
+                own -= {*getattr(op, "inputs", ()), getattr(op, "weight", "")}
+        return own
 
     @property
     def parameters(self) -> int:

@@ -4,14 +4,16 @@ shapes that operators say, inside the sizes that the engines count in."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import prod
+from math import isfinite, prod
 
 from accelsim.workload.aliases import Alias, add
 from accelsim.workload.operators import (
     ACTIVATIONS,
+    OPERATOR_ROLES,
     ROLES,
     Conv2d,
     Gemm,
+    Operator,
     TensorSpec,
     VectorOperator,
     Workload,
@@ -23,6 +25,7 @@ MOST_DIMENSIONS = 8
 MOST_ELEMENTS = 1 << 50  # as many as products, so that no weight of one is too large alone
 MOST_MACS = 1 << 50
 LARGEST_WINDOW = 1 << 16
+STORED = ("weight", "bias")
 Wrong = tuple[str, str]  # path, what is wrong
 
 
@@ -36,16 +39,18 @@ def wrong_in(workload: Workload) -> list[Wrong]:
     }
     names: set[str] = set()
     alias: dict[str, Alias] = {}
+    updated: set[str] = set()
     for number, op in enumerate(workload.operators):
         path = f"operators[{number}]"
         if not op.name or op.name in names:
             found.append((f"{path}.name", f"{op.name!r} is no name of its own"))
         names.add(op.name)
-        wrong = _operator(op, workload.tensors, ready)
+        wrong = _operator(op, workload.tensors, ready, updated)
         found += [(f"{path}.{key}", message) for key, message in wrong]
         if not wrong and (message := add(alias, op)):
             found.append((f"{path}.inputs", message))
         ready.add(op.output)
+        updated |= {op.updates} if isinstance(op, VectorOperator) and op.updates else set()
     if not found and workload.macs > MOST_MACS:
         found.append(("operators", f"ask for {workload.macs} multiply-accumulates"))
     return found
@@ -64,6 +69,13 @@ def as_matrix(shape: tuple[int, ...]) -> tuple[int, ...]:
     return shape
 
 
+def takes_taps(op: Gemm | Conv2d, shape: tuple[int, ...]) -> bool:
+    """Whether a 1 x 1 convolution with a transposed weight reads every tap of a larger kernel of that shape as a filter
+    of its own: the products of a transposed convolution, which col2im adds up."""
+    taps = isinstance(op, Conv2d) and op.weight_transposed and op.kernel == (1, 1)
+    return taps and shape[:1] == op.weight_shape[:1] and prod(shape) == prod(op.weight_shape)
+
+
 def _tensor(name: str, spec: TensorSpec) -> list[Wrong]:
     path, found = f"tensors.{name}", []
     if spec.name != name:
@@ -76,7 +88,7 @@ def _tensor(name: str, spec: TensorSpec) -> list[Wrong]:
 
 
 def _operator(
-    op: Gemm | Conv2d | VectorOperator, tensors: Mapping[str, TensorSpec], ready: set[str]
+    op: Operator, tensors: Mapping[str, TensorSpec], ready: set[str], updated: set[str]
 ) -> list[Wrong]:
     wrong = _vector(op) if isinstance(op, VectorOperator) else _product(op)
     if wrong:
@@ -98,12 +110,22 @@ def _operator(
             found.append((key, f"{name!r} is no tensor that stands before it"))
         elif tensors[name].shape != tuple(shape) and not (
             key in ("input", "weight")
-            and isinstance(op, Gemm)
-            and as_matrix(tensors[name].shape) == tuple(shape)
+            and (
+                (isinstance(op, Gemm) and as_matrix(tensors[name].shape) == tuple(shape))
+                or (
+                    key == "weight"
+                    and isinstance(op, Conv2d)
+                    and takes_taps(op, tensors[name].shape)
+                )
+            )
         ):
             found.append(
                 (key, f"{name} has the shape {list(tensors[name].shape)}, not {list(shape)}")
             )
+    found += [(key, f"{name} was updated before it") for key, name, _ in read if name in updated]
+    found += [("parameters", f"{name} was updated before it") for name in small if name in updated]
+    if isinstance(op, VectorOperator) and op.updates:
+        found += _update(op, tensors)
     if op.output not in tensors or op.output in ready:
         found.append(("output", f"{op.output!r} is no tensor of its own"))
     elif tensors[op.output].shape != op.output_shape:
@@ -115,7 +137,18 @@ def _operator(
         )
     if op.activation not in ACTIVATIONS:
         found.append(("activation", f"is {op.activation!r}"))
+    if op.role not in OPERATOR_ROLES:
+        found.append(("role", f"is {op.role!r}"))
     return found
+
+
+def _update(op: VectorOperator, tensors: Mapping[str, TensorSpec]) -> list[Wrong]:
+    """What is wrong with the tensor whose next version an operator makes."""
+    name = op.updates
+    if name not in op.inputs or name not in tensors or tensors[name].role not in STORED:
+        return [("updates", f"{name!r} is no stored tensor that it reads")]
+    same = VECTOR_KINDS[op.kind].access == "same" and tensors[name].shape == op.output_shape
+    return [] if same else [("updates", f"{name} does not become the output element by element")]
 
 
 def _product(op: Gemm | Conv2d) -> list[Wrong]:
@@ -151,7 +184,11 @@ def _vector(op: VectorOperator) -> list[Wrong]:
         return [("inputs", f"names {len(op.inputs)} tensors and {len(op.input_shapes)} shapes")]
     if not all(1 <= size <= LARGEST_DIMENSION for size in op.output_shape):
         return [("output_shape", f"is {list(op.output_shape)}")]
-    found = _window(op.kernel, op.stride, op.padding, (1, 1))
+    found = _window(op.kernel, op.stride, op.padding, op.dilation)
+    if len(op.factors) != len(kind.factors) or not all(map(isfinite, op.factors)):
+        found.append(("factors", f"are {list(op.factors)}"))
+    if any(not 0 <= begin <= LARGEST_DIMENSION for begin in op.offset):
+        found.append(("offset", f"is {list(op.offset)}"))
     if op.kind in POOLS and (len(op.input_shape) != 4 or len(op.output_shape) != 4):
         found.append(("input_shapes", "a pool reads and writes four dimensions"))
     turned = (

@@ -27,13 +27,14 @@ Reals = Callable[["VectorOperator", Sequence[Array], Sequence[Array]], Array | N
 
 @dataclass(frozen=True, slots=True)
 class VectorKind:
-    """What it costs: operations: element operations for each output element ("per" output) or each element of
-    the first input ("per" input). inputs: fewest and most tensors read.
+    """What it costs: operations: element operations for each output element ("per" output), for each element of
+    the first input ("per" input), or ("per" window) for each place of the kernel at each output element of a pool, at
+    each element of the first input of a pool's gradient. inputs: fewest and most tensors read.
 
     In a layer trace: keys: beside name, input and output. shaped: the output's shape is written, because it
     follows from data or from other keys of a model. parameters: suffixes of small tensors of its own, as long
-    as the last axis, or as the channels (by_channel). joined: the output's shape from the inputs' where they
-    are not broadcast; None where they do not go together.
+    as the last axis, or as the channels (by_channel). factors: names of the numbers that it computes with. joined:
+    the output's shape from the inputs' where they are not broadcast; None where they do not go together.
 
     Values: reals: from the inputs and the parameters, float64, in the output's shape or one that can be
     reshaped to it; None where the operator does not say them. onnx: else the ONNX operator, with attributes,
@@ -50,11 +51,12 @@ class VectorKind:
     access: Access
     operations: int = 1
     inputs: tuple[int, int] = (1, 1)
-    per: Literal["output", "input"] = "output"
+    per: Literal["output", "input", "window"] = "output"
     keys: tuple[str, ...] = ()
     shaped: bool = False
     parameters: tuple[str, ...] = ()
     by_channel: bool = False
+    factors: tuple[str, ...] = ()
     joined: Callable[[Sequence[Shape]], Shape | None] | None = None
     reals: Reals | None = None
     onnx: tuple[str, Mapping[str, Any]] | None = None

@@ -48,8 +48,11 @@ def elements(
         batch, channels, height, width = shape
         split = table.reshape(batch, op.groups, channels // op.groups, height * width)
         table = split.transpose(1, 0, 3, 2).reshape(op.groups, -1, channels // op.groups)
-    elif row.view == "weight" and isinstance(op, Gemm) and op.weight_transposed:
-        table = table.reshape(op.groups, op.n, op.k).transpose(0, 2, 1)
+    elif row.view == "weight" and isinstance(op, Gemm | Conv2d):
+        filters_first = isinstance(op, Conv2d) is not op.weight_transposed
+        lies = (op.groups, op.n, op.k) if filters_first else (op.groups, op.k, op.n)
+        table = table.reshape(lies)
+        table = table.transpose(0, 2, 1) if filters_first else table
     else:
         table = table.reshape(row.shape)
     return table[tuple(slice(o, o + e) for o, e in zip(offset, extent, strict=False))], shape

@@ -171,6 +171,18 @@ def test_lowered_convolutions_are_convolutions(by_columns: bool) -> None:
         matrix = weight_matrix(op, w)
         assert np.array_equal(raise_output(op, lower_input(op, x, 5, by_columns) @ matrix), wanted)
         assert np.array_equal(weight_tensor(op, matrix), w)
+    for groups, kernel in every((1, 2), ((1, 1), (3, 2))):
+        conv = Conv2d("c", "x", "w", "o", 2, 4, 6, 6, 6, kernel, groups=groups)
+        back = Conv2d(
+            "b", "x", "w", "o", 2, 6, 6, 6, 4, kernel, groups=groups, weight_transposed=True
+        )
+        w = draw.integers(-9, 9, conv.weight_shape)
+        assert back.weight_shape == conv.weight_shape
+        exchanged = w.reshape(groups, 6 // groups, 4 // groups, *kernel).transpose(0, 2, 1, 3, 4)
+        turned_round = exchanged[..., ::-1, ::-1].reshape(4, 6 // groups, *kernel)
+        plain = Conv2d("p", "x", "w", "o", 2, 6, 6, 6, 4, kernel, groups=groups)
+        assert np.array_equal(weight_matrix(back, w), weight_matrix(plain, turned_round))
+        assert np.array_equal(weight_tensor(back, weight_matrix(back, w)), w)
     for groups, turned in every((1, 3), (False, True)):
         gemm = Gemm("g", "x", "w", "o", 2, 4, 5, groups, weight_transposed=turned)
         w = draw.integers(-9, 9, gemm.weight_shape)

@@ -16,6 +16,7 @@ from accelsim.workload import TensorSpec, VectorOperator, Workload
 from accelsim.workload.vector_kinds import POOLS, VECTOR_KINDS
 
 CHIPS = ("int8_edge", "int8_128")
+WIDER = ("resize", "interpolate", "unfold", "expand", "pad", "col2im")
 SETS = ["memories.dram.burst=1 B", "units.vector.format=int8"]  # bytes as they are
 
 
@@ -43,6 +44,9 @@ def example(kind: str, rng: np.random.Generator) -> VectorOperator:
         shapes, out = [(n, 4 * c), (n, c)], (n, c)
     elif kind == "gru_cell":
         shapes, out = [(n, 3 * c), (n, 3 * c), (n, c)], (n, c)
+    elif kind in ("max_pool_gradient", "average_pool_gradient"):
+        out, keys = (n, c, 2 * h, 2 * w), {"kernel": (2, 2), "stride": (2, 2)}
+        shapes[1:] = [out] * (len(shapes) - 1)
     elif kind in ("slice", "gather"):
         shapes = [(n, c, 3 * h, w)]
     elif kind in ("pad", "expand", "resize", "interpolate", "unfold"):
@@ -52,7 +56,10 @@ def example(kind: str, rng: np.random.Generator) -> VectorOperator:
     elif VECTOR_KINDS[kind].access == "same" and len(shapes) == 2:
         shapes[1] = (c, 1, w)
     names = tuple(f"x{i}" for i in range(len(shapes)))
-    return VectorOperator("y", kind, names, "y", tuple(shapes), out, order=order, **keys)  # type: ignore[arg-type]
+    factors = (0.5,) * len(VECTOR_KINDS[kind].factors)
+    return VectorOperator(
+        "y", kind, names, "y", tuple(shapes), out, order=order, factors=factors, **keys
+    )  # type: ignore[arg-type]
 
 
 def alone(op: VectorOperator) -> Workload:
@@ -85,7 +92,7 @@ def test_work_and_bytes_of_every_kind(kind: str) -> None:
         least = sum(int(np.prod(op.input_shapes[which])) for which in read_inputs(op))
         if kind in ("slice", "gather"):
             least = made
-        if kind in POOLS or kind in ("resize", "interpolate", "unfold", "expand", "pad", "col2im"):
+        if VECTOR_KINDS[kind].per == "window" or kind in WIDER:
             assert row.dram_read_bytes >= least  # neighbouring windows share rows
         elif len(set(op.input_shapes)) == 1:
             assert row.dram_read_bytes == least
@@ -123,6 +130,7 @@ def test_a_trace_with_every_kind_reads_and_writes_back(tmp_path: Path) -> None:
                 op.stride,
                 op.padding,
                 order=op.order,
+                factors=op.factors,
             )
         )
         tensors |= {

@@ -294,8 +294,10 @@ def _tensors(op: VectorOperator, bits: tuple[int, ...], room: Room) -> list[list
 
 
 def in_a_row(op: VectorOperator, bits: tuple[int, ...], which: int, room: Room) -> bool:
-    """Whether every tile's part of an input, or of the output, is whole bytes in a row at home on chip, and the
-    parts follow one another as tiles do."""
+    """Whether every tile's part of an input, or of the output, is whole bytes in a row at home, and the parts follow
+    one another as tiles do: on chip, and wherever it lies of a tensor that is updated in place, whose tiles must not
+    seem to touch one another's bytes."""
     shape = (*op.input_shapes, op.output_shape)[which]
     same = VECTOR_KINDS[op.kind].access in ("same", "row") and shape == op.output_shape
-    return same and bits[which] % 8 == 0 and which in room.on_chip
+    in_place = bool(op.updates) and (*op.inputs, op.updates)[which] == op.updates
+    return same and bits[which] % 8 == 0 and (in_place or which in room.on_chip)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from math import erf, sqrt
+
 import numpy as np
 
 from accelsim.workload.vector_kind import Array, VectorKind
 
 TWO = (2, 2)
+
+
+#: the normal distribution: the part of it below a value
+normal = np.vectorize(lambda x: 0.5 * (1.0 + erf(x / sqrt(2.0))), otypes=[np.float64])
 
 
 def _sigmoid(x: Array) -> Array:
@@ -89,7 +95,9 @@ KINDS = {
         "same", 2, onnx=("LeakyRelu", {}), from_onnx=("LeakyRelu", "PRelu")
     ),
     "elu": _plain(3, "Elu", "Selu", "Celu", wide=True),  # exp, multiply, select
-    "gelu": _plain(2, "Gelu", wide=True),  # look up the normal distribution, multiply
+    "gelu": VectorKind(  # look up the normal distribution, multiply
+        "same", 2, reals=lambda op, x, more: x[0] * normal(x[0]), from_onnx=("Gelu",), wide=True
+    ),
     "silu": VectorKind(  # sigmoid, multiply
         "same",
         2,

@@ -62,7 +62,8 @@ def random_vector(rng: np.random.Generator, kind: str, rank: int | None = None) 
     out = random_shape(rng, rank)
     few, many = facts.inputs
     shapes = [
-        input_shape(rng, facts, i, out) for i in range(int(rng.integers(few, min(many, 5) + 1)))
+        input_shape(rng, facts, i, out)
+        for i in range(int(rng.integers(few, max(few, min(many, 5)) + 1)))
     ]
     order: Shape = ()
     if kind == "append":
@@ -75,7 +76,9 @@ def random_vector(rng: np.random.Generator, kind: str, rank: int | None = None) 
     elif facts.access == "reduce" and rng.random() < 0.4:  # axes that went away
         out = out[: int(rng.integers(0, rank + 1))]
     names = tuple(f"x{i}" for i in range(len(shapes)))
-    return VectorOperator("y", kind, names, "y", tuple(shapes), out, order=order)
+    alike = [name for name, shape in zip(names, shapes, strict=True) if shape == out]
+    updates = alike[-1] if alike and facts.access == "same" and rng.random() < 0.3 else ""
+    return VectorOperator("y", kind, names, "y", tuple(shapes), out, order=order, updates=updates)
 
 
 def small_chip(rng: np.random.Generator) -> Chip:
