@@ -81,7 +81,7 @@ def test_operators_cycles_are_the_run_of_large_networks(chip: str, work: str) ->
 def test_resnet18_on_int8_edge() -> None:
     """Shares worked out apart from the table, of bytes that are moved as they are counted (bursts of one)."""
     chip = api.load_chip("int8_edge", ["memories.dram.burst=1 B"])
-    result = api.run(chip, api.load_workload("resnet18"))
+    result = api.run(chip, api.load_workload("resnet18"), homes="off_chip")
     found = {row.name: 100 * (row.utilisation or 0) for row in result.operators}
     right = {
         "conv1": 90.1,
