@@ -14,6 +14,7 @@ from accelsim.explore.steady import steady
 from accelsim.job.reader import job_yaml, set_texts
 from accelsim.job.record import Job
 from accelsim.job.values import JobValues
+from accelsim.mapping import Mapping
 from accelsim.mapping.homes import DEFAULT
 from accelsim.results.labels import with_own_names
 from accelsim.results.result import Result, Values
@@ -42,8 +43,7 @@ class Made:
         values."""
         job, work = self.job, self.workload if workload is None else workload
         valued = inputs is not None
-        given = None if job.mapping is None else load_mapping_file(job.mapping, chip, work)
-        homes = job.homes or (given.homes if given else None) or DEFAULT
+        mappings, homes = self.mapped(chip, work)
         return api.run(
             chip,
             work,
@@ -51,7 +51,7 @@ class Made:
             labels=self.labels if valued else None,
             engine=job.engine,
             weights=weights,
-            mappings=given.mappings if given else None,
+            mappings=mappings,
             rounding=job.rounding,
             search=job.search,
             budget=job.budget,
@@ -63,6 +63,13 @@ class Made:
             keep=keep,
             homes=homes,
         )
+
+    def mapped(self, chip: Chip, workload: Workload) -> tuple[dict[str, Mapping] | None, str]:
+        """The mappings that the job gives, and where tensors stand."""
+        job = self.job
+        given = None if job.mapping is None else load_mapping_file(job.mapping, chip, workload)
+        homes = job.homes or (given.homes if given else None) or DEFAULT
+        return (given.mappings if given else None), homes
 
     def run_on(self, chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:
         """A run of the job's workload on a chip, as comparisons ask for it."""
