@@ -21,7 +21,8 @@ from accelsim.results.result import Result
 from accelsim.results.summary import summarise
 from accelsim.validation.measures import CHIP, ENERGY, MEASURES, PROGRAM, TIME, VALUES
 from accelsim.validation.reader import number_of
-from accelsim.validation.record import SHOWN, TIERS, Case, Figure
+from accelsim.validation.record import Case, Figure
+from accelsim.validation.tiers import SHOWN, TIERS
 
 #: relative; a figure that an assumed number moves by more says more of that number than of the program
 MOVES = 0.15

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.errors import InputError, Problem
 from accelsim.job import Job
 from accelsim.job.reader import JobReader
-from accelsim.shipped import find
+from accelsim.shipped import find, folder
 from accelsim.validation.measures import MEASURES
 from accelsim.validation.record import Case, Figure, Mark
 
@@ -29,12 +31,12 @@ ALIKE = 1e-9  # relative, of two numbers that are one
 BASE = {"s": "s", "J": "J", "W": "W", "B": "B"}
 
 
-def load_case(folder: str | Path) -> Case:
+def load_case(where: str | Path) -> Case:
     """A published chip. InputError with all that is wrong with its two files."""
-    path = Path(folder)
+    path = Path(where)
     if not (path / EXPECTED).is_file():
         message, fix = f"has no {EXPECTED}", f"give a folder with a {CHIP} and an {EXPECTED}"
-        raise InputError(Problem("validation.folder", message, fix, file=str(folder)))
+        raise InputError(Problem("validation.folder", message, fix, file=str(where)))
     root = load_yaml(path / EXPECTED)
     named = root.value.get("chip") if root.is_map else None
     name = named[1].value if named and isinstance(named[1].value, str) else CHIP
@@ -43,6 +45,37 @@ def load_case(folder: str | Path) -> Case:
     if reader.problems or case is None:
         raise InputError(reader.problems)
     return case
+
+
+def load_cases(names: Sequence[str]) -> list[Case]:
+    """Those of folders or shipped names, or all shipped ones. InputError with all that is wrong."""
+    cases, problems = list[Case](), list[Problem]()
+    for path in [case_folder(name) for name in names] or shipped_cases():
+        try:
+            cases.append(load_case(path))
+        except InputError as error:
+            problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return cases
+
+
+def shipped_cases() -> list[Path]:
+    """Folders of the published chips that come with the program."""
+    return sorted(path.parent for path in folder("validation").glob(f"*/{EXPECTED}"))
+
+
+def case_folder(name: str) -> Path:
+    """The folder of a path or of a shipped name; InputError with the choices otherwise."""
+    if os.path.isdir(name):
+        return Path(name)
+    if os.path.isfile(folder("validation") / name / EXPECTED):
+        return folder("validation") / name
+    listed = [path.name for path in shipped_cases()]
+    near = get_close_matches(name, listed, 1)
+    fix = f"did you mean {near[0]}?" if near else "give a folder or one of " + ", ".join(listed)
+    message = "is neither a folder nor a published chip"
+    raise InputError(Problem("validation.name", message, fix, file=name))
 
 
 class _CaseReader(Reader):

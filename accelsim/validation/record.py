@@ -10,14 +10,8 @@ from typing import Annotated, Any, Literal
 from accelsim.fields import Bounds, Names
 from accelsim.job import Job
 from accelsim.validation.measures import MEASURES
+from accelsim.validation.tiers import Tier
 
-Tier = Literal["peak", "closure", "timing", "traffic", "energy", "power", "area", "accuracy"]
-TIERS: tuple[Tier, ...] = (
-    *("peak", "closure", "timing", "traffic"),
-    *("energy", "power", "area", "accuracy"),
-)
-#: arithmetic, and sums of a paper's own parts: they show no model right
-SHOWN = ("peak", "closure")
 Kind = Literal["measured", "rtl", "estimate", "simulation"]
 KINDS = {
     "measured": "on silicon",
