@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from accelsim import resources
 from accelsim.chip import Chip
 from accelsim.energy import charge, counts_of, spread
-from accelsim.errors import ConservationError, InputError, Problem
+from accelsim.errors import ConservationError, InputError, Problem, one_of
 from accelsim.explore import search_plan
 from accelsim.explore.homes import plan_at_home
 from accelsim.explore.plan_search import BUDGET
@@ -22,6 +22,8 @@ from accelsim.loading import load_chip, load_workload
 from accelsim.mapping import Mapping as OperatorMapping
 from accelsim.mapping import compile_program
 from accelsim.mapping.homes import DEFAULT
+from accelsim.mapping.units import Choice, choices_of
+from accelsim.numerics.quantize import Rounding
 from accelsim.numerics.ranges import Calibration
 from accelsim.numerics.seeded import seed_of, seeded_tensors
 from accelsim.program.opcodes import Opcode
@@ -46,6 +48,7 @@ __all__ = [
 ]
 #: of values: real ones of the reference and of the run (float64), codes, and what a layer needs beside them
 ELEMENT_BYTES = 24
+REFERENCE_CHECKS = ("first", "all", "off")
 CLIPS = 1e-3  # of the conversions: more is worth a warning
 Progress = Callable[[str, int, int], None]
 
@@ -84,6 +87,8 @@ def run(
     fold: bool = True,
     reference_check: str = "first",
     homes: str = DEFAULT,
+    on: Mapping[str, str | Choice] | None = None,
+    images: int | None = None,
 ) -> Result:
     """Simulate a workload on a chip.
 
@@ -100,15 +105,18 @@ def run(
     reference_check: on how many inputs the float reference of an ONNX model is held against onnxruntime's
     result of the whole model: "first" eight, "all" or "off"; InputError where an operator differs.
     homes: where tensors between operators stand: "off_chip", or "on_chip" where they fit and that pays
-    (docs/mapping.md).
+    (docs/mapping.md). on: units that operators run on, by name: a unit's name, its core's or its kind
+    ("digital", "pcm.tiles", "mac_array"); the others run where they cost the fewest joules. images: of the groups that
+    the batch runs in, one after another; None: all of them, or as many as homes on chip ask for.
 
     Raises InputError for anything wrong with the input, ConservationError for a bug of ours.
     """
+    _known(rounding, reference_check)
     if weights is not None:
         chip = chip.at_weights(weights)  # type: ignore[arg-type]
-    report = None
+    report, said = None, choices_of(chip, workload, on or {})
     if search is None:
-        chosen = plan_at_home(chip, workload, mappings, homes)
+        chosen = plan_at_home(chip, workload, mappings, homes, said, images)
     else:
         if mappings:
             raise InputError(
@@ -119,7 +127,16 @@ def run(
                     file="--search",
                 )
             )
-        chosen, report = search_plan(chip, workload, search, budget, progress=progress, homes=homes)
+        chosen, report = search_plan(
+            chip,
+            workload,
+            search,
+            budget,
+            progress=progress,
+            homes=homes,
+            on=said,
+            images=images,
+        )
     values = None
     planned: Planned | Streamed
     if prepared is None and inputs is not None:
@@ -173,6 +190,7 @@ def prepare(
     from accelsim.numerics import Network, build_network, float_forward
     from accelsim.numerics.float_network import build_float_network, runs_floats
 
+    _known(rounding, reference_check)
     elements = sum(spec.elements for spec in workload.tensors.values())
     resources.require(
         elements * ELEMENT_BYTES,
@@ -213,6 +231,12 @@ def prepare(
         for name, value in read.items()
     }
     return Prepared(network, codes, reference, ranged, notes, checked)
+
+
+def _known(rounding: str, reference_check: str) -> None:
+    """InputError for words that nothing stands for."""
+    one_of("rounding", rounding, get_args(Rounding))
+    one_of("reference_check", reference_check, REFERENCE_CHECKS)
 
 
 def _stored_values(workload: Workload) -> tuple[Any, dict[str, NDArray[np.generic]], Any, Any]:

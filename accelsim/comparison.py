@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from accelsim import api
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
+from accelsim.mapping.homes import DEFAULT
 from accelsim.matching import RULES, like, model_of
 from accelsim.results import comparison as sides
 from accelsim.results.comparison import Comparison, Matching
@@ -32,22 +33,22 @@ def compare(
     ages: Sequence[float] = (),
     temperatures: Sequence[float] = (ROOM,),
     programmings: int = 1,
+    homes: str = DEFAULT,
 ) -> Comparison:
     """Chips, digital or analog, on one workload; the first is the measure of the others.
 
     match: "memory", "area", "latency", or several of them, one after the other: the same chips made
     alike are compared too, in ``matched`` (accelsim/matching). inputs, labels: as run() takes them.
-    ages (s), temperatures (K), programmings (seeds): of the values on crossbars. InputError for
-    anything wrong with the input.
+    ages (s), temperatures (K), programmings (seeds): of the values on crossbars. homes: as run() takes it.
+    InputError for anything wrong with the input.
     """
     by = wanted(match)
     made = [chip if isinstance(chip, Chip) else api.load_chip(chip) for chip in chips]
     work = workload if isinstance(workload, Workload) else api.load_workload(workload)
 
     def run(chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:
-        return api.run(
-            chip, work, inputs, labels=labels if inputs is not None else None, weights=weights
-        )
+        valued = labels if inputs is not None else None
+        return api.run(chip, work, inputs, labels=valued, weights=weights, homes=homes)
 
     def values(result: Result, chip: Chip) -> Values:
         return api.values_of(result, chip, inputs or {}, labels)

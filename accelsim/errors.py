@@ -28,9 +28,8 @@ class Problem:
         place = self.file
         if self.line:
             place += f":{self.line}:{self.column}" if place else f"line {self.line}:{self.column}"
-        path = (
-            "" if place == f"--set {self.path}" else self.path
-        )  # the argument names the key already
+        key = self.path.removeprefix("set.")  # the argument names the key already
+        path = "" if place == f"--set {key}" else self.path
         parts = [part for part in (place, path, self.message) if part]
         text = ": ".join(parts)
         return visible(f"{text}; {self.fix}" if self.fix else text)

@@ -10,7 +10,7 @@ and column.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from accelsim import api
 from accelsim.chip import Chip
 from accelsim.comparison import Question, side_by_side, wanted
+from accelsim.config.located import located
 from accelsim.config.quantities import quantities
 from accelsim.errors import InputError, Problem
 from accelsim.job import Job, blamed, checked, job_yaml, options, plain_job
@@ -77,11 +78,11 @@ def _at(job: Job, name: str, code: str, message: str, fix: str) -> Problem:
 
 @contextmanager
 def _of(job: Job) -> Iterator[None]:
-    """Problems named by their places in the job's file."""
+    """Problems named by their places in the job's file, else in the file that they know."""
     try:
         yield
     except InputError as error:
-        raise blamed(job, error) from None
+        raise located(blamed(job, error)) from None
 
 
 def run(job: Job, progress: api.Progress | None = None, keep: bool = False) -> Result:
@@ -141,13 +142,13 @@ def compared_files(found: Comparison, job: Job) -> dict[str, bytes]:
 
 
 def sensitivity(job: Job) -> Listing:
-    """Which layer of the job's workload costs most accuracy in few bits."""
+    """Which layer of the job's workload costs most accuracy in few bits, or on crossbars."""
     job = job_for("sensitivity", job)
     with _of(job):
         made = Made(job)
 
-        def run_one(chip: Chip, workload: Any) -> Result:
-            return made.run(chip, workload, made.inputs)
+        def run_one(chip: Chip, workload: Any, on: Mapping[str, str]) -> Result:
+            return made.run(chip, workload, made.inputs, on=on)
 
         return ranked(made.chips[0], made.workload, run_one, job.to)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import bench_cores
 import bench_crossbar
 import bench_engine
 import bench_formats
@@ -36,6 +37,7 @@ BENCHES = {
     "points": bench_points,
     "scalesim": bench_scalesim,
     "crossbar": bench_crossbar,
+    "cores": bench_cores,
     "formats": bench_formats,
     "sweep": bench_sweep,
     "zoo": bench_zoo,

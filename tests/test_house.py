@@ -64,6 +64,8 @@ MOST_WIDE = 10
 #: the functions that are larger, each with its reason
 WIDE = {
     "api.run": "public: all that a run can be asked for, by name",
+    "comparison.compare": "public: all that a comparison can be asked for, by name",
+    "explore.plan_search.search_plan": "public: all that a search can be asked for, by name",
     "numerics.matmul.matmul": "public: all that a product can be asked for, by name",
     "program.builder.ProgramBuilder.command": "public: the columns of a row, by name",
 }

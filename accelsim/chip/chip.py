@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 from accelsim.chip.cores import Core, Template, cores, instances, prefixes, scope_of, template_of
 from accelsim.chip.routes import Route, behind, route
 from accelsim.chip.seen import Seen, seen_from
+from accelsim.chip.sides import sides
 from accelsim.constants.technology import Technology
-from accelsim.errors import InputError, Problem
+from accelsim.errors import InputError, Problem, one_of
 from accelsim.fields import LATER, unsaid
 from accelsim.units.base import Bounds, Memory, Precision, Quantity, Unit
 from accelsim.units.crossbar import Crossbar
@@ -23,6 +24,7 @@ from accelsim.units.link import Link
 from accelsim.units.mac_array import MacArray
 from accelsim.units.vector_unit import VectorUnit
 
+WEIGHTS = ("cold", "resident")
 COMMANDS_AHEAD = (
     1 << 17
 )  # entries of a command memory that holds no shipped run back (docs/decisions/0008)
@@ -43,7 +45,7 @@ class Chip:
     instance of the core that its name begins with (chip/cores.py). templates: those cores, by name, outer before
     inner ones; a chip without any is one core. weights: "cold" (every run fetches them) or "resident";
     core_weights: the same of cores that say otherwise. commands_ahead: entries of the command memory
-    (Program.commands_ahead).
+    (Program.commands_ahead). InputError for other words, and for fewer than no entries.
 
     ``array``, ``crossbar``, ``vector_unit``, ``dma``, ``dram`` are short for the only unit or memory of their
     part in the file, those of all equal cores taken as one of their ``count``, and raise InputError where there are
@@ -66,6 +68,16 @@ class Chip:
     links: Mapping[str, Link] = field(default_factory=dict, metadata=LATER)
     core_weights: Mapping[str, str] = field(default_factory=dict, metadata=LATER)
     _memo: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for said in (self.weights, *self.core_weights.values()):
+            one_of("weights", said, WEIGHTS)
+        if self.commands_ahead < 0:
+            message = f"{self.commands_ahead} entries are no command memory"
+            fix = "write a number from 1 on, or 0 for no bound"
+            raise InputError(
+                Problem("chip.commands_ahead", message, fix, "commands_ahead", self.source)
+            )
 
     def __repr__(self) -> str:
         """In one line: what it is made of."""
@@ -143,15 +155,36 @@ class Chip:
         return found
 
     @property
+    def vector_format(self) -> str | None:
+        """The format that the vector units state; all state one (mapping/chips.py)."""
+        unit: Any = self.parts("vector_unit")[0]
+        found: str | None = unit.format
+        return found
+
+    @property
     def dma(self) -> Dma:
         found: Dma = self._part("dma")
         return found
 
     @property
+    def far(self) -> str:
+        """Name of the memory off the chip that the first DMA engine serves."""
+        engine: Any = self.parts("dma")[0]
+        return str(engine.memory)
+
+    @property
     def dram(self) -> Dram:
-        """The off-chip memory that the DMA engine serves."""
-        found: Any = self.memories[self.dma.memory]
+        """The off-chip memory that the DMA engines serve."""
+        found: Any = self.memories[self.far]
         return found  # type: ignore[no-any-return]
+
+    @property
+    def sides(self) -> Mapping[str, Chip]:
+        """The chip as operators on each of its units that multiply see it, by the unit's name (chip/sides.py)."""
+        if "sides" not in self._memo:
+            self._memo["sides"] = sides(self)
+        found: Mapping[str, Chip] = self._memo["sides"]
+        return found
 
     # -- the graph -----------------------------------------------------------------------------
 
@@ -190,6 +223,11 @@ class Chip:
             template = scope_of(template)
         return self.core_weights.get(template, self.weights)
 
+    @property
+    def weights_said(self) -> str:
+        """Where weights are at the start: "cold", "resident", or both where cores differ."""
+        return ", ".join(dict.fromkeys(side.weights for side in self.sides.values()))
+
     def at_weights(self, weights: Literal["cold", "resident"]) -> Chip:
         """This chip with the weights of all its cores so at the start."""
         return dataclasses.replace(self, weights=weights, core_weights={})
@@ -210,7 +248,8 @@ class Chip:
         return self.clocks[self.unit_of_kind(kind).clock]
 
     def at(self, point: str) -> Chip:
-        """This chip at one of its operating points."""
+        """This chip at one of its operating points; InputError where it has none of that name."""
+        one_of("point", point, (item.name for item in self.operating_points))
         chosen = next(item for item in self.operating_points if item.name == point)
         return dataclasses.replace(
             self,

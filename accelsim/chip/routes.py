@@ -43,10 +43,6 @@ class Hop:
     width: int = 0
     multicast: bool = False
 
-    def cycles(self, size: int) -> int:
-        """Cycles of the link's clock that so many bytes take at zero load; 0 without a link."""
-        return self.lead + -(-size // self.width) - 1 if self.link else 0
-
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -107,10 +103,11 @@ class Graph:
         return tuple(found)
 
     def hop(self, start: str, end: str) -> Hop | None:
-        """The transfer between two memories over a link, None where none joins them."""
+        """The transfer between two memories over a link, None where none joins them: over that of the innermost core,
+        not one that the core around both stands on; of several the one of the fewest ports."""
         shared = (self.joints[n] for n in self.at.get(start, ()) if n in self.at.get(end, ()))
         found = [hop for joint in shared if (hop := joint.hop(start, end)) is not None]
-        return min(found, key=lambda hop: len(hop.ports), default=None)
+        return min(found, key=lambda hop: (-hop.link.count("."), len(hop.ports)), default=None)
 
     def meet(self, start: str, end: str) -> bool:
         """Whether two memories of which neither stands behind the other meet directly."""
@@ -309,7 +306,14 @@ def chain(chip: Chip, memory: str) -> tuple[str, ...]:
 
 
 def route(chip: Chip, start: str, end: str) -> Route:
-    """The Route between two instances of memories of the chip; InputError where none leads there."""
+    """The Route between two instances of memories of the chip, found once; InputError where none leads there."""
+    known: dict[tuple[str, str], Route] = chip.memo.setdefault("routes", {})
+    if (start, end) not in known:
+        known[start, end] = _route(chip, start, end)
+    return known[start, end]
+
+
+def _route(chip: Chip, start: str, end: str) -> Route:
     here = graph(chip)
     stops = _stops(here, chain(chip, start), chain(chip, end))
     if stops is None:

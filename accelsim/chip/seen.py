@@ -37,12 +37,8 @@ def seen_from(chip: Chip, core: str) -> Seen:
     if not template and not chip.templates:
         return Seen(replace(chip, links={}), {name: name for name in (*chip.units, *chip.memories)})
     units = [unit for name, unit in chip.units.items() if scope_of(name) == template]
-    units += [
-        unit
-        for part in SERVING
-        if part not in [unit.part for unit in units]
-        for unit in _borrowed(chip, template, part)
-    ]
+    own = {unit.part for unit in units}
+    units += [unit for part in SERVING if part not in own for unit in nearest(chip, template, part)]
     used = [
         str(name) for unit in units for key in (*KEYS, "memory") if (name := getattr(unit, key, ""))
     ]
@@ -70,14 +66,12 @@ def seen_from(chip: Chip, core: str) -> Seen:
     return Seen(alone, names)
 
 
-def _borrowed(chip: Chip, template: str, part: str) -> list[Any]:
-    """Units of a part in the nearest core around that has some."""
-    while template:
-        template = scope_of(template)
-        found = [unit for unit in chip.parts(part) if scope_of(unit.name) == template]
-        if found:
-            return found
-    return []
+def nearest(chip: Chip, template: str, part: str) -> list[Any]:
+    """Units of a part in a core, or in the nearest around it that has some."""
+    found: list[Any] = [unit for unit in chip.parts(part) if scope_of(unit.name) == template]
+    if found or not template:
+        return found
+    return nearest(chip, scope_of(template), part)
 
 
 def _near(item: Any) -> Any:

@@ -157,7 +157,7 @@ def _row(found: Comparison, side: Side) -> list[str]:
     return [
         side.chip.name,
         f"{technology.node * 1e9:g} nm {technology.voltage:g} V",
-        side.chip.weights,
+        side.chip.weights_said,
         f"{main.cycles:,}",
         f"{main.seconds * 1e3:,.4g}",
         f"{rate:,.4g}",

@@ -33,16 +33,16 @@ def fit_command(
     95 % interval, what the reads cannot tell, and the residual of rows held out; the device file stands in
     a chip file as `device: DEVICE.json`.
     """
-    from accelsim.cli.new_file import refuse_old, write_new
+    from accelsim.cli.new_file import refuse_old, refuse_picture, write_new
     from accelsim.cli.tables import plain_table
     from accelsim.config.measurements_file import load_measurements
     from accelsim.config.quantities import quantities
     from accelsim.devices.fit import fit
     from accelsim.errors import InputError, Problem
 
-    for path in (out, picture):
-        if path is not None:
-            refuse_old(Path(path), force)
+    refuse_old(Path(out), force)
+    if picture is not None:
+        refuse_picture(Path(picture), force)
     data = load_measurements(measurements)
     seconds = quantities(read_time, "s", "--read-time")[0]
     try:

@@ -18,11 +18,11 @@ def command() -> None:
 @click.option("--force", is_flag=True, help="Replace a file that is there.")
 def show_command(name: str, picture: str | None, force: bool) -> None:
     """Range, precision, special values and choices of a format; NAME or a file of one's own."""
-    from accelsim.cli.new_file import refuse_old, write_new
+    from accelsim.cli.new_file import refuse_picture, write_new
     from accelsim.formats import get
 
     if picture is not None:
-        refuse_old(Path(picture), force)
+        refuse_picture(Path(picture), force)
     if name.endswith((".yaml", ".yml")):
         from accelsim.config.format_file import load_format
 

@@ -19,6 +19,20 @@ def refuse_old(path: Path, force: bool) -> None:
         )
 
 
+def refuse_picture(path: Path, force: bool) -> None:
+    """InputError when the file is no .png by its name, or is there (and not forced)."""
+    if path.suffix.lower() != ".png":
+        raise InputError(
+            Problem(
+                "out.picture",
+                "is no name of a PNG, which is drawn",
+                "write one that ends in .png",
+                file=str(path),
+            )
+        )
+    refuse_old(path, force)
+
+
 def refuse_source(path: Path, source: Path) -> None:
     """InputError when the new file would take the place of the one that it is made of."""
     if path.exists() and source.exists() and path.samefile(source):

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def command(job: Job, out: str | None, force: bool, as_json: bool) -> None:
     """Say which layer of WORKLOAD costs most accuracy in few bits on CHIP.
 
-    One layer at a time has --to bits, the others what the chip (or --bits, --edges) says. The worst stands
+    One layer at a time has --to bits, the others what the chip (or --bits, --edges) says; on a chip with a MAC
+    array and crossbars one layer at a time is on crossbars instead, the others on the array. The worst stands
     first: by top-1 where the inputs have labels, by signal to noise at the output elsewhere.
     """
     from accelsim import verbs
@@ -60,7 +61,7 @@ def _show(found: Listing) -> None:
         for line in found.lines
     ]
     head = [
-        f"in {found.bits} bits",
+        "on crossbars" if found.bits is None else f"in {found.bits} bits",
         "kind",
         "weights",
         "narrow",

@@ -20,12 +20,12 @@ def command() -> None:
 def chip_command(name: str, sets: tuple[str, ...], picture: str | None, force: bool) -> None:
     """Memories, links and units of a chip, how often each stands, how wide it is and what it is joined to."""
     from accelsim.api import load_chip
-    from accelsim.cli.new_file import refuse_old, refuse_source, write_new
+    from accelsim.cli.new_file import refuse_picture, refuse_source, write_new
     from accelsim.cli.tables import plain_table
     from accelsim.reports.chip_picture import draw, rows, summary
 
     if picture is not None:
-        refuse_old(Path(picture), force)
+        refuse_picture(Path(picture), force)
     chip = load_chip(name, list(sets))
     plain_table(["name", "kind", "times", "what", "joined to"], rows(chip), (0, 1, 3, 4))
     click.echo(summary(chip))

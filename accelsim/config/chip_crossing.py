@@ -32,6 +32,7 @@ class Crossing:
         self.reader, self.whole, self.values = reader, whole, values
         self.items, self.clocks = whole.items, values["clocks"]
         self.used: set[str] = set()
+        self.lost = False  # whether a name was to mean a memory, and does not
 
     def check(self) -> None:
         """All of them; where nothing is wrong, the values are whole."""
@@ -50,10 +51,13 @@ class Crossing:
         if not all(key in self.items for key in ("units", "memories")) and not self.whole.inner:
             return
         parts = [unit for scope in self.whole for unit in scope.units.values()]
-        if all(unit is not None for unit in parts):
+        unread = set[str]().union(*(scope.unread for scope in self.whole))
+        whole = None not in parts and not unread & {"units", "cores"}
+        if whole:
             self.numbers(parts)
         self.cycles()
-        if all(unit is not None for unit in parts):
+        whole &= None not in self.values["memories"].values() and "memories" not in unread
+        if whole and not self.lost:
             self.idle()
         self.rules()
 
@@ -73,6 +77,7 @@ class Crossing:
         self, scope: Scope, section: str, name: str, key: str, code: str, target: object, known: Any
     ) -> None:
         """Note a name that stands for nothing."""
+        self.lost |= code == "chip.memory"
         path, what = f"{scope.path}{section}.{name}.{key}", code.rpartition(".")[2]
         self.reader.unknown(code, self.place(scope, section, name, key), path, target, what, known)
 
@@ -177,7 +182,7 @@ class Crossing:
             message = f"is missing, and the chip has {len(fitting)} memories of kind {part}"
             fix = "write one of: " + (", ".join(fitting) or "none is defined")
             self.used.update(scope.memory(name)[0] for name in fitting)  # type: ignore[index]
-            if None not in visible.values():
+            if None not in visible.values() and not scope.hidden:
                 self.wrong(scope, "units", unit, key, "chip.memory", message, fix)
         elif found is None:
             self.unknown(scope, "units", unit, key, "chip.memory", target, visible)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from accelsim.chip import Chip, OperatingPoint, Precision, Technology, Template
+from accelsim.chip.chip import WEIGHTS
 from accelsim.chip.cores import MOST_CORES, joined, local, scope_of
 from accelsim.chip.routes import usual
 from accelsim.config.chip_crossing import Crossing
@@ -42,8 +43,8 @@ KEYS = (
 AHEAD = FieldRule("commands_ahead", int, (), "", 1, 1e9, False, False)
 REQUIRED = ("name", "technology", "clocks")
 REQUIRED_OF_LINKS = ("nodes",)
-CORE_KEYS = ("count", "grid", "memories", "units", "links", "cores")
-WEIGHTS = ("cold", "resident")
+SECTIONS = ("memories", "units", "links", "cores")
+CORE_KEYS = ("count", "grid", *SECTIONS)
 MOST_HZ = 10**11
 SIDE = FieldRule("grid", int, (), "", 1, MOST_CORES, False, True)
 
@@ -158,18 +159,27 @@ class ChipReader(Reader):
         scope.units = self.kinds(part("units"), f"{path}units", unit_kinds())
         scope.links = self.kinds(part("links"), f"{path}links", link_kinds())
         node = part("cores")
+        astray = any(key not in (KEYS if not scope.name else CORE_KEYS) for key in items)
+        scope.unread = {  # of a key that means nothing it is not known which section it was to be
+            key
+            for key in SECTIONS
+            if (astray if (section := part(key)) is None else not section.is_map)
+        }
         for name, (where, value) in (
             self.mapping(node, f"{path}cores") or {} if node else {}
         ).items():
             here = f"{path}cores.{name}"
             inner = self.mapping(value, here)
             if inner is None:
+                scope.unread.add("cores")
                 continue
             self.keys(inner, CORE_KEYS, here, (), where)
             if not name.isidentifier():
                 self.named(where, here)
             if not any(key in inner for key in ("memories", "units", "cores")):
                 self.wrong("chip.core", where, here, "holds nothing", "give it units and memories")
+                scope.unread.add("cores")
+                continue
             made = Scope(joined(scope.name, name), f"{here}.", inner, where, scope)
             made.template = self.template(made)
             if value.place.line and len(made.name.split(".")) > DEEPEST:
@@ -322,6 +332,7 @@ class ChipReader(Reader):
                 found[name] = self.kept[id(value)]
                 continue
             items = self.mapping(value, here)
+            found[name] = None
             if items is None:
                 continue
             if not name.isidentifier():

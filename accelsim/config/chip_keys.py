@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from accelsim.chip import Chip, Constant
+from accelsim.chip.chip import WEIGHTS
 from accelsim.chip.cores import MOST_CORES, joined, local, scope_of
 from accelsim.chip.routes import upper
 from accelsim.config.chip_file import AHEAD, KEYS
@@ -16,7 +17,7 @@ from accelsim.config.quantities import any_quantity
 from accelsim.config.reader import MISSING, FieldRule, rule_for, rules_of
 
 _CLOCK = FieldRule("clock", int, (), "Hz", 1, 1e11, False, True)
-_WEIGHTS = FieldRule("weights", str, ("cold", "resident"), "", None, None, False, False)
+_WEIGHTS = FieldRule("weights", str, WEIGHTS, "", None, None, False, False)
 _COUNT = FieldRule("count", int, (), "", 1, MOST_CORES, False, True)
 _TEXT = FieldRule("text", str, (), "", None, None, False, False)
 
@@ -35,7 +36,11 @@ def rule_of(chip: Chip, key: str) -> FieldRule | None:
     head, rest = path[0], path[1:]
     if head not in KEYS:
         raise UnknownKey(*_choices(head, KEYS, key))
-    if head == "weights" and not rest:
+    if head == "weights":
+        if rest and not chip.templates:
+            raise UnknownKey("weights has no keys", "leave the last part out")
+        if rest:
+            _known(".".join(rest), chip.templates, key)
         return _WEIGHTS
     if head == "commands_ahead" and not rest:
         return AHEAD
@@ -116,6 +121,8 @@ def own_value(chip: Chip, key: str) -> Any:
     if path[:2] == ["technology", "constants"] and len(path) > 2:
         name = ".".join(path[2:])
         return next((own.value for own in chip.technology.constants if own.key == name), MISSING)
+    if path[0] == "weights" and len(path) > 1:
+        return chip.core_weights.get(".".join(path[1:]), MISSING)
     here: Any = chip
     scope: list[str] = []
     while path[:1] == ["cores"] and len(path) > 2:
@@ -136,8 +143,17 @@ def own_value(chip: Chip, key: str) -> Any:
     return local(here) if path[0] == "units" and path[2:3] in NAMING else here
 
 
+def own_comparable(chip: Chip, key: str) -> Any:
+    """own_value() in comparable form; MISSING where the chip has none."""
+    value = own_value(chip, key)
+    if value is MISSING:
+        return value
+    rule = rule_of(chip, key)
+    return comparable(f"{value} bit" if rule is not None and rule.unit == "bit" else value)
+
+
 def comparable(value: Any) -> Any:
-    """A value in a form in which equal ones are equal: "0.1 GHz", "100 MHz" and 1e8; 8 and 8.0."""
+    """A value in a form in which equal ones are equal: "0.1 GHz", "100 MHz" and 1e8; "64 bit" and "8 B"; 8 and 8.0."""
     if isinstance(value, bool) or value is None:
         return repr(value)
     if isinstance(value, int):
@@ -146,7 +162,10 @@ def comparable(value: Any) -> Any:
         return float(f"{value:.12g}")
     if isinstance(value, str):
         found = any_quantity(value)
-        return value if found is None else float(f"{found[0]:.12g}")
+        if found is None:
+            return value
+        size, unit = found
+        return float(f"{size / 8 if unit == 'bit' else size:.12g}")
     if isinstance(value, Mapping):
         return tuple(sorted((str(key), comparable(item)) for key, item in value.items()))
     if isinstance(value, list | tuple):

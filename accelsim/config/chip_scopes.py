@@ -17,7 +17,7 @@ MEMORY_KEYS = {"input": "sram", "weight": "sram", "output": "sram", "memory": "d
 @dataclass
 class Scope:
     """A core as its file has it; "" is the file itself. path: before its keys in the file. memories, units, links: by
-    their names in it, None for what could not be read."""
+    their names in it, None for what could not be read; unread: sections of which nothing could."""
 
     name: str
     path: str
@@ -29,6 +29,7 @@ class Scope:
     units: dict[str, Any] = field(default_factory=dict)
     links: dict[str, Any] = field(default_factory=dict)
     inner: dict[str, Scope] = field(default_factory=dict)
+    unread: set[str] = field(default_factory=set)
 
     def __iter__(self) -> Iterator[Scope]:
         """Itself and all in it, outer before inner ones."""
@@ -44,11 +45,17 @@ class Scope:
             here = here.outer
 
     def memory(self, name: str) -> tuple[str, Any] | None:
-        """The memory that a name means: of this core, or of the nearest around it; with its name in the chip."""
+        """The memory that a name means: of this core, or of the nearest around it; with its name in the chip. None
+        as a memory where it could not be read, or may be one of those."""
         for scope in self.outwards():
-            if name in scope.memories:
-                return joined(scope.name, name), scope.memories[name]
+            if name in scope.memories or "memories" in scope.unread:
+                return joined(scope.name, name), scope.memories.get(name)
         return None
+
+    @property
+    def hidden(self) -> bool:
+        """Whether names may mean memories that could not be read."""
+        return any("memories" in scope.unread for scope in self.outwards())
 
     def visible(self) -> dict[str, Any]:
         """Memories by the names that this core has for them."""
@@ -62,16 +69,18 @@ class Scope:
         then outwards; None where there is none."""
         first, *rest = path.split(".")
         for scope in self.outwards():
-            if not rest and first in scope.memories:
+            if not rest and (first in scope.memories or "memories" in scope.unread):
                 return joined(scope.name, first)
             if first in scope.inner:
                 return scope.inner[first]._within(rest)
+            if "cores" in scope.unread:
+                return joined(scope.name, path)
         return None
 
     def _within(self, rest: list[str]) -> str | None:
         if not rest:
             return self.name
-        if len(rest) == 1 and rest[0] in self.memories:
+        if len(rest) == 1 and (rest[0] in self.memories or "memories" in self.unread):
             return joined(self.name, rest[0])
         return self.inner[rest[0]]._within(rest[1:]) if rest[0] in self.inner else None
 

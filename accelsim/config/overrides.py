@@ -2,7 +2,7 @@
 
 A key is a path of names, "units.array.rows". One constant of the user's own is a path too:
 "technology.constants.dram/lpddr4/bit" is the entry of that key in the list of constants, which is added
-where there is none.
+where there is none. A record that the file leaves out, all of it at its defaults, begins with what is set.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ STATED = (
     "stated in place of the shipped value"  # source of a constant that is given as a bare number
 )
 BAND = "mem"  # its confidence: the widest band
+RECORDS = ("precision",)  # at the top of a chip file, beside those of units, memories and links
 
 
 def apply_overrides(root: Node, overrides: Sequence[str]) -> Node:
@@ -74,6 +75,8 @@ def _step(here: Node, path: list[str], depth: int, node: Node, said: Place) -> N
         )
     if last:
         return Node({**here.value, step: (node.place, node)}, here.place)
+    if here.is_map and step not in here.value and _leaves_out(here, step, depth):
+        here = Node({**here.value, step: (node.place, Node({}, node.place))}, here.place)
     if not here.is_map or step not in here.value:
         choices = ", ".join(here.value) if here.is_map else "it has no keys"
         whole = ".".join(path)
@@ -93,6 +96,12 @@ def _step(here: Node, path: list[str], depth: int, node: Node, said: Place) -> N
         if isinstance(changed, Problem)
         else Node({**here.value, step: (where, changed)}, here.place)
     )
+
+
+def _leaves_out(here: Node, step: str, depth: int) -> bool:
+    """Whether a file need not write a record that a key leads into: one of something that has a kind, which is asked
+    what it knows when it is read."""
+    return "kind" in here.value or (depth == 0 and step in RECORDS and "clocks" in here.value)
 
 
 def _constant(root: Node, name: str, node: Node, said: Place) -> Node | Problem:

@@ -286,7 +286,7 @@ def said(node: Node) -> str:
     if node.is_map:
         return "a mapping"
     if node.is_list:
-        return "a list"
+        return "a list" if node.value else "an empty list"
     if node.value is None:
         return "nothing"
     text = repr(node.value) if isinstance(node.value, str) else str(node.value)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from accelsim.chip import Precision, Technology
+from accelsim.chip.chip import WEIGHTS
 from accelsim.chip.cores import MOST_CORES
 from accelsim.config import chip_file, workload_file
 from accelsim.config.quantities import example
@@ -84,8 +85,8 @@ def chip_schema() -> dict[str, Any]:
         "precision": _of_class(Precision),
         "weights": {
             "oneOf": [
-                {"enum": list(chip_file.WEIGHTS)},
-                {"type": "object", "additionalProperties": {"enum": list(chip_file.WEIGHTS)}},
+                {"enum": list(WEIGHTS)},
+                {"type": "object", "additionalProperties": {"enum": list(WEIGHTS)}},
             ]
         },
         "commands_ahead": {

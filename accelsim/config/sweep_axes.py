@@ -8,11 +8,13 @@ from typing import Any
 
 from accelsim.chip import Chip
 from accelsim.config.chip_keys import UnknownKey, comparable, conflict, rule_of
+from accelsim.config.overrides import node_of
 from accelsim.config.quantities import QuantityError, quantity
 from accelsim.config.reader import FieldRule, Reader
-from accelsim.config.sweep_combinations import BATCH, PARAMETER, SEARCH, any_of
+from accelsim.config.sweep_combinations import BATCH, HOMES, PARAMETER, SEARCH, any_of
 from accelsim.config.sweep_ranges import MOST_STEPS, Span
 from accelsim.config.yaml_source import Node, Place
+from accelsim.mapping.homes import MODES
 from accelsim.store.spec import Axis, Plain
 
 SEARCHES = ("none", "cycles", "energy", "edp")
@@ -21,6 +23,7 @@ MOST_PARAMETER = (1 << 31) - 1
 #: the run's own keys
 OWN = {
     SEARCH: FieldRule(SEARCH, str, SEARCHES, "", None, None, False, False),
+    HOMES: FieldRule(HOMES, str, MODES, "", None, None, False, False),
     BATCH: FieldRule(BATCH, int, (), "", 1, 1 << 20, False, True),
 }
 
@@ -295,8 +298,8 @@ class AxisReader(Reader):
                         if node.is_list and len(node.value) == len(keys) > 1
                         else node
                     )
-                    if inner.value != values[number] and not inner.is_list:
-                        inner = Node(values[number], place)
+                    if inner.plain() != values[number]:
+                        inner = node_of(values[number], place)
                     self.value(inner, rule, key)
                     if len(self.problems) > before + 5:
                         break

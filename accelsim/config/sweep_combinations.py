@@ -11,21 +11,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from accelsim.config.chip_keys import comparable, own_value
+from accelsim.config.chip_keys import comparable, own_comparable
 from accelsim.config.chip_variants import variants_of
 from accelsim.config.reader import MISSING
+from accelsim.mapping.homes import DEFAULT
 from accelsim.store.spec import Axis, Base, Plain, SweepSpec
 
 MOST_POINTS = 4_000_000
 MOST_STATES = 50_000  # merged combinations while counting more than MOST_POINTS
-SEARCH, BATCH = "search", "batch"  # the run's own keys: of the Point, and of its sets
+SEARCH, BATCH, HOMES = (
+    "search",
+    "batch",
+    "homes",
+)  # the run's own keys: of the Point, and of its sets
 
 PARAMETER = "workload."  # begins the run's own keys that are parameters of a layer trace
 
 
 def of_the_run(key: str) -> bool:
     """Whether a key that varies is of the run, not of its chip."""
-    return key in (SEARCH, BATCH) or key.startswith(PARAMETER)
+    return key in (SEARCH, BATCH, HOMES) or key.startswith(PARAMETER)
 
 
 Pairs = tuple[tuple[str, Plain], ...]
@@ -223,7 +228,9 @@ def combinations(
 def own_values(spec: SweepSpec, base: Base) -> dict[str, Any]:
     """A base's own values of what conditions and exclusions ask for, in comparable form."""
     chip = variants_of(base).base
-    found = {key: own_value(chip, key) for key in asked_keys(spec)}
+    found = {key: own_comparable(chip, key) for key in asked_keys(spec)}
     if SEARCH in found:
-        found[SEARCH] = "none" if spec.search is None else spec.search
-    return {key: value if value is MISSING else comparable(value) for key, value in found.items()}
+        found[SEARCH] = "none" if spec.search is None else comparable(spec.search)
+    if HOMES in found:
+        found[HOMES] = comparable(spec.homes or DEFAULT)
+    return found

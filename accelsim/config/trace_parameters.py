@@ -10,7 +10,7 @@ name or a size is evaluated too, inside a repetition with its counters.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import product
 from typing import Any
 
@@ -131,14 +131,19 @@ class _Parser:
         if not re.fullmatch(NAME, name):
             raise self.wrong(position, f"{name!r} is no number")
         if name not in self.scope:
-            known = ", ".join(self.scope) or "none: the trace has no parameters"
-            raise self.wrong(position, f"there is no parameter {name!r}", f"write one of: {known}")
+            raise self.wrong(position, f"there is no parameter {name!r}", _known(self.scope))
         return self.scope[name]
 
     def kept(self, value: int, position: int) -> int:
         if abs(value) > LARGEST:
             raise self.wrong(position, "a number beyond 62 bits", "use smaller sizes")
         return value
+
+
+def _known(names: Iterable[str]) -> str:
+    """What to write in the place of a name that is no parameter's."""
+    known = ", ".join(names)
+    return f"write one of: {known}" if known else "leave it out: the trace has no parameters"
 
 
 def evaluate(text: str, scope: Scope) -> int:
@@ -204,17 +209,15 @@ class _Reader:
         for name, plain in given.items():
             option = Place(f"--set workload.{name}")
             if name not in node.value:
-                known = ", ".join(node.value) or "none: the trace has no parameters"
-                self.wrong(
-                    option,
-                    "parameters",
-                    f"there is no parameter {name!r}",
-                    f"write one of: {known}",
-                )
+                message = f"there is no parameter {name!r}"
+                self.wrong(option, f"workload.{name}", message, _known(node.value))
             elif not _good(plain) or isinstance(plain, list) != isinstance(found.get(name), list):
                 kind = "a list of whole numbers" if isinstance(found.get(name), list) else "one"
                 self.wrong(
-                    option, "parameters", f"{plain!r:.40} is not what {name} is", f"write {kind}"
+                    option,
+                    f"workload.{name}",
+                    f"{plain!r:.40} is not what {name} is",
+                    f"write {kind}",
                 )
             else:
                 found[name] = plain

@@ -19,6 +19,7 @@ from accelsim.config.yaml_source import Node, Place, load_yaml
 from accelsim.errors import InputError, Problem
 from accelsim.formats import FORMATS, Integer, get
 from accelsim.workload import Operator, TensorSpec, VectorOperator, Workload
+from accelsim.workload.aliases import FIX, Alias, add
 from accelsim.workload.integers import by_readers, with_integers
 from accelsim.workload.validity import LARGEST_DIMENSION, MOST_MACS, is_shape
 from accelsim.workload.vector_kinds import VECTOR_KINDS
@@ -125,6 +126,7 @@ class _TraceReader(VectorReader):
         self.carry = carry
         self.root, self.source, self.batch = root, source, batch
         self.defined: dict[str, Place] = {}
+        self.aliases: dict[str, Alias] = {}
         self.names: dict[str, Place] = {}
         self.used: set[str] = set()
         self.operators: list[Operator] = []
@@ -332,6 +334,9 @@ class _TraceReader(VectorReader):
         added = islice(reversed(self.tensors.values()), len(self.tensors) - known)
         made = [tensor.shape for tensor in added]
         if not self.sizes({op.output_shape, *made}, node.place, path, name):
+            return
+        if message := add(self.aliases, op):
+            self.wrong("workload.alias", items["input"][1].place, f"{path}.input", message, FIX)
             return
         self.operators.append(op)
         self.used.update(sources if isinstance(op, VectorOperator) else (*sources, op.weight))

@@ -159,20 +159,24 @@ def _one(instance: str) -> str:
     return ".".join(part for part in template_of(instance).split(".") if not part.isdigit())
 
 
+def links_of(
+    memories: Iterable[str], ports: Iterable[str]
+) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    """Names of links, and of each port which of them it is a hop of; -1 for a memory's port and for those into a
+    switch, which are no hop. memories, ports: names of instances."""
+    stored, names = set(memories), dict[str, int]()
+    number = []
+    for port in ports:
+        link, _, label = port.rpartition(".")
+        hop = link not in stored and is_hop(label)
+        number.append(names.setdefault(template_of(link), len(names)) if hop else -1)
+    return tuple(names), np.array(number, np.int64)
+
+
 def _carried(program: Program, operators: int) -> tuple[tuple[str, ...], NDArray[np.int64]]:
-    """Links, and bytes over the hops of each by operator: through their ports, of which those into a switch are no
-    hop."""
-    stored = {row.name for row in program.memories}
-    parted = [row.name.rpartition(".") for row in program.ports]
-    names: dict[str, int] = {}
-    number = np.array(
-        [
-            -1
-            if link in stored or not is_hop(label)
-            else names.setdefault(template_of(link), len(names))
-            for link, _, label in parted
-        ],
-        np.int64,
+    """Links, and bytes over the hops of each by operator."""
+    names, number = links_of(
+        (row.name for row in program.memories), (row.name for row in program.ports)
     )
     if not names:
         return (), np.zeros((0, operators), np.int64)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import chain
 from math import isclose, isfinite
 
 from accelsim.constants.price import Price
-from accelsim.errors import ConservationError
+from accelsim.errors import ConservationError, one_of
 
 BOUNDARIES = ("device", "core", "chip")
 
@@ -115,8 +115,8 @@ class EnergyReport:
         return self.boundary("chip")
 
     def boundary(self, name: str) -> float:
-        """Joules of all actions inside a boundary: device within core within chip."""
-        inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
+        """Joules of all actions inside a boundary: device within core within chip; InputError for another."""
+        inside = _inside(name)
         return sum(
             chain.from_iterable(
                 charge.joules for charge in self.charges if charge.price.boundary in inside
@@ -130,7 +130,7 @@ class EnergyReport:
 
     def band_of(self, name: str) -> float:
         """The same within a boundary."""
-        inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]
+        inside = _inside(name)
         parts = (
             (charge.joules, charge.price.band)
             for charge in self.charges
@@ -139,7 +139,9 @@ class EnergyReport:
         return sum(chain.from_iterable([one * band for one in joules] for joules, band in parts))
 
     def by(self, *names: str) -> dict[tuple[object, ...], float]:
-        """Joules summed by the given row fields."""
+        """Joules summed by the given row fields; InputError for others."""
+        for name in names:
+            one_of("field", name, (field.name for field in fields(EnergyRow)))
         sums: dict[tuple[object, ...], float] = {}
         for charge in self.charges:
             for key, joules in zip(charge.keys(names), charge.joules, strict=True):
@@ -175,3 +177,9 @@ class EnergyReport:
             raise ConservationError("the energy's parts do not add up to its total")
         if macs is not None and self.macs() != macs:
             raise ConservationError(f"charged {self.macs()} multiply-accumulates of {macs}")
+
+
+def _inside(boundary: str) -> tuple[str, ...]:
+    """A boundary and those within it."""
+    one_of("boundary", boundary, BOUNDARIES)
+    return BOUNDARIES[: BOUNDARIES.index(boundary) + 1]

@@ -25,6 +25,7 @@ from accelsim.mapping.tensors import operator_formats
 from accelsim.mapping.tilings.near import CYCLES, Rates
 from accelsim.mapping.tilings.search import SLACK, Found, Proposals
 from accelsim.mapping.tilings.setting import Task
+from accelsim.mapping.units import Choice, array_side
 from accelsim.workload import MacOperator, VectorOperator, Workload
 
 Objective = Literal["cycles", "energy", "edp"]
@@ -82,15 +83,18 @@ def search_plan(
     seeds: Mapping[str, OperatorMapping] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
     homes: str = DEFAULT,
+    on: Mapping[str, Choice] | None = None,
+    images: int | None = None,
 ) -> tuple[Plan, SearchReport]:
     """The best Plan found, never worse than the default one.
 
     objective: "cycles", "energy" or "edp" (their product), of the whole chip. budget: runs of the workload with
-    other mappings, those of few commands count for less. seeds: mappings to try first. homes: as plan_at_home()
-    takes them; mappings are searched in the room that the default's homes leave. InputError as plan().
+    other mappings, those of few commands count for less. seeds: mappings to try first. homes, images: as plan_at_home()
+    takes them; mappings are searched in the room that the default's homes leave. on: units that operators run on,
+    as plan_at_home() takes them. InputError as plan().
     """
     one_of("search", objective, OBJECTIVES)
-    default = best = Run(chip, workload, plan_at_home(chip, workload, None, homes))
+    default = best = Run(chip, workload, plan_at_home(chip, workload, None, homes, on, images))
     rates = rates_of(chip, default, objective)
     lines = _lines(default, rates, seeds or {})
     spent, each = 0.0, min(1.0, max(CHEAPEST, default.commands / FULL_RUN))
@@ -138,7 +142,7 @@ def _lines(run: Run, rates: Rates, seeds: Mapping[str, OperatorMapping]) -> list
     """The operators whose mappings are searched, equal ones together."""
     chip, workload, chosen = run.chip, run.workload, run.chosen
     members: dict[Any, list[tuple[int, MacOperator]]] = {}
-    for number, op in enumerate(workload.operators):
+    for number, op in enumerate(chosen.group(workload).operators):
         if isinstance(op, VectorOperator):
             continue
         mapping = chosen.mappings[op.name]
@@ -148,14 +152,15 @@ def _lines(run: Run, rates: Rates, seeds: Mapping[str, OperatorMapping]) -> list
             room = chosen.homes.room(op.name)
             key = (geometry_of(op), triple, held, mapping, seeds.get(op.name), room)
             members.setdefault(key, []).append((number, op))
-    cold = chip.weights == "cold"
+    side = chip.sides.get(array_side(chip), chip)
+    cold = side.weights == "cold"
     searched = {op.name for some in members.values() for _, op in some}
     elsewhere = tuple(set(chosen.mappings) - searched)  # on crossbars
-    reserve = 0 if cold or not members else resident_bytes(chip, workload, elsewhere)
+    reserve = 0 if cold or not members else resident_bytes(side, workload, elsewhere)
     figures, lines = run.figures(rates), list[Line]()
     for (geometry, triple, held, mapping, seed, room), some in members.items():
         numbers, first = [number for number, _ in some], some[0][1]
-        where = (chip, geometry, triple, first.name, reserve, cold or not held, held)
+        where = (side, geometry, triple, first.name, reserve, cold or not held, held)
         task = Task(*where, alone=not lines, room=room)
         value, tried = float(figures[numbers].sum()), (seed,) if seed else ()
         proposals = Proposals(task, rates, mapping, value, len(some), tried)
@@ -181,7 +186,7 @@ def rates_of(chip: Chip, run: Run, objective: str = "cycles") -> Rates:
     )
     static = watts / chip.clocks[array.clock]
     return Rates(
-        8 * memories[chip.dma.memory, "read_bit"].joules,
+        8 * memories[chip.far, "read_bit"].joules,
         8 * sum(near) / len(near),
         static if objective == "energy" else static + run.joules / run.cycles,
     )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim.chip import Chip, machine
 from accelsim.energy.counts import Work, work_of
+from accelsim.errors import one_of
 from accelsim.explore.streamed import SUMS, Streamed, stream
 from accelsim.mapping import Plan, compile_program
 from accelsim.mapping.counted import compile_counts
@@ -27,6 +28,7 @@ from accelsim.program.table import Program
 from accelsim.program.validate import validate
 from accelsim.timing import Timeline, simulate
 from accelsim.timing.bounds import check_bounds
+from accelsim.timing.engine import ENGINES
 from accelsim.timing.operators import OperatorTimes, operator_times
 from accelsim.timing.repeats import Unsettled
 from accelsim.timing.timeline import UnitTimes
@@ -95,7 +97,7 @@ class Planned:
 
     def operators(self, chip: Chip, count: int) -> OperatorTimes:
         """When each of so many operators ran."""
-        return operator_times(self.program, chip.dma.memory, self.timeline, count)
+        return operator_times(self.program, chip.far, self.timeline, count)
 
 
 def run_plan(
@@ -108,7 +110,9 @@ def run_plan(
 ) -> Planned | Streamed:
     """The run of a Plan: a Program, valid, and its Timeline, or what a large one came to. folds: whether equal
     layers may be listed once and noted; the SimPy engine takes Programs in full only. form: what is kept (TABLE,
-    COUNTS, SUMS), by size where nothing is said. InputError for what does not fit."""
+    COUNTS, SUMS), by size where nothing is said. InputError for what does not fit, and for unknown words."""
+    one_of("form", form, ("", *FORMS))
+    one_of("engine", engine, ENGINES)
     layers = layers_of(chip, workload, chosen) if folds and engine != "simpy" else None
     counts = commands_of(chip, workload, chosen)
     for kept in KEPT if form in ("", TABLE) else ():

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from accelsim import jit, resources
 from accelsim.chip import Chip
-from accelsim.energy.counts import Moving, Work, kinds_of, tally
+from accelsim.energy.counts import Moving, Work, kinds_of, links_of, tally
 from accelsim.errors import ConservationError
 from accelsim.mapping import Plan
 from accelsim.mapping.counted import check_sums, products_of
@@ -35,12 +35,13 @@ from accelsim.timing.operators import (
     OperatorTimes,
     Timed,
     blank_table,
+    of_all,
     operator_ticks,
 )
 from accelsim.timing.pull import SEVERAL
 from accelsim.timing.ring import Ended, Passed, RingEngine, bounded, ring_size
 from accelsim.timing.timeline import COLUMNS, UnitTimes, unit_ticks
-from accelsim.timing.windows import Computing
+from accelsim.timing.windows import Computing, Windows
 from accelsim.workload import Workload
 
 Ints = NDArray[np.int64]
@@ -99,7 +100,7 @@ def stream(chip: Chip, workload: Workload, chosen: Plan) -> Streamed:
     engine = RingEngine(
         made.units, made.ports, user.astype(np.int64), ahead, survey.most, survey.rows, rows.fast
     )
-    counted, clocked = Counting(rows, survey), Clocking(rows, len(workload.operators))
+    counted, clocked = Counting(rows, survey), Clocking(rows)
     chunks = rows.chunks(survey)
     while not engine.over:
         while engine.wants():
@@ -125,9 +126,11 @@ def _result(rows: Passing, counted: Counting, clocked: Clocking, survey: Survey)
     }
     moved = zip(made.ports, counted.busy.tolist(), strict=False)
     hold_bounds({**busy, **{row.name: ticks for row, ticks in moved}}, makespan)
-    table = clocked.table
+    many = len(rows.workload.operators)
+    windows = Windows.of(clocked.table[END], np.tile(np.arange(many), rows.parts.turns))
+    table = of_all(clocked.table, many)
     table[READ_OFF_CHIP], table[WRITTEN_OFF_CHIP] = counted.off_chip
-    operators = OperatorTimes(table, clocked.computing.ticks(table[END]))
+    operators = OperatorTimes(table, clocked.computing.ticks(windows), windows)
     seconds = makespan / made.tick_hz
     work = counted.work(seconds)
     turned = rows.reader.transfers.lies(rows.parts.named)
@@ -147,8 +150,12 @@ class Counting:
         self.read, self.written = (
             np.zeros((len(self.names), operators + 1), np.int64) for _ in range(2)
         )
+        self.links, self.link = links_of(
+            (row.name for row in made.memories), (row.name for row in made.ports)
+        )
+        self.carried = np.zeros((len(self.links), operators + 1), np.int64)
         self.off_chip = np.zeros((2, operators), np.int64)
-        self.dram = made.memory_index[rows.chip.dma.memory]
+        self.dram = made.memory_index[rows.chip.far]
         ports = made.ports
         self.busy = np.zeros(max(1, len(ports)), np.int64)
         self.width, self.beat = (
@@ -168,13 +175,16 @@ class Counting:
         for side, access in enumerate((Access.READ, Access.WRITE)):
             self.off_chip[side, c.operator] += c.bytes[far & (c.access == access)].sum()
         d = c.demands
+        for number in range(len(self.links)):
+            self.carried[number, c.operator + 1] += d.bytes[self.link[d.port] == number].sum()
         self.port_ticks(d.port, d.bytes, self.width, self.beat, self.busy)
         self.ticks += float(self.times.last[c.shape].sum(dtype=np.float64))
         refuse_range(self.ticks + float(self.busy.sum(dtype=np.float64)), self.made.tick_hz)
 
     def passed(self, c: Chunk) -> Passed:
         """A chunk as the engine takes it."""
-        owner = np.full(len(c.unit), c.operator, np.int64)
+        visit = c.turn * len(self.rows.workload.operators) + c.operator
+        owner = np.full(len(c.unit), visit, np.int64)
         opcode = self.survey.shapes.opcode[c.shape]
         return Passed(c.unit, owner, opcode, self.times.take(c.shape), c.edges, c.demands)
 
@@ -187,15 +197,18 @@ class Counting:
     def work(self, seconds: float) -> Work:
         """What energy reads."""
         runs = np.asarray(self.runs, np.float64)
-        read, written = (np.asarray(8.0 * side, np.float64) for side in (self.read, self.written))
-        shapes, kinds = self.survey.shapes, self.made.unit_kinds
-        return Work(shapes, kinds, self.names, runs, read, written, None, {}, seconds)
+        nothing = np.zeros_like(self.carried)
+        sides = ((self.read, self.carried), (self.written, nothing))
+        read, written = (8.0 * np.concatenate(side).astype(np.float64) for side in sides)
+        shapes, kinds, names = self.survey.shapes, self.made.unit_kinds, (*self.names, *self.links)
+        return Work(shapes, kinds, names, runs, read, written, None, {}, seconds)
 
 
 class Clocking:
-    """When rows ran, added up as they end."""
+    """When rows ran, added up as they end, by operator and group of images."""
 
-    def __init__(self, rows: Passing, operators: int) -> None:
+    def __init__(self, rows: Passing) -> None:
+        operators = rows.parts.turns * len(rows.workload.operators)
         self.units = np.zeros((len(rows.machine.units), COLUMNS), np.int64)
         self.table = blank_table(operators)
         self.before = np.zeros((2, len(self.units)), np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Mapping as Dict
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,8 @@ from accelsim.energy import account
 from accelsim.errors import InputError
 from accelsim.explore.homes import plan_at_home
 from accelsim.mapping import Mapping, Plan, compile_program, plan
-from accelsim.mapping.homes import OFF_CHIP, Homes
+from accelsim.mapping.homes import DEFAULT, OFF_CHIP, Homes
+from accelsim.mapping.units import SAID, Choice
 from accelsim.timing import simulate
 from accelsim.units.crossbar import Crossbar
 from accelsim.units.dataflows import dataflow_names
@@ -67,8 +69,8 @@ def changes(chip: Chip) -> Iterator[tuple[str, Chip]]:
         yield from _array_changes(chip, chip.mac_array)
     if chip.crossbar is not None:
         yield from _crossbar_changes(chip, chip.crossbar)
-    if chip.weights == "cold":
-        yield "weights resident on the chip", replace(chip, weights="resident")
+    if "cold" in chip.weights_said:
+        yield "weights resident on the chip", chip.at_weights("resident")
     for point in chip.operating_points:
         yield f"operating point {point.name}", chip.at(point.name)
 
@@ -125,10 +127,16 @@ def what_if(
     workload: Workload,
     mappings: dict[str, Mapping] | None = None,
     homes: Homes = OFF_CHIP,
+    on: Dict[str, Choice] | None = None,
 ) -> tuple[Change, list[Change]]:
-    """(as it is, every change that can be simulated). mappings, homes: those of the run; the changed
-    chips get default mappings, so a change is never helped by a search, and homes of their own."""
-    mode = "on_chip" if homes.at else "off_chip"
+    """(as it is, every change that can be simulated). mappings, homes, on: those of the run; the changed
+    chips get default mappings, so a change is never helped by a search, units of their own, but for those that were
+    given, and homes of their own, unless the run has none where the default has some: then everything was asked to be
+    off chip."""
+    said = {name: choice for name, choice in (on or {}).items() if choice.why in SAID}
+    mode = DEFAULT
+    if not homes.at and plan_at_home(chip, workload, mappings, on=on).homes.at:
+        mode = "off_chip"
 
     def measured(text: str, changed: Chip, chosen: Plan) -> Change:
         program = compile_program(changed, workload, chosen=chosen)
@@ -138,10 +146,10 @@ def what_if(
     found = []
     for text, changed in changes(chip):
         try:
-            found.append(measured(text, changed, plan_at_home(changed, workload, None, mode)))
+            found.append(measured(text, changed, plan_at_home(changed, workload, None, mode, said)))
         except InputError:  # it does not fit, or has no price
             continue
-    return measured("as it is", chip, plan(chip, workload, mappings, homes)), found
+    return measured("as it is", chip, plan(chip, workload, mappings, homes, on)), found
 
 
 def advice(
@@ -151,9 +159,10 @@ def advice(
     aim: str,
     most: int = 3,
     homes: Homes = OFF_CHIP,
+    on: Dict[str, Choice] | None = None,
 ) -> list[Change]:
     """The changes that lower seconds ("cycles") or joules ("joules") the most, best first."""
-    base, found = what_if(chip, workload, mappings, homes)
+    base, found = what_if(chip, workload, mappings, homes, on)
     key = "seconds" if aim == "cycles" else "joules"
     better = [item for item in found if getattr(item, key) < getattr(base, key) * (1 - NOTABLE)]
     return sorted(better, key=lambda item: (getattr(item, key), item.text))[:most]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from accelsim import api
@@ -38,9 +38,10 @@ class Made:
         weights: str | None = None,
         keep: bool = False,
         progress: api.Progress | None = None,
+        on: Mapping[str, str] | None = None,
     ) -> Result:
         """A run of a chip as the job asks for it. workload: in place of the job's. inputs: None computes no
-        values."""
+        values. on: units of operators beside those of the mapping file."""
         job, work = self.job, self.workload if workload is None else workload
         valued = inputs is not None
         mappings, homes = self.mapped(chip, work)
@@ -62,6 +63,8 @@ class Made:
             reference_check=job.reference_check,
             keep=keep,
             homes=homes,
+            on={**(given.on if given else {}), **(on or {})},
+            images=given.images if given else None,
         )
 
     def mapped(self, chip: Chip, workload: Workload) -> tuple[dict[str, Mapping] | None, str]:

@@ -273,6 +273,7 @@ def _placed(job: Job, problem: Problem) -> Problem:
         message = f"{problem.file} {problem.message}"
     if key.startswith(f"set.{PREFIX}") and key not in job.places:
         key = f"parameters.{key.removeprefix(f'set.{PREFIX}')}"
+        problem = replace(problem, path="")  # it is the key's own
     at = job.places.get(f"{key}.{problem.path}") or job.places.get(key)
     if not key or problem.line or at is None or not at[1]:
         return problem

@@ -22,7 +22,6 @@ RECORDED = "the trace recorded it"
 OF_A_SWEEP = "the sweep file says it"
 ONE_CHIP = "of one chip; a sweep has many"
 EQUAL_TIMES = "all engines give the same times"
-NO_TIMES = "values alone are asked for"
 #: what a job of a verb cannot do without
 NEEDED = {
     "run": ("chip", "workload"),
@@ -239,9 +238,9 @@ class Job:
     )
     homes: Literal["off_chip", "on_chip"] | None = _asked(
         "Where tensors between operators stand: off_chip, or on_chip where they fit and that pays; default: what "
-        "the mapping file says, else off_chip.",
+        "the mapping or sweep file says, else on_chip.",
         "--homes",
-        but={"sweep": "points are as runs that do not say", "replay": "each layer runs alone"},
+        but={"replay": "each layer runs alone"},
     )
     search: Literal["cycles", "energy", "edp"] | None = _asked(
         "Search mappings that make this small, instead of the default ones.",

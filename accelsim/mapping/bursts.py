@@ -251,7 +251,7 @@ class Transfers:
 def homes(table: TensorTable) -> tuple[Ints, Ints, Ints]:
     """Of each tensor row where it is at home: memory, first byte, the one behind the last."""
     found = np.array([(home.memory, home.address) for home in table.home], np.int64).reshape(-1, 2)
-    sizes = [table.size_of(row) for row in table.rows]
+    sizes = [table.at_home(row) for row in range(len(table.rows))]
     return found[:, 0].copy(), found[:, 1].copy(), found[:, 1] + np.array(sizes, np.int64)
 
 

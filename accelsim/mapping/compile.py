@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from collections.abc import Mapping as Dict
 from dataclasses import replace
 from math import inf
@@ -14,6 +15,7 @@ from accelsim.mapping.chips import unmapped
 from accelsim.mapping.cores import adds_up
 from accelsim.mapping.crossbars import CrossbarMapping, assign
 from accelsim.mapping.homes import OFF_CHIP, Homes
+from accelsim.mapping.image_groups import check_images
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, geometry_of
 from accelsim.mapping.parts import Plan, no_room, parts_of
 from accelsim.mapping.placement import fits
@@ -24,11 +26,22 @@ from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.mapping.tilings.default import Pick, hopeful, legal, pick
 from accelsim.mapping.tilings.setting import Task
 from accelsim.mapping.tilings.tables import CLOSE
+from accelsim.mapping.units import (
+    GIVEN,
+    ONLY,
+    ROOM,
+    Choice,
+    array_side,
+    crossbar_side,
+    of_vectors,
+    sides_that_run,
+)
 from accelsim.program.table import Program
 from accelsim.timing import simulate
 from accelsim.units.dataflows import dataflow
 from accelsim.units.mac_array import MacArray
-from accelsim.workload import VectorOperator, Workload
+from accelsim.workload import MacOperator, VectorOperator, Workload
+from accelsim.workload.images import of_group
 
 TIMED = 3  # runs of a small workload that its Plan may take on as many arrays, and again on others
 COMMANDS = 4000  # of all of them together
@@ -39,70 +52,119 @@ def plan(
     workload: Workload,
     mappings: Dict[str, Mapping] | None = None,
     homes: Homes = OFF_CHIP,
+    on: Dict[str, Choice] | None = None,
 ) -> Plan:
-    """Choose a mapping for every MAC operator that has none given; check the given ones. homes: where tensors
-    stand, which leaves operators so much room.
+    """Choose a unit for every operator and a mapping for every MAC operator that has none given; check the given
+    ones. homes: where tensors stand, which leaves operators so much room, and the groups of images that mappings are
+    of. on: units of operators, by name; of the others those with a mapping run on the MAC array, and of the rest what
+    crossbars have room for on these.
 
     InputError lists every given mapping that does not fit, and every name that is no operator; or what of the
-    chip no mapping uses yet.
+    chip no mapping uses yet; or says that the batch does not run in such groups.
     """
     if problems := unmapped(chip):
         raise InputError(problems)
+    if problems := unserved(chip, workload):
+        raise InputError(problems)
     formats = tensor_formats(workload, chip)
+    check_images(workload, formats, homes.images)
+    whole, workload = workload, of_group(workload, homes.images)
     given = dict(mappings or {})
+    choices, analog = placed(chip, workload, formats, given, on or {}, homes)
     chosen: dict[str, Mapping | CrossbarMapping] = {}
-    cache: dict[object, Pick] = {}
     picks: dict[str, tuple[object, Pick]] = {}
-    sound: set[object] = set()
-    kept: dict[str, Mapping] = {}
-    macs = [op for op in workload.operators if not isinstance(op, VectorOperator)]
-    readers = Counter(op.weight for op in macs)
-    cold = chip.weights == "cold"
-    analog = on_crossbars(chip, workload, formats, homes)
-    reserve = 0 if cold or chip.mac_array is None else resident_bytes(chip, workload, tuple(analog))
-    problems = unserved(chip, workload)
-    for op in macs:
+    problems = []
+    array = _OnArrays(chip, workload, formats, homes, tuple(analog))
+    for op in workload.operators:
+        if isinstance(op, VectorOperator):
+            continue
         if op.name in analog:
             chosen[op.name] = analog[op.name]
             if given.pop(op.name, None) is not None:
                 problems.append(_on_crossbars(op.name))
-            continue
-        geometry = geometry_of(op)
-        triple, room = (*operator_formats(op, chip), formats[op.output]), homes.room(op.name)
-        if op.name in given:
-            mapping = given.pop(op.name)
-            fetched = cold or not workload.is_stored(op.weight)
-            case = (geometry, mapping, triple, fetched, room)
-            if case not in sound:
-                wrong = check_mapping(chip, geometry, mapping, triple, op.name, fetched, room)
-                problems += wrong
-                if not wrong:
-                    sound.add(case)
+        elif op.name in given:
+            chosen[op.name] = mapping = given.pop(op.name)
+            problems += array.check(op, mapping)
         else:
-            stored = workload.is_stored(op.weight)
-            fetched = cold or not stored
-            first = fetched and not chosen  # before it nothing hides how its weights come
-            key = (geometry, triple, stored, first, room)
-            if key not in cache:
-                task = Task(chip, geometry, triple, op.name, reserve, fetched, stored, first, room)
-                cache[key] = pick(task)
-            mapping, several = cache[key].chosen.mapping, readers[op.weight] > 1
-            if several and not fetched:  # it lies in its buffer once, in tiles of all who read it
-                mapping = cut_alike(cache[key].task, mapping, kept.setdefault(op.weight, mapping))
-            else:
-                picks[op.name] = key, cache[key]
-        chosen[op.name] = mapping
+            chosen[op.name], picked = array.pick(op, first=not chosen)
+            if picked is not None:
+                picks[op.name] = picked
     problems += [_unknown(name, chosen) for name in given]
     if problems:
         raise InputError(problems)
-    return quickest(chip, workload, Plan(chosen, formats, homes), picks)
+    several = len(chip.sides) > 1
+    return quickest(chip, whole, Plan(chosen, formats, homes, choices if several else {}), picks)
+
+
+class _OnArrays:
+    """Mappings of operators on the MAC array. analog: operators on crossbars."""
+
+    def __init__(
+        self,
+        chip: Chip,
+        workload: Workload,
+        formats: Dict[str, str],
+        homes: Homes,
+        analog: tuple[str, ...],
+    ) -> None:
+        self.chip = side = chip.sides.get(array_side(chip), chip)
+        self.workload, self.formats, self.homes = workload, formats, homes
+        self.cold = side.weights == "cold"
+        held = self.cold or side.mac_array is None
+        self.reserve = 0 if held else resident_bytes(side, workload, analog)
+        macs = [op for op in workload.operators if not isinstance(op, VectorOperator)]
+        self.readers = Counter(op.weight for op in macs)
+        self.cache: dict[object, Pick] = {}
+        self.sound: set[object] = set()
+        self.kept: dict[str, Mapping] = {}
+
+    def _case(self, op: MacOperator) -> tuple[Geometry, tuple[str, str, str], bool, Room]:
+        """What mappings of an operator depend on. The third: whether its weights are fetched."""
+        triple = (*operator_formats(op, self.chip), self.formats[op.output])
+        fetched = self.cold or not self.workload.is_stored(op.weight)
+        return geometry_of(op), triple, fetched, self.homes.room(op.name)
+
+    def check(self, op: MacOperator, mapping: Mapping) -> list[Problem]:
+        """What is wrong with a given mapping."""
+        geometry, triple, fetched, room = self._case(op)
+        case = (geometry, mapping, triple, fetched, room)
+        if case in self.sound:
+            return []
+        wrong = check_mapping(self.chip, geometry, mapping, triple, op.name, fetched, room)
+        if not wrong:
+            self.sound.add(case)
+        return wrong
+
+    def pick(self, op: MacOperator, first: bool) -> tuple[Mapping, tuple[object, Pick] | None]:
+        """The default mapping of an operator, and what else may be tried of it, by a key that equal ones share. first:
+        before it nothing runs that hides how its weights come."""
+        geometry, triple, fetched, room = self._case(op)
+        stored = self.workload.is_stored(op.weight)
+        first = fetched and first
+        key = (geometry, triple, stored, first, room)
+        if key not in self.cache:
+            where = (self.chip, geometry, triple, op.name, self.reserve, fetched, stored)
+            self.cache[key] = pick(Task(*where, first, room))
+        found = self.cache[key]
+        mapping = found.chosen.mapping
+        if self.readers[op.weight] > 1 and not fetched:
+            # it lies in its buffer once, in tiles of all who read it
+            other = self.kept.setdefault(op.weight, mapping)
+            return cut_alike(found.task, mapping, other), None
+        return mapping, (key, found)
 
 
 def unserved(chip: Chip, workload: Workload) -> list[Problem]:
     """Operators that no unit of the chip runs."""
     units, fix = chip.units.values(), "give the chip a unit that does, or leave the operator out"
     return [
-        Problem("mapping.unit", f"no unit of {chip.name} runs a {op.kind}", fix, path=op.name)
+        Problem(
+            "mapping.unit",
+            f"no unit of {chip.name} runs a {op.kind}",
+            fix,
+            path=op.name,
+            file=workload.source,
+        )
         for op in workload.operators
         if not (isinstance(op, VectorOperator) and op.is_view)
         and not any(unit.runs(op) for unit in units)
@@ -160,16 +222,37 @@ def quickest(
     return chosen
 
 
-def on_crossbars(
-    chip: Chip, workload: Workload, formats: Dict[str, str], homes: Homes = OFF_CHIP
-) -> dict[str, CrossbarMapping]:
-    """The operators that run on crossbars, none on a chip without."""
-    if chip.crossbar is None:
-        return {}
-    operators = [op for op in workload.operators if not isinstance(op, VectorOperator)]
-    triples = {op.name: (*operator_formats(op, chip), formats[op.output]) for op in operators}
-    computed = {op.name for op in operators if not workload.is_stored(op.weight)}
-    return assign(chip, operators, triples, chip.weights == "cold", computed, homes.rooms)
+def placed(
+    chip: Chip,
+    workload: Workload,
+    formats: Dict[str, str],
+    given: Collection[str],
+    on: Dict[str, Choice],
+    homes: Homes = OFF_CHIP,
+) -> tuple[dict[str, Choice], dict[str, CrossbarMapping]]:
+    """The unit of every operator, and crossbars of those that run on crossbars. given: operators with a mapping of
+    tiles. on: units that are chosen already. InputError as assign()."""
+    macs = [op for op in workload.operators if not isinstance(op, VectorOperator)]
+    array, crossbars = array_side(chip), crossbar_side(chip)
+    choices = {op.name: on[op.name] for op in macs if op.name in on}
+    if array and not crossbars:
+        choices |= {op.name: Choice(array, ONLY) for op in macs if op.name not in on}
+    elif array:
+        choices |= {name: Choice(array, GIVEN) for name in given if name not in on}
+    analog: dict[str, CrossbarMapping] = {}
+    if crossbars:
+        side = chip.sides[crossbars]
+        here = [op for op in macs if op.name not in choices or choices[op.name].unit == crossbars]
+        triples = {op.name: (*operator_formats(op, chip), formats[op.output]) for op in here}
+        computed = {op.name for op in here if not workload.is_stored(op.weight)}
+        free = {op.name for op in here if array and op.name not in choices}
+        analog = assign(side, here, triples, computed, homes.rooms, free)
+    for op in macs:
+        if op.name not in choices:
+            here_too = op.name in analog
+            why = ROOM if len(sides_that_run(chip, workload, op)) > 1 else ONLY
+            choices[op.name] = Choice(crossbars if here_too else array, why)
+    return dict(of_vectors(chip, workload, choices, on)), analog
 
 
 def check_mapping(

@@ -45,7 +45,7 @@ def lead(chip: Chip, memory: str, inward: int) -> int:
     the memory off the chip has passed the links on the way."""
     if not chip.links:
         return 0
-    far = chip.dma.memory
+    far = chip.far
     return _lead(chip, chip.route(far, memory) if inward else chip.route(memory, far))
 
 
@@ -68,7 +68,7 @@ def link_cycle(chip: Chip, memory: str, arrays: int, apart: bool) -> float:
     places = list(dict.fromkeys(beside(chip, memory, i) for i in range(arrays)))
     alone = apart or not _multicast(chip, memory)
     for place in places:
-        for hop in chip.route(chip.dma.memory, place).hops:
+        for hop in chip.route(chip.far, place).hops:
             for port in hop.ports:
                 link = chip.links[template_of(hop.link)]
                 byte = 1 / (hop.width * chip.clocks[link.clock])
@@ -80,7 +80,7 @@ def _multicast(chip: Chip, memory: str) -> bool:
     """Whether every way from off the chip to a memory takes one transfer to several."""
     if not chip.links:
         return False
-    ways = [chip.route(chip.dma.memory, place) for place in all_of(chip, memory)]
+    ways = [chip.route(chip.far, place) for place in all_of(chip, memory)]
     hops = [hop for way in ways for hop in way.hops if hop.link]
     return bool(hops) and all(hop.multicast for hop in hops)
 

@@ -167,9 +167,9 @@ class Counter(RowReader):
         room.limit[0], room.limit[1] = commands, operands
         return room
 
-    def add(self, nest: Nest, part: Part) -> int:
-        """Write the rows of a part; how many there are so far."""
-        tensors = self.parts.local(part)._replace(styles=sum(map(len, self.styles)))
+    def add(self, nest: Nest, part: Part, turn: int) -> int:
+        """Write the rows of a part for a group of images; how many there are so far."""
+        tensors = self.parts.local(part, turn)._replace(styles=sum(map(len, self.styles)))
         self.styles.append(nest.styles)
         for _ in filled(nest, self.fast, tensors, lambda: self._window(nest)):
             pass  # what is written is counted when there is no room for more
@@ -212,16 +212,17 @@ def counted(chip: Chip, workload: Workload, chosen: Plan) -> tuple[Program, dict
     commands = check_size(chip, workload, chosen, len(machine(chip).units))
     parts = parts_of(chip, workload, chosen, commands)
     parts.fast.readers = READERS
-    nests = [(part, parts.nest(part)) for part in parts.list if part.same_as is None]
-    counter = Counter(parts, sum(commands.values()), all(parts.fast(nest) for _, nest in nests))
-    ends = []
-    for part, nest in nests:
-        ends.append(counter.add(nest, part))
+    fast = all(parts.fast(parts.nest(part)) for part in parts.list if part.same_as is None)
+    counter = Counter(parts, sum(commands.values()), fast)
+    visits, ends = list(parts.visits()), []
+    for part, turn in visits:
+        ends.append(counter.add(parts.nest(part), part, turn))
     rows = counter.taken()
     counter.transfers.settle(rows.size)
     sizes = [end - begin for begin, end in pairwise([0, *ends])]
-    owner = np.repeat(np.array([part.number for part, _ in nests], np.int64), sizes)
-    program = _program(parts, rows, counter.numbering, owner)
+    of = [(part.number, turn) for part, turn in visits]
+    owner, turns = np.repeat(np.array(of, np.int64).reshape(-1, 2), sizes, axis=0).T
+    program = _program(parts, rows, counter.numbering, (owner, turns))
     lag = release_lag(chip, program)
     walk, found = _walked(counter, rows, program, lag)
     if len(found.faults.row) or counter.outside or not _kept(walk, found, program):
@@ -236,8 +237,8 @@ def counted(chip: Chip, workload: Workload, chosen: Plan) -> tuple[Program, dict
     return program, counter.transfers.lies(parts.named)
 
 
-def _program(parts: Parts, rows: Counted, numbering: Numbering, owner: Ints) -> Program:
-    """The columns as a Program, without dependencies and demands."""
+def _program(parts: Parts, rows: Counted, numbering: Numbering, of: tuple[Ints, Ints]) -> Program:
+    """The columns as a Program, without dependencies and demands. of: operator and group of images of each row."""
     made, count = parts.machine, len(rows.unit)
     none, shapes = np.zeros(count + 1, np.int64), numbering.shapes()
     zeros, empty = none[:count], none[:0]
@@ -247,9 +248,10 @@ def _program(parts: Parts, rows: Counted, numbering: Numbering, owner: Ints) -> 
             shapes.opcode[rows.shape],
             rows.unit,
             rows.unit,
-            owner,
+            np.ascontiguousarray(of[0]),
             rows.shape,
-            *(zeros, zeros, zeros, zeros, zeros),
+            np.ascontiguousarray(of[1]),
+            *(zeros, zeros, zeros, zeros),
         ),
         shapes,
         Operands(
@@ -313,9 +315,9 @@ def products_of(s: Shapes) -> Ints:
 def _products(program: Program, operators: int) -> Ints:
     """Products that each operator computes."""
     each = products_of(program.shapes)[program.commands.shape]
-    so_far = np.concatenate([np.zeros(1, np.int64), np.cumsum(each)])
-    ends = np.searchsorted(program.commands.operator, np.arange(operators), side="right")
-    return np.diff(so_far[ends], prepend=0)
+    found = np.zeros(operators, np.int64)
+    np.add.at(found, program.commands.operator, each)
+    return found
 
 
 def check_sums(done: Ints, workload: Workload, written: Ints, parts: Parts) -> None:

@@ -9,6 +9,7 @@ from itertools import product
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
+from accelsim.mapping.chips import path_of
 from accelsim.mapping.mapping import Geometry, geometry_of, sum_format
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.tiles import (
@@ -25,6 +26,7 @@ from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
 WORTH = 8  # vectors that a copy of an operator's weights is worth
+ALIKE = 1.05  # times the least estimate of runs where tensors are on chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,51 +107,57 @@ class _Want:
     replicas: int = 1
     reprogrammed: bool = False
     computed: bool = False  # the second operand is no stored weight
+    free: bool = False  # another unit runs it where no crossbar is left
 
 
 def assign(
     chip: Chip,
     operators: Iterable[MacOperator],
     formats: dict[str, tuple[str, str, str]],
-    cold: bool,
     computed: Collection[str] = (),
     rooms: Mapping[str, Room] | None = None,
+    free: Collection[str] = (),
 ) -> dict[str, CrossbarMapping]:
     """A CrossbarMapping for every operator that runs on the chip's crossbars.
 
-    In order, one copy each (operators that share a weight share its crossbars); what finds none, and
-    what has a ``computed`` second operand instead of a weight, follows ``unmapped``; then, with
-    ``replicate``, copies of the operator with the most vectors a copy while there is room. rooms: of operators
-    that have only a part of the buffers. InputError when weights find no place, or a run of one vector no buffer.
+    In order, one copy each (operators that share a weight share its crossbars), those first that are not ``free``:
+    these another unit runs where they find none, or have a ``computed`` second operand instead of a weight; the
+    others follow ``unmapped``. Then, with ``replicate``, copies of the operator with the most vectors a copy while
+    there is room. rooms: of operators that have only a part of the buffers. InputError when weights find no place, or
+    a run of one vector no buffer.
     """
     crossbar = chip.crossbar
     assert crossbar is not None
     members: dict[object, list[_Want]] = {}
     for op in operators:
         geometry = geometry_of(op)
-        want = _Want(op, geometry, crossbars_of(crossbar, geometry), computed=op.name in computed)
+        size = crossbars_of(crossbar, geometry)
+        want = _Want(op, geometry, size, computed=op.name in computed, free=op.name in free)
         key = (op.weight, geometry.groups, geometry.k, geometry.n, op.name if want.computed else "")
         members.setdefault(key, []).append(want)
-    wants = [group[0] for group in members.values()]
-    free = crossbar.count
-    total = sum(want.size for want in wants)
+    for group in members.values():
+        group[0].free = all(want.free for want in group)
+    wants = sorted((group[0] for group in members.values()), key=lambda want: want.free)
+    left = crossbar.count
+    must = [want for want in wants if not want.free]
     pool = 0
-    if any(want.computed for want in wants) and crossbar.unmapped == "error":
-        raise _computed(chip, crossbar, next(want for want in wants if want.computed), wants)
-    if total > crossbar.count or any(want.computed for want in wants):
-        if crossbar.unmapped == "error":
-            raise _too_many(chip, crossbar, wants, total)
-        if crossbar.unmapped == "reprogram":
-            pool = _pool(chip, crossbar, wants)
-            free -= pool
+    if crossbar.unmapped != "reprogram":
+        for want in must:
+            if want.computed:
+                raise _computed(chip, crossbar, want, must)
+        if (total := sum(want.size for want in must)) > left:
+            raise _too_many(chip, crossbar, must, total)
+    elif sum(want.size for want in wants) > left or any(want.computed for want in wants):
+        pool = _pool(chip, crossbar, wants)
+        left -= pool
     at = 0
     for want in wants:
-        if want.size <= free and not want.computed:
-            want.first, at, free = at, at + want.size, free - want.size
+        if want.size <= left and not want.computed:
+            want.first, at, left = at, at + want.size, left - want.size
         elif crossbar.unmapped == "reprogram":
             want.first, want.reprogrammed = crossbar.count - pool, True
-    if crossbar.replicate and not cold:
-        _replicate([want for want in wants if want.first >= 0 and not want.reprogrammed], at, free)
+    if crossbar.replicate and chip.weights == "resident":
+        _replicate([want for want in wants if want.first >= 0 and not want.reprogrammed], at, left)
     for first, *others in members.values():
         for want in others:
             want.first, want.replicas, want.reprogrammed = (
@@ -173,7 +181,7 @@ def _computed(chip: Chip, crossbar: Crossbar, want: _Want, wants: list[_Want]) -
             "mapping.computed",
             f"{want.op.name} multiplies two computed tensors, so no crossbar holds {want.op.weight}",
             "write " + " or ".join(_ways(chip, crossbar, wants)),
-            path=f"units.{crossbar.name}.unmapped",
+            path=f"{path_of(crossbar.name, 'units')}.unmapped",
             file=chip.source,
         )
     )
@@ -190,7 +198,7 @@ def _too_many(chip: Chip, crossbar: Crossbar, wants: list[_Want], total: int) ->
             f"the weights take {total} crossbars of {crossbar.rows} x {crossbar.outputs} weights "
             f"({worst.op.name} alone {worst.size}), the chip has {crossbar.count}",
             "write " + " or ".join(ways),
-            path=f"units.{crossbar.name}.count",
+            path=f"{path_of(crossbar.name, 'units')}.count",
             file=chip.source,
         )
     )
@@ -204,10 +212,7 @@ def _ways(chip: Chip, crossbar: Crossbar, wants: list[_Want]) -> list[str]:
     if worst > crossbar.count:
         larger = f"rows and columns for {worst / MOST:.3g} times the weights and count: {MOST}"
         anew.append(f"count: {worst}" if worst <= MOST else larger)
-    digital = "unmapped: digital"
-    if chip.mac_array is None:
-        digital += " and a unit of kind mac_array"
-    return [" and ".join(anew), digital]
+    return [" and ".join(anew), "a unit of kind mac_array, which runs what is left"]
 
 
 def _pool(chip: Chip, crossbar: Crossbar, wants: list[_Want]) -> int:
@@ -285,9 +290,10 @@ def _tiled(
     chip: Chip, crossbar: Crossbar, want: _Want, formats: tuple[str, str, str], room: Room
 ) -> CrossbarMapping:
     """The runs with the least product of estimated time and bytes moved off chip: long runs fetch the
-    rows between them once, short ones let loads, products and stores overlap."""
+    rows between them once, short ones let loads, products and stores overlap. Where tensors are on chip the longest of
+    those that are ALIKE: the estimate tells them no better, and their rows are fewer."""
     geometry, chip = want.geometry, room.of(chip)
-    best, least = None, 0.0
+    tried: list[tuple[float, CrossbarMapping]] = []
     placed = want.first, want.replicas, want.reprogrammed
     bits, pack = get(formats[0]).bits, pack_of(crossbar, geometry)
     stays = (False, True) if room.once and 0 not in room.on_chip else (False,)
@@ -304,9 +310,8 @@ def _tiled(
         else:
             continue
         cost = _estimate(chip, crossbar, geometry, formats, mapping, room, most[BOXES])
-        if best is None or cost < least:
-            best, least = mapping, cost
-    if best is None:
+        tried.append((cost, mapping))
+    if not tried:
         wanted: dict[str, int] = {}
         for memory, size, count in needs(chip, geometry, formats, mapping, room).values():
             wanted[memory] = wanted.get(memory, 0) + size * count
@@ -322,9 +327,13 @@ def _tiled(
                 f"one vector of {want.op.name} needs more than the buffers have "
                 f"(bytes of {listed})",
                 "write " + " and ".join(small),
-                path=f"units.{crossbar.name}",
+                path=path_of(crossbar.name, "units"),
+                file=chip.source,
             )
         )
+    least = min(cost for cost, _ in tried) * (ALIKE if room.on_chip else 1)
+    alike = [(-mapping.m, cost, mapping) for cost, mapping in tried if cost <= least]
+    *_, best = min(alike, key=lambda one: one[:2])
     runs = runs_of(geometry, (best.batch, best.height, best.width))
     return replace(best, replicas=min(best.replicas, runs))  # a copy without a run is none
 

@@ -34,7 +34,8 @@ class Fold:
 def layers_of(chip: Chip, workload: Workload, chosen: Plan) -> Layers | None:
     """The equal layers of a workload as planned; None when they are fewer than COPIES. InputError for what
     does not fit, as compile_program says."""
-    if len(workload.operators) < FEWEST or _coarse(workload) is None:
+    few = len(workload.operators) < FEWEST or chosen.turns(workload) > 1
+    if few or _coarse(workload) is None:
         return None
     found = equal_layers(workload, [part.alike for part in parts_of(chip, workload, chosen).list])
     return found if found is not None and found.count >= COPIES else None

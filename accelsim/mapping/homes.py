@@ -15,16 +15,17 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from accelsim.chip import Chip
-from accelsim.chip.machine import copies
+from accelsim.chip.machine import all_of, copies
 from accelsim.chip.routes import KEYS, chain
 from accelsim.formats import get
 from accelsim.mapping.lifetimes import Life, gaps_of, inputs_of, lives, moves, roots
 from accelsim.mapping.rooms import UNDIVIDED, Room
 from accelsim.mapping.rows.vector_tiles import in_a_row
+from accelsim.mapping.units import Choice, side_of
 from accelsim.workload import Operator, VectorOperator, Workload
 
 MODES = ("off_chip", "on_chip")
-DEFAULT = "off_chip"  # of every run that does not say
+DEFAULT = "on_chip"  # of every run that does not say
 SHARES = (0.0, 0.25, 0.5, 0.75)  # of a memory with tiles, what homes may take: each is tried
 
 
@@ -39,10 +40,17 @@ class Stand(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Homes:
     """at: tensors at home on chip, by name; the others are off chip. rooms: of operators, by name, that have not
-    all memories for their tiles, or read something where it stands."""
+    all memories for their tiles, or read something where it stands. images: of a group of the batch, 0: of all; at
+    and rooms are those of a group, one after another."""
 
     at: Mapping[str, Stand] = field(default_factory=dict)
     rooms: Mapping[str, Room] = field(default_factory=dict)
+    images: int = 0
+
+    @property
+    def any_on_chip(self) -> bool:
+        """Whether tensors are at home on chip, or weights stay there that were fetched once."""
+        return bool(self.at) or any(room.kept for room in self.rooms.values())
 
     def room(self, operator: str) -> Room:
         """What an operator's tiles may take."""
@@ -72,40 +80,49 @@ def homes_of(
     chip: Chip,
     workload: Workload,
     formats: Mapping[str, str],
-    analog: Iterable[str] = (),
+    on: Mapping[str, Choice] | None = None,
     needs: Mapping[str, Mapping[str, int]] | None = None,
     limits: tuple[float, bool] = (0.5, True),
 ) -> Homes:
-    """Homes of the tensors of a workload. formats: of activations. analog: operators on crossbars. needs: bytes of
-    memories that operators' tiles take, where that is known. limits: the share of every other memory that homes may
-    take, and whether they may be in memories that buffers are filled from."""
-    return _Allocation(chip, workload, formats, set(analog), needs or {}, limits).homes()
+    """Homes of the tensors of a workload. formats: of activations. on: the unit of every operator, nothing for a chip
+    of one. needs: bytes of memories that operators' tiles take, where that is known. limits: the share of every other
+    memory that homes may take, and whether they may be in memories that buffers are filled from."""
+    return _Allocation(chip, workload, formats, on or {}, needs or {}, limits).homes()
 
 
 def ways(
     chip: Chip,
     workload: Workload,
     formats: Mapping[str, str],
-    analog: Iterable[str],
+    on: Mapping[str, Choice],
     needs: Mapping[str, Mapping[str, int]],
+    above: bool,
 ) -> Iterator[Homes]:
-    """homes_of() by all SHARES that tell, each way once, with memories that buffers are filled from and without."""
-    analog, seen = set(analog), [OFF_CHIP]
-    levels = any(len(chain(chip, memory)) > 2 for memory in chip.memories)
-    for above in (True, False) if levels else (True,):
-        for share in SHARES:
-            made = _Allocation(chip, workload, formats, analog, needs, (share, above))
-            homes = made.homes()
-            if homes not in seen:
-                seen.append(homes)
-                yield homes
-            if made.all_nearest:
-                break  # a larger share has nothing to give
+    """homes_of() by all SHARES that tell, each way once, the largest first. above: whether homes may be in memories
+    that buffers are filled from."""
+    seen = [OFF_CHIP]
+    least = _Allocation(chip, workload, formats, on, needs, (SHARES[0], above))
+    smallest = least.homes()
+    if not least.all_nearest:  # else a larger share has nothing to give
+        for share in reversed(SHARES[1:]):
+            found = homes_of(chip, workload, formats, on, needs, (share, above))
+            if found not in seen:
+                seen.append(found)
+                yield found
+    if smallest not in seen:
+        yield smallest
 
 
-def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
-    """What a run takes for granted of homes on chip, and of levels of memory."""
+def has_levels(chip: Chip) -> bool:
+    """Whether buffers are filled from memories on chip."""
+    return any(len(chain(chip, memory)) > 2 for memory in chip.memories)
+
+
+def homes_in_words(homes: Homes, chip: Chip, batch: int) -> list[str]:
+    """What a run takes for granted of groups of images, homes on chip, and of levels of memory. batch: images in
+    all."""
     used = {stand.memory for stand in homes.at.values()}
+    kept = {room.kept.memory for room in homes.rooms.values() if room.kept is not None}
     levels = {
         memory.behind
         for memory in chip.memories.values()
@@ -113,11 +130,21 @@ def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
     }
     near = {str(getattr(unit, key, "")) for unit in chip.units.values() for key in KEYS}
     found = []
+    if homes.images:
+        found.append(
+            f"the batch of {batch} runs in groups of {homes.images}, one after another (images: {batch} runs it whole)"
+        )
     if used:
         found.append(
             f"tensors between operators at home in {', '.join(sorted(used))}: the DMA engine copies from one "
             "memory on chip to another"
         )
+    if kept:
+        found.append(
+            f"weights that are fetched more than once stay in {', '.join(sorted(kept))}: their first LOAD writes "
+            "both memories at once"
+        )
+    used |= kept
     if above := sorted(levels & used):
         found.append(f"what is at home off chip passes {', '.join(above)} by")
     if idle := sorted(levels - used - near):
@@ -127,16 +154,14 @@ def homes_in_words(homes: Homes, chip: Chip) -> list[str]:
     return found
 
 
-def touched_by(chip: Chip, op: Operator, analog: bool) -> Touched:
-    """What an operator touches, by the unit that runs it."""
+def touched_by(chip: Chip, op: Operator) -> Touched:
+    """What an operator touches. chip: as its unit sees it."""
     if isinstance(op, VectorOperator):
         unit = chip.vector_unit
         every = tuple(range(len(op.inputs)))
         return Touched(op.inputs, (unit.input,) * len(every), op.output, unit.output, every)
     inputs = inputs_of(op)
-    if analog:
-        crossbar = chip.crossbar
-        assert crossbar is not None
+    if (crossbar := chip.crossbar) is not None:
         return Touched(inputs, (crossbar.input,) * 2, op.output, crossbar.output, (0,))
     array = chip.array
     return Touched(inputs, (array.input, array.weight), op.output, array.output, (0,))
@@ -150,14 +175,14 @@ class _Allocation:
         chip: Chip,
         workload: Workload,
         formats: Mapping[str, str],
-        analog: set[str],
+        on: Mapping[str, Choice],
         needs: Mapping[str, Mapping[str, int]],
         limits: tuple[float, bool],
     ) -> None:
         self.chip, self.workload, self.formats = chip, workload, formats
         self.needs, (self.share, self.above) = needs, limits
         self.root = roots(workload)
-        self.touched = [touched_by(chip, op, op.name in analog) for op in workload.operators]
+        self.touched = [touched_by(side_of(chip, on, op.name), op) for op in workload.operators]
         self.inputs = [[self.root[name] for name in touched.inputs] for touched in self.touched]
         self.lives = {life.name: life for life in self._lives()}
         self.at: dict[str, Stand] = {}
@@ -206,14 +231,38 @@ class _Allocation:
             for above in chain(self.chip, memory) if self.above else ():
                 if self.chip.memories[above].part == "sram":
                     near[above] = None
-        return tuple(memory for memory in near if self._serves(memory))
+        return tuple(
+            memory
+            for memory in near
+            if self._serves(memory) and self._reached(name, memory, writer, readers)
+        )
 
     def _serves(self, memory: str) -> bool:
         """Whether tensors may stand in a memory: one that all share, and that no weights stay in."""
-        chip, spec = self.chip, self.chip.memories[memory]
-        array = chip.mac_array
-        stay = chip.weights == "resident" and array is not None and memory == array.weight
-        return copies(chip, spec) == 1 and not stay
+        stay = any(
+            side.weights == "resident"
+            and side.mac_array is not None
+            and memory == side.array.weight
+            for side in self.chip.sides.values()
+        )
+        return copies(self.chip, self.chip.memories[memory]) == 1 and not stay
+
+    def _reached(self, name: str, memory: str, writer: int, readers: list[int]) -> bool:
+        """Whether a tensor comes to a memory in one transfer from where it is made, and from there to each reader."""
+        ways = [(self.touched[writer].out, memory)]
+        for number in readers:
+            touched, inputs = self.touched[number], self.inputs[number]
+            ways += [
+                (memory, near)
+                for near, read in zip(touched.near, inputs, strict=True)
+                if read == name
+            ]
+        return all(len(self._way(*way)) <= 1 for way in ways)
+
+    def _way(self, start: str, end: str) -> tuple[object, ...]:
+        """Transfers between two memories, of the first instances of each."""
+        first, last = (all_of(self.chip, memory)[0] for memory in (start, end))
+        return self.chip.route(first, last).hops
 
     # -- places --------------------------------------------------------------------------------
 
@@ -276,7 +325,8 @@ class _Allocation:
         gaps = [gaps_of(ranges, size) for ranges in taken]
         needs = [self._reserve(number, memory, life.name) for number in numbers]
         lows: dict[int, None] = {}
-        if (over := self._written_over(life, memory)) is not None:
+        over = self._written_over(life, memory)
+        if over is not None and self._is_free(life, memory, over):
             lows[self.at[over].address] = None
         for low, high in gaps_of(set().union(*taken), size):
             if high - low >= life.size:
@@ -287,6 +337,16 @@ class _Allocation:
             if left > most:
                 best, most = Stand(memory, low, life.size), left
         return best
+
+    def _is_free(self, life: Life, memory: str, over: str) -> bool:
+        """Whether nothing but the input that a tensor is written over stands in its way there: a tensor that is settled
+        anew finds later ones in place."""
+        stand = Stand(memory, self.at[over].address, life.size)
+        return not any(
+            name != over and _overlap(self.at[name], stand)
+            for number in range(life.first, life.last + 1)
+            for name in self.living[number]
+        )
 
     def _taken(self, number: int, memory: str) -> set[tuple[int, int]]:
         """Bytes of a memory that homes take while an operator runs."""

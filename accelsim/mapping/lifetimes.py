@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from accelsim.formats import get
 from accelsim.workload import Operator, VectorOperator, Workload
+from accelsim.workload.aliases import aliases
 
 
 class Life(NamedTuple):
@@ -22,16 +23,11 @@ class Life(NamedTuple):
 
 def roots(workload: Workload) -> dict[str, str]:
     """The tensor that each tensor shares its bytes with: views, and caches that grow."""
-    alias: dict[str, str] = {}
-    for op in workload.operators:
-        if isinstance(op, VectorOperator) and op.kind == "append":
-            alias[op.inputs[0]] = op.output
-        elif isinstance(op, VectorOperator) and op.is_view:
-            alias[op.output] = op.inputs[0]
+    known = aliases(workload)
 
     def root(name: str) -> str:
-        while name in alias:
-            name = alias[name]
+        while name in known:
+            name = known[name].of
         return name
 
     return {name: root(name) for name in workload.tensors}

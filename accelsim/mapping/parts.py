@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from collections.abc import Mapping as Dict
 from dataclasses import dataclass, field
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from accelsim.mapping.cores import gathers, sending
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, packs_of
 from accelsim.mapping.homes import OFF_CHIP, Homes
 from accelsim.mapping.lifetimes import side_by_side
-from accelsim.mapping.mapping import Mapping, array_for, geometry_of
+from accelsim.mapping.mapping import Mapping, array_for, geometry_of, sum_format
 from accelsim.mapping.placement import place
 from accelsim.mapping.programs import Placed
 from accelsim.mapping.rows.crossbar import crossbar_nest
@@ -37,21 +36,36 @@ from accelsim.mapping.tensors import (
     operator_formats,
     vector_formats,
 )
+from accelsim.mapping.units import Choice, side_of
 from accelsim.program.table import ResidentRow
 from accelsim.units.base import instance_names
 from accelsim.workload import MacOperator, VectorOperator, Workload
+from accelsim.workload.images import of_group
 
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What was decided for each operator: its mapping (None for vector operators); and where tensors are at home,
-    all off chip by default."""
+    """What was decided for each operator: its mapping (None for vector operators), its unit where the chip has
+    several that multiply, and where tensors are at home, all off chip by default."""
 
     mappings: Dict[str, Mapping | CrossbarMapping]
     formats: Dict[str, str]
     homes: Homes = OFF_CHIP
+    on: Dict[str, Choice] = field(default_factory=dict)
+
+    def side(self, chip: Chip, operator: str) -> Chip:
+        """The chip as an operator on its unit sees it."""
+        return side_of(chip, self.on, operator)
+
+    def group(self, workload: Workload) -> Workload:
+        """What the mappings are of: the workload of a group of images, or of the whole batch."""
+        return of_group(workload, self.homes.images)
+
+    def turns(self, workload: Workload) -> int:
+        """Groups of images that a run takes one after another."""
+        return workload.inferences // self.homes.images if self.homes.images else 1
 
 
 @dataclass(slots=True)
@@ -71,7 +85,7 @@ class Part:
 
 class Parts:
     """The operators of a workload in order, and what stays resident. commands: of each, about, by
-    name."""
+    name. turns: groups of images, for each of which all of them come once."""
 
     def __init__(
         self,
@@ -87,15 +101,15 @@ class Parts:
         self.chip, self.table, self.chosen, self.sums = chip, table, chosen, sums
         self.machine = machine(chip)
         self.residents = _at_home(table)
-        self.workload = workload
+        self.workload, self.turns = workload, chosen.turns(workload)
         self.weight_at: dict[
             tuple[int, int, int], int
         ] = {}  # (weight's row, tile n, tile k) -> address
         self.weight_end = 0
         self.in_cells: set[int] = set()
-        self.beside = shares_weights(chip)
         self._nests: dict[object, Nest] = {}
-        self.list = [self._part(number, op) for number, op in enumerate(workload.operators)]
+        operators = chosen.group(workload).operators
+        self.list = [self._part(number, op) for number, op in enumerate(operators)]
         if self.weight_end and self.weight_end > chip.memories[chip.array.weight].size:
             raise no_room(chip, workload, self.weight_end)
 
@@ -113,44 +127,49 @@ class Parts:
         index = self.table.index
         return {name: index[name] for name in self.workload.tensors if name in index}
 
-    def local(self, part: Part) -> Local:
-        """The tensors of a part."""
-        home = self.table.home
-        return Local([number for row in part.tensors for number in (row, *home[row])])
+    def local(self, part: Part, turn: int) -> Local:
+        """The tensors of a part, for a group of images."""
+        return Local([number for row in part.tensors for number in self.table.local(row, turn)])
+
+    def visits(self) -> Iterator[tuple[Part, int]]:
+        """Parts that have rows, in the order of these: all of them for a group of images, then for the next."""
+        for turn in range(self.turns):
+            for part in self.list:
+                if part.same_as is None:
+                    yield part, turn
 
     def segments(self) -> tuple[list[Placed], Transfers, bool]:
         """The rows of all parts; what they move off chip; and whether machine code writes them all."""
-        nests = [(part, self.nest(part)) for part in self.list if part.same_as is None]
-        fast = all(self.fast(nest) for _, nest in nests)
+        fast = all(self.fast(self.nest(part)) for part in self.list if part.same_as is None)
         transfers = Transfers(self.table, self.workload, self.chip.dram.burst, fast)
         placed, operands = [], 0
-        for part, nest in nests:
+        for part, turn in self.visits():
 
             def note(rows: Rows, before: int) -> None:
                 transfers.note(rows, operands + before)  # noqa: B023
 
-            count = self.commands.get(part.name, 0)
-            made = written(nest, fast, self.local(part), count, note)
+            count = self.commands.get(part.name, 0) // self.turns
+            made = written(self.nest(part), fast, self.local(part, turn), count, note)
             operands += len(made.operands)
-            placed.append(Placed(made, part.number))
+            placed.append(Placed(made, part.number, turn))
         return placed, transfers, fast
 
     def _part(self, number: int, op: MacOperator | VectorOperator) -> Part:
         if isinstance(op, VectorOperator):
             return self._vector(number, op)
-        chip, formats = self.chip, self.chosen.formats
+        chip, formats = self.chosen.side(self.chip, op.name), self.chosen.formats
         triple = (*operator_formats(op, chip), formats[op.output])
         mapping, geometry = self.chosen.mappings[op.name], geometry_of(op)
         tensors = _locals(self.table, op, self.sums[op.name])
         room = self.chosen.homes.room(op.name)
         parity = number % 2
         if isinstance(mapping, CrossbarMapping):
-            return self._on_crossbars(number, op, mapping, triple, tensors)
+            return self._on_crossbars(chip, number, op, mapping, triple, tensors)
         where = None
         if chip.weights == "resident":
             parity = 1
             if self.workload.is_stored(op.weight):
-                where = self._kept(op, mapping, triple)
+                where = self._kept(chip, op, mapping, triple)
 
         def make() -> Nest:
             return mac_nest(chip, self.machine, geometry, mapping, triple, parity, where, room)
@@ -164,30 +183,31 @@ class Parts:
         homes = (self.table.home[row] for row in tensors)
         return tuple(home if home.on_chip else None for home in homes)
 
-    def _kept(self, op: MacOperator, mapping: Mapping, triple: tuple[str, str, str]) -> int:
+    def _kept(
+        self, chip: Chip, op: MacOperator, mapping: Mapping, triple: tuple[str, str, str]
+    ) -> int:
         """Address of weights that stay in their buffer; operators that share them share it."""
         layout = (self.table.index[f"{op.name}/weight"], mapping.n, mapping.k)
         if layout not in self.weight_at:
             self.weight_at[layout] = self.weight_end
-            size = place(self.chip, geometry_of(op), mapping, triple, 1, 0).weight_area.size
-            self.residents += _resident(
-                self.machine, self.chip, self.table, op, self.weight_end, size
-            )
+            size = place(chip, geometry_of(op), mapping, triple, 1, 0).weight_area.size
+            self.residents += _resident(self.machine, chip, self.table, op, self.weight_end, size)
             self.weight_end += size
         return self.weight_at[layout]
 
     def _on_crossbars(
         self,
+        chip: Chip,
         number: int,
         op: MacOperator,
         mapping: CrossbarMapping,
         triple: tuple[str, str, str],
         tensors: list[int],
     ) -> Part:
-        cold = self.chip.weights == "cold" or mapping.reprogrammed
+        cold = chip.weights == "cold" or mapping.reprogrammed
         weight = self.table.index[f"{op.name}/weight"]
         if not cold and weight not in self.in_cells:
-            self.residents += _in_cells(self.machine, self.chip, self.table, op, mapping, triple[1])
+            self.residents += _in_cells(self.machine, chip, self.table, op, mapping, triple[1])
             self.in_cells.add(weight)
 
         room = self.chosen.homes.room(op.name)
@@ -195,7 +215,7 @@ class Parts:
         def make() -> Nest:
             parity = number % 2
             return crossbar_nest(
-                self.chip, self.machine, geometry_of(op), mapping, triple, parity, cold, room
+                chip, self.machine, geometry_of(op), mapping, triple, parity, cold, room
             )
 
         return Part(number, op.name, op.name, make, tensors, alike=op.name)
@@ -204,8 +224,9 @@ class Parts:
         if op.is_view:
             return Part(number, op.name, same_as=op.inputs[0], alike="view")
         kinds = vector_formats(op, self.chosen.formats)
-        room = self.chosen.homes.room(op.name)
-        parity = 1 if self.beside else number % 2
+        chip, room = self.chosen.side(self.chip, op.name), self.chosen.homes.room(op.name)
+        beside = shares_weights(chip)
+        parity = 1 if beside else number % 2
         twice = tuple(op.inputs.index(name) for name in op.inputs)
         key = (
             op.kind,
@@ -218,26 +239,25 @@ class Parts:
             kinds,
             parity,
             room,
+            chip.vector_unit.name,
         )
         tensors = [self.table.index[name] for name in (*op.inputs, op.output)]
 
         def make() -> Nest:
-            kept = self.weight_end if self.beside else 0
-            return vector_nest(self.chip, self.machine, op, kinds, parity, kept, room)
+            kept = self.weight_end if beside else 0
+            return vector_nest(chip, self.machine, op, kinds, parity, kept, room)
 
         alike = (key, self._homes(tensors))
         return Part(number, op.name, key, make, tensors, alike=alike)
 
 
-def _summands(
-    chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]
-) -> dict[str, int]:
+def _summands(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, int]:
     """Partial sums that are kept apart, by operator: of arrays that split k, of row blocks."""
     found = {}
     for op in workload.operators:
         if isinstance(op, VectorOperator):
             continue
-        mapping = mappings[op.name]
+        mapping = chosen.mappings[op.name]
         if isinstance(mapping, CrossbarMapping):
             assert chip.crossbar is not None
             found[op.name] = blocks_of(chip.crossbar, geometry_of(op))[0]
@@ -247,16 +267,15 @@ def _summands(
     return found
 
 
-def _sent_home(
-    chip: Chip, workload: Workload, mappings: Dict[str, Mapping | CrossbarMapping]
-) -> set[str]:
+def _sent_home(chip: Chip, workload: Workload, chosen: Plan) -> set[str]:
     """Operators whose sums of other cores go by way of home."""
     found = set()
     for op in workload.operators:
-        mapping = None if isinstance(op, VectorOperator) else mappings[op.name]
+        mapping = None if isinstance(op, VectorOperator) else chosen.mappings[op.name]
         if isinstance(mapping, Mapping):
-            array = array_for(chip.array, mapping.split, mapping.arrays)
-            if gathers(chip, array) and not sending(chip, array.count):
+            side = chosen.side(chip, op.name)
+            array = array_for(side.array, mapping.split, mapping.arrays)
+            if gathers(side, array) and not sending(side, array.count):
                 found.add(op.name)
     return found
 
@@ -315,7 +334,7 @@ def _at_home(table: TensorTable) -> tuple[ResidentRow, ...]:
         at_end = row.role in ("input", "weight", "output") or grown
         if at_end or home.on_chip:
             at_start = at_end and (row.role != "output" or grown)
-            span = get(row.format).bytes_for(prod(row.shape))
+            span = table.at_home(number)
             rows.append(ResidentRow(number, home.memory, home.address, span, at_start, at_end))
     return tuple(rows)
 
@@ -337,20 +356,28 @@ def parts_of(
     commands: Dict[str, int] | None = None,
 ) -> Parts:
     """What makes the rows of every operator. InputError when something does not fit."""
-    sums = _summands(chip, workload, chosen.mappings)
-    kept = never_spilled(workload, chosen.mappings) - _sent_home(chip, workload, chosen.mappings)
+    group = chosen.group(workload)
+    sums = _summands(chip, group, chosen)
+    kept = never_spilled(group, chosen.mappings) - _sent_home(chip, group, chosen)
     memories = machine(chip).memory_index
     on_chip = {
         name: Home(memories[stand.memory], stand.address, 1)
         for name, stand in chosen.homes.at.items()
     }
-    table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip)
+    wide = {
+        op.name: sum_format(chosen.side(chip, op.name).core)
+        for op in workload.operators
+        if not isinstance(op, VectorOperator)
+    }
+    table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, wide=wide)
     if (
         table.end > chip.dram.size
     ):  # addresses of tensors that nobody reads any more are given again
         shared = side_by_side(workload, chosen.formats, on_chip, ALIGNMENT)
-        table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, shared)
+        table = build_tensors(workload, chip, chosen.formats, sums, kept, on_chip, shared, wide)
     check_room(table, chip, workload)
+    if group is not workload:
+        table.in_turns(build_tensors(group, chip, chosen.formats, sums, kept))
     return Parts(chip, workload, chosen, table, sums, commands or {})
 
 
@@ -362,5 +389,6 @@ def no_room(chip: Chip, workload: Workload, total: int) -> InputError:
             f"the weights of {workload.name} take {total} bytes, {chip.array.weight} has {room}",
             "write weights: cold, or make the buffer larger",
             path="weights",
+            file=chip.source,
         )
     )

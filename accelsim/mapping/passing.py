@@ -44,11 +44,11 @@ CHUNK = 8192  # rows that pass at once, or a tile where that has more
 
 
 class Chunk(NamedTuple):
-    """Rows of one operator. first: number of the first among all. shape: of each; start, memory, access, bytes: of
+    """Rows of one operator for a group of images, number ``turn``. shape: of each; start, memory, access, bytes: of
     operands, as Program.operands has them. edges: predecessors are numbers among all."""
 
-    first: int
     operator: int
+    turn: int
     unit: Ints
     shape: Ints
     start: Ints
@@ -79,8 +79,8 @@ class Passing:
         counts = commands_of(chip, workload, chosen)
         self.parts = parts_of(chip, workload, chosen, counts)
         self.parts.fast.readers = READERS
-        self.list = [part for part in self.parts.list if part.same_as is None]
-        self.fast = all(self.parts.fast(self.parts.nest(part)) for part in self.list)
+        parts = [part for part in self.parts.list if part.same_as is None]
+        self.fast = all(self.parts.fast(self.parts.nest(part)) for part in parts)
         self.machine = self.parts.machine
         self.ends = Ends(self.fast)
         self._room: Rows = rows_for(CHUNK, 4 * CHUNK, (0, 0), self.fast)
@@ -113,15 +113,15 @@ class Passing:
         room.limit[1] = len(room.operand) // OPERAND - most[1]
         return room
 
-    def _read(self, reader: RowReader) -> Iterator[tuple[Part, Counted]]:
-        """All rows as columns, some of one operator at once."""
-        for part in self.list:
+    def _read(self, reader: RowReader) -> Iterator[tuple[Part, int, Counted]]:
+        """All rows as columns, some of one operator and group of images at once."""
+        for part, turn in self.parts.visits():
             nest = self.parts.nest(part)
 
             def room(nest: Nest = nest) -> Rows:
                 return self._emptied(nest)
 
-            for rows in filled(nest, self.fast, self.parts.local(part), room):
+            for rows in filled(nest, self.fast, self.parts.local(part, turn), room):
                 count, used = int(rows.at[0]), int(rows.at[1])
                 if not count:
                     continue
@@ -129,7 +129,7 @@ class Passing:
                 self._out.start[count] = used
                 sizes = (count, count, count + 1, *(used,) * 6)
                 columns = zip(self._out, sizes, strict=True)
-                yield part, Counted(*(column[:size] for column, size in columns))
+                yield part, turn, Counted(*(column[:size] for column, size in columns))
 
     def survey(self) -> Survey:
         """The first pass."""
@@ -141,7 +141,7 @@ class Passing:
         many = np.zeros(len(made.units), np.int64)
         moves = may_move(self.chip)
         sides = memory_ports(made.ports, made.memories)
-        for _, out in self._read(reader):
+        for _, _, out in self._read(reader):
             count = len(out.unit)
             rows, most = rows + count, max(most, count)
             self.ends.note(out.low, out.high)
@@ -165,11 +165,11 @@ class Passing:
         walk = Walking(self, reader, survey)
         adding = Adding(self, survey.shapes)
         first = 0
-        for part, out in self._read(reader):
+        for part, turn, out in self._read(reader):
             edges = walk.edges(out, first)
             columns = (out.unit, out.shape, out.start, out.memory, out.access, out.size)
             arrays = (np.array(column, np.int64) for column in columns)
-            yield Chunk._make((first, part.number, *arrays, edges, adding.demands(out)))
+            yield Chunk._make((part.number, turn, *arrays, edges, adding.demands(out)))
             first += len(out.unit)
         walk.check()
         if first != survey.rows or reader.outside:

@@ -9,7 +9,7 @@ from accelsim.chip.machine import serving
 from accelsim.formats import get
 from accelsim.mapping.cores import gathers
 from accelsim.mapping.mapping import Geometry, Mapping, array_for, sum_format
-from accelsim.mapping.rooms import UNDIVIDED, Room
+from accelsim.mapping.rooms import UNDIVIDED, Kept, Room
 from accelsim.mapping.tiles import (
     DEEPEST,
     MOST_K,
@@ -41,7 +41,8 @@ class Placement:
 
     lanes: sets of slots inside one memory instance. sums_slots: partial-sum slots (0: every sum
     is finished in one pass). input_here: passes read the input where it stands, and no tile of it is anywhere else.
-    gathered_at: address to which other cores' sums come, -1 where they are added where they are.
+    kept: where weights stay that were fetched once, None where they do not. gathered_at: address to which other
+    cores' sums come, -1 where they are added where they are.
     input_split, weight_split: instances read different tiles.
     A tile's outputs lie packed, one block of all its rows for each pass along n.
     """
@@ -70,6 +71,7 @@ class Placement:
     output_area: Area
     spills: bool
     gathered_at: int
+    kept: Kept | None
 
     def needs(self) -> dict[str, int]:
         """Bytes that each memory must have for this operator."""
@@ -145,6 +147,7 @@ def place(
         areas["out"],
         spills,
         areas["sums"].base + own if gathered else -1,
+        room.kept if room.kept and g.groups * most[WEIGHTS] <= room.kept.span else None,
     )
 
 

@@ -37,10 +37,11 @@ RANK = 4  # dimensions of an operand's region
 
 @dataclass(slots=True)
 class Placed:
-    """A segment as the workload's operator ``number``."""
+    """A segment as the workload's operator ``number``. turn: its group of images."""
 
     segment: Segment
     number: int
+    turn: int = 0
 
 
 def program_of(
@@ -55,8 +56,11 @@ def program_of(
     ``placed`` is used up: a segment's memory goes as the table's comes. fast: by machine code."""
     made = machine(chip)
     sizes = np.array([len(one.segment) for one in placed], np.int64)
-    owner = np.repeat(np.array([one.number for one in placed], np.int64), sizes)
-    commands, shapes = _commands([one.segment for one in placed], owner, made.units, fast)
+    owner, turn = (
+        np.repeat(np.array([getattr(one, key) for one in placed], np.int64), sizes)
+        for key in ("number", "turn")
+    )
+    commands, shapes = _commands([one.segment for one in placed], (owner, turn), made.units, fast)
     start = np.zeros(len(owner) + 1, np.int64)
     if placed:
         np.cumsum(np.concatenate([np.diff(one.segment.start) for one in placed]), out=start[1:])
@@ -110,9 +114,10 @@ def shape_lags(chip: Chip, shapes: Shapes) -> Ints:
 
 
 def _commands(
-    segments: list[Segment], owner: Ints, units: tuple[UnitRow, ...], fast: bool
+    segments: list[Segment], of: tuple[Ints, Ints], units: tuple[UnitRow, ...], fast: bool
 ) -> tuple[Commands, Shapes]:
-    """Command columns, and the shapes that are numbered in them."""
+    """Command columns, and the shapes that are numbered in them. of: operator and group of images of each row."""
+    owner, turn = of
     numbering = Numbering([unit.kind for unit in units], fast)
     shape = [numbering.of(segment.commands, segment.styles) for segment in segments]
     own = [segment.styles[segment.commands[:, 0], 0] for segment in segments]
@@ -127,7 +132,7 @@ def _commands(
         queue=unit.copy(),
         operator=owner,
         shape=np.concatenate([none[:0], *shape]),
-        request=none,
+        request=turn,
         flags=flags,
         block=none - 1,
         served=none.copy(),

@@ -83,7 +83,7 @@ def _program(
         assert not isinstance(op, VectorOperator)
         nest = folds_nest(chip, machine(chip), geometry_of(op), flow)
         keys = [table.index[f"{op.name}/{key}"] for key in ("lowered", "weight", "matrix", "sums")]
-        own = Local([found for row in keys for found in (row, *table.home[row])])
+        own = Local([found for row in keys for found in table.local(row, 0)])
         placed.append(Placed(written(nest, fast(nest), own), at))
     kernels = bool(placed) and fast(nest)
     program = program_of(

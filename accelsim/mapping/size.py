@@ -22,19 +22,21 @@ PREPARED_BYTES = 150 << 20  # kernels and what a run keeps whatever its size
 
 
 def commands_of(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, int]:
-    """Commands of every operator by its closed form, none below the true count by more than a tile's rounding;
-    equal layers that are listed once are counted each."""
+    """Commands of every operator by its closed form, of all groups of images, none below the true count by more than a
+    tile's rounding; equal layers that are listed once are counted each."""
     found: dict[str, int] = {}
-    for op in workload.operators:
+    for op in chosen.group(workload).operators:
+        side = chosen.side(chip, op.name)
         if isinstance(op, VectorOperator):
-            found[op.name] = 0 if op.is_view else _vector(chip, op, chosen)
+            found[op.name] = 0 if op.is_view else _vector(side, op, chosen)
             continue
         mapping, geometry = chosen.mappings[op.name], geometry_of(op)
         if isinstance(mapping, CrossbarMapping):
-            found[op.name] = _crossbars(chip, geometry, mapping)
+            found[op.name] = _crossbars(side, geometry, mapping)
         else:
-            found[op.name] = _array(chip.array, op, geometry, mapping, operator_formats(op, chip))
-    return found
+            found[op.name] = _array(side.array, op, geometry, mapping, operator_formats(op, chip))
+    turns = chosen.turns(workload)
+    return {name: turns * count for name, count in found.items()}
 
 
 def _cut(total: int, size: int) -> int:

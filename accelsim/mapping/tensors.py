@@ -6,19 +6,22 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from math import prod
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from accelsim.chip import Chip, machine
 from accelsim.errors import InputError, Problem
 from accelsim.formats import Integer, get
+from accelsim.mapping.chips import path_of
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.mapping import Mapping as Tiles
 from accelsim.mapping.mapping import sum_format
 from accelsim.mapping.vector_formats import between, vector_format
 from accelsim.program.table import TensorRow
 from accelsim.workload import MacOperator, VectorOperator, Workload
+from accelsim.workload.aliases import aliases
 from accelsim.workload.vector_kinds import VECTOR_KINDS
 
+RANK = 4  # axes of a region
 ALIGNMENT = 64  # bytes, so that tensors start on a burst
 
 
@@ -31,11 +34,20 @@ class Home(NamedTuple):
     on_chip: int = 0
 
 
+class Turn(NamedTuple):
+    """What one group of images has of a tensor. axis, step: along which and by how much groups follow one another, 0
+    and 0 where all read the same; size: bytes at home."""
+
+    axis: int
+    step: int
+    size: int
+
+
 @dataclass(slots=True)
 class TensorTable:
     """Rows of Program.tensors, found by name, and where each is at home: off chip, in memory number ``far``,
     unless ``on_chip`` has its name. shared: addresses off chip of those that have bytes one after the other.
-    end: bytes that are taken off chip."""
+    end: bytes that are taken off chip. turns: of each row, where the batch runs in groups of images; else empty."""
 
     far: int
     on_chip: Mapping[str, Home] = field(default_factory=dict)
@@ -44,6 +56,29 @@ class TensorTable:
     home: list[Home] = field(default_factory=list)
     index: dict[object, int] = field(default_factory=dict)
     end: int = 0
+    turns: list[Turn] = field(default_factory=list)
+
+    def in_turns(self, group: TensorTable) -> None:
+        """The batch runs in groups of images. group: the same rows for one of them."""
+        for row, other in zip(self.rows, group.rows, strict=True):
+            pairs = enumerate(zip(_four(row.shape), _four(other.shape), strict=True))
+            axis, step = next(((n, b) for n, (a, b) in pairs if a != b), (0, 0))
+            self.turns.append(Turn(axis, step, self.size_of(other)))
+
+    def local(self, row: int, turn: int) -> tuple[int, ...]:
+        """A tensor as Rows.local has it, for a group of images."""
+        home = self.home[row]
+        if not self.turns:
+            return (row, *home, 0, 0, 0)
+        axis, step, size = self.turns[row]
+        address = home.address + turn * size * (step > 0 and not home.on_chip)
+        return row, home.memory, address, home.on_chip, axis, turn * step, turn
+
+    def at_home(self, row: int) -> int:
+        """Bytes that a tensor takes at home: on chip one group's."""
+        if self.turns and self.home[row].on_chip:
+            return self.turns[row].size
+        return self.size_of(self.rows[row])
 
     def add(self, row: TensorRow, key: str, stays: bool = False) -> int:
         """Append a row with its own space at home, or the space of what it is a view of. stays: it never leaves
@@ -84,6 +119,11 @@ class TensorTable:
         role = self.rows[origin].role
         row = TensorRow(of, shape, form, 0, origin, view, operator, role)
         return self.add(row, f"{name}/{view}")
+
+
+def _four(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """A shape as regions have it, of at most four axes: leading ones merged."""
+    return shape if len(shape) <= RANK else (prod(shape[: 1 - RANK]), *shape[1 - RANK :])
 
 
 def operator_formats(op: MacOperator, chip: Chip) -> tuple[str, str]:
@@ -163,7 +203,7 @@ def tensor_formats(workload: Workload, chip: Chip) -> Mapping[str, str]:
         elif root(name) in vector:
             formats[name] = vector[root(name)]
         elif spec.role == "output":
-            formats[name] = sum_format(chip.core)
+            formats[name] = widest_sums(chip)
         else:
             formats[name] = chip.precision.input
     return {name: formats[root(name)] for name in formats}
@@ -184,6 +224,12 @@ def vector_formats(op: VectorOperator, formats: Mapping[str, str]) -> tuple[str,
     return tuple(formats[name] for name in (*op.inputs, op.output))
 
 
+def widest_sums(chip: Chip) -> str:
+    """The storage format of partial sums, of units of both kinds the wider one."""
+    units = [side.core for side in chip.sides.values()]
+    return max((sum_format(unit) for unit in units), key=lambda name: get(name).bits)
+
+
 def shared_weights(workload: Workload) -> set[str]:
     """Stored weights that several MAC operators read, such as those of unrolled steps."""
     names = [op.weight for op in workload.operators if not isinstance(op, VectorOperator)]
@@ -198,6 +244,7 @@ def build_tensors(
     kept: Collection[str] = (),
     on_chip: Mapping[str, Home] | None = None,
     reused: tuple[Mapping[str, int], int] = ({}, 0),
+    wide: Mapping[str, str] | None = None,
 ) -> TensorTable:
     """All tensors of a workload with the views that its MAC operators read and write.
 
@@ -205,12 +252,12 @@ def build_tensors(
     ... for further partial sums that are kept apart). summands: how many there are, by operator,
     default 1. kept: operators whose partial sums are never spilled. on_chip: tensors at home there, by name.
     reused: addresses of tensors off chip, by name, in the first bytes, which several have one after the other; how
-    many bytes.
+    many bytes. wide: formats of partial sums, by operator, where they are not those of all units.
     """
-    table = TensorTable(machine(chip).memory_index[chip.dma.memory], on_chip or {}, reused[0])
+    table = TensorTable(machine(chip).memory_index[chip.far], on_chip or {}, reused[0])
     table.end = reused[1]
     _activations(table, workload, formats)
-    common, wide = shared_weights(workload), sum_format(chip.core)
+    common, widest = shared_weights(workload), widest_sums(chip)
     for number, op in enumerate(workload.operators):
         if isinstance(op, VectorOperator):
             continue
@@ -228,8 +275,8 @@ def build_tensors(
         table.view(op.output, "matrix", (groups, m, n), formats[op.output], number, op.name)
         for i in range((summands or {}).get(op.name, 1)):
             suffix = "sums" if i == 0 else f"sums.{i}"
-            name = f"{op.output}.{suffix}"
-            row = TensorRow(name, (groups, m, n), wide, 0, -1, "sums", number, "intermediate")
+            name, form = f"{op.output}.{suffix}", (wide or {}).get(op.name, widest)
+            row = TensorRow(name, (groups, m, n), form, 0, -1, "sums", number, "intermediate")
             table.add(row, f"{op.name}/{suffix}", op.name in kept)
     return table
 
@@ -239,12 +286,7 @@ def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, s
 
     A cache that rows are appended to is a view of the grown tensor, whose first bytes it is.
     """
-    views = {}
-    for op in workload.operators:
-        if isinstance(op, VectorOperator) and op.kind == "append":
-            views[op.inputs[0]] = (op.output, "cache")
-        elif isinstance(op, VectorOperator) and op.is_view:
-            views[op.output] = (op.inputs[0], op.kind)
+    views = aliases(workload)
     constants = read_constants(workload)
     pending = [
         name
@@ -265,7 +307,7 @@ def _activations(table: TensorTable, workload: Workload, formats: Mapping[str, s
 
 def check_room(table: TensorTable, chip: Chip, workload: Workload) -> None:
     """InputError when the tensors need more than the off-chip memory has."""
-    name = chip.dma.memory
+    name = chip.far
     if table.end > chip.dram.size:
         raise InputError(
             Problem(
@@ -273,7 +315,8 @@ def check_room(table: TensorTable, chip: Chip, workload: Workload) -> None:
                 f"the tensors of {workload.name} take {table.end} bytes, "
                 f"{name} has {chip.dram.size}",
                 "make the memory larger",
-                path=f"memories.{name}.size",
+                path=f"{path_of(name, 'memories')}.size",
+                file=chip.source,
             )
         )
 
@@ -294,12 +337,12 @@ def formats_in_words(workload: Workload, chip: Chip) -> list[str]:
     operators = [
         op for op in workload.operators if isinstance(op, VectorOperator) and not op.is_view
     ]
-    unit = chip.vector_unit
+    unit: Any = chip.parts("vector_unit")[0]
     if unit.format is not None:
         return (
             [
-                f"vector operators in {unit.format}, as units.{unit.name}.format says; what a MAC operator "
-                "reads in its format"
+                f"vector operators in {unit.format}, as {path_of(unit.name, 'units')}.format says; what a "
+                "MAC operator reads in its format"
             ]
             if operators
             else []
@@ -312,7 +355,9 @@ def formats_in_words(workload: Workload, chip: Chip) -> list[str]:
         }
         for name in sorted(used) if VECTOR_KINDS[op.kind].wide and len(used) == 1 else ():
             kinds.setdefault(name, {})[op.kind] = None
-    return [_sentence(name, list(found), unit.name) for name, found in kinds.items()]
+    return [
+        _sentence(name, list(found), path_of(unit.name, "units")) for name, found in kinds.items()
+    ]
 
 
 def _sentence(name: str, kinds: list[str], unit: str) -> str:
@@ -320,5 +365,5 @@ def _sentence(name: str, kinds: list[str], unit: str) -> str:
     more = ", ..." if len(kinds) > 4 else ""
     return (
         f"{', '.join(kinds[:4])}{more} and the vector operators next to them in {name}{scale}, in their "
-        f"bytes too (units.{unit} states no format); what a MAC operator reads in its format"
+        f"bytes too ({unit} states no format); what a MAC operator reads in its format"
     )

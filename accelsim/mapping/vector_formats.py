@@ -24,7 +24,7 @@ BITS = 16
 
 def vector_format(chip: Chip, floats: bool) -> str:
     """The format of functions on a chip: its vector unit's, else of 16 bits, a float where asked for."""
-    stated = chip.vector_unit.format
+    stated = chip.vector_format
     if stated is not None:
         return stated
     own = get(chip.precision.input)
@@ -38,7 +38,7 @@ def between(
 ) -> dict[str, str]:
     """Formats of tensors (roots of views) that vector operators read or make and that are not taken. root: what
     a tensor is a view of. taken: roots that have a format. floats: the array multiplies floats."""
-    stated = chip.vector_unit.format is not None
+    stated = chip.vector_format is not None
     kept = set(taken)
     leader: dict[str, str] = {}
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.chip import Chip
-from accelsim.errors import InputError, Problem
+from accelsim.errors import InputError, Problem, one_of
 from accelsim.formats import Integer, get, integer
 from accelsim.mapping.tensors import operator_formats, read_constants, tensor_formats
 from accelsim.numerics.float_network import real
@@ -51,8 +52,9 @@ def build_network(
     Weights: symmetric, one scale an output channel. Activations: affine over the stated range. Where
     values state "<tensor>.scale" and "<tensor>.zero" (of an activation), or "<weight>.scale", those stand.
     weights: how weights are clipped, of ranges.WEIGHTS; "" for the default.
-    Network outputs in the partial sums' format keep the sums. InputError names missing values.
+    Network outputs in the partial sums' format keep the sums. InputError names missing values and an unknown rounding.
     """
+    one_of("rounding", rounding, get_args(Rounding))
     missing = [
         name
         for name, spec in workload.tensors.items()

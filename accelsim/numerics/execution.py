@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,9 +67,7 @@ class Run:
         self.program, self.workload, self.network = program, workload, network
         self.chip = chip
         self.crossbars = CrossbarRun(program, chip, network) if chip.crossbar is not None else None
-        accumulator = chip.core.accumulator if chip.mac_array is None else chip.array.accumulator
-        self.bits = accumulator.bits
-        self.overflow = getattr(accumulator, "overflow", "saturate")
+        self.sums_in = (0, "")  # of the operator at hand: bits of sums, what they do beyond
         self.stored: dict[str, Ints] = {
             name: np.asarray(codes, self.number(name)) for name, codes in inputs.items()
         }
@@ -126,8 +125,9 @@ class Run:
             self.result.clipped[name] = (before[0] + clipped, before[1] + all_)
 
     def part(self, number: int, rows: Ints) -> None:
-        """A run of rows of one operator, in order."""
+        """A run of rows of one operator, in order; what an earlier run of it read may have grown since."""
         op = self.workload.operators[number]
+        self.lowered, self.computed, self.whole = {}, {}, {}
         if isinstance(op, VectorOperator):
             self.vector(op, rows)
             return
@@ -137,6 +137,11 @@ class Run:
             (opcode == Opcode.ACCUMULATE) | (opcode == Opcode.REQUANTIZE) | (opcode == Opcode.STORE)
         )
         if len(matmuls):
+            analog = self.program.commands.opcode[matmuls[0]] == Opcode.MVM
+            unit = self.chip.crossbar if analog else self.array
+            assert unit is not None
+            accumulator: Any = unit.accumulator
+            self.sums_in = accumulator.bits, getattr(accumulator, "overflow", "saturate")
             self.passes(op, matmuls, rows[breaks])
 
     # -- MAC operators -------------------------------------------------------------------------
@@ -216,7 +221,7 @@ class Run:
                 slice(n0, n0 + n),
                 int(boxes.first_row[step]),
             )
-            sums[g : g + p, m0 : m0 + m, n0 : n0 + n] = fit(found, self.bits, "saturate")
+            sums[g : g + p, m0 : m0 + m, n0 : n0 + n] = fit(found, *self.sums_in)
 
     def one_pass(
         self,
@@ -277,7 +282,7 @@ class Run:
             for i in range(entry, last):
                 source = self.sums_of(int(self.program.operands.tensor[i]), matrix.shape)
                 target[to] = fit(
-                    target[to] + source[region_of(offset[i], extent[i])], self.bits, self.overflow
+                    target[to] + source[region_of(offset[i], extent[i])], *self.sums_in
                 )
         elif opcode == Opcode.REQUANTIZE:
             source = self.sums_of(int(self.program.operands.tensor[entry]), matrix.shape)
@@ -320,7 +325,7 @@ class Run:
     @cached_property
     def floats(self) -> Format | None:
         """The floats that the chip file says its vector unit computes in."""
-        stated = self.chip.vector_unit.format
+        stated = self.chip.vector_format
         return None if stated is None or isinstance(get(stated), Integer) else get(stated)
 
     def arithmetic(self, op: VectorOperator) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.formats import Integer, get
+from accelsim.mapping.chips import path_of
 from accelsim.mapping.tensors import operator_formats, tensor_formats
 from accelsim.numerics.lowering import weight_matrix
 from accelsim.numerics.network import Network
@@ -88,14 +89,14 @@ def build_float_network(
                 for name in missing
             ]
         )
-    stated = chip.vector_unit.format
+    stated = chip.vector_format
     if stated is not None and isinstance(get(stated), Integer):
         raise InputError(
             Problem(
                 "values.vector",
                 f"{stated} has no scale among floats",
                 "write fp16, bf16, fp32 or fp16_169",
-                f"units.{chip.vector_unit.name}.format",
+                f"{path_of(chip.parts('vector_unit')[0].name, 'units')}.format",
                 chip.source,
             )
         )

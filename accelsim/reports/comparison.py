@@ -339,7 +339,7 @@ def _save(
     shown = found.headline if as_shown else found
     chips = "; ".join(
         f"{side.chip.name}: {side.chip.technology.node * 1e9:g} nm "
-        f"{side.chip.technology.voltage:g} V, weights {side.chip.weights}"
+        f"{side.chip.technology.voltage:g} V, weights {side.chip.weights_said}"
         for side in shown.sides
     )
     text = (

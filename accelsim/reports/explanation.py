@@ -11,6 +11,7 @@ from accelsim.explore.what_if import advice
 from accelsim.mapping import Mapping, geometry_of
 from accelsim.mapping.crossbars import CrossbarMapping, blocks_of, crossbars_of
 from accelsim.mapping.tensors import operator_formats
+from accelsim.mapping.units import WORDS
 from accelsim.results.breakdown import (
     CAUSES,
     TimeShare,
@@ -24,6 +25,7 @@ from accelsim.results.nest import loop_nest
 from accelsim.results.result import Result
 from accelsim.results.rounding import apportioned, column, decimals_of, percentages
 from accelsim.results.text_table import table_lines
+from accelsim.results.units import units_in_words, used_units
 from accelsim.timing.bounds import lower_bounds
 from accelsim.workload import MacOperator, VectorOperator
 
@@ -58,6 +60,8 @@ def explanation(result: Result, layer: str | None = None, why: str | None = None
         _joules(say, result, number)
     if why != "errors":
         _nests(say, result, number)
+    if why in (None, "joules"):
+        _units(say, result, number)
     if why in (None, "joules") and number is None:
         _homes(say, result)
     if number is None:
@@ -194,10 +198,10 @@ def _joules(say: Say, result: Result, number: int | None) -> None:
 
 
 def _nests(say: Say, result: Result, number: int | None) -> None:
-    chip = result.chip
     if number is None:
         return
-    op = result.workload.operators[number]
+    op = result.plan.group(result.workload).operators[number]
+    chip = result.plan.side(result.chip, op.name)
     if isinstance(op, VectorOperator):
         return
     formats = (*operator_formats(op, chip), result.plan.formats[op.output])
@@ -205,18 +209,20 @@ def _nests(say: Say, result: Result, number: int | None) -> None:
     if isinstance(mapping, CrossbarMapping):
         _crossbars(say, result, op, mapping)
         return
-    say(f"\nloop nest of {op.name}")
+    turns, images = result.plan.turns(result.workload), result.plan.homes.images
+    of = f", for each of {turns} groups of {images} images" if images else ""
+    say(f"\nloop nest of {op.name}{of}")
     room = result.plan.homes.room(op.name)
     for line in loop_nest(chip, geometry_of(op), mapping, formats, chip.weights == "cold", room):
         say(f"  {line}")
     row = result.operators[number]
-    peak = chip.core.count * chip.array.rows * chip.array.columns
+    peak = chip.array.count * chip.array.rows * chip.array.columns
     rate = chip.array.rate(formats[0], formats[1])
-    least = op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
+    least = turns * op.macs / (peak * chip.array.dot * chip.array.simd * rate.factor)
     say(
         f"  at its peak the array needs {least:,.0f} cycles; its passes kept it "
-        f"{row.busy_cycles / chip.core.count:,.0f} busy and "
-        f"{sum(row.stalled_cycles.values()) / chip.core.count:,.0f} waiting"
+        f"{row.busy_cycles / chip.array.count:,.0f} busy and "
+        f"{sum(row.stalled_cycles.values()) / chip.array.count:,.0f} waiting"
     )
 
 
@@ -266,12 +272,37 @@ def _crossbars(say: Say, result: Result, op: MacOperator, mapping: CrossbarMappi
         say("  its weights are written in every run")
 
 
+def _units(say: Say, result: Result, number: int | None) -> None:
+    """On which unit operators worked, where there are several that multiply."""
+    used = used_units(result.chip, result.workload, result.plan)
+    if number is not None:
+        used = [one for one in used if one.operator == result.workload.operators[number].name]
+    if not used:
+        return
+    say("\non which unit operators worked, and what each MAC operator would take alone")
+    rows = []
+    for one in used:
+        costs = ["-" if x is None else f"{1e6 * x:,.4g}" for x in (one.digital, one.analog)]
+        saved = "-"
+        if one.digital is not None and one.analog is not None and one.cells:
+            saved = f"{1e12 * (one.digital - one.analog) / one.cells:,.4g}"
+        taken = f"{one.crossbars:,}" if one.crossbars else "-"
+        rows.append([one.operator, one.unit, WORDS[one.why], *costs, taken, saved])
+    head = ["operator", "unit", "why", "MAC array uJ", "crossbars uJ", "crossbars"]
+    table(say, [*head, "pJ saved a weight"], rows, (0, 1, 2))
+    if number is None:
+        for line in units_in_words(result.chip, result.workload, result.plan):
+            say(f"  {line}")
+
+
 def _homes(say: Say, result: Result) -> None:
     """Where tensors between operators stood, where some are on chip."""
     found = stood(result)
     if not found:
         return
-    say("\nwhere tensors between operators stood, in bytes")
+    images = result.plan.homes.images
+    of = f", the batch in groups of {images} images" if images else ""
+    say(f"\nwhere tensors between operators stood, in bytes{of}")
     rows = [
         [one.tensor, one.memory, *(f"{n:,}" for n in (one.size, one.filled, one.read, one.saved))]
         for one in found
@@ -290,6 +321,7 @@ def _advice(say: Say, result: Result, aim: str) -> None:
         },
         aim,
         homes=result.plan.homes,
+        on=result.plan.on,
     )
     say(
         f"\nwhat lowers {'time' if aim == 'cycles' else 'energy'} most, each change simulated alone"

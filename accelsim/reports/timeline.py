@@ -91,7 +91,7 @@ def moments(result: Result, bins: int = BINS, many: int = MANY) -> Moments:
             busy[names[operator]] = covered(edges, issue[of], done[of])
         parts = stretches(program, timeline, units)
         waiting = len(units) * np.diff(edges) - covered(edges, *parts["idle"]) - sum(busy.values())
-        core = program.unit_kinds[program.units[units[0]].kind] == result.chip.core.name
+        core = program.unit_kinds[program.units[units[0]].kind] in result.chip.sides
         rows.append(Row(label, len(units), core, busy, waiting, covered(edges, *parts["port"])))
     return Moments(edges, rows)
 

@@ -16,7 +16,7 @@ from accelsim.program.opcodes import Why
 from accelsim.program.table import Program
 from accelsim.results.result import Result
 from accelsim.timing import Timeline
-from accelsim.timing.windows import Windows, ends
+from accelsim.timing.windows import Windows, by_visit, ends
 
 Ints = NDArray[np.int64]
 #: what a unit's time is made of, in the order of printing
@@ -122,15 +122,18 @@ def unit_groups(made: Program | Machine, many: int = MANY) -> dict[str, list[str
 
 
 def arrays_of(result: Result) -> Ints:
-    """Numbers of the instances of the unit that multiplies."""
+    """Numbers of the instances of the units that multiply."""
     made = machine(result.chip)
     units, kinds = made.units, made.unit_kinds
-    return np.array([i for i, row in enumerate(units) if kinds[row.kind] == result.chip.core.name])
+    return np.array([i for i, row in enumerate(units) if kinds[row.kind] in result.chip.sides])
 
 
 def windows_of(result: Result) -> Windows:
     """The windows of a run's operators, and a last one of what is left of the run."""
-    return Windows.of(np.append(ends(result.program, result.timeline)[1], result.makespan))
+    operators = len(result.program.operators)
+    program, owner = by_visit(result.program, operators)
+    end = ends(program, result.timeline, len(owner))[1]
+    return Windows.of(np.append(end, result.makespan), np.append(owner, operators))
 
 
 def within_operators(result: Result, units: Ints) -> dict[str, Ints]:

@@ -134,7 +134,7 @@ class Comparison:
     @property
     def alike(self) -> bool:
         """Whether every side has its weights as the first has them, or all were matched."""
-        return len({side.chip.weights for side in self.sides}) == 1
+        return len({side.chip.weights_said for side in self.sides}) == 1
 
     @property
     def headline(self) -> Comparison:
@@ -179,7 +179,7 @@ def side_of(chip: Chip, run: Runs, inputs: Mapping[str, NDArray[Any]] | None) ->
     """A chip's runs: as its file says, with weights cold and with weights in place."""
     side = Side(chip, run(chip, inputs=inputs))
     for weights in WEIGHTS:
-        if chip.weights == weights and inputs is None:
+        if chip.weights_said == weights and inputs is None:
             setattr(side, weights, side.main)
             continue
         try:
@@ -307,7 +307,7 @@ def _side(comparison: Comparison, side: Side) -> dict[str, Any]:
         "throughput_per_area_ratio_band": _band(comparison.rate_by_area(side)),
         "energy_per_area_ratio": _value(comparison.energy_by_area(side)),
         "energy_per_area_ratio_band": _band(comparison.energy_by_area(side)),
-        "weights": side.chip.weights,
+        "weights": side.chip.weights_said,
         **{weights: _short(comparison, side, weights) for weights in WEIGHTS},
         "why": side.why,
         "writing_joules": side.writing[0],

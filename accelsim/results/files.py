@@ -37,6 +37,7 @@ from accelsim.results import fidelity
 from accelsim.results.homes import is_listed, stood
 from accelsim.results.inputs import VERSION, dump
 from accelsim.results.result import OperatorRow, Result, Values
+from accelsim.results.units import used_units
 
 CREATED, CHECKSUMS = "created.txt", "checksums.sha256"
 MADE_BY = "# made by: "
@@ -86,7 +87,7 @@ def to_dict(result: Result) -> dict[str, Any]:
             "commands": result.commands,
             **_form(result),
         },
-        "weights": chip.weights,
+        "weights": dict(chip.core_weights) or chip.weights,
         "clock_hz": clock,
         "makespan_cycles": result.cycles,
         "makespan_seconds": result.seconds,
@@ -110,7 +111,9 @@ def to_dict(result: Result) -> dict[str, Any]:
             for unit in result.units
         ],
     }
-    if result.plan.homes.at and is_listed(result):
+    if result.plan.on:
+        whole["on"] = [asdict(one) for one in used_units(chip, result.workload, result.plan)]
+    if result.plan.homes.any_on_chip and is_listed(result):
         whole["homes"] = [asdict(one) for one in stood(result)]
     if (runs := result.steady) is not None:
         each = result.workload.inferences

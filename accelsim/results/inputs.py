@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping as Dict
+from math import inf, isfinite
 from typing import Any
 
 from accelsim.chip import Chip
@@ -21,9 +22,12 @@ from accelsim.formats import FORMATS
 from accelsim.mapping import Mapping, Plan, plan
 from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.homes import OFF_CHIP, Homes, Stand
-from accelsim.mapping.rooms import Room
+from accelsim.mapping.rooms import Kept, Room
+from accelsim.mapping.units import WORDS as WHYS
+from accelsim.mapping.units import Choice, sides_that_run
 from accelsim.units.dataflows import dataflows
 from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
+from accelsim.workload.images import group_sizes
 from accelsim.workload.validity import wrong_in
 
 OPERATORS: dict[str, Any] = {"gemm": Gemm, "conv2d": Conv2d, "vector": VectorOperator}
@@ -47,7 +51,8 @@ def plain(value: Any) -> Any:
 
 
 def dump(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, Any]:
-    """Chip, workload, mappings and homes (where some are on chip) as plain values."""
+    """Chip, workload, mappings, homes (where not all are off chip, of the whole batch) and units (where there are
+    several that multiply) as plain values."""
     operators = [
         {"type": "vector" if isinstance(op, VectorOperator) else op.kind, **plain(op)}
         for op in workload.operators
@@ -58,7 +63,19 @@ def dump(chip: Chip, workload: Workload, chosen: Plan) -> dict[str, Any]:
         "chip": {"source": chip.source, "notes": plain(chip.notes), "file": chip_values(chip)},
         "workload": {**whole, "operators": operators},
         "mappings": plain(chosen.mappings),
-        **({"homes": _homes(chosen.homes)} if chosen.homes.at else {}),
+        **({"homes": _homes(chosen.homes)} if chosen.homes != OFF_CHIP else {}),
+        **({"on": _units(chosen.on)} if chosen.on else {}),
+    }
+
+
+def _units(on: Dict[str, Choice]) -> dict[str, Any]:
+    """Units of operators as plain values; joules that are none as nothing."""
+    return {
+        name: {
+            key: value if not isinstance(value, float) or isfinite(value) else None
+            for key, value in choice._asdict().items()
+        }
+        for name, choice in on.items()
     }
 
 
@@ -67,6 +84,7 @@ def _homes(homes: Homes) -> dict[str, Any]:
     return {
         "at": {name: stand._asdict() for name, stand in homes.at.items()},
         "rooms": {name: plain(room._asdict()) for name, room in homes.rooms.items()},
+        "images": homes.images,
     }
 
 
@@ -85,12 +103,12 @@ def load(whole: Dict[str, Any], file: str) -> tuple[Chip, Workload, Plan]:
         )
     root = node_of(dict(whole), Place(file))
     reader = _InputsReader(file)
-    chip, workload, given, homes = reader.read(root)
+    chip, workload, given, homes, on = reader.read(root)
     if reader.problems or chip is None or workload is None:
         raise InputError(reader.problems)
     own = {name: mapping for name, mapping in given.items() if isinstance(mapping, Mapping)}
     try:
-        chosen = plan(chip, workload, own, homes)  # crossbars are assigned anew
+        chosen = plan(chip, workload, own, homes, on)  # crossbars are assigned anew
     except InputError as error:
         raise InputError(
             [
@@ -136,28 +154,58 @@ class _InputsReader(Reader):
 
     def read(
         self, root: Node
-    ) -> tuple[Chip | None, Workload | None, dict[str, Mapping | CrossbarMapping], Homes]:
-        """Chip, workload, mappings and homes, None where something is wrong."""
+    ) -> tuple[
+        Chip | None,
+        Workload | None,
+        dict[str, Mapping | CrossbarMapping],
+        Homes,
+        dict[str, Choice],
+    ]:
+        """Chip, workload, mappings, homes and units, None where something is wrong."""
         items = root.value
         self.keys(
             items,
-            ("version", "chip", "workload", "mappings", "homes"),
+            ("version", "chip", "workload", "mappings", "homes", "on"),
             "",
             ("chip", "workload", "mappings"),
             root.place,
         )
         if self.problems:
-            return None, None, {}, OFF_CHIP
+            return None, None, {}, OFF_CHIP, {}
         chip, workload = self.chip(items["chip"][1]), self.workload(items["workload"][1])
         mappings, homes = self.mappings(items["mappings"][1]), OFF_CHIP
         if "homes" in items and chip is not None and workload is not None:
             homes = self.homes(items["homes"][1], chip, workload)
-        return chip, workload, mappings, homes
+        on: dict[str, Choice] = {}
+        if "on" in items and chip is not None and workload is not None:
+            on = self.units(items["on"][1], chip, workload)
+        return chip, workload, mappings, homes, on
+
+    def units(self, node: Node, chip: Chip, workload: Workload) -> dict[str, Choice]:
+        """Units of operators that run them, each with why and what it would have cost."""
+        found: dict[str, Choice] = {}
+        operators = {op.name: op for op in workload.operators}
+        try:
+            for name, one in node.plain().items():
+                digital, analog = (
+                    inf if one[key] is None else float(one[key]) for key in ("digital", "analog")
+                )
+                choice = Choice(one["unit"], one["why"], digital, analog, one["crossbars"])
+                sound = choice.why in WHYS and type(choice.crossbars) is int
+                if sound and choice.unit in sides_that_run(chip, workload, operators[name]):
+                    found[name] = choice
+        except (KeyError, TypeError, ValueError, AttributeError):
+            found.clear()
+        if found.keys() != operators.keys():
+            message = "are not units of this chip and workload"
+            self.wrong("run.on", node.place, "on", message, "run it again")
+            return {}
+        return found
 
     def homes(self, node: Node, chip: Chip, workload: Workload) -> Homes:
         """Where tensors stand, inside memories of the chip, and rooms of its operators."""
         items = self.mapping(node, "homes") or {}
-        self.keys(items, ("at", "rooms"), "homes", ("at", "rooms"), node.place)
+        self.keys(items, ("at", "rooms", "images"), "homes", ("at", "rooms"), node.place)
         operators = {op.name for op in workload.operators}
         whole = node.plain()
         try:
@@ -168,11 +216,15 @@ class _InputsReader(Reader):
                     tuple(map(int, room["here"])),
                     tuple(map(int, room["on_chip"])),
                     bool(room["once"]),
+                    None if room.get("kept") is None else Kept(*room["kept"]),
                 )
                 for name, room in whole["rooms"].items()
             }
             parts = [*at.values(), *(part for room in rooms.values() for part in room.parts)]
+            parts += [room.kept[:3] for room in rooms.values() if room.kept is not None]
+            images = whole.get("images", 0)  # older runs have no groups
             sound = at.keys() <= workload.tensors.keys() and rooms.keys() <= operators
+            sound = sound and type(images) is int and images in (0, *group_sizes(workload))
             sound = sound and all(
                 memory in chip.memories
                 and 0 <= base <= base + size <= chip.memories[memory].size
@@ -190,7 +242,7 @@ class _InputsReader(Reader):
                 "run it again",
             )
             return OFF_CHIP
-        return Homes(at, rooms)
+        return Homes(at, rooms, images)
 
     def chip(self, node: Node) -> Chip | None:
         """The chip, by the rules of chip files."""

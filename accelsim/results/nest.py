@@ -27,6 +27,7 @@ def loop_nest(
     loops = _loops(chip, g, mapping, p.tiles.counts)
     lines += ["  " * depth + loop for depth, loop in enumerate(loops)]
     inner = "  " * len(loops)
+    once = f"; from off chip once, then from {p.kept.memory}" if p.kept else ""
     if not (mapping.input_resident or p.input_here):
         lines.append(
             f"{inner}load input, at most {p.input_slot:,} bytes, to {array.input} "
@@ -35,7 +36,7 @@ def loop_nest(
     if not mapping.weight_resident and cold:
         lines.append(
             f"{inner}load weights, at most {p.weight_slot:,} bytes, to {array.weight} "
-            f"({_slots(mapping.weight_slots)})"
+            f"({_slots(mapping.weight_slots)}{once})"
         )
     lines.append(inner + _passes(chip, g, mapping, formats))
     where = array.accumulator.location

@@ -24,6 +24,7 @@ from accelsim.numerics.network import Network
 from accelsim.numerics.quantize import Quantization
 from accelsim.program.table import Program
 from accelsim.results.narrow_operands import narrow_operands
+from accelsim.results.units import units_in_words
 from accelsim.timing import Timeline, UnitTime, simulate
 from accelsim.units.crossbar import Crossbar
 from accelsim.workload import Workload
@@ -199,7 +200,7 @@ class Result:
         """What the figures take for granted."""
         tech = self.chip.technology
         notes = [
-            f"weights {self.chip.weights} at the start",
+            _weights(self.chip),
             f"digital energy: {tech.family}, scaled to {tech.node_nm:g} nm, {tech.voltage:g} V"
             f"{between_nodes(tech.node_nm)}",
             f"SRAM: CACTI 7, {tech.sram_device}, leakage at {tech.temperature:g} K",
@@ -214,7 +215,8 @@ class Result:
             "sourced constants",
             "biases and scales are part of the configuration and move no bytes",
             *formats_in_words(self.workload, self.chip),
-            *homes_in_words(self.plan.homes, self.chip),
+            *homes_in_words(self.plan.homes, self.chip, self.workload.inferences),
+            *units_in_words(self.chip, self.workload, self.plan),
         ]
         if (crossbar := self.chip.crossbar) is not None:
             notes += self._analog(crossbar)
@@ -306,8 +308,23 @@ def _worn(crossbar: Crossbar) -> str:
     return text
 
 
+def _weights(chip: Chip) -> str:
+    """Where weights are at the start, side by side where cores differ."""
+    by = {name: side.weights for name, side in chip.sides.items()}
+    if len({*by.values()}) == 1:
+        return f"weights {next(iter(by.values()))} at the start"
+    return "weights at the start: " + ", ".join(f"{name} {how}" for name, how in by.items())
+
+
 def peak_macs_per_cycle(chip: Chip) -> int:
-    """Multiply-accumulates a cycle of all arrays in the chip's own precision."""
+    """Multiply-accumulates of all that multiplies in the chip's own precision, in a cycle of chip.core's clock."""
+    clock = chip.clocks[chip.core.clock]
+    sides = chip.sides.values()
+    return sum(_peak(side) * side.clocks[side.core.clock] // clock for side in sides)
+
+
+def _peak(chip: Chip) -> int:
+    """Of one unit, in a cycle of its clock."""
     array = chip.core
     if isinstance(array, Crossbar):  # every cross-point works on every read
         return max(

@@ -18,7 +18,7 @@ from accelsim.timing.operators import (
     READ_OFF_CHIP,
     WRITTEN_OFF_CHIP,
 )
-from accelsim.timing.windows import NEVER, Windows
+from accelsim.timing.windows import NEVER
 from accelsim.workload import VectorOperator, Workload
 
 
@@ -34,7 +34,7 @@ def summarise(
     tick = planned.tick_hz // chip.clocks[chip.core.clock]
     joules, peak = energy.by("operator"), peak_macs_per_cycle(chip)
     table, stalls = times.table, times.stalls
-    added = Windows.of(table[END]).cycles(tick)
+    added = times.windows.cycles(tick)
     rows = []
     for number, op in enumerate(workload.operators):
         work = 0 if isinstance(op, VectorOperator) else op.macs

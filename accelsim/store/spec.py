@@ -40,7 +40,7 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Axis:
     """One thing that varies. keys: chip keys ("units.array.rows") that change together, or one of the run's
-    own keys: "search", "weights". values: one tuple a step, a value for each key, in the chip file's
+    own keys: "search", "homes", "batch". values: one tuple a step, a value for each key, in the chip file's
     syntax. bases: names it applies to (empty: all). when: earlier keys and the values that they must have
     (a list: any of) for this axis to vary; elsewhere the base's own value stays. places: (file, line,
     column) of each step. numbers: SI numbers of the first key's values for axes of pictures, None for words."""
@@ -97,6 +97,7 @@ class SweepSpec:
     sweep/measures.py. constraints: (measure, "<=" or ">=", SI number); ("fits", "", 0) alone. objectives:
     measures that count for the Pareto fronts, one a workload, and "best so far" ("-" before a name:
     larger is better). joint: an objective over all workloads.
+    homes: of every point whose axes do not say, "" for the default.
     execution: executor's own settings. text, source: the sweep file.
     """
 
@@ -117,6 +118,7 @@ class SweepSpec:
     objectives: tuple[str, ...] = ("energy_chip_joules", "latency_seconds")
     values: ValuesSpec | None = None
     search: str | None = None
+    homes: str = ""
     answer: str = ""
     execution: dict[str, Any] = field(default_factory=dict)
     sample_seed: int = 0

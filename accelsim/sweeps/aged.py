@@ -11,6 +11,7 @@ from accelsim.config.overrides import node_of
 from accelsim.config.yaml_source import Place
 from accelsim.job.reader import job_of
 from accelsim.job.values import JobValues
+from accelsim.mapping.homes import DEFAULT
 from accelsim.results.comparison import values_over_age
 from accelsim.results.result import Result, Values
 from accelsim.store import ValuesSpec
@@ -30,7 +31,7 @@ class Aging:
         self.shapes = dict(self.values.reading.shapes)
 
     def run(
-        self, chip: Chip, workload: Workload, search: str | None
+        self, chip: Chip, workload: Workload, search: str | None, homes: str = DEFAULT
     ) -> tuple[Result, list[AgedRow]]:
         """A run with the inputs, as `accelsim run --input` makes it, and its values over age."""
         inputs, labels = self.values.inputs(workload)
@@ -42,6 +43,7 @@ class Aging:
             inputs,
             labels=labels,
             search=search,
+            homes=homes,
             rounding=self.job.rounding,
             calibration=self.values.calibration,
             samples=samples,

@@ -41,7 +41,7 @@ def context_of(
             }
             for axis in spec.axes
         ],
-        **_fields(spec, "sampling", "points", "seed", "repeats", "search"),
+        **_fields(spec, "sampling", "points", "seed", "repeats", "search", "homes"),
         "measures": list(spec.measures),
         "constraints": [list(bound) for bound in spec.constraints],
         "objectives": list(spec.objectives),

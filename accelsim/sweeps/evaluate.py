@@ -13,11 +13,12 @@ from pathlib import Path
 from accelsim.chip import Chip
 from accelsim.config.chip_variants import Variants
 from accelsim.config.overrides import node_of
-from accelsim.config.sweep_combinations import PARAMETER, of_the_run
+from accelsim.config.sweep_combinations import HOMES, PARAMETER, of_the_run
 from accelsim.config.yaml_source import Place
 from accelsim.energy import charge, counts_of
 from accelsim.errors import InputError
 from accelsim.job.reader import job_of
+from accelsim.mapping.homes import DEFAULT
 from accelsim.store import Failure, Point, Record, SweepSpec, Work, canonical
 from accelsim.store.spec import Plain
 from accelsim.sweeps import measures
@@ -67,15 +68,15 @@ class Evaluator:
         return record
 
     def _measure(self, point: Point, record: Record) -> None:
-        chip, own = self.chip(point)
+        (chip, own), homes = self.chip(point), homes_of(point)
         work = self.works[point.work]
         workload, macs, images = self.workload(work, own)
         if self.aging is not None and workload.values is not None:
-            result, record.aged = self.aging.run(chip, workload, point.search)
+            result, record.aged = self.aging.run(chip, workload, point.search, homes)
             energy, ticks = result.energy, (result.makespan, result.tick_hz)
             record.measures |= worst(record.aged)
         else:
-            found = self.timings.of(chip, workload, _digest(work, own), point.search)
+            found = self.timings.of(chip, workload, _digest(work, own), point.search, homes)
             energy, ticks = (
                 charge(counts_of(found.work, chip), chip),
                 (found.makespan, found.tick_hz),
@@ -84,14 +85,14 @@ class Evaluator:
         record.measures |= measures.basic(chip, *ticks, energy, macs, images, workload.tokens)
         record.parts = measures.parts(chip, energy)
         if self.writing:
-            record.measures |= self._writing(chip, workload, _digest(work, own), point.search)
+            record.measures |= self._writing(chip, workload, _digest(work, own), point)
 
     def chip(self, point: Point) -> tuple[Chip, dict[str, Plain]]:
         """The chip of a point, and what it asks of its workload: the batch, parameters. A seed moves that of
         the crossbars' cells."""
-        own = {key: value for key, value in point.sets if of_the_run(key)}
+        own = {key: value for key, value in point.sets if of_the_run(key) and key != HOMES}
         chip = self.variants[point.base].chip(
-            (key, value) for key, value in point.sets if key not in own
+            (key, value) for key, value in point.sets if not of_the_run(key)
         )
         if point.seed and (crossbar := chip.crossbar) is not None:
             made = dataclasses.replace(crossbar, clock_hz=0, seed=crossbar.seed + point.seed)
@@ -116,7 +117,7 @@ class Evaluator:
         return self.workloads[key]
 
     def _writing(
-        self, chip: Chip, workload: Workload, digest: str, search: str | None
+        self, chip: Chip, workload: Workload, digest: str, point: Point
     ) -> dict[str, float]:
         """What writing all weights once takes; nothing where they stand in SRAM."""
         if chip.crossbar is None:
@@ -125,7 +126,9 @@ class Evaluator:
         for weights in ("cold", "resident"):
             other = chip.at_weights(weights)
             try:
-                found[weights] = self.timings.of(other, workload, digest, search)
+                found[weights] = self.timings.of(
+                    other, workload, digest, point.search, homes_of(point)
+                )
             except InputError as error:
                 if weights == "cold" or error.problems[0].code not in NO_ROOM:
                     raise
@@ -133,6 +136,11 @@ class Evaluator:
         energy = charge(counts_of(cold.work, chip), chip)
         stay = found["resident"].seconds if "resident" in found else 0.0
         return measures.writing(energy, cold.seconds, stay)
+
+
+def homes_of(point: Point) -> str:
+    """Where tensors between operators stand, as a point asks."""
+    return str(dict(point.sets).get(HOMES, DEFAULT))
 
 
 def _digest(work: Work, own: dict[str, Plain]) -> str:

@@ -17,6 +17,7 @@ from accelsim.config.yaml_source import Node, Place, parse_yaml, read_text
 from accelsim.devices import device_named
 from accelsim.errors import InputError, Problem
 from accelsim.job.record import Job
+from accelsim.mapping.homes import MODES
 from accelsim.store.spec import Joint, Plain, SweepSpec, Work
 from accelsim.sweeps.settings import LARGEST_SEED, MOST_REPEATS, SettingsReader
 from accelsim.sweeps.shared import with_job
@@ -33,6 +34,7 @@ KEYS = (
     "exclude",
     "sample",
     "search",
+    "homes",
     "measures",
     "values",
     "seed",
@@ -93,6 +95,8 @@ class SweepReader(Reader):
         if (node := part("search")) is not None:
             found = self.choice(node, SEARCHES, "search")
             values["search"] = None if found == "none" else found
+        if (node := part("homes")) is not None:
+            values["homes"] = self.choice(node, MODES, "homes")
         for key, low, high in (("seed", 0, LARGEST_SEED), ("repeats", 1, MOST_REPEATS)):
             if (node := part(key)) is not None:
                 values[key] = self.value(

@@ -14,7 +14,7 @@ def timing_keys(spec: SweepSpec, base: Base) -> set[str]:
     """Varied keys that change how long a run takes on a base: two of an axis' values give other timings,
     or one of them no chip."""
     axes = [axis for axis in spec.axes if not axis.bases or base.name in axis.bases]
-    found = {"batch", "weights"}
+    found = {"batch", "weights", "homes"}
     try:
         variants = Variants(base.text, base.source, base.sets)
     except InputError:

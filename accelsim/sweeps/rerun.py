@@ -15,7 +15,7 @@ from accelsim.job import job_of
 from accelsim.results.result import Result
 from accelsim.store import Point
 from accelsim.store.folder import SWEEP
-from accelsim.sweeps.evaluate import Evaluator
+from accelsim.sweeps.evaluate import Evaluator, homes_of
 from accelsim.sweeps.file import SweepReader
 from accelsim.sweeps.identity import identity
 from accelsim.sweeps.shared import with_job
@@ -48,6 +48,7 @@ def rerun_of(folder: Path, asked: dict[str, Any]) -> tuple[Rerun | None, str]:
     def rerun(point: Point) -> Result:
         chip, own = evaluator.chip(point)
         work = evaluator.works[point.work]
-        return api.run(chip, evaluator.workload(work, own)[0], search=point.search)
+        workload = evaluator.workload(work, own)[0]
+        return api.run(chip, workload, search=point.search, homes=homes_of(point))
 
     return rerun, ""

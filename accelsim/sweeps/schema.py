@@ -10,6 +10,7 @@ from accelsim.config.sweep_axes import SEARCHES
 from accelsim.config.sweep_ranges import MOST_STEPS
 from accelsim.config.versions import RULE
 from accelsim.job.record import Job
+from accelsim.mapping.homes import MODES
 from accelsim.store.joint import RULES
 from accelsim.store.measures import GROUPS, MAIN, MEASURES
 from accelsim.sweeps.file import KEYS, REQUIRED
@@ -47,7 +48,7 @@ def _axis() -> dict[str, Any]:
     span = {"from": NUMBER, "to": NUMBER}
     return {
         **record(
-            key={**TEXT, "description": "a key of the chip file, or search, weights, batch"},
+            key={**TEXT, "description": "a key of the chip file, or search, homes, weights, batch"},
             keys=_list(TEXT, 2),
             values=_list({}),
             range=record(("from", "to"), **span, step=NUMBER),
@@ -111,6 +112,7 @@ def sweep_schema() -> dict[str, Any]:
         "exclude": {"anyOf": [SETS, _list(SETS)]},
         "sample": {"anyOf": [{"const": "grid"}, sampled]},
         "search": {"enum": list(SEARCHES)},
+        "homes": {"enum": list(MODES)},
         "measures": _one_or_more(names),
         "values": _values(),
         "seed": seed,

@@ -12,6 +12,8 @@ from accelsim.job.record import Job, options
 from accelsim.sweeps.settings import VALUE_KEYS
 from accelsim.sweeps.works import WORK_KEYS
 
+OF_RUNS = ("search", "homes")
+
 
 def shared(job: Job) -> dict[str, Any]:
     """What of a job goes to every workload and to the values of a sweep, as plain values."""
@@ -19,20 +21,19 @@ def shared(job: Job) -> dict[str, Any]:
     return {
         key: value
         for key, value in given.items()
-        if key in (*WORK_KEYS, *VALUE_KEYS, "batch", "search", "input")
+        if key in (*WORK_KEYS, *VALUE_KEYS, *OF_RUNS, "batch", "input")
     }
 
 
 def with_job(root: Node, job: Job) -> Node:
     """The document of a sweep with what a job says: of every workload that says nothing else itself, of its
-    values, and of its search."""
+    values, of its search and homes."""
     given = shared(job)
     if not given or not root.is_map:
         return root
     nodes = {key: _node(job, key, value) for key, value in given.items()}
     items = dict(root.value)
-    if "search" in nodes:
-        items["search"] = (nodes["search"].place, nodes["search"])
+    items |= {key: (nodes[key].place, nodes[key]) for key in OF_RUNS if key in nodes}
     values = {key: node for key, node in nodes.items() if key in (*VALUE_KEYS, "input")}
     if values:
         place, old = items.get("values", (next(iter(values.values())).place, Node({}, root.place)))

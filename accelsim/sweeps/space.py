@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from accelsim.config.sweep_combinations import (
+    HOMES,
     MOST_POINTS,
     SEARCH,
     Combinations,
@@ -110,8 +111,11 @@ def seeds_of(spec: SweepSpec, base: Base) -> range:
 
 def _designs(spec: SweepSpec, base: Base, work: Work) -> Iterator[tuple[Sets, str | None]]:
     searched = any(SEARCH in axis.keys for axis in spec.axes if applies(axis, base))
+    homes = ((HOMES, spec.homes),) if spec.homes else ()
     for pairs in _samples(spec, base, work) if spec.sampling != "grid" else _grid(spec, base, work):
-        flat = sorted(chain.from_iterable(pairs), key=_key)
+        varied = list(chain.from_iterable(pairs))
+        said = () if any(key == HOMES for key, _ in varied) else homes
+        flat = sorted((*said, *varied), key=_key)
         yield _split(flat, spec) if searched else (tuple(flat), spec.search)
 
 

@@ -43,13 +43,13 @@ def warm_kernels(analog: bool) -> None:
     """Take a small workload through every kernel of a point, digital and PCM; there whole runs too, which points with
     values are."""
     from accelsim import api
-    from accelsim.sweeps.timed import timed
+    from accelsim.sweeps.timed import every
 
     workload = api.load_workload("small_cnn")
     with jit.only("compiled"):
-        timed(api.load_chip("int8_edge"), workload, None)
+        every(api.load_chip("int8_edge"), workload, None)
         if analog:
-            timed(api.load_chip("pcm_8level"), workload, None)
+            every(api.load_chip("pcm_8level"), workload, None)
             api.run(api.load_chip("pcm_8level"), workload)
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from accelsim import jit
 from accelsim.chip import Chip
-from accelsim.errors import InputError, Problem
+from accelsim.errors import InputError, Problem, one_of
 from accelsim.program.repeats import spans
 from accelsim.program.table import Program, plain_int64
 from accelsim.timing.costs import Times, command_times
@@ -53,7 +53,7 @@ def simulate(
 
     activity: columns from the values that lengthen commands (costs.py). fold: skip repetitions of the
     engine's own state (folding.py), for very long Programs. Unsettled (repeats.py) for a Program with a
-    repeat whose listed rows do not prove how it goes on.
+    repeat whose listed rows do not prove how it goes on. InputError for an unknown engine.
     """
     return run(program, command_times(program, chip, activity), engine, fold=fold)
 
@@ -65,7 +65,9 @@ def run(
     state: Ints | None = None,
     fold: bool = False,
 ) -> Timeline:
-    """The Timeline from times in ticks. state: initial words of the stateful units."""
+    """The Timeline from times in ticks. state: initial words of the stateful units. InputError for an unknown
+    engine."""
+    one_of("engine", engine, ENGINES)
     if engine == "simpy" and program.repeat is None:
         from accelsim.timing.reference import run_reference
 

@@ -13,7 +13,7 @@ from accelsim.program.opcodes import Access, Opcode, Why
 from accelsim.program.repeats import by_kernel, in_full, spans
 from accelsim.program.table import Program
 from accelsim.timing.timeline import Timeline
-from accelsim.timing.windows import NEVER, Windows, computing, ends
+from accelsim.timing.windows import NEVER, Windows, by_visit, computing, ends
 
 Ints = NDArray[np.int64]
 GAPS = (Why.DATA, Why.SLOT, Why.START, Why.QUEUE)
@@ -28,11 +28,12 @@ ROWS = FIRST + len(GAPS)
 class OperatorTimes:
     """Of every operator, in the workload's order. table: (ROWS, operators): first issue (NEVER: no command) and last
     end in ticks, ticks that arrays were busy with its passes, bytes read and written off chip, ticks that arrays
-    waited for ports, and before its passes by cause (GAPS). computing: ticks of its window in which any array
-    computes."""
+    waited for ports, and before its passes by cause (GAPS). computing: ticks of its windows in which any array
+    computes. windows: what it adds to those before it, once for each group of images."""
 
     table: Ints
     computing: Ints
+    windows: Windows
 
     @property
     def stalls(self) -> dict[str, Ints]:
@@ -44,6 +45,8 @@ class OperatorTimes:
 def operator_times(program: Program, memory: str, timeline: Timeline, count: int) -> OperatorTimes:
     """The times of so many operators. memory: the one off chip."""
     dram = [row.name for row in program.memories].index(memory)
+    operators, (program, owner) = count, by_visit(program, count)
+    count = len(owner)
     table = _ticks(program, dram, timeline, count) if by_kernel(program, operator_ticks) else None
     if table is None:
         timeline, program = timeline.in_full(program), in_full(program)
@@ -52,8 +55,17 @@ def operator_times(program: Program, memory: str, timeline: Timeline, count: int
         busy = np.zeros(count, np.int64)
         np.add.at(busy, commands.operator[macs], timeline.interval[macs])
         waits, moved = _stalls(program, timeline, macs, count), _off_chip(program, dram, count)
-        table = np.stack([*ends(program, timeline), busy, *moved, *waits])
-    return OperatorTimes(table, computing(program, timeline, Windows.of(table[END])))
+        table = np.stack([*ends(program, timeline, count), busy, *moved, *waits])
+    windows = Windows.of(table[END], owner)
+    return OperatorTimes(of_all(table, operators), computing(program, timeline, windows), windows)
+
+
+def of_all(table: Ints, operators: int) -> Ints:
+    """OperatorTimes.table from that of visits, group after group of so many operators."""
+    each = table.reshape(ROWS, -1, operators)
+    found: Ints = each.sum(axis=1)
+    found[BEGIN], found[END] = each[BEGIN].min(axis=0), each[END].max(axis=0)
+    return found
 
 
 def blank_table(count: int) -> Ints:

@@ -1,4 +1,4 @@
-"""A run cut into windows, one an operator: from the latest end before it to its own end.
+"""A run cut into windows, one an operator, and group of images: from the latest end before it to its own end.
 
 Windows do not overlap and fill the run, so whatever is counted in them adds up to the run. An operator's
 span, from its first prefetch on, overlaps those of others and does not.
@@ -6,7 +6,7 @@ span, from its first prefetch on, overlaps those of others and does not.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,17 +22,28 @@ NEVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """order: operators as they end; of those that end together the first takes all. edges: (operators + 1,)
-    ticks, the first is 0; window i is between edges i and i + 1 and belongs to operator order[i]."""
+    """order: visits as they end, an operator's once for each group of images; of those that end together the first
+    takes all. edges: (visits + 1,) ticks, the first is 0; window i is between edges i and i + 1 and belongs to visit
+    order[i]. owner: operator of each visit."""
 
     order: Ints
     edges: Ints
+    owner: Ints
 
     @classmethod
-    def of(cls, end: Ints) -> Windows:
-        """The windows of operators that end at these ticks (0: no command)."""
+    def of(cls, end: Ints, owner: Ints | None = None) -> Windows:
+        """The windows of visits that end at these ticks (0: no command). owner: of each, by default an operator has
+        one."""
         order = np.argsort(end, kind="stable")
-        return cls(order, np.concatenate(([0], end[order])))
+        owner = np.arange(len(end)) if owner is None else owner
+        return cls(order, np.concatenate(([0], end[order])), owner)
+
+    @property
+    def end(self) -> Ints:
+        """Ticks at which visits end."""
+        found = np.zeros(len(self.order), np.int64)
+        found[self.order] = self.edges[1:]
+        return found
 
     @property
     def ticks(self) -> Ints:
@@ -53,8 +64,8 @@ class Windows:
         return self._by_operator(covered(self.edges, start, stop))
 
     def _by_operator(self, windows: Ints) -> Ints:
-        found = np.zeros(len(self.order), np.int64)
-        found[self.order] = windows
+        found = np.zeros(int(self.owner.max(initial=-1)) + 1, np.int64)
+        np.add.at(found, self.owner[self.order], windows)
         return found
 
 
@@ -104,14 +115,26 @@ class Computing:
         self.before[over] = so_far[:-1]
         self.until, self.reached, self.total = until, int(top[-1]), int(so_far[-1])
 
-    def ticks(self, end: Ints) -> Ints:
-        """Ticks of each operator's window in which any array computes; all has been added and settled."""
-        return Windows.of(end).shares(self.before)
+    def ticks(self, windows: Windows) -> Ints:
+        """Ticks of each operator's windows in which any array computes; all has been added and settled."""
+        return windows.shares(self.before)
 
 
-def ends(program: Program, timeline: Timeline) -> tuple[Ints, Ints]:
-    """First issue (NEVER: no command) and last end of every operator, ticks, of a Program in full."""
-    count = len(program.operators)
+def by_visit(program: Program, count: int) -> tuple[Program, Ints]:
+    """The Program with visits in the place of its ``count`` operators: an operator's for each group of images
+    (Commands.request), group after group; and the operator of each visit."""
+    c = program.commands
+    turns = 1 + int(c.request.max(initial=0))
+    owner = np.tile(np.arange(count), turns)
+    if turns == 1:
+        return program, owner
+    visit = np.where(c.operator < 0, -1, c.request * count + c.operator)
+    return replace(program, commands=replace(c, operator=visit)), owner
+
+
+def ends(program: Program, timeline: Timeline, count: int) -> tuple[Ints, Ints]:
+    """First issue (NEVER: no command) and last end of each of ``count`` operators, or visits, ticks, of a Program in
+    full."""
     begin, end = np.full(count, NEVER), np.zeros(count, np.int64)
     owned = program.commands.operator >= 0
     operator = program.commands.operator[owned]
@@ -123,7 +146,7 @@ def ends(program: Program, timeline: Timeline) -> tuple[Ints, Ints]:
 def computing(program: Program, timeline: Timeline, windows: Windows) -> Ints:
     """Ticks of each operator's window in which any array computes, whatever it works on."""
     code = program.commands.opcode
-    found, reached = np.zeros(len(windows.order), np.int64), 0
+    found, reached = windows.within(*np.zeros((2, 0), np.int64)), 0
     for part in spans(program):
         rows = part.first + np.flatnonzero(
             np.isin(code[part.first : part.stop], (Opcode.MATMUL, Opcode.MVM))

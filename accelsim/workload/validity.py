@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
+from accelsim.workload.aliases import Alias, add
 from accelsim.workload.operators import (
     ACTIVATIONS,
     ROLES,
@@ -34,6 +35,7 @@ def wrong_in(workload: Workload) -> list[Wrong]:
         name for name, spec in workload.tensors.items() if spec.role in ("input", "weight", "bias")
     }
     names: set[str] = set()
+    alias: dict[str, Alias] = {}
     for number, op in enumerate(workload.operators):
         path = f"operators[{number}]"
         if not op.name or op.name in names:
@@ -41,6 +43,8 @@ def wrong_in(workload: Workload) -> list[Wrong]:
         names.add(op.name)
         wrong = _operator(op, workload.tensors, ready)
         found += [(f"{path}.{key}", message) for key, message in wrong]
+        if not wrong and (message := add(alias, op)):
+            found.append((f"{path}.inputs", message))
         ready.add(op.output)
     if not found and workload.macs > MOST_MACS:
         found.append(("operators", f"ask for {workload.macs} multiply-accumulates"))

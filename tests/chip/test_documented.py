@@ -1,19 +1,26 @@
-"""docs/chip_files.md has every key of a chip file with its default, and its chip of two cores loads."""
+"""docs/chip_files.md has every key of a chip file with its default, and its chips run."""
 
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 import pytest
 
+import accelsim
 from accelsim.chip import Technology
 from accelsim.chip.chip import COMMANDS_AHEAD
 from accelsim.config.chip_file import CORE_KEYS, KEYS
+from accelsim.config.chip_keys import own_value
 from accelsim.config.quantities import quantity
 from accelsim.config.reader import rules_of
+from accelsim.constants.rows import families
+from accelsim.devices.library import device_names
+from accelsim.errors import InputError
 from accelsim.fields import Quantity
 from accelsim.units.kinds import link_kinds, memory_kinds, unit_kinds
 from accelsim.units.link import HopEnergy
@@ -46,7 +53,9 @@ def table(text: str) -> dict[str, str]:
 
 
 def keys(cls: Any) -> dict[str, Any]:
-    """Fields that a file may write, by name."""
+    """Fields that a file may write, by name; none of what is no record."""
+    if not dataclasses.is_dataclass(cls):
+        return {}
     left_out = ("name", *getattr(cls, "given", ()))
     return {
         item.name: item
@@ -118,13 +127,79 @@ def test_the_rest_of_the_language() -> None:
         assert f"`{name}`" in section("### mac_array"), name
 
 
+def written(title: str) -> str:
+    """The chip file of a section."""
+    text = re.search(r"```yaml\n(name: .*?)```", section(title), re.DOTALL)
+    assert text is not None and len(text[1].splitlines()) <= 30
+    return text[1]
+
+
 def test_the_chip_of_the_page(tmp_path: Path) -> None:
-    text = re.search(
-        r"```yaml\n(name: .*?)```", section("## A chip of two cores with an L2"), re.DOTALL
-    )
-    assert text is not None
-    chip = load(tmp_path, text[1])
+    chip = load(tmp_path, written("## A chip of two cores with an L2"))
     assert list(chip.cores) == ["", "core[0]", "core[1]"]
     way = chip.route("dram", "core[1].l1")
     assert way.storages == ("l2",) and way.ports == ("bus.port",)
-    assert len(text[1].splitlines()) <= 30
+    assert accelsim.run(chip, accelsim.load_workload("digits_mlp")).joules > 0
+
+
+def test_the_mesh_of_the_page(tmp_path: Path) -> None:
+    text = written("## A chip of two cores with an L2")
+    link = re.search(r"^links: (\{noc: .*\})$", section("## Links"), re.MULTILINE)
+    assert link is not None and "grid: [1, 2]" in section("## Links")
+    begin = text.index("links:")
+    chip = load(tmp_path, f"{text[:begin]}links: {link[1]}\n".replace("count: 2", "grid: [1, 2]"))
+    assert chip.route("l2", "core[0,1].l1").ports == ("noc.0,0>0,1",)
+    assert chip.route("l2", "core[0,0].l1").ports == ()
+    assert accelsim.run(chip, accelsim.load_workload("digits_mlp")).joules > 0
+
+
+def test_the_crossbars_of_the_page(tmp_path: Path) -> None:
+    chip = load(tmp_path, written("## A PCM chip"))
+    assert chip.weights == "resident" and chip.crossbar is not None
+    assert (chip.crossbar.outputs, chip.crossbar.settle, chip.crossbar.age) == (256, 0, 0)
+    assert accelsim.run(chip, accelsim.load_workload("digits_cnn")).joules > 0
+
+
+def test_names_that_stand_in_lists() -> None:
+    for kind, names in (
+        ("### technology", families()),
+        ("### crossbar", device_names()),
+    ):
+        assert all(name in section(kind) for name in names), (kind, names)
+
+
+def left_out() -> Iterator[tuple[str, str]]:
+    """Chips of the page, and a key of a record that each leaves out, at its default."""
+    two, pcm = written("## A chip of two cores with an L2"), written("## A PCM chip")
+    for text, place, kind in (
+        (two, "cores.core.units.array", "mac_array"),
+        (pcm, "units.tiles", "crossbar"),
+    ):
+        for field, rule in rules_of(unit_kinds()[kind]).items():
+            for name, inner in keys(rule.kind).items() if isinstance(rule.kind, type) else ():
+                if isinstance(inner.default, int | float | bool):
+                    unit = rules_of(rule.kind)[name].unit
+                    value = f"{json.dumps(inner.default)} {unit}".strip()
+                    yield text, f"{place}.{field}.{name}={value}"
+
+
+def test_keys_of_records_that_a_file_leaves_out_can_be_set(tmp_path: Path) -> None:
+    """The page says: any value."""
+    tried = list(left_out())
+    assert len(tried) > 12
+    path = tmp_path / "chip.yaml"
+    for text, change in tried:
+        path.write_text(text)
+        key, _, said = change.partition("=")
+        try:
+            chip = accelsim.load_chip(path, [change])
+        except InputError as error:  # a value may need another beside it
+            assert all(problem.code != "set.path" for problem in error.problems), change
+            continue
+        assert own_value(chip, key) == json.loads(said.split()[0]), change
+    path.write_text(written("## A PCM chip"))
+    assert accelsim.load_chip(path, ["precision.weight=int4"]).precision.weight == "int4"
+    with pytest.raises(InputError, match="no key 'precison'"):
+        accelsim.load_chip(path, ["precison.input=int4"])
+    with pytest.raises(InputError, match="did you mean cells"):
+        accelsim.load_chip(path, ["units.tiles.cels.levels=8"])

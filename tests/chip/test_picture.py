@@ -126,3 +126,18 @@ def test_the_command(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="is there already"):
         run(cli, args, catch_exceptions=False)
     assert run(cli, [*args, "--force"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["drawn.svg", "drawn", "drawn.png.txt", ""])
+def test_a_picture_is_a_png_by_its_name(name: str, tmp_path: Path) -> None:
+    """What was drawn was a PNG whatever the name said."""
+    path = tmp_path / name
+    commands = (
+        ("show", "chip", "int8_edge"),
+        ("format", "show", "int8"),
+        ("device", "fit", "none.csv", "--out", str(tmp_path / "device.json")),
+    )
+    for command in commands:
+        with pytest.raises(InputError, match=r"is no name of a PNG.*\.png"):
+            CliRunner().invoke(cli, [*command, "--picture", str(path)], catch_exceptions=False)
+    assert not list(tmp_path.iterdir())

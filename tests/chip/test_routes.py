@@ -7,12 +7,17 @@ from collections import deque
 from itertools import pairwise, product
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from accelsim.chip import Chip, Route, machine
 from accelsim.chip.cores import scope_of
 from accelsim.chip.routes import carried, graph
 from accelsim.errors import InputError
+from accelsim.program.builder import Part, ProgramBuilder
+from accelsim.program.opcodes import Opcode
+from accelsim.timing.costs import Times
+from accelsim.timing.engine import run
 from accelsim.units.link import Bus, Link, Mesh, Point, Ring, Shape, Station, Switch, Torus
 from tests.chip.graphs import NESTED, load, random_chip, read
 
@@ -23,10 +28,11 @@ def cycles(link: Link, start: Station, end: Station, shape: Shape, size: int) ->
     """Of so many bytes at zero load."""
     way = link.way(start, end, shape)
     assert way is not None
-    return link.routers(way) * link.hop + -(-size // link.bytes_per_cycle) - 1
+    return max(link.routers(way) * link.hop, 1) + -(-size // link.bytes_per_cycle) - 1
 
 
-#: kind, hop, stations along each dimension, from, to, bytes, cycles: (links between routers + 1) x hop + flits - 1
+#: kind, hop, stations along each dimension, from, to, bytes, cycles: (links between routers + 1) x hop, or 1,
+#: + flits - 1
 LATENCIES = [
     ("mesh", 1, (4, 4), (0, 0), (0, 1), 8, 2),
     ("mesh", 1, (4, 4), (0, 0), (3, 3), 8, 7),
@@ -41,7 +47,7 @@ LATENCIES = [
     ("mesh", 1, (8, 8), (0, 0), (7, 7), 8, 15),
     ("mesh", 1, (8, 8), (7, 0), (0, 7), 80, 24),
     ("mesh", 4, (8, 8), (3, 3), (4, 4), 16, 13),
-    ("mesh", 0, (8, 8), (3, 3), (4, 4), 16, 1),
+    ("mesh", 0, (8, 8), (3, 3), (4, 4), 16, 2),
     ("mesh", 2, (1, 8), (0, 0), (0, 7), 8, 16),
     ("mesh", 2, (8, 1), (7, 0), (0, 0), 8, 16),
     ("torus", 1, (4, 4), (0, 0), (0, 3), 8, 2),
@@ -69,7 +75,7 @@ LATENCIES = [
     ("bus", 1, (6,), (0,), (5,), 8, 1),
     ("bus", 1, (6,), (0,), (5,), 64, 8),
     ("bus", 3, (6,), (2,), (1,), 65, 11),
-    ("bus", 0, (2,), (0,), (1,), 16, 1),
+    ("bus", 0, (2,), (0,), (1,), 16, 2),
     ("crossbar", 4, (3,), (0,), (2,), 8, 4),
     ("crossbar", 4, (3,), (2,), (0,), 4096, 515),
     ("crossbar", 1, (64,), (63,), (1,), 12, 2),
@@ -99,6 +105,41 @@ def test_zero_load_latencies_by_hand(
     kind: str, hop: int, shape: Shape, start: Station, end: Station, size: int, wanted: int
 ) -> None:
     assert cycles(made(kind, hop), start, end, shape, size) == wanted
+
+
+@pytest.mark.parametrize(("kind", "hop", "shape", "start", "end", "size", "wanted"), LATENCIES)
+def test_the_same_latencies_on_both_engines(
+    kind: str, hop: int, shape: Shape, start: Station, end: Station, size: int, wanted: int
+) -> None:
+    """Of transfers on the ports of the way, each in a direction that its label names; back to back one every
+    flit of its own, whatever the way."""
+    link = made(kind, hop)
+    way = link.way(start, end, shape)
+    assert way is not None
+    for count in (1, 5):
+        b = ProgramBuilder(tick_hz=10**9)
+        engine = b.unit("dma", (Opcode.TRANSFER,), period=1)
+        ends = [b.memory(name, 8 * size) for name in ("start", "end")]
+        sides = [b.port("start.read", 8, 1, 1), b.port("end.write", 8, 1, 1)]
+        ports = [b.port(f"net.{label}", 8, 1, 1) for label in link.ports(shape) if label in way]
+        tensor = b.tensor("t", (size,), role="input")
+        b.resident(Part(tensor, ends[0]))
+        for number in range(count):
+            b.command(
+                engine,
+                Opcode.TRANSFER,
+                extents=(size,),
+                reads=[Part(tensor, ends[0])],
+                writes=[Part(tensor, ends[1], number * size)],
+                links=dict.fromkeys(ports, size),
+            )
+        program = b.build()
+        assert len(sides) + len(set(way)) == len(program.ports)
+        last = np.full(count, max(link.routers(way) * hop - 1, 0))
+        times = Times(np.zeros(count, np.int64), last, last)
+        for found in (run(program, times, "plain"), run(program, times, "simpy")):
+            assert found.end[0] == wanted
+            assert (np.diff(found.end) == -(-size // 8)).all()
 
 
 def stations(shape: Shape) -> list[Station]:
@@ -213,7 +254,7 @@ def test_routes_of_random_chips() -> None:
             assert start == end or len(set(stops)) == len(stops)
             linked += bool(way.ports)
             for hop in way.hops:
-                assert hop.cycles(1) == hop.lead and (hop.link != "" or not hop.ports)
+                assert hop.link != "" or (not hop.ports and hop.lead == 0)
     assert linked > 300 and refused < 60
 
 
@@ -238,6 +279,18 @@ def test_multicast_is_charged_once_a_link() -> None:
         seen += any(count > 1 for count in counts.values())
 
 
+def test_a_link_inside_a_core_carries_what_goes_between_its_memories(tmp_path: Path) -> None:
+    """Not one around it, on which the whole core is one node, however few ports that takes."""
+    places = "{l3: [0, 0], cluster: [[0, 0], [0, 1]]}"
+    mesh = f"mesh: {{kind: mesh, nodes: [cluster, l3], clock: slow, width: 32 B, places: {places}}}"
+    bus = "bus: {kind: bus, nodes: [cluster.l2, l3], clock: slow, width: 32 B, hop: 3}"
+    assert bus in NESTED
+    chip = load(tmp_path, NESTED.replace(bus, mesh))
+    way = chip.route("cluster[1].l2", "cluster[1].core[2].l1")
+    assert way.ports == ("cluster[1].ring.3>2",)
+    assert chip.route("l3", "cluster[1].core[2].l1").ports == ("mesh.0,0>0,1", *way.ports)
+
+
 def test_nested_cores(tmp_path: Path) -> None:
     chip = load(tmp_path, NESTED)
     assert list(chip.cores) == [
@@ -258,7 +311,6 @@ def test_nested_cores(tmp_path: Path) -> None:
     assert way.storages == ("l3", "cluster[1].l2")
     assert way.ports == ("bus.port", "cluster[1].ring.3>2")
     assert [hop.lead for hop in way.hops] == [0, 3, 4]
-    assert [hop.cycles(64) for hop in way.hops] == [0, 4, 7]
     across = chip.route("cluster[0].core[0].l1", "cluster[1].core[0].l1")
     assert across.storages == ("cluster[0].l2", "cluster[1].l2")
     assert chip.route("cluster[0].core[0].l1", "cluster[0].core[1].l1").ports == (

@@ -270,6 +270,52 @@ CASES = [
 ]
 
 
+#: base, old text, new text, where: what could not be read is one problem, not one of everything that names it
+UNREAD = [
+    (NESTED, "          l1: {kind: sram,", "          l1: {kind: srm,", "kind: ~srm"),
+    (NESTED, "          l1: {kind: sram,", "          l1: {", "          ~l1"),
+    (
+        NESTED,
+        "        memories:\n          l1: {kind: sram, clock: core, size: 16 KiB, width: 64 bit, behind: l2}",
+        "        memories: 3",
+        "memories: ~3",
+    ),
+    (
+        NESTED,
+        "      l2: {kind: sram, clock: core, size: 128 KiB, width: 128 bit, behind: l3}",
+        "      l2:",
+        "l2:~\n",
+    ),
+    (MESHED, "memories:\n  dram", "memorys:\n  dram", "~memorys:"),
+    (NESTED, "        units:\n          array", "        unit:\n          array", "~unit:"),
+    (MESHED, "  pe:\n    grid", "  pe:\n  pf:\n    grid", "pe:~\n"),
+    (MESHED, "  pe:\n    grid", "  pe: {count: 2}\n  pf:\n    grid", "  ~pe: {count"),
+    (
+        MESHED,
+        "  shared: {kind: sram, clock: core, size: 64 KiB, behind: dram}",
+        "  shared: 64 KiB",
+        "shared: ~64",
+    ),
+    (MESHED, "vector: {kind: vector_unit,", "vector: {kind: vektor,", "kind: ~vektor"),
+    (MESHED, "dma: {kind: dma, clock: core}", "dma: yes", "dma: ~yes"),
+    (MESHED, "  noc: {kind: mesh,", "  noc: {kind: mash,", "kind: ~mash"),
+]
+
+
+@pytest.mark.parametrize(("base", "old", "new", "marker"), UNREAD, ids=[case[3] for case in UNREAD])
+def test_what_could_not_be_read_is_one_problem(
+    base: str, old: str, new: str, marker: str, tmp_path: Path
+) -> None:
+    assert old in base, "the case no longer fits its file"
+    text = base.replace(old, new, 1)
+    path = tmp_path / "chip.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_chip(path)
+    found = [(problem.line, problem.column) for problem in caught.value.problems]
+    assert found == [place_of(text, marker)], str(caught.value)
+
+
 def place_of(text: str, marker: str) -> tuple[int, int]:
     """Line and column of what follows the "~"."""
     before, after = marker.split("~")

@@ -27,7 +27,8 @@ from accelsim.matching.memory import weight_bytes, with_memories
 from accelsim.results.comparison import to_dict
 from accelsim.units.sram import Sram
 
-CHIPS = [name for name in shipped.names("chip") if not api.load_chip(name).templates]
+SHIPPED = {name: api.load_chip(name) for name in shipped.names("chip")}
+CHIPS = [name for name, chip in SHIPPED.items() if not (chip.templates or chip.links)]
 BUFFER = ("size", "banks", "width", "ports", "buffering")
 
 
@@ -75,13 +76,14 @@ def test_any_chip_takes_any_others_memories(one: str, other: str, tmp_path: Path
     assert load_chip(path).digest == made.digest
 
 
-def test_memories_of_cores_go_to_no_other_chip() -> None:
+@pytest.mark.parametrize(("name", "path"), [("rapid_like", "cores"), ("tpu_v4i_like", "links")])
+def test_memories_of_cores_and_on_links_go_to_no_other_chip(name: str, path: str) -> None:
     work = api.load_workload("digits_mlp")
-    chips = api.load_chip("rapid_like"), api.load_chip("int8_edge")
+    chips = SHIPPED[name], SHIPPED["int8_edge"]
     for pair in (chips, chips[::-1]):
         with pytest.raises(InputError, match="only memories of one core") as caught:
             with_memories(*pair, work)
-        assert caught.value.problems[0].path == "cores"
+        assert caught.value.problems[0].path == path
 
 
 def test_a_shared_buffer_is_shared_there_too() -> None:
@@ -163,7 +165,7 @@ def test_a_latency_out_of_reach_is_said() -> None:
         chip,
         ["latency"],
         work,
-        lambda one: api.run(one, work).seconds * (0.3 if one is chip else 1.0),
+        lambda one: api.run(one, work, homes="off_chip").seconds * (0.3 if one is chip else 1.0),
     )
     reached, aimed = (float(word) for word in alike.reached[0].split() if word[0].isdigit())
     assert reached > 1.1 * aimed
@@ -182,9 +184,16 @@ def test_the_first_chip_that_computes_in_memory_is_the_model() -> None:
 
 
 def test_resnet18_with_the_same_memories() -> None:
-    """int8_edge with pcm_8level's memories and a weight buffer that holds the network: 1.1 to 1.4
-    times the energy, not the 2.35 of weights fetched in every run against weights in place."""
+    """int8_edge with pcm_8level's memories and a weight buffer that holds the network: 1.3 to 1.5
+    times the energy, not the 4 of weights fetched in every run against weights in place; 1.1 to 1.4 with every
+    tensor off chip, which both then pay for."""
     found = accelsim.compare(["int8_edge", "pcm_8level"], "resnet18", match="memory")
+    far = accelsim.compare(
+        ["int8_edge", "pcm_8level"], "resnet18", match="memory", homes="off_chip"
+    ).matched
+    assert far is not None
+    ratio = far.comparison.ratio(far.comparison.sides[1], "chip")
+    assert ratio is not None and 1.1 < ratio.value < 1.4
     assert found.matched is not None
     first, other = found.matched.comparison.sides
     changed = {key: (before, after) for key, before, after in first.changed}
@@ -195,7 +204,7 @@ def test_resnet18_with_the_same_memories() -> None:
     assert changed["memories.weight_buffer.size"] == ("256 KiB", "16 MiB")
     assert not other.changed and other is found.sides[1]
     ratio = found.matched.comparison.ratio(other, "chip")
-    assert ratio is not None and 1.1 < ratio.value < 1.4 and ratio.low < ratio.value < ratio.high
+    assert ratio is not None and 1.3 < ratio.value < 1.5 and ratio.low < ratio.value < ratio.high
     # the off-chip memory that both share does not widen the band: with one of its own it would
     top, below = (within(side.main.energy, "chip") for side in (first, other))
     apart = ratio_of(top, replace(below, moves={f"own {k}": v for k, v in below.moves.items()}))
@@ -224,7 +233,15 @@ def test_speech_dnn_with_the_same_memories() -> None:
     plain, alike = found.ratio(found.sides[1], "chip"), found.matched.comparison
     ratio = alike.ratio(alike.sides[1], "chip")
     assert plain is not None and plain.value > 100
-    assert ratio is not None and 7 < ratio.value < 10
+    assert ratio is not None and 10 < ratio.value < 13
+    # the same bytes pass both off-chip memories, at 8 pJ a bit and 150 mW: what is left is the chips'
+    runs = [side.main for side in alike.sides]
+    moved = [
+        sum(op.dram_read_bytes + op.dram_written_bytes for op in run.operators) for run in runs
+    ]
+    assert moved[0] == moved[1]
+    left = [run.energy.boundary("core") for run in runs]
+    assert ratio.value < left[0] / left[1] < 40
 
 
 def test_the_command_says_it_key_by_key(

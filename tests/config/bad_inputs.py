@@ -135,6 +135,11 @@ CHIP = [
     ("unknown overflow", "overflow: wrap", "overflow: wrapp", "wrapp"),
     ("depth zero", "stationary_depth: 2", "stationary_depth: 0", "stationary_depth: 0"),
     ("weights warm", "weights: cold", "weights: warm", "weights: warm"),
+    ("command memory of none", "weights: cold", "commands_ahead: 0", "commands_ahead: 0"),
+    ("command memory negative", "weights: cold", "commands_ahead: -1", "commands_ahead: -1"),
+    ("command memory huge", "weights: cold", "commands_ahead: 1e18", "commands_ahead: 1e18"),
+    ("command memory fraction", "weights: cold", "commands_ahead: 1.5", "commands_ahead: 1.5"),
+    ("command memory text", "weights: cold", "commands_ahead: many", "commands_ahead: many"),
     ("unknown family", "family: horowitz_45nm", "family: horowitz", "family: horowitz"),
     ("unknown sram device", "sram_device: itrs-lstp", "sram_device: magic", "magic"),
     ("node out of range", "node: 22 nm", "node: 300 nm", "300 nm"),
@@ -371,6 +376,12 @@ MAPPING += [
     ("batch of a product", "n: 24", "batch: 2", "batch: 2"),
     ("operators missing", "operators:", "operator:", "operator:"),
     ("order a list", "order: mnk", "order: [m, n, k]", "[m, n, k]"),
+    ("homes nowhere", "operators:", "homes: nowhere\noperators:", "homes: nowhere"),
+    ("homes empty", "operators:", "homes:\noperators:", "homes:"),
+    ("homes a list", "operators:", "homes: [on_chip]\noperators:", "homes: [on"),
+    ("homes of an operator", "order: mnk", "homes: on_chip", "homes: on_chip"),
+    ("homes twice", "operators:", "homes: on_chip\nhomes: off_chip\noperators:", "homes: off_chip"),
+    ("home", "operators:", "home: on_chip\noperators:", "home: on_chip"),
 ]
 #: edits of configs/chips/int8_edge.yaml: constants of the user's own; {C} stands for its list
 _C = "  voltage: 0.8 V\n  constants:\n    - {"

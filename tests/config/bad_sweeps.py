@@ -447,6 +447,14 @@ SWEEP = [
     ),
     ("unknown input", "input: digits", "input: digit", "input: digit,", "there is no such file"),
     ("no input", "{input: digits, ", "{", "values: {images", "input: is missing"),
+    ("homes nowhere", "homes: on_chip", "homes: l2", "homes: l2", "write one of off_chip, on_chip"),
+    (
+        "homes varied nowhere",
+        "values: [on_chip, off_chip]",
+        "values: [on_chip, l2]",
+        "l2]",
+        "not a choice",
+    ),
     ("images of none", "images: 20", "images: 0", "images: 0", "outside 1.."),
     (
         "images of seeded values",

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from accelsim import shipped
-from accelsim.config.chip_keys import UnknownKey, comparable, conflict, own_value, rule_of
+from accelsim.config.chip_keys import (
+    UnknownKey,
+    comparable,
+    conflict,
+    own_comparable,
+    own_value,
+    rule_of,
+)
 from accelsim.config.quantities import any_quantity, quantity, spoken
 from accelsim.config.reader import MISSING
 from accelsim.errors import InputError
@@ -157,6 +164,7 @@ def test_spoken_quantities_read_back(unit: str) -> None:
 
 def test_comparable() -> None:
     assert comparable("0.1 GHz") == comparable("100 MHz") == comparable(1e8) == comparable(10**8)
+    assert comparable("512 bit") == comparable("64 B") == comparable("0.0625 KiB")
     assert comparable(8) == comparable(8.0) != comparable(True) and comparable("int8") == "int8"
     assert comparable({"a": [1, "2 ns"]}) == comparable({"a": [1.0, "2e-3 us"]})
     assert conflict("units.array", "units.array.rows") and not conflict(
@@ -184,7 +192,7 @@ def test_rules_and_own_values_of_every_key(name: str) -> None:
         rule = rule_of(chip, key)
         assert rule is not None, key
         if not key.endswith((".kind", ".device")):
-            assert comparable(own_value(chip, key)) == comparable(node.plain()), key
+            assert own_comparable(chip, key) == comparable(node.plain()), key
         with pytest.raises(UnknownKey):
             rule_of(chip, f"{key}x")
         assert own_value(chip, f"{key}x") is MISSING

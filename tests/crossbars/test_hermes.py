@@ -15,10 +15,10 @@ from accelsim.workload import Gemm, TensorSpec, Workload
 VECTORS = 4000
 
 
-def products(cores: int) -> Workload:
+def products(cores: int, vectors: int = VECTORS) -> Workload:
     """One 256 x 256 matrix a core, many vectors."""
-    shape = (VECTORS, 256) if cores == 1 else (cores, VECTORS, 256)
-    op = Gemm("mvm", "x", "w", "y", m=VECTORS, n=256, k=256, groups=cores)
+    shape = (vectors, 256) if cores == 1 else (cores, vectors, 256)
+    op = Gemm("mvm", "x", "w", "y", m=vectors, n=256, k=256, groups=cores)
     weights = (256, 256) if cores == 1 else (cores, 256, 256)
     tensors = {
         "x": TensorSpec("x", shape, "input"),
@@ -28,17 +28,17 @@ def products(cores: int) -> Workload:
     return Workload("products", (op,), tensors)
 
 
-def measured(chip: str, phases: int) -> tuple[float, float]:
+def measured(chip: str, phases: int, vectors: int = VECTORS) -> tuple[float, float]:
     """(seconds from one vector to the next on every core, joules of the cores a vector)."""
     made = load_chip(chip, [f"units.tiles.drive.phases={phases}"])
     unit = made.crossbar
     assert unit is not None
-    result = run(made, products(unit.count))
+    result = run(made, products(unit.count, vectors))
     mvm = [u for u in result.units if u.name.startswith("tiles")]
-    busy = sum(u.busy for u in mvm) / result.program.tick_hz / (VECTORS * unit.count)
+    busy = sum(u.busy for u in mvm) / result.program.tick_hz / (vectors * unit.count)
     own = [row for row in result.energy.rows if row.unit == "tiles"]
     idle = sum(u.idle + sum(u.stalled.values()) for u in mvm) / result.program.tick_hz * unit.static
-    return busy, (sum(row.joules for row in own) - idle) / (VECTORS * unit.count)
+    return busy, (sum(row.joules for row in own) - idle) / (vectors * unit.count)
 
 
 def test_one_phase_is_as_published() -> None:

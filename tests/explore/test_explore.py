@@ -10,6 +10,7 @@ import pytest
 from accelsim import api
 from accelsim.chip import Chip
 from accelsim.explore import measured, plan_search, search_plan
+from accelsim.explore.homes import plan_at_home
 from accelsim.explore.what_if import advice, changes, what_if
 from accelsim.mapping import Plan, plan
 from accelsim.mapping.mapping import Mapping
@@ -23,7 +24,7 @@ def slow(chip: str = "int8_edge") -> Chip:
 
 def test_mappings_that_are_worse_together_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     chip, work = api.load_chip("int8_edge"), api.load_workload("digits_cnn", 8)
-    bad = plan(chip, work).mappings
+    bad = plan_at_home(chip, work).mappings
 
     class Poor(Proposals):
         """One mapping, a bad one, which is said to add nothing."""
@@ -77,7 +78,8 @@ def test_what_operators_add_is_all_that_a_run_takes(objective: str) -> None:
 @pytest.mark.parametrize("name", ["int8_edge", "mixed_quad", "ibm_quad_like"])
 def test_what_if_equals_runs_made_by_hand(name: str) -> None:
     chip, work = api.load_chip(name), api.load_workload("digits_cnn", 8)
-    base, found = what_if(chip, work, dict(plan(chip, work).mappings))
+    chosen = plan_at_home(chip, work)
+    base, found = what_if(chip, work, dict(chosen.mappings), chosen.homes)  # type: ignore[arg-type]
     whole = api.run(chip, work)
     assert (base.seconds, base.joules) == (whole.seconds, whole.joules)
     by_text = {item.text: item for item in found}
@@ -93,7 +95,8 @@ def test_what_if_equals_runs_made_by_hand(name: str) -> None:
 
 def test_advice_is_sorted_and_only_what_helps() -> None:
     work = api.load_workload("digits_mlp", 4)
-    best = advice(slow(), work, None, "cycles")
+    chosen = plan_at_home(slow(), work)
+    best = advice(slow(), work, chosen.mappings, "cycles", homes=chosen.homes)  # type: ignore[arg-type]
     assert best[0].text == "weights resident on the chip" or "bandwidth" in best[0].text
     base = api.run(slow(), work)
     assert all(item.seconds < base.seconds for item in best)

@@ -14,8 +14,9 @@ from accelsim import load_chip, load_workload, run
 from accelsim.cli.main import cli
 from accelsim.errors import InputError
 from accelsim.explore import steady as module
+from accelsim.explore.homes import plan_at_home
 from accelsim.explore.steady import Alone, alone, steady, stream
-from accelsim.mapping import plan
+from accelsim.mapping.homes import MODES
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.validate import validate
 from accelsim.timing import simulate
@@ -26,7 +27,7 @@ CHIP = "pcm_8level"
 
 def lone(name: str, work: str, keys: tuple[str, ...] = (), batch: int = 1) -> Alone:
     chip, workload = load_chip(name, list(keys)), load_workload(work, batch)
-    return alone(chip, workload, plan(chip, workload))
+    return alone(chip, workload, plan_at_home(chip, workload))
 
 
 @pytest.mark.parametrize("work", ["digits_mlp", "digits_cnn"])
@@ -38,9 +39,9 @@ def test_layers_on_crossbars_take_the_busiest_crossbars_time(work: str) -> None:
     c, shapes = one.program.commands, one.program.shapes
     vectors = np.bincount(c.unit, np.where(c.opcode == Opcode.MVM, shapes.extents[c.shape, 0], 0))
     busiest = vectors.max() * unit.cycles(unit.interval_seconds) / chip.clocks["core"]
-    found = steady(chip, workload, plan(chip, workload))
+    found = steady(chip, workload, plan_at_home(chip, workload))
     assert found.proved and found.seconds == pytest.approx(busiest, rel=1e-12, abs=0.0)
-    assert found.seconds < 0.25 * one.timeline.seconds <= found.first
+    assert found.seconds < 0.4 * one.timeline.seconds <= found.first
 
 
 @pytest.mark.parametrize("work", ["digits_mlp", "digits_cnn"])
@@ -74,20 +75,22 @@ CHIPS = (
 @pytest.mark.parametrize(("name", "keys"), CHIPS)
 def test_random_networks(name: str, keys: tuple[str, ...]) -> None:
     """Not above the busiest unit's rate and not below a lone run's; joules at most a lone run's, of products
-    just those."""
+    just those. A first run with slots of its own may wait less for addresses of tensors at home than one alone."""
     chip, quicker = load_chip(name, list(keys)), 0
     for seed in range(8):
-        work = random_network(np.random.default_rng(seed))
-        chosen = plan(chip, work)
+        work, homes = random_network(np.random.default_rng(seed)), MODES[seed % 2]
+        chosen = plan_at_home(chip, work, homes=homes)
         one, found, single = (
             alone(chip, work, chosen),
             steady(chip, work, chosen),
-            run(chip, work),
+            run(chip, work, homes=homes),
         )
         hz = one.program.tick_hz
         assert one.timeline.makespan == single.makespan
         assert one.pace / hz <= found.seconds * (1 + 1e-12)
-        assert found.seconds <= single.seconds <= found.first * (1 + 1e-12)
+        assert found.seconds <= min(single.seconds, found.first * (1 + 1e-12))
+        if not chosen.homes.at:
+            assert single.seconds <= found.first * (1 + 1e-12)
         quicker += found.seconds < 0.9 * single.seconds
         assert found.energy.total <= single.joules
         of = [
@@ -139,18 +142,18 @@ def test_weights_lie_in_their_buffer_once() -> None:
         assert near.any() and (o.access[near] == Access.READ).all()
         assert len({tensor for tensor in o.tensor[near].tolist()}) == 3  # of conv1, conv2, fc
         assert (o.address + o.span)[near].max() <= max(r.address + r.span for r in made.residents)
-    found = steady(chip, work, plan(chip, work))
+    found = steady(chip, work, plan_at_home(chip, work))
     cold = load_chip("int8_edge")
     assert found.seconds < run(chip, work).seconds
-    assert found.energy.total < 0.6 * steady(cold, work, plan(cold, work)).energy.total
+    assert found.energy.total < 0.6 * steady(cold, work, plan_at_home(cold, work)).energy.total
     with pytest.raises(InputError, match="resnet18 take"):
         large = load_workload("resnet18")
-        steady(chip, large, plan(chip, large))
+        steady(chip, large, plan_at_home(chip, large))
 
 
 def test_what_is_not_proved_is_a_mean_and_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     chip, work = load_chip("int8_edge"), load_workload("digits_mlp", 1)
-    chosen = plan(chip, work)
+    chosen = plan_at_home(chip, work)
     proved = steady(chip, work, chosen)
     monkeypatch.setattr(module, "MOST_ROWS", 300)
     monkeypatch.setattr(module, "MORE_RUNS", 4)
@@ -174,7 +177,7 @@ def test_no_interval_is_longer_than_a_run_alone(monkeypatch: pytest.MonkeyPatch)
         return replace(made, interval=1e12)
 
     monkeypatch.setattr(module, "_settled", slow)
-    found, single = steady(chip, work, plan(chip, work)), run(chip, work)
+    found, single = steady(chip, work, plan_at_home(chip, work)), run(chip, work)
     assert (found.seconds, found.first, found.runs) == (single.seconds, single.seconds, 1)
     assert found.energy.total == pytest.approx(single.joules, rel=1e-12, abs=0.0)
 
@@ -200,7 +203,7 @@ def test_a_run_prints_and_saves_it(tmp_path: Path) -> None:
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, done.output
     chip, work = load_chip(CHIP), load_workload("digits_mlp", 2)
-    found = steady(chip, work, plan(chip, work))
+    found = steady(chip, work, plan_at_home(chip, work))
     whole = json.loads((tmp_path / "a" / "result.json").read_text())
     assert whole["steady_state_seconds"] == found.seconds
     assert whole["steady_state_inferences_per_second"] == 2 / found.seconds

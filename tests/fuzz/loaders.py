@@ -20,7 +20,7 @@ from accelsim import api
 from accelsim.config.format_file import load_format
 from accelsim.config.image_file import load_image
 from accelsim.config.inputs_file import batch_of, inputs_of, load_arrays
-from accelsim.config.mapping_file import load_mappings
+from accelsim.config.mapping_file import load_mapping_file, load_mappings
 from accelsim.devices.files import load_device
 from accelsim.results import files
 from accelsim.store.columns import columns
@@ -288,6 +288,11 @@ def _mappings(path: Path) -> None:
     check_result(api.run(chip, work, mappings=load_mappings(path, chip, work)))
 
 
+def _units(path: Path) -> None:
+    chip, work = accelsim.load_chip("hybrid_edge"), accelsim.load_workload("digits_cnn")
+    load_mapping_file(path, chip, work)
+
+
 def _read_inputs(path: Path, values: bool) -> None:
     """An .npz as the values of a workload, or as a run's inputs."""
     arrays = load_arrays(path if not values else None) or {"images": np.zeros((2, 64))}
@@ -351,7 +356,8 @@ LOADERS: dict[str, Callable[[Path], Loader]] = {
         f, _texts("workloads/*.yaml", "resnet18", "resnet50"), _work(f)
     ),
     "sweep": lambda f: Documents(f, SWEEPS, lambda path: checked_sweep(path) and None),
-    "mapping": lambda f: Documents(f, _texts("configs/mappings/*.yaml"), _mappings),
+    "mapping": lambda f: Documents(f, _texts("configs/mappings/small_gemm.yaml"), _mappings),
+    "units": lambda f: Documents(f, _texts("configs/mappings/hybrid_digits.yaml"), _units),
     "device": lambda f: Documents(
         f, [("mine.json", json.dumps(DEVICE))], lambda path: load_device(path) and None
     ),

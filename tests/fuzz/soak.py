@@ -22,6 +22,7 @@ KINDS = (
     "workload",
     "sweep",
     "mapping",
+    "units",
     "device",
     "format",
     "zigzag",

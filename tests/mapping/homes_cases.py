@@ -9,7 +9,6 @@ import numpy as np
 from accelsim.chip import Chip
 from accelsim.errors import InputError
 from accelsim.mapping import Plan, plan
-from accelsim.mapping.crossbars import CrossbarMapping
 from accelsim.mapping.homes import SHARES, homes_of
 from accelsim.program.dependencies import roots_of
 from accelsim.program.opcodes import Access
@@ -49,8 +48,7 @@ def random_homes(rng: np.random.Generator) -> tuple[Chip, Workload, Plan]:
     """A network with tensors at home on chip, whether or not that pays."""
     while True:
         chip, work, far = random_network_case(rng)
-        analog = [name for name, one in far.mappings.items() if isinstance(one, CrossbarMapping)]
-        found = homes_of(chip, work, far.formats, analog, {}, (float(rng.choice(SHARES)), True))
+        found = homes_of(chip, work, far.formats, far.on, {}, (float(rng.choice(SHARES)), True))
         if not found.at:
             continue
         try:
@@ -61,10 +59,12 @@ def random_homes(rng: np.random.Generator) -> tuple[Chip, Workload, Plan]:
 
 def watch_memories(program: Program, timeline: Timeline) -> dict[str, int]:
     """Every byte of every memory on chip, command by command, with the ticks of a run: bytes lie inside their memory,
-    hold what is read, and hold one tensor at a time: another one is written when the readers of the one before have
-    let go of it and its writers have ended. So what lies in a memory at any tick is never more than it has.
-    How many bytes of each were ever written."""
+    hold what is read, and hold one tensor at a time, of one group of images: another one is written when the readers
+    of the one before have let go of it and its writers have ended. So what lies in a memory at any tick is never
+    more than it has. How many bytes of each were ever written."""
     o, root = program.operands, roots_of(program.tensors)
+    many = len(root)
+    alike = {n for n, row in enumerate(program.tensors) if row.role in ("weight", "bias")}
     sizes = {number: row.bytes for number, row in enumerate(program.memories) if row.name != "dram"}
     holder, ended, free = (
         {number: np.full(size, fill, np.int64) for number, size in sizes.items()}
@@ -82,6 +82,8 @@ def watch_memories(program: Program, timeline: Timeline) -> dict[str, int]:
             memory, low, span = int(o.memory[e]), int(o.address[e]), int(o.span[e])
             assert low >= 0 and low + span <= sizes[memory]
             here, own = slice(low, low + span), int(root[o.tensor[e]])
+            if own not in alike:
+                own += many * int(program.commands.request[row])
             if o.access[e] != Access.WRITE:
                 assert (holder[memory][here] == own).all(), (row, program.memories[memory].name)
                 np.maximum(free[memory][here], release, out=free[memory][here])

@@ -8,9 +8,13 @@ from accelsim.workload import Conv2d, Gemm, TensorSpec, VectorOperator, Workload
 from accelsim.workload.operators import Operator
 
 
-def random_network(rng: np.random.Generator) -> Workload:
-    """Two to five operators on one image or several, and a product of all that is left."""
-    shape = (int(rng.integers(1, 3)), int(rng.integers(1, 7)), *rng.integers(3, 12, 2).tolist())
+def random_network(rng: np.random.Generator, batch: int = 0) -> Workload:
+    """Two to five operators on one image or two, or ``batch``, and a product of all that is left."""
+    shape = (
+        batch or int(rng.integers(1, 3)),
+        int(rng.integers(1, 7)),
+        *rng.integers(3, 12, 2).tolist(),
+    )
     tensors = {"t0": TensorSpec("t0", shape, "input")}
     operators: list[Operator] = []
 

@@ -27,6 +27,8 @@ from accelsim.timing.engine import simulate
 from accelsim.units.link import Ring
 from accelsim.units.mac_array import Rate
 from accelsim.workload import Gemm, Workload
+from tests.chip.graphs import read
+from tests.chip.test_cores import equal_cores
 from tests.mapping.random_cases import (
     cored,
     random_chip,
@@ -249,3 +251,33 @@ def test_more_cores_are_never_slower_than_one_and_four_are_nearly_four_times_as_
     for cores in (2, 5, 16):
         assert accelsim.run(quad(tmp_path, cores), work).cycles <= alone
     assert accelsim.run(quad(tmp_path, 4, 64), work).cycles < alone / 2.8
+
+
+#: network, batch, times as fast as one that four cores are at least
+SCALING = [
+    ("resnet50", 1, 3.3),
+    ("bert_base", 1, 3.8),
+    ("mobilenet_v2", 1, 2.8),
+    ("resnet50", 16, 3.3),
+    ("mobilenet_v2", 16, 2.8),
+]
+
+
+def scaled(cores: int) -> Chip:
+    """Cores of mixed_quad with mixed_quad's bandwidth each."""
+    document = equal_cores(cores)
+    document["memories"]["dram"]["bandwidth"] = f"{17 * cores} GB/s"
+    return read(document)
+
+
+@pytest.mark.full
+@pytest.mark.parametrize(("name", "batch", "least"), SCALING)
+def test_twice_the_cores_and_bandwidth_are_never_slower(
+    name: str, batch: int, least: float
+) -> None:
+    work = accelsim.load_workload(name, batch if batch > 1 else None)
+    cycles = {n: accelsim.run(scaled(n), work).cycles for n in (1, 2, 4, 8, 16)}
+    gains = {n: round(cycles[1] / c, 2) for n, c in cycles.items()}
+    print(f"{name}, batch {batch}: times as fast as one core: {gains}")
+    assert sorted(cycles.values(), reverse=True) == list(cycles.values())
+    assert gains[4] >= least

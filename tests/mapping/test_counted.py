@@ -15,13 +15,13 @@ from accelsim.energy import account, charge, compact, counts_of, work_of
 from accelsim.errors import ConservationError, InputError
 from accelsim.explore import planned
 from accelsim.explore.measured import Run
-from accelsim.explore.planned import Planned, run_counts, run_plan
-from accelsim.explore.streamed import Streamed, stream
+from accelsim.explore.planned import TABLE, Planned, run_counts, run_plan
+from accelsim.explore.streamed import SUMS, Streamed, stream
 from accelsim.mapping import Plan, compile_program, counted, passing, plan
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.passing import Passing
 from accelsim.program.table import Demands, Dependencies, Shapes
-from accelsim.sweeps.timed import timed
+from accelsim.sweeps.timed import every, taken
 from accelsim.timing import simulate
 from accelsim.timing.bounds import check_bounds
 from accelsim.timing.operators import operator_times
@@ -59,6 +59,16 @@ def held_against_the_table(chip: Chip, work: Workload, chosen: Plan) -> int:
     return len(counts)
 
 
+def test_bits_over_links_are_charged_as_rows_pass() -> None:
+    """A run whose rows pass moves as many bits over the hops of links as its table has."""
+    chip, work = accelsim.load_chip("rapid_like"), accelsim.load_workload("small_cnn")
+    chosen = plan(chip, work)
+    table, passed = (run_plan(chip, work, chosen, form=form).work for form in (TABLE, SUMS))
+    assert table.memories == passed.memories and "ring" in table.memories
+    assert np.array_equal(table.read, passed.read) and np.array_equal(table.written, passed.written)
+    assert table.read[table.memories.index("ring")].sum() > 0
+
+
 def held_against_the_stream(chip: Chip, work: Workload, chosen: Plan) -> Streamed:
     """Rows that pass: commands, edges, demands, ticks, bytes and joules of the table's."""
     table = compile_counts(chip, work, chosen)
@@ -85,7 +95,7 @@ def held_against_the_stream(chip: Chip, work: Workload, chosen: Plan) -> Streame
     found, line = stream(chip, work, chosen), simulate(table, chip)
     assert (found.commands, found.makespan) == (len(table), line.makespan)
     assert found.units == line.units(table)
-    times = operator_times(table, chip.dma.memory, line, len(work.operators))
+    times = operator_times(table, chip.far, line, len(work.operators))
     np.testing.assert_array_equal(found.times.table, times.table)
     np.testing.assert_array_equal(found.times.computing, times.computing)
     done = work_of(table, line)
@@ -137,7 +147,7 @@ def test_large_runs_pass_and_make_their_table_when_asked(monkeypatch: pytest.Mon
     """run(), a sweep's point and a search's measure as they are with a table."""
     chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
     listed = accelsim.run(chip, work)
-    point, trial = timed(chip, work, None), Run(chip, work, listed.plan)
+    point, trial = taken(every(chip, work, None), chip), Run(chip, work, listed.plan)
     monkeypatch.setattr(planned, "LISTED", 10)
     passed = accelsim.run(chip, work)
     assert isinstance(passed.planned, Streamed) and not isinstance(listed.planned, Streamed)
@@ -147,7 +157,7 @@ def test_large_runs_pass_and_make_their_table_when_asked(monkeypatch: pytest.Mon
     assert len(passed.program) == passed.commands
     assert passed.program_digest == accelsim.run(chip, work).program_digest != listed.program_digest
     np.testing.assert_array_equal(passed.timeline.end, listed.timeline.end)
-    again = timed(chip, work, None)
+    again = taken(every(chip, work, None), chip)
     assert again.makespan == point.makespan
     np.testing.assert_array_equal(again.work.runs, point.work.runs)
     other = Run(chip, work, listed.plan)
@@ -276,9 +286,9 @@ def _of_another(work: Workload):
 
 def test_tensors_at_home_on_chip_pass_too(monkeypatch: pytest.MonkeyPatch) -> None:
     chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("digits_residual")
-    listed = accelsim.run(chip, work, homes="on_chip")
+    listed = accelsim.run(chip, work)
     monkeypatch.setattr(planned, "LISTED", 10)
-    passed = accelsim.run(chip, work, homes="on_chip")
+    passed = accelsim.run(chip, work)
     assert isinstance(passed.planned, Streamed) and passed.units == listed.units
     assert passed.operators == listed.operators and passed.energy.rows == listed.energy.rows
-    assert passed.makespan < accelsim.run(chip, work).makespan
+    assert passed.makespan < accelsim.run(chip, work, homes="off_chip").makespan

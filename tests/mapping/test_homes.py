@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +12,22 @@ import pytest
 
 import accelsim
 from accelsim.chip import Chip
-from accelsim.energy import work_of
-from accelsim.errors import ProgramError
+from accelsim.energy import account, work_of
+from accelsim.errors import InputError, ProgramError
 from accelsim.explore import homes as judge
 from accelsim.explore.homes import WORSE, plan_at_home
-from accelsim.explore.measured import whole
 from accelsim.mapping import Plan, compile_program, plan
-from accelsim.mapping.homes import OFF_CHIP, Homes, Stand, homes_of
+from accelsim.mapping.homes import OFF_CHIP, Homes, Stand, homes_of, ways
+from accelsim.mapping.lifetimes import lives
 from accelsim.mapping.rooms import Room
-from accelsim.program.dependencies import roots_of
+from accelsim.program.dependencies import inside_homes, region_tensors, roots_of
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.table import Program
 from accelsim.program.validate import validate
 from accelsim.timing import simulate
 from accelsim.workload import TensorSpec, VectorOperator, Workload
 from tests.mapping.homes_cases import random_homes, random_network_case, watch_memories, with_l2
+from tests.mapping.random_networks import random_network
 from tests.mapping.test_counted import held_against_the_stream, held_against_the_table
 
 SMALL = ("small_cnn", "digits_mlp", "digits_cnn")
@@ -62,7 +63,7 @@ def needed(program: Program, cold: bool) -> dict[str, tuple[int, int]]:
 
 
 def at_home(chip: Chip, work: Workload) -> tuple[Plan, Program]:
-    chosen = plan_at_home(chip, work, None, "on_chip")
+    chosen = plan_at_home(chip, work)
     program = compile_program(chip, work, chosen=chosen)
     validate(program, work)
     return chosen, program
@@ -147,27 +148,44 @@ def test_more_random_homes(seed: int) -> None:
 
 
 def judged(seed: int, count: int) -> Counter[str]:
-    """Random networks at home: never more than 1 % slower or dearer; how many are better."""
+    """Random networks of one image or several at home, by the engine and the accounts of their table: never more than
+    1 % slower or dearer; no memory holds more than it has at any tick; how many are better."""
     rng, seen = np.random.default_rng([19, seed]), Counter[str]()
-    for _ in range(count):
+    while seen["all"] < count:
         chip, work, far = random_network_case(rng)
-        before = whole(chip, work, far)
-        after = whole(chip, work, plan_at_home(chip, work, None, "on_chip"))
-        assert after[0] <= before[0] * WORSE and after[1] <= before[1] * WORSE
-        seen["better"] += after[0] * after[1] < before[0] * before[1]
+        if rng.random() < 0.4:
+            try:
+                work = random_network(rng, int(rng.choice([3, 4, 6])))
+                far = plan(chip, work)
+            except InputError:
+                continue
+        near = plan_at_home(chip, work, None, "on_chip")
+        (slow, dear), (cycles, joules) = (measured(chip, work, chosen) for chosen in (far, near))
+        assert cycles <= slow * WORSE and joules <= dear * WORSE
+        seen["better"] += cycles * joules < slow * dear
+        seen["groups"] += near.homes.images > 0
         seen["all"] += 1
     return seen
 
 
+def measured(chip: Chip, work: Workload, chosen: Plan) -> tuple[float, float]:
+    """Seconds and joules of a Plan, of its table, whose memories are watched."""
+    program = compile_program(chip, work, chosen=chosen)
+    timeline = simulate(program, chip)
+    watch_memories(program, timeline)
+    return timeline.seconds, account(program, chip, timeline).total
+
+
 def test_homes_never_cost() -> None:
-    seen = judged(0, 10)
-    assert seen["better"] >= 5
+    seen = judged(0, 12)
+    assert seen["better"] >= 6
 
 
 @pytest.mark.full
-def test_homes_never_cost_on_more_networks() -> None:
-    seen = judged(1, 200)
-    assert seen["better"] >= 100
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_homes_never_cost_on_a_thousand_networks(seed: int) -> None:
+    seen = judged(seed, 200)
+    assert seen["better"] >= 100, seen
 
 
 def test_what_would_cost_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -175,9 +193,9 @@ def test_what_would_cost_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
     far = plan(chip, work)
     monkeypatch.setattr(judge, "WORSE", 0.1)
-    assert plan_at_home(chip, work, None, "on_chip") == far
+    assert plan_at_home(chip, work) == far
     monkeypatch.undo()
-    assert plan_at_home(chip, work, None, "on_chip").homes.at
+    assert plan_at_home(chip, work).homes.at
     assert plan_at_home(chip, work, None, "off_chip") == far
     assert far.homes == OFF_CHIP
 
@@ -300,6 +318,34 @@ def test_what_is_read_later_is_not_written_over() -> None:
         at["b"].address + at["b"].span <= at["a"].address
     )
     validate(compile_program(chip, work, chosen=plan(chip, work, None, found)), work)
+
+
+def test_addresses_tell_regions_inside_homes() -> None:
+    """Operands in a tensor's home on chip are told apart by their bytes, whole tensors too."""
+    chip, work = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
+    program = compile_program(chip, work, chosen=plan_at_home(chip, work, None, "on_chip"))
+    inside = inside_homes(program)
+    assert inside.any() and (region_tensors(program)[inside] < 0).all()
+
+
+@pytest.mark.parametrize("name", ["bert_base", "resnet50", "efficientnet_b0"])
+def test_no_two_tensors_share_bytes_while_both_are_needed(name: str) -> None:
+    """Every way to divide the memories, among them those in which a tensor that made way is settled anew where later
+    ones stand already: bytes are shared where one is written over another that is read there last, and nowhere else."""
+    chip, work = accelsim.load_chip("int8_edge_l2"), accelsim.load_workload(name)
+    formats, shared = plan(chip, work).formats, 0
+    spans = {life.name: (life.first, life.last) for life, _ in lives(work, formats)}
+    every = [found for above in (True, False) for found in ways(chip, work, formats, {}, {}, above)]
+    for found in every:
+        for (one, a), (other, b) in combinations(found.at.items(), 2):
+            (begin, end), (first, _) = sorted([spans[one], spans[other]])
+            together = a.memory == b.memory and first <= end
+            if together and a.address < b.address + b.span and b.address < a.address + a.span:
+                op = work.operators[first]
+                assert isinstance(op, VectorOperator) and end == first > begin, (one, other)
+                assert a.address == b.address
+                shared += 1
+    assert shared > 0
 
 
 @pytest.mark.parametrize(("on_chip", "cycles"), [(True, 21), (False, 181)])

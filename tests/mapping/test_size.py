@@ -144,7 +144,7 @@ FILES = {
 }
 ROOM = ["memories.dram.size=16 GiB"]
 LARGE = {
-    "resnet18 on 65,536 crossbars": ("pcm_8level", "resnet18", ["units.tiles.count=65536"], 340),
+    "resnet18 on 65,536 crossbars": ("pcm_8level", "resnet18", ["units.tiles.count=65536"], 425),
     "resnet18 on 256 arrays": ("int8_edge", "resnet18", ["units.array.count=256"], 250),
     "LLaMA-7B on 360,000 crossbars": (
         "pcm_8level",

@@ -10,6 +10,7 @@ FOLD = "tests/timing/test_folding.py"
 REPEATS = "tests/timing/test_repeats.py"
 PLANNED = "tests/explore/test_planned.py"
 HOMES = "tests/mapping/test_homes.py"
+GROUPS = "tests/mapping/test_image_groups.py"
 ENERGY = "tests/energy"
 NUMBERS = "tests/numerics/test_quantize.py tests/numerics/test_products.py tests/arrays/test_arithmetic.py"
 RUNS = "tests/mapping/test_random_runs.py"
@@ -384,8 +385,8 @@ FAULTS = [
     (
         "boundaries overlap",
         "energy/joules.py",
-        "inside = BOUNDARIES[: BOUNDARIES.index(name) + 1]",
-        "inside = (name,)",
+        "return BOUNDARIES[: BOUNDARIES.index(boundary) + 1]",
+        "return (boundary,)",
         ENERGY,
     ),
     # -- numbers
@@ -576,9 +577,58 @@ FAULTS = [
     (
         "homes that cost are taken",
         "explore/homes.py",
-        "good = cycles <= before[0] * WORSE and joules <= before[1] * WORSE",
-        "good = True",
+        "seconds <= far[0] * WORSE and joules <= far[1] * WORSE and figure",
+        "figure",
         HOMES,
+    ),
+    (
+        "a sweep's homes without prices",
+        "sweeps/timed.py",
+        "if len(found) == 1:",
+        "if found:",
+        "tests/sweeps/test_evaluate.py",
+    ),
+    (
+        "a sweep's homes not heard",
+        "sweeps/evaluate.py",
+        "return str(dict(point.sets).get(HOMES, DEFAULT))",
+        "return DEFAULT",
+        "tests/sweeps/test_evaluate.py",
+    ),
+    (
+        "written over what stands there already",
+        "mapping/homes.py",
+        "if over is not None and self._is_free(life, memory, over):",
+        "if over is not None:",
+        HOMES,
+    ),
+    (
+        "every group computes the first images",
+        "mapping/tensors.py",
+        "axis, turn * step, turn",
+        "axis, 0, turn",
+        GROUPS,
+    ),
+    (
+        "a group fetches weights that stay",
+        "mapping/tensors.py",
+        "axis, turn * step, turn",
+        "axis, turn * step, 0",
+        GROUPS,
+    ),
+    (
+        "weights come again from off chip",
+        "mapping/rows/mac.py",
+        "if op.kept.memory >= 0 and there > 0:",
+        "if False:",
+        GROUPS,
+    ),
+    (
+        "an operator's windows of later groups left out",
+        "timing/windows.py",
+        "np.add.at(found, self.owner[self.order], windows)",
+        "found[self.owner[self.order]] = windows",
+        GROUPS,
     ),
     (
         "regions compared inside a home",
@@ -872,9 +922,51 @@ FAULTS = [
     (
         "what-if plans the old chip",
         "explore/what_if.py",
-        "plan_at_home(changed, workload, None, mode)",
-        "plan_at_home(chip, workload, None, mode)",
+        "plan_at_home(changed, workload, None, mode, said)",
+        "plan_at_home(chip, workload, None, mode, said)",
         "tests/explore/test_explore.py",
+    ),
+    (
+        "crossbars take what is dearer there",
+        "explore/units.py",
+        "if offer[3] > 0",
+        "if offer[3] != 0",
+        "tests/explore/test_hybrid_edge.py",
+    ),
+    (
+        "the knapsack forgets the last thing it took",
+        "explore/units.py",
+        "left -= sizes[at]",
+        "left -= 0",
+        "tests/mapping/test_mixed_units.py",
+    ),
+    (
+        "runs of all judge no choice of units",
+        "explore/homes.py",
+        "if joules < least:",
+        "if joules < 0:",
+        "tests/mapping/test_mixed_units.py",
+    ),
+    (
+        "a side is served by any core's units",
+        "chip/seen.py",
+        "if scope_of(unit.name) == template]\n    if found",
+        "if True]\n    if found",
+        "tests/mapping/test_mixed_units.py",
+    ),
+    (
+        "a sensitivity list names what loses least",
+        "config/mapping_file.py",
+        "if lost.get(op.name, 0.0) > loss",
+        "if lost.get(op.name, 0.0) < loss",
+        "tests/explore/test_hybrid_edge.py",
+    ),
+    (
+        "rows that pass leave links uncharged",
+        "explore/streamed.py",
+        "self.carried[number, c.operator + 1] +=",
+        "self.carried[number, c.operator + 1] += 0 *",
+        "tests/mapping/test_mixed_units.py",
     ),
     (
         "several turns taken for one",

@@ -127,7 +127,7 @@ def test_wider_edges_and_pools_between_formats() -> None:
     found = sensitivity(
         api.load_chip("int8_edge"),
         api.load_workload("digits_cnn", batch=100),
-        lambda chip, work: api.run(chip, work, {"x": images}, labels=labels),
+        lambda chip, work, on: api.run(chip, work, {"x": images}, labels=labels, on=on),
     )
     lines, real = found.lines, found.top1_float
     assert [line.layer for line in (lines[0], lines[-1])] == ["", "*"] and real is not None

@@ -202,7 +202,7 @@ def test_bytes_follow_the_format(tmp_path: Path) -> None:
         z__range=[0.0, 1.0],
     )
     for format_name, size in (("int8", 1), ("int16", 2), ("bf16", 2), ("fp32", 4), (None, 2)):
-        result = api.run(chip(format_name=format_name), work)
+        result = api.run(chip(format_name=format_name), work, homes="off_chip")
         moved = [(row.dram_read_bytes, row.dram_written_bytes) for row in result.operators]
         assert moved == [(65536 * size, 65536 * size)] * 2
 

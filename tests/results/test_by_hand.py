@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 import accelsim
+from accelsim.mapping.homes import DEFAULT
 from accelsim.results.files import energy_csv, to_dict
 
 ROOT = Path(__file__).parents[2]
@@ -29,9 +30,12 @@ Lines = dict[tuple[str, str, str], tuple[float, float]]
 
 
 @cache
-def ran(chip: str, *sets: str) -> tuple[dict[str, Any], dict[str, Any], Lines]:
+def ran(
+    chip: str, *sets: str, homes: str = DEFAULT
+) -> tuple[dict[str, Any], dict[str, Any], Lines]:
     """(the YAML file, the result, (operator, unit, action) -> count and joules)."""
-    result = accelsim.run(accelsim.load_chip(chip, sets), accelsim.load_workload("small_cnn"))
+    workload = accelsim.load_workload("small_cnn")
+    result = accelsim.run(accelsim.load_chip(chip, sets), workload, homes=homes)
     lines: Lines = {}
     for row in csv.DictReader(io.StringIO(energy_csv(result).decode())):
         key = (row["operator"], row["unit"], row["action"])
@@ -69,10 +73,11 @@ def test_a_pass_takes_its_vectors() -> None:
 def test_traffic_is_compulsory_where_everything_fits() -> None:
     """Byte by byte; with the chip files' bursts of 64 bytes whole ones are moved, at least as much."""
     bytewise = "memories.dram.burst=1 B"
-    _, digital, _ = ran("int8_edge", bytewise)
-    _, crossbar, _ = ran("pcm_8level", bytewise)
+    _, digital, _ = ran("int8_edge", bytewise, homes="off_chip")
+    _, crossbar, _ = ran("pcm_8level", bytewise, homes="off_chip")
     for chip, single in (("int8_edge", digital), ("pcm_8level", crossbar)):
-        for row, less in zip(ran(chip)[1]["operators"], single["operators"], strict=True):
+        _, in_bursts, _ = ran(chip, homes="off_chip")
+        for row, less in zip(in_bursts["operators"], single["operators"], strict=True):
             for way in ("dram_read_bytes", "dram_written_bytes"):
                 assert row[way] % 64 == 0
                 assert row[way] >= less[way] or row["mapping"] != less["mapping"]
@@ -86,10 +91,26 @@ def test_traffic_is_compulsory_where_everything_fits() -> None:
     assert first["dram_read_bytes"] == 3 * 32 * 32 + 27 * 16
     said = (ROOT / "docs/pcm.md").read_text()
     assert f"reads {second['dram_read_bytes']:,} bytes of an image of {3 * 32 * 32:,}" in said
-    whole = ran("pcm_8level")[1]["operators"][0]
+    whole = ran("pcm_8level", homes="off_chip")[1]["operators"][0]
     assert (
         f"{whole['dram_read_bytes']:,} in bursts of 64, and writes {whole['dram_written_bytes']:,} of "
         f"{16 * 32 * 32:,}" in said
+    )
+
+
+@pytest.mark.parametrize(("chip", "weights"), [("int8_edge", True), ("pcm_8level", False)])
+def test_only_weights_input_and_output_are_moved_off_chip(chip: str, weights: bool) -> None:
+    """By default, byte by byte: every tensor between two operators of small_cnn fits on the chip."""
+    for row in ran(chip, "memories.dram.burst=1 B")[1]["operators"]:
+        (_, k, n), inputs, outputs = SHAPES.get(row["name"], ((0, 0, 0), 0, 0))
+        read = k * n * weights + inputs * (row["name"] == "conv1")
+        written = 4 * outputs * (row["name"] == "classes")
+        assert (row["dram_read_bytes"], row["dram_written_bytes"]) == (read, written), row["name"]
+    first = ran("pcm_8level")[1]["operators"][0]
+    said = (ROOT / "docs/pcm.md").read_text()
+    assert (
+        f"3,072 bytes of an image of 3,072, once ({first['dram_read_bytes']:,} in bursts of 64)"
+        in said
     )
 
 

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from accelsim import api, shipped
 from accelsim.cli.main import cli
 from accelsim.errors import InputError
+from accelsim.mapping.chips import path_of
 from accelsim.reports.pictures import Share
 from accelsim.results.files import operators_csv, to_dict
 from accelsim.results.result import Result, peak_macs_per_cycle
@@ -34,7 +35,8 @@ def made(chip: str, work: str) -> Result:
     loaded = api.load_chip(chip)
     workload = api.load_workload(work)
     if loaded.crossbar is not None:
-        wanted = "units.tiles.count=24" if work in LIGHT else "units.tiles.unmapped=reprogram"
+        tiles = path_of(loaded.crossbar.name, "units")
+        wanted = f"{tiles}.count=24" if work in LIGHT else f"{tiles}.unmapped=reprogram"
         loaded = api.load_chip(chip, [wanted])
     return api.run(loaded, workload)
 

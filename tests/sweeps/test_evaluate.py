@@ -13,11 +13,12 @@ from accelsim import Job, api, shipped, verbs
 from accelsim.config.inputs_file import inputs_of, load_arrays
 from accelsim.energy import area
 from accelsim.energy.components import component_of
+from accelsim.mapping.homes import DEFAULT
 from accelsim.results.comparison import compare, with_crossbar
 from accelsim.store import Base, Point, Record, SweepSpec, ValuesSpec, Work
 from accelsim.sweeps.evaluate import Evaluator
 from accelsim.sweeps.file import load_sweep
-from accelsim.sweeps.timed import decode, encode, timed
+from accelsim.sweeps.timed import decode, encode, every
 
 
 def base(name: str, **sets: Any) -> Base:
@@ -48,6 +49,9 @@ CASES: list[tuple[str, tuple[tuple[str, Any], ...], str | None]] = [
     ("pcm_8level", (("units.tiles.mean_conductance", 0.3),), None),
     ("pcm_8level", (("units.tiles.drive.voltage", "0.1 V"),), None),
     ("pcm_8level", (("weights", "cold"),), None),
+    ("int8_edge", (("homes", "off_chip"),), None),
+    ("int8_edge", (("homes", "off_chip"),), "cycles"),
+    ("pcm_8level", (("homes", "off_chip"), ("weights", "cold")), None),
 ]
 
 
@@ -76,8 +80,23 @@ def test_points_equal_runs_in_any_order(order: int, tmp_path: Path) -> None:
     workload = accelsim.load_workload("small_cnn")
     for name, sets, search in CASES[::order]:
         record = evaluator.evaluate(Point(name, "small_cnn", sets, search))
-        chip = accelsim.load_chip(name, [f"{key}={value}" for key, value in sets])
-        check(record, accelsim.run(chip, workload, search=search))
+        own = [f"{key}={value}" for key, value in sets if key != "homes"]
+        homes = dict(sets).get("homes", DEFAULT)
+        chip = accelsim.load_chip(name, own)
+        check(record, accelsim.run(chip, workload, search=search, homes=homes))
+
+
+def test_prices_choose_homes_of_what_was_timed_once() -> None:
+    """The same chip where the off-chip memory is dear and where it costs next to nothing: one timing, other homes."""
+    key = "technology.constants.dram/lpddr4/bit"
+    evaluator = Evaluator(spec("int8_edge", works=("digits_cnn",)))
+    workload, at_home = accelsim.load_workload("digits_cnn"), []
+    for price in ("4 pJ", "0.1 pJ", "6 pJ"):
+        result = accelsim.run(accelsim.load_chip("int8_edge", [f"{key}={price}"]), workload)
+        check(evaluator.evaluate(Point("int8_edge", "digits_cnn", ((key, price),))), result)
+        at_home.append(len(result.plan.homes.at))
+    assert at_home[0] == at_home[2] > at_home[1] == 0
+    assert len(evaluator.timings.held) == 1
 
 
 def test_a_warm_folder_gives_the_same_bytes(tmp_path: Path) -> None:
@@ -103,12 +122,17 @@ def test_a_warm_folder_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_bytes_of_readings_come_back() -> None:
-    chip, workload = accelsim.load_chip("mixed_quad"), accelsim.load_workload("small_cnn")
-    one = timed(chip, workload, None)
-    back = decode(encode(one))
-    assert back is not None and encode(back) == encode(one)
-    assert (back.makespan, back.tick_hz, back.seconds) == (one.makespan, one.tick_hz, one.seconds)
-    for broken in (b"", b"{}\n", encode(one)[:-9], b"\xff" + encode(one)):
+    chip, workload = accelsim.load_chip("int8_edge"), accelsim.load_workload("small_cnn")
+    found = every(chip, workload, None)
+    back = decode(encode(found))
+    assert len(found) > 1 and back is not None and encode(back) == encode(found)
+    for one, other in zip(found, back, strict=True):
+        assert (one.makespan, one.tick_hz, one.seconds) == (
+            other.makespan,
+            other.tick_hz,
+            other.seconds,
+        )
+    for broken in (b"", b"{}\n", b"[]\n", encode(found)[:-9], b"\xff" + encode(found)):
         assert decode(broken) is None
 
 

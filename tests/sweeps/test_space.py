@@ -13,6 +13,7 @@ import pytest
 
 from accelsim import shipped
 from accelsim.errors import InputError
+from accelsim.job import Job
 from accelsim.store import Point, SweepSpec
 from accelsim.sweeps.file import load_sweep
 from accelsim.sweeps.space import count, points
@@ -174,6 +175,30 @@ def test_an_exclusion_may_name_base_and_workload(tmp_path: Path) -> None:
     ]
 
 
+def test_homes_of_a_sweep(tmp_path: Path) -> None:
+    """Said of all points, varied, or asked for by the job; an axis stands above what is said of all."""
+    asked: dict[str, Any] = {"bases": {"int8": "int8_edge", "pcm": "pcm_8level"}}
+    assert {p.sets for p in listed(sweep(tmp_path, **asked))} == {()}
+    said = (("homes", "off_chip"),)
+    assert {p.sets for p in listed(sweep(tmp_path, **asked, homes="off_chip"))} == {said}
+    axis = {"key": "homes", "values": ["on_chip", "off_chip"], "bases": ["pcm"]}
+    mixed = listed(sweep(tmp_path, **asked, homes="off_chip", vary=[axis]))
+    assert [(p.base, dict(p.sets)["homes"]) for p in mixed] == [
+        ("int8", "off_chip"),
+        ("pcm", "on_chip"),
+        ("pcm", "off_chip"),
+    ]
+    sweep(tmp_path, **asked)
+    by_job = load_sweep(tmp_path / "sweep.yaml", job=Job(sweep="s", homes="off_chip"))
+    assert {p.sets for p in points(by_job)} == {said}
+    only = {"homes": "off_chip", "weights": "cold"}
+    both = [
+        {"key": key, "values": values}
+        for key, values in (("homes", ["on_chip", "off_chip"]), ("weights", ["cold", "resident"]))
+    ]
+    assert len(listed(sweep(tmp_path, bases={"int8": "int8_edge"}, vary=both, exclude=[only]))) == 3
+
+
 def test_search_batch_and_weights(tmp_path: Path) -> None:
     spec = sweep(
         tmp_path,
@@ -219,6 +244,17 @@ def test_repeats_only_where_something_is_random(tmp_path: Path) -> None:
     ]
     quiet = sweep(tmp_path, **{**values, "measures": ["latency"]})
     assert [(p.base, p.seed) for p in listed(quiet)] == [("int8", 5), ("pcm", 5)]
+
+
+@pytest.mark.parametrize("said", ["8 B", "64 bit"])
+def test_conditions_know_widths_in_bytes_and_bits(tmp_path: Path, said: str) -> None:
+    """int8_edge's input buffer is 64 bits wide."""
+    width = "memories.input_buffer.width"
+    vary = [{"key": ROWS, "values": [16, 32], "bases": ["int8"], "when": {width: said}}]
+    assert len([p for p in listed(sweep(tmp_path, vary=vary)) if p.base == "int8"]) == 2
+    vary = [{"key": width, "values": ["128 bit", "8 B", "64 B"], "bases": ["int8"]}]
+    spec = sweep(tmp_path, vary=vary, exclude=[{width: said}])
+    assert len([p for p in listed(spec) if p.base == "int8"]) == 2
 
 
 @pytest.mark.parametrize("kind", ["random", "sobol"])

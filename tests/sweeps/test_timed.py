@@ -10,13 +10,13 @@ from accelsim.energy import charge, compact, counts_of, work_of
 from accelsim.mapping import Plan, compile_program, plan
 from accelsim.mapping.counted import compile_counts
 from accelsim.mapping.crossbars import CrossbarMapping, trimmed
-from accelsim.sweeps.timed import Programs, Timed, encode, timed
+from accelsim.sweeps.timed import Programs, Timed, encode, every
 from accelsim.timing import simulate
 from accelsim.workload import Workload
 
 
 def plainly(chip: Chip, workload: Workload) -> Timed:
-    """timed() with every crossbar of the chip in the tables, and nothing kept."""
+    """The first of every() with every crossbar of the chip in the tables, and nothing kept."""
     program = compile_program(chip, workload)
     timeline = simulate(program, chip)
     return Timed(compact(work_of(program, timeline), chip), timeline.makespan, timeline.tick_hz)
@@ -38,8 +38,8 @@ def test_idle_crossbars_change_no_reading(
 ) -> None:
     chip, workload = api.load_chip(name, sets), api.load_workload(work)
     with jit.only(which):
-        found, whole = timed(chip, workload, None), plainly(chip, workload)
-    assert encode(found) == encode(whole)
+        found, whole = every(chip, workload, None)[0], plainly(chip, workload)
+    assert encode([found]) == encode([whole])
     assert (
         charge(counts_of(found.work, chip), chip).total
         == charge(counts_of(whole.work, chip), chip).total
@@ -80,5 +80,6 @@ def test_programs_are_shared_only_where_they_are_the_same(monkeypatch: pytest.Mo
             "pcm_8level", ["units.tiles.count=200", "units.tiles.replicate=false", *sets]
         )
         before = len(made)
-        assert encode(timed(chip, work, None, programs)) == encode(plainly(chip, work))
+        found = every(chip, work, None, programs=programs)
+        assert encode(found[:1]) == encode([plainly(chip, work)])
         assert (len(made) > before) == anew, (sets, work.name)

@@ -9,6 +9,7 @@ import pytest
 import accelsim
 from accelsim.chip import Chip
 from accelsim.program.digest import program_digest
+from accelsim.sweeps.timed import encode, every
 from accelsim.units.crossbar import VALUE_FIELDS
 
 FREE = {
@@ -83,11 +84,13 @@ BOUND = {
 }
 
 
-def timing(chip: Chip) -> tuple[str, int]:
-    """The Program and the makespan, the latter with resident and with cold weights."""
-    workload = accelsim.load_workload("small_gemm")
-    found = accelsim.run(chip, workload, weights="cold")
-    return program_digest(found.program), found.timeline.makespan
+def timing(chip: Chip) -> tuple[str, int, bytes]:
+    """The Program and the makespan with cold weights, and what a sweep keeps of a network: readings with every way to
+    divide memories between homes and tiles, of which prices choose."""
+    found = accelsim.run(chip, accelsim.load_workload("small_gemm"), weights="cold")
+    kept = every(chip, accelsim.load_workload("digits_cnn"), None)
+    assert len(kept) > 1
+    return program_digest(found.program), found.timeline.makespan, encode(kept)
 
 
 @pytest.mark.parametrize("name", FREE)

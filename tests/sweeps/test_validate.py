@@ -192,4 +192,4 @@ def test_sobol_without_scipy_says_how_to_install_it(
 
 def test_check_counts_what_points_lists(tmp_path: Path) -> None:
     spec, checked = checked_sweep(Path(__file__).parents[1] / "config/sweep.yaml")
-    assert checked.points == len(list(space.points(spec))) == check(spec).points == 96
+    assert checked.points == len(list(space.points(spec))) == check(spec).points == 112

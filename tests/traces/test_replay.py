@@ -10,6 +10,7 @@ import pytest
 import accelsim
 from accelsim import api, traces
 from accelsim.mapping import Mapping
+from accelsim.mapping.homes import DEFAULT
 from accelsim.results.result import Result
 from accelsim.traces.replays import alone, formats_of
 from accelsim.workload import VectorOperator
@@ -21,12 +22,16 @@ IMAGES = 12
 OTHERS = ("int8_edge", "int8_128", "tpu_v1_like")  # 32 x 32, 128 x 128, 256 x 256
 
 
-def digits(chip: str, workload: str, images: int = IMAGES) -> Result:
+def digits(chip: str, workload: str, images: int = IMAGES, homes: str = DEFAULT) -> Result:
     with np.load(ROOT / "workloads/digits.npz") as file:
         pixels = file["images"][:images] / 16
     work = accelsim.load_workload(workload, batch=images)
     return accelsim.run(
-        accelsim.load_chip(chip), work, {"x": pixels.reshape(work.tensors["x"].shape)}, keep=True
+        accelsim.load_chip(chip),
+        work,
+        {"x": pixels.reshape(work.tensors["x"].shape)},
+        keep=True,
+        homes=homes,
     )
 
 
@@ -158,7 +163,7 @@ def test_exported_models(chip: str, name: str, tmp_path: Path) -> None:
 
 def test_timing_is_that_of_the_layer_alone(tmp_path: Path) -> None:
     """The same cycles and joules as a run of the layer alone; under the run's own mapping the same work."""
-    result = digits("int8_edge", "digits_cnn")
+    result = digits("int8_edge", "digits_cnn", homes="off_chip")
     trace = saved(result, tmp_path / "trace")
     chip = accelsim.load_chip("int8_edge")
     rows = {row.name: row for row in traces.replay(chip, trace)}

@@ -145,7 +145,8 @@ def test_the_second_operand_waits_for_the_operator_that_makes_it() -> None:
 
 def test_only_the_new_rows_of_a_cache_move() -> None:
     work = attention(4, 1, 16, 255)
-    result = api.run(api.load_chip("int8_128", ["memories.dram.burst=1 B"]), work)
+    chip = api.load_chip("int8_128", ["memories.dram.burst=1 B"])
+    result = api.run(chip, work, homes="off_chip")
     row = next(row for row in result.operators if row.name == "grown")
     assert row.dram_read_bytes == row.dram_written_bytes == 4 * 16
 

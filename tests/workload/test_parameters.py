@@ -152,7 +152,7 @@ def test_wrong_parameters(
 @pytest.mark.parametrize(
     ("parameters", "batch", "said"),
     [
-        ({"contxt": 4}, None, "--set workload.contxt: parameters: there is no parameter 'contxt'"),
+        ({"contxt": 4}, None, "--set workload.contxt: there is no parameter 'contxt'"),
         ({"sizes": 4}, None, "4 is not what sizes is; write a list"),
         ({"context": [4]}, None, "is not what context is"),
         ({"batch": 3}, 4, "--batch: is 4, and workload.batch is 3"),
@@ -166,7 +166,7 @@ def test_wrong_overrides(
 
 
 def test_a_trace_without_parameters_has_none(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none: the trace has no parameters"):
+    with pytest.raises(InputError, match="leave it out: the trace has no parameters"):
         api.load_workload("small_cnn", parameters={"context": 2})
     with pytest.raises(InputError, match="must be a whole number, not 'x'"):
         api.load_workload(written(tmp_path, "name: t\ninputs: {x: [1, x]}\noperators: []\n"))

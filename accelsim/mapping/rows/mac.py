@@ -58,6 +58,7 @@ from accelsim.mapping.rows.record import (
     Rows,
     What,
     begin,
+    copy,
     cut,
     move,
     packed,
@@ -132,12 +133,17 @@ def lane_of(buffer: Buffer, i: Any) -> Any:
     return i if buffer.apart else i // buffer.together * buffer.together
 
 
-def bring(op: Op, rows: Rows, route: Route, buffer: Buffer, lane: Any, near: Any, box: Any) -> None:
+def bring(
+    op: Op, rows: Rows, route: Route, buffer: Buffer, lane: Any, near: Any, box: Any, source: Any
+) -> None:
     """The LOAD of a tile into the buffer of one instance, or of all that read it. near: which of an
-    instance's memories, address, span."""
+    instance's memories, address, span. source: memory, address, span; HOME and anything for all of it there."""
     which, address, span = near
     near = op.owned[OWN * lane + which], address, span
-    move(rows, own(op, route, lane), buffer.stored, (0, buffer.whole), near, box)
+    if source[0] == HOME:
+        move(rows, own(op, route, lane), buffer.stored, (0, buffer.whole), near, box)
+    else:
+        copy(rows, own(op, route, lane), buffer.stored, source, near, box)
     if not buffer.apart:
         end = min(lane + buffer.together, op.loops.instances)
         for other in range(lane + buffer.sharing, end, buffer.sharing):
@@ -162,13 +168,15 @@ def fetch_input(op: Op, state: State, rows: Rows, spot: Any) -> Any:
         if new:
             low, end = op.pieces[row + tile], op.pieces[row + tile + 1]
             piece = INPUTS_AT, base + low, end - low
-            bring(op, rows, op.load_input, x, lane, piece, input_box(op, g, tile, k))
+            box = input_box(op, g, tile, k)
+            bring(op, rows, op.load_input, x, lane, piece, box, (HOME, 0, 0))
         low, end = op.pieces[row + op.m[M_TILE * m + REACHES_BACK_TO]], op.pieces[row + m + 1]
         return op.owned[OWN * i + INPUTS_AT], base + low, end - low
     address = slot(x, state.known[at + 1], lane)
     if new:
         near = INPUTS_AT, address, x.size
-        bring(op, rows, op.load_input, x, lane, near, input_box(op, g, m, k))
+        box = input_box(op, g, m, k)
+        bring(op, rows, op.load_input, x, lane, near, box, (HOME, 0, 0))
     return op.owned[OWN * i + INPUTS_AT], address, x.size
 
 
@@ -187,7 +195,18 @@ def fetch_weight(op: Op, state: State, rows: Rows, spot: Any) -> Any:
         span = packed(nk * nn, w.used.bits)
     if new:
         near, box = (WEIGHTS_AT, address, span), (g, 1, k0, nk, n0, nn, 0, 1)
-        bring(op, rows, op.load_weight, w, lane, near, box)
+        place = op.kept.base + g * op.kept.group + op.weights[k * tiles[1] + n]
+        source, there = (op.kept.memory, place, packed(nk * nn, w.used.bits)), 1
+        tile = (g * tiles[2] + k) * tiles[1] + n
+        if op.kept.memory >= 0:
+            there = op.kept.there + rows.local[7 * w.used.tensor + 6] + state.kept[tile]
+        if op.kept.memory >= 0 and there > 0:
+            bring(op, rows, op.load_weight, w, lane, near, box, source)
+        else:
+            bring(op, rows, op.load_weight, w, lane, near, box, (HOME, 0, 0))
+        if there == 0:  # the LOAD leaves the tile in both places
+            uses(rows, WRITE, w.used, source, box)
+            state.kept[tile] = 1
     return op.owned[OWN * i + WEIGHTS_AT], address, span
 
 
@@ -413,7 +432,7 @@ def mac_rows(op: Op, state: State, rows: Rows) -> bool:
 
 
 RESULT: jit.Helpers = (packed, slot)
-BRING: jit.Helpers = (own, (move, MOVE), (uses, USES))
+BRING: jit.Helpers = (own, (move, MOVE), (copy, MOVE), (uses, USES))
 FETCH: jit.Helpers = (absent, slot, lane_of, (bring, BRING))
 PASSES: jit.Helpers = (
     begin,
@@ -428,7 +447,7 @@ GATHER: jit.Helpers = (own, begin, (uses, USES), (spilled, (cut,)), (move, MOVE)
 ADD_UP: jit.Helpers = (begin, (uses, USES), (result_at, RESULT), (gather, GATHER))
 JOB: jit.Helpers = (
     (fetch_input, (*FETCH, input_box)),
-    (fetch_weight, (*FETCH, packed)),
+    (fetch_weight, (*FETCH, packed, (uses, USES))),
     (visits, (job,)),
     output_box,
     (result_at, RESULT),

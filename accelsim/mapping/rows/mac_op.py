@@ -62,6 +62,16 @@ class Buffer(NamedTuple):
     here: int
 
 
+class Kept(NamedTuple):
+    """Where tiles of weights stay once they were fetched, each at an offset of its own, a group after ``group`` bytes.
+    memory: -1 where they do not. there: another operator has brought them."""
+
+    memory: int
+    base: int
+    group: int
+    there: int
+
+
 class Slide(NamedTuple):
     """How passes read the input as rows (units.dataflows.Window). width: outputs of a row, 0 where they read
     a word for each product of a row of m with k."""
@@ -106,6 +116,7 @@ class Op(NamedTuple):
     weight: Buffer
     sums: Buffer
     output: Buffer
+    kept: Kept
     load_input: Route
     load_weight: Route
     reload: Route
@@ -129,10 +140,11 @@ class Op(NamedTuple):
 
 
 class State(NamedTuple):
-    """Where the nest stands. at: step, instance. input, weight: tiles that were fetched to stay.
-    known: of every instance."""
+    """Where the nest stands. at: step, instance. input, weight: tiles that were fetched to stay; kept: that stay in
+    another memory. known: of every instance."""
 
     at: Any
     input: Any
     weight: Any
+    kept: Any
     known: Any

@@ -80,6 +80,7 @@ class Builder:
             self._weight(),
             self._sums(),
             self._output(),
+            self._kept(),
             Route(mac_op.LOAD_INPUT, mac_op.DMA_INPUT, 1, 0),
             Route(mac_op.LOAD_WEIGHT, mac_op.DMA_WEIGHT, 1, 0),
             Route(mac_op.RELOAD, mac_op.DMA_INPUT, 1, 0),
@@ -144,13 +145,14 @@ class Builder:
             for buffer in (op.input, op.weight)
         )
         known = np.full(mac_op.KNOWN * self.array.count, -1, np.int64)
-        return mac_op.State(np.zeros(2, np.int64), inputs, weights, known)
+        kept = np.zeros(1 + op.weight.keys * (op.kept.memory >= 0), np.int64)
+        return mac_op.State(np.zeros(2, np.int64), inputs, weights, kept, known)
 
     def most(self, op: mac_op.Op) -> tuple[int, int]:
         """Commands and operands of the largest job."""
         passes = prod(self._most_cuts())
         commands = 5 + (1 + 2 * (op.gathered >= 0)) * op.summands + 2 * passes
-        return commands, 2 * (commands + self.array.count) + 2 * passes
+        return commands, 1 + 2 * (commands + self.array.count) + 2 * passes
 
     def _most_cuts(self) -> tuple[int, int, int]:
         most = self.layout.tiles.found
@@ -247,6 +249,13 @@ class Builder:
             get(self.formats[1]).bytes_for(g.groups * g.k * g.n),
             0,
         )
+
+    def _kept(self) -> mac_op.Kept:
+        kept, group = self.layout.kept, self.layout.tiles.found[WEIGHTS]
+        if kept is None:
+            return mac_op.Kept(-1, 0, 0, 0)
+        memory = self.machine.memory_index[kept.memory]
+        return mac_op.Kept(memory, kept.address, group, int(kept.there))
 
     def _sums(self) -> mac_op.Buffer:
         layout, wide = self.layout, self.layout.sum_format

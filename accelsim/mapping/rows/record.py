@@ -18,7 +18,7 @@ from accelsim import jit
 from accelsim.program.opcodes import Access
 
 Ints = NDArray[np.int64]
-COMMAND, OPERAND, LOCAL = 8, 15, 4  # numbers that a command, an operand, a tensor takes
+COMMAND, OPERAND, LOCAL = 8, 15, 7  # numbers that a command, an operand, a tensor takes
 MEMORY, ADDRESS = 1, 2  # two of an operand's
 ROOM = 512  # commands in the room that a nest is given at first
 LOCALS = 1 << 11  # tensors of an operator, at most
@@ -33,7 +33,8 @@ class Rows(NamedTuple):
     extents. first: first operand of each command. operand: OPERAND numbers each: tensor, memory,
     address, span, bytes, access, format, then offset and extent of four dimensions. limit: commands
     and operands that there is room for. local: of the operator's tensors by local number, LOCAL numbers
-    each: its number among all, the memory where it is at home, its address there, and whether that is on chip.
+    each: its number among all, the memory where it is at home, its address there, whether that is on chip, and along
+    which axis and how far its group of images lies behind the first, and which group that is.
     styles: what is added to the operator's numbers of styles, the only entry.
     """
 
@@ -98,7 +99,7 @@ def begin(rows: Rows, style: Any, unit: Any, flags: Any, extents: Any) -> None:
 def touches(rows: Rows, access: Any, what: What, place: Any, size: Any, box: Any) -> None:
     """The command's next operand. place: memory, address, span; HOME and an address counted from the tensor's own
     there. size: bytes moved. box: offset and extent of four dimensions."""
-    e, o, own = rows.at[1], rows.operand, 4 * what.tensor
+    e, o, own = rows.at[1], rows.operand, 7 * what.tensor
     at = 15 * e
     o[at] = rows.local[own]
     o[at + 1], o[at + 2], o[at + 3] = place
@@ -110,6 +111,7 @@ def touches(rows: Rows, access: Any, what: What, place: Any, size: Any, box: Any
     o[at + 6] = what.form
     o[at + 7], o[at + 8], o[at + 9], o[at + 10] = box[0], box[1], box[2], box[3]
     o[at + 11], o[at + 12], o[at + 13], o[at + 14] = box[4], box[5], box[6], box[7]
+    o[at + 7 + 2 * rows.local[own + 4]] += rows.local[own + 5]
     rows.at[1] = e + 1
 
 
@@ -123,7 +125,7 @@ def move(rows: Rows, route: Route, what: What, far: Any, near: Any, box: Any) ->
     """A box between a tensor's home and a memory near the units. far: address and span at home.
     near: memory, address, span; further places near are further operands of the same command."""
     size = packed(box[1] * box[3] * box[5] * box[7], what.bits)
-    on_chip = rows.local[4 * what.tensor + 3]
+    on_chip = rows.local[7 * what.tensor + 3]
     begin(rows, route.style, route.unit, 0, (size, on_chip, route.lead, 0, 0))
     if route.inward:
         touches(rows, READ, what, (HOME, far[0], far[1]), size, box)
@@ -131,6 +133,14 @@ def move(rows: Rows, route: Route, what: What, far: Any, near: Any, box: Any) ->
     else:
         touches(rows, READ, what, near, size, box)
         touches(rows, WRITE, what, (HOME, far[0], far[1]), size, box)
+
+
+def copy(rows: Rows, route: Route, what: What, source: Any, near: Any, box: Any) -> None:
+    """A box from one place on chip to another. source, near: memory, address, span."""
+    size = packed(box[1] * box[3] * box[5] * box[7], what.bits)
+    begin(rows, route.style, route.unit, 0, (size, 1, route.lead, 0, 0))
+    touches(rows, READ, what, source, size, box)
+    touches(rows, WRITE, what, near, size, box)
 
 
 #: for jit.compiled
@@ -199,7 +209,7 @@ class Local(NamedTuple):
 
 def local(count: int) -> Local:
     """Tensors that keep their local numbers and lie nowhere."""
-    return Local([number for own in range(count) for number in (own, HOME, 0, 0)])
+    return Local([number for own in range(count) for number in (own, HOME, 0, 0, 0, 0, 0)])
 
 
 def filled(nest: Nest, fast: bool, tensors: Local, room: Callable[[], Rows]) -> Iterator[Rows]:

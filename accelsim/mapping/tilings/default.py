@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from accelsim.errors import InputError, Problem
 from accelsim.formats import get
+from accelsim.mapping.chips import path_of
 from accelsim.mapping.cores import adds_up
 from accelsim.mapping.mapping import Mapping, array_for, buffers_of, slots_of
 from accelsim.mapping.placement import fits
@@ -142,7 +143,7 @@ def pick(task: Task, dataflow: str = "") -> Pick:
             replace(
                 each,
                 message=f"{task.name}: {each.message}",
-                path=f"units.{chip.array.name}.{each.path}",
+                path=f"{path_of(chip.array.name, 'units')}.{each.path}",
                 file=chip.source,
             )
             for each in error.problems
@@ -220,6 +221,8 @@ def too_small(task: Task) -> InputError:
             f"no tile of {task.name} fits the buffers {array.input} ({buffers.input} bytes), "
             f"{array.weight} ({buffers.weight}), {array.output} ({buffers.output})",
             "make the buffers larger or buffering: single",
+            path=path_of(array.name, "units"),
+            file=task.chip.source,
         )
     )
 

@@ -58,7 +58,7 @@ def _note(known: BaseNote | None, name: str, view: View, result: Result) -> Base
         technology=technology,
         description=chip.description,
         precision=_precision(chip, varied),
-        weights="" if "weights" in JOIN.join(varied).split(JOIN) else chip.weights,
+        weights="" if "weights" in JOIN.join(varied).split(JOIN) else chip.weights_said,
         assumptions=tuple(result.assumptions),
         sources=(*sources, *areas),
     )

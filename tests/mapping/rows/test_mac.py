@@ -184,7 +184,7 @@ def test_a_table_says_where_tensors_are_at_home() -> None:
         table = record.local(64)
         for tensor in moved:
             at = record.LOCAL * tensor
-            table.numbers[at + 1 : at + record.LOCAL] = [99, 1000, 1]
+            table.numbers[at + 1 : at + 4] = [99, 1000, 1]
         after = written(mac_nest(*case[:6], None), True, table)
         own = np.isin(before.operands[:, 0], moved) & (before.operands[:, 1] == record.HOME)
         operands, commands = before.operands.copy(), before.commands.copy()
