@@ -8,13 +8,12 @@ from typing import Any
 
 from accelsim import api
 from accelsim.chip import Chip
-from accelsim.config.mapping_file import load_mapping_file
+from accelsim.config.mapping_file import MappingFile, load_mapping_file
 from accelsim.errors import InputError, Problem
 from accelsim.explore.steady import steady
 from accelsim.job.reader import job_yaml, set_texts
 from accelsim.job.record import Job
 from accelsim.job.values import JobValues
-from accelsim.mapping import Mapping
 from accelsim.mapping.homes import DEFAULT
 from accelsim.results.labels import with_own_names
 from accelsim.results.result import Result, Values
@@ -44,7 +43,7 @@ class Made:
         values. on: units of operators beside those of the mapping file."""
         job, work = self.job, self.workload if workload is None else workload
         valued = inputs is not None
-        mappings, homes = self.mapped(chip, work)
+        given, homes = self.given(chip, work)
         return api.run(
             chip,
             work,
@@ -52,7 +51,7 @@ class Made:
             labels=self.labels if valued else None,
             engine=job.engine,
             weights=weights,
-            mappings=mappings,
+            mappings=given.mappings if given else None,
             rounding=job.rounding,
             search=job.search,
             budget=job.budget,
@@ -67,12 +66,11 @@ class Made:
             images=given.images if given else None,
         )
 
-    def mapped(self, chip: Chip, workload: Workload) -> tuple[dict[str, Mapping] | None, str]:
-        """The mappings that the job gives, and where tensors stand."""
+    def given(self, chip: Chip, workload: Workload) -> tuple[MappingFile | None, str]:
+        """What the job's mapping file says, None without one, and where tensors stand."""
         job = self.job
         given = None if job.mapping is None else load_mapping_file(job.mapping, chip, workload)
-        homes = job.homes or (given.homes if given else None) or DEFAULT
-        return (given.mappings if given else None), homes
+        return given, job.homes or (given.homes if given else None) or DEFAULT
 
     def run_on(self, chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:
         """A run of the job's workload on a chip, as comparisons ask for it."""

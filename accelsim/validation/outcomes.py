@@ -8,20 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from accelsim.chip import Chip
 from accelsim.constants.rows import components
-from accelsim.energy import area, charge
-from accelsim.energy.counts import counts_of
+from accelsim.energy import area
 from accelsim.errors import InputError
-from accelsim.explore.homes import plan_at_home
-from accelsim.explore.planned import run_counts
-from accelsim.job import Job, job_yaml
-from accelsim.job.made import Made, chips_of
-from accelsim.results.result import Result
-from accelsim.results.summary import summarise
-from accelsim.validation.measures import CHIP, ENERGY, MEASURES, PROGRAM, TIME, VALUES
+from accelsim.validation.measures import CHIP, ENERGY, MEASURES
 from accelsim.validation.reader import number_of
 from accelsim.validation.record import Case, Figure
+from accelsim.validation.runs import Runs
 from accelsim.validation.tiers import SHOWN, TIERS
 
 #: relative; a figure that an assumed number moves by more says more of that number than of the program
@@ -66,63 +59,6 @@ class Summary:
     most: float
     worst: float
     signed: float
-
-
-class Runs:
-    """Runs of jobs, each made once; those of chips that take the same time are priced alone."""
-
-    def __init__(self) -> None:
-        self.made: dict[object, Any] = {}
-
-    def of(self, job: Job, needs: str) -> Any:
-        """The run of a job, or as much of it as is needed. InputError as the job has it."""
-        key = (job_yaml(job), needs)
-        if key not in self.made:
-            try:
-                self.made[key] = self.make(job, needs)
-            except InputError as error:
-                self.made[key] = error
-        found = self.made[key]
-        if isinstance(found, InputError):
-            raise found
-        return found
-
-    def make(self, job: Job, needs: str) -> Any:
-        """A Result, in full where its Program or its values are read."""
-        if needs == CHIP:
-            return Bare(chips_of(job)[0])
-        made = Made(job)
-        if needs in (PROGRAM, VALUES):
-            return made.whole()
-        chip = made.chips[0]
-        alike = (chip.timing_form, job_yaml(replace(job, set={})))
-        if alike not in self.made:
-            self.made[alike] = counted(made)
-        found: Result = self.made[alike]
-        if needs == TIME or found.chip == chip:
-            return found
-        energy = charge(counts_of(found.planned.work, chip), chip)
-        return replace(found, chip=chip, energy=energy)
-
-
-@dataclass(frozen=True, slots=True)
-class Bare:
-    """A chip that nothing runs on."""
-
-    chip: Chip
-
-
-def counted(made: Made) -> Result:
-    """A job's run without values, from counts of its commands."""
-    chip, work = made.chips[0], made.workload
-    mappings, homes = made.mapped(chip, work)
-    chosen = plan_at_home(chip, work, mappings, homes)
-    planned = run_counts(chip, work, chosen)
-    planned.check()
-    energy = charge(counts_of(planned.work, chip), chip)
-    energy.check(work.macs)
-    rows = summarise(planned, chip, work, energy, chosen.mappings)
-    return Result(chip, work, planned, chosen, planned.units, energy, rows, None, {})
 
 
 def outcomes(

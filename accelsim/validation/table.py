@@ -32,13 +32,15 @@ def rows(found: list[Outcome]) -> list[list[str]]:
     made = []
     for one in found:
         figure = one.figure
-        low, high = in_unit(one, one.low), in_unit(one, one.high)
-        value = f"{in_unit(one, one.computed):.4g}" if isfinite(one.computed) else "-"
-        span = f" ({low:.4g} to {high:.4g})" if one.moved_by else ""
+        low, value, high = (
+            f"{in_unit(one, each):.4g}" if isfinite(each) else "-"
+            for each in (one.low, one.computed, one.high)
+        )
+        span = "" if low == value == high else f" ({low} to {high})"
         made.append(
             [
                 *(one.chip, figure.name[:LONGEST], figure.tier),
-                f"{figure.value:g} {figure.unit}",
+                f"{figure.value:.6g} {figure.unit}",
                 value + span,
                 *(percent(one.error), one.failed or one.status),
             ]

@@ -43,8 +43,9 @@ def test_an_assumed_number_is_run_at_half_and_at_double(tmp_path: Path) -> None:
 
 
 def test_what_rests_on_an_assumed_number_is_not_counted(tmp_path: Path) -> None:
+    text = GOOD.replace("[memories.dram.latency]", "[memories.dram.bandwidth]")
     one, _ = computed(
-        tmp_path, GOOD.replace("[memories.dram.latency]", "[memories.dram.bandwidth]")
+        tmp_path, text.replace("{workload: small_cnn}", "{workload: small_cnn, homes: off_chip}")
     )
     assert one.status == "rests on memories.dram.bandwidth" and not one.counted
 
