@@ -31,7 +31,7 @@ def command(
     found = [each for case in cases for each in outcomes(case, tier or "")]
     totals = summaries(found)
     if out is not None:
-        from accelsim.reports.validation_picture import draw
+        from accelsim.validation.picture import draw
 
         files.write_folder(
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from accelsim.chip import Chip
 from accelsim.chip.machine import all_of
+from accelsim.constants.price import AreaRow
 from accelsim.energy import area as area_of
 from accelsim.energy.joules import BOUNDARIES, EnergyRow
 from accelsim.program.opcodes import Access, Opcode
@@ -44,14 +45,15 @@ _WATTS = {"W": 1.0, "mW": 1e-3, "uW": 1e-6}
 @dataclass(frozen=True, slots=True)
 class Measure:
     """units: by text, in the measure's own. of: the number of a run. says: what it is, for documents. takes: fields of
-    a figure that it reads. needs: what of a run
-    it is made of; of CHIP the chip alone."""
+    a figure that it reads. needs: what of a run it is made of; of CHIP the chip alone. inverse: it falls as time or
+    energy rise."""
 
     units: Mapping[str, float]
     of: Callable[[Any, Figure], float]
     says: str
     takes: tuple[str, ...] = ()
     needs: str = TIME
+    inverse: bool = False
 
 
 class OfChip(Protocol):
@@ -107,10 +109,15 @@ def used(result: Result, figure: Figure) -> float:
     return rate(result, figure) / peak(result, figure)
 
 
+def computing(result: Result, figure: Figure) -> float:
+    """Seconds in which an array computes."""
+    some = rows_of(result, figure)
+    return sum(row.computing_cycles for row in some) / result.chip.clocks[result.chip.core.clock]
+
+
 def active(result: Result, figure: Figure) -> float:
     """Part of the time in which an array computes."""
-    some = rows_of(result, figure)
-    return sum(row.computing_cycles for row in some) / cycles(result, figure)
+    return computing(result, figure) / seconds(result, figure)
 
 
 def moved(result: Result, figure: Figure) -> float:
@@ -128,23 +135,24 @@ def moved(result: Result, figure: Figure) -> float:
     return float((o.bytes * twice)[entries].sum())
 
 
-def joules(result: Result, figure: Figure) -> float:
-    """Within a boundary, of some units and operators; of what is charged a second, the part of the time that those
-    operators add."""
+def charged(result: Result, figure: Figure) -> Iterator[tuple[EnergyRow, float]]:
+    """Rows within a boundary, of some units and operators, with the part of each that is meant: of what is charged a
+    second, that of the time that those operators add."""
     inside = BOUNDARIES[: BOUNDARIES.index(figure.boundary) + 1]
     names = [op.name for op in result.workload.operators]
     share = seconds(result, figure) / result.seconds
-
-    def part(row: EnergyRow) -> float:
+    for row in result.energy.rows:
+        if row.boundary not in inside or (figure.units and row.unit not in figure.units):
+            continue
         if row.operator < 0:
-            return share
-        return 1.0 if not figure.operators or names[row.operator] in figure.operators else 0.0
+            yield row, share
+        elif not figure.operators or names[row.operator] in figure.operators:
+            yield row, 1.0
 
-    return sum(
-        row.joules * part(row)
-        for row in result.energy.rows
-        if row.boundary in inside and (not figure.units or row.unit in figure.units)
-    )
+
+def joules(result: Result, figure: Figure) -> float:
+    """Within a boundary, of some units and operators."""
+    return sum(row.joules * part for row, part in charged(result, figure))
 
 
 def watts(result: Result, figure: Figure) -> float:
@@ -162,11 +170,29 @@ def each(result: Result, figure: Figure) -> float:
     return joules(result, figure) / operations(result, figure)
 
 
+def placed(result: OfChip, figure: Figure) -> list[AreaRow]:
+    """What has a constant, of some units and parts."""
+    return [
+        row
+        for row in area_of(result.chip)
+        if (not figure.units or row.unit in figure.units)
+        and (not figure.parts or row.part in figure.parts)
+    ]
+
+
 def area(result: OfChip, figure: Figure) -> float:
-    """Square metres of what has a constant."""
-    return sum(
-        row.area for row in area_of(result.chip) if not figure.units or row.unit in figure.units
-    )
+    """Square metres."""
+    return sum(row.area for row in placed(result, figure))
+
+
+def used_rows(result: Any, figure: Figure) -> set[str]:
+    """Sources of the constants that a figure rests on."""
+    needs = MEASURES[figure.compute].needs
+    if figure.compute == "area":
+        return {row.source for row in placed(result, figure)}
+    if needs != ENERGY:
+        return set()
+    return {row.source for row, part in charged(result, figure) if row.joules * part}
 
 
 def decibels(result: Result, figure: Figure) -> float:
@@ -178,16 +204,29 @@ def decibels(result: Result, figure: Figure) -> float:
 MEASURES = {
     "cycles": Measure({"cycles": 1.0}, cycles, "cycles of the array's clock", ("operators",)),
     "seconds": Measure(_TIME, seconds, "time", ("operators",)),
-    "frames": Measure({"frames/s": 1.0, "images/s": 1.0}, frames, "images of the batch over time"),
-    "rate": Measure(
-        _RATE, rate, "operations (two a multiply-accumulate) over time", ("operators",)
+    "computing": Measure(_TIME, computing, "time in which an array computes", ("operators",)),
+    "frames": Measure(
+        {"frames/s": 1.0, "images/s": 1.0}, frames, "images of the batch over time", inverse=True
     ),
-    "peak": Measure(_RATE, peak, "operations over time with every multiplier at work", needs=CHIP),
-    "used": Measure({"1": 1.0, "%": 0.01}, used, "rate over peak", ("operators",)),
+    "rate": Measure(
+        _RATE,
+        rate,
+        "operations (two a multiply-accumulate) over time",
+        ("operators",),
+        inverse=True,
+    ),
+    "peak": Measure(
+        _RATE,
+        peak,
+        "operations over time with every multiplier at work",
+        needs=CHIP,
+        inverse=True,
+    ),
+    "used": Measure({"1": 1.0, "%": 0.01}, used, "rate over peak", ("operators",), inverse=True),
     "active": Measure(
         {"1": 1.0, "%": 0.01},
         active,
-        "part of the cycles in which an array computes",
+        "part of the time in which an array computes",
         ("operators",),
     ),
     "moved": Measure(
@@ -213,6 +252,7 @@ MEASURES = {
         "operations over energy",
         ("operators", "units", "boundary"),
         ENERGY,
+        inverse=True,
     ),
     "each": Measure(
         {"pJ/op": 1e-12, "fJ/op": 1e-15},
@@ -222,7 +262,11 @@ MEASURES = {
         ENERGY,
     ),
     "area": Measure(
-        {"mm2": 1e-6, "um2": 1e-12}, area, "area of what has a constant", ("units",), CHIP
+        {"mm2": 1e-6, "um2": 1e-12},
+        area,
+        "area of what has a constant, of `units` and their `parts`",
+        ("units", "parts"),
+        CHIP,
     ),
     "decibels": Measure(
         {"dB": 1.0}, decibels, "signal over noise of the last tensor", needs=VALUES

@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 
 from accelsim.constants.rows import components
-from accelsim.energy import area
 from accelsim.errors import InputError
-from accelsim.validation.measures import CHIP, ENERGY, MEASURES
+from accelsim.validation.measures import MEASURES, used_rows
 from accelsim.validation.reader import number_of
 from accelsim.validation.record import Case, Figure
 from accelsim.validation.runs import Runs
@@ -38,10 +37,18 @@ class Outcome:
     status: str
     failed: str = ""
 
+    def over(self, value: float) -> float:
+        """A computed value over the published one, as time, energy, bytes or area: of a rate or an efficiency,
+        published over computed."""
+        published = self.figure.published
+        if not MEASURES[self.figure.compute].inverse:
+            return value / published
+        return published / value if value else float("inf")
+
     @property
     def error(self) -> float:
-        """Relative: above 0 where more was computed than published."""
-        return self.computed / self.figure.published - 1
+        """Relative: below 0 where too little time, energy, bytes or area was computed."""
+        return self.over(self.computed) - 1
 
     @property
     def counted(self) -> bool:
@@ -126,31 +133,28 @@ def _status(
 
 
 def from_chip(case: Case, figure: Figure, result: Any) -> bool:
-    """Whether a row of the tables that the figure used came from this chip."""
-    needs = MEASURES[figure.compute].needs
-    if needs not in (CHIP, ENERGY):
-        return False
-    own = [key for key, row in components().items() if row.get("from") == case.rows_from]
-    if needs == CHIP:
-        used: Iterable[str] = {row.source for row in area(result.chip)}
-    else:
-        used = {charge.price.source for charge in result.energy.charges}
-    return any(key in source for key in own for source in used)
+    """Whether a row of the tables that the figure rests on came from this chip."""
+    own = [key for key, row in components().items() if case.rows_from in row.get("from", ())]
+    return any(key in source for key in own for source in used_rows(result, figure))
 
 
 def summaries(found: Iterable[Outcome]) -> list[Summary]:
     """By tier, those that have counted figures."""
-    every = [one for one in found if one.counted]
-    made = []
+    return summed((one.figure.tier, one.chip, one.error) for one in found if one.counted)
+
+
+def summed(counted: Iterable[tuple[str, str, float]]) -> list[Summary]:
+    """Summaries of (tier, chip, error) of counted figures."""
+    every, made = list(counted), []
     for tier in TIERS:
-        mine = [one for one in every if one.figure.tier == tier]
+        mine = [(chip, error) for of, chip, error in every if of == tier]
         if not mine:
             continue
-        errors = np.array([one.error for one in mine])
+        errors = np.array([error for _, error in mine])
         sizes = np.abs(errors)
         made.append(
             Summary(
-                *(tier, len(mine), len({one.chip for one in mine})),
+                *(tier, len(mine), len({chip for chip, _ in mine})),
                 *(float(np.median(sizes)), float(np.quantile(sizes, 0.9)), float(sizes.max())),
                 float(np.median(errors)),
             )

@@ -14,6 +14,7 @@ from accelsim.config.quantities import any_quantity, parts_of
 from accelsim.config.reader import Reader
 from accelsim.config.versions import version_of
 from accelsim.config.yaml_source import Node, Place, load_yaml
+from accelsim.energy import area
 from accelsim.errors import InputError, Problem
 from accelsim.job import Job
 from accelsim.job.reader import JobReader
@@ -194,9 +195,10 @@ class _CaseReader(Reader):
                     "write the key that the figure entered",
                 )
         if not found.uses and (key := self.entered(found)):
+            place = items["run"][1].place if key in found.run.set else self.leaves[key][1]
             self.wrong(
                 "validation.entered",
-                self.leaves[key][1],
+                place,
                 key,
                 f"is the figure {found.name!r} of {EXPECTED}",
                 f"add uses: [{key}] to it: what entered the chip file proves nothing",
@@ -234,7 +236,7 @@ class _CaseReader(Reader):
                 f"{figure.unit!r} is no unit of {figure.compute}",
                 "write one of " + ", ".join(measure.units),
             )
-        for name in ("operators", "memory", "by", "units", "boundary"):
+        for name in ("operators", "memory", "by", "units", "parts", "boundary"):
             if name in items and name not in measure.takes:
                 self.wrong(
                     "validation.takes",
@@ -262,13 +264,24 @@ class _CaseReader(Reader):
                     f"{self.file.name} has no unit or memory {unit!r}",
                     "write one of " + ", ".join(known["units"]),
                 )
+        parts = {row.part for row in area(self.chip)} if figure.parts else set()
+        for at, part in enumerate(figure.parts):
+            if part not in parts:
+                self.wrong(
+                    "validation.part",
+                    items["parts"][1].value[at].place,
+                    f"{path}.parts[{at}]",
+                    f"nothing of {self.file.name} with an area is called {part!r}",
+                    "write one of " + ", ".join(sorted(parts)),
+                )
 
     def entered(self, figure: Figure) -> str:
-        """A key of the chip file whose number is the figure's; "" for none."""
+        """A key of the chip file, or of what the run sets in it, whose number is the figure's; "" for none."""
         unit = next((name for name in BASE if MEASURES[figure.compute].units.get(name) == 1.0), "")
         if figure.unit not in MEASURES[figure.compute].units or not unit:
             return ""
-        for key, (text, _) in self.leaves.items():
+        texts = {key: text for key, (text, _) in self.leaves.items()} | dict(figure.run.set)
+        for key, text in texts.items():
             found = any_quantity(text) if isinstance(text, str) else None
             if found and found[1] == unit and abs(found[0] - figure.published) <= ALIKE * found[0]:
                 return key

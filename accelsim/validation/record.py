@@ -59,6 +59,7 @@ class Figure:
     memory: str = ""
     by: tuple[Literal["passes", "loads", "stores"], ...] = ()
     units: tuple[str, ...] = ()
+    parts: tuple[str, ...] = ()
     boundary: Literal["device", "core", "chip"] = "chip"
     uses: tuple[str, ...] = ()
     shapes: Literal["published", "assumed"] = "published"

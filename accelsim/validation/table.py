@@ -22,6 +22,15 @@ def in_unit(one: Outcome, value: float) -> float:
     return value / MEASURES[one.figure.compute].units[one.figure.unit]
 
 
+def said(one: Outcome) -> str:
+    """What was computed, and its range by assumed numbers, in the published unit."""
+    low, value, high = (
+        f"{in_unit(one, each):.4g}" if isfinite(each) else "-"
+        for each in (one.low, one.computed, one.high)
+    )
+    return value if low == value == high else f"{value} ({low} to {high})"
+
+
 def percent(share: float) -> str:
     """With a sign, one digit behind the point: "+3.1 %"."""
     return f"{100 * share:+.1f} %" if isfinite(share) else "-"
@@ -32,16 +41,11 @@ def rows(found: list[Outcome]) -> list[list[str]]:
     made = []
     for one in found:
         figure = one.figure
-        low, value, high = (
-            f"{in_unit(one, each):.4g}" if isfinite(each) else "-"
-            for each in (one.low, one.computed, one.high)
-        )
-        span = "" if low == value == high else f" ({low} to {high})"
         made.append(
             [
                 *(one.chip, figure.name[:LONGEST], figure.tier),
                 f"{figure.value:.6g} {figure.unit}",
-                value + span,
+                said(one),
                 *(percent(one.error), one.failed or one.status),
             ]
         )

@@ -106,6 +106,12 @@ WRONG = [
         "is no unit of joules",
         23,
     ),
+    (
+        "compute: moved\n    memory: dram\n    by: [loads]",
+        "compute: area\n    parts: [wires]",
+        "with an area is called 'wires'",
+        29,
+    ),
     ("unit: kB", "unit: kb", "write one of B, kB, MB", 23),
     ("name: its bytes off chip", "name: cycles of a small network", "two figures are called", 20),
     (

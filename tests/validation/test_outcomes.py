@@ -79,7 +79,7 @@ def test_a_row_that_came_from_a_chip_is_its_input(
     text = GOOD.replace("compute: cycles", "compute: joules").replace("unit: cycles", "unit: uJ")
     assert computed(tmp_path, text)[0].status == "counted"
     row = components()["horowitz_45nm/int8/multiply"]
-    monkeypatch.setitem(row, "from", "maker")
+    monkeypatch.setitem(row, "from", ["maker", "another"])
     assert computed(tmp_path, text)[0].status == "counted"
     assert computed(tmp_path, f"from: maker\n{text}")[0].status == "input"
 

@@ -38,9 +38,7 @@ MAPPED = Path(__file__).parents[2] / "configs" / "mappings" / "small_gemm.yaml"
 )
 def test_a_run_is_what_the_program_gives(job: Job) -> None:
     runs = Runs()
-    for changed in SETS:
-        if "units.vector.lanes" in changed and job.chip[0] == "hybrid_edge":
-            continue
+    for changed in SETS[:2] if job.chip[0] == "hybrid_edge" else SETS:
         asked = replace(job, set=changed)
         found, other = runs.of(asked, ENERGY), Made(asked).whole()
         assert (found.makespan, found.cycles) == (other.makespan, other.cycles)
