@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from accelsim.validation.tiers import TIERS
+
+WIDE = 78  # of a line of progress
 
 
 @click.command("validate")
@@ -28,7 +32,7 @@ def command(
     if out is not None:
         files.refuse_occupied(Path(out), force)
     cases = load_cases(names)
-    found = [each for case in cases for each in outcomes(case, tier or "")]
+    found = [each for case in cases for each in outcomes(case, tier or "", _said())]
     totals = summaries(found)
     if out is not None:
         from accelsim.validation.picture import draw
@@ -52,3 +56,16 @@ def command(
         click.echo(line)
     if out is not None:
         click.echo(f"written to {out}")
+
+
+def _said() -> Callable[[str], None] | None:
+    """What is computed, on a terminal's standard error; silent elsewhere."""
+    from accelsim.escaping import raw
+
+    if not sys.stderr.isatty():
+        return None
+
+    def say(text: str) -> None:
+        click.echo(f"\r{text[:WIDE]:{WIDE}}\r", raw(sys.stderr), nl=False)
+
+    return say

@@ -10,7 +10,7 @@ from accelsim.chip import Chip
 from accelsim.energy import Work, charge, counts_of
 from accelsim.errors import InputError
 from accelsim.explore.homes import best, readings
-from accelsim.explore.planned import Planned, run_counts
+from accelsim.explore.planned import run_counts
 from accelsim.explore.streamed import Streamed
 from accelsim.explore.units import is_mixed
 from accelsim.job import Job, job_yaml
@@ -31,11 +31,15 @@ class Bare:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A Plan, timed; prices say whether it is taken."""
+    """A Plan and what its run came to; prices say whether it is taken."""
 
     chosen: Plan
-    planned: Planned | Streamed
-    work: Work
+    sums: Streamed
+
+    @property
+    def work(self) -> Work:
+        """What was done."""
+        return self.sums.work
 
 
 class Runs:
@@ -77,10 +81,8 @@ class Runs:
         )
         one, energy = tried[taken], prices[taken]
         energy.check(work.macs)
-        rows = summarise(one.planned, chip, work, energy, one.chosen.mappings)
-        return Result(
-            chip, work, one.planned, one.chosen, one.planned.units, energy, rows, None, {}
-        )
+        rows = summarise(one.sums, chip, work, energy, one.chosen.mappings)
+        return Result(chip, work, one.sums, one.chosen, one.sums.units, energy, rows, None, {})
 
 
 def tries(made: Made) -> list[Tried]:
@@ -91,7 +93,9 @@ def tries(made: Made) -> list[Tried]:
     def read(chosen: Plan) -> Tried:
         planned = run_counts(chip, work, chosen)
         planned.check()
-        return Tried(chosen, planned, planned.work)
+        if isinstance(planned, Streamed):
+            return Tried(chosen, planned)
+        return Tried(chosen, planned.sums(chip, len(work.operators)))
 
     if given is None:
         return readings(chip, work, read, homes=homes)
