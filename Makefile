@@ -1,4 +1,4 @@
-# make demo | models | test | test-full | check | bench | figures | gallery | area | soak | mutation | clean
+# make demo | models | test | test-full | check | bench | figures | gallery | validation | area | soak | mutation | clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ COUNT ?= 5000
 SEED ?= 0
 THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: demo test test-full check models bench figures gallery area soak mutation clean python
+.PHONY: demo test test-full check models bench figures gallery validation area soak mutation clean python
 
 python:
 	@command -v $(PYTHON) >/dev/null || { echo "make: there is no $(PYTHON); on Debian: apt-get install python3 python3-venv make git iverilog"; exit 1; }
@@ -78,6 +78,9 @@ figures: $(STAMP)
 
 gallery: $(STAMP)
 	$(THREADS) $(BIN)/python scripts/gallery.py
+
+validation: $(STAMP)
+	$(THREADS) $(BIN)/python scripts/validation.py
 
 soak: $(STAMP)
 	$(THREADS) $(BIN)/python -m tests.fuzz.soak --count $(COUNT) --seed $(SEED)

@@ -9,11 +9,16 @@ from pathlib import Path
 from accelsim.errors import InputError, Problem
 
 PACKAGE = Path(__file__).parent
-FOLDERS = {"chip": "configs/chips", "workload": "workloads", "sweep": "configs/sweeps"}
+FOLDERS = {
+    "chip": "configs/chips",
+    "workload": "workloads",
+    "sweep": "configs/sweeps",
+    "validation": "validation",
+}
 
 
 def folder(kind: str) -> Path:
-    """Where the shipped files of a kind ("chip", "workload", "sweep") are."""
+    """Where the shipped files of a kind ("chip", "workload", "sweep", "validation") are."""
     installed = PACKAGE / "shipped" / FOLDERS[kind]
     return installed if installed.is_dir() else PACKAGE.parent / FOLDERS[kind]
 

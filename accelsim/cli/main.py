@@ -20,6 +20,7 @@ COMMANDS = {
     "format": "Show a number format: range, precision, special values, number line.",
     "device": "Fit a device file to measured conductances.",
     "reproduce": "Compute a published claim: figures, assumptions, limits, picture.",
+    "validate": "Hold the program against published figures of chips: error by tier.",
     "sweep": "Run many chips on workloads, kept in a store that can be resumed.",
     "diff": "Say what changed between two runs, in terms that add up exactly.",
     "report": "Make one HTML page with pictures of runs; a trace for Perfetto.",

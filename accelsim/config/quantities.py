@@ -78,7 +78,7 @@ def _factors(unit: str) -> dict[str, float]:
     return table
 
 
-def _parts(text: str) -> tuple[float, str] | None:
+def parts_of(text: str) -> tuple[float, str] | None:
     """The number and the unit's text of a quantity, in time that grows with its length; None for others."""
     match = _NUMBER.fullmatch(text.strip()) if len(text) <= LONGEST else None
     return None if match is None else (float(match[1]), match[2].strip())
@@ -93,7 +93,7 @@ def quantity(value: object, unit: str) -> float | int:
         return 0
     if isinstance(value, bool) or not isinstance(value, str):
         raise QuantityError(f"{value!r} has no unit", f"write it like {example(unit)}")
-    parts = _parts(value)
+    parts = parts_of(value)
     if parts is None:
         raise QuantityError(
             f"{value[:60]!r} is not a number with a unit", f"write it like {example(unit)}"
@@ -122,7 +122,7 @@ def quantity(value: object, unit: str) -> float | int:
 @lru_cache(maxsize=4096)
 def any_quantity(text: str) -> tuple[float, str] | None:
     """SI number and unit of a quantity of whatever unit; None for other text."""
-    parts = _parts(text)
+    parts = parts_of(text)
     if parts is not None and parts[1]:
         for unit in _EXAMPLES:
             if (factor := _factors(unit).get(parts[1])) is not None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from accelsim import api
 from accelsim.chip import Chip
-from accelsim.config.mapping_file import load_mapping_file
+from accelsim.config.mapping_file import MappingFile, load_mapping_file
 from accelsim.errors import InputError, Problem
 from accelsim.explore.steady import steady
 from accelsim.job.reader import job_yaml, set_texts
@@ -43,8 +43,7 @@ class Made:
         values. on: units of operators beside those of the mapping file."""
         job, work = self.job, self.workload if workload is None else workload
         valued = inputs is not None
-        given = None if job.mapping is None else load_mapping_file(job.mapping, chip, work)
-        homes = job.homes or (given.homes if given else None) or DEFAULT
+        given, homes = self.given(chip, work)
         return api.run(
             chip,
             work,
@@ -66,6 +65,12 @@ class Made:
             on={**(given.on if given else {}), **(on or {})},
             images=given.images if given else None,
         )
+
+    def given(self, chip: Chip, workload: Workload) -> tuple[MappingFile | None, str]:
+        """What the job's mapping file says, None without one, and where tensors stand."""
+        job = self.job
+        given = None if job.mapping is None else load_mapping_file(job.mapping, chip, workload)
+        return given, job.homes or (given.homes if given else None) or DEFAULT
 
     def run_on(self, chip: Chip, inputs: Any = None, weights: str | None = None) -> Result:
         """A run of the job's workload on a chip, as comparisons ask for it."""

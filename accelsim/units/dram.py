@@ -47,8 +47,9 @@ class Dram(Memory):
         return (f"{self.standard}, {binary(self.size)}", f"{self.bandwidth / 1e9:.4g} GB/s")
 
     def timed(self) -> Dram:
-        """Without what only joules depend on."""
-        return replace(self, standard="", background=0.0)
+        """Without what only joules depend on; its speed is one number."""
+        rate = self.bandwidth * self.efficiency
+        return replace(self, standard="", background=0.0, bandwidth=rate, efficiency=1.0)
 
     def beat(self, ticks: int, clocks: Mapping[str, int]) -> tuple[int, int]:
         """InputError for a burst that takes more than LONGEST_BEAT ticks."""
