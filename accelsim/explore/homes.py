@@ -189,7 +189,9 @@ def _ways(
 
 def gains(one: Work, other: Work, chip: Chip) -> bool:
     """Whether a run takes less time than another one, or moves fewer bytes off chip, by more than PART."""
-    return one.seconds < other.seconds * PART or _off_chip(one, chip) < _off_chip(other, chip) * PART
+    return (
+        one.seconds < other.seconds * PART or _off_chip(one, chip) < _off_chip(other, chip) * PART
+    )
 
 
 def _off_chip(work: Work, chip: Chip) -> float:

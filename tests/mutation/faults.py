@@ -638,6 +638,20 @@ FAULTS = [
         HOMES,
     ),
     (
+        "the first of several engines waits for a share",
+        "mapping/rows/record.py",
+        "if turn[0] == 0 or (",
+        "if (",
+        HOMES,
+    ),
+    (
+        "the last of several engines waits for a share",
+        "mapping/rows/record.py",
+        "or (turn[0] == turn[1] - 1 and rows.local[7 * what.tensor + 3])",
+        "",
+        HOMES,
+    ),
+    (
         "counts forget an accumulation's bytes",
         "mapping/counted.py",
         "out.access[x] = o[at + 5]",
