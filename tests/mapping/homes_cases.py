@@ -64,16 +64,17 @@ def random_homes(rng: np.random.Generator) -> tuple[Chip, Workload, Plan]:
             continue
 
 
-def random_shared_homes(rng: np.random.Generator) -> tuple[Chip, Workload, Plan]:
-    """A network with tensors at home in one memory behind the buffers of several cores."""
+def random_homes_of_cores(rng: np.random.Generator) -> tuple[Chip, Workload, Plan]:
+    """A network with tensors at home in one memory behind the buffers of several cores, or in such buffers."""
     while True:
         chip = random_cores(rng)
-        size, banks = int(rng.choice([512, 2048, 8192, 65536])), int(rng.choice([1, 4]))
-        links = {
-            name: replace(link, nodes=("core", "l2")) if rng.random() < 0.5 else link
-            for name, link in chip.links.items()
-        }
-        chip = replace(with_l2(chip, size, banks), links=links)
+        if rng.random() < 0.5:
+            size, banks = int(rng.choice([512, 2048, 8192, 65536])), int(rng.choice([1, 4]))
+            links = {
+                name: replace(link, nodes=("core", "l2")) if rng.random() < 0.5 else link
+                for name, link in chip.links.items()
+            }
+            chip = replace(with_l2(chip, size, banks), links=links)
         work = random_network(rng)
         try:
             far = plan(chip, work)
@@ -82,6 +83,11 @@ def random_shared_homes(rng: np.random.Generator) -> tuple[Chip, Workload, Plan]
                 return chip, work, plan(chip, work, None, found)
         except InputError:
             continue
+
+
+def spread(chip: Chip, chosen: Plan) -> int:
+    """Tensors at home in a memory that stands in each of several cores."""
+    return sum(stand.memory not in chip.memories for stand in chosen.homes.at.values())
 
 
 def watch_memories(program: Program, timeline: Timeline) -> dict[str, int]:

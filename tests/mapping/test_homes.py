@@ -29,8 +29,6 @@ from accelsim.workload import TensorSpec, VectorOperator, Workload
 from tests.mapping.homes_cases import (
     random_homes,
     random_network_case,
-    random_shared_homes,
-    watch_elements,
     watch_memories,
     with_l2,
 )
@@ -152,74 +150,6 @@ def test_random_homes() -> None:
 def test_more_random_homes(seed: int) -> None:
     seen = held(seed, 50)
     assert len(seen) == 4 and min(seen.values()) >= 5, seen
-
-
-def shared(seed: int, count: int) -> Counter[str]:
-    """Random homes behind the buffers of several cores: all sinks alike, valid, both engines, one tensor a byte at a
-    time, every element read after it was written and written over after it was read; what they were."""
-    rng, seen = np.random.default_rng([21, seed]), Counter[str]()
-    for _ in range(count):
-        chip, work, chosen = random_shared_homes(rng)
-        held_against_the_table(chip, work, chosen)
-        held_against_the_stream(chip, work, chosen)
-        program = compile_program(chip, work, chosen=chosen)
-        validate(program, work)
-        timeline = simulate(program, chip)
-        watch_memories(program, timeline)
-        assert simulate(program, chip, "simpy").makespan == timeline.makespan
-        seen["in parts"] += watch_elements(program, work, timeline) > 0
-        seen["engines"] += chip.dma.count > 1
-        seen["links"] += bool(chip.links)
-        seen["one LOAD for all"] += several_places(program)
-    return seen
-
-
-def several_places(program: Program) -> bool:
-    """Whether a LOAD brings what is at home to several memories at once."""
-    o, inside = program.operands, inside_homes(program)
-    row = np.repeat(np.arange(len(program)), np.diff(o.start))
-    loads = program.commands.opcode[row] == Opcode.LOAD
-    from_home = set(row[loads & inside & (o.access == Access.READ)].tolist())
-    many = np.bincount(row[loads & (o.access == Access.WRITE)])
-    return any(many[one] > 1 for one in from_home)
-
-
-def test_random_homes_of_several_cores() -> None:
-    seen = shared(0, 12)
-    assert len(seen) == 4 and min(seen.values()) >= 1, seen
-
-
-@pytest.mark.full
-@pytest.mark.parametrize("seed", range(1, 4))
-def test_more_random_homes_of_several_cores(seed: int) -> None:
-    seen = shared(seed, 50)
-    assert len(seen) == 4 and min(seen.values()) >= 4, seen
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_the_first_store_waits_for_all_that_lay_there_and_the_last_for_all_others(
-    seed: int,
-) -> None:
-    """Several DMA engines leave shares of a tensor in its home, which stand for any elements. A reader that names a
-    part alone, and who writes over these bytes, must know of all: the first and the last STORE name all of it."""
-    rng, several = np.random.default_rng([22, seed]), 0
-    for _ in range(8):
-        chip, work, chosen = random_shared_homes(rng)
-        program = compile_program(chip, work, chosen=chosen)
-        o, root, inside = program.operands, roots_of(program.tensors), inside_homes(program)
-        row = np.repeat(np.arange(len(program)), np.diff(o.start))
-        for home in program.residents:
-            if home.at_start or home.at_end:
-                continue
-            mine = inside & (root[o.tensor] == home.tensor) & (o.access == Access.WRITE)
-            stores = np.flatnonzero(mine)
-            units = program.commands.unit[row[stores]]
-            exact = o.bytes[stores] == o.span[stores]
-            if len(set(units.tolist())) < 2 or exact.all():
-                continue
-            assert o.span[stores[0]] == o.span[stores[-1]] == home.span
-            several += 1
-    assert several > 0
 
 
 def judged(seed: int, count: int) -> Counter[str]:
