@@ -26,7 +26,7 @@ from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
 WORTH = 8  # vectors that a copy of an operator's weights is worth
-ALIKE = 1.05  # times the least estimate of runs where tensors are on chip
+ALIKE = 1.01  # times the least estimate of runs where tensors are on chip
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +300,7 @@ def _tiled(
     for run, stay in product(_runs(geometry), stays):
         mapping = CrossbarMapping(*run, *placed, 2, want.size, pack, stay)
         most = m_tiles(geometry, run, geometry.channels * bits, listed=False)[1]
-        for slots in (2 * want.replicas, want.replicas + 1, 2, 1):
+        for slots in _slots(want.replicas, bool(room.on_chip)):
             mapping = replace(mapping, slots=slots)
             used: dict[str, int] = {}
             for memory, size, count in needs(chip, geometry, formats, mapping, room, most).values():
@@ -338,6 +338,16 @@ def _tiled(
     return replace(best, replicas=min(best.replicas, runs))  # a copy without a run is none
 
 
+def _slots(replicas: int, several: bool) -> Iterable[int]:
+    """Slots that are tried, the most first: enough that all copies work at once, or a few. several: of those between,
+    too, where tensors are on chip."""
+    yield from (2 * replicas, replicas + 1)
+    while several and replicas > 2:
+        yield replicas
+        replicas = -(-replicas // 2)
+    yield from (2, 1)
+
+
 def _estimate(
     chip: Chip,
     crossbar: Crossbar,
@@ -362,6 +372,8 @@ def _estimate(
     tiles = runs_of(geometry, (mapping.batch, mapping.height, mapping.width))
     runs = tiles * packs
     dram, vector = chip.dram, chip.vector_unit
+    if room.on_chip:  # the other side moves a burst a run, however short the run
+        loaded, stored = (size and max(size, runs * dram.burst) for size in (loaded, stored))
     rate = dram.bandwidth * dram.efficiency
     work = geometry.groups * geometry.m * geometry.n * blocks_of(crossbar, geometry)[0]
     at_once = min(mapping.replicas, mapping.slots, tiles)

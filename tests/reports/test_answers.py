@@ -109,7 +109,7 @@ def edge_budget(kept: dict[str, Any]) -> list[str]:
         kept["answers"]["pareto"],
     )
     least = [f"{energy[base] * 1e9:.0f}" for base in ("projected", "int4")]
-    part = found(r"off-chip memory, (\d+) %", kept["answers"]["energy"])
+    part = found(r"largest part is SRAM leakage, (\d+) %", kept["answers"]["energy"])
     return [least[0], ratio, least[1], slower, *part]
 
 

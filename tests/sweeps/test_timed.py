@@ -80,6 +80,6 @@ def test_programs_are_shared_only_where_they_are_the_same(monkeypatch: pytest.Mo
             "pcm_8level", ["units.tiles.count=200", "units.tiles.replicate=false", *sets]
         )
         before = len(made)
-        found = every(chip, work, None, programs=programs)
+        found = every(chip, work, None, "off_chip", programs)
         assert encode(found[:1]) == encode([plainly(chip, work)])
         assert (len(made) > before) == anew, (sets, work.name)
