@@ -3,6 +3,7 @@ and links by hand."""
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import accelsim
 from accelsim.chip import Chip, Precision
+from accelsim.errors import InputError
+from accelsim.explore.homes import WORSE, plan_at_home
 from accelsim.mapping import Mapping, compile_program, plan
 from accelsim.mapping.homes import Homes, Stand
 from accelsim.mapping.rooms import Room
@@ -18,6 +22,9 @@ from accelsim.program.dependencies import inside_homes, roots_of
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.table import Program
 from accelsim.program.validate import validate
+from accelsim.results.homes import in_words
+from accelsim.results.inputs import dump
+from accelsim.results.inputs import load as load_run
 from accelsim.timing import simulate
 from accelsim.units.link import Ring
 from accelsim.units.mac_array import Rate
@@ -29,9 +36,11 @@ from tests.mapping.homes_cases import (
     watch_elements,
     watch_memories,
 )
-from tests.mapping.random_cases import cored, random_chip, single
+from tests.mapping.random_cases import cored, random_chip, random_cores, single
+from tests.mapping.random_networks import random_network
 from tests.mapping.test_cores import QUAD
 from tests.mapping.test_counted import held_against_the_stream, held_against_the_table
+from tests.mapping.test_homes import measured
 
 PAIR = (
     QUAD.replace("  core:\n    mem", "  core:\n    count: 2\n    mem")
@@ -188,3 +197,60 @@ def test_a_home_in_a_core_goes_to_all_cores_once_a_link(
     rows = set(row[from_home].tolist())
     expected = {f"ring.{a}>{b}": links[i] for i, (a, b) in enumerate([(1, 0), (1, 2), (2, 3)])}
     assert over_links(program, chip, rows) == expected
+
+
+def test_a_run_says_once_what_stood_in_cores_and_its_folder_knows_where() -> None:
+    result = accelsim.run(accelsim.load_chip("rapid_like"), accelsim.load_workload("small_cnn"))
+    at = {stand.memory for stand in result.plan.homes.at.values()}
+    assert len(at) > 1 and at < {f"core[{i}].l1" for i in range(4)}
+    lines = [line for line in in_words(result) if "at home in" in line]
+    assert [line.split(":")[0] for line in lines] == ["at home in core.l1"]
+    assert sum("at home in core.l1:" in line for line in result.assumptions) == 1
+    whole = dump(result.chip, result.workload, result.plan)
+    assert load_run(json.loads(json.dumps(whole)), "inputs.json")[2].homes == result.plan.homes
+    whole["homes"]["at"]["conv1"]["memory"] = "core[4].l1"
+    with pytest.raises(InputError, match="are not homes of this chip"):
+        load_run(whole, "inputs.json")
+
+
+@pytest.mark.parametrize("name", ["rapid_like", "ibm_quad_like"])
+def test_cores_that_hold_tensors_move_fewer_bytes_off_chip_and_cost_no_more(name: str) -> None:
+    work = accelsim.load_workload("mobilenet_v2")
+    far, near = (
+        accelsim.run(accelsim.load_chip(name), work, homes=homes)
+        for homes in ("off_chip", "on_chip")
+    )
+    assert near.plan.homes.at
+    assert near.seconds <= far.seconds * WORSE and near.joules <= far.joules
+    moved = [
+        sum(op.dram_read_bytes + op.dram_written_bytes for op in run.operators)
+        for run in (far, near)
+    ]
+    assert moved[1] < moved[0] * 0.3
+
+
+def judged(seed: int, count: int) -> Counter[str]:
+    """Random networks on random chips of several cores: never more than 1 % slower or dearer than off chip, by the
+    engine and the accounts of their table, no memory holds more than it has; how many are better."""
+    rng, seen = np.random.default_rng([23, seed]), Counter[str]()
+    while seen["all"] < count:
+        chip, work = random_cores(rng), random_network(rng)
+        try:
+            far = plan(chip, work)
+        except InputError:
+            continue
+        near = plan_at_home(chip, work)
+        (slow, dear), (seconds, joules) = (measured(chip, work, one) for one in (far, near))
+        assert seconds <= slow * WORSE and joules <= dear * WORSE
+        seen["in a core"] += spread(chip, near) > 0
+        seen["all"] += 1
+    return seen
+
+
+def test_homes_of_cores_never_cost() -> None:
+    assert judged(0, 6)["in a core"] >= 1
+
+
+@pytest.mark.full
+def test_homes_of_cores_never_cost_on_a_hundred_chips() -> None:
+    assert judged(1, 100)["in a core"] >= 20
