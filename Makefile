@@ -39,8 +39,8 @@ demo: $(BASE)
 	  $(RUN) $$chip digits_cnn --input digits --out reports/run_digits_$$chip --force || exit 1; \
 	  cp reports/run_digits_$$chip/energy.png reports/digits_cnn_$${chip}_energy.png; \
 	done
-	@echo "== INT8, INT4 and PCM on resnet18, as they are and with the same memories"
-	@$(BIN)/accelsim compare $(SIDES) -w resnet18 --match memory --out reports/run_compare_resnet18 --force
+	@echo "== INT8, INT4 and PCM on resnet18, as they are, with the same memories and as slow as one another"
+	@$(BIN)/accelsim compare $(SIDES) -w resnet18 --match memory,latency --out reports/run_compare_resnet18 --force
 	@cp reports/run_compare_resnet18/energy.png reports/compare_resnet18_energy.png
 	@cp reports/run_compare_resnet18/ratio_pcm_8level.png reports/compare_resnet18_ratio.png
 	@echo "== INT8, INT4 and PCM on digits_cnn, 500 test images"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from accelsim import api
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
 from accelsim.mapping.homes import DEFAULT
-from accelsim.matching import RULES, like, model_of
+from accelsim.matching import RULES, made_alike, model_of
 from accelsim.results import comparison as sides
 from accelsim.results.comparison import Comparison, Matching
 from accelsim.results.result import Result, Values
@@ -37,8 +37,8 @@ def compare(
 ) -> Comparison:
     """Chips, digital or analog, on one workload; the first is the measure of the others.
 
-    match: "memory", "area", "latency", or several of them, one after the other: the same chips made
-    alike are compared too, in ``matched`` (accelsim/matching). inputs, labels: as run() takes them.
+    match: "memory", "area", "latency", or several of them, each on top of those before: the same chips made
+    alike are compared too after each, in ``matched`` (accelsim/matching). inputs, labels: as run() takes them.
     ages (s), temperatures (K), programmings (seeds): of the values on crossbars. homes: as run() takes it.
     InputError for anything wrong with the input.
     """
@@ -92,7 +92,7 @@ def side_by_side(
         asked.programmings,
     )
     if asked.by:
-        found.matched = _matched(found, asked.by, work, inputs, run)
+        found.matched = list(_matched(found, asked.by, work, inputs, run))
     return found
 
 
@@ -120,20 +120,20 @@ def wanted(match: str | Sequence[str]) -> tuple[str, ...]:
 
 def _matched(
     found: Comparison, by: tuple[str, ...], work: Workload, inputs: Any, run: sides.Runs
-) -> Matching:
-    """The same chips, all but the model changed to be like it."""
+) -> Iterator[Matching]:
+    """The same chips made alike, after each rule."""
     model = model_of([side.chip for side in found.sides])
-    given, made = found.sides[model], []
-    for number, side in enumerate(found.sides):
-        if number == model:
-            made.append(side)
-            continue
-        alike = like(side.chip, given.chip, by, work, lambda chip: run(chip).seconds)
-        if not alike.changes:
-            made.append(side)
-            continue
-        other = sides.side_of(alike.chip, run, inputs)
-        other.changed = [(change.key, change.before, change.after) for change in alike.changes]
-        other.reached = alike.reached
-        made.append(other)
-    return Matching(by, model, tuple(RULES[name] for name in by), Comparison(made, found.batch))
+    before, chips = found.sides, [side.chip for side in found.sides]
+    stages = made_alike(chips, by, work, lambda chip: run(chip).seconds)
+    for number, (rule, stage) in enumerate(zip(by, stages, strict=True), 1):
+        made = []
+        for side, alike in zip(before, stage, strict=True):
+            if not alike.changes:
+                made.append(replace(side, changed=[], reached=[]) if side.changed else side)
+                continue
+            other = sides.side_of(alike.chip, run, inputs)
+            other.changed = [(change.key, change.before, change.after) for change in alike.changes]
+            other.reached = alike.reached
+            made.append(other)
+        yield Matching(by[:number], model, RULES[rule], Comparison(made, found.batch))
+        before = made

@@ -68,6 +68,14 @@ def all_of(chip: Chip, name: str) -> tuple[str, ...]:
     return found
 
 
+def memory_of(chip: Chip, instance: str) -> str:
+    """The memory of the chip of which an instance is named, "" for none."""
+    if "memory_of" not in chip.memo:
+        chip.memo["memory_of"] = {one: name for name in chip.memories for one in all_of(chip, name)}
+    found: dict[str, str] = chip.memo["memory_of"]
+    return found.get(instance, "")
+
+
 def beside(chip: Chip, name: str, instance: int) -> str:
     """The instance of a unit or a memory that an instance of the MAC array, counted over all cores, works with; of a
     chip without one, the first."""

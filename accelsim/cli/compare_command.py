@@ -61,9 +61,9 @@ def show(found: Comparison) -> None:
         f"ratios are {found.sides[0].chip.name} over the chip, in brackets what the constants' bands allow"
     )
     _block(found)
-    if found.matched is not None:
-        _matched(found.matched)
-    elif not found.alike:
+    for matched in found.matched:
+        _matched(matched)
+    if not found.matched and not found.alike:
         click.echo(
             "  weights and memories differ between these chips: --match memory makes them alike"
         )
@@ -85,12 +85,9 @@ def _matched(matched: Matching) -> None:
     sides = matched.comparison.sides
     model = sides[matched.model].chip.name
     click.echo(f"\nmade like {model} by {', '.join(matched.by)}:")
-    for name, text in zip(matched.by, matched.texts, strict=True):
-        click.echo(f"  {name}: {text}")
+    click.echo(f"  {matched.by[-1]}: {matched.text}")
     for number, side in enumerate(sides):
-        if number == matched.model:
-            continue
-        if not side.changed:
+        if number != matched.model and not side.changed:
             click.echo(f"  {side.chip.name}: nothing to change")
         for key, before, after in side.changed:
             click.echo(f"  {side.chip.name}: {key} {before} -> {after}")

@@ -285,8 +285,8 @@ class Job:
         but=only("run", "explain", "report", reason="a figure of one run"),
     )
     match: str = _asked(
-        "Also compare the chips made alike: memory, area, latency, or several with commas, one after the "
-        "other.",
+        "Also compare the chips made alike: memory, area, latency, or several with commas, each on top of those "
+        "before.",
         "--match",
         default="",
         metavar="RULE",

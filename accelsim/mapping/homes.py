@@ -1,9 +1,10 @@
 """Where each tensor between two operators stands, from its writer to its last reader.
 
 A tensor has a home in a memory of a consumer, which then reads it there, in one of its producer, in one that
-these stand behind, or off chip. Homes that are needed at the same time lie side by side; where there is not
-room for all, the tensor whose last reader is farthest goes. Operators' tiles get the largest part of each
-memory that homes leave them. A vector operator of equal shapes writes over an input that nobody reads later.
+these stand behind, or off chip. Of a memory that stands in each of several cores it is one instance, to and from
+which all cores copy; those of one time are spread over them. Homes that are needed at the same time lie side by side;
+where there is not room for all, the tensor whose last reader is farthest goes. Operators' tiles get the largest part
+of each memory that homes leave them. A vector operator of equal shapes writes over an input that nobody reads later.
 
 What is read or written from the outside (inputs, weights, outputs, grown caches) stays off chip.
 """
@@ -15,8 +16,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from accelsim.chip import Chip
-from accelsim.chip.machine import all_of, copies
+from accelsim.chip.machine import all_of, memory_of
 from accelsim.chip.routes import KEYS, chain
+from accelsim.errors import InputError
 from accelsim.formats import get
 from accelsim.mapping.lifetimes import Life, gaps_of, inputs_of, lives, moves, roots
 from accelsim.mapping.rooms import UNDIVIDED, Room
@@ -30,7 +32,7 @@ SHARES = (0.0, 0.25, 0.5, 0.75, 0.875)  # of a memory with tiles, what homes may
 
 
 class Stand(NamedTuple):
-    """Bytes of a memory, by its name, that a tensor has from its writer to its last reader."""
+    """Bytes of an instance of a memory, by its name, that a tensor has from its writer to its last reader."""
 
     memory: str
     address: int
@@ -121,7 +123,7 @@ def has_levels(chip: Chip) -> bool:
 def homes_in_words(homes: Homes, chip: Chip, batch: int) -> list[str]:
     """What a run takes for granted of groups of images, homes on chip, and of levels of memory. batch: images in
     all."""
-    used = {stand.memory for stand in homes.at.values()}
+    used = {memory_of(chip, stand.memory) for stand in homes.at.values()}
     kept = {room.kept.memory for room in homes.rooms.values() if room.kept is not None}
     levels = {
         memory.behind
@@ -184,6 +186,7 @@ class _Allocation:
         self.root = roots(workload)
         self.touched = [touched_by(side_of(chip, on, op.name), op) for op in workload.operators]
         self.inputs = [[self.root[name] for name in touched.inputs] for touched in self.touched]
+        self.places: dict[tuple[str, str], tuple[str, ...]] = {}  # of a tensor in a memory
         self.lives = {life.name: life for life in self._lives()}
         self.at: dict[str, Stand] = {}
         self.living: list[list[str]] = [
@@ -205,7 +208,7 @@ class _Allocation:
     def all_nearest(self) -> bool:
         """Whether every tensor stands in the best of the memories where it may."""
         return all(
-            name in self.at and self.at[name].memory == life.memories[0]
+            name in self.at and self._memory(name) == life.memories[0]
             for name, life in self.lives.items()
         )
 
@@ -231,38 +234,55 @@ class _Allocation:
             for above in chain(self.chip, memory) if self.above else ():
                 if self.chip.memories[above].part == "sram":
                     near[above] = None
-        return tuple(
-            memory
-            for memory in near
-            if self._serves(memory) and self._reached(name, memory, writer, readers)
-        )
+        for memory in near:
+            if self._serves(memory):
+                self.places[name, memory] = self._reached(memory, name, writer, readers)
+        serving = [memory for memory in near if self.places.get((name, memory))]
+        return tuple(sorted(serving, key=lambda memory: not self._alone(memory)))
 
     def _serves(self, memory: str) -> bool:
-        """Whether tensors may stand in a memory: one that all share, and that no weights stay in."""
-        stay = any(
+        """Whether tensors may stand in a memory: one that no weights stay in."""
+        return not any(
             side.weights == "resident"
             and side.mac_array is not None
             and memory == side.array.weight
             for side in self.chip.sides.values()
         )
-        return copies(self.chip, self.chip.memories[memory]) == 1 and not stay
 
-    def _reached(self, name: str, memory: str, writer: int, readers: list[int]) -> bool:
-        """Whether a tensor comes to a memory in one transfer from where it is made, and from there to each reader."""
-        ways = [(self.touched[writer].out, memory)]
+    def _alone(self, memory: str) -> bool:
+        """Whether a memory stands once, so that a unit can read there what all of it reads."""
+        return len(all_of(self.chip, memory)) == 1
+
+    def _memory(self, name: str) -> str:
+        """The memory in one of whose instances a tensor stands."""
+        return memory_of(self.chip, self.at[name].memory)
+
+    def _reached(self, memory: str, name: str, writer: int, readers: list[int]) -> tuple[str, ...]:
+        """Instances of a memory to which a tensor comes in one transfer from all where it is made, and from which in
+        one to all where it is read."""
+        made, used = self.touched[writer].out, dict[str, None]()
         for number in readers:
-            touched, inputs = self.touched[number], self.inputs[number]
-            ways += [
-                (memory, near)
-                for near, read in zip(touched.near, inputs, strict=True)
-                if read == name
-            ]
-        return all(len(self._way(*way)) <= 1 for way in ways)
+            pairs = zip(self.touched[number].near, self.inputs[number], strict=True)
+            used |= {near: None for near, read in pairs if read == name}
+        key = ("home", memory, made, *used)
+        if key not in self.chip.memo:
+            self.chip.memo[key] = tuple(
+                place
+                for place in all_of(self.chip, memory)
+                if all(self._direct(start, place) for start in all_of(self.chip, made))
+                and all(
+                    self._direct(place, end) for near in used for end in all_of(self.chip, near)
+                )
+            )
+        found: tuple[str, ...] = self.chip.memo[key]
+        return found
 
-    def _way(self, start: str, end: str) -> tuple[object, ...]:
-        """Transfers between two memories, of the first instances of each."""
-        first, last = (all_of(self.chip, memory)[0] for memory in (start, end))
-        return self.chip.route(first, last).hops
+    def _direct(self, start: str, end: str) -> bool:
+        """Whether at most one transfer leads from an instance of a memory to another."""
+        try:
+            return len(self.chip.route(start, end).hops) <= 1
+        except InputError:  # none leads there
+            return False
 
     # -- places --------------------------------------------------------------------------------
 
@@ -303,7 +323,7 @@ class _Allocation:
         there = [
             self.lives[name]
             for name in self.living[life.first]
-            if self.at[name].memory == memory and not self._shares(name)
+            if self._memory(name) == memory and not self._shares(name)
         ]
         far = max(there, key=lambda one: one.last, default=None)
         return far if far is not None and far.last > life.last else None
@@ -318,40 +338,57 @@ class _Allocation:
         )
 
     def _found(self, life: Life, memory: str) -> Stand | None:
-        """Where in a memory a tensor leaves operators the most room; None where it fits nowhere."""
+        """Where in a memory a tensor leaves operators the most room: of several instances, in that of the input that it
+        is written over, else in the one that holds the fewest bytes meanwhile; None where it fits nowhere."""
         numbers = range(life.first, life.last + 1)
-        taken = [self._taken(number, memory) for number in numbers]
-        size = self.chip.memories[memory].size
-        gaps = [gaps_of(ranges, size) for ranges in taken]
-        needs = [self._reserve(number, memory, life.name) for number in numbers]
-        lows: dict[int, None] = {}
         over = self._written_over(life, memory)
-        if over is not None and self._is_free(life, memory, over):
-            lows[self.at[over].address] = None
-        for low, high in gaps_of(set().union(*taken), size):
-            if high - low >= life.size:
-                lows |= {low: None, high - life.size: None}
-        best, most = None, (-1, 0)
-        for low in lows:
-            left = _left(gaps, needs, low, low + life.size)
-            if left > most:
-                best, most = Stand(memory, low, life.size), left
-        return best
+        held = [self.at[name] for number in numbers for name in self.living[number]]
 
-    def _is_free(self, life: Life, memory: str, over: str) -> bool:
+        def rank(place: str) -> tuple[bool, int]:
+            first = over is not None and self.at[over].memory == place
+            return not first, sum(stand.span for stand in held if stand.memory == place)
+
+        size = self.chip.memories[memory].size
+        gaps = [gaps_of(self._taken(number, memory), size) for number in numbers]
+        needs = [self._reserve(number, memory, life.name) for number in numbers]
+        for place in sorted(self.places[life.name, memory], key=rank):
+            lows: dict[int, None] = {}
+            if over is not None and self._is_free(life, place, over):
+                lows[self.at[over].address] = None
+            taken = {
+                (stand.address, stand.address + stand.span)
+                for stand in held
+                if stand.memory == place
+            }
+            for low, high in gaps_of(taken, size):
+                if high - low >= life.size:
+                    lows |= {low: None, high - life.size: None}
+            best, most = None, (-1, 0)
+            for low in lows:
+                left = _left(gaps, needs, low, low + life.size)
+                if left > most:
+                    best, most = Stand(place, low, life.size), left
+            if best is not None:
+                return best
+        return None
+
+    def _is_free(self, life: Life, place: str, over: str) -> bool:
         """Whether nothing but the input that a tensor is written over stands in its way there: a tensor that is settled
         anew finds later ones in place."""
-        stand = Stand(memory, self.at[over].address, life.size)
-        return not any(
+        stand = Stand(place, self.at[over].address, life.size)
+        return self.at[over].memory == place and not any(
             name != over and _overlap(self.at[name], stand)
             for number in range(life.first, life.last + 1)
             for name in self.living[number]
         )
 
     def _taken(self, number: int, memory: str) -> set[tuple[int, int]]:
-        """Bytes of a memory that homes take while an operator runs."""
-        stands = (self.at[name] for name in self.living[number])
-        return {(s.address, s.address + s.span) for s in stands if s.memory == memory}
+        """Bytes that homes take of some instance of a memory while an operator runs: tiles lie alike in all."""
+        return {
+            (self.at[name].address, self.at[name].address + self.at[name].span)
+            for name in self.living[number]
+            if self._memory(name) == memory
+        }
 
     def _reserve(self, number: int, memory: str, coming: str = "") -> int:
         """Bytes of a memory that an operator's tiles must have. coming: a tensor that would be at home there."""
@@ -373,8 +410,8 @@ class _Allocation:
         found = set()
         for i in touched.here:
             name = self.inputs[number][i]
-            stands = name == coming or (name in self.at and self.at[name].memory == memory)
-            if touched.near[i] == memory and stands:
+            stands = name == coming or (name in self.at and self._memory(name) == memory)
+            if touched.near[i] == memory and stands and self._alone(memory):
                 found.add(i)
         return found
 
@@ -390,7 +427,7 @@ class _Allocation:
             return None
         for i, name in enumerate(op.inputs):
             own = self.lives.get(self.root[name])
-            if own is None or own.name not in self.at or self.at[own.name].memory != memory:
+            if own is None or own.name not in self.at or self._memory(own.name) != memory:
                 continue
             if own.last == life.first and bits[i] >= bits[-1] and in_a_row(op, bits, i, every):
                 return own.name

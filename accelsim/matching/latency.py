@@ -1,9 +1,9 @@
-"""A chip as fast as another.
+"""A chip as slow as another.
 
 Rule: its clocks and its off-chip bandwidth take one factor, at the supply that it has, until a run
-takes as long as the model's. Cycles then stay as they are but for latencies in seconds (off-chip
-access, reads of crossbars), so that no other schedule decides. A clock above the chip file's is a
-supposition, not a design that closes timing.
+takes as long as the slowest chip's. Cycles then stay as they are but for latencies in seconds (off-chip
+access, reads of crossbars), so that no other schedule decides. A lower supply at the lower clock would
+save more; what a chip would still work at is not in its file.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""The ways of matching, by name, and which chip the others are matched to."""
+"""The ways of matching, by name, and which chip the others are matched to.
+
+Of several rules each comes on top of those before it, and the chips are compared after each.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from accelsim.chip import Chip
 from accelsim.errors import InputError, Problem
@@ -20,19 +23,21 @@ RULES = {
     "weight buffer that holds the network where it keeps them in cells",
     "area": "its area: arrays in rows and columns, crossbars in number and buffers in bytes and "
     "banks by one factor; weights in place where the weight buffer then holds them",
-    "latency": "its latency: clocks and off-chip bandwidth by one factor, at their own supply",
+    "latency": "the latency of the slowest: the others at a lower clock and off-chip bandwidth, by "
+    "one factor, at their own supply",
 }
 Seconds = Callable[[Chip], float]
+Stages = Iterator[list["Matched"]]
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A chip made like another. changes: key by key. reached: what came of an area or a latency
-    that was aimed at, for a person."""
+    """A chip after a rule. changes: of that rule, key by key. reached: what came of an area or a latency that was aimed
+    at, for a person."""
 
     chip: Chip
-    changes: list[Change]
-    reached: list[str]
+    changes: list[Change] = field(default_factory=list)
+    reached: list[str] = field(default_factory=list)
 
 
 def model_of(chips: Sequence[Chip]) -> int:
@@ -42,31 +47,51 @@ def model_of(chips: Sequence[Chip]) -> int:
     return analog[0] if analog else 0
 
 
-def like(chip: Chip, model: Chip, by: Sequence[str], workload: Workload, run: Seconds) -> Matched:
-    """A chip matched to a model by rules of RULES, one after the other. run: seconds of a run of a
-    chip on the workload. InputError where that cannot be."""
-    made, reached = chip, []
+def made_alike(
+    chips: Sequence[Chip], by: Sequence[str], workload: Workload, run: Seconds
+) -> Stages:
+    """The chips after each rule of RULES, one on top of the other. run: seconds of a run of a chip on the workload.
+    InputError where that cannot be."""
+    model, here = model_of(chips), list(chips)
     for rule in by:
-        if rule == "memory":
-            made = with_memories(made, model, workload)
-        elif rule == "area":
-            target = square_metres(model)
-            made = _with_weights(with_area(made, target), model, workload)
-            reached.append(f"area {square_metres(made) * 1e6:.4g} of {target * 1e6:.4g} mm2")
-        elif rule == "latency":
-            target = run(model)
-            made = with_latency(made, target, run)
-            reached.append(f"latency {run(made) * 1e3:.4g} of {target * 1e3:.4g} ms")
+        if rule not in RULES:
+            fix = "write one of " + ", ".join(RULES)
+            message = f"there is no way to match by {rule!r}"
+            raise InputError(Problem("match.rule", message, fix, file="--match"))
+        if rule == "latency":
+            made = _as_slow(here, run)
         else:
-            raise InputError(
-                Problem(
-                    "match.rule",
-                    f"there is no way to match by {rule!r}",
-                    "write one of " + ", ".join(RULES),
-                    file="--match",
-                )
-            )
+            made = [
+                Matched(chip) if number == model else _like(chip, here[model], rule, workload)
+                for number, chip in enumerate(here)
+            ]
+        here = [one.chip for one in made]
+        yield made
+
+
+def _like(chip: Chip, model: Chip, rule: str, workload: Workload) -> Matched:
+    """A chip with the memories or the area of a model."""
+    if rule == "memory":
+        made, reached = with_memories(chip, model, workload), []
+    else:
+        target = square_metres(model)
+        made = _with_weights(with_area(chip, target), model, workload)
+        reached = [f"area {square_metres(made) * 1e6:.4g} of {target * 1e6:.4g} mm2"]
     return Matched(made, changes(chip, made), reached)
+
+
+def _as_slow(chips: Sequence[Chip], run: Seconds) -> list[Matched]:
+    """Chips that take as long as the slowest of them, which stays: no clock above a chip file's is supposed."""
+    took = [run(chip) for chip in chips]
+    target, found = max(took), []
+    for chip, seconds in zip(chips, took, strict=True):
+        if seconds == target:
+            found.append(Matched(chip))
+            continue
+        made = with_latency(chip, target, run)
+        reached = f"latency {run(made) * 1e3:.4g} of {target * 1e3:.4g} ms"
+        found.append(Matched(made, changes(chip, made), [reached]))
+    return found
 
 
 def _with_weights(chip: Chip, model: Chip, workload: Workload) -> Chip:

@@ -24,6 +24,7 @@ from accelsim.results.comparison import Comparison, Side
 Floats = NDArray[np.float64]
 DIGITAL, PCM = "#0072B2", "#E69F00"
 YEAR = 365 * 86400.0
+MOST_BARS = 5  # whose names fit in letters of the usual size
 CELLS = 20_000  # a level, in the histogram
 
 
@@ -65,43 +66,62 @@ def _component(side: Side, charge: Charge) -> str:
     return component_of(getattr(memory, "kind", ""), charge.action)
 
 
+def shown(whole: Comparison) -> list[tuple[list[str], Side]]:
+    """The bars of energy: each chip as it is, where some were made alike after each rule that changed it, and by which
+    rules it was."""
+    found: list[tuple[list[str], Side]] = []
+    for number, given in enumerate(whole.sides):
+        stages = [(m.by[-1], m.comparison.sides[number]) for m in whole.matched]
+        mine: list[tuple[list[str], Side]] = []
+        for at, (_, side) in enumerate(stages):
+            rules = [rule for rule, one in stages[: at + 1] if one.changed]
+            if at == 0 or side.changed:
+                mine.append((rules, side))
+        found += mine or [([], given)]
+    return found
+
+
 def energy(whole: Comparison, folder: Path) -> None:
-    """Stacked energy of every chip."""
-    found = whole.headline
-    names = [side.chip.name for side in found.sides]
-    points = [by_component(side, found.batch) for side in found.sides]
+    """Stacked energy of every chip, made alike by rule after rule."""
+    bars = shown(whole)
+    sides = [side for _, side in bars]
+    points = [by_component(side, whole.batch) for side in sides]
     _csv(
         folder / "energy_points.csv",
-        ["chip", *STACK],
-        ([name, *point.values()] for name, point in zip(names, points, strict=True)),
+        ["chip", "alike in", *STACK],
+        (
+            [side.chip.name, " ".join(rules), *point.values()]
+            for (rules, side), point in zip(bars, points, strict=True)
+        ),
     )
     made, axes = figure(3.4)
     totals = [sum(point.values()) for point in points]
     factor, unit = (1e3, "nJ") if max(totals) < 1.0 else (1.0, "uJ")
     heights = {key: np.array([point[key] for point in points]) * factor for key in STACK}
     tops = stacked(axes, heights, COMPONENTS, 0.6)
-    for i, (side, total) in enumerate(zip(found.sides, totals, strict=True)):
+    for i, (side, total) in enumerate(zip(sides, totals, strict=True)):
         kind = "PCM" if side.analog else "digital"
-        seconds = _with_unit(side.main.seconds / found.batch, "s")
+        seconds = _with_unit(side.main.seconds / whole.batch, "s")
         axes.annotate(
-            f"{kind}, {_with_unit(total * 1e-6, 'J')}\n{seconds}\n{side.area * 1e6:,.3g} mm2",
+            f"{kind}\n{_with_unit(total * 1e-6, 'J')}\n{seconds}\n{side.area * 1e6:,.3g} mm2",
             (i, tops[i]),
             (0, 3),
             ha="center",
             textcoords="offset points",
         )
-    axes.set_xticks(range(len(names)), [_label(side) for side in found.sides])
-    axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylim(0, float(tops.max()) * 1.32)
+    size = None if len(bars) <= MOST_BARS else 8.5 * MOST_BARS / len(bars)
+    axes.set_xticks(range(len(bars)), [_label(*bar) for bar in bars], fontsize=size)
+    axes.set_xlim(-0.6, len(bars) - 0.4)
+    axes.set_ylim(0, float(tops.max()) * 1.55)
     axes.set_ylabel(f"energy an inference ({unit})")
     axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.01))
     boundary = "Boundary: chip, off-chip memory and leakage included; areas are lower bounds"
     _save(made, folder, "energy", whole, boundary)
 
 
-def _label(side: Side) -> str:
-    """A chip's name, and whether it was changed."""
-    return f"{side.chip.name},\nmatched" if side.changed else side.chip.name
+def _label(rules: Sequence[str], side: Side) -> str:
+    """A chip's name, and what it was made alike in."""
+    return "\n".join([side.chip.name, *(f"equal {rule}" for rule in rules)])
 
 
 def _with_unit(value: float, unit: str) -> str:
@@ -164,7 +184,8 @@ def waterfall(whole: Comparison, side: Side, folder: Path, stem: str) -> None:
         range(len(steps)),
         ["\n".join(textwrap.wrap(name, 10, break_long_words=False)) for name, _ in steps],
     )
-    axes.set_ylabel(f"energy of {_label(found.sides[0])}\nover {_label(side)}".replace(",\n", ", "))
+    names = [one.chip.name for one in (found.sides[0], side)]
+    axes.set_ylabel("energy of {}\nover {}".format(*names) + ", matched" * bool(whole.matched))
     more = (
         "Each step adds one component to both chips, from the multiplication to the chip boundary; "
         "lines: the constants' bands, those that both sides share moving together"
@@ -321,15 +342,18 @@ def levels(side: Side, folder: Path, stem: str) -> None:
 
 def _alike(found: Comparison) -> str:
     """What was made alike, in a sentence."""
-    matched = found.matched
-    if matched is None:
+    if not found.matched:
         return (
             ""
             if found.alike
             else " Chips as their files say: memories, area and weights' place differ."
         )
+    matched = found.matched[-1]
     model = matched.comparison.sides[matched.model].chip.name
-    return f" Matched: {', '.join(matched.by)} of {model}; comparison.json says which keys were changed."
+    return (
+        f" Matched: {', '.join(matched.by)}, one on top of the other; memory and area are those of {model}, "
+        "the latency the slowest's; comparison.json says which keys were changed."
+    )
 
 
 def _save(

@@ -69,23 +69,23 @@ class Side:
 
 @dataclass(slots=True)
 class Matching:
-    """A comparison of chips made alike. by: rules of accelsim.matching. model: the chip that the
-    others were matched to, by its place. texts: what each rule does."""
+    """A comparison of chips made alike. by: rules of accelsim.matching, one on top of the other. model: the chip that
+    memories and area are of, by its place. text: what the last rule does. Each side has changed what that rule did."""
 
     by: tuple[str, ...]
     model: int
-    texts: tuple[str, ...]
+    text: str
     comparison: Comparison
 
 
 @dataclass(slots=True)
 class Comparison:
     """All sides; the first is what the others are measured by. batch: images or rows of a run.
-    matched: the same chips made alike, where that was asked for."""
+    matched: the same chips made alike, after each rule that was asked for."""
 
     sides: list[Side]
     batch: int
-    matched: Matching | None = None
+    matched: list[Matching] = field(default_factory=list)
 
     def ratio(self, side: Side, boundary: str, weights: str | None = None) -> Ratio | None:
         """Joules of the first side over those of ``side``, with its band (energy/bands.py).
@@ -138,8 +138,8 @@ class Comparison:
 
     @property
     def headline(self) -> Comparison:
-        """What pictures show: the chips made alike where there are some, else as they are."""
-        return self if self.matched is None else self.matched.comparison
+        """What ratios in pictures are of: the chips made alike by all rules, as they are without."""
+        return self.matched[-1].comparison if self.matched else self
 
 
 def area_of(side: Side) -> Weighed:
@@ -270,14 +270,16 @@ def to_dict(comparison: Comparison) -> dict[str, Any]:
         "macs": first.workload.macs,
         "sides": [_side(comparison, side) for side in comparison.sides],
     }
-    if (matched := comparison.matched) is not None:
-        other = matched.comparison
-        whole["matched"] = {
-            "by": list(matched.by),
-            "to": other.sides[matched.model].chip.name,
-            "rules": list(matched.texts),
-            "sides": [_side(other, side) for side in other.sides],
-        }
+    if comparison.matched:
+        whole["matched"] = [
+            {
+                "by": list(matched.by),
+                "to": matched.comparison.sides[matched.model].chip.name,
+                "rule": matched.text,
+                "sides": [_side(matched.comparison, side) for side in matched.comparison.sides],
+            }
+            for matched in comparison.matched
+        ]
     return whole
 
 

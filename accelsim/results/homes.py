@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from accelsim.chip.machine import memory_of
 from accelsim.explore.planned import TABLE, Planned
 from accelsim.mapping.lifetimes import roots
 from accelsim.program.dependencies import roots_of
@@ -99,8 +100,9 @@ def in_words(result: Result) -> list[str]:
             "where tensors between operators stood is not listed: explain reads the table of all commands"
         ]
     found, lines = stood(result), []
-    for memory in dict.fromkeys(one.memory for one in found):
-        mine = [one for one in found if one.memory == memory]
+    memories = [memory_of(result.chip, one.memory) for one in found]
+    for memory in dict.fromkeys(memories):
+        mine = [one for one, its in zip(found, memories, strict=True) if its == memory]
         size, filled, read, saved = (
             sum(getattr(one, key) for one in mine) / 1024
             for key in ("size", "filled", "read", "saved")

@@ -12,6 +12,7 @@ from math import inf, isfinite
 from typing import Any
 
 from accelsim.chip import Chip
+from accelsim.chip.machine import memory_of
 from accelsim.config.chip_file import ChipReader
 from accelsim.config.overrides import node_of
 from accelsim.config.reader import FieldRule, Reader, said
@@ -220,7 +221,10 @@ class _InputsReader(Reader):
                 )
                 for name, room in whole["rooms"].items()
             }
-            parts = [*at.values(), *(part for room in rooms.values() for part in room.parts)]
+            parts = [
+                *(stand._replace(memory=memory_of(chip, stand.memory)) for stand in at.values()),
+                *(part for room in rooms.values() for part in room.parts),
+            ]
             parts += [room.kept[:3] for room in rooms.values() if room.kept is not None]
             images = whole.get("images", 0)  # older runs have no groups
             sound = at.keys() <= workload.tensors.keys() and rooms.keys() <= operators

@@ -26,7 +26,7 @@ from tests.chip.random_language import (
     random_system,
     reference_values,
 )
-from tests.mapping.homes_cases import watch_memories
+from tests.mapping.homes_cases import spread, watch_elements, watch_memories
 from tests.mapping.random_cases import random_operator, single
 from tests.mapping.random_networks import random_network
 from tests.mapping.test_counted import held_against_the_stream, held_against_the_table
@@ -42,7 +42,7 @@ def drawn(seed: int) -> tuple[Chip, Workload, Plan] | None:
     work = single(random_operator(numbers)) if rng.random() < 0.4 else random_network(numbers)
     try:
         chosen = plan(chip, work)
-        if rng.random() < 0.5:
+        if rng.random() < 0.8:
             limits = (rng.choice(SHARES), rng.random() < 0.7)
             chosen = plan(chip, work, None, homes_of(chip, work, chosen.formats, limits=limits))
     except InputError:
@@ -62,6 +62,7 @@ def hold(seed: int) -> Counter[str]:
     timeline.units(program)
     check_bounds(program, timeline)
     watch_memories(program, timeline)
+    watch_elements(program, work, timeline)
     slow = simulate(program, chip, "simpy")
     for name in ("issue", "end", "why"):
         assert np.array_equal(getattr(slow, name), getattr(timeline, name)), name
@@ -86,6 +87,7 @@ def hold(seed: int) -> Counter[str]:
             "engines": chip.dma.count > 1,
             "vector units": chip.vector_unit.count > 1,
             "at home": bool(chosen.homes.at),
+            "in a core": spread(chip, chosen) > 0,
         }
     )
 
@@ -93,4 +95,5 @@ def hold(seed: int) -> Counter[str]:
 @pytest.mark.parametrize("block", [0, *FULL])
 def test_random_chips_of_the_language(block: int) -> None:
     seen = sum((hold(seed) for seed in range(block * EACH, block * EACH + EACH)), Counter())
-    assert seen["all"] > EACH // 2 and len(seen) == 8 and min(seen.values()) >= 4, seen
+    assert seen["all"] > EACH // 2 and len(seen) == 9 and seen.pop("in a core") >= 1, seen
+    assert min(seen.values()) >= 4, seen

@@ -20,10 +20,11 @@ from accelsim.config.writer import chip_yaml
 from accelsim.energy.bands import ratio as ratio_of
 from accelsim.energy.bands import within
 from accelsim.errors import InputError
-from accelsim.matching import changes, like, model_of
+from accelsim.matching import changes, made_alike, model_of
 from accelsim.matching.area import square_metres, with_area
 from accelsim.matching.latency import with_latency
 from accelsim.matching.memory import weight_bytes, with_memories
+from accelsim.reports.comparison import shown
 from accelsim.results.comparison import to_dict
 from accelsim.units.sram import Sram
 
@@ -157,18 +158,44 @@ def test_latency_is_met_and_only_clocks_and_bandwidth_move() -> None:
 
 
 def test_a_latency_out_of_reach_is_said() -> None:
-    """Off-chip accesses take their nanoseconds at any clock."""
-    work = api.load_workload("digits_cnn")
-    chip = api.load_chip("int8_edge")
-    alike = like(
-        chip,
-        chip,
+    """A chip whose time is another's at any clock."""
+    chips = [api.load_chip("int8_edge"), api.load_chip("int4_edge")]
+    ((one, other),) = made_alike(
+        chips,
         ["latency"],
-        work,
-        lambda one: api.run(one, work, homes="off_chip").seconds * (0.3 if one is chip else 1.0),
+        api.load_workload("digits_cnn"),
+        lambda chip: 2.0 if chip is chips[0] else 1.0,
     )
-    reached, aimed = (float(word) for word in alike.reached[0].split() if word[0].isdigit())
-    assert reached > 1.1 * aimed
+    assert one.chip is chips[0] and not one.changes and not one.reached
+    reached, aimed = (float(word) for word in other.reached[0].split() if word[0].isdigit())
+    assert (reached, aimed) == (1000, 2000)
+
+
+def test_the_faster_ones_become_as_slow_as_the_slowest_and_no_clock_is_raised() -> None:
+    """Behind equal memories the PCM chip is faster than both digital ones, INT4 faster than INT8: these two take a
+    lower clock, and each rule's figures stand beside those of the one before."""
+    names = ["int8_edge", "int4_edge", "pcm_8level"]
+    found = accelsim.compare(names, "resnet18", match="memory,latency")
+    memory, latency = found.matched
+    assert memory.by == ("memory",) and latency.by == ("memory", "latency")
+    before, after = memory.comparison.sides, latency.comparison.sides
+    slowest = max(side.main.seconds for side in before)
+    assert before[0].main.seconds == slowest and not after[0].changed
+    for side, given in zip(after, before, strict=True):
+        assert side.main.seconds == pytest.approx(slowest, rel=5e-3, abs=0.0)
+        assert side.chip.clocks["core"] <= given.chip.clocks["core"]
+        if side is not after[0]:
+            keys = {key for key, *_ in side.changed}
+            assert keys == {"clocks.core", "memories.dram.bandwidth"} and side.reached
+    assert [m["by"] for m in to_dict(found)["matched"]] == [["memory"], ["memory", "latency"]]
+    bars = [(" ".join(rules), side.chip.name) for rules, side in shown(found)]
+    assert bars == [
+        ("memory", "int8_edge"),
+        ("memory", "int4_edge"),
+        ("memory latency", "int4_edge"),
+        ("", "pcm_8level"),
+        ("latency", "pcm_8level"),
+    ]
 
 
 def test_the_first_chip_that_computes_in_memory_is_the_model() -> None:
@@ -180,7 +207,7 @@ def test_the_first_chip_that_computes_in_memory_is_the_model() -> None:
     assert model_of([chips["int8_edge"], chips["int4_edge"]]) == 0
     work = api.load_workload("digits_mlp")
     with pytest.raises(InputError, match="memory, area, latency"):
-        like(chips["int8_edge"], chips["pcm_8level"], ["weight"], work, lambda chip: 1.0)
+        list(made_alike([*chips.values()], ["weight"], work, lambda chip: 1.0))
 
 
 def test_resnet18_with_the_same_memories() -> None:
@@ -188,14 +215,13 @@ def test_resnet18_with_the_same_memories() -> None:
     times the energy, not the 4 of weights fetched in every run against weights in place; 1.1 to 1.4 with every
     tensor off chip, which both then pay for."""
     found = accelsim.compare(["int8_edge", "pcm_8level"], "resnet18", match="memory")
-    far = accelsim.compare(
+    (far,) = accelsim.compare(
         ["int8_edge", "pcm_8level"], "resnet18", match="memory", homes="off_chip"
     ).matched
-    assert far is not None
     ratio = far.comparison.ratio(far.comparison.sides[1], "chip")
     assert ratio is not None and 1.1 < ratio.value < 1.4
-    assert found.matched is not None
-    first, other = found.matched.comparison.sides
+    (matched,) = found.matched
+    first, other = matched.comparison.sides
     changed = {key: (before, after) for key, before, after in first.changed}
     assert changed["weights"] == ("cold", "resident")
     assert changed["memories.dram.bandwidth"] == ("17 GB/s", "25.6 GB/s")
@@ -203,15 +229,15 @@ def test_resnet18_with_the_same_memories() -> None:
     assert changed["memories.output_buffer.banks"] == ("4", "64")
     assert changed["memories.weight_buffer.size"] == ("256 KiB", "16 MiB")
     assert not other.changed and other is found.sides[1]
-    ratio = found.matched.comparison.ratio(other, "chip")
+    ratio = matched.comparison.ratio(other, "chip")
     assert ratio is not None and 3.0 < ratio.value < 3.3 and ratio.low < ratio.value < ratio.high
     # the off-chip memory that both share does not widen the band: with one of its own it would
     top, below = (within(side.main.energy, "chip") for side in (first, other))
     apart = ratio_of(top, replace(below, moves={f"own {k}": v for k, v in below.moves.items()}))
     assert ratio.low > apart.low * 1.1 and ratio.high < apart.high / 1.1
     whole = to_dict(found)
-    assert whole["matched"]["to"] == "pcm_8level" and whole["matched"]["by"] == ["memory"]
-    side = whole["matched"]["sides"][1]
+    assert whole["matched"][0]["to"] == "pcm_8level" and whole["matched"][0]["by"] == ["memory"]
+    side = whole["matched"][0]["sides"][1]
     assert (
         side["ratio"]["chip"] == pytest.approx(ratio.value, rel=1e-9, abs=0.0)
         and side["ratio_band"]["chip"][0] == ratio.low
@@ -229,8 +255,7 @@ def test_speech_dnn_with_the_same_memories() -> None:
     found = accelsim.compare(
         ["int8_edge", "pcm_8level"], api.load_workload("speech_dnn", 1), match="memory"
     )
-    assert found.matched is not None
-    plain, alike = found.ratio(found.sides[1], "chip"), found.matched.comparison
+    plain, alike = found.ratio(found.sides[1], "chip"), found.matched[0].comparison
     ratio = alike.ratio(alike.sides[1], "chip")
     assert plain is not None and plain.value > 100
     assert ratio is not None and 10 < ratio.value < 13
@@ -268,13 +293,14 @@ def test_the_command_says_it_key_by_key(
     for words in (
         "int8_edge: weights cold -> resident",
         "memories.dram.bandwidth 17 GB/s -> 25.6 GB/s",
-        "made like pcm_8level by memory, area",
+        "made like pcm_8level by memory:",
+        "made like pcm_8level by memory, area:",
         "x a second/mm2",
         "both resident uJ",
     ):
         assert words in said
     whole = json.loads((out / "comparison.json").read_text())
-    first, other = whole["matched"]["sides"]
+    first, other = whole["matched"][1]["sides"]
     assert first["area_m2"] == pytest.approx(other["area_m2"], rel=5e-3, abs=0.0)
     rate = other["throughput_per_s_and_m2"] / first["throughput_per_s_and_m2"]
     assert other["throughput_per_area_ratio"] == pytest.approx(rate, rel=1e-9, abs=0.0)

@@ -26,7 +26,12 @@ from accelsim.program.table import Program
 from accelsim.program.validate import validate
 from accelsim.timing import simulate
 from accelsim.workload import TensorSpec, VectorOperator, Workload
-from tests.mapping.homes_cases import random_homes, random_network_case, watch_memories, with_l2
+from tests.mapping.homes_cases import (
+    random_homes,
+    random_network_case,
+    watch_memories,
+    with_l2,
+)
 from tests.mapping.random_networks import random_network
 from tests.mapping.test_counted import held_against_the_stream, held_against_the_table
 

@@ -10,6 +10,7 @@ FOLD = "tests/timing/test_folding.py"
 REPEATS = "tests/timing/test_repeats.py"
 PLANNED = "tests/explore/test_planned.py"
 HOMES = "tests/mapping/test_homes.py"
+CORE_HOMES = "tests/mapping/test_homes_of_cores.py"
 GROUPS = "tests/mapping/test_image_groups.py"
 ENERGY = "tests/energy"
 NUMBERS = "tests/numerics/test_quantize.py tests/numerics/test_products.py tests/arrays/test_arithmetic.py"
@@ -598,7 +599,7 @@ FAULTS = [
     (
         "written over what stands there already",
         "mapping/homes.py",
-        "if over is not None and self._is_free(life, memory, over):",
+        "if over is not None and self._is_free(life, place, over):",
         "if over is not None:",
         HOMES,
     ),
@@ -636,6 +637,34 @@ FAULTS = [
         "part |= inside_homes(program)",
         "part |= False",
         HOMES,
+    ),
+    (
+        "the first of several engines waits for a share",
+        "mapping/rows/record.py",
+        "if turn[0] == 0 or (",
+        "if (",
+        CORE_HOMES,
+    ),
+    (
+        "the last of several engines waits for a share",
+        "mapping/rows/record.py",
+        "or (turn[0] == turn[1] - 1 and rows.local[7 * what.tensor + 3])",
+        "",
+        CORE_HOMES,
+    ),
+    (
+        "a home in a core takes no room in the others",
+        "mapping/homes.py",
+        "if self._memory(name) == memory\n        }",
+        "if self.at[name].memory == memory\n        }",
+        CORE_HOMES,
+    ),
+    (
+        "a home in a core is read in place by all",
+        "mapping/homes.py",
+        "and stands and self._alone(memory):",
+        "and stands:",
+        CORE_HOMES,
     ),
     (
         "counts forget an accumulation's bytes",

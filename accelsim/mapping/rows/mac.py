@@ -60,6 +60,7 @@ from accelsim.mapping.rows.record import (
     begin,
     copy,
     cut,
+    left,
     move,
     packed,
     share,
@@ -374,9 +375,9 @@ def add_up(op: Op, known: Any, rows: Rows, box: Any) -> None:
         uses(rows, ACCUMULATE, op.sums.used, whole, box)
 
 
-def finish(op: Op, known: Any, rows: Rows, i: Any, box: Any) -> None:
+def finish(op: Op, state: State, rows: Rows, i: Any, box: Any) -> None:
     """What follows the last pass of an output tile: its sums become codes, which go home."""
-    elements = box[3] * box[5]
+    elements, known = box[3] * box[5], state.known
     if op.loops.mine[2] and op.owned[OWN * i + FINISHER] != op.owned[FINISHER]:
         i = 0  # the core that has the sums
     sums, codes = result_at(op, known, i, elements)
@@ -388,8 +389,9 @@ def finish(op: Op, known: Any, rows: Rows, i: Any, box: Any) -> None:
         begin(rows, REQUANTIZE, finisher, 0, (elements, elements, 0, 0, 0))
         uses(rows, READ, op.sums.used, sums, box)
         uses(rows, WRITE, op.output.used, codes, box)
-    writer = 0 if op.loops.mine[2] else i // op.engine
-    far = share(op.output.whole, writer, op.engines)
+    writer = (0 if op.loops.mine[2] else i // op.engine), op.engines
+    far = left(rows, op.output.used, op.output.whole, writer, (state.at[2], op.results))
+    state.at[2] += 1
     move(rows, own(op, op.store, i), op.output.used, far, codes, box)
 
 
@@ -409,7 +411,7 @@ def do_job(op: Op, state: State, rows: Rows, step: Any, spot: Any) -> None:
         move(rows, own(op, op.reload, i), op.sums.used, far, sums, box)
     passes(op, state.known, rows, spot, (source_x, source_w, sums, codes), (first, last))
     if ends and k == tiles_k - 1:
-        finish(op, state.known, rows, i, box)
+        finish(op, state, rows, i, box)
     elif ends and not last:
         far = spilled(op.out, op.sums.used.bits, box)
         move(rows, own(op, op.spill, i), op.sums.used, far, sums, box)
@@ -455,6 +457,6 @@ JOB: jit.Helpers = (
     own,
     (move, MOVE),
     (passes, PASSES),
-    (finish, (own, share, (move, MOVE), (add_up, ADD_UP), *ADD_UP)),
+    (finish, (own, (left, (share,)), (move, MOVE), (add_up, ADD_UP), *ADD_UP)),
 )
 MAC_HELPERS: jit.Helpers = (job, (do_job, JOB))

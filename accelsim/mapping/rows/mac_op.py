@@ -107,7 +107,7 @@ class Op(NamedTuple):
     instance. Routes have a column of these in the place of a unit. gathered: where the first instance gets
     another core's sums before it adds them, -1 where it reads them where they are. sent: 0 where they come by way
     of home, else 1 and the cycles of a link's head on the longest way. engine: instances that one DMA engine
-    serves; engines: that leave results at home.
+    serves; engines: that leave results at home. results: output tiles of all groups.
     """
 
     loops: Loops
@@ -134,14 +134,15 @@ class Op(NamedTuple):
     sent: int
     engine: int
     engines: int
+    results: int
     channels: int
     out: tuple[int, int]
     rank: int
 
 
 class State(NamedTuple):
-    """Where the nest stands. at: step, instance. input, weight: tiles that were fetched to stay; kept: that stay in
-    another memory. known: of every instance."""
+    """Where the nest stands. at: step, instance, output tiles stored. input, weight: tiles that were fetched to stay;
+    kept: that stay in another memory. known: of every instance."""
 
     at: Any
     input: Any

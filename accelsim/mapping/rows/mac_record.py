@@ -97,6 +97,7 @@ class Builder:
             layout.gathered_at,
             sending(self.chip, self.array.count) if layout.gathered_at >= 0 else 0,
             *self._engines(),
+            g.groups * self.tiles[0] * self.tiles[1],
             g.channels,
             (g.m, g.n),
             g.rank,
@@ -146,7 +147,7 @@ class Builder:
         )
         known = np.full(mac_op.KNOWN * self.array.count, -1, np.int64)
         kept = np.zeros(1 + op.weight.keys * (op.kept.memory >= 0), np.int64)
-        return mac_op.State(np.zeros(2, np.int64), inputs, weights, kept, known)
+        return mac_op.State(np.zeros(3, np.int64), inputs, weights, kept, known)
 
     def most(self, op: mac_op.Op) -> tuple[int, int]:
         """Commands and operands of the largest job."""

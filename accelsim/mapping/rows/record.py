@@ -79,6 +79,16 @@ def share(whole: Any, number: Any, count: Any) -> Any:
     return low, whole * (number + 1) // count - low
 
 
+def left(rows: Rows, what: What, whole: Any, writer: Any, turn: Any) -> Any:
+    """Address and span at home that stand for what a STORE leaves there. writer: number of its DMA engine, and how many
+    there are. turn: number of the STORE, and how many the operator has. The first stands for all, so that it waits for
+    who used any of these bytes before, and the others for it; on chip, where a reader may name a part alone, the last
+    does, too, and waits for the others."""
+    if turn[0] == 0 or (turn[0] == turn[1] - 1 and rows.local[7 * what.tensor + 3]):
+        return 0, whole
+    return share(whole, writer[0], writer[1])
+
+
 def cut(total: Any, size: Any) -> Any:
     """Pieces of at most ``size`` that a length takes; 0 stands for no limit."""
     return -(-total // size) if size else 1

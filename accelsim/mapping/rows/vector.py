@@ -29,6 +29,7 @@ from accelsim.mapping.rows.record import (
     What,
     begin,
     cut,
+    left,
     move,
     packed,
     share,
@@ -142,7 +143,9 @@ def store_tile(op: Any, rows: Rows, tile: int, box: Any) -> None:
     route = Route(place[STYLE], core[DMA_OUTPUT], 0, core[LEAD_OUTPUT])
     made, far = made_box(op, tensor, box), at_home(op.output, tensor, place, box)
     if tensor[IN_A_ROW] == 0:
-        far = share(place[WHOLE], tile % len(op.owned) // op.engine, op.engines)
+        out, writer = op.output, (tile % len(op.owned) // op.engine, op.engines)
+        tiles = out.images * cut(out.channels, op.tile_channels) * cut(out.rows, op.tile_rows)
+        far = left(rows, what(tensor, place), place[WHOLE], writer, (tile, tiles))
     move(rows, route, what(tensor, place), far, slot(op, tensor, place, tile), made)
 
 
@@ -215,7 +218,7 @@ VECTOR: jit.Helpers = (
     cut,
     (load_input, (*BOX, *NEAR_UNIT, *AT_HOME, *MOVES)),
     (compute_tile, COMPUTE),
-    (store_tile, (*NEAR_UNIT, *AT_HOME, *MADE, *MOVES, share)),
+    (store_tile, (*NEAR_UNIT, *AT_HOME, *MADE, *MOVES, cut, (left, (share,)))),
 )
 
 
