@@ -14,14 +14,14 @@ from math import gcd
 
 from accelsim.chip import Chip
 
-STEP = 10**6  # Hz of the clocks' greatest common divisor, so that they keep a common time base
+STEP = 10**5  # Hz of the clocks' greatest common divisor, so that they keep a common time base
 TRIES = 16
 CLOSE = 1e-3  # of the latency
 SPAN = 64.0  # most that clocks are raised or lowered
 
 
 def with_latency(chip: Chip, seconds: float, run: Callable[[Chip], float]) -> Chip:
-    """The chip whose run takes so many seconds, as near as clocks of whole megahertz come. run:
+    """The chip whose run takes so many seconds, as near as clocks of tenths of a megahertz come. run:
     seconds of a run of a chip."""
     factor, best, miss = 1.0, chip, float("inf")
     for _ in range(TRIES):

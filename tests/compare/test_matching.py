@@ -211,7 +211,7 @@ def test_the_first_chip_that_computes_in_memory_is_the_model() -> None:
 
 
 def test_resnet18_with_the_same_memories() -> None:
-    """int8_edge with pcm_8level's memories and a weight buffer that holds the network: 1.3 to 1.5
+    """int8_edge with pcm_8level's memories and a weight buffer that holds the network: 3.0 to 3.3
     times the energy, not the 4 of weights fetched in every run against weights in place; 1.1 to 1.4 with every
     tensor off chip, which both then pay for."""
     found = accelsim.compare(["int8_edge", "pcm_8level"], "resnet18", match="memory")
