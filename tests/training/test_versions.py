@@ -37,8 +37,8 @@ def apart(work: Workload) -> Workload:
 @pytest.mark.parametrize("name", CHIPS)
 @pytest.mark.parametrize("optimiser", [Sgd(0.1, 0.9, 1e-4), Adam()])
 def test_versions_share_an_address(name: str, optimiser: Any) -> None:
-    """In place a step moves the same bytes and needs room once for what it changes; in the same cycles, unless several DMA
-    engines write: the first waits for all who read the old version."""
+    """In place a step moves the same bytes and needs room once for what it changes; in the same cycles, unless several
+    DMA engines write: the first waits for all who read the old version."""
     chip, work = accelsim.load_chip(name), step(optimiser)
     result, other = (accelsim.run(chip, each, homes="off_chip") for each in (work, apart(work)))
     most = 1.02 if name == "rapid_like" else 1.0
