@@ -869,7 +869,7 @@ FAULTS = [
         "mapping/tilings/search.py",
         "if sizes[axis][0] < sizes[axis][1])",
         "if False)",
-        SEARCH,
+        f"{SEARCH}::test_mappings_that_do_the_same_work_have_one_program",
     ),
     (
         "a used crossbar trimmed",
@@ -897,7 +897,7 @@ FAULTS = [
         "mapping/tilings/search.py",
         "self._wanted, self._variants = list(seeds),",
         "self._wanted, self._variants = list(seeds[:0]),",
-        "tests/explore/test_explore.py",
+        "tests/explore/test_explore.py::test_mappings_that_are_worse_together_are_not_kept",
     ),
     (
         "drain not explained",
@@ -918,14 +918,14 @@ FAULTS = [
         "results/difference.py",
         "by_count = (count_b - count_a) * price_a",
         "by_count = (count_b - count_a) * 0",
-        EXPLAIN,
+        f"{EXPLAIN}::test_a_difference_adds_up_exactly",
     ),
     (
         "a difference in bytes unseen",
         "results/difference.py",
         '("operands", ("tensor", "address", "bytes",',
         '("operands", ("tensor", "address",',
-        EXPLAIN,
+        f"{EXPLAIN}::test_the_first_command_that_differs_is_found",
     ),
     (
         "own constants ignored",
@@ -960,7 +960,7 @@ FAULTS = [
         "explore/units.py",
         "if offer[3] > 0",
         "if offer[3] != 0",
-        "tests/explore/test_hybrid_edge.py",
+        "tests/mapping/test_mixed_units.py::test_dear_converters_leave_crossbars_empty",
     ),
     (
         "the knapsack forgets the last thing it took",
