@@ -16,7 +16,7 @@ from accelsim.errors import InputError
 from accelsim.explore import steady as module
 from accelsim.explore.homes import plan_at_home
 from accelsim.explore.steady import Alone, alone, steady, stream
-from accelsim.mapping.homes import MODES
+from accelsim.mapping.homes import DEFAULT, MODES
 from accelsim.program.opcodes import Access, Opcode
 from accelsim.program.validate import validate
 from accelsim.timing import simulate
@@ -25,9 +25,11 @@ from tests.mapping.random_networks import random_network
 CHIP = "pcm_8level"
 
 
-def lone(name: str, work: str, keys: tuple[str, ...] = (), batch: int = 1) -> Alone:
+def lone(
+    name: str, work: str, keys: tuple[str, ...] = (), batch: int = 1, homes: str = DEFAULT
+) -> Alone:
     chip, workload = load_chip(name, list(keys)), load_workload(work, batch)
-    return alone(chip, workload, plan_at_home(chip, workload))
+    return alone(chip, workload, plan_at_home(chip, workload, homes=homes))
 
 
 @pytest.mark.parametrize("work", ["digits_mlp", "digits_cnn"])
@@ -106,18 +108,19 @@ def test_random_networks(name: str, keys: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "keys", "work"),
+    ("name", "keys", "work", "homes"),
     [
-        ("int8_edge", (), "digits_cnn"),
-        ("int8_edge", (), "digits_mlp"),
-        ("int8_edge", ("weights=resident",), "digits_residual"),
-        ("ibm_quad_like", (), "digits_cnn"),
-        (CHIP, (), "digits_cnn"),
+        ("int8_edge", (), "digits_cnn", DEFAULT),
+        ("int8_edge", (), "digits_mlp", DEFAULT),
+        ("int8_edge", (), "digits_mlp", "off_chip"),  # what repeats is two requests
+        ("int8_edge", ("weights=resident",), "digits_residual", DEFAULT),
+        ("ibm_quad_like", (), "digits_cnn", DEFAULT),
+        (CHIP, (), "digits_cnn", DEFAULT),
     ],
 )
-def test_what_is_proved_goes_on(name: str, keys: tuple[str, ...], work: str) -> None:
+def test_what_is_proved_goes_on(name: str, keys: tuple[str, ...], work: str, homes: str) -> None:
     """Sixty requests more take sixty intervals, within one."""
-    one = lone(name, work, keys)
+    one = lone(name, work, keys, homes=homes)
     seen = 0
     for free, slots in ((False, None), (False, one.slots), (True, one.slots)):
         short = module._settled(one, free, slots)
