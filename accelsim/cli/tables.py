@@ -118,7 +118,7 @@ def _totals(result: Result) -> None:
     each = 1e6 * result.joules / result.workload.inferences
     click.echo(
         _rates(result, "one by one", result.seconds)
-        + f"; {column([each], decimals_of(each))[-1]} uJ an inference"
+        + f"; {column([each], decimals_of(each))[-1]} uJ a{'n' * (len(result.roles) < 2)} {_sample(result)}"
     )
     if (runs := result.steady) is not None:
         each = 1e6 * runs.energy.total / result.workload.inferences
@@ -176,13 +176,18 @@ def _area(result: Result) -> None:
     )
 
 
+def _sample(result: Result) -> str:
+    """What a run has several of."""
+    return "sample" if len(result.roles) > 1 else "inference"
+
+
 def _rates(result: Result, how: str, seconds: float) -> str:
-    """Inferences and tokens a second."""
-    work = result.workload
-    count = f"{work.inferences:,} inference{'s' * (work.inferences != 1)}"
+    """Inferences, or samples of a training step, and tokens a second."""
+    work, one = result.workload, _sample(result)
+    count = f"{work.inferences:,} {one}{'s' * (work.inferences != 1)}"
     tokens = f", {work.tokens / seconds:,.4g} tokens a second" if work.tokens and seconds else ""
     return (
-        f"{how}: {count} a run, {work.inferences / seconds if seconds else 0.0:,.4g} inferences a second"
+        f"{how}: {count} a run, {work.inferences / seconds if seconds else 0.0:,.4g} {one}s a second"
         + tokens
     )
 

@@ -26,9 +26,9 @@ from accelsim.units.crossbar import MOST, Crossbar
 from accelsim.workload import MacOperator
 
 WORTH = 8  # vectors that a copy of an operator's weights is worth
-NEAR = (
-    64  # bytes of buffers that weigh as one off chip, about: runs need not wait for a burst saved
-)
+# bytes of buffers that weigh as one off chip where tensors are on chip: of the order of an LPDDR4 byte's joules over an
+# SRAM byte's. It ranks runs and is no part of what they are charged
+NEAR = 64
 ALIKE = 1.01  # times the least estimate of runs where tensors are on chip
 
 

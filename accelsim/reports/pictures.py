@@ -90,7 +90,7 @@ def caption(result: Result, boundary: str) -> str:
     chip, tech = result.chip, result.chip.technology
     text = (
         f"{result.workload.name} on {chip.name}: {result.cycles:,} cycles of "
-        f"{chip.clocks[chip.core.clock] / 1e6:g} MHz, {result.joules * 1e6:,.1f} uJ "
+        f"{chip.clocks[chip.core.clock] / 1e6:g} MHz, {result.joules * 1e6:,.4g} uJ "
         f"(+- {result.energy.band / result.joules:.0%} from the constants). "
         f"{tech.node * 1e9:g} nm, {tech.voltage:g} V; boundary: {boundary}; "
         + "; ".join(result.assumptions[:4])
