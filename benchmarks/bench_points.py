@@ -19,6 +19,8 @@ from accelsim.energy import charge, compact, counts_of, spread, work_of
 from accelsim.explore.planned import Planned, run_counts, run_plan
 from accelsim.mapping import Mapping, plan
 from accelsim.mapping.crossbars import trimmed
+from accelsim.mapping.homes import MODES
+from accelsim.sweeps.timed import every
 from accelsim.timing.bounds import check_bounds
 from accelsim.workload import Workload
 
@@ -27,6 +29,7 @@ BARS = {
     "counts_points_per_s": 200.0,
     "mapper_points_per_s": 2.0,
     "priced_points_per_s": 1000.0,
+    "off_chip_over_on_chip": 0.9,
 }
 SIZES = (16, 32, 64, 128, 256)
 Given = dict[str, Mapping]
@@ -75,6 +78,16 @@ def sinks(chip: Callable[[], Chip], work: Workload, repeats: int) -> dict[str, f
     return found
 
 
+def at_home(chip: Callable[[], Chip], work: Workload, repeats: int) -> dict[str, float]:
+    """Seconds in which a sweep chooses the mappings of a point and times it, by where tensors stand."""
+    found = {}
+    for homes in MODES:
+        every(chip(), work, None, homes)
+        ready = [chip() for _ in range(repeats)]
+        found[homes] = least(lambda h=homes, r=ready: every(r.pop(), work, None, h), repeats)  # type: ignore[misc]
+    return found
+
+
 def mean(values: list[float]) -> float:
     """Geometric mean."""
     return exp(sum(map(log, values)) / len(values))
@@ -86,7 +99,7 @@ def measure(scale: float = 1.0) -> dict[str, float]:
     work = accelsim.load_workload("resnet18")
     jit.load()
     figures: dict[str, float] = {}
-    seconds, priced = [], []
+    seconds, priced, over = [], [], []
     given: dict[str, list[float]] = {"counts": [], "table": []}
     for name in (*map(str, SIZES), *EXTRA):
 
@@ -101,6 +114,9 @@ def measure(scale: float = 1.0) -> dict[str, float]:
             figures[f"{sink}_{name}_ms"] = apart * 1e3
             if name.isdigit():
                 given[sink].append(apart)
+        for homes, apart in (both := at_home(chip, work, repeats)).items():
+            figures[f"{homes}_{name}_ms"] = apart * 1e3
+        over.append(both["off_chip"] / both["on_chip"])
         if not name.isdigit():
             continue
         seconds.append(took)
@@ -129,4 +145,5 @@ def measure(scale: float = 1.0) -> dict[str, float]:
         "table_points_per_s": 1 / mean(given["table"]),
         "mapper_points_per_s": 1 / mean(searched),
         "priced_points_per_s": 1 / mean(priced),
+        "off_chip_over_on_chip": mean(over),
     }
